@@ -1,0 +1,22 @@
+"""Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
+
+from chunkmap.io.archive import MemberSource
+from chunkmap.io.file_object import FileObjectSource, FileView
+from chunkmap.io.local import LocalSource
+from chunkmap.io.memory import BytesSource
+from chunkmap.io.opening import members, open_source
+from chunkmap.io.remote import RemoteSource
+from chunkmap.io.source import Range, Source
+
+__all__ = [
+    "BytesSource",
+    "FileObjectSource",
+    "FileView",
+    "LocalSource",
+    "MemberSource",
+    "Range",
+    "RemoteSource",
+    "Source",
+    "members",
+    "open_source",
+]

@@ -1,0 +1,144 @@
+"""A member of a ZIP or TAR archive, as a range of bytes of the archive.
+
+Only members that are stored as they are have such a range: a compressed member, or a compressed archive, is refused.
+The first byte of a ZIP member is found from its local header (APPNOTE.TXT 4.3.7), whose extra field may be longer or
+shorter than the one in the central directory: Info-ZIP writes them differently.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from chunkmap.errors import FormatError, SourceError, Unsupported
+from chunkmap.io.file_object import FileView
+from chunkmap.io.source import Range, Source, SourceBase, check_range
+from chunkmap.model import Target
+
+__all__ = ["ARCHIVES", "MemberSource", "open_member"]
+
+_LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
+_COMPRESSED: Final[Mapping[bytes, str]] = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+
+
+class MemberSource(SourceBase):
+    """The bytes of a member. `outer_url` and `first` say where they are in the archive."""
+
+    def __init__(self, outer: Source, url: str, first: int, length: int) -> None:
+        self.url, self.first = url, first
+        self._outer, self._length = outer, length
+        check_range(outer.url, outer.size(), first, length)
+
+    @property
+    def outer(self) -> Source:
+        """The archive; itself a member when archives are nested."""
+        return self._outer
+
+    def size(self) -> int:
+        """Length of the member in bytes."""
+        return self._length
+
+    def read(self, offset: int, length: int) -> memoryview:
+        """A range of the member, read from the archive."""
+        check_range(self.url, self._length, offset, length)
+        return self._outer.read(self.first + offset, length)
+
+    def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """Ranges of the member, read from the archive at once."""
+        for offset, length in ranges:
+            check_range(self.url, self._length, offset, length)
+        return self._outer.read_many([Range(self.first + offset, length) for offset, length in ranges])
+
+    def target(self) -> Target:
+        """What is known of the archive, with the member's own size."""
+        outer = self._outer.target()
+        return Target(size=self._length, etag=outer.etag, mtime=outer.mtime)
+
+    def range_in_file(self) -> tuple[str, int, int]:
+        """Where the member is in the outermost file: (URL, first byte, length)."""
+        if isinstance(self._outer, MemberSource):
+            url, first, _ = self._outer.range_in_file()
+            return url, first + self.first, self._length
+        return self._outer.url, self.first, self._length
+
+    def close(self) -> None:
+        """Close the archive."""
+        self._outer.close()
+
+
+def open_member(kind: str, member: str, outer: Source, url: str) -> MemberSource:
+    """Find a member by name. Raises SourceError when there is none, Unsupported when it is compressed."""
+    first, length = ARCHIVES[kind](member, outer, url)
+    return MemberSource(outer, url, first, length)
+
+
+def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
+    try:
+        archive = zipfile.ZipFile(io.BufferedReader(FileView(outer)))
+        info = archive.getinfo(member)
+    except zipfile.BadZipFile as error:
+        raise FormatError(f"not a ZIP archive: {error}", url=outer.url) from error
+    except KeyError as error:
+        raise SourceError(_missing(member, outer.url, archive.namelist()), url=url) from error
+    if info.flag_bits & 1:
+        raise Unsupported(f"member {member!r} is encrypted", feature="encrypted ZIP member", url=outer.url)
+    if info.compress_type != zipfile.ZIP_STORED:
+        method = zipfile.compressor_names.get(info.compress_type, str(info.compress_type))
+        raise _compressed(member, method, outer.url)
+    signature, name, extra = _LOCAL_HEADER.unpack(outer.read(info.header_offset, _LOCAL_HEADER.size))
+    if signature != b"PK\x03\x04":
+        raise FormatError(
+            f"expected the local header of {member!r} (PK 3 4), found {signature!r}",
+            url=outer.url,
+            offset=info.header_offset,
+        )
+    return info.header_offset + _LOCAL_HEADER.size + name + extra, info.file_size
+
+
+def _tar_member(member: str, outer: Source, url: str) -> tuple[int, int]:
+    head = bytes(outer.read(0, min(6, outer.size())))
+    for magic, method in _COMPRESSED.items():
+        if head.startswith(magic):
+            raise _compressed(member, method, outer.url)
+    try:
+        archive = tarfile.open(fileobj=io.BufferedReader(FileView(outer)), mode="r:")  # noqa: SIM115
+        info = archive.getmember(member)
+    except tarfile.TarError as error:
+        raise FormatError(f"not a TAR archive: {error}", url=outer.url) from error
+    except KeyError as error:
+        raise SourceError(_missing(member, outer.url, archive.getnames()), url=url) from error
+    if info.issparse():
+        raise Unsupported(f"member {member!r} is stored sparse", feature="sparse TAR member", url=outer.url)
+    if not info.isreg():
+        raise SourceError(f"member {member!r} of {outer.url} is not a file", url=url)
+    return info.offset_data, info.size
+
+
+def _compressed(member: str, method: str, url: str) -> Unsupported:
+    return Unsupported(
+        f"member {member!r} is compressed ({method}), so no range of the archive holds its bytes;"
+        " store it uncompressed (zip -0, or a plain tar), or unpack it",
+        feature="compressed archive member",
+        url=url,
+    )
+
+
+def _missing(member: str, url: str, names: list[str]) -> str:
+    near = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return f"no member {member!r} in {url}; it has {near or 'no members'}"
+
+
+ARCHIVES: Final[Mapping[str, Callable[[str, Source, str], tuple[int, int]]]] = {
+    "zip": _zip_member,
+    "tar": _tar_member,
+}
+"""Kinds of archives by their protocol in a chained URL: how to find a member's first byte and length."""

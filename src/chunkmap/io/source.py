@@ -1,0 +1,73 @@
+"""The one thing that floors above know of input: a `Source` of bytes.
+
+A source has a URL, a size, and gives ranges of bytes, one or many at once. It knows nothing of formats, and formats
+know nothing of files, sockets or archives. Every implementation keeps the same promises: a range that reaches past
+the end raises `TruncatedFile` with its offset, bytes that cannot be had raise `SourceError`, and nothing is ever
+returned short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from chunkmap.errors import TruncatedFile
+from chunkmap.model import Target
+
+__all__ = ["Range", "Source", "SourceBase", "check_range"]
+
+
+class Range(NamedTuple):
+    """A half-open range of bytes, by its first byte and its length."""
+
+    offset: int
+    length: int
+
+
+class Source(Protocol):
+    """Bytes somewhere, read by range."""
+
+    @property
+    def url(self) -> str:
+        """Its name, as references give it."""
+
+    def size(self) -> int:
+        """Its length in bytes."""
+
+    def read(self, offset: int, length: int) -> memoryview:
+        """Exactly `length` bytes from `offset`."""
+
+    def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """The bytes of each range, in the order of the ranges: near ranges fetched together, far ones at once."""
+
+    def target(self) -> Target:
+        """What is known of the file as it is now: size, etag, time of change."""
+
+    def close(self) -> None:
+        """Give back what is held open. Reading afterwards is an error."""
+
+
+class SourceBase:
+    """What every source shares: it is its own context manager."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing is held open, unless a source says otherwise."""
+
+
+def check_range(url: str, size: int, offset: int, length: int) -> None:
+    """Raise `TruncatedFile` unless the range lies inside the file."""
+    if offset < 0 or length < 0 or offset + length > size:
+        raise TruncatedFile(
+            f"expected {length} bytes, but the file has only {size} in all; it is cut short or the address is wrong",
+            url=url,
+            offset=offset,
+        )

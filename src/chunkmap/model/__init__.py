@@ -1,0 +1,20 @@
+"""The nouns: manifests of chunks, metadata of arrays, sets of references. Numpy and the standard library only."""
+
+from chunkmap.model.array import ManifestArray
+from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Placement, Reference, SourceTable
+from chunkmap.model.meta import ArrayMeta, CodecConfig
+from chunkmap.model.references import Problem, ReferenceSet, Target
+
+__all__ = [
+    "WHOLE_FILE",
+    "ArrayMeta",
+    "ChunkManifest",
+    "CodecConfig",
+    "ManifestArray",
+    "Placement",
+    "Problem",
+    "Reference",
+    "ReferenceSet",
+    "SourceTable",
+    "Target",
+]

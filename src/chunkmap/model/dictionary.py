@@ -1,0 +1,302 @@
+"""kerchunk's dictionaries, version 0 and 1, to and from columns.
+
+Specification: https://fsspec.github.io/kerchunk/spec.html. A key is the path of a Zarr document or chunk; a value is
+text (`base64:` before bytes that are no text), or `[url]` for a whole file, or `[url, offset, length]`.
+
+The keys and values of a million chunks are made and read by columns: the only work per chunk is done inside
+`str.join`, `zip`, and numpy.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.errors import StorageError, Unsupported
+from chunkmap.model.array import ManifestArray
+from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, SourceTable, linear
+from chunkmap.model.zarr_v2 import GROUP, array_document, array_from_documents, attrs_document
+
+__all__ = ["decode_inline", "documents", "encode_inline", "expand_templates", "from_refs", "json_text", "to_refs"]
+
+_BASE64: Final = "base64:"
+_DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+
+Arrays = dict[str, ManifestArray]
+Groups = dict[str, Mapping[str, Any]]
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def to_refs(arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Every document as JSON text, and every chunk as text or `[url, offset, length]`, by key."""
+    refs: dict[str, Any] = {key: json_text(document) for key, document in documents(arrays, groups).items()}
+    for path, array in arrays.items():
+        refs.update(zip(array.chunks.keys(f"{path}/"), chunk_values(array.chunks), strict=True))
+    return refs
+
+
+def documents(
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """The Zarr v2 documents of a set, by key; groups above an array are there even when nothing is said of them."""
+    out: dict[str, Mapping[str, Any]] = {}
+    for path in _all_groups(arrays, groups):
+        prefix = f"{path}/" if path else ""
+        out[f"{prefix}.zgroup"] = GROUP
+        attrs = groups.get(path)
+        if attrs or not path:
+            out[f"{prefix}.zattrs"] = dict(attrs or {})
+    for path, array in arrays.items():
+        out[f"{path}/.zarray"] = array_document(array.meta)
+        out[f"{path}/.zattrs"] = attrs_document(array.meta)
+    return out
+
+
+def chunk_values(chunks: ChunkManifest) -> list[Any]:
+    """Row -> its value in a dictionary."""
+    urls = [s if isinstance(s, str) and s else None for s in chunks.sources]
+    named = list(map(urls.__getitem__, chunks.source.tolist()))
+    values: list[Any] = list(map(list, zip(named, chunks.offset.tolist(), chunks.length.tolist(), strict=True)))
+    for row in np.flatnonzero(chunks.is_inline).tolist():
+        values[row] = encode_inline(chunks.inline_bytes(row))
+    for row in np.flatnonzero(chunks.length == np.uint64(WHOLE_FILE)).tolist():
+        values[row] = values[row][:1]
+    return values
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """A Zarr document as compact JSON; NaN is written as `NaN`, which Zarr's readers take."""
+    return json.dumps(document, separators=(",", ":"))
+
+
+def encode_inline(data: bytes) -> str:
+    """Inline bytes as a JSON string: as text where they are text.
+
+    >>> encode_inline(b"abc"), encode_inline(bytes([255]))
+    ('abc', 'base64:/w==')
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = _BASE64
+    return _BASE64 + base64.standard_b64encode(data).decode("ascii") if text.startswith(_BASE64) else text
+
+
+def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
+    found = {"": None}
+    for path in (*groups, *(a.rpartition("/")[0] for a in arrays)):
+        parts = path.split("/") if path else []
+        found.update({"/".join(parts[:depth]): None for depth in range(1, len(parts) + 1)})
+    return list(found)
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def from_refs(document: Mapping[str, Any]) -> tuple[Arrays, Groups]:
+    """The arrays and groups of a dictionary of version 0 or 1. Raises StorageError naming the key that is wrong."""
+    refs, templates = _unwrap(document)
+    texts, chunks = _split(refs)
+    parsed = {key: _parse_document(key, expand_templates(value, templates)) for key, value in texts.items()}
+    parsed.pop(".zmetadata", None)
+    paths = [key[: -len("/.zarray")] for key in parsed if key.endswith("/.zarray")]
+    owners = _owners(chunks, paths)
+    arrays: Arrays = {}
+    for path in paths:
+        meta = array_from_documents(path, parsed[f"{path}/.zarray"], parsed.get(f"{path}/.zattrs", {}))
+        names, values = owners.get(path, ([], []))
+        index = _positions(path, names, meta.grid_shape)
+        table, columns = _value_columns(path, names, values, templates)
+        try:
+            manifest = ChunkManifest.from_columns(meta.grid_shape, index, table, columns)
+        except ValueError as error:
+            raise StorageError(f"{path}: the chunk keys do not fit its shape and chunks: {error}") from error
+        arrays[path] = ManifestArray(meta, manifest)
+    groups: Groups = {"": {}}
+    for key in parsed:
+        path, _, name = key.rpartition("/")
+        if name == ".zgroup" or (name == ".zattrs" and path not in arrays):
+            groups[path] = parsed.get(f"{path}/.zattrs" if path else ".zattrs", {})
+    return arrays, groups
+
+
+def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
+    """`{{name}}` in a text becomes the template's text; nothing in it is run.
+
+    >>> expand_templates("{{u}}/a.nc", {"u": "s3://bucket"})
+    's3://bucket/a.nc'
+    """
+    if not templates or not isinstance(value, str) or "{{" not in value:
+        return value
+    for name, text in templates.items():
+        value = value.replace("{{" + name + "}}", text).replace("{{ " + name + " }}", text)
+    if "{{" in value and not value.lstrip().startswith("{"):
+        raise Unsupported(
+            f"a template in {value!r} is not one of {sorted(templates)}, or calls a function, which is not run",
+            feature="template",
+        )
+    return value
+
+
+def decode_inline(value: Any) -> bytes:
+    """The bytes that a dictionary holds inline: text, `base64:` text, bytes, or a JSON document."""
+    if isinstance(value, str):
+        return base64.standard_b64decode(value[len(_BASE64) :]) if value.startswith(_BASE64) else value.encode()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if hasattr(value, "to_bytes") and not isinstance(value, int):
+        return bytes(value.to_bytes())
+    return json.dumps(value).encode()
+
+
+def _unwrap(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+    if "version" not in document or not isinstance(document.get("refs"), Mapping):
+        return document, {}
+    if document["version"] != 1:
+        raise StorageError(f"a reference set of version {document['version']!r}: expected 0 or 1")
+    if document.get("gen"):
+        raise Unsupported(
+            "the set has a 'gen' section, which is not expanded; write it out with the tool that made it", feature="gen"
+        )
+    templates = document.get("templates") or {}
+    if any("{{" in text or "{%" in text for text in templates.values()):
+        raise Unsupported("a template that calls a function is not run", feature="template")
+    return document["refs"], templates
+
+
+def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[list[str], list[Any]]]]:
+    """Documents by key, and chunks by the path before the last `/`."""
+    texts: dict[str, Any] = {}
+    chunks: dict[str, tuple[list[str], list[Any]]] = {}
+    for key, value in refs.items():
+        parent, _, name = key.rpartition("/")
+        if name in _DOCUMENTS:
+            texts[key] = value
+            continue
+        if parent not in chunks:
+            chunks[parent] = ([], [])
+        names, values = chunks[parent]
+        names.append(name)
+        values.append(value)
+    return texts, chunks
+
+
+def _owners(
+    chunks: Mapping[str, tuple[list[str], list[Any]]], paths: Sequence[str]
+) -> dict[str, tuple[list[str], list[Any]]]:
+    """Chunks by the array they belong to: keys with `/` between the numbers stand below their array."""
+    owners: dict[str, tuple[list[str], list[Any]]] = {}
+    known = set(paths)
+    for parent, (names, values) in chunks.items():
+        path, numbers = parent, ""
+        while path not in known and path:
+            path, _, last = path.rpartition("/")
+            numbers = f"{last}.{numbers}"
+        if path not in known:
+            raise StorageError(f"{parent}/{names[0]}: a chunk key without an array: no {parent}/.zarray in the set")
+        owned = owners.setdefault(path, ([], []))
+        owned[0].extend([numbers + name for name in names] if numbers else names)
+        owned[1].extend(values)
+    return owners
+
+
+def _parse_document(key: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    try:
+        document = json.loads(decode_inline(value))
+    except ValueError as error:
+        raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}: {error}") from error
+    if not isinstance(document, dict):
+        raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}")
+    return document
+
+
+def _positions(path: str, names: list[str], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Printed chunk indexes -> positions in the grid."""
+    ndim = max(len(grid_shape), 1)
+    text = ".".join(names)
+    numbers = np.empty(0, np.int64)
+    if text.count(".") == len(names) * ndim - 1 and text.replace(".", "0").isdecimal():
+        numbers = np.array(text.split("."), dtype=np.int64) if len(names) < 8 else _parse_numbers(text)
+    if len(numbers) != len(names) * ndim:
+        for name in names:
+            if len(name.split(".")) != ndim or not name.replace(".", "0").isdecimal():
+                raise StorageError(f"{path}/{name}: expected a chunk index of {ndim} numbers, found {name!r}")
+        if names:
+            raise StorageError(f"{path}: its {len(names)} chunk keys cannot be read as {ndim} numbers each")
+    if not grid_shape:
+        return numbers
+    try:
+        return linear(numbers.reshape(len(names), ndim), grid_shape)
+    except ValueError as error:
+        raise StorageError(f"{path}: {error}") from error
+
+
+def _parse_numbers(text: str) -> NDArray[np.int64]:
+    return np.fromstring(text.replace(".", " "), dtype=np.int64, sep=" ")
+
+
+def _value_columns(
+    path: str, names: list[str], values: list[Any], templates: Mapping[str, str]
+) -> tuple[tuple[str | bytes | None, ...], tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
+    kinds = set(map(type, values))
+    if kinds <= {list, tuple} and set(map(len, values)) <= {3}:
+        return _range_columns(path, values, templates)
+    table = SourceTable()
+    blob: list[bytes] = []
+    rows: list[tuple[int, int, int]] = []
+    stop = 0
+    for name, value in zip(names, values, strict=True):
+        if not isinstance(value, (list, tuple)):
+            blob.append(decode_inline(expand_templates(value, templates)))
+            rows.append((0, stop, len(blob[-1])))
+            stop += len(blob[-1])
+        elif len(value) in (1, 3):
+            offset, length = value[1:] or (0, WHOLE_FILE)
+            if len(value) == 3 and offset == 0 and length == 0:
+                length = 0
+            rows.append((table.number(_url(value[0], templates)), int(offset), int(length)))
+        else:
+            raise StorageError(f"{path}/{name}: expected text, [url] or [url, offset, length], found {value!r}")
+    number = table.number(b"".join(blob)) if blob else 0
+    source, offset, length = (np.array(c, np.uint64) for c in zip(*rows, strict=True))
+    source[source == 0] = number
+    return table.sources, (source.astype(np.uint32), offset, length)
+
+
+def _range_columns(
+    path: str, values: list[Any], templates: Mapping[str, str]
+) -> tuple[tuple[str | bytes | None, ...], tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
+    if not values:
+        return (None,), (np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64))
+    urls, offsets, lengths = zip(*values, strict=True)
+    table = SourceTable()
+    numbers = {url: table.number(_url(url, templates)) for url in dict.fromkeys(urls)}
+    if len(numbers) == 1:
+        source = np.ones(len(urls), np.uint32)
+    else:
+        source = np.fromiter(map(numbers.__getitem__, urls), np.uint32, len(urls))
+    return table.sources, (source, _bytes_column(path, offsets), _bytes_column(path, lengths))
+
+
+def _url(value: Any, templates: Mapping[str, str]) -> str:
+    """A missing URL, as a scan of an unnamed file object gives, is the empty text."""
+    return "" if value is None else str(expand_templates(value, templates))
+
+
+def _bytes_column(path: str, numbers: Sequence[Any]) -> NDArray[np.uint64]:
+    try:
+        column = np.array(numbers)
+        if column.dtype.kind not in "iu" or int(column.min()) < 0:
+            raise ValueError("a negative number, or none")
+        return column.astype(np.uint64, copy=False)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise StorageError(f"{path}: expected offsets and lengths in bytes, found {numbers[:3]}: {error}") from error

@@ -1,0 +1,453 @@
+"""Where the chunks of one array are, as columns.
+
+A `ChunkManifest` has a row for each chunk that exists, in C order of the chunk grid: the source that holds it
+(an index into an interned table), the offset and the length in bytes. That is 20 bytes a chunk whatever the
+length of the URLs; an array of which not every chunk exists pays 4 bytes more for the position of each row
+(8 when its grid has more than 2**32 cells). Memory follows the references, never the grid.
+
+A source is a URL, or bytes held inline: an inline chunk is a range of a blob, as any other is a range of a file.
+Source 0 stands for "no chunk" and never appears in a row.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["WHOLE_FILE", "ChunkManifest", "Placement", "Reference", "SourceTable"]
+
+WHOLE_FILE: Final = 2**64 - 1
+"""The length of a reference to all bytes of a URL whose size is not known."""
+
+Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]
+
+
+class Reference(NamedTuple):
+    """One chunk: a range of bytes of a URL, or of a blob held inline."""
+
+    source: str | bytes
+    offset: int
+    length: int
+
+
+class Placement(NamedTuple):
+    """A manifest, and the cell of a larger grid at which its own first cell goes."""
+
+    chunks: ChunkManifest
+    origin: tuple[int, ...]
+
+
+class SourceTable:
+    """Gives each URL or blob one number, counted from 1.
+
+    >>> table = SourceTable()
+    >>> table.number("a.nc"), table.number("b.nc"), table.number("a.nc")
+    (1, 2, 1)
+    >>> table.sources
+    (None, 'a.nc', 'b.nc')
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str | bytes, int] = {}
+
+    def number(self, source: str | bytes) -> int:
+        """The number of `source`, new if it was not met before."""
+        return self._numbers.setdefault(source, len(self._numbers) + 1)
+
+    def numbers(self, sources: Sequence[str | bytes | None]) -> NDArray[np.uint32]:
+        """Old number -> new number, for the table of a manifest."""
+        return np.array([0 if s is None else self.number(s) for s in sources], np.uint32)
+
+    @property
+    def sources(self) -> tuple[str | bytes | None, ...]:
+        """The table, ready for a manifest."""
+        return (None, *self._numbers)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ChunkManifest:
+    """Where one array's chunks are. Read-only: every operation returns a new manifest.
+
+    Build one with `from_rows`, `single`, `empty` or `place`, which check what they are given; the bare
+    constructor trusts its caller.
+
+    >>> manifest = ChunkManifest.from_rows((2, 2), [(0, 0), (1, 1)], ["a.nc", "a.nc"], [100, 200], [10, 20])
+    >>> manifest.keys()
+    ['0.0', '1.1']
+    >>> manifest[1, 1]
+    Reference(source='a.nc', offset=200, length=20)
+    >>> manifest[0, 1] is None
+    True
+    """
+
+    grid_shape: tuple[int, ...]
+    """Number of chunks along each axis."""
+    sources: tuple[str | bytes | None, ...] = (None,)
+    """The interned table: URLs, and blobs held inline; number 0 is None."""
+    source: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
+    """Row -> number of its source."""
+    offset: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    """Row -> first byte."""
+    length: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    """Row -> number of bytes, or `WHOLE_FILE`."""
+    index: NDArray[np.unsignedinteger[Any]] | None = None
+    """Row -> position in the grid, C order, rising; None when there is a row for every cell."""
+
+    def __post_init__(self) -> None:
+        if self.index is None and len(self.source) != self.size:
+            if len(self.source):
+                raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
+            object.__setattr__(self, "index", np.empty(0, _index_dtype(self.size)))
+        for column in (self.source, self.offset, self.length, self.index):
+            if column is not None:
+                column.flags.writeable = False
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.grid_shape, self.sources, self.source, self.offset, self.length, self.index)
+
+    # ------------------------------------------------------------------ building
+
+    @classmethod
+    def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
+        """A manifest without a chunk: it costs nothing, however large the grid."""
+        return cls(tuple(grid_shape))
+
+    @classmethod
+    def single(cls, source: str | bytes, offset: int, length: int, ndim: int) -> ChunkManifest:
+        """The manifest of an array stored as one chunk."""
+        return cls(
+            (1,) * ndim,
+            (None, source),
+            np.ones(1, np.uint32),
+            np.array([offset], np.uint64),
+            np.array([length], np.uint64),
+        )
+
+    @classmethod
+    def from_rows(
+        cls,
+        grid_shape: Sequence[int],
+        coords: object,
+        urls: Sequence[str | bytes],
+        offsets: object,
+        lengths: object,
+    ) -> ChunkManifest:
+        """Rows in any order. For few rows, or where speed does not matter: see `from_columns`.
+
+        `coords` has shape (rows, axes); raises ValueError for a row outside the grid, or two in one cell.
+        """
+        table = SourceTable()
+        numbers = np.array([table.number(u) for u in urls], np.uint32)
+        return cls.from_columns(
+            grid_shape,
+            linear(np.asarray(coords, np.int64).reshape(len(urls), len(grid_shape)), grid_shape),
+            table.sources,
+            (numbers, np.asarray(offsets, np.uint64), np.asarray(lengths, np.uint64)),
+        )
+
+    @classmethod
+    def from_columns(
+        cls,
+        grid_shape: Sequence[int],
+        index: NDArray[np.integer[Any]],
+        sources: tuple[str | bytes | None, ...],
+        columns: Columns,
+    ) -> ChunkManifest:
+        """Columns in any order, with the position of each row in the grid.
+
+        Raises ValueError for a position outside the grid, or for two rows in one cell.
+        """
+        grid_shape = tuple(grid_shape)
+        size = math.prod(grid_shape)
+        if len(index) and not (0 <= int(index.min()) and int(index.max()) < size):
+            raise ValueError(f"a chunk lies outside the grid {grid_shape}")
+        source, offset, length = columns
+        if len(index) > 1 and not bool(np.all(index[1:] > index[:-1])):
+            order = np.argsort(index, kind="stable")
+            index, source, offset, length = index[order], source[order], offset[order], length[order]
+            if not bool(np.all(index[1:] > index[:-1])):
+                raise ValueError("two chunks stand in one cell of the grid")
+        whole = len(index) == size
+        return cls(
+            grid_shape,
+            sources,
+            np.ascontiguousarray(source, np.uint32),
+            np.ascontiguousarray(offset, np.uint64),
+            np.ascontiguousarray(length, np.uint64),
+            None if whole else np.ascontiguousarray(index, _index_dtype(size)),
+        )
+
+    @classmethod
+    def place(cls, grid_shape: Sequence[int], parts: Sequence[Placement]) -> ChunkManifest:
+        """Put manifests side by side into a larger grid: the one operation behind concatenating and stacking.
+
+        Raises ValueError where a part reaches outside the grid, or two parts claim one cell.
+        """
+        grid_shape = tuple(grid_shape)
+        total = sum(len(part.chunks) for part in parts)
+        size = math.prod(grid_shape)
+        table = SourceTable()
+        index = np.empty(total, _index_dtype(size))
+        source, offset, length = np.empty(total, np.uint32), np.empty(total, np.uint64), np.empty(total, np.uint64)
+        stop = 0
+        for chunks, origin in parts:
+            start, stop = stop, stop + len(chunks)
+            index[start:stop] = chunks.positions_in(grid_shape, origin)
+            np.take(table.numbers(chunks.sources), chunks.source, out=source[start:stop])
+            offset[start:stop] = chunks.offset
+            length[start:stop] = chunks.length
+        return cls.from_columns(grid_shape, index, table.sources, (source, offset, length))
+
+    # ------------------------------------------------------------------ looking
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __repr__(self) -> str:
+        urls = sum(isinstance(s, str) for s in self.sources)
+        return f"<ChunkManifest {len(self)} of {self.size} chunks, grid {self.grid_shape}, {urls} urls>"
+
+    def __eq__(self, other: object) -> bool:
+        """The same chunks in the same cells, however the tables of sources are ordered."""
+        if not isinstance(other, ChunkManifest):
+            return NotImplemented
+        return self.grid_shape == other.grid_shape and len(self) == len(other) and self._same_rows(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _same_rows(self, other: ChunkManifest) -> bool:
+        if not np.array_equal(self.positions(), other.positions()) or not np.array_equal(self.length, other.length):
+            return False
+        inline = self.is_inline
+        if not np.array_equal(inline, other.is_inline) or not np.array_equal(
+            self.offset[~inline], other.offset[~inline]
+        ):
+            return False
+        table = SourceTable()
+        mine, theirs = table.numbers(self.sources), table.numbers(other.sources)
+        if not np.array_equal(mine[self.source][~inline], theirs[other.source][~inline]):
+            return False
+        return all(self.inline_bytes(row) == other.inline_bytes(row) for row in np.flatnonzero(inline).tolist())
+
+    @property
+    def size(self) -> int:
+        """Number of cells of the grid."""
+        return math.prod(self.grid_shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.grid_shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory by the columns and by inline data, without the text of the URLs."""
+        columns = (self.source, self.offset, self.length, self.index)
+        return sum(c.nbytes for c in columns if c is not None) + sum(
+            len(s) for s in self.sources if isinstance(s, bytes)
+        )
+
+    @property
+    def is_inline(self) -> NDArray[np.bool_]:
+        """Row -> whether its bytes are held inline."""
+        return np.array([isinstance(s, bytes) for s in self.sources], np.bool_)[self.source]
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The URLs of the table, in its order."""
+        return tuple(s for s in self.sources if isinstance(s, str))
+
+    def positions(self) -> NDArray[np.unsignedinteger[Any]]:
+        """Row -> position in the grid, C order."""
+        return np.arange(len(self), dtype=_index_dtype(self.size)) if self.index is None else self.index
+
+    def coords(self) -> tuple[NDArray[np.int64], ...]:
+        """Row -> grid coordinate, one array an axis."""
+        if not self.grid_shape:
+            return ()
+        return np.unravel_index(self.positions().astype(np.int64, copy=False), self.grid_shape)
+
+    def keys(self, prefix: str = "", separator: str = ".") -> list[str]:
+        """Row -> printed chunk index: `"0.1"`, and `"0"` for an array without axes."""
+        if not self.grid_shape:
+            return [f"{prefix}0"] * len(self)
+        axes = [list(map(str, range(n))) for n in self.grid_shape] if self.index is None else None
+        if axes is not None:
+            axes[0] = [prefix + text for text in axes[0]]
+            return axes[0] if len(axes) == 1 else list(map(separator.join, itertools.product(*axes)))
+        columns = [list(map(str, c.tolist())) for c in self.coords()]
+        columns[0] = [prefix + text for text in columns[0]]
+        return columns[0] if len(columns) == 1 else list(map(separator.join, zip(*columns, strict=True)))
+
+    def row_at(self, coord: Sequence[int] | int) -> int | None:
+        """The row of a grid cell, given by its coordinates or by its position; None where there is no chunk."""
+        if isinstance(coord, int):
+            position = coord
+        else:
+            if len(coord) != self.ndim or not all(
+                0 <= c < n for c, n in zip(coord, self.grid_shape, strict=True)
+            ):
+                raise IndexError(f"chunk index {tuple(coord)} lies outside the grid {self.grid_shape}")
+            position = 0
+            for c, n in zip(coord, self.grid_shape, strict=True):
+                position = position * n + c
+        if self.index is None:
+            return position
+        row = int(np.searchsorted(self.index, position))
+        return row if row < len(self.index) and int(self.index[row]) == position else None
+
+    def __getitem__(self, coord: Sequence[int] | int) -> Reference | None:
+        """The reference of one grid cell, or None where there is no chunk."""
+        row = self.row_at(coord)
+        return None if row is None else self.row(row)
+
+    def row(self, row: int) -> Reference:
+        """The reference in one row."""
+        source = self.sources[int(self.source[row])]
+        assert source is not None
+        return Reference(source, int(self.offset[row]), int(self.length[row]))
+
+    def rows(self) -> Iterator[Reference]:
+        """Every reference, in C order. For display and small sets: a Python object a chunk."""
+        return map(self.row, range(len(self)))
+
+    def inline_bytes(self, row: int) -> bytes:
+        """The bytes of a row that is held inline."""
+        source, offset, length = self.row(row)
+        if not isinstance(source, bytes):
+            raise TypeError(f"row {row} is a range of {source!r}, not inline data")
+        return source[offset : offset + length]
+
+    # ------------------------------------------------------------------ changing
+
+    def positions_in(self, grid_shape: Sequence[int], origin: Sequence[int]) -> NDArray[np.unsignedinteger[Any]]:
+        """Row -> position in a larger grid, when the first cell of this one goes to `origin`.
+
+        Raises ValueError where this grid reaches outside the larger one.
+        """
+        stops = [o + n for o, n in zip(origin, self.grid_shape, strict=True)]
+        if any(o < 0 or stop > n for o, stop, n in zip(origin, stops, grid_shape, strict=True)):
+            raise ValueError(f"a grid {self.grid_shape} at {tuple(origin)} reaches outside the grid {tuple(grid_shape)}")
+        dtype = _index_dtype(math.prod(grid_shape))
+        first = dtype(linear_cell(origin, grid_shape))
+        if tuple(grid_shape[1:]) == self.grid_shape[1:]:
+            return self.positions().astype(dtype, copy=False) + first
+        strides = _strides(grid_shape)
+        position = np.full(len(self), first, dtype)
+        for coord, stride in zip(self.coords(), strides, strict=True):
+            position += coord.astype(dtype) * dtype(stride)
+        return position
+
+    def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> ChunkManifest:
+        """Only some rows, in the same grid."""
+        index = self.positions()[rows]
+        return ChunkManifest.from_columns(
+            self.grid_shape, index, self.sources, (self.source[rows], self.offset[rows], self.length[rows])
+        )
+
+    def select(self, start: Sequence[int], stop: Sequence[int]) -> ChunkManifest:
+        """The block of the grid between two cells (half-open), as a grid of its own."""
+        keep = np.ones(len(self), np.bool_)
+        coords = self.coords()
+        for coord, low, high in zip(coords, start, stop, strict=True):
+            keep &= (coord >= low) & (coord < high)
+        shape = tuple(high - low for low, high in zip(start, stop, strict=True))
+        moved = [coord[keep] - low for coord, low in zip(coords, start, strict=True)]
+        index = linear(np.stack(moved, 1), shape) if moved else self.positions()[keep].astype(np.int64)
+        return ChunkManifest.from_columns(
+            shape, index, self.sources, (self.source[keep], self.offset[keep], self.length[keep])
+        ).compact()
+
+    def reshape_grid(self, grid_shape: Sequence[int]) -> ChunkManifest:
+        """The same rows in a grid of the same size: an axis of length 1 more or less."""
+        if math.prod(grid_shape) != self.size:
+            raise ValueError(f"a grid {self.grid_shape} cannot be read as {tuple(grid_shape)}")
+        return replace(self, grid_shape=tuple(grid_shape))
+
+    def map_urls(self, rename: Callable[[str], str]) -> ChunkManifest:
+        """The same chunks with each URL passed through `rename`."""
+        table = SourceTable()
+        renamed = [rename(s) if isinstance(s, str) else s for s in self.sources]
+        numbers = table.numbers(renamed)
+        return replace(self, sources=table.sources, source=numbers[self.source])
+
+    def moved(self, targets: Mapping[str, tuple[str, int, int]]) -> ChunkManifest:
+        """Each range of a URL in `targets` becomes a range of the file that holds it.
+
+        `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes).
+        """
+        table = SourceTable()
+        base = np.zeros(len(self.sources), np.uint64)
+        size = np.full(len(self.sources), WHOLE_FILE, np.uint64)
+        moved: list[str | bytes | None] = list(self.sources)
+        for number, source in enumerate(self.sources):
+            if isinstance(source, str) and source in targets:
+                moved[number], base[number], size[number] = targets[source]
+        length = np.where(self.length == np.uint64(WHOLE_FILE), size[self.source], self.length)
+        numbers = table.numbers(moved)
+        return replace(
+            self,
+            sources=table.sources,
+            source=numbers[self.source],
+            offset=self.offset + base[self.source],
+            length=length,
+        )
+
+    def with_inline(self, rows: NDArray[np.integer[Any]], data: Iterable[bytes]) -> ChunkManifest:
+        """The same chunks, some of which are now held inline, in one blob."""
+        pieces = list(data)
+        lengths = np.array([len(p) for p in pieces], np.uint64)
+        source, offset, length = self.source.copy(), self.offset.copy(), self.length.copy()
+        source[rows] = len(self.sources)
+        offset[rows] = np.concatenate([np.zeros(1, np.uint64), np.cumsum(lengths)[:-1]]) if len(pieces) else 0
+        length[rows] = lengths
+        manifest = replace(self, sources=(*self.sources, b"".join(pieces)), source=source, offset=offset, length=length)
+        return manifest.compact()
+
+    def compact(self) -> ChunkManifest:
+        """The same manifest without sources that no row names."""
+        used = np.unique(self.source)
+        if len(used) == len(self.sources) - 1:
+            return self
+        table = SourceTable()
+        numbers = np.zeros(len(self.sources), np.uint32)
+        for number in used.tolist():
+            source = self.sources[number]
+            assert source is not None
+            numbers[number] = table.number(source)
+        return replace(self, sources=table.sources, source=numbers[self.source])
+
+
+def linear(coords: NDArray[np.integer[Any]], grid_shape: Sequence[int]) -> NDArray[np.int64]:
+    """Grid coordinates of shape (rows, axes) -> positions, C order. Raises ValueError outside the grid."""
+    if not len(coords):
+        return np.empty(0, np.int64)
+    if len(grid_shape) and bool(((coords < 0) | (coords >= np.asarray(grid_shape))).any()):
+        raise ValueError(f"a chunk lies outside the grid {tuple(grid_shape)}")
+    position = np.zeros(len(coords), np.int64)
+    for axis, n in enumerate(grid_shape):
+        position *= n
+        position += coords[:, axis]
+    return position
+
+
+def linear_cell(coord: Sequence[int], grid_shape: Sequence[int]) -> int:
+    """The position of one cell, C order."""
+    position = 0
+    for c, n in zip(coord, grid_shape, strict=True):
+        position = position * n + c
+    return position
+
+
+def _strides(grid_shape: Sequence[int]) -> list[int]:
+    return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
+
+
+def _index_dtype(size: int) -> type[np.uint32] | type[np.uint64]:
+    return np.uint32 if size <= 2**32 else np.uint64

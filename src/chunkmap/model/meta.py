@@ -1,0 +1,139 @@
+"""What an array is, without where its chunks are: shape, type, encoding and attributes.
+
+`ArrayMeta` says what Zarr v2's `.zarray` and `.zattrs` say, as values: its dtype is a numpy dtype, its fill value a
+scalar of that dtype, its dimension names stand beside the attributes, not in them. Reading and writing the documents
+is the business of `zarr_v2`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+__all__ = ["ArrayMeta", "CodecConfig", "grid_shape_of"]
+
+CodecConfig = Mapping[str, Any]
+"""A codec as numcodecs configures it: `{"id": "zlib", "level": 4}`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArrayMeta:
+    """Shape, chunk grid, type, codecs, fill value and attributes of one array.
+
+    >>> meta = ArrayMeta(shape=(5, 4), chunk_shape=(2, 4), dtype=np.dtype("<f4"), dims=("time", "x"))
+    >>> meta.grid_shape
+    (3, 1)
+    """
+
+    shape: tuple[int, ...]
+    """Length of each axis, in elements."""
+    chunk_shape: tuple[int, ...]
+    """Length of a chunk along each axis, in elements; the last chunk of an axis may hang over its end."""
+    dtype: np.dtype[Any]
+    """Type of the decoded elements, byte order included."""
+    filters: tuple[CodecConfig, ...] = ()
+    """Codecs in the order of encoding; decoding runs backwards."""
+    compressor: CodecConfig | None = None
+    """The codec after the filters, kept apart as Zarr v2 keeps it."""
+    fill_value: Any = None
+    """Value of elements that no chunk holds, a scalar of `dtype` (`bytes` for strings); None when there is none."""
+    order: Literal["C", "F"] = "C"
+    """Order of the elements inside a chunk."""
+    dims: tuple[str, ...] | None = None
+    """Name of each axis; None when the axes have no names."""
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes as JSON has them, without the names of the dimensions."""
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != len(self.chunk_shape):
+            raise ValueError(f"chunks {self.chunk_shape} do not have as many axes as the shape {self.shape}")
+        if self.dims is not None and len(self.dims) != len(self.shape):
+            raise ValueError(f"dimensions {self.dims} do not have as many axes as the shape {self.shape}")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ArrayMeta):
+            return NotImplemented
+        return (
+            self.shape == other.shape
+            and self.chunk_shape == other.chunk_shape
+            and self.dtype == other.dtype
+            and self.dims == other.dims
+            and self.codecs == other.codecs
+            and self.order == other.order
+            and same_scalar(self.fill_value, other.fill_value)
+            and same_attrs(self.attrs, other.attrs)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def codecs(self) -> tuple[CodecConfig, ...]:
+        """Every codec, in the order of encoding."""
+        return self.filters if self.compressor is None else (*self.filters, self.compressor)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the decoded array."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Bytes of one decoded chunk."""
+        return math.prod(self.chunk_shape) * self.dtype.itemsize
+
+    @property
+    def grid_shape(self) -> tuple[int, ...]:
+        """Number of chunks along each axis."""
+        return grid_shape_of(self.shape, self.chunk_shape)
+
+
+def grid_shape_of(shape: tuple[int, ...], chunk_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Number of chunks along each axis: the length over the chunk length, rounded up.
+
+    >>> grid_shape_of((5, 0), (2, 1))
+    (3, 0)
+    """
+    return tuple(-(-n // c) if c else 0 for n, c in zip(shape, chunk_shape, strict=True))
+
+
+def same_scalar(a: Any, b: Any) -> bool:
+    """Whether two fill values or attribute numbers are the same, NaN being the same as NaN.
+
+    >>> same_scalar(np.float32("nan"), float("nan")), same_scalar(None, 0)
+    (True, False)
+    """
+    if a is None or b is None:
+        return a is b
+    try:
+        return bool(a == b) or bool(a != a and b != b)
+    except (TypeError, ValueError):
+        return False
+
+
+def same_attrs(a: Any, b: Any) -> bool:
+    """Whether two JSON values are equal, NaN being equal to NaN.
+
+    >>> same_attrs({"a": [1, float("nan")]}, {"a": [1, float("nan")]})
+    True
+    """
+    if a is b or a == b:
+        return True
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same_attrs(v, b[k]) for k, v in a.items())
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same_attrs, a, b))
+    return isinstance(a, float) and isinstance(b, float) and a != a and b != b

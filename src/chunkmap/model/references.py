@@ -1,0 +1,101 @@
+"""Arrays and groups by path: what one file, or a thousand combined, look like as Zarr.
+
+A `ReferenceSet` is a value: verbs take sets and give new ones. What a scanner could not represent is not lost: it
+stands in `problems`, as data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chunkmap.model import dictionary
+from chunkmap.model.array import ManifestArray
+from chunkmap.model.meta import same_attrs
+
+__all__ = ["Problem", "ReferenceSet", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in a file that references cannot express: reported, never guessed."""
+
+    path: str
+    """The object in the file, as its path in the ReferenceSet."""
+    feature: str
+    """What it is, by the format's own name: `"virtual dataset"`."""
+    message: str
+    """What was found, and what follows from it."""
+    url: str | None = None
+    """The file."""
+
+    def __str__(self) -> str:
+        return f"{self.url or ''} {self.path}: {self.feature}: {self.message}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file that references point into, as it was when it was scanned."""
+
+    size: int | None = None
+    """Length in bytes."""
+    etag: str | None = None
+    """The server's name for this content, where it gives one."""
+    mtime: float | None = None
+    """Time of the last change, seconds since 1970-01-01 UTC."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceSet:
+    """Arrays and groups by path, `"group/name"`; the root group has the path `""`.
+
+    >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {
+    ...     ".zgroup": '{"zarr_format": 2}',
+    ...     "x/.zarray": '{"shape": [4], "chunks": [2], "dtype": "<i2", "compressor": null, "filters": null,'
+    ...                  ' "fill_value": null, "order": "C", "zarr_format": 2}',
+    ...     "x/0": ["a.nc", 0, 4], "x/1": ["a.nc", 4, 4]}})
+    >>> refs.arrays["x"].chunks
+    <ChunkManifest 2 of 2 chunks, grid (2,), 1 urls>
+    """
+
+    arrays: Mapping[str, ManifestArray] = field(default_factory=dict)
+    """Arrays by path."""
+    groups: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    """Attributes of each group, by path."""
+    problems: tuple[Problem, ...] = ()
+    """What could not be represented."""
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    """What is known of the files that the references point into, by URL."""
+    name: str | None = None
+    """Where the set came from: the URL that was scanned or loaded. Selectors look at it, messages name it."""
+
+    def __eq__(self, other: object) -> bool:
+        """The same arrays, chunks, groups and attributes; where the set came from does not matter."""
+        if not isinstance(other, ReferenceSet):
+            return NotImplemented
+        return dict(self.arrays) == dict(other.arrays) and same_attrs(dict(self.groups), dict(other.groups))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<ReferenceSet {self.name or ''} {len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems>"
+
+    @property
+    def nchunks(self) -> int:
+        """Number of chunks of all arrays."""
+        return sum(len(array.chunks) for array in self.arrays.values())
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Attributes of the root group."""
+        return self.groups.get("", {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The set as kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`."""
+        return {"version": 1, "refs": dictionary.to_refs(self.arrays, self.groups)}
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], *, name: str | None = None) -> ReferenceSet:
+        """Read kerchunk's version 0 or 1. Raises StorageError naming the key that is wrong."""
+        return cls(*dictionary.from_refs(document), name=name)

@@ -1,0 +1,166 @@
+"""The documents of Zarr v2, `.zarray` `.zattrs` `.zgroup`, to and from `ArrayMeta`.
+
+Specification: https://zarr-specs.readthedocs.io/en/latest/v2/v2.0.html (sections "Metadata", "Data type encoding",
+"Fill value encoding"). Written by hand: no zarr library is needed to scan, combine or store.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from chunkmap.errors import StorageError
+from chunkmap.model.meta import ArrayMeta
+
+__all__ = ["DIMENSIONS", "GROUP", "array_document", "array_from_documents", "attrs_document", "decode_fill_value"]
+__all__ += ["encode_fill_value"]
+
+DIMENSIONS: Final = "_ARRAY_DIMENSIONS"
+"""The attribute in which xarray keeps the names of the axes in Zarr v2."""
+
+GROUP: Final[Mapping[str, Any]] = {"zarr_format": 2}
+"""The content of every `.zgroup`."""
+
+_NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def array_document(meta: ArrayMeta) -> dict[str, Any]:
+    """The content of `.zarray`."""
+    return {
+        "shape": list(meta.shape),
+        "chunks": list(meta.chunk_shape),
+        "dtype": _encode_dtype(meta.dtype),
+        "fill_value": encode_fill_value(meta.fill_value, meta.dtype),
+        "order": meta.order,
+        "filters": [dict(f) for f in meta.filters] or None,
+        "dimension_separator": ".",
+        "compressor": None if meta.compressor is None else dict(meta.compressor),
+        "zarr_format": 2,
+    }
+
+
+def attrs_document(meta: ArrayMeta) -> dict[str, Any]:
+    """The content of an array's `.zattrs`: the attributes, and the names of the axes among them."""
+    return dict(meta.attrs) if meta.dims is None else {DIMENSIONS: list(meta.dims), **meta.attrs}
+
+
+def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[str, Any]) -> ArrayMeta:
+    """Read `.zarray` and `.zattrs`. Raises StorageError naming the array and the entry that is wrong."""
+    try:
+        if zarray.get("zarr_format", 2) != 2:
+            raise ValueError(f"zarr_format is {zarray['zarr_format']!r}, expected 2")
+        dtype = _decode_dtype(zarray["dtype"])
+        attrs = dict(zattrs)
+        dims = attrs.pop(DIMENSIONS, None)
+        return ArrayMeta(
+            shape=tuple(map(int, zarray["shape"])),
+            chunk_shape=tuple(map(int, zarray["chunks"])),
+            dtype=dtype,
+            filters=tuple(zarray.get("filters") or ()),
+            compressor=zarray.get("compressor"),
+            fill_value=decode_fill_value(zarray.get("fill_value"), dtype),
+            order=_order(zarray.get("order", "C")),
+            dims=None if dims is None else tuple(map(str, dims)),
+            attrs=attrs,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        found = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        raise StorageError(f"{path}/.zarray: not the metadata of a Zarr v2 array: {found}") from error
+
+
+def encode_fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
+    """A fill value as JSON has it.
+
+    >>> encode_fill_value(np.float32("nan"), np.dtype("f4")), encode_fill_value(b"ab", np.dtype("S2"))
+    ('NaN', 'YWI=')
+    """
+    if value is None or dtype.kind == "O":
+        return value
+    if dtype.kind in "SV":
+        raw = value.tobytes() if isinstance(value, np.void) else bytes(value)
+        return base64.standard_b64encode(raw).decode("ascii")
+    if dtype.kind == "U":
+        return str(value)
+    if dtype.kind in "mM":
+        return int(np.asarray(value, dtype).view("i8" if dtype.isnative else dtype.byteorder + "i8"))
+    if dtype.kind == "c":
+        return [_encode_float(float(np.real(value))), _encode_float(float(np.imag(value)))]
+    if dtype.kind == "f":
+        return _encode_float(float(value))
+    return bool(value) if dtype.kind == "b" else int(value)
+
+
+def decode_fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
+    """The scalar that JSON stands for. Raises ValueError or TypeError when it cannot be of this dtype.
+
+    >>> decode_fill_value("NaN", np.dtype("f4")), decode_fill_value("YWI=", np.dtype("S2"))
+    (np.float32(nan), b'ab')
+    """
+    if value is None or dtype.kind == "O":
+        return value
+    if dtype.kind in "SV":
+        return _decode_raw(value, dtype)
+    if dtype.kind == "U":
+        return str(value)
+    if dtype.kind in "mM":
+        return np.array([int(value)], "i8").view(dtype.newbyteorder("="))[0]
+    if dtype.kind == "c":
+        real, imag = value if isinstance(value, (list, tuple)) else (value, 0.0)
+        return dtype.type(complex(_decode_float(real), _decode_float(imag)))
+    if dtype.kind == "f":
+        return dtype.type(_decode_float(value))
+    return np.array([value]).astype(dtype.newbyteorder("="), casting="unsafe")[0]
+
+
+def _decode_raw(value: Any, dtype: np.dtype[Any]) -> Any:
+    if value in (0, "", "0"):
+        raw = b""
+    else:
+        try:
+            raw = base64.standard_b64decode(value)
+        except (binascii.Error, TypeError, ValueError):
+            raw = str(value).encode()
+    if dtype.kind == "S":
+        return raw
+    return np.frombuffer(raw.ljust(dtype.itemsize, b"\0")[: dtype.itemsize], dtype)[0]
+
+
+def _encode_float(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _decode_float(value: Any) -> float:
+    return _NOT_FINITE[value] if isinstance(value, str) and value in _NOT_FINITE else float(value)
+
+
+def _encode_dtype(dtype: np.dtype[Any]) -> Any:
+    if dtype.fields is None:
+        return dtype.str
+    return [_encode_field(name, dtype) for name in dtype.names or ()]
+
+
+def _encode_field(name: str, dtype: np.dtype[Any]) -> list[Any]:
+    assert dtype.fields is not None
+    field = dtype.fields[name][0]
+    base, shape = field.subdtype or (field, ())
+    return [name, _encode_dtype(base), *([list(shape)] if shape else [])]
+
+
+def _decode_dtype(value: Any) -> np.dtype[Any]:
+    if isinstance(value, str):
+        return np.dtype(value)
+    fields = [(str(f[0]), _decode_dtype(f[1]), *(tuple(s) for s in f[2:])) for f in value]
+    return np.dtype(fields)
+
+
+def _order(value: Any) -> Any:
+    if value not in ("C", "F"):
+        raise ValueError(f"order is {value!r}, expected 'C' or 'F'")
+    return value
