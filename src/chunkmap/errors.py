@@ -16,7 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["ChunkmapError", "CombineError", "FormatError", "SourceError", "StorageError", "TruncatedFile", "Unsupported"]
+__all__ = [
+    "ChunkmapError",
+    "CombineError",
+    "FormatError",
+    "SourceError",
+    "StorageError",
+    "TruncatedFile",
+    "Unsupported",
+]
 
 
 class ChunkmapError(Exception):

@@ -28,6 +28,7 @@ _COMPRESSED: Final[Mapping[bytes, str]] = {
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
+_ZIP_METHODS: Final[Mapping[int, str]] = {8: "deflate", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd"}
 
 
 class MemberSource(SourceBase):
@@ -92,8 +93,7 @@ def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
     if info.flag_bits & 1:
         raise Unsupported(f"member {member!r} is encrypted", feature="encrypted ZIP member", url=outer.url)
     if info.compress_type != zipfile.ZIP_STORED:
-        method = zipfile.compressor_names.get(info.compress_type, str(info.compress_type))
-        raise _compressed(member, method, outer.url)
+        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
     signature, name, extra = _LOCAL_HEADER.unpack(outer.read(info.header_offset, _LOCAL_HEADER.size))
     if signature != b"PK\x03\x04":
         raise FormatError(

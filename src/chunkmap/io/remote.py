@@ -22,9 +22,7 @@ CONCURRENCY: Final = 128
 class RemoteSource(SourceBase):
     """One file of an fsspec filesystem."""
 
-    def __init__(
-        self, fs: AbstractFileSystem, path: str, url: str, *, gap: int = GAP, longest: int = LONGEST
-    ) -> None:
+    def __init__(self, fs: AbstractFileSystem, path: str, url: str, *, gap: int = GAP, longest: int = LONGEST) -> None:
         self.url = url
         self._fs, self._path, self._gap, self._longest = fs, path, gap, longest
         self._info = self._ask(lambda: fs.info(path))
@@ -50,8 +48,7 @@ class RemoteSource(SourceBase):
         full = iter(blocks)
         views = [memoryview(next(full)) if r.length else memoryview(b"") for r in fetched]
         return [
-            views[number][start : start + length]
-            for (number, start), (_, length) in zip(found, ranges, strict=True)
+            views[number][start : start + length] for (number, start), (_, length) in zip(found, ranges, strict=True)
         ]
 
     def target(self) -> Target:

@@ -96,7 +96,7 @@ class ChunkManifest:
     """Row -> first byte."""
     length: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
     """Row -> number of bytes, or `WHOLE_FILE`."""
-    index: NDArray[np.unsignedinteger[Any]] | None = None
+    index: NDArray[Any] | None = None
     """Row -> position in the grid, C order, rising; None when there is a row for every cell."""
 
     def __post_init__(self) -> None:
@@ -155,7 +155,7 @@ class ChunkManifest:
     def from_columns(
         cls,
         grid_shape: Sequence[int],
-        index: NDArray[np.integer[Any]],
+        index: NDArray[Any],
         sources: tuple[str | bytes | None, ...],
         columns: Columns,
     ) -> ChunkManifest:
@@ -165,7 +165,7 @@ class ChunkManifest:
         """
         grid_shape = tuple(grid_shape)
         size = math.prod(grid_shape)
-        if len(index) and not (0 <= int(index.min()) and int(index.max()) < size):
+        if len(index) and not (int(index.min()) >= 0 and int(index.max()) < size):
             raise ValueError(f"a chunk lies outside the grid {grid_shape}")
         source, offset, length = columns
         if len(index) > 1 and not bool(np.all(index[1:] > index[:-1])):
@@ -263,7 +263,7 @@ class ChunkManifest:
         """The URLs of the table, in its order."""
         return tuple(s for s in self.sources if isinstance(s, str))
 
-    def positions(self) -> NDArray[np.unsignedinteger[Any]]:
+    def positions(self) -> NDArray[Any]:
         """Row -> position in the grid, C order."""
         return np.arange(len(self), dtype=_index_dtype(self.size)) if self.index is None else self.index
 
@@ -290,9 +290,7 @@ class ChunkManifest:
         if isinstance(coord, int):
             position = coord
         else:
-            if len(coord) != self.ndim or not all(
-                0 <= c < n for c, n in zip(coord, self.grid_shape, strict=True)
-            ):
+            if len(coord) != self.ndim or not all(0 <= c < n for c, n in zip(coord, self.grid_shape, strict=True)):
                 raise IndexError(f"chunk index {tuple(coord)} lies outside the grid {self.grid_shape}")
             position = 0
             for c, n in zip(coord, self.grid_shape, strict=True):
@@ -326,14 +324,16 @@ class ChunkManifest:
 
     # ------------------------------------------------------------------ changing
 
-    def positions_in(self, grid_shape: Sequence[int], origin: Sequence[int]) -> NDArray[np.unsignedinteger[Any]]:
+    def positions_in(self, grid_shape: Sequence[int], origin: Sequence[int]) -> NDArray[Any]:
         """Row -> position in a larger grid, when the first cell of this one goes to `origin`.
 
         Raises ValueError where this grid reaches outside the larger one.
         """
         stops = [o + n for o, n in zip(origin, self.grid_shape, strict=True)]
         if any(o < 0 or stop > n for o, stop, n in zip(origin, stops, grid_shape, strict=True)):
-            raise ValueError(f"a grid {self.grid_shape} at {tuple(origin)} reaches outside the grid {tuple(grid_shape)}")
+            raise ValueError(
+                f"a grid {self.grid_shape} at {tuple(origin)} reaches outside the grid {tuple(grid_shape)}"
+            )
         dtype = _index_dtype(math.prod(grid_shape))
         first = dtype(linear_cell(origin, grid_shape))
         if tuple(grid_shape[1:]) == self.grid_shape[1:]:
@@ -344,7 +344,7 @@ class ChunkManifest:
             position += coord.astype(dtype) * dtype(stride)
         return position
 
-    def take(self, rows: NDArray[np.integer[Any]] | NDArray[np.bool_]) -> ChunkManifest:
+    def take(self, rows: NDArray[Any] | NDArray[np.bool_]) -> ChunkManifest:
         """Only some rows, in the same grid."""
         index = self.positions()[rows]
         return ChunkManifest.from_columns(
@@ -399,13 +399,13 @@ class ChunkManifest:
             length=length,
         )
 
-    def with_inline(self, rows: NDArray[np.integer[Any]], data: Iterable[bytes]) -> ChunkManifest:
+    def with_inline(self, rows: NDArray[Any], data: Iterable[bytes]) -> ChunkManifest:
         """The same chunks, some of which are now held inline, in one blob."""
         pieces = list(data)
         lengths = np.array([len(p) for p in pieces], np.uint64)
         source, offset, length = self.source.copy(), self.offset.copy(), self.length.copy()
         source[rows] = len(self.sources)
-        offset[rows] = np.concatenate([np.zeros(1, np.uint64), np.cumsum(lengths)[:-1]]) if len(pieces) else 0
+        offset[rows] = np.concatenate([np.zeros(1, np.uint64), np.cumsum(lengths)[:-1]]) if pieces else 0
         length[rows] = lengths
         manifest = replace(self, sources=(*self.sources, b"".join(pieces)), source=source, offset=offset, length=length)
         return manifest.compact()
@@ -424,7 +424,7 @@ class ChunkManifest:
         return replace(self, sources=table.sources, source=numbers[self.source])
 
 
-def linear(coords: NDArray[np.integer[Any]], grid_shape: Sequence[int]) -> NDArray[np.int64]:
+def linear(coords: NDArray[Any], grid_shape: Sequence[int]) -> NDArray[np.int64]:
     """Grid coordinates of shape (rows, axes) -> positions, C order. Raises ValueError outside the grid."""
     if not len(coords):
         return np.empty(0, np.int64)
@@ -449,5 +449,5 @@ def _strides(grid_shape: Sequence[int]) -> list[int]:
     return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
 
 
-def _index_dtype(size: int) -> type[np.uint32] | type[np.uint64]:
+def _index_dtype(size: int) -> type[np.uint32 | np.uint64]:
     return np.uint32 if size <= 2**32 else np.uint64

@@ -17,8 +17,15 @@ import numpy as np
 from chunkmap.errors import StorageError
 from chunkmap.model.meta import ArrayMeta
 
-__all__ = ["DIMENSIONS", "GROUP", "array_document", "array_from_documents", "attrs_document", "decode_fill_value"]
-__all__ += ["encode_fill_value"]
+__all__ = [
+    "DIMENSIONS",
+    "GROUP",
+    "array_document",
+    "array_from_documents",
+    "attrs_document",
+    "decode_fill_value",
+    "encode_fill_value",
+]
 
 DIMENSIONS: Final = "_ARRAY_DIMENSIONS"
 """The attribute in which xarray keeps the names of the axes in Zarr v2."""
