@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.combine.inputs import Inputs
-from chunkmap.combine.selectors import Column
+from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.selectors import Column
 from chunkmap.errors import CombineError
 
 __all__ = ["Axis", "make_axis"]

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chunkmap.combine.concatenate import concatenate, merge
-from chunkmap.combine.inputs import Inputs
-from chunkmap.combine.placing import carry_out
-from chunkmap.combine.plan import Plan, make_plan
-from chunkmap.combine.recipe import Recipe
-from chunkmap.combine.selectors import Reader
+from chunkmap.combining.concatenate import concatenate, merge
+from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.placing import carry_out
+from chunkmap.combining.plan import Plan, make_plan
+from chunkmap.combining.recipe import Recipe
+from chunkmap.combining.selectors import Reader
 from chunkmap.model import ReferenceSet
 
 __all__ = ["Inputs", "Plan", "Reader", "Recipe", "carry_out", "combine_sets", "concatenate", "make_plan", "merge"]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.combine.axes import Axis
-from chunkmap.combine.plan import ArrayPlan, Part, Plan
-from chunkmap.combine.recipe import Recipe
-from chunkmap.combine.selectors import Reader
-from chunkmap.combine.times import TimeUnits, in_units, is_time
+from chunkmap.combining.axes import Axis
+from chunkmap.combining.plan import ArrayPlan, Part, Plan
+from chunkmap.combining.recipe import Recipe
+from chunkmap.combining.selectors import Reader
+from chunkmap.combining.times import TimeUnits, in_units, is_time
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement
 

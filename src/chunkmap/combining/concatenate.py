@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chunkmap.combine.compatible import WAIVABLE, differences
-from chunkmap.combine.inputs import Inputs
+from chunkmap.combining.compatible import WAIVABLE, differences
+from chunkmap.combining.inputs import Inputs
 from chunkmap.errors import CombineError
 from chunkmap.model import ChunkManifest, ManifestArray, Placement, ReferenceSet
 

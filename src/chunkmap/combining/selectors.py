@@ -24,9 +24,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.combine.inputs import Inputs
-from chunkmap.combine.recipe import VARIABLES, Recipe, Selector
-from chunkmap.combine.times import TimeUnits, in_units
+from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.recipe import VARIABLES, Recipe, Selector
+from chunkmap.combining.times import TimeUnits, in_units
 from chunkmap.errors import CombineError
 from chunkmap.model import ManifestArray, ReferenceSet
 

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from chunkmap.combine.compatible import WAIVABLE
+from chunkmap.combining.compatible import WAIVABLE
 from chunkmap.errors import CombineError
 
 __all__ = ["VARIABLES", "Recipe", "Selector"]
 
 Selector = Any
-"""One of the kinds listed in `chunkmap.combine.selectors`."""
+"""One of the kinds listed in `chunkmap.combining.selectors`."""
 
 VARIABLES = "var"
 """The axis of names: selecting along it names variables, and makes no dimension."""
@@ -40,6 +40,9 @@ class Recipe:
     """Arrays of at most so many bytes may be read and held inline, where their chunks do not line up."""
     compare_below: int = 64_000
     """Arrays in `identical_dims` of at most so many bytes are read and compared; larger ones are taken on trust."""
+
+    same_chunks: bool = False
+    """Refuse arrays whose chunks differ in shape between inputs even when they are small enough to be read."""
 
     def __post_init__(self) -> None:
         if isinstance(self.concat_dims, str) or isinstance(self.identical_dims, str):

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.combine.axes import Axis, make_axis
-from chunkmap.combine.compatible import WAIVABLE, Difference, differences
-from chunkmap.combine.inputs import Inputs
-from chunkmap.combine.recipe import VARIABLES, Recipe
-from chunkmap.combine.selectors import Reader, evaluate
-from chunkmap.combine.times import is_time
+from chunkmap.combining.axes import Axis, make_axis
+from chunkmap.combining.compatible import WAIVABLE, Difference, differences
+from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.recipe import VARIABLES, Recipe
+from chunkmap.combining.selectors import Reader, evaluate
+from chunkmap.combining.times import is_time
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 
@@ -188,7 +188,7 @@ def _compare(
         elif array.meta is first:
             continue
         for difference in differences(first, array.meta, along):
-            if difference.check == "chunks":
+            if difference.check == "chunks" and not request.recipe.same_chunks:
                 load = load or f"chunks are {difference.expected} and {difference.found}"
             elif difference.check == "units" and load == "times are re-encoded":
                 continue
@@ -224,28 +224,29 @@ def _refuse_other_length(request: _Request, path: str, index: int, meta: ArrayMe
 
 
 def _refused(request: _Request, path: str, first: int, difference: Difference, along: Sequence[str]) -> CombineError:
-    differing = (
-        [
-            index
-            for index, refs in enumerate(request.inputs)
-            if path in refs.arrays
-            and any(
-                d.what == difference.what
-                for d in differences(request.inputs[first].arrays[path].meta, refs.arrays[path].meta, along)
-            )
-        ]
-        if path in request.inputs[first].arrays
-        else []
-    )
+    differing = _differing(request, path, first, difference.what, along)
     names = [request.inputs.name(first), *(request.inputs.name(index) for index in differing[:3])]
     other = names[1] if len(names) > 1 else "another input"
     more = f", and in {len(differing) - 1} more inputs it differs as well" if len(differing) > 1 else ""
     waive = f" To use the first one's all the same, waive {difference.check!r}." if difference.check in WAIVABLE else ""
+    kind = "Found chunk size mismatch: " if difference.check == "chunks" else ""
     return CombineError(
-        f"{path}: {difference.what} is {difference.expected} in {names[0]} but {difference.found} in {other}{more}."
-        f" Under one array they would be read wrongly; combine them apart, or convert them.{waive}",
+        f"{path}: {kind}{difference.what} is {difference.expected} in {names[0]} but {difference.found} in"
+        f" {other}{more}. Under one array they would be read wrongly; combine them apart, or convert them.{waive}",
         inputs=names,
     )
+
+
+def _differing(request: _Request, path: str, first: int, what: str, along: Sequence[str]) -> list[int]:
+    """The inputs whose array of this name differs from the first one's in one respect."""
+    arrays = {index: refs.arrays[path].meta for index, refs in enumerate(request.inputs) if path in refs.arrays}
+    if first not in arrays:
+        return []
+    return [
+        index
+        for index, meta in arrays.items()
+        if any(difference.what == what for difference in differences(arrays[first], meta, along))
+    ]
 
 
 # ---------------------------------------------------------------------- where its chunks go
