@@ -1,4 +1,4 @@
-"""Reference sets made from xarray datasets, and xarray datasets read from reference sets: zarr is the only go-between."""
+"""Sets made from xarray datasets, and datasets read from sets: zarr is the only go-between."""
 
 from __future__ import annotations
 

@@ -293,7 +293,7 @@ def test_other_fill_values_are_refused_unless_waived():
     sets = [series([n]) for n in range(2)]
     other = ReferenceSet({**sets[1].arrays, "d": sets[1].arrays["d"].with_meta(fill_value=np.float64(-1))})
 
-    with pytest.raises(CombineError, match="fill_value is nan in input 0 but -1.0 in input 1"):
+    with pytest.raises(CombineError, match=r"fill_value is nan in input 0 but -1.0 in input 1"):
         combine([sets[0], other], concat_dims=["time"])
 
     assert [0, 10] == data(combine([sets[0], other], concat_dims=["time"], waive=["fill_value"]))
@@ -305,7 +305,7 @@ def test_other_lengths_are_refused():
         to_refs(xr.Dataset({"d": (("time", "x"), np.zeros((1, n)))}, {"time": [n]}), name=f"{n}.nc") for n in (2, 3)
     )
 
-    with pytest.raises(CombineError, match="length of x is 2 in 2.nc but 3 in 3.nc"):
+    with pytest.raises(CombineError, match=r"length of x is 2 in 2.nc but 3 in 3.nc"):
         combine([a, b], concat_dims=["time"])
 
 
