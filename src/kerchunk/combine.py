@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 import fsspec
-import numpy as np
 import orjson
+from chunkmap.model.edits import inline
 
 from chunkmap.access import Fetcher, ReferenceStore, read_arrays
 from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, make_plan, merge
@@ -16,7 +16,6 @@ from chunkmap.errors import CombineError
 from chunkmap.execution.tree import Tree, reduce_on_dask
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
-from chunkmap.model.edits import inline
 from kerchunk.utils import consolidate
 
 __all__ = ["JustLoad", "MultiZarrToZarr", "auto_dask", "concatenate_arrays", "consolidate", "drop", "merge_vars"]
@@ -82,7 +81,7 @@ class MultiZarrToZarr:
             out=original_refs if in_place else None,
             **kwargs,
         )
-        combiner._base = _as_set(original_refs, combiner.target_options)  # noqa: SLF001 - our own instance
+        combiner._base = _as_set(original_refs, combiner.target_options)
         return combiner
 
     @property

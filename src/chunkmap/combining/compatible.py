@@ -57,6 +57,8 @@ def decodes_as(codec: CodecConfig) -> dict[str, Any]:
 
 def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> Iterator[Difference]:
     """In what `other` differs from `first`, leaving out the lengths of the dimensions `along` which they are joined."""
+    if _same(first, other):
+        return
     if other.dims != first.dims:
         yield Difference("dimensions", first.dims, other.dims, "dims")
         return
@@ -72,6 +74,21 @@ def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> I
         expected, found = first.attrs.get(name), other.attrs.get(name)
         if not same_attrs(expected, found):
             yield Difference(name, expected, found, "units" if name in {"units", "calendar"} else "attrs")
+
+
+def _same(first: ArrayMeta, other: ArrayMeta) -> bool:
+    """The common case, told quickly: nothing differs, not even the shape."""
+    return (
+        first.shape == other.shape
+        and first.dims == other.dims
+        and first.chunk_shape == other.chunk_shape
+        and first.dtype == other.dtype
+        and first.filters == other.filters
+        and first.compressor == other.compressor
+        and first.order == other.order
+        and first.attrs == other.attrs
+        and same_scalar(first.fill_value, other.fill_value)
+    )
 
 
 _ENTRIES: Final[Mapping[str, Callable[[ArrayMeta], object]]] = {

@@ -60,9 +60,7 @@ def inline_array(values: NDArray[Any], dims: tuple[str, ...], attrs: dict[str, A
 def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     meta, parts = array_plan.meta, array_plan.parts
     grid_shape = meta.grid_shape
-    placements = [
-        Placement(part.array.chunks.reshape_grid(_grid_of(part, len(grid_shape))), part.cells) for part in parts
-    ]
+    placements = [Placement(_with_new_axes(part.array.chunks, len(grid_shape)), part.cells) for part in parts]
     try:
         chunks = ChunkManifest.place(grid_shape, placements, last_wins="overlap" in plan.recipe.waive)
     except ValueError as error:
@@ -70,9 +68,10 @@ def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     return ManifestArray(_fill_for_missing(plan, array_plan, chunks), chunks)
 
 
-def _grid_of(part: Part, ndim: int) -> tuple[int, ...]:
-    grid = part.array.chunks.grid_shape
-    return (*(1 for _ in range(ndim - len(grid))), *grid)
+def _with_new_axes(chunks: ChunkManifest, ndim: int) -> ChunkManifest:
+    """The same chunks under leading axes of one cell."""
+    new = ndim - len(chunks.grid_shape)
+    return chunks.reshape_grid((*(1 for _ in range(new)), *chunks.grid_shape)) if new else chunks
 
 
 def _fill_for_missing(plan: Plan, array_plan: ArrayPlan, chunks: ChunkManifest) -> ArrayMeta:
