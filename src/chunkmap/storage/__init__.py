@@ -14,7 +14,7 @@ from chunkmap.storage.parquet import write_parquet
 from chunkmap.storage.place import find_place
 from chunkmap.storage.references import ParquetReferences
 
-__all__ = ["ParquetReferences", "is_parquet", "load", "write"]
+__all__ = ["ParquetReferences", "is_json", "is_parquet", "load", "write"]
 
 
 def load(
@@ -61,6 +61,17 @@ def is_parquet(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any
     """Whether a stored set is Parquet: by its name, and where that says nothing, by its being a directory."""
     kind = _kind(os.fspath(url))
     return kind == "parquet" or (kind == "" and find_place(url, storage_options).is_directory())
+
+
+def is_json(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Whether a stored set is JSON: by its name, and where that says nothing, by how it begins.
+
+    Raises SourceError when there is no such file.
+    """
+    kind = _kind(os.fspath(url))
+    if kind:
+        return kind == "json"
+    return find_place(url, storage_options).head(16).lstrip().startswith((b"{", *COMPRESSIONS.values()))
 
 
 def _kind(url: str) -> str:

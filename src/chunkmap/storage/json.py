@@ -56,10 +56,11 @@ def _chunk_pieces(path: str, chunks: ChunkManifest) -> Iterator[memoryview]:
     """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time."""
     prefix = "," + orjson.dumps(f"{path}/").decode()[:-1]
     urls = pa.array([_json_url(source) for source in chunks.sources], pa.string())
+    inline = chunks.is_inline
     for start in range(0, len(chunks), _BLOCK):
         rows = slice(start, min(start + _BLOCK, len(chunks)))
         keys = _keys(chunks, rows, prefix)
-        values = _with_odd_values(chunks, rows, _range_values(chunks, rows, urls))
+        values = _with_odd_values(chunks, rows, inline[rows], _range_values(chunks, rows, urls))
         yield _text(pc.binary_join_element_wise(keys, values, ""))
 
 
@@ -87,9 +88,8 @@ def _range_values(chunks: ChunkManifest, rows: slice, urls: pa.Array) -> pa.Arra
     )
 
 
-def _with_odd_values(chunks: ChunkManifest, rows: slice, values: pa.Array) -> pa.Array:
+def _with_odd_values(chunks: ChunkManifest, rows: slice, inline: NDArray[np.bool_], values: pa.Array) -> pa.Array:
     """The values with those put right that are no ranges: whole files, and bytes held inline."""
-    inline = chunks.is_inline[rows]
     odd = inline | (chunks.length[rows] == np.uint64(WHOLE_FILE))
     if not bool(odd.any()):
         return values

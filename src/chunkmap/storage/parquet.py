@@ -79,15 +79,16 @@ def _partitions(chunks: ChunkManifest, record_size: int) -> Iterator[tuple[int, 
     """(number, chunks in it, file) of every partition in which chunks are, and of the first of the others."""
     held, starts = np.unique(chunks.positions() // record_size, return_index=True)
     numbers = held.tolist()
+    inline = chunks.is_inline
     stops = [*starts.tolist()[1:], len(chunks)]
     for number, start, stop in zip(numbers, starts.tolist(), stops, strict=True):
         cells = range(number * record_size, min((number + 1) * record_size, chunks.size))
-        yield number, stop - start, encode_partition(chunks, slice(start, stop), cells)
+        yield number, stop - start, encode_partition(chunks, inline[start:stop], slice(start, stop), cells)
     occupied = set(numbers)
     empty = (number for number in range(math.ceil(chunks.size / record_size)) if number not in occupied)
     for number, _ in zip(empty, range(_EMPTY_FILES), strict=False):
         cells = range(number * record_size, min((number + 1) * record_size, chunks.size))
-        yield number, 0, encode_partition(chunks, slice(0, 0), cells)
+        yield number, 0, encode_partition(chunks, inline[:0], slice(0, 0), cells)
 
 
 def _metadata(found: Mapping[str, Mapping[str, Any]], record_size: int) -> bytes:

@@ -52,11 +52,12 @@ def check_rows(path: str, chunks: ChunkManifest) -> None:
         )
 
 
-def encode_partition(chunks: ChunkManifest, rows: slice, cells: range) -> bytes:
-    """The Parquet file of some cells of a grid, of which `rows` are there. Equal chunks give equal bytes."""
+def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: slice, cells: range) -> bytes:
+    """The Parquet file of some cells of a grid, of which `rows` are there; `inline` says which of these are held
+    inline. Equal chunks give equal bytes.
+    """
     position = chunks.positions()[rows].astype(np.int64) - cells.start
     offset, length = chunks.offset[rows], chunks.length[rows]
-    inline = chunks.is_inline[rows]
     # A range of no bytes at the first byte would be read as the whole file: it is held inline, as no bytes.
     nothing = ~inline & (offset == 0) & (length == 0)
     ranged = ~inline & ~nothing

@@ -63,6 +63,14 @@ class Place:
             return None
         return data
 
+    def head(self, length: int) -> bytes:
+        """The first bytes of the file. Raises SourceError when there is no such file."""
+        try:
+            data: bytes = self._ask(lambda: self.fs.cat_file(self.path, start=0, end=length))
+        except FileNotFoundError as error:
+            raise SourceError("there is no such file", url=self.url) from error
+        return data
+
     def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
         """The bytes of files in the directory, many fetched at once; None for each that is not there."""
         if self.is_local:
