@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents, encode_inline, json_text
+from chunkmap.storage.names import check_names
 from chunkmap.storage.place import Place
 from chunkmap.storage.text import parse_json
 
@@ -37,6 +38,7 @@ _BLOCK: Final = 1 << 16
 
 def write_json(refs: ReferenceSet, place: Place) -> None:
     """Write a set as one file, compressed when its name says so, in place of the one that is there."""
+    check_names(refs)
     place.publish_file(_compressed(json_pieces(refs), place.path))
 
 

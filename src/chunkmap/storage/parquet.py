@@ -13,19 +13,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 
 import chunkmap
-from chunkmap.errors import StorageError
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents
+from chunkmap.storage.names import check_names
 from chunkmap.storage.partition import check_rows, encode_partition
 from chunkmap.storage.place import Place
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
 
-__all__ = ["METADATA", "check_path", "partition_name", "write_parquet"]
+__all__ = ["METADATA", "partition_name", "write_parquet"]
 
 METADATA: Final = ".zmetadata"
 """The file that makes a directory a reference set."""
@@ -40,8 +41,8 @@ def write_parquet(refs: ReferenceSet, place: Place, *, record_size: int) -> None
     """
     if record_size < 1:
         raise ValueError(f"record_size is {record_size}, expected 1 or more")
+    check_names(refs)
     for path, array in refs.arrays.items():
-        check_path(path)
         check_rows(path, array.chunks)
     place.publish_directory(_files(refs, record_size), METADATA)
 
@@ -49,12 +50,6 @@ def write_parquet(refs: ReferenceSet, place: Place, *, record_size: int) -> None
 def partition_name(path: str, number: int) -> str:
     """The file of a partition, from the root."""
     return f"{path}/refs.{number}.parq"
-
-
-def check_path(path: str) -> None:
-    """Raise StorageError for an array whose path cannot be a path of directories."""
-    if not path or any(part in ("", ".", "..") for part in path.split("/")) or "\\" in path or "\0" in path:
-        raise StorageError(f"an array is called {path!r}, which cannot be the name of a directory; rename it")
 
 
 def _files(refs: ReferenceSet, record_size: int) -> Iterator[tuple[str, bytes]]:
@@ -77,11 +72,10 @@ def _files(refs: ReferenceSet, record_size: int) -> Iterator[tuple[str, bytes]]:
 
 def _partitions(chunks: ChunkManifest, record_size: int) -> Iterator[tuple[int, int, bytes]]:
     """(number, chunks in it, file) of every partition in which chunks are, and of the first of the others."""
-    held, starts = np.unique(chunks.positions() // record_size, return_index=True)
-    numbers = held.tolist()
+    held, starts = np.unique(chunks.positions().astype(np.int64) // record_size, return_index=True)
+    numbers, bounds = held.tolist(), [*starts.tolist(), len(chunks)]
     inline = chunks.is_inline
-    stops = [*starts.tolist()[1:], len(chunks)]
-    for number, start, stop in zip(numbers, starts.tolist(), stops, strict=True):
+    for number, (start, stop) in zip(numbers, pairwise(bounds), strict=True):
         cells = range(number * record_size, min((number + 1) * record_size, chunks.size))
         yield number, stop - start, encode_partition(chunks, inline[start:stop], slice(start, stop), cells)
     occupied = set(numbers)

@@ -18,7 +18,8 @@ from typing import Any, Final
 from chunkmap.errors import SourceError, StorageError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, Problem, ReferenceSet, Target
 from chunkmap.model.dictionary import documents, from_refs
-from chunkmap.storage.parquet import METADATA, check_path, partition_name
+from chunkmap.storage.names import check_path
+from chunkmap.storage.parquet import METADATA, partition_name
 from chunkmap.storage.partition import decode_partition
 from chunkmap.storage.place import Place, find_place
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, Sidecar, decode_targets
