@@ -1,6 +1,7 @@
 """Whole arrays through their references: one round of reading for all of them, then decoding with numcodecs.
 
-What a missing chunk reads as is Zarr v2's rule: the fill value, and zeros where there is none.
+What a missing chunk reads as is zarr-python's rule for Zarr v2: the fill value, and where there is none, zeros; for
+times NaT, for text the empty text.
 """
 
 from __future__ import annotations
@@ -33,14 +34,17 @@ def read_arrays(arrays: Sequence[ManifestArray], fetcher: Fetcher) -> list[NDArr
 
 
 def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
-    """An array in which no chunk is: fill values, or zeros where there are none.
+    """An array in which no chunk is: fill values, or where there are none what zarr reads: zeros, no time, no text.
 
     >>> empty_array(ArrayMeta(shape=(2,), chunk_shape=(1,), dtype=np.dtype("i2"), fill_value=7), (2,))
     array([7, 7], dtype=int16)
     """
-    if meta.fill_value is None:
-        return np.zeros(shape, meta.dtype)
-    return np.full(shape, meta.fill_value, meta.dtype)
+    if meta.dtype.kind == "O":
+        empty = b"" if any(config.get("id") == "vlen-bytes" for config in meta.filters) else ""
+        return np.full(shape, meta.fill_value or empty, meta.dtype)
+    if meta.fill_value is not None:
+        return np.full(shape, meta.fill_value, meta.dtype)
+    return np.full(shape, "NaT", meta.dtype) if meta.dtype.kind in "mM" else np.zeros(shape, meta.dtype)
 
 
 class ChunkDecoder:
