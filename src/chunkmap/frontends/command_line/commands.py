@@ -130,19 +130,22 @@ def scan(
     keep_paths: bool,
     storage_options: Mapping[str, Any] | None,
 ) -> None:
-    """Find the chunks of files, and show or write one reference set a file.
+    """Find the chunks of files.
 
-    URLs may be quoted globs. Without -o, a table of what was found; with `-o -`, JSON on standard output.
+    One reference set a file is written, or without -o shown; `-o -` prints JSON. URLs may be quoted globs.
     """
     names = expand(urls, storage_options=storage_options, keep_paths=keep_paths)
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
+    targets = _targets(names, out)
     options = _given(format=file_format, inline_threshold=inline_threshold)
     with _pool(workers) as executor, counting("scanning", len(names)) as progress:
         sets = library.scan_many(
             names, executor=executor, progress=progress, storage_options=storage_options, **options
         )
-    for refs, target in zip(sets, _targets(names, out), strict=True):
+    if out is not None and len(names) > 1 and "://" not in out:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    for refs, target in zip(sets, targets, strict=True):
         _deliver(refs, target)
     warn_of_problems(problem for refs in sets for problem in refs.problems)
 
@@ -161,7 +164,10 @@ def combine(
     identical: tuple[str, ...],
     storage_options: Mapping[str, Any] | None,
 ) -> None:
-    """Make one reference set of many that are stored already."""
+    """Make one set of many stored ones.
+
+    SETs may be quoted globs.
+    """
     names = expand(sets, keep_paths=True)
     loaded = []
     with counting("loading", len(names)) as progress:
@@ -171,7 +177,7 @@ def combine(
     refs = library.combine(
         loaded,
         concat_dims=list(concat),
-        coo_map=coords,
+        coo_map=coords or None,
         identical_dims=list(identical),
         **_given(storage_options=storage_options),
     )
@@ -201,14 +207,17 @@ def build(
     keep_paths: bool,
     storage_options: Mapping[str, Any] | None,
 ) -> None:
-    """Scan files, combine them, and write one reference set: the whole job."""
+    """Scan files, combine, write one set.
+
+    The whole job in one step. URLs may be quoted globs.
+    """
     names = expand(urls, storage_options=storage_options, keep_paths=keep_paths)
     with _pool(workers) as executor, counting("scanning", len(names)) as progress:
         refs = library.build(
             names,
             out,
             concat_dims=list(concat),
-            coo_map=coords,
+            coo_map=coords or None,
             identical_dims=list(identical),
             executor=executor,
             progress=progress,
@@ -225,7 +234,10 @@ def build(
 @click.argument("out", metavar="OUT")
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
 def convert(*, stored: str, out: str, record_size: int | None) -> None:
-    """Write a stored reference set in another form: JSON to Parquet, or back."""
+    """Turn JSON into Parquet, or back.
+
+    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq.
+    """
     refs = library.load(stored)
     library.write(refs, out, **_given(record_size=record_size))
     note(f"{out}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
@@ -234,7 +246,10 @@ def convert(*, stored: str, out: str, record_size: int | None) -> None:
 @chunkmap.command()
 @click.argument("stored", metavar="SET")
 def inspect(*, stored: str) -> None:
-    """Show what a stored reference set holds: its arrays, chunks, codecs and files."""
+    """Show what a stored set holds.
+
+    Its arrays with their chunks, codecs and sizes, its files, and what could not be represented.
+    """
     refs = library.load(stored)
     describe(refs, stored)
     warn_of_problems(refs.problems)
@@ -251,8 +266,6 @@ def _targets(names: list[str], out: str | None) -> list[str | None]:
     twice = sorted({target for target in targets if targets.count(target) > 1})
     if twice:
         raise ValueError(f"{twice[0]}: two files of this name would be written to one set; scan them apart")
-    if "://" not in out:
-        Path(out).mkdir(parents=True, exist_ok=True)
     return list(targets)
 
 
