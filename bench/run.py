@@ -21,7 +21,7 @@ DATA = HERE.parent / ".bench" / "data-1"
 TIME_LIMIT = 900
 
 TITLES = {
-    "import": "import the package",
+    "import": "start Python, import the scanner and combine",
     "scan": "scan 100 netCDF4 files x 20 variables x 24 chunks",
     "combine": "combine 100 sets x 5,000 chunks",
     "write": "write 1,000,000 references as Parquet",

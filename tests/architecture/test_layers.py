@@ -23,7 +23,7 @@ def test_the_floors_are_kept():
     [
         ("chunkmap", "cftime dask distributed fsspec numcodecs pandas pyarrow xarray zarr"),
         ("chunkmap.model", "cftime dask distributed fsspec numcodecs orjson pandas pyarrow xarray zarr"),
-        ("chunkmap.combine", "dask distributed fsspec numcodecs pandas pyarrow xarray zarr"),
+        ("chunkmap.combining", "dask distributed fsspec numcodecs pandas pyarrow xarray zarr"),
         ("chunkmap.formats", "dask distributed pandas xarray zarr"),
         ("chunkmap.storage", "dask distributed pandas xarray zarr"),
     ],

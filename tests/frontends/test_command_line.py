@@ -258,37 +258,17 @@ def test_a_set_with_problems_lists_them(capsys):
     ]
 
 
-def test_globs_expand_in_order_and_absolute(tmp_path, monkeypatch):
-    """A relative glob gives sorted absolute paths; --keep-paths keeps them relative."""
+def test_local_paths_are_made_absolute(tmp_path, monkeypatch):
+    """Relative names and globs give absolute paths; URLs stay as they are."""
     monkeypatch.chdir(tmp_path)
     for name in ("b.nc", "a.nc"):
         (tmp_path / name).touch()
-    assert expand(["*.nc"]) == [str(tmp_path / "a.nc"), str(tmp_path / "b.nc")]
-    assert expand(["*.nc"], keep_paths=True) == ["a.nc", "b.nc"]
-
-
-def test_a_file_whose_name_has_brackets_is_a_file(tmp_path):
-    """An existing file is taken by its name, whatever its name looks like."""
-    path = tmp_path / "a[1].nc"
-    path.touch()
-    assert expand([str(path)]) == [str(path)]
-
-
-def test_globs_expand_on_other_file_systems(tmp_path):
-    """A glob of a URL, and of an archive's members, is expanded by fsspec."""
-    import tarfile
-
-    import fsspec
-
-    memory = fsspec.filesystem("memory")
-    for name in ("b.nc", "a.nc"):
-        memory.pipe(f"/cli/{name}", b"x")
-        (tmp_path / name).touch()
-    assert expand(["memory://cli/*.nc"]) == ["memory:///cli/a.nc", "memory:///cli/b.nc"]
-    with tarfile.open(tmp_path / "a.tar", "w") as tar:
-        tar.add(tmp_path / "a.nc", "a.nc")
-    archive = f"::file://{tmp_path}/a.tar"
-    assert expand([f"tar://*.nc{archive}"]) == [f"tar://a.nc{archive}"]
+    assert expand(["b.nc", "*.nc", "s3://bucket/c.nc"]) == [
+        str(tmp_path / "b.nc"),
+        str(tmp_path / "a.nc"),
+        str(tmp_path / "b.nc"),
+        "s3://bucket/c.nc",
+    ]
 
 
 def test_stored_names():

@@ -53,7 +53,6 @@ def _scan_options(command: Command) -> Command:
     for option in (
         click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
         click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
-        click.option("--keep-paths", is_flag=True, help="Write local paths as given, not made absolute."),
     ):
         command = option(command)
     return command
@@ -127,14 +126,13 @@ def scan(
     workers: int,
     inline_threshold: int | None,
     file_format: str | None,
-    keep_paths: bool,
     storage_options: Mapping[str, Any] | None,
 ) -> None:
     """Find the chunks of files.
 
     One reference set a file is written, or without -o shown; `-o -` prints JSON. URLs may be quoted globs.
     """
-    names = expand(urls, storage_options=storage_options, keep_paths=keep_paths)
+    names = expand(urls, storage_options=storage_options)
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
     targets = _targets(names, out)
@@ -168,7 +166,7 @@ def combine(
 
     SETs may be quoted globs.
     """
-    names = expand(sets, keep_paths=True)
+    names = expand(sets)
     loaded = []
     with counting("loading", len(names)) as progress:
         for done, name in enumerate(names, start=1):
@@ -179,7 +177,7 @@ def combine(
         concat_dims=list(concat),
         coo_map=coords or None,
         identical_dims=list(identical),
-        **_given(storage_options=storage_options),
+        remote_options=storage_options,
     )
     _deliver(refs, out)
     warn_of_problems(refs.problems)
@@ -204,14 +202,13 @@ def build(
     record_size: int | None,
     inline_threshold: int | None,
     file_format: str | None,
-    keep_paths: bool,
     storage_options: Mapping[str, Any] | None,
 ) -> None:
     """Scan files, combine, write one set.
 
     The whole job in one step. URLs may be quoted globs.
     """
-    names = expand(urls, storage_options=storage_options, keep_paths=keep_paths)
+    names = expand(urls, storage_options=storage_options)
     with _pool(workers) as executor, counting("scanning", len(names)) as progress:
         refs = library.build(
             names,

@@ -1,20 +1,18 @@
-"""What words on the command line mean: globs, selectors, JSON."""
+"""What words on the command line mean: names of files, selectors, JSON."""
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
-import fsspec
 import orjson
 
-__all__ = ["expand", "json_object", "selectors", "stored_name"]
+from chunkmap.io import expand_urls
 
-_MAGIC = re.compile(r"[*?[]")
+__all__ = ["expand", "json_object", "selectors", "stored_name"]
 
 
 def json_object(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -47,21 +45,13 @@ def selectors(_ctx: click.Context, _param: click.Parameter, words: Iterable[str]
     return found
 
 
-def expand(
-    words: Iterable[str], *, storage_options: Mapping[str, Any] | None = None, keep_paths: bool = False
-) -> list[str]:
-    """The files that words name: globs are expanded in sorted order, on any file system.
+def expand(words: Iterable[str], *, storage_options: Mapping[str, Any] | None = None) -> list[str]:
+    """The files that words name, wildcards expanded.
 
-    Local paths are made absolute unless `keep_paths`, so that what is written opens from every directory.
-    Raises FileNotFoundError for a glob that matches nothing.
+    Local paths are made absolute, so that what is written opens from every directory.
     """
-    names: list[str] = []
-    for word in words:
-        matches = _matches(word, storage_options)
-        if not matches:
-            raise FileNotFoundError(f"{word}: no file matches")
-        names.extend(matches)
-    return names if keep_paths else [name if "://" in name else str(Path(name).absolute()) for name in names]
+    names = expand_urls(words, storage_options=storage_options)
+    return [name if "://" in name else str(Path(name).absolute()) for name in names]
 
 
 def stored_name(url: str) -> str:
@@ -79,17 +69,3 @@ def _pattern(text: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as error:
         raise click.BadParameter(f"{text!r} is not a regular expression: {error}") from error
-
-
-def _matches(word: str, storage_options: Mapping[str, Any] | None) -> list[str]:
-    if not _MAGIC.search(word) or ("://" not in word and Path(word).exists()):
-        return [word]
-    if "://" not in word:
-        return sorted(glob.glob(word, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
-    fs, pattern = fsspec.core.url_to_fs(word, **(storage_options or {}))
-    found = sorted(map(str, fs.glob(pattern)))
-    first, chained, rest = word.partition("::")
-    if not chained:
-        return [str(fs.unstrip_protocol(path)) for path in found]
-    protocol = first.partition("://")[0]
-    return [f"{protocol}://{path}::{rest}" for path in found]
