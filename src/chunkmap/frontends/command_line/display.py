@@ -21,6 +21,7 @@ __all__ = ["counting", "describe", "note", "warn_of_problems"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SHOWN_URLS = 3
+_WIDTH = 120
 
 
 @contextmanager
@@ -66,7 +67,8 @@ def describe(refs: ReferenceSet, name: str) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     for path, array in refs.arrays.items():
         table.add_row(*map(Text, (path, *_row(array))))
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Console()
+    console.width = max(console.width, _WIDTH)
     console.print(table)
     urls = sorted({url for array in refs.arrays.values() for url in array.chunks.urls})
     for line in _summary(refs, urls):
@@ -107,12 +109,13 @@ def _codec(codec: Mapping[str, Any]) -> str:
 
 def _summary(refs: ReferenceSet, urls: list[str]) -> Iterator[str]:
     yield ""
-    yield f"{len(refs.arrays)} arrays in {len(refs.groups)} groups, {refs.nchunks:,} chunks, {len(urls):,} files"
+    parts = (("array", len(refs.arrays)), ("group", len(refs.groups)), ("chunk", refs.nchunks), ("file", len(urls)))
+    yield ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for word, count in parts)
     yield from (f"  {url}" for url in urls[:_SHOWN_URLS])
     if len(urls) > _SHOWN_URLS:
         yield f"  ... and {len(urls) - _SHOWN_URLS:,} more"
     if refs.problems:
-        yield f"{len(refs.problems)} problems"
+        yield f"{len(refs.problems)} problem{'' if len(refs.problems) == 1 else 's'}"
         yield from (f"  {problem}" for problem in refs.problems)
 
 
