@@ -11,6 +11,7 @@ Exits with status 1 when anything differs from what h5netcdf reads in the files 
 
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -128,6 +129,7 @@ def main(directory: Path) -> int:
     if len(months) != 3:
         print(f"expected three files nemo_1m_*_grid-T.nc in {folder}, found {len(months)}", file=sys.stderr)
         return 1
+    warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")  # of fsspec, in step 6
     directory.mkdir(parents=True, exist_ok=True)
     out = directory / "ocean.parq"
     try:
