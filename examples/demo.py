@@ -9,6 +9,7 @@ file. `time_counter`, the dimension that they should be joined along, is 0.0 in 
 Exits with status 1 when anything differs from what h5netcdf reads in the files themselves.
 """
 
+import re
 import sys
 import time
 import warnings
@@ -47,12 +48,19 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in found if file.is_file())
 
 
+def without_folders(refusal: Exception) -> str:
+    """A message with the names of files instead of their whole paths, to fit the page."""
+    return re.sub(r"[^\s:]*/(?=nemo_)", "", str(refusal))
+
+
 def scan_each(months: list[Path]) -> list[chunkmap.ReferenceSet]:
     """Find where the chunks of each file are."""
     with step(f"1. Scan {len(months)} files: find every chunk, read no data but small coordinates."):
         sets = [chunkmap.scan(str(month)) for month in months]
         for month, refs in zip(months, sets, strict=True):
-            print(f"   {month.name}: {len(refs.arrays)} arrays, {refs.nchunks} chunks, {len(refs.problems)} problems")
+            print(f"   {month.name}: {len(refs.arrays)} arrays, {refs.nchunks} chunks")
+            for problem in refs.problems:
+                print(f"      not represented: {problem.path}: {problem.feature}: {problem.message}")
     return sets
 
 
@@ -62,7 +70,7 @@ def be_refused(sets: list[chunkmap.ReferenceSet]) -> None:
         try:
             chunkmap.combine(sets, concat_dims=["time_counter"], identical_dims=GRID)
         except chunkmap.CombineError as refusal:
-            print(f"   refused, as it must be: {refusal}")
+            print(f"   refused, as it must be: {without_folders(refusal)}")
             return
     raise MismatchError("three files that claim the same time were combined without a word")
 
@@ -86,7 +94,7 @@ def open_with_chunkmap(out: Path) -> xr.Dataset:
 
 def open_with_others(out: Path) -> xr.Dataset:
     """Open with what everybody has, fsspec and zarr, and no code of ours."""
-    with step('6. Open it without chunkmap: engine="zarr" over fsspec\'s reference file system.'):
+    with step('7. Open it without chunkmap: engine="zarr" over fsspec\'s reference file system.'):
         options = {"fo": str(out), "remote_protocol": "file"}
         dataset = xr.open_dataset(
             "reference://", engine="zarr", backend_kwargs={"consolidated": False, "storage_options": options}
@@ -104,9 +112,9 @@ def same(ours: NDArray[Any], theirs: NDArray[Any]) -> bool:
     return np.array_equal(ours, theirs)
 
 
-def check(dataset: xr.Dataset, months: list[Path], through: str) -> None:
+def check(dataset: xr.Dataset, months: list[Path], title: str) -> None:
     """Compare every variable of every file with what h5netcdf reads there."""
-    with step(f"7. Check every value, read {through}, against the files themselves."):
+    with step(title):
         compared = 0
         for position, month in enumerate(months):
             with xr.open_dataset(month, engine="h5netcdf") as original:
@@ -129,7 +137,7 @@ def main(directory: Path) -> int:
     if len(months) != 3:
         print(f"expected three files nemo_1m_*_grid-T.nc in {folder}, found {len(months)}", file=sys.stderr)
         return 1
-    warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")  # of fsspec, in step 6
+    warnings.filterwarnings("ignore", "The 'fastparquet' engine is deprecated")  # of fsspec, in steps 7 and 8
     directory.mkdir(parents=True, exist_ok=True)
     out = directory / "ocean.parq"
     try:
@@ -137,9 +145,9 @@ def main(directory: Path) -> int:
         be_refused(sets)
         combine_and_write(sets, out)
         with open_with_chunkmap(out) as dataset:
-            check(dataset, months, "by chunkmap")
+            check(dataset, months, "6. Read every value so, and compare it with the files.")
         with open_with_others(out) as dataset:
-            check(dataset, months, "by fsspec and zarr")
+            check(dataset, months, "8. Read every value so, and compare it with the files.")
     except (MismatchError, chunkmap.ChunkmapError) as error:
         print(f"\nFAILED: {error}", file=sys.stderr)
         return 1

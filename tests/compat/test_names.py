@@ -29,7 +29,6 @@ LEFT_OUT = {
     "kerchunk.codecs.GRIBZarrCodec": "GRIB is not scanned yet",
     "kerchunk.codecs.AsciiTableCodec": "FITS is not scanned yet",
     "kerchunk.codecs.VarArrCodec": "FITS is not scanned yet",
-    "kerchunk.codecs.ZlibCodec": "HDF4 is not scanned yet; numcodecs has a codec of this id",
 }
 
 NAMES = [(module, name) for module in RECORD for name in RECORD[module] if f"{module}.{name}" not in LEFT_OUT]

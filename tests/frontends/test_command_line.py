@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import entry_points
 
+import h5py
 import netCDF4
 import numpy as np
 import pytest
@@ -172,16 +173,17 @@ def test_convert_there_and_back(months, tmp_path):
     assert library.load(str(tmp_path / "a.json")) == library.load(str(tmp_path / "c.json"))
 
 
-def test_inspect_counts_what_is_there(months, tmp_path):
+def test_inspect_counts_what_is_there(tmp_path):
     """The table says how many chunks are references, inline and missing, and names the file."""
-    with netCDF4.Dataset(months / "m0.nc", "a") as dataset:
-        dataset["tos"][3] = 1.0
-    assert run("scan", months / "m0.nc", "-o", tmp_path / "a.json", "--inline-threshold", "0").exit_code == 0
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("x", (8,), "f4", chunks=(2,))
+        data[:2], data[4:6] = 1.0, 2.0
+    assert run("scan", tmp_path / "a.h5", "-o", tmp_path / "a.json", "--inline-threshold", "0").exit_code == 0
     result = run("inspect", tmp_path / "a.json")
     assert result.exit_code == 0, result.stderr
-    row = next(line for line in result.stdout.splitlines() if line.startswith("tos "))
-    assert re.search(r" 4 +0 +0 +[\d.]+ k?B +4.8 kB", row) or re.search(r" 2 +0 +2 +[\d.]+ k?B +4.8 kB", row)
-    assert str(months / "m0.nc") in result.stdout
+    row = next(line for line in result.stdout.splitlines() if line.startswith("x "))
+    assert re.search(r" 8 +2 +<f4 +2 +0 +2 +16 B +32 B$", row)
+    assert result.stdout.splitlines()[-2:] == ["1 array, 1 group, 2 chunks, 1 file", f"  {tmp_path / 'a.h5'}"]
 
 
 def test_a_refusal_is_one_line_and_writes_nothing(months, tmp_path):
