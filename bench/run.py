@@ -7,6 +7,7 @@ How to read the table: bench/README.md.
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -47,9 +48,15 @@ def arguments():
     return given
 
 
+def environment():
+    """The variables of this process, but for the one that would put a package into every environment."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 def ask(python, code):
     """What a line of Python prints in an environment."""
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    words = [python, "-c", code]
+    return subprocess.run(words, capture_output=True, text=True, check=True, env=environment()).stdout.strip()
 
 
 def check_environments(ours, theirs):
@@ -64,7 +71,7 @@ def run(python, case, road):
     """One case in one fresh process: what it measured, or why it failed."""
     words = [python, "-W", "ignore", str(HERE / "cases.py"), case, road, str(DATA)]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=TIME_LIMIT)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=TIME_LIMIT, env=environment())
     except subprocess.TimeoutExpired:
         return {"failed": f"took more than {TIME_LIMIT} s"}
     if done.returncode:
@@ -123,7 +130,7 @@ def main():
     version = check_environments(given.ours, given.theirs)
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
     print(f"preparing inputs in {DATA.relative_to(HERE.parent)}", file=sys.stderr)
-    subprocess.run([given.ours, str(HERE / "cases.py"), "prepare", str(DATA)], check=True)
+    subprocess.run([given.ours, str(HERE / "cases.py"), "prepare", str(DATA)], check=True, env=environment())
     lines = [HEADER]
     for case in given.cases or CASES:
         print(f"{case} ", end="", flush=True, file=sys.stderr)
