@@ -145,11 +145,13 @@ def million_dictionary():
 
 def of_set(refs):
     """Number of ranges in files, and the sums of their offsets and lengths."""
-    total = np.zeros(3, np.int64)
-    for array in refs.arrays.values():
-        far = ~array.chunks.is_inline
-        total += (far.sum(), array.chunks.offset[far].sum(), array.chunks.length[far].sum())
-    return total.tolist()
+    chunks = [array.chunks for array in refs.arrays.values()]
+    far = [~manifest.is_inline for manifest in chunks]
+    return [
+        sum(int(rows.sum()) for rows in far),
+        sum(int(manifest.offset[rows].sum()) for manifest, rows in zip(chunks, far, strict=True)),
+        sum(int(manifest.length[rows].sum()) for manifest, rows in zip(chunks, far, strict=True)),
+    ]
 
 
 def of_dictionary(document):
