@@ -1,6 +1,6 @@
 """Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
 
-from chunkmap.io.archive import MemberSource
+from chunkmap.io.archive import MemberSource, outermost
 from chunkmap.io.file_object import FileObjectSource, FileView
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
@@ -19,4 +19,5 @@ __all__ = [
     "Source",
     "members",
     "open_source",
+    "outermost",
 ]

@@ -335,13 +335,13 @@ class ChunkManifest:
                 f"a grid {self.grid_shape} at {tuple(origin)} reaches outside the grid {tuple(grid_shape)}"
             )
         dtype = _index_dtype(math.prod(grid_shape))
-        first = dtype(linear_cell(origin, grid_shape))
         if tuple(grid_shape[1:]) == self.grid_shape[1:]:
-            return self.positions().astype(dtype, copy=False) + first
-        strides = _strides(grid_shape)
-        position = np.full(len(self), first, dtype)
-        for coord, stride in zip(self.coords(), strides, strict=True):
-            position += coord.astype(dtype) * dtype(stride)
+            position: NDArray[Any] = self.positions().astype(dtype)
+        else:
+            position = np.zeros(len(self), dtype)
+            for coord, stride in zip(self.coords(), linear_strides(grid_shape), strict=True):
+                position += coord.astype(dtype) * dtype(stride)
+        position += dtype(linear_cell(origin, grid_shape))
         return position
 
     def take(self, rows: NDArray[Any] | NDArray[np.bool_]) -> ChunkManifest:
@@ -445,7 +445,8 @@ def linear_cell(coord: Sequence[int], grid_shape: Sequence[int]) -> int:
     return position
 
 
-def _strides(grid_shape: Sequence[int]) -> list[int]:
+def linear_strides(grid_shape: Sequence[int]) -> list[int]:
+    """How far apart, in C order, two cells are that are neighbours along each axis."""
     return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
 
 
