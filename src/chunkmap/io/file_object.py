@@ -24,7 +24,8 @@ class FileObjectSource(SourceBase):
     def __init__(self, file: BinaryIO, url: str = "") -> None:
         self.url = url
         self._file, self._lock = file, threading.Lock()
-        if isinstance(file, io.TextIOBase):
+        given: object = file
+        if isinstance(given, io.TextIOBase):
             raise SourceError("expected a file opened in binary mode, found one of text", url=url)
         try:
             self._size = file.seek(0, io.SEEK_END)

@@ -340,7 +340,7 @@ class ChunkManifest:
         else:
             position = np.zeros(len(self), dtype)
             for coord, stride in zip(self.coords(), linear_strides(grid_shape), strict=True):
-                position += coord.astype(dtype) * dtype(stride)
+                position += (coord * stride).astype(dtype)
         position += dtype(linear_cell(origin, grid_shape))
         return position
 
