@@ -20,7 +20,7 @@ from chunkmap.io.file_object import FileView
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
 
-__all__ = ["ARCHIVES", "MemberSource", "open_member", "outermost"]
+__all__ = ["ARCHIVES", "MemberSource", "deflated_member", "open_member", "outermost"]
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _COMPRESSED: Final[Mapping[bytes, str]] = {
@@ -89,7 +89,18 @@ def open_member(kind: str, member: str, outer: Source, url: str) -> MemberSource
     return MemberSource(outer, url, first, length)
 
 
-def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
+def deflated_member(member: str, outer: Source, url: str) -> tuple[int, int]:
+    """A deflated member of a ZIP archive with its local header, as the codec `deflate` decodes it: first byte, length.
+
+    Raises Unsupported when it is not deflated.
+    """
+    info = _zip_info(member, outer, url)
+    if info.compress_type != zipfile.ZIP_DEFLATED:
+        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
+    return info.header_offset, _zip_data(info, outer) + info.compress_size - info.header_offset
+
+
+def _zip_info(member: str, outer: Source, url: str) -> zipfile.ZipInfo:
     try:
         with zipfile.ZipFile(io.BufferedReader(FileView(outer))) as archive:
             members = {info.filename: info for info in archive.infolist()}
@@ -102,20 +113,30 @@ def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
         raise SourceError(f"member {member!r} of {outer.url} is a directory", url=url)
     if info.flag_bits & 1:
         raise Unsupported(f"member {member!r} is encrypted", feature="encrypted ZIP member", url=outer.url)
-    if info.compress_type != zipfile.ZIP_STORED:
-        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
+    return info
+
+
+def _zip_data(info: zipfile.ZipInfo, outer: Source) -> int:
+    """The first byte of a member's data: after its local header, whose length only it knows."""
     signature, name, extra = _LOCAL_HEADER.unpack(outer.read(info.header_offset, _LOCAL_HEADER.size))
     if signature != b"PK\x03\x04":
         raise FormatError(
-            f"expected the local header of {member!r} (PK 3 4), found {signature!r}",
+            f"expected the local header of {info.filename!r} (PK 3 4), found {signature!r}",
             url=outer.url,
             offset=info.header_offset,
         )
+    return info.header_offset + _LOCAL_HEADER.size + int(name) + int(extra)
+
+
+def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
+    info = _zip_info(member, outer, url)
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
     if info.file_size != info.compress_size:
         raise FormatError(
             f"member {member!r} is stored, but its {info.file_size} bytes take {info.compress_size}", url=outer.url
         )
-    return info.header_offset + _LOCAL_HEADER.size + name + extra, info.file_size
+    return _zip_data(info, outer), info.file_size
 
 
 def _tar_member(member: str, outer: Source, url: str) -> tuple[int, int]:
