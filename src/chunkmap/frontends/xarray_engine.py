@@ -1,0 +1,205 @@
+"""The xarray engine: `xarray.open_dataset(refs, engine="chunkmap")`.
+
+What is opened is a stored reference set (JSON or Parquet), a dictionary of references, a `ReferenceSet`, or an archival
+file itself, which is scanned first. Two sets of options are kept apart: `storage_options` open what is named, and
+`remote_options` and `remote_protocol` open the files that its references point into. An archival file is both, so there
+`remote_options` are those of the file unless others are given.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Final
+
+import xarray as xr
+from xarray.backends import BackendEntrypoint
+from xarray.backends.zarr import ZarrBackendEntrypoint
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.store import ReferenceStore
+from chunkmap.model import ReferenceSet
+from chunkmap.storage import ParquetReferences, is_json, is_parquet, load
+from chunkmap.storage.json import COMPRESSIONS
+from chunkmap.storage.parquet import METADATA
+
+__all__ = ["ChunkmapBackend", "open_dataset", "open_store"]
+
+_SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
+_COMPRESSED: Final = frozenset(COMPRESSIONS)
+_HEAD: Final = 4096
+_WORDS: Final = (b'"refs"', b".zgroup", b".zarray")
+_DECODING: Final = (
+    "mask_and_scale",
+    "decode_times",
+    "concat_characters",
+    "decode_coords",
+    "drop_variables",
+    "use_cftime",
+    "decode_timedelta",
+)
+
+Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ParquetReferences
+
+
+def open_dataset(
+    refs_or_path: Openable,
+    *,
+    group: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Open references as an xarray dataset: `xarray.open_dataset(refs_or_path, engine="chunkmap", ...)`.
+
+    `options` are those of `xarray.open_dataset`: `chunks={}` for dask arrays, `drop_variables`, `decode_times`...
+    """
+    dataset: xr.Dataset = xr.open_dataset(
+        refs_or_path,  # type: ignore[arg-type]
+        engine="chunkmap",
+        group=group,
+        storage_options=storage_options,
+        remote_options=remote_options,
+        remote_protocol=remote_protocol,
+        **options,
+    )
+    return dataset
+
+
+def open_store(
+    refs_or_path: Openable,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+) -> ReferenceStore:
+    """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
+
+    Parquet is read partition by partition, everything else is held in memory.
+    """
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    if isinstance(refs_or_path, (ReferenceSet, ParquetReferences)):
+        return ReferenceStore(refs_or_path, fetcher)
+    if isinstance(refs_or_path, Mapping):
+        return ReferenceStore(load(refs_or_path), fetcher)
+    url = os.fspath(refs_or_path)
+    if is_parquet(url, storage_options=storage_options):
+        return ReferenceStore(ParquetReferences(url, storage_options=storage_options), fetcher)
+    if is_json(url, storage_options=storage_options):
+        return ReferenceStore(load(url, storage_options=storage_options), fetcher)
+    options = storage_options if remote_options is None else remote_options
+    return ReferenceStore(
+        _scan(url, storage_options), Fetcher(storage_options=options, remote_protocol=remote_protocol)
+    )
+
+
+class ChunkmapBackend(BackendEntrypoint):
+    """The engine `chunkmap`. Files of other engines are left to them: only reference sets are recognised unasked."""
+
+    description: ClassVar[str] = "Open archival files and reference sets through chunkmap"
+    supports_groups: ClassVar[bool] = True
+    open_dataset_parameters: ClassVar[tuple[str, ...]] = (
+        "filename_or_obj",
+        *_DECODING,
+        "group",
+        "storage_options",
+        "remote_options",
+        "remote_protocol",
+    )
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether it is surely a reference set. Of remote names only the ending is looked at."""
+        if isinstance(filename_or_obj, (ReferenceSet, ParquetReferences)):
+            return True
+        if isinstance(filename_or_obj, Mapping):
+            return "refs" in filename_or_obj or ".zgroup" in filename_or_obj
+        if not isinstance(filename_or_obj, (str, os.PathLike)):
+            return False
+        path = os.fspath(filename_or_obj)
+        suffixes = PurePosixPath(path).suffixes
+        if suffixes and suffixes[-1] in _COMPRESSED:
+            suffixes.pop()
+        if not suffixes or suffixes[-1] not in _SUFFIXES:
+            return False
+        return "://" in path or _looks_like_references(Path(path))
+
+    def open_dataset(  # type: ignore[override]
+        self,
+        filename_or_obj: Openable,
+        *,
+        group: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        remote_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        **decoding: Any,
+    ) -> xr.Dataset:
+        """Open one group as a dataset; its arrays are read when they are used."""
+        store: Any = open_store(
+            filename_or_obj,
+            storage_options=storage_options,
+            remote_options=remote_options,
+            remote_protocol=remote_protocol,
+        )
+        return ZarrBackendEntrypoint().open_dataset(store, group=group, consolidated=True, zarr_format=2, **decoding)
+
+    def open_datatree(  # type: ignore[override]
+        self,
+        filename_or_obj: Openable,
+        *,
+        group: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        remote_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        **decoding: Any,
+    ) -> xr.DataTree:
+        """Open all groups as a tree."""
+        store: Any = open_store(
+            filename_or_obj,
+            storage_options=storage_options,
+            remote_options=remote_options,
+            remote_protocol=remote_protocol,
+        )
+        return ZarrBackendEntrypoint().open_datatree(store, group=group, consolidated=True, zarr_format=2, **decoding)
+
+    def open_groups_as_dict(  # type: ignore[override]
+        self,
+        filename_or_obj: Openable,
+        *,
+        group: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        remote_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        **decoding: Any,
+    ) -> dict[str, xr.Dataset]:
+        """Open each group as a dataset, by path."""
+        store: Any = open_store(
+            filename_or_obj,
+            storage_options=storage_options,
+            remote_options=remote_options,
+            remote_protocol=remote_protocol,
+        )
+        return ZarrBackendEntrypoint().open_groups_as_dict(
+            store, group=group, consolidated=True, zarr_format=2, **decoding
+        )
+
+
+def _looks_like_references(path: Path) -> bool:
+    """Whether a local file or directory begins as a reference set does."""
+    try:
+        if path.is_dir():
+            return (path / METADATA).is_file()
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    compressed = head.startswith(tuple(COMPRESSIONS.values()))
+    return compressed or (head.lstrip().startswith(b"{") and any(word in head for word in _WORDS))
+
+
+def _scan(url: str, storage_options: Mapping[str, Any] | None) -> ReferenceSet:
+    # To become an import at the top of this module once chunkmap.formats.scanning is there.
+    refs: ReferenceSet = import_module("chunkmap.formats.scanning").scan(url, storage_options=storage_options)
+    return refs
