@@ -62,8 +62,8 @@ bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp
 		--repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
 
 format: $(VENV)/check.stamp
+	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench
 	@"$(VENV)/bin/python" -m ruff format src tests examples bench
-	@"$(VENV)/bin/python" -m ruff check --fix src tests examples bench
 
 clean:
 	rm -rf .venv .venv-* .demo .bench build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
