@@ -100,7 +100,7 @@ def refs_as_store(
 
 def fs_as_store(fs: Any, read_only: bool = False) -> FsspecStore:
     """A Zarr store over a filesystem of fsspec."""
-    return FsspecStore(_with_mode(fs, asynchronous=True), path="", read_only=read_only)
+    return FsspecStore(_with_mode(fs, asynchronous=True), read_only=read_only)
 
 
 def _with_mode(fs: Any, *, asynchronous: bool) -> Any:
@@ -185,10 +185,10 @@ def _compact(text: str) -> str:
 
 def encode_fill_value(v: Any, dtype: np.dtype[Any], compressor: Any = None) -> Any:
     """A fill value as Zarr's metadata holds it."""
-    if v is None:
-        return None
     dtype = np.dtype(dtype)
-    value = np.asarray(v, None if dtype.kind in "SVO" else dtype)
+    if v is None or dtype.kind == "O":
+        return v
+    value = np.asarray(v, None if dtype.kind in "SV" else dtype)
     if value.size != 1:
         raise TypeError(f"a fill value is one value, found {value.size}")
     scalar = value.reshape(-1)[0]
