@@ -1,0 +1,165 @@
+"""III.G: fractal heaps, which hold the links of large groups and the attributes of objects with many of them."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.formats.hdf5.file import UNDEFINED, File, u64
+from chunkmap.io.rounds import Parser
+
+__all__ = ["read_heap"]
+
+_HEADER_SIZE: Final = 142
+_MOST_ROWS: Final = 64
+
+_MANAGED, _HUGE, _TINY = 0, 1, 2
+
+
+class _Block(NamedTuple):
+    """A direct block: where it begins in the heap's own address space, its length, its address in the file."""
+
+    start: int
+    size: int
+    address: int
+
+
+class _Indirect(NamedTuple):
+    """An indirect block still to be read."""
+
+    address: int
+    rows: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """What the heap's header says of its blocks ("doubling table")."""
+
+    width: int
+    start_size: int
+    largest: int
+    offset_size: int
+    length_size: int
+    root: int
+    root_rows: int
+
+    @property
+    def direct_rows(self) -> int:
+        """Rows of an indirect block that point to direct blocks."""
+        return self.largest.bit_length() - self.start_size.bit_length() + 2
+
+    def block_size(self, row: int) -> int:
+        """The first two rows have blocks of the starting size, each row after them of twice the one before."""
+        return self.start_size << max(row - 1, 0)
+
+
+def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parser[list[memoryview]]:
+    """The objects with these heap IDs (rows of bytes), in order."""
+    block = yield file.span(address, _HEADER_SIZE, 160)
+    header = _parse_header(file, address, block)
+    blocks: list[_Block] = []
+    if header.root != UNDEFINED:
+        if header.root_rows == 0:
+            blocks.append(_Block(0, header.start_size, header.root))
+        else:
+            blocks = yield from _read_indirect(file, address, header)
+    if sum(b.size for b in blocks) > file.size:
+        raise file.error("the blocks of a fractal heap are longer than the file", address)
+    contents = (yield [file.span(b.address, b.size) for b in blocks]) if blocks else []
+    for found, content in zip(blocks, contents, strict=True):
+        file.expect(content, b"FHDB", found.address)
+    starts = [b.start for b in blocks]
+    objects = []
+    for raw in map(bytes, identifiers):
+        kind = raw[0] >> 4 & 3
+        if kind == _TINY:
+            objects.append(memoryview(raw)[1 : 2 + (raw[0] & 15)])
+        elif kind == _MANAGED:
+            objects.append(_managed(file, address, header, raw, starts, contents))
+        else:
+            raise file.unsupported("an object of a fractal heap is kept outside of it", "huge object in a fractal heap")
+    return objects
+
+
+def _managed(
+    file: File, address: int, header: _Header, raw: bytes, starts: list[int], contents: list[memoryview]
+) -> memoryview:
+    """Heap ID of a managed object: version and type, offset, length."""
+    split = 1 + header.offset_size
+    offset = int.from_bytes(raw[1:split], "little")
+    length = int.from_bytes(raw[split : split + header.length_size], "little")
+    number = bisect_right(starts, offset) - 1
+    if number >= 0:
+        place = offset - starts[number]
+        if place + length <= len(contents[number]):
+            return contents[number][place : place + length]
+    raise file.error(f"expected {length} bytes at offset {offset} of a fractal heap, found no block there", address)
+
+
+def _parse_header(file: File, address: int, block: memoryview) -> _Header:
+    file.expect(block, b"FRHP", address)
+    # version, heap ID length, I/O filters' encoded length, flags, maximum size of managed objects
+    _, filters, _, most_managed = struct.unpack_from("<HHBI", block, 5)
+    if filters:
+        raise file.unsupported("the blocks of a fractal heap are filtered", "filtered fractal heap")
+    # table width, starting block size, maximum direct block size, maximum heap size (bits), starting rows, root
+    width, start_size, largest, bits, _, root, rows = struct.unpack_from("<HQQHHQH", block, 110)
+    if not (width and start_size and start_size & start_size - 1 == 0 and largest >= start_size and bits <= 64):
+        raise file.error(f"a fractal heap has {width} blocks of {start_size} to {largest} bytes in a row", address)
+    if rows > _MOST_ROWS or start_size > file.size:
+        raise file.error(f"a fractal heap claims {rows} rows of blocks from {start_size} bytes up", address)
+    length_size = max(1, (min(largest, most_managed).bit_length() + 7) // 8)
+    return _Header(width, start_size, largest, (bits + 7) // 8, length_size, root, rows)
+
+
+def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Block]]:
+    """All direct blocks, found one level of indirect blocks at a time.
+
+    Indirect block: signature, version, heap header address, block offset, addresses of the child blocks.
+    """
+    blocks: list[_Block] = []
+    waiting = [_Indirect(header.root, header.root_rows, 0)]
+    budget = file.size
+    prefix = 13 + header.offset_size
+    while waiting:
+        spans = [file.span(node.address, prefix + 8 * node.rows * header.width) for node in waiting]
+        budget -= sum(span.need for span in spans)
+        if budget < 0:
+            raise file.error("the indirect blocks of a fractal heap are longer than the file", address)
+        contents = yield spans
+        below: list[_Indirect] = []
+        for node, content in zip(waiting, contents, strict=True):
+            file.expect(content, b"FHIB", node.address)
+            if not _split_indirect(node, content, header, blocks, below):
+                raise file.error("an indirect block of a fractal heap has rows larger than itself", node.address)
+        waiting = below
+    blocks.sort()
+    return blocks
+
+
+def _split_indirect(
+    node: _Indirect, content: memoryview, header: _Header, blocks: list[_Block], below: list[_Indirect]
+) -> bool:
+    """Whether every indirect block below is smaller than this one: else the heap would have no end."""
+    place, start = 13 + header.offset_size, node.start
+    for row in range(node.rows):
+        size = header.block_size(row)
+        for _ in range(header.width):
+            (child,) = u64(content, place)
+            place += 8
+            if child != UNDEFINED:
+                if row < header.direct_rows:
+                    blocks.append(_Block(start, size, child))
+                else:
+                    rows = size.bit_length() - (header.start_size * header.width).bit_length() + 1
+                    if not 0 < rows < node.rows:
+                        return False
+                    below.append(_Indirect(child, rows, start))
+            start += size
+    return True
