@@ -277,7 +277,7 @@ def _keep_vlen(
 
 def _contents(file: File, base: Datatype, elements: list[tuple[HeapReference, memoryview]]) -> Iterator[bytes]:
     for reference, content in elements:
-        size = reference.length * base.size
+        size = reference.size * base.size
         if len(content) < size:
             raise file.error(f"expected {size} bytes in the global heap, found {len(content)}", reference.address)
         yield bytes(content[:size])

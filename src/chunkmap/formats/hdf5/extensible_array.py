@@ -63,7 +63,7 @@ class _Header:
 class _DataBlock(NamedTuple):
     """A data block: its elements, the number of its first, its address, and which of its pages were written."""
 
-    count: int
+    elements: int
     first: int
     address: int
     pages: NDArray[np.bool_] | None
@@ -161,7 +161,7 @@ def _bitmap_size(header: _Header, many: int, count: int) -> int:
 def _read_data_blocks(file: File, header: _Header, blocks: list[_DataBlock]) -> Parser[list[Rows]]:
     spans, budget = [], file.size
     for block in blocks:
-        content = block.count * header.element
+        content = block.elements * header.element
         if block.pages is not None:
             content = _CHECKSUM + content + _CHECKSUM * len(block.pages)
         spans.append(file.span(block.address, header.prefix + content))
@@ -179,8 +179,8 @@ def _read_data_blocks(file: File, header: _Header, blocks: list[_DataBlock]) -> 
 def _split_data_block(header: _Header, block: _DataBlock, content: NDArray[np.uint8]) -> Rows:
     """A paged block has a checksum after its prefix, and one after each page."""
     if block.pages is None:
-        rows = content[header.prefix :][: block.count * header.element].reshape(block.count, header.element)
-        return np.arange(block.first, block.first + block.count, dtype=np.uint64), rows
+        rows = content[header.prefix :][: block.elements * header.element].reshape(block.elements, header.element)
+        return np.arange(block.first, block.first + block.elements, dtype=np.uint64), rows
     stride = header.page * header.element + _CHECKSUM
     pages = content[header.prefix + _CHECKSUM :][: len(block.pages) * stride].reshape(len(block.pages), stride)
     rows = pages[block.pages, : header.page * header.element].reshape(-1, header.element)

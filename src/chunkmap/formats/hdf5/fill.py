@@ -7,6 +7,7 @@ attribute `_FillValue` in force.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,11 +17,12 @@ from chunkmap.formats.hdf5.filters import encode
 from chunkmap.formats.hdf5.stored import Stored
 from chunkmap.model import ChunkManifest
 
-__all__ = ["Fill", "settle_fill"]
+__all__ = ["Fill", "fill_missing", "settle_fill"]
 
 _MOST_INLINE: Final = 1 << 20
 """Bytes that the chunks which hold nothing but the fill value may cost."""
 
+_MOST_CELLS: Final = 1 << 16
 _LARGEST_CHUNK: Final = 64 << 20
 
 
@@ -80,16 +82,17 @@ def _reads_as(native: bytes | None, masked: Any, dtype: np.dtype[Any]) -> bool:
 
 
 def _with_filled_chunks(stored: Stored, native: bytes) -> ChunkManifest | None:
-    """A chunk of fill values, held once, in every cell that has none; None when that would cost too much."""
-    chunks = stored.chunks
-    missing = chunks.size - len(chunks)
-    count = 1
-    for length in stored.chunk_shape:
-        count *= length
-    if missing > _MOST_INLINE // 16 or count * len(native) > _LARGEST_CHUNK:
+    """A chunk of fill values in every cell that has none; None when that would cost too much."""
+    count = math.prod(stored.chunk_shape)
+    if stored.chunks.size - len(stored.chunks) > _MOST_CELLS or count * len(native) > _LARGEST_CHUNK:
         return None
-    blob = encode(stored.codecs, native * count)
-    if missing * len(blob) > _MOST_INLINE:
+    return fill_missing(stored.chunks, encode(stored.codecs, native * count))
+
+
+def fill_missing(chunks: ChunkManifest, blob: bytes) -> ChunkManifest | None:
+    """The same encoded chunk, held once, in every cell that has none; None when that would cost too much."""
+    missing = chunks.size - len(chunks)
+    if missing > _MOST_CELLS or missing * len(blob) > _MOST_INLINE:
         return None
     empty = np.ones(chunks.size, np.bool_)
     empty[chunks.positions()] = False

@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.file import UNDEFINED, File, u64
+from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
+from chunkmap.formats.hdf5.file import UNDEFINED, File, u64, u64_pair
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_heap"]
@@ -19,6 +20,7 @@ _HEADER_SIZE: Final = 142
 _MOST_ROWS: Final = 64
 
 _MANAGED, _HUGE, _TINY = 0, 1, 2
+_HUGE_INDIRECT: Final = 1  # type of a version 2 B-tree: huge objects, not filtered
 
 
 class _Block(NamedTuple):
@@ -48,6 +50,10 @@ class _Header:
     length_size: int
     root: int
     root_rows: int
+    identifier_size: int
+    """Bytes of a heap ID."""
+    huge_index: int
+    """Address of the B-tree of objects too large for the heap's own blocks."""
 
     @property
     def direct_rows(self) -> int:
@@ -75,16 +81,44 @@ def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parse
     for found, content in zip(blocks, contents, strict=True):
         file.expect(content, b"FHDB", found.address)
     starts = [b.start for b in blocks]
-    objects = []
-    for raw in map(bytes, identifiers):
+    objects: list[memoryview] = []
+    huge: dict[int, bytes] = {}
+    for number, raw in enumerate(map(bytes, identifiers)):
         kind = raw[0] >> 4 & 3
-        if kind == _TINY:
-            objects.append(memoryview(raw)[1 : 2 + (raw[0] & 15)])
-        elif kind == _MANAGED:
+        if kind == _MANAGED:
             objects.append(_managed(file, address, header, raw, starts, contents))
+        elif kind == _TINY:
+            objects.append(memoryview(raw)[1 : 2 + (raw[0] & 15)])
+        elif kind == _HUGE:
+            huge[number] = raw[1:]
+            objects.append(memoryview(b""))
         else:
-            raise file.unsupported("an object of a fractal heap is kept outside of it", "huge object in a fractal heap")
+            raise file.error(f"expected a heap ID of type 0, 1 or 2, found {kind}", address)
+    if huge:
+        found = yield from _read_huge(file, address, header, list(huge.values()))
+        for number, content in zip(huge, found, strict=True):
+            objects[number] = content
     return objects
+
+
+def _read_huge(file: File, address: int, header: _Header, identifiers: list[bytes]) -> Parser[list[memoryview]]:
+    """Heap ID of a huge object: address and length where they fit, else a number that a B-tree knows (type 1).
+
+    Record: address, length, ID.
+    """
+    if header.identifier_size >= 1 + 16:
+        places = [u64_pair(raw) for raw in identifiers]
+    else:
+        records = yield from read_btree_v2(file, header.huge_index, (_HUGE_INDIRECT,))
+        known = {number: (where, length) for where, length, number in records.view("<u8").tolist()}
+        numbers = [int.from_bytes(raw[:8], "little") for raw in identifiers]
+        if not all(number in known for number in numbers):
+            raise file.error("expected a huge object of a fractal heap, found none", address)
+        places = [known[number] for number in numbers]
+    if sum(length for _, length in places) > file.size:
+        raise file.error("the huge objects of a fractal heap are longer than the file", address)
+    contents: list[memoryview] = yield [file.span(*place) for place in places]
+    return contents
 
 
 def _managed(
@@ -105,9 +139,11 @@ def _managed(
 def _parse_header(file: File, address: int, block: memoryview) -> _Header:
     file.expect(block, b"FRHP", address)
     # version, heap ID length, I/O filters' encoded length, flags, maximum size of managed objects
-    _, filters, _, most_managed = struct.unpack_from("<HHBI", block, 5)
+    identifier_size, filters, _, most_managed = struct.unpack_from("<HHBI", block, 5)
     if filters:
         raise file.unsupported("the blocks of a fractal heap are filtered", "filtered fractal heap")
+    # next huge object ID, address of the B-tree of huge objects
+    (huge_index,) = u64(block, 22)
     # table width, starting block size, maximum direct block size, maximum heap size (bits), starting rows, root
     width, start_size, largest, bits, _, root, rows = struct.unpack_from("<HQQHHQH", block, 110)
     if not (width and start_size and start_size & start_size - 1 == 0 and largest >= start_size and bits <= 64):
@@ -115,7 +151,9 @@ def _parse_header(file: File, address: int, block: memoryview) -> _Header:
     if rows > _MOST_ROWS or start_size > file.size:
         raise file.error(f"a fractal heap claims {rows} rows of blocks from {start_size} bytes up", address)
     length_size = max(1, (min(largest, most_managed).bit_length() + 7) // 8)
-    return _Header(width, start_size, largest, (bits + 7) // 8, length_size, root, rows)
+    return _Header(
+        width, start_size, largest, (bits + 7) // 8, length_size, root, rows, identifier_size, huge_index
+    )
 
 
 def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Block]]:

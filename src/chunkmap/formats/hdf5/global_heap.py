@@ -15,38 +15,38 @@ __all__ = ["HeapReference", "heap_references", "read_heap_objects"]
 _SMALLEST: Final = 4096
 """No collection that the library writes is shorter."""
 
-_REFERENCE: Final = np.dtype([("length", "<u4"), ("address", "<u8"), ("index", "<u4")])
+_REFERENCE: Final = np.dtype([("size", "<u4"), ("address", "<u8"), ("number", "<u4")])
 
 
 class HeapReference(NamedTuple):
     """One element of variable length: how many elements, and which object of which collection holds them."""
 
-    length: int
+    size: int
     address: int
-    index: int
+    number: int
 
 
 def heap_references(data: bytes | memoryview) -> list[HeapReference]:
     """The elements of variable length in stored data of 16 bytes each."""
     rows = np.frombuffer(data, _REFERENCE)
-    columns = (rows["length"].tolist(), rows["address"].tolist(), rows["index"].tolist())
+    columns = (rows["size"].tolist(), rows["address"].tolist(), rows["number"].tolist())
     return list(map(HeapReference._make, zip(*columns, strict=True)))
 
 
 def read_heap_objects(file: File, references: Iterable[HeapReference]) -> Parser[Iterator[memoryview]]:
     """The bytes of each reference, in order; empty for a reference to nothing."""
     references = list(references)
-    addresses = dict.fromkeys(r.address for r in references if r.length and r.address not in (0, UNDEFINED))
+    addresses = dict.fromkeys(r.address for r in references if r.size and r.address not in (0, UNDEFINED))
     yield from _read_collections(file, [a for a in addresses if a not in file.collections])
     return (_object_of(file, reference) for reference in references)
 
 
 def _object_of(file: File, reference: HeapReference) -> memoryview:
-    if not reference.length or reference.address in (0, UNDEFINED):
+    if not reference.size or reference.address in (0, UNDEFINED):
         return memoryview(b"")
-    found = file.collections[reference.address].get(reference.index)
+    found = file.collections[reference.address].get(reference.number)
     if found is None:
-        raise file.error(f"expected object {reference.index} in the global heap, found none", reference.address)
+        raise file.error(f"expected object {reference.number} in the global heap, found none", reference.address)
     return found
 
 
