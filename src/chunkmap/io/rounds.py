@@ -145,6 +145,9 @@ class _Mapped:
 
     def rows(self, gather: Gather) -> NDArray[np.uint8]:
         _check_rows(gather, self._size, self._url)
+        if len(gather.offsets) == 1:
+            start = int(gather.offsets[0])
+            return self._array[start : start + gather.size].reshape(1, -1)
         if not len(gather.offsets) or not gather.size:
             return np.empty((len(gather.offsets), gather.size), np.uint8)
         windows = np.lib.stride_tricks.as_strided(

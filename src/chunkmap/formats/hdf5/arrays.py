@@ -90,7 +90,7 @@ def _array(
     attrs = visible(dataset.attributes.values)
     if fill.keeps_attribute and FILL_VALUE in dataset.attributes.values:
         attrs[FILL_VALUE] = dataset.attributes.values[FILL_VALUE]
-    chunks = fill.chunks.reshape_grid(fill.chunks.grid_shape + (1,) * len(inner))
+    chunks = fill.chunks.reshape_grid(fill.chunks.grid_shape + (1,) * len(inner)) if inner else fill.chunks
     meta = ArrayMeta(
         shape=dims.shape + inner,
         chunk_shape=stored.chunk_shape + inner,

@@ -60,6 +60,8 @@ class _Attribute:
     data: bytes
     value: Any
     """The JSON value, or `References`; None when it lies in the global heap, or there is none."""
+    in_heap: bool
+    """The value lies in the global heap."""
     is_lost: bool
     """The type has no JSON value."""
     fill_value: Any
@@ -97,7 +99,7 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
             attribute = _split(raw) if len(raw) <= _LARGEST_MEMO else _split.__wrapped__(raw)
         if attribute.name == _SKIPPED:
             continue
-        if attribute.datatype.needs_heap and attribute.shape is not None:
+        if attribute.in_heap:
             found.values[attribute.name] = None
             waiting.append(attribute)
         else:
@@ -175,7 +177,7 @@ def _attribute(name: bytes, datatype: bytes, dataspace: bytes, data: bytes) -> _
     is_lost = not in_heap and parsed.dtype is None and not parsed.is_reference and shape is not None
     value = None if in_heap or is_lost else _value(parsed, shape, data)
     fill_value = _scalar(parsed, data) if text == FILL_VALUE and not in_heap and not is_lost else None
-    return _Attribute(text, parsed, shape, data, value, is_lost, fill_value)
+    return _Attribute(text, parsed, shape, data, value, in_heap, is_lost, fill_value)
 
 
 def _scalar(datatype: Datatype, data: bytes) -> Any:

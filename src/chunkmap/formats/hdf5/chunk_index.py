@@ -52,7 +52,7 @@ def _single(file: File, grid: Grid) -> ChunkTable:
     elements = Elements(
         np.array([layout.address], np.uint64), np.array([size], np.uint64), np.array([layout.single_mask], np.uint32)
     )
-    return from_scaled(file, grid, [np.zeros(1, np.uint64)] * grid.rank, elements)
+    return from_scaled(file, grid, np.zeros((1, grid.rank), np.uint64), elements)
 
 
 def _implicit(file: File, grid: Grid) -> ChunkTable:
@@ -78,42 +78,43 @@ def _read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable]:
     while True:
         nodes = yield file.gather(addresses, node_size)
         level, used = _check_nodes(file, nodes, above)
-        most = int(used.max())
-        entries = np.ascontiguousarray(nodes[:, 24 : 24 + most * entry.itemsize]).view(entry).reshape(len(nodes), most)
-        there = None if (used == most).all() else np.arange(most) < used[:, None]
+        entries = _used_entries(nodes, used, entry)
         if level == 0:
-            return _from_leaves(file, grid, entries, there)
-        addresses, above = _pick(entries["child"], there), level
+            return _from_leaves(file, grid, entries)
+        addresses, above = entries["child"], level
+
+
+def _used_entries(nodes: NDArray[np.uint8], used: NDArray[np.int64], entry: np.dtype[Any]) -> NDArray[Any]:
+    """The entries that are in use, of all nodes, in one row."""
+    most = int(used.max())
+    rows = nodes[:, 24 : 24 + most * entry.itemsize]
+    entries = np.ascontiguousarray(rows).view(entry)
+    if len(nodes) == 1 or bool((used == most).all()):
+        return entries.ravel()
+    there: NDArray[Any] = entries[np.arange(most) < used[:, None]]
+    return there
 
 
 def _check_nodes(file: File, nodes: NDArray[np.uint8], above: int) -> tuple[int, NDArray[np.int64]]:
     """The level of a level's nodes, and how many entries each uses."""
-    if not (nodes[:, :5] == np.frombuffer(b"TREE\x01", np.uint8)).all():
-        raise file.error(f"expected nodes of a chunk B-tree (TREE, type {_RAW_DATA}), found something else", 0)
     level = int(nodes[0, 5])
-    if level >= above or not (nodes[:, 5] == level).all():
-        raise file.error(f"expected nodes of a chunk B-tree below level {above}, found level {level}", 0)
+    expected = np.frombuffer(b"TREE\x01" + bytes([level]), np.uint8)
+    if not (nodes[:, :6] == expected).all() or level >= above:
+        raise file.error(f"expected nodes of a chunk B-tree (TREE, type {_RAW_DATA}) below level {above}", 0)
     used = np.ascontiguousarray(nodes[:, 6:8]).view("<u2")[:, 0].astype(np.int64)
     if int(used.max()) > 2 * file.chunk_k:
         raise file.error(f"a node of a chunk B-tree claims {int(used.max())} entries of {2 * file.chunk_k}", 0)
     return level, used
 
 
-def _pick(column: NDArray[Any], there: NDArray[np.bool_] | None) -> NDArray[Any]:
-    return np.ascontiguousarray(column).ravel() if there is None else column[there]
-
-
-def _from_leaves(file: File, grid: Grid, entries: NDArray[Any], there: NDArray[np.bool_] | None) -> ChunkTable:
-    coords = []
-    for axis, length in enumerate(grid.layout.chunk_shape):
-        offset = _pick(entries["offset"][:, :, axis], there)
-        coord = offset // np.uint64(length)
-        if not np.array_equal(coord * np.uint64(length), offset):
-            raise file.error(f"a chunk does not begin at a multiple of {length} along axis {axis}", 0)
-        coords.append(coord)
-    sizes = _pick(entries["size"], there).astype(np.uint64)
-    masks = _pick(entries["mask"], there)
-    return from_scaled(file, grid, coords, Elements(_pick(entries["child"], there), sizes, masks))
+def _from_leaves(file: File, grid: Grid, entries: NDArray[Any]) -> ChunkTable:
+    shape = np.array(grid.layout.chunk_shape, np.uint64)
+    offsets = entries["offset"][:, : grid.rank]
+    coords = offsets // shape
+    if not (coords * shape == offsets).all():
+        raise file.error(f"a chunk does not begin at multiples of {grid.layout.chunk_shape}", 0)
+    elements = Elements(entries["child"], entries["size"].astype(np.uint64), entries["mask"])
+    return from_scaled(file, grid, coords, elements)
 
 
 def _read_fixed_array(file: File, grid: Grid) -> Parser[ChunkTable]:
@@ -134,7 +135,7 @@ def _read_btree_v2(file: File, grid: Grid) -> Parser[ChunkTable]:
         raise file.error(f"a chunk record of {records.shape[1]} bytes has no room for {grid.rank} axes", 0)
     scaled = np.ascontiguousarray(records[:, split:]).view("<u8")
     elements = split_elements(records[:, :split], grid.layout.chunk_nbytes)
-    return from_scaled(file, grid, [scaled[:, axis] for axis in range(grid.rank)], elements)
+    return from_scaled(file, grid, scaled, elements)
 
 
 _COMPUTED: Final[Mapping[Index, Callable[[File, Grid], ChunkTable]]] = {

@@ -54,14 +54,11 @@ class Grid:
     def of(cls, layout: Chunked, space: Dataspace) -> Grid:
         """The grid of a chunked dataset, whose dataspace is not null."""
         assert space.shape is not None
-        maximum = tuple(0 if m is None else m for m in space.maximum)
-        unlimited = [axis for axis, m in enumerate(space.maximum) if m is None]
-        return cls(
-            layout,
-            grid_shape_of(space.shape, layout.chunk_shape),
-            grid_shape_of(maximum, layout.chunk_shape),
-            unlimited[0] if unlimited else None,
-        )
+        now = grid_shape_of(space.shape, layout.chunk_shape)
+        if space.maximum == space.shape:
+            return cls(layout, now, now, None)
+        most = grid_shape_of(tuple(m or 0 for m in space.maximum), layout.chunk_shape)
+        return cls(layout, now, most, space.maximum.index(None) if None in space.maximum else None)
 
     @property
     def rank(self) -> int:
@@ -122,25 +119,23 @@ def _renumber(
     return positions, inside
 
 
-def from_scaled(file: File, grid: Grid, coords: list[NDArray[np.uint64]], elements: Elements) -> ChunkTable:
-    """Elements whose grid coordinates the index says, one column an axis."""
-    positions = np.zeros(len(elements.addresses), np.uint64)
-    inside = np.ones(len(positions), np.bool_)
-    for axis, coord in enumerate(coords):
-        inside &= coord < np.uint64(grid.now[axis])
-        positions += coord * np.uint64(math.prod(grid.now[axis + 1 :]))
-    return _finish(file, positions, inside, elements)
+def from_scaled(file: File, grid: Grid, coords: NDArray[np.uint64], elements: Elements) -> ChunkTable:
+    """Elements whose grid coordinates the index says: a row for each, a column an axis."""
+    within = coords < np.array(grid.now, np.uint64)
+    strides = [math.prod(grid.now[axis + 1 :]) for axis in range(grid.rank)]
+    positions = coords @ np.array(strides, np.uint64) if grid.rank else np.zeros(len(coords), np.uint64)
+    return _finish(file, positions, None if within.all() else within.all(axis=1), elements)
 
 
-def _finish(file: File, positions: NDArray[np.uint64], inside: NDArray[np.bool_], elements: Elements) -> ChunkTable:
+def _finish(file: File, positions: NDArray[np.uint64], inside: NDArray[np.bool_] | None, elements: Elements) -> ChunkTable:
     """Chunks outside the dataset, left over from when it was larger, do not count; all others must be in the file."""
     addresses, sizes, masks = elements
-    if not inside.all():
+    if inside is not None and not inside.all():
         positions, addresses, sizes = positions[inside], addresses[inside], sizes[inside]
         masks = None if masks is None else masks[inside]
     if len(addresses):
-        ends = addresses + sizes
-        bad = (ends < addresses) | (ends > np.uint64(file.size - file.base)) | (sizes == 0)
+        room = np.uint64(file.size - file.base)
+        bad = (addresses > room) | (sizes > room - addresses)
         if bad.any():
             row = int(np.flatnonzero(bad)[0])
             raise TruncatedFile(

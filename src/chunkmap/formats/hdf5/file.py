@@ -55,12 +55,10 @@ class File:
 
     def gather(self, addresses: NDArray[np.uint64], size: int) -> Gather:
         """A request for many nodes of one size, which cannot be more than the file has room for."""
+        if len(addresses) * size > self.size:
+            raise self.error(f"expected nodes of {size} bytes, found {len(addresses)} addresses of them", 0)
         if len(addresses):
-            if len(addresses) * size > self.size:
-                raise self.error(f"expected nodes of {size} bytes, found {len(addresses)} addresses of them", 0)
-            last = int(addresses.max())
-            if last + self.base + size > self.size:
-                self.span(last, size)
+            self.span(int(addresses.max()), size)
         return Gather(addresses + np.uint64(self.base), size)
 
     def error(self, message: str, address: int) -> FormatError:

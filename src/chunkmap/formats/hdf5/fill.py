@@ -70,6 +70,8 @@ def _as_scalar(value: Any, dtype: np.dtype[Any]) -> Any:
         or isinstance(value, np.complexfloating)
     ):
         return None
+    if value.dtype == dtype:
+        return value
     with np.errstate(all="ignore"):
         cast = np.asarray(value).astype(dtype)[()]
     same = cast == value or (dtype.kind == "f" and cast != cast and value != value)

@@ -83,7 +83,7 @@ def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parse
     starts = [b.start for b in blocks]
     objects: list[memoryview] = []
     huge: dict[int, bytes] = {}
-    for number, raw in enumerate(map(bytes, identifiers)):
+    for number, raw in enumerate(_rows_as_bytes(identifiers)):
         kind = raw[0] >> 4 & 3
         if kind == _MANAGED:
             objects.append(_managed(file, address, header, raw, starts, contents))
@@ -99,6 +99,11 @@ def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parse
         for number, content in zip(huge, found, strict=True):
             objects[number] = content
     return objects
+
+
+def _rows_as_bytes(rows: NDArray[np.uint8]) -> list[bytes]:
+    data, width = rows.tobytes(), rows.shape[1]
+    return [data[start : start + width] for start in range(0, len(data), width)]
 
 
 def _read_huge(file: File, address: int, header: _Header, identifiers: list[bytes]) -> Parser[list[memoryview]]:
