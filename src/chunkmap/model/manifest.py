@@ -20,7 +20,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WHOLE_FILE", "ChunkManifest", "Placement", "Reference", "SourceTable"]
+from chunkmap.model.grid import index_dtype, linear, linear_cell, linear_strides
+from chunkmap.model.source_table import SourceTable
+
+__all__ = ["WHOLE_FILE", "ChunkManifest", "Placement", "Reference"]
 
 WHOLE_FILE: Final = 2**64 - 1
 """The length of a reference to all bytes of a URL whose size is not known."""
@@ -41,33 +44,6 @@ class Placement(NamedTuple):
 
     chunks: ChunkManifest
     origin: tuple[int, ...]
-
-
-class SourceTable:
-    """Gives each URL or blob one number, counted from 1.
-
-    >>> table = SourceTable()
-    >>> table.number("a.nc"), table.number("b.nc"), table.number("a.nc")
-    (1, 2, 1)
-    >>> table.sources
-    (None, 'a.nc', 'b.nc')
-    """
-
-    def __init__(self) -> None:
-        self._numbers: dict[str | bytes, int] = {}
-
-    def number(self, source: str | bytes) -> int:
-        """The number of `source`, new if it was not met before."""
-        return self._numbers.setdefault(source, len(self._numbers) + 1)
-
-    def numbers(self, sources: Sequence[str | bytes | None]) -> NDArray[np.uint32]:
-        """Old number -> new number, for the table of a manifest."""
-        return np.array([0 if s is None else self.number(s) for s in sources], np.uint32)
-
-    @property
-    def sources(self) -> tuple[str | bytes | None, ...]:
-        """The table, ready for a manifest."""
-        return (None, *self._numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -103,7 +79,7 @@ class ChunkManifest:
         if self.index is None and len(self.source) != self.size:
             if len(self.source):
                 raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
-            object.__setattr__(self, "index", np.empty(0, _index_dtype(self.size)))
+            object.__setattr__(self, "index", np.empty(0, index_dtype(self.size)))
         for column in (self.source, self.offset, self.length, self.index):
             if column is not None:
                 column.flags.writeable = False
@@ -180,7 +156,7 @@ class ChunkManifest:
             np.ascontiguousarray(source, np.uint32),
             np.ascontiguousarray(offset, np.uint64),
             np.ascontiguousarray(length, np.uint64),
-            None if whole else np.ascontiguousarray(index, _index_dtype(size)),
+            None if whole else np.ascontiguousarray(index, index_dtype(size)),
         )
 
     @classmethod
@@ -193,7 +169,7 @@ class ChunkManifest:
         total = sum(len(part.chunks) for part in parts)
         size = math.prod(grid_shape)
         table = SourceTable()
-        index = np.empty(total, _index_dtype(size))
+        index = np.empty(total, index_dtype(size))
         source, offset, length = np.empty(total, np.uint32), np.empty(total, np.uint64), np.empty(total, np.uint64)
         stop = 0
         for chunks, origin in parts:
@@ -265,7 +241,7 @@ class ChunkManifest:
 
     def positions(self) -> NDArray[Any]:
         """Row -> position in the grid, C order."""
-        return np.arange(len(self), dtype=_index_dtype(self.size)) if self.index is None else self.index
+        return np.arange(len(self), dtype=index_dtype(self.size)) if self.index is None else self.index
 
     def coords(self) -> tuple[NDArray[np.int64], ...]:
         """Row -> grid coordinate, one array an axis."""
@@ -334,7 +310,7 @@ class ChunkManifest:
             raise ValueError(
                 f"a grid {self.grid_shape} at {tuple(origin)} reaches outside the grid {tuple(grid_shape)}"
             )
-        dtype = _index_dtype(math.prod(grid_shape))
+        dtype = index_dtype(math.prod(grid_shape))
         if tuple(grid_shape[1:]) == self.grid_shape[1:]:
             position: NDArray[Any] = self.positions().astype(dtype)
         else:
@@ -352,7 +328,12 @@ class ChunkManifest:
         )
 
     def select(self, start: Sequence[int], stop: Sequence[int]) -> ChunkManifest:
-        """The block of the grid between two cells (half-open), as a grid of its own."""
+        """The block of the grid between two cells (half-open), as a grid of its own.
+
+        Raises ValueError for a block that is not inside the grid.
+        """
+        if not all(0 <= low <= high <= n for low, high, n in zip(start, stop, self.grid_shape, strict=True)):
+            raise ValueError(f"the block from {tuple(start)} to {tuple(stop)} is not inside {self.grid_shape}")
         keep = np.ones(len(self), np.bool_)
         coords = self.coords()
         for coord, low, high in zip(coords, start, stop, strict=True):
@@ -380,7 +361,8 @@ class ChunkManifest:
     def moved(self, targets: Mapping[str, tuple[str, int, int]]) -> ChunkManifest:
         """Each range of a URL in `targets` becomes a range of the file that holds it.
 
-        `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes).
+        `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes). Raises ValueError
+        for a range that goes on past the end of what it was a range of.
         """
         table = SourceTable()
         base = np.zeros(len(self.sources), np.uint64)
@@ -389,7 +371,12 @@ class ChunkManifest:
         for number, source in enumerate(self.sources):
             if isinstance(source, str) and source in targets:
                 moved[number], base[number], size[number] = targets[source]
-        length = np.where(self.length == np.uint64(WHOLE_FILE), size[self.source], self.length)
+        whole, bound = self.length == np.uint64(WHOLE_FILE), size[self.source]
+        length = np.where(whole, bound, self.length)
+        outside = ~whole & ((self.length > bound) | (self.offset > bound - np.minimum(self.length, bound)))
+        if outside.any():
+            row = self.row(int(np.flatnonzero(outside)[0]))
+            raise ValueError(f"{row.length} bytes at byte {row.offset} go on past the end of {row.source!r}")
         numbers = table.numbers(moved)
         return replace(
             self,
@@ -422,33 +409,3 @@ class ChunkManifest:
             assert source is not None
             numbers[number] = table.number(source)
         return replace(self, sources=table.sources, source=numbers[self.source])
-
-
-def linear(coords: NDArray[Any], grid_shape: Sequence[int]) -> NDArray[np.int64]:
-    """Grid coordinates of shape (rows, axes) -> positions, C order. Raises ValueError outside the grid."""
-    if not len(coords):
-        return np.empty(0, np.int64)
-    if len(grid_shape) and bool(((coords < 0) | (coords >= np.asarray(grid_shape))).any()):
-        raise ValueError(f"a chunk lies outside the grid {tuple(grid_shape)}")
-    position = np.zeros(len(coords), np.int64)
-    for axis, n in enumerate(grid_shape):
-        position *= n
-        position += coords[:, axis]
-    return position
-
-
-def linear_cell(coord: Sequence[int], grid_shape: Sequence[int]) -> int:
-    """The position of one cell, C order."""
-    position = 0
-    for c, n in zip(coord, grid_shape, strict=True):
-        position = position * n + c
-    return position
-
-
-def linear_strides(grid_shape: Sequence[int]) -> list[int]:
-    """How far apart, in C order, two cells are that are neighbours along each axis."""
-    return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
-
-
-def _index_dtype(size: int) -> type[np.uint32 | np.uint64]:
-    return np.uint32 if size <= 2**32 else np.uint64
