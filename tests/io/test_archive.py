@@ -1,5 +1,6 @@
 """Members of archives as ranges of the archives."""
 
+import contextlib
 import io
 import struct
 import tarfile
@@ -186,10 +187,8 @@ def test_cut_archives_raise_only_our_errors(tmp_path):
     for kind, content in (("zip", zip_bytes()), ("tar", tar_bytes())):
         for stop in range(0, len(content), 97):
             path.write_bytes(content[:stop])
-            try:
+            with contextlib.suppress(ChunkmapError):
                 assert bytes(open_source(f"{kind}://d/a.bin::{path}").read(0, len(DATA))) == DATA
-            except ChunkmapError:
-                pass
 
 
 def test_deflated_member_is_found_with_its_header(tmp_path):

@@ -17,7 +17,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
-from chunkmap.model.manifest import linear_cell
+from chunkmap.model.grid import linear_cell
 from chunkmap.storage import ParquetReferences
 
 __all__ = ["ReferenceStore"]
