@@ -133,7 +133,7 @@ def _axis(pick: Pick, length: int, chunk: int) -> _Axis:
     else:
         elements = np.atleast_1d(np.asarray(pick, np.int64))
         elements = np.where(elements < 0, elements + length, elements)
-    if len(elements) and not (0 <= int(elements.min()) and int(elements.max()) < length):
+    if len(elements) and (int(elements.min()) < 0 or int(elements.max()) >= length):
         raise IndexError(f"index {pick!r} lies outside an axis of {length} elements")
     order = np.argsort(elements // chunk, kind="stable")
     numbers, starts = np.unique((elements // chunk)[order], return_index=True)

@@ -199,7 +199,7 @@ class _ReferencesInXarray(ZarrStore):
 
     def open_store_variable(self, name: str) -> xr.Variable:
         """A variable whose values are read when they are used."""
-        variable: xr.Variable = super().open_store_variable(name)
+        variable: xr.Variable = super().open_store_variable(name)  # type: ignore[no-untyped-call]
         array = self.members[name]
         store = array.store
         if not isinstance(store, ReferenceStore):
