@@ -18,7 +18,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.selection import ArrayReader
 from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
-from chunkmap.model.manifest import linear_cell
+from chunkmap.model.grid import linear_cell
 from chunkmap.storage import ParquetReferences
 
 __all__ = ["ReferenceStore"]

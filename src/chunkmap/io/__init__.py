@@ -1,7 +1,8 @@
 """Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
 
-from chunkmap.io.archive import MemberSource
+from chunkmap.io.archive import MemberSource, outermost
 from chunkmap.io.file_object import FileObjectSource, FileView
+from chunkmap.io.listing import expand_urls
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
 from chunkmap.io.opening import members, open_source
@@ -17,6 +18,8 @@ __all__ = [
     "Range",
     "RemoteSource",
     "Source",
+    "expand_urls",
     "members",
     "open_source",
+    "outermost",
 ]

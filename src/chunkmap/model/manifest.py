@@ -20,7 +20,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WHOLE_FILE", "ChunkManifest", "Placement", "Reference", "SourceTable"]
+from chunkmap.model.grid import index_dtype, linear, linear_cell, linear_strides
+from chunkmap.model.source_table import SourceTable
+
+__all__ = ["WHOLE_FILE", "ChunkManifest", "Reference"]
 
 WHOLE_FILE: Final = 2**64 - 1
 """The length of a reference to all bytes of a URL whose size is not known."""
@@ -36,45 +39,11 @@ class Reference(NamedTuple):
     length: int
 
 
-class Placement(NamedTuple):
-    """A manifest, and the cell of a larger grid at which its own first cell goes."""
-
-    chunks: ChunkManifest
-    origin: tuple[int, ...]
-
-
-class SourceTable:
-    """Gives each URL or blob one number, counted from 1.
-
-    >>> table = SourceTable()
-    >>> table.number("a.nc"), table.number("b.nc"), table.number("a.nc")
-    (1, 2, 1)
-    >>> table.sources
-    (None, 'a.nc', 'b.nc')
-    """
-
-    def __init__(self) -> None:
-        self._numbers: dict[str | bytes, int] = {}
-
-    def number(self, source: str | bytes) -> int:
-        """The number of `source`, new if it was not met before."""
-        return self._numbers.setdefault(source, len(self._numbers) + 1)
-
-    def numbers(self, sources: Sequence[str | bytes | None]) -> NDArray[np.uint32]:
-        """Old number -> new number, for the table of a manifest."""
-        return np.array([0 if s is None else self.number(s) for s in sources], np.uint32)
-
-    @property
-    def sources(self) -> tuple[str | bytes | None, ...]:
-        """The table, ready for a manifest."""
-        return (None, *self._numbers)
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ChunkManifest:
     """Where one array's chunks are. Read-only: every operation returns a new manifest.
 
-    Build one with `from_rows`, `single`, `empty` or `place`, which check what they are given; the bare
+    Build one with `from_rows`, `single` or `empty`, which check what they are given; the bare
     constructor trusts its caller.
 
     >>> manifest = ChunkManifest.from_rows((2, 2), [(0, 0), (1, 1)], ["a.nc", "a.nc"], [100, 200], [10, 20])
@@ -103,7 +72,7 @@ class ChunkManifest:
         if self.index is None and len(self.source) != self.size:
             if len(self.source):
                 raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
-            object.__setattr__(self, "index", np.empty(0, _index_dtype(self.size)))
+            object.__setattr__(self, "index", np.empty(0, index_dtype(self.size)))
         for column in (self.source, self.offset, self.length, self.index):
             if column is not None:
                 column.flags.writeable = False
@@ -180,29 +149,8 @@ class ChunkManifest:
             np.ascontiguousarray(source, np.uint32),
             np.ascontiguousarray(offset, np.uint64),
             np.ascontiguousarray(length, np.uint64),
-            None if whole else np.ascontiguousarray(index, _index_dtype(size)),
+            None if whole else np.ascontiguousarray(index, index_dtype(size)),
         )
-
-    @classmethod
-    def place(cls, grid_shape: Sequence[int], parts: Sequence[Placement]) -> ChunkManifest:
-        """Put manifests side by side into a larger grid: the one operation behind concatenating and stacking.
-
-        Raises ValueError where a part reaches outside the grid, or two parts claim one cell.
-        """
-        grid_shape = tuple(grid_shape)
-        total = sum(len(part.chunks) for part in parts)
-        size = math.prod(grid_shape)
-        table = SourceTable()
-        index = np.empty(total, _index_dtype(size))
-        source, offset, length = np.empty(total, np.uint32), np.empty(total, np.uint64), np.empty(total, np.uint64)
-        stop = 0
-        for chunks, origin in parts:
-            start, stop = stop, stop + len(chunks)
-            index[start:stop] = chunks.positions_in(grid_shape, origin)
-            np.take(table.numbers(chunks.sources), chunks.source, out=source[start:stop])
-            offset[start:stop] = chunks.offset
-            length[start:stop] = chunks.length
-        return cls.from_columns(grid_shape, index, table.sources, (source, offset, length))
 
     # ------------------------------------------------------------------ looking
 
@@ -265,7 +213,7 @@ class ChunkManifest:
 
     def positions(self) -> NDArray[Any]:
         """Row -> position in the grid, C order."""
-        return np.arange(len(self), dtype=_index_dtype(self.size)) if self.index is None else self.index
+        return np.arange(len(self), dtype=index_dtype(self.size)) if self.index is None else self.index
 
     def coords(self) -> tuple[NDArray[np.int64], ...]:
         """Row -> grid coordinate, one array an axis."""
@@ -324,24 +272,23 @@ class ChunkManifest:
 
     # ------------------------------------------------------------------ changing
 
-    def positions_in(self, grid_shape: Sequence[int], origin: Sequence[int]) -> NDArray[Any]:
-        """Row -> position in a larger grid, when the first cell of this one goes to `origin`.
+    def positions_in(self, grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> NDArray[Any]:
+        """Row -> position in a larger grid, when the cells of this one go to `cells` (see `chunkmap.model.placement`).
 
         Raises ValueError where this grid reaches outside the larger one.
         """
-        stops = [o + n for o, n in zip(origin, self.grid_shape, strict=True)]
-        if any(o < 0 or stop > n for o, stop, n in zip(origin, stops, grid_shape, strict=True)):
-            raise ValueError(
-                f"a grid {self.grid_shape} at {tuple(origin)} reaches outside the grid {tuple(grid_shape)}"
-            )
-        dtype = _index_dtype(math.prod(grid_shape))
-        first = dtype(linear_cell(origin, grid_shape))
-        if tuple(grid_shape[1:]) == self.grid_shape[1:]:
-            return self.positions().astype(dtype, copy=False) + first
-        strides = _strides(grid_shape)
-        position = np.full(len(self), first, dtype)
-        for coord, stride in zip(self.coords(), strides, strict=True):
-            position += coord.astype(dtype) * dtype(stride)
+        for cell, n, limit in zip(cells, self.grid_shape, grid_shape, strict=True):
+            low, high = (cell, cell + n) if isinstance(cell, int) else _bounds(cell)
+            if n and (low < 0 or high > limit):
+                raise ValueError(f"a grid {self.grid_shape} reaches outside the grid {tuple(grid_shape)}")
+        dtype = index_dtype(math.prod(grid_shape))
+        origin = [cell for cell in cells if isinstance(cell, int)]
+        if len(origin) == len(cells) and tuple(grid_shape[1:]) == self.grid_shape[1:]:
+            return np.asarray(self.positions() + dtype.type(linear_cell(origin, grid_shape)), dtype)
+        position = np.zeros(len(self), dtype)
+        for coord, cell, stride in zip(self.coords(), cells, linear_strides(grid_shape), strict=True):
+            moved = coord + cell if isinstance(cell, int) else cell[coord]
+            position += (moved * stride).astype(dtype)
         return position
 
     def take(self, rows: NDArray[Any] | NDArray[np.bool_]) -> ChunkManifest:
@@ -352,7 +299,12 @@ class ChunkManifest:
         )
 
     def select(self, start: Sequence[int], stop: Sequence[int]) -> ChunkManifest:
-        """The block of the grid between two cells (half-open), as a grid of its own."""
+        """The block of the grid between two cells (half-open), as a grid of its own.
+
+        Raises ValueError for a block that is not inside the grid.
+        """
+        if not all(0 <= low <= high <= n for low, high, n in zip(start, stop, self.grid_shape, strict=True)):
+            raise ValueError(f"the block from {tuple(start)} to {tuple(stop)} is not inside {self.grid_shape}")
         keep = np.ones(len(self), np.bool_)
         coords = self.coords()
         for coord, low, high in zip(coords, start, stop, strict=True):
@@ -380,7 +332,8 @@ class ChunkManifest:
     def moved(self, targets: Mapping[str, tuple[str, int, int]]) -> ChunkManifest:
         """Each range of a URL in `targets` becomes a range of the file that holds it.
 
-        `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes).
+        `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes). Raises ValueError
+        for a range that goes on past the end of what it was a range of.
         """
         table = SourceTable()
         base = np.zeros(len(self.sources), np.uint64)
@@ -389,7 +342,12 @@ class ChunkManifest:
         for number, source in enumerate(self.sources):
             if isinstance(source, str) and source in targets:
                 moved[number], base[number], size[number] = targets[source]
-        length = np.where(self.length == np.uint64(WHOLE_FILE), size[self.source], self.length)
+        whole, bound = self.length == np.uint64(WHOLE_FILE), size[self.source]
+        length = np.where(whole, bound, self.length)
+        outside = ~whole & ((self.length > bound) | (self.offset > bound - np.minimum(self.length, bound)))
+        if outside.any():
+            row = self.row(int(np.flatnonzero(outside)[0]))
+            raise ValueError(f"{row.length} bytes at byte {row.offset} go on past the end of {row.source!r}")
         numbers = table.numbers(moved)
         return replace(
             self,
@@ -424,30 +382,5 @@ class ChunkManifest:
         return replace(self, sources=table.sources, source=numbers[self.source])
 
 
-def linear(coords: NDArray[Any], grid_shape: Sequence[int]) -> NDArray[np.int64]:
-    """Grid coordinates of shape (rows, axes) -> positions, C order. Raises ValueError outside the grid."""
-    if not len(coords):
-        return np.empty(0, np.int64)
-    if len(grid_shape) and bool(((coords < 0) | (coords >= np.asarray(grid_shape))).any()):
-        raise ValueError(f"a chunk lies outside the grid {tuple(grid_shape)}")
-    position = np.zeros(len(coords), np.int64)
-    for axis, n in enumerate(grid_shape):
-        position *= n
-        position += coords[:, axis]
-    return position
-
-
-def linear_cell(coord: Sequence[int], grid_shape: Sequence[int]) -> int:
-    """The position of one cell, C order."""
-    position = 0
-    for c, n in zip(coord, grid_shape, strict=True):
-        position = position * n + c
-    return position
-
-
-def _strides(grid_shape: Sequence[int]) -> list[int]:
-    return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
-
-
-def _index_dtype(size: int) -> type[np.uint32 | np.uint64]:
-    return np.uint32 if size <= 2**32 else np.uint64
+def _bounds(cells: NDArray[np.int64]) -> tuple[int, int]:
+    return (int(cells.min()), int(cells.max()) + 1) if len(cells) else (0, 0)

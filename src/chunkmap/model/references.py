@@ -79,7 +79,8 @@ class ReferenceSet:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<ReferenceSet {self.name or ''} {len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems>"
+        counts = f"{len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems"
+        return f"<ReferenceSet {self.name or ''} {counts}>"
 
     @property
     def nchunks(self) -> int:
