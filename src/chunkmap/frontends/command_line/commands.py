@@ -33,7 +33,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
             raise
-        except (ChunkmapError, OSError, ValueError, ImportError) as error:
+        except (ChunkmapError, OSError, ValueError) as error:
             line = " ".join(str(error).split()) or type(error).__name__
             raise click.ClickException(line) from error
 
