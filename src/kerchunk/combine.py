@@ -8,7 +8,6 @@ from typing import Any
 
 import fsspec
 import orjson
-from chunkmap.model.edits import inline
 
 from chunkmap.access import Fetcher, ReferenceStore, read_arrays
 from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, make_plan, merge
@@ -16,6 +15,7 @@ from chunkmap.errors import CombineError
 from chunkmap.execution.tree import Tree, reduce_on_dask
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
+from chunkmap.model.edits import inline
 from kerchunk.utils import consolidate
 
 __all__ = ["JustLoad", "MultiZarrToZarr", "auto_dask", "concatenate_arrays", "consolidate", "drop", "merge_vars"]
