@@ -200,8 +200,8 @@ def combine_core(_folder):
     """Combine 100 reference sets of 5,000 chunks."""
     import chunkmap
 
-    sets = [chunkmap.ReferenceSet.from_dict(part(number)) for number in range(100)]
-    return lambda: chunkmap.combine(sets, concat_dims=["time"]), lambda refs: {"result": of_set(refs)}
+    sets, combine = [chunkmap.ReferenceSet.from_dict(part(number)) for number in range(100)], chunkmap.combine
+    return lambda: combine(sets, concat_dims=["time"]), lambda refs: {"result": of_set(refs)}
 
 
 def combine_door(_folder):
@@ -218,10 +218,10 @@ def write_core(folder):
     """Write a million references of a reference set as Parquet."""
     import chunkmap
 
-    refs = million_set()
+    refs, write = million_set(), chunkmap.write
     out = folder / "core.parq"
     shutil.rmtree(out, ignore_errors=True)
-    return lambda: chunkmap.write(refs, str(out)), lambda _: {"bytes": of_directory(out)}
+    return lambda: write(refs, str(out)), lambda _: {"bytes": of_directory(out)}
 
 
 def write_door(folder):

@@ -1,1 +1,20 @@
-"""Names that kerchunk users import."""
+"""Names that kerchunk users import.
+
+Importing this package makes its codecs known to numcodecs, as scripts rely on.
+"""
+
+import fsspec
+
+from chunkmap import codecs as _codecs
+
+__version__ = "0.2.10"
+"""The version of kerchunk whose names and behaviour these modules keep; `chunkmap.__version__` is the library's own."""
+
+__all__ = ["__version__"]
+
+_codecs.register()
+
+
+def set_reference_filesystem_cachable(cachable: bool = True) -> None:
+    """Say whether fsspec keeps one instance of a reference filesystem for all who ask for the same references."""
+    fsspec.get_filesystem_class("reference").cachable = cachable

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import fsspec
 import orjson
+import zarr
 
-from chunkmap.access import Fetcher, ReferenceStore, read_arrays
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.store import ReferenceStore
+from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, make_plan, merge
 from chunkmap.errors import CombineError
 from chunkmap.execution.tree import Tree, reduce_on_dask
-from chunkmap.model import ReferenceSet
+from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
 from chunkmap.model.edits import inline
 from kerchunk.utils import consolidate
@@ -92,8 +95,7 @@ class MultiZarrToZarr:
 
     def first_pass(self) -> dict[str, Any]:
         """Find where every input stands; fills and returns `coos`, the values along each dimension."""
-        with self._fetcher() as fetcher:
-            self._plan = make_plan(self._inputs(), self._recipe(), lambda arrays: read_arrays(arrays, fetcher))
+        self._plan = make_plan(self._inputs(), self._recipe(), self._read)
         self.coos = {dim: axis.values for dim, axis in self._plan.axes.items()}
         units = {dim: dict(axis.attrs) for dim, axis in self._plan.axes.items() if axis.attrs}
         self.cf_units = units or None
@@ -163,16 +165,18 @@ class MultiZarrToZarr:
             return GroupSelector(selector, self.remote_protocol, self.remote_options)
         return selector
 
+    @cached_property
     def _fetcher(self) -> Fetcher:
         return Fetcher(storage_options=self.remote_options, remote_protocol=self.remote_protocol)
+
+    def _read(self, arrays: Sequence[ManifestArray]) -> list[Any]:
+        return read_arrays(arrays, self._fetcher)
 
     def _placed(self) -> Mapping[str, Any]:
         assert self._plan is not None
         if not hasattr(self, "_arrays"):
-            with self._fetcher() as fetcher:
-                arrays = carry_out(self._plan, lambda wanted: read_arrays(wanted, fetcher))
-                refs = ReferenceSet(arrays, {})
-                self._arrays = inline(refs, fetcher.fetch, threshold=self.inline).arrays if self.inline else arrays
+            refs = ReferenceSet(carry_out(self._plan, self._read), {})
+            self._arrays = (inline(refs, self._fetcher.fetch, threshold=self.inline) if self.inline else refs).arrays
         return self._arrays
 
     def _put(self, refs: ReferenceSet) -> None:
@@ -219,26 +223,24 @@ class GroupSelector:
 
     def __call__(self, index: int, refs: ReferenceSet, dim: str, name: str | None) -> Any:
         """Open the input as a zarr group for the function."""
-        import zarr  # noqa: PLC0415 - only selectors that are functions need it
-
-        store = ReferenceStore(refs, remote_protocol=self.remote_protocol, remote_options=self.remote_options)
-        return self.function(index, zarr.open_group(store, mode="r", zarr_format=2), dim, name)
+        fetcher = Fetcher(storage_options=self.remote_options, remote_protocol=self.remote_protocol)
+        group = zarr.open_group(ReferenceStore(refs, fetcher), mode="r", zarr_format=2)
+        return self.function(index, group, dim, name)
 
 
 def _load_inputs(
     path: str | Sequence[Any], indicts: Sequence[Mapping[str, Any]] | None, options: Mapping[str, Any]
 ) -> list[ReferenceSet]:
     if indicts is not None:
-        names = list(path) if path is not None else [None] * len(indicts)
+        names = [None] * len(indicts) if path is None else list(path)
         return [_from_mapping(refs, name) for refs, name in zip(indicts, names, strict=True)]
     if not isinstance(path, str) and all(isinstance(item, (Mapping, ReferenceSet)) for item in path):
-        return [item if isinstance(item, ReferenceSet) else _from_mapping(item, None) for item in path]
-    files = fsspec.open_files(path, **options)
-    return [_from_file(file) for file in files]
+        return [_as_set(item) for item in path]
+    return [_from_file(file) for file in fsspec.open_files(path, **options)]
 
 
-def _from_mapping(refs: Mapping[str, Any], name: Any) -> ReferenceSet:
-    if name is None or isinstance(name, Mapping):
+def _from_mapping(refs: Mapping[str, Any], name: str | None) -> ReferenceSet:
+    if name is None:
         name = (refs.get("templates") or {}).get("u") if "version" in refs else None
     return ReferenceSet.from_dict(refs, name=name)
 
@@ -252,7 +254,7 @@ def _as_set(refs: Any, options: Mapping[str, Any] | None = None) -> ReferenceSet
     if isinstance(refs, ReferenceSet):
         return refs
     if isinstance(refs, Mapping):
-        return ReferenceSet.from_dict(refs if isinstance(refs, dict) else dict(refs))
+        return _from_mapping(refs if isinstance(refs, dict) else dict(refs), None)
     return _from_file(fsspec.open(refs, **(options or {})))
 
 
@@ -298,16 +300,19 @@ def concatenate_arrays(
     joined = concatenate([refs.arrays[name] for refs in sets], axis)
     groups = {group: attrs for group, attrs in sets[0].groups.items() if name.startswith(group)}
     found = ReferenceSet({name: joined}, groups).to_dict()["refs"]
-    values = joined.chunks.keys(f"{name}/", key_seperator)
-    chunks = {new: found.pop(old) for new, old in zip(values, joined.chunks.keys(f"{name}/"), strict=True)}
-    refs = {**found, **chunks}
     if key_seperator != ".":
-        document = orjson.loads(refs[f"{name}/.zarray"])
-        refs[f"{name}/.zarray"] = json_text({**document, "dimension_separator": key_seperator})
+        found = _with_separator(found, name, joined, key_seperator)
     if not at:
         own = {".zgroup", ".zattrs"}
-        refs = {key.removeprefix(f"{_ROOT}/"): value for key, value in refs.items() if key not in own}
-    return consolidate(refs)
+        found = {key.removeprefix(f"{_ROOT}/"): value for key, value in found.items() if key not in own}
+    return consolidate(found)
+
+
+def _with_separator(refs: Mapping[str, Any], name: str, array: ManifestArray, separator: str) -> dict[str, Any]:
+    """The same references with another text between the numbers of a chunk key."""
+    new = dict(zip(array.chunks.keys(f"{name}/"), array.chunks.keys(f"{name}/", separator), strict=True))
+    document = {**orjson.loads(refs[f"{name}/.zarray"]), "dimension_separator": separator}
+    return {**{new.get(key, key): value for key, value in refs.items()}, f"{name}/.zarray": json_text(document)}
 
 
 _ROOT = "root"

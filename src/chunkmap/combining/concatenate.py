@@ -9,7 +9,7 @@ from typing import Any
 from chunkmap.combining.compatible import WAIVABLE, differences
 from chunkmap.combining.inputs import Inputs
 from chunkmap.errors import CombineError
-from chunkmap.model import ChunkManifest, ManifestArray, Placement, ReferenceSet
+from chunkmap.model import ManifestArray, Placement, ReferenceSet, place
 
 __all__ = ["concatenate", "merge"]
 
@@ -44,7 +44,7 @@ def concatenate(arrays: Sequence[ManifestArray], axis: int = 0, *, names: Sequen
         cell += array.chunks.grid_shape[axis]
         length += array.meta.shape[axis]
     meta = replace(first, shape=(*first.shape[:axis], length, *first.shape[axis + 1 :]))
-    return ManifestArray(meta, ChunkManifest.place(meta.grid_shape, placements))
+    return ManifestArray(meta, place(meta.grid_shape, placements))
 
 
 def _refuse_different(

@@ -15,7 +15,7 @@ from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.selectors import Reader
 from chunkmap.combining.times import TimeUnits, in_units, is_time
 from chunkmap.errors import CombineError
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, place
 
 __all__ = ["carry_out", "coordinate_array", "inline_array"]
 
@@ -62,7 +62,7 @@ def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     grid_shape = meta.grid_shape
     placements = [Placement(_with_new_axes(part.array.chunks, len(grid_shape)), part.cells) for part in parts]
     try:
-        chunks = ChunkManifest.place(grid_shape, placements, last_wins="overlap" in plan.recipe.waive)
+        chunks = place(grid_shape, placements, last_wins="overlap" in plan.recipe.waive)
     except ValueError as error:
         raise _overlap(plan, array_plan, placements) from error
     return ManifestArray(_fill_for_missing(plan, array_plan, chunks), chunks)

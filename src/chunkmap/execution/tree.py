@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dask
+from dask.base import compute
+from dask.delayed import delayed
 
-from chunkmap.access import Fetcher, read_arrays
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_arrays
 from chunkmap.combining import Recipe, combine_sets
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
@@ -48,17 +50,17 @@ class Tree:
     def branch(self, leaves: Sequence[Sequence[ReferenceSet]], first: int) -> ReferenceSet:
         """Combine one batch; `first` is the place of its first file among all."""
         sets = [refs for leaf in leaves for refs in leaf]
-        with self._fetcher() as fetcher:
-            return combine_sets(sets, self.recipe, lambda arrays: read_arrays(arrays, fetcher), first=first)
+        fetcher = self._fetcher()
+        return combine_sets(sets, self.recipe, lambda arrays: read_arrays(arrays, fetcher), first=first)
 
     def root(self, branches: Sequence[ReferenceSet]) -> ReferenceSet:
         """Combine the batches, and finish the result."""
-        with self._fetcher() as fetcher:
-            refs = combine_sets(
-                branches, self.recipe.again(), lambda arrays: read_arrays(arrays, fetcher), combined=len(branches)
-            )
-            if self.inline_threshold:
-                refs = inline(refs, fetcher.fetch, threshold=self.inline_threshold)
+        fetcher = self._fetcher()
+        refs = combine_sets(
+            branches, self.recipe.again(), lambda arrays: read_arrays(arrays, fetcher), combined=len(branches)
+        )
+        if self.inline_threshold:
+            refs = inline(refs, fetcher.fetch, threshold=self.inline_threshold)
         return refs if self.postprocess is None else self.postprocess(refs)
 
     def _fetcher(self) -> Fetcher:
@@ -68,7 +70,7 @@ class Tree:
 def reduce_on_dask(urls: Sequence[str], tree: Tree, *, batches: int) -> ReferenceSet:
     """Run the tree where Dask runs: on the cluster of the current client, or on this machine."""
     size = max(1, math.ceil(len(urls) / max(1, batches)))
-    leaf, branch, root = (dask.delayed(step, pure=False) for step in (tree.leaf, tree.branch, tree.root))
+    leaf, branch, root = (delayed(step, pure=False) for step in (tree.leaf, tree.branch, tree.root))
     parts = [branch([leaf(url) for url in urls[i : i + size]], i) for i in range(0, len(urls), size)]
-    result: ReferenceSet = dask.compute(root(parts))[0]
+    result: ReferenceSet = compute(root(parts))[0]  # type: ignore[no-untyped-call]
     return result

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from chunkmap.access import Fetcher, read_arrays
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_arrays
 from chunkmap.combining import Recipe, combine_sets
 from chunkmap.combining.recipe import Selector
 from chunkmap.errors import ChunkmapError
@@ -101,10 +102,10 @@ def combine(
     inputs = [_as_set(refs, storage_options) for refs in sets]
     if preprocess is not None:
         inputs = [preprocess(refs) for refs in inputs]
-    with Fetcher(storage_options=remote_options, remote_protocol=remote_protocol) as fetcher:
-        combined = combine_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
-        if inline_threshold:
-            combined = inline(combined, fetcher.fetch, threshold=inline_threshold)
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    combined = combine_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
+    if inline_threshold:
+        combined = inline(combined, fetcher.fetch, threshold=inline_threshold)
     return combined if postprocess is None else postprocess(combined)
 
 

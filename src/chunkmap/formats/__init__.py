@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Final
 
 from chunkmap.errors import FormatError, SourceError
-from chunkmap.io import Source
+from chunkmap.io import Range, Source
 from chunkmap.model import ReferenceSet
 
 __all__ = ["FORMATS", "Format", "find_format", "sniff"]
@@ -42,7 +42,9 @@ FORMATS: Final[Sequence[Format]] = (
         "hdf5",
         (b"\x89HDF\r\n\x1a\n",),
         "chunkmap.formats.hdf5",
-        offsets=(0, *(512 << n for n in range(20))),
+        # HDF5 File Format Specification, II.A: "at byte offset 0, byte offset 512, and at successive locations ...
+        # each a multiple of two of the previous location"
+        offsets=(0, *(512 << n for n in range(40))),
     ),
     Format("netcdf3", (b"CDF\x01", b"CDF\x02", b"CDF\x05"), "chunkmap.formats.netcdf3"),
 )
@@ -58,26 +60,35 @@ def find_format(name: str) -> Format:
 
 
 def sniff(source: Source) -> Format:
-    """The format of a file. Raises SourceError for an empty file, FormatError when no format begins like this."""
+    """The format of a file. Raises SourceError for an empty file, FormatError when no format begins like this.
+
+    One read, and one round of reads more for a file whose first bytes say nothing.
+    """
     size = source.size()
     if not size:
         raise SourceError("the file is empty", url=source.url)
     head = bytes(source.read(0, min(16, size)))
-    for row in FORMATS:
-        for offset in row.offsets:
-            if offset < size and _stands(row, source, head, offset):
-                return row
-    raise FormatError(
-        f"expected a file of {', '.join(row.name for row in FORMATS)}, but it begins with {head!r}",
-        url=source.url,
-        offset=0,
+    found = next((row for row in FORMATS if 0 in row.offsets and head.startswith(row.magics)), None)
+    found = found or _found_inside(source, size)
+    if found is None:
+        raise FormatError(
+            f"expected a file of {', '.join(row.name for row in FORMATS)}, but it begins with {head!r}",
+            url=source.url,
+            offset=0,
+        )
+    return found
+
+
+def _found_inside(source: Source, size: int) -> Format | None:
+    """The format whose magic stands further inside, as after a user block."""
+    probes = [
+        (row, Range(offset, length))
+        for row in FORMATS
+        for length in [max(map(len, row.magics))]
+        for offset in row.offsets
+        if offset and offset + length <= size
+    ]
+    pieces = source.read_many([place for _, place in probes])
+    return next(
+        (row for (row, _), piece in zip(probes, pieces, strict=True) if bytes(piece).startswith(row.magics)), None
     )
-
-
-def _stands(row: Format, source: Source, head: bytes, offset: int) -> bool:
-    if offset == 0:
-        return head.startswith(row.magics)
-    longest = max(map(len, row.magics))
-    if offset + longest > source.size():
-        return False
-    return bytes(source.read(offset, longest)).startswith(row.magics)

@@ -1,6 +1,6 @@
 """Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
 
-from chunkmap.io.archive import MemberSource
+from chunkmap.io.archive import MemberSource, outermost
 from chunkmap.io.file_object import FileObjectSource, FileView
 from chunkmap.io.listing import expand_urls
 from chunkmap.io.local import LocalSource
@@ -21,4 +21,5 @@ __all__ = [
     "expand_urls",
     "members",
     "open_source",
+    "outermost",
 ]

@@ -8,18 +8,19 @@ shorter than the one in the central directory: Info-ZIP writes them differently.
 from __future__ import annotations
 
 import io
+import posixpath
 import struct
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from chunkmap.errors import FormatError, SourceError, Unsupported
+from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
 from chunkmap.io.file_object import FileView
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
 
-__all__ = ["ARCHIVES", "MemberSource", "open_member"]
+__all__ = ["ARCHIVES", "MemberSource", "deflated_member", "open_member", "outermost"]
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _COMPRESSED: Final[Mapping[bytes, str]] = {
@@ -28,6 +29,7 @@ _COMPRESSED: Final[Mapping[bytes, str]] = {
     b"\xfd7zXZ\x00": "xz",
     b"\x28\xb5\x2f\xfd": "zstd",
 }
+_WRONG_BYTES: Final = (struct.error, ValueError, EOFError, OverflowError, OSError, NotImplementedError, KeyError)
 _ZIP_METHODS: Final[Mapping[int, str]] = {8: "deflate", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd"}
 
 
@@ -76,32 +78,65 @@ class MemberSource(SourceBase):
         self._outer.close()
 
 
+def outermost(source: Source) -> Source:
+    """The file in which a source is, however deep: itself, when it is no member."""
+    return outermost(source.outer) if isinstance(source, MemberSource) else source
+
+
 def open_member(kind: str, member: str, outer: Source, url: str) -> MemberSource:
     """Find a member by name. Raises SourceError when there is none, Unsupported when it is compressed."""
     first, length = ARCHIVES[kind](member, outer, url)
     return MemberSource(outer, url, first, length)
 
 
-def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
+def deflated_member(member: str, outer: Source, url: str) -> tuple[int, int]:
+    """A deflated member of a ZIP archive with its local header, as the codec `deflate` decodes it: first byte, length.
+
+    Raises Unsupported when it is not deflated.
+    """
+    info = _zip_info(member, outer, url)
+    if info.compress_type != zipfile.ZIP_DEFLATED:
+        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
+    return info.header_offset, _zip_data(info, outer) + info.compress_size - info.header_offset
+
+
+def _zip_info(member: str, outer: Source, url: str) -> zipfile.ZipInfo:
     try:
-        archive = zipfile.ZipFile(io.BufferedReader(FileView(outer)))
-        info = archive.getinfo(member)
-    except zipfile.BadZipFile as error:
+        with zipfile.ZipFile(io.BufferedReader(FileView(outer))) as archive:
+            members = {info.filename: info for info in archive.infolist()}
+    except ChunkmapError:
+        raise
+    except (zipfile.BadZipFile, *_WRONG_BYTES) as error:
         raise FormatError(f"not a ZIP archive: {error}", url=outer.url) from error
-    except KeyError as error:
-        raise SourceError(_missing(member, outer.url, archive.namelist()), url=url) from error
+    info = members[_found(member, list(members), outer.url, url)]
+    if info.is_dir():
+        raise SourceError(f"member {member!r} of {outer.url} is a directory", url=url)
     if info.flag_bits & 1:
         raise Unsupported(f"member {member!r} is encrypted", feature="encrypted ZIP member", url=outer.url)
-    if info.compress_type != zipfile.ZIP_STORED:
-        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
+    return info
+
+
+def _zip_data(info: zipfile.ZipInfo, outer: Source) -> int:
+    """The first byte of a member's data: after its local header, whose length only it knows."""
     signature, name, extra = _LOCAL_HEADER.unpack(outer.read(info.header_offset, _LOCAL_HEADER.size))
     if signature != b"PK\x03\x04":
         raise FormatError(
-            f"expected the local header of {member!r} (PK 3 4), found {signature!r}",
+            f"expected the local header of {info.filename!r} (PK 3 4), found {signature!r}",
             url=outer.url,
             offset=info.header_offset,
         )
-    return info.header_offset + _LOCAL_HEADER.size + name + extra, info.file_size
+    return info.header_offset + _LOCAL_HEADER.size + int(name) + int(extra)
+
+
+def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
+    info = _zip_info(member, outer, url)
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
+    if info.file_size != info.compress_size:
+        raise FormatError(
+            f"member {member!r} is stored, but its {info.file_size} bytes take {info.compress_size}", url=outer.url
+        )
+    return _zip_data(info, outer), info.file_size
 
 
 def _tar_member(member: str, outer: Source, url: str) -> tuple[int, int]:
@@ -110,12 +145,13 @@ def _tar_member(member: str, outer: Source, url: str) -> tuple[int, int]:
         if head.startswith(magic):
             raise _compressed(member, method, outer.url)
     try:
-        archive = tarfile.open(fileobj=io.BufferedReader(FileView(outer)), mode="r:")  # noqa: SIM115
-        info = archive.getmember(member)
-    except tarfile.TarError as error:
+        with tarfile.open(fileobj=io.BufferedReader(FileView(outer)), mode="r:") as archive:
+            members = {info.name: info for info in archive.getmembers()}
+    except ChunkmapError:
+        raise
+    except (tarfile.TarError, *_WRONG_BYTES) as error:
         raise FormatError(f"not a TAR archive: {error}", url=outer.url) from error
-    except KeyError as error:
-        raise SourceError(_missing(member, outer.url, archive.getnames()), url=url) from error
+    info = members[_found(member, list(members), outer.url, url)]
     if info.issparse():
         raise Unsupported(f"member {member!r} is stored sparse", feature="sparse TAR member", url=outer.url)
     if not info.isreg():
@@ -132,9 +168,13 @@ def _compressed(member: str, method: str, url: str) -> Unsupported:
     )
 
 
-def _missing(member: str, url: str, names: list[str]) -> str:
-    near = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return f"no member {member!r} in {url}; it has {near or 'no members'}"
+def _found(member: str, names: Sequence[str], outer_url: str, url: str) -> str:
+    """The name that a member has in the archive, where `./a.nc` and `a.nc` are the same."""
+    for name in (member, *(n for n in names if posixpath.normpath(n) == posixpath.normpath(member))):
+        if name in names:
+            return name
+    some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    raise SourceError(f"no member {member!r} in {outer_url}; it has {some or 'no members'}", url=url)
 
 
 ARCHIVES: Final[Mapping[str, Callable[[str, Source, str], tuple[int, int]]]] = {

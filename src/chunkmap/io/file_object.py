@@ -24,6 +24,9 @@ class FileObjectSource(SourceBase):
     def __init__(self, file: BinaryIO, url: str = "") -> None:
         self.url = url
         self._file, self._lock = file, threading.Lock()
+        given: object = file
+        if isinstance(given, io.TextIOBase):
+            raise SourceError("expected a file opened in binary mode, found one of text", url=url)
         try:
             self._size = file.seek(0, io.SEEK_END)
         except (AttributeError, OSError, ValueError) as error:
@@ -36,12 +39,25 @@ class FileObjectSource(SourceBase):
     def read(self, offset: int, length: int) -> memoryview:
         """Seek and read; the position of the file moves."""
         check_range(self.url, self._size, offset, length)
-        with self._lock:
-            self._file.seek(offset)
-            data = self._file.read(length)
+        try:
+            with self._lock:
+                self._file.seek(offset)
+                data = self._read_all(length)
+        except (OSError, ValueError) as error:
+            raise SourceError(f"cannot be read at byte {offset}: {error}", url=self.url) from error
         if len(data) != length:
             raise SourceError(f"asked for {length} bytes at byte {offset}, the file gave {len(data)}", url=self.url)
         return memoryview(data)
+
+    def _read_all(self, length: int) -> bytes:
+        """Read until there is enough: an unbuffered file may give less than it is asked for."""
+        data = self._file.read(length)
+        while data and len(data) < length:
+            more = self._file.read(length - len(data))
+            if not more:
+                break
+            data += more
+        return data
 
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """One after the other."""

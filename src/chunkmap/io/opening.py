@@ -40,7 +40,7 @@ def open_source(
         return open_member(kind, member, open_source(outer, storage_options=_below(kind, storage_options)), name)
     try:
         fs, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError, TypeError) as error:
         raise SourceError(f"cannot be opened: {error}", url=name) from error
     if "local" in _protocols(fs) or "file" in _protocols(fs):
         return LocalSource(inner, name)
@@ -52,9 +52,17 @@ def members(source: Source) -> dict[str, tuple[str, int, int]]:
     return {source.url: source.range_in_file()} if isinstance(source, MemberSource) else {}
 
 
-def _below(kind: str, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The options of a chain without those of its first link."""
-    return {key: value for key, value in (options or {}).items() if key not in (kind, "fo")}
+def _below(kind: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The options of a chain without those of its first link.
+
+    fsspec's archives take the options of the file that holds them as `target_options`.
+    """
+    given = options or {}
+    own = given.get(kind, given)
+    if "target_options" in own:
+        inner: Mapping[str, Any] = own["target_options"] or {}
+        return inner
+    return {key: value for key, value in given.items() if key not in (kind, "fo", "target_protocol")}
 
 
 def _protocols(fs: Any) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ class RemoteSource(SourceBase):
     def __init__(self, fs: AbstractFileSystem, path: str, url: str, *, gap: int = GAP, longest: int = LONGEST) -> None:
         self.url = url
         self._fs, self._path, self._gap, self._longest = fs, path, gap, longest
+        self._whole: bytes | None = None
         self._info = self._ask(lambda: fs.info(path))
         if self._info.get("type") == "directory":
             raise SourceError("expected a file, found a directory", url=url)
@@ -59,6 +60,8 @@ class RemoteSource(SourceBase):
         return Target(size=self.size(), etag=etag, mtime=mtime if isinstance(mtime, (int, float)) else None)
 
     def _fetch(self, ranges: Sequence[Range]) -> list[bytes]:
+        if self._whole is not None or not ranges:
+            return [self._checked(r, self._whole or b"") for r in ranges]
         blocks = self._ask(
             lambda: self._fs.cat_ranges(
                 [self._path] * len(ranges),
@@ -74,6 +77,7 @@ class RemoteSource(SourceBase):
         if len(block) == wanted.length:
             return block
         if len(block) == self.size():
+            self._whole = block  # the server knows no ranges: nothing is asked of it twice
             return block[wanted.offset : wanted.offset + wanted.length]
         raise SourceError(
             f"asked for {wanted.length} bytes at byte {wanted.offset}, the server sent {len(block)};"

@@ -20,13 +20,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WHOLE_FILE", "ChunkManifest", "Placement", "Reference", "SourceTable"]
+__all__ = ["WHOLE_FILE", "ChunkManifest", "Reference", "SourceTable"]
 
 WHOLE_FILE: Final = 2**64 - 1
 """The length of a reference to all bytes of a URL whose size is not known."""
-
-_BLOCK_ROWS: Final = 1 << 16
-"""Rows that are worked on together when manifests are joined: enough to hide the cost of a call."""
 
 Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]
 
@@ -37,16 +34,6 @@ class Reference(NamedTuple):
     source: str | bytes
     offset: int
     length: int
-
-
-class Placement(NamedTuple):
-    """A manifest, and where its cells go in a larger grid.
-
-    For each axis, the cell at which its own first cell goes; or, where they are scattered, the cell of each.
-    """
-
-    chunks: ChunkManifest
-    cells: tuple[int | NDArray[np.int64], ...]
 
 
 class SourceTable:
@@ -80,7 +67,7 @@ class SourceTable:
 class ChunkManifest:
     """Where one array's chunks are. Read-only: every operation returns a new manifest.
 
-    Build one with `from_rows`, `single`, `empty` or `place`, which check what they are given; the bare
+    Build one with `from_rows`, `single` or `empty`, which check what they are given; the bare
     constructor trusts its caller.
 
     >>> manifest = ChunkManifest.from_rows((2, 2), [(0, 0), (1, 1)], ["a.nc", "a.nc"], [100, 200], [10, 20])
@@ -109,7 +96,7 @@ class ChunkManifest:
         if self.index is None and len(self.source) != self.size:
             if len(self.source):
                 raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
-            object.__setattr__(self, "index", np.empty(0, _index_dtype(self.size)))
+            object.__setattr__(self, "index", np.empty(0, index_dtype(self.size)))
         for column in (self.source, self.offset, self.length, self.index):
             if column is not None:
                 column.flags.writeable = False
@@ -186,32 +173,8 @@ class ChunkManifest:
             np.ascontiguousarray(source, np.uint32),
             np.ascontiguousarray(offset, np.uint64),
             np.ascontiguousarray(length, np.uint64),
-            None if whole else np.ascontiguousarray(index, _index_dtype(size)),
+            None if whole else np.ascontiguousarray(index, index_dtype(size)),
         )
-
-    @classmethod
-    def place(cls, grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: bool = False) -> ChunkManifest:
-        """Put manifests into a larger grid: the one operation behind concatenating, stacking and appending.
-
-        Raises ValueError where a part reaches outside the grid, or two parts claim one cell, unless the last one
-        of them shall win.
-        """
-        grid_shape = tuple(grid_shape)
-        total = sum(len(part.chunks) for part in parts)
-        table = SourceTable()
-        index = np.empty(total, _index_dtype(math.prod(grid_shape)))
-        source, offset, length = np.empty(total, np.uint32), np.empty(total, np.uint64), np.empty(total, np.uint64)
-        stop = 0
-        for block in _blocks(parts):
-            start, stop = stop, stop + sum(len(part.chunks) for part in block)
-            index[start:stop] = _positions(grid_shape, block)
-            source[start:stop] = _renumbered(table, [part.chunks for part in block])
-            np.concatenate([part.chunks.offset for part in block], out=offset[start:stop])
-            np.concatenate([part.chunks.length for part in block], out=length[start:stop])
-        if last_wins:
-            index, rows = _last_of_each(index)
-            source, offset, length = source[rows], offset[rows], length[rows]
-        return cls.from_columns(grid_shape, index, table.sources, (source, offset, length))
 
     # ------------------------------------------------------------------ looking
 
@@ -274,7 +237,7 @@ class ChunkManifest:
 
     def positions(self) -> NDArray[Any]:
         """Row -> position in the grid, C order."""
-        return np.arange(len(self), dtype=_index_dtype(self.size)) if self.index is None else self.index
+        return np.arange(len(self), dtype=index_dtype(self.size)) if self.index is None else self.index
 
     def coords(self) -> tuple[NDArray[np.int64], ...]:
         """Row -> grid coordinate, one array an axis."""
@@ -334,7 +297,7 @@ class ChunkManifest:
     # ------------------------------------------------------------------ changing
 
     def positions_in(self, grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> NDArray[Any]:
-        """Row -> position in a larger grid, when the cells of this one go to `cells` (see `Placement`).
+        """Row -> position in a larger grid, when the cells of this one go to `cells` (see `chunkmap.model.placement`).
 
         Raises ValueError where this grid reaches outside the larger one.
         """
@@ -342,12 +305,12 @@ class ChunkManifest:
             low, high = (cell, cell + n) if isinstance(cell, int) else _bounds(cell)
             if n and (low < 0 or high > limit):
                 raise ValueError(f"a grid {self.grid_shape} reaches outside the grid {tuple(grid_shape)}")
-        dtype = _index_dtype(math.prod(grid_shape))
+        dtype = index_dtype(math.prod(grid_shape))
         origin = [cell for cell in cells if isinstance(cell, int)]
         if len(origin) == len(cells) and tuple(grid_shape[1:]) == self.grid_shape[1:]:
             return np.asarray(self.positions() + dtype.type(linear_cell(origin, grid_shape)), dtype)
         position = np.zeros(len(self), dtype)
-        for coord, cell, stride in zip(self.coords(), cells, _strides(grid_shape), strict=True):
+        for coord, cell, stride in zip(self.coords(), cells, linear_strides(grid_shape), strict=True):
             moved = coord + cell if isinstance(cell, int) else cell[coord]
             position += (moved * stride).astype(dtype)
         return position
@@ -453,58 +416,15 @@ def linear_cell(coord: Sequence[int], grid_shape: Sequence[int]) -> int:
     return position
 
 
-def _blocks(parts: Sequence[Placement]) -> Iterator[list[Placement]]:
-    """Parts in their order, so many at a time that small ones are handled together and large ones one by one."""
-    block: list[Placement] = []
-    rows = 0
-    for part in parts:
-        block.append(part)
-        rows += len(part.chunks)
-        if rows >= _BLOCK_ROWS:
-            yield block
-            block, rows = [], 0
-    if block:
-        yield block
-
-
-def _positions(grid_shape: Sequence[int], parts: Sequence[Placement]) -> NDArray[Any]:
-    """Row -> position in the larger grid, for the rows of all parts."""
-    inner = tuple(grid_shape[1:])
-    shifts = []
-    for chunks, cells in parts:
-        if chunks.grid_shape[1:] != inner or not all(isinstance(cell, int) for cell in cells):
-            return np.concatenate([chunks.positions_in(grid_shape, cells) for chunks, cells in parts])
-        first, last = (cells[0], cells[0] + chunks.grid_shape[0]) if inner or cells else (0, 1)
-        if any(cells[1:]) or first < 0 or last > (grid_shape[0] if grid_shape else 1):
-            raise ValueError(f"a grid {chunks.grid_shape} reaches outside the grid {tuple(grid_shape)}")
-        shifts.append(first * math.prod(inner))
-    counts = np.array([len(part.chunks) for part in parts])
-    own = np.concatenate([part.chunks.positions() for part in parts])
-    return np.asarray(own + np.repeat(np.array(shifts, _index_dtype(math.prod(grid_shape))), counts))
-
-
-def _renumbered(table: SourceTable, manifests: Sequence[ChunkManifest]) -> NDArray[np.uint32]:
-    """Row -> number of its source in a common table, for the rows of all manifests."""
-    numbers = [0 if s is None else table.number(s) for chunks in manifests for s in chunks.sources]
-    sizes = np.array([len(chunks.sources) for chunks in manifests], np.uint32)
-    first = np.repeat(np.cumsum(sizes, dtype=np.uint32) - sizes, [len(chunks) for chunks in manifests])
-    own = np.concatenate([chunks.source for chunks in manifests])
-    return np.array(numbers, np.uint32)[own + first]
-
-
 def _bounds(cells: NDArray[np.int64]) -> tuple[int, int]:
     return (int(cells.min()), int(cells.max()) + 1) if len(cells) else (0, 0)
 
 
-def _last_of_each(index: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Each position once, with the last row that claims it."""
-    unique, first = np.unique(index[::-1], return_index=True)
-    return unique, len(index) - 1 - first
-
-
-def _strides(grid_shape: Sequence[int]) -> list[int]:
+def linear_strides(grid_shape: Sequence[int]) -> list[int]:
+    """How far apart, in C order, two cells are that are neighbours along each axis."""
     return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
 
 
-def _index_dtype(size: int) -> np.dtype[Any]:
+def index_dtype(size: int) -> np.dtype[Any]:
+    """The type of positions in a grid of so many cells."""
     return np.dtype(np.uint32 if size <= 2**32 else np.uint64)

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from chunkmap.errors import SourceError, StorageError
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, Problem, ReferenceSet, Target
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, Problem, ReferenceSet, Target, place
 from chunkmap.model.dictionary import documents, from_refs
 from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet import METADATA, partition_name
@@ -115,7 +115,7 @@ class ParquetReferences:
                 numbers, self._place.read_many([partition_name(path, number) for number in numbers]), strict=True
             )
         ]
-        return ChunkManifest.place((math.prod(grid_shape),), parts).reshape_grid(grid_shape)
+        return place((math.prod(grid_shape),), parts).reshape_grid(grid_shape)
 
     def load(self) -> ReferenceSet:
         """All of it, in memory."""

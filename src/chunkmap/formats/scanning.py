@@ -1,0 +1,56 @@
+"""One file of any format -> a reference set."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
+
+from chunkmap.formats import find_format, sniff
+from chunkmap.io import Source, members, open_source, outermost
+from chunkmap.model import ReferenceSet
+from chunkmap.model.edits import dereference
+
+__all__ = ["scan"]
+
+
+def scan(
+    file: str | os.PathLike[str] | BinaryIO,
+    *,
+    url: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    format: str | None = None,  # noqa: A002 - the word that users know
+    **options: Any,
+) -> ReferenceSet:
+    """Scan one file.
+
+    `file` is a local path, a URL that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`, or an open binary
+    file. References call it `url`, where that is given. The format is told from its first bytes, unless `format` names
+    it; what else is given goes to the format's scanner. References to a member of an archive are ranges of the archive.
+    """
+    scanner = None if format is None else find_format(format).scan
+    source = open_source(file, url=url, storage_options=storage_options)
+    try:
+        scanner = scanner or sniff(source).scan
+        _check_options(scanner, options)
+        return _outside(scanner(source, **options), source)
+    finally:
+        source.close()
+
+
+def _outside(refs: ReferenceSet, source: Source) -> ReferenceSet:
+    """References to a member of an archive, as ranges of the archive."""
+    inside = members(source)
+    if not inside:
+        return refs
+    archive = outermost(source)
+    return dereference(refs, inside, {archive.url: archive.target()})
+
+
+def _check_options(scanner: Callable[..., ReferenceSet], options: Mapping[str, Any]) -> None:
+    known = [p.name for p in inspect.signature(scanner).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            where = scanner.__module__.rpartition(".")[2]
+            raise TypeError(f"scan() of {where}: no option {name!r}; its options are {', '.join(known)}")

@@ -1,0 +1,7 @@
+"""kerchunk's codecs, under the names by which scripts import them."""
+
+from numcodecs.zlib import Zlib as ZlibCodec
+
+from chunkmap.codecs import DeflateCodec, FillStringsCodec, RecordArrayMember
+
+__all__ = ["DeflateCodec", "FillStringsCodec", "RecordArrayMember", "ZlibCodec"]

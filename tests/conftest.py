@@ -1,0 +1,111 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+
+class RangeServer:
+    """A real HTTP server on 127.0.0.1 over bytes in memory.
+
+    It counts what is asked of it, and can be slow, answer errors, hide lengths, or know no ranges.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.errors: dict[str, int] = {}
+        self.latency = 0.0
+        self.serves_ranges = True
+        self.says_length = True
+        self.gets: list[tuple[str, int, int]] = []
+        self.heads: list[str] = []
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    def put(self, name: str, data: bytes) -> str:
+        """Serve bytes; gives their URL."""
+        self.files[f"/{name}"] = data
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        """The URL of a name, whether there is such a file or not."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/{name}"
+
+    def forget(self) -> None:
+        """Begin to count anew."""
+        self.gets.clear()
+        self.heads.clear()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # with the default of 5, a burst of connections waits a second
+
+
+def _handler(state: RangeServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            state.heads.append(self.path)
+            self._answer(body=False)
+
+        def do_GET(self) -> None:
+            self._answer(body=True)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+        def _answer(self, *, body: bool) -> None:
+            time.sleep(state.latency)
+            data = state.files.get(self.path, b"")
+            status = state.errors.get(self.path, 200 if self.path in state.files else 404)
+            if status != 200:
+                data = b"no"
+            asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+            first, stop = 0, len(data)
+            if status == 200 and asked and state.serves_ranges:
+                status, (first, stop) = 206, _bounds(asked, len(data))
+            self.send_response(status)
+            if status == 206:
+                self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(data)}")
+            if state.serves_ranges:
+                self.send_header("Accept-Ranges", "bytes")
+            self.send_header("ETag", '"one"')
+            if state.says_length:
+                self.send_header("Content-Length", str(stop - first))
+            self.send_header("Connection", "keep-alive" if state.says_length else "close")
+            self.end_headers()
+            self.close_connection = not state.says_length
+            if body:
+                state.gets.append((self.path, first, stop - first))
+                self.wfile.write(data[first:stop])
+
+    return Handler
+
+
+def _bounds(asked: re.Match[str], size: int) -> tuple[int, int]:
+    first, last = asked.groups()
+    if not first:
+        return max(0, size - int(last)), size
+    return int(first), min(size, int(last) + 1) if last else size
+
+
+@pytest.fixture
+def range_server() -> Iterator[RangeServer]:
+    """A `RangeServer` for one test: `url = range_server.put("a.nc", data)`."""
+    server = RangeServer()
+    yield server
+    server.close()
