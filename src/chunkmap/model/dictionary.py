@@ -173,7 +173,8 @@ def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
         return value
     for name, text in templates.items():
         value = value.replace("{{" + name + "}}", text).replace("{{ " + name + " }}", text)
-    if "{{" in value and not value.lstrip().startswith("{"):
+    is_document = value.lstrip().startswith("{") and not value.lstrip().startswith("{{")
+    if "{{" in value and not is_document:
         raise Unsupported(
             f"a template in {value!r} is not one of {sorted(templates)}, or calls a function, which is not run",
             feature="template",
@@ -184,7 +185,7 @@ def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
 def decode_inline(value: Any) -> bytes:
     """The bytes that a dictionary holds inline: text, `base64:` text, bytes, or a JSON document."""
     if isinstance(value, str):
-        return base64.standard_b64decode(value[len(_BASE64) :]) if value.startswith(_BASE64) else value.encode()
+        return base64.b64decode(value[len(_BASE64) :], validate=True) if value.startswith(_BASE64) else value.encode()
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if hasattr(value, "to_bytes") and not isinstance(value, int):

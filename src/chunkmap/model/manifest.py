@@ -87,8 +87,6 @@ class ChunkManifest:
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.grid_shape, self.sources, self.source, self.offset, self.length, self.index)
 
-    # ------------------------------------------------------------------ building
-
     @classmethod
     def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
         """A manifest without a chunk: it costs nothing, however large the grid."""
@@ -180,8 +178,6 @@ class ChunkManifest:
             length[start:stop] = chunks.length
         return cls.from_columns(grid_shape, index, table.sources, (source, offset, length))
 
-    # ------------------------------------------------------------------ looking
-
     def __len__(self) -> int:
         return len(self.source)
 
@@ -268,9 +264,7 @@ class ChunkManifest:
         else:
             if len(coord) != self.ndim or not all(0 <= c < n for c, n in zip(coord, self.grid_shape, strict=True)):
                 raise IndexError(f"chunk index {tuple(coord)} lies outside the grid {self.grid_shape}")
-            position = 0
-            for c, n in zip(coord, self.grid_shape, strict=True):
-                position = position * n + c
+            position = linear_cell(coord, self.grid_shape)
         if self.index is None:
             return position
         row = int(np.searchsorted(self.index, position))
@@ -297,8 +291,6 @@ class ChunkManifest:
         if not isinstance(source, bytes):
             raise TypeError(f"row {row} is a range of {source!r}, not inline data")
         return source[offset : offset + length]
-
-    # ------------------------------------------------------------------ changing
 
     def positions_in(self, grid_shape: Sequence[int], origin: Sequence[int]) -> NDArray[Any]:
         """Row -> position in a larger grid, when the first cell of this one goes to `origin`.
