@@ -174,7 +174,8 @@ def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
         return value
     for name, text in templates.items():
         value = value.replace("{{" + name + "}}", text).replace("{{ " + name + " }}", text)
-    if "{{" in value and not value.lstrip().startswith("{"):
+    is_document = value.lstrip().startswith("{") and not value.lstrip().startswith("{{")
+    if "{{" in value and not is_document:
         raise Unsupported(
             f"a template in {value!r} is not one of {sorted(templates)}, or calls a function, which is not run",
             feature="template",
@@ -185,7 +186,7 @@ def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
 def decode_inline(value: Any) -> bytes:
     """The bytes that a dictionary holds inline: text, `base64:` text, bytes, or a JSON document."""
     if isinstance(value, str):
-        return base64.standard_b64decode(value[len(_BASE64) :]) if value.startswith(_BASE64) else value.encode()
+        return base64.b64decode(value[len(_BASE64) :], validate=True) if value.startswith(_BASE64) else value.encode()
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if hasattr(value, "to_bytes") and not isinstance(value, int):
@@ -223,7 +224,7 @@ def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[lis
             rest = [pair for pair in zip(names, own, strict=True) if pair[0] not in found]
             names, own = [name for name, _ in rest], [value for _, value in rest]
         if "zarr.json" in names:
-            raise Unsupported(f"{parent}zarr.json: the set is of Zarr v3; only v2 is read", feature="Zarr v3 references")
+            raise Unsupported(f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references")
         if names:
             owned = chunks.setdefault(parent[:-1], ([], []))
             owned[0].extend(names)

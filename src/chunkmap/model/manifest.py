@@ -80,8 +80,6 @@ class ChunkManifest:
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.grid_shape, self.sources, self.source, self.offset, self.length, self.index)
 
-    # ------------------------------------------------------------------ building
-
     @classmethod
     def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
         """A manifest without a chunk: it costs nothing, however large the grid."""
@@ -151,8 +149,6 @@ class ChunkManifest:
             np.ascontiguousarray(length, np.uint64),
             None if whole else np.ascontiguousarray(index, index_dtype(size)),
         )
-
-    # ------------------------------------------------------------------ looking
 
     def __len__(self) -> int:
         return len(self.source)
@@ -240,9 +236,7 @@ class ChunkManifest:
         else:
             if len(coord) != self.ndim or not all(0 <= c < n for c, n in zip(coord, self.grid_shape, strict=True)):
                 raise IndexError(f"chunk index {tuple(coord)} lies outside the grid {self.grid_shape}")
-            position = 0
-            for c, n in zip(coord, self.grid_shape, strict=True):
-                position = position * n + c
+            position = linear_cell(coord, self.grid_shape)
         if self.index is None:
             return position
         row = int(np.searchsorted(self.index, position))
@@ -269,8 +263,6 @@ class ChunkManifest:
         if not isinstance(source, bytes):
             raise TypeError(f"row {row} is a range of {source!r}, not inline data")
         return source[offset : offset + length]
-
-    # ------------------------------------------------------------------ changing
 
     def positions_in(self, grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> NDArray[Any]:
         """Row -> position in a larger grid, when the cells of this one go to `cells` (see `chunkmap.model.placement`).
