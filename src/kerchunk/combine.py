@@ -181,7 +181,9 @@ class MultiZarrToZarr:
 
     def _put(self, refs: ReferenceSet) -> None:
         found = refs.to_dict()["refs"]
-        self.out.update({key: value for key, value in found.items() if key not in {".zgroup", ".zattrs"}})
+        for key in (".zgroup", ".zattrs"):
+            del found[key]
+        self.out.update(found)
 
 
 def _recipe(

@@ -69,7 +69,7 @@ def test_wrong_options_are_type_errors(path):
 def test_format_can_be_named(path):
     """The format may be named; a wrong name lists those there are, and a wrong format says what it found."""
     assert scan(path, format="netcdf3") == scan(path)
-    with pytest.raises(ValueError, match="expected one of .*netcdf3"):
+    with pytest.raises(ValueError, match=r"expected one of .*netcdf3"):
         scan(path, format="netcdf9")
     with pytest.raises(FormatError, match="classic"):
         scan(io.BytesIO(b"GRIB" + bytes(100)), format="netcdf3")

@@ -179,3 +179,46 @@ def test_a_store_can_be_had_for_zarr(opened):
     import zarr
 
     assert zarr.open_group(open_store(opened), mode="r")["g/h/u"][...].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        lambda ds: ds["t"].isel(time=1),
+        lambda ds: ds["t"].isel(time=[3, 0], x=[1]),
+        lambda ds: ds["t"].isel(time=slice(None, None, -1)),
+        lambda ds: ds["t"].isel(time=xr.DataArray([0, 3], dims="p"), x=xr.DataArray([1, 0], dims="p")),
+        lambda ds: ds["t"].isel(time=slice(2, 2)),
+        lambda ds: ds["t"].sel(time="2000-01-02"),
+        lambda ds: ds["t"].mean("time"),
+    ],
+)
+def test_every_way_of_selecting(opened, select):
+    """Lazy selections of every kind give what the same selections of the values in memory give."""
+    whole = open_dataset(opened).load()
+    xr.testing.assert_identical(select(open_dataset(opened)).load(), select(whole))
+
+
+def test_the_tree_below_a_group(opened):
+    """A tree that starts at a group has its paths from there on."""
+    tree = xr.open_datatree(opened, engine="chunkmap", group="g")
+    assert tree["h/u"].values.tolist() == [0, 1, 2, 3]
+    assert set(xr.open_groups(opened, engine="chunkmap", group="g")) == {"/", "/h"}
+
+
+def test_values_are_those_of_zarr(refs):
+    """The engine's own reading gives what xarray's zarr engine gives through the same store."""
+    ours = open_dataset(refs).load()
+    theirs = xr.open_zarr(open_store(refs), zarr_format=2, chunks=None).load()
+    xr.testing.assert_identical(ours, theirs)
+    assert ours["t"].encoding["chunks"] == theirs["t"].encoding["chunks"]
+
+
+def test_values_can_be_awaited(refs):
+    """Loading on an event loop gives the same values."""
+    import asyncio
+
+    async def load():
+        return await open_dataset(refs).load_async()
+
+    check(asyncio.run(load()))

@@ -1,5 +1,6 @@
 """Members of archives as ranges of the archives."""
 
+import contextlib
 import io
 import struct
 import tarfile
@@ -149,8 +150,8 @@ def test_names_with_a_dot_are_the_same(tmp_path):
         ("zip", b"PK\x05\x06" + b"\xff" * 18, "a", FormatError, "ZIP"),
     ],
 )
-def test_what_is_no_range_is_refused(tmp_path, name, content, member, error, match):
-    """Compressed members, directories, missing members and files that are no archives are refused, each with its reason."""
+def test_what_is_no_range_is_refused(tmp_path, name, content, member, *, error, match):
+    """Compressed members, directories, missing members and what is no archive are refused, each with its reason."""
     path = tmp_path / "archive"
     path.write_bytes(content)
     with pytest.raises(error, match=match):
@@ -186,10 +187,8 @@ def test_cut_archives_raise_only_our_errors(tmp_path):
     for kind, content in (("zip", zip_bytes()), ("tar", tar_bytes())):
         for stop in range(0, len(content), 97):
             path.write_bytes(content[:stop])
-            try:
+            with contextlib.suppress(ChunkmapError):
                 assert bytes(open_source(f"{kind}://d/a.bin::{path}").read(0, len(DATA))) == DATA
-            except ChunkmapError:
-                pass
 
 
 def test_deflated_member_is_found_with_its_header(tmp_path):

@@ -1,6 +1,7 @@
 """Sources behind a server: HTTP from a real server, S3 from moto's, and fsspec's memory."""
 
 import pickle
+import time
 
 import fsspec
 import numpy as np
@@ -31,8 +32,6 @@ def test_near_ranges_are_one_request(range_server):
 
 def test_far_ranges_are_fetched_at_once(range_server):
     """Ten far ranges wait for the server together, not one after the other."""
-    import time
-
     source = open_source(range_server.put("a.bin", DATA))
     range_server.latency = 0.2
     start = time.perf_counter()
@@ -134,7 +133,8 @@ def test_s3_objects_are_read_with_storage_options():
             DATA[900_000:900_003],
             DATA[1:3],
         ]
-        assert source.target().etag and source.target().mtime
+        assert source.target().etag
+        assert source.target().mtime
         with pytest.raises(SourceError, match="no such"):
             open_source("s3://bucket/no.bin", storage_options=options)
     finally:

@@ -15,9 +15,10 @@ from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Sto
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from chunkmap.access.fetching import Fetcher, Stored
+from chunkmap.access.selection import ArrayReader
 from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
-from chunkmap.model.manifest import linear_cell
+from chunkmap.model.grid import linear_cell
 from chunkmap.storage import ParquetReferences
 
 __all__ = ["ReferenceStore"]
@@ -100,6 +101,10 @@ class ReferenceStore(Store):
         if not read_only:
             raise ValueError("a store of references is read-only")
         return ReferenceStore(self._refs, self._fetcher)
+
+    def reader(self, path: str) -> ArrayReader:
+        """Reads selections of an array at once, which zarr does not."""
+        return ArrayReader(self._refs, path, self._fetcher)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """A document, or the stored bytes of a chunk; None where there is none."""

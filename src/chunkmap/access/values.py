@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
-from chunkmap.model import ArrayMeta, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 
-__all__ = ["ChunkDecoder", "empty_array", "read_array", "read_arrays"]
+__all__ = ["ChunkDecoder", "empty_array", "read_array", "read_arrays", "stored_at"]
 
 
 def read_array(array: ManifestArray, fetcher: Fetcher) -> NDArray[Any]:
@@ -83,6 +83,12 @@ class ChunkDecoder:
         return flat.view(dtype)
 
 
+def stored_at(chunks: ChunkManifest, row: int) -> str:
+    """Where a row is stored, for messages."""
+    source, offset, _ = chunks.row(row)
+    return f"{source} at byte {offset}" if isinstance(source, str) else f"inline chunk {row}"
+
+
 def _assemble(array: ManifestArray, stored: Sequence[Stored]) -> NDArray[Any]:
     meta, chunks = array.meta, array.chunks
     whole = len(chunks) == chunks.size
@@ -90,13 +96,11 @@ def _assemble(array: ManifestArray, stored: Sequence[Stored]) -> NDArray[Any]:
     decoder = ChunkDecoder(meta)
     corners = zip(*(axis.tolist() for axis in chunks.coords()), strict=True) if meta.ndim else [()]
     for row, (data, corner) in enumerate(zip(stored, corners, strict=False)):
-        source, offset, _ = chunks.row(row)
-        where = f"{source} at byte {offset}" if isinstance(source, str) else f"inline chunk {row}"
         starts = [n * size for n, size in zip(corner, meta.chunk_shape, strict=True)]
         stops = [min(start + size, n) for start, size, n in zip(starts, meta.chunk_shape, meta.shape, strict=True)]
         place = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
         part = tuple(slice(0, stop - start) for start, stop in zip(starts, stops, strict=True))
-        values[place] = decoder.decode(data, where)[part]
+        values[place] = decoder.decode(data, stored_at(chunks, row))[part]
     return values
 
 

@@ -8,6 +8,7 @@ file itself, which is scanned first. Two sets of options are kept apart: `storag
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from importlib import import_module
@@ -15,10 +16,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final
 
 import xarray as xr
-from xarray.backends import BackendEntrypoint
-from xarray.backends.zarr import ZarrBackendEntrypoint
+from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
+from xarray.backends.store import StoreBackendEntrypoint
+from xarray.core import indexing
 
 from chunkmap.access.fetching import Fetcher
+from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import ParquetReferences, is_json, is_parquet, load
@@ -143,7 +146,8 @@ class ChunkmapBackend(BackendEntrypoint):
             remote_options=remote_options,
             remote_protocol=remote_protocol,
         )
-        return ZarrBackendEntrypoint().open_dataset(store, group=group, consolidated=True, zarr_format=2, **decoding)
+        opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=2)
+        return StoreBackendEntrypoint().open_dataset(opened, **decoding)
 
     def open_datatree(  # type: ignore[override]
         self,
@@ -156,13 +160,15 @@ class ChunkmapBackend(BackendEntrypoint):
         **decoding: Any,
     ) -> xr.DataTree:
         """Open all groups as a tree."""
-        store: Any = open_store(
+        groups = self.open_groups_as_dict(
             filename_or_obj,
+            group=group,
             storage_options=storage_options,
             remote_options=remote_options,
             remote_protocol=remote_protocol,
+            **decoding,
         )
-        return ZarrBackendEntrypoint().open_datatree(store, group=group, consolidated=True, zarr_format=2, **decoding)
+        return xr.DataTree.from_dict(groups)
 
     def open_groups_as_dict(  # type: ignore[override]
         self,
@@ -181,9 +187,48 @@ class ChunkmapBackend(BackendEntrypoint):
             remote_options=remote_options,
             remote_protocol=remote_protocol,
         )
-        return ZarrBackendEntrypoint().open_groups_as_dict(
-            store, group=group, consolidated=True, zarr_format=2, **decoding
-        )
+        parent = f"/{(group or '').strip('/')}"
+        opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=2)
+        return {
+            _below(path, parent): StoreBackendEntrypoint().open_dataset(one, **decoding) for path, one in opened.items()
+        }
+
+
+class _ReferencesInXarray(ZarrStore):
+    """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once."""
+
+    def open_store_variable(self, name: str) -> xr.Variable:
+        """A variable whose values are read when they are used."""
+        variable: xr.Variable = super().open_store_variable(name)  # type: ignore[no-untyped-call]
+        array = self.members[name]
+        store = array.store
+        if not isinstance(store, ReferenceStore):
+            raise TypeError(f"expected a store of references, found {store!r}")
+        reader = store.reader(array.path)
+        if reader.meta.dtype.kind == "O":  # how strings become objects is left to xarray
+            return variable
+        data = indexing.LazilyIndexedArray(_LazyArray(reader))
+        return xr.Variable(variable.dims, data, variable.attrs, variable.encoding)
+
+
+class _LazyArray(BackendArray):
+    """An array that xarray reads selections of."""
+
+    def __init__(self, reader: ArrayReader) -> None:
+        self.shape, self.dtype = reader.meta.shape, reader.meta.dtype
+        self._reader = reader
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._reader.read)
+
+    async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
+        """The same, on another thread."""
+        return await asyncio.to_thread(self.__getitem__, key)
+
+
+def _below(path: str, parent: str) -> str:
+    """The path of a group, from the group that was asked for on."""
+    return f"/{path.strip('/').removeprefix(parent.strip('/')).strip('/')}"
 
 
 def _looks_like_references(path: Path) -> bool:

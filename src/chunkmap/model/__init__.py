@@ -1,10 +1,11 @@
 """The nouns: manifests of chunks, metadata of arrays, sets of references. Numpy and the standard library only."""
 
 from chunkmap.model.array import ManifestArray
-from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference, SourceTable
+from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.placement import Placement, place
 from chunkmap.model.references import Problem, ReferenceSet, Target
+from chunkmap.model.source_table import SourceTable
 
 __all__ = [
     "WHOLE_FILE",

@@ -10,8 +10,12 @@ The keys and values of a million chunks are made and read by columns: the only w
 from __future__ import annotations
 
 import base64
+import gc
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +23,10 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model.array import ManifestArray
-from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, SourceTable, linear
+from chunkmap.model.grid import linear
+from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
+from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.source_table import SourceTable
 from chunkmap.model.zarr_v2 import GROUP, array_document, array_from_documents, attrs_document
 
 __all__ = ["decode_inline", "documents", "encode_inline", "expand_templates", "from_refs", "json_text", "to_refs"]
@@ -37,8 +44,9 @@ Groups = dict[str, Mapping[str, Any]]
 def to_refs(arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Every document as JSON text, and every chunk as text or `[url, offset, length]`, by key."""
     refs: dict[str, Any] = {key: json_text(document) for key, document in documents(arrays, groups).items()}
-    for path, array in arrays.items():
-        refs.update(zip(array.chunks.keys(f"{path}/"), chunk_values(array.chunks), strict=True))
+    with _collector_at_rest():
+        for path, array in arrays.items():
+            refs.update(zip(array.chunks.keys(_prefix(path)), chunk_values(array.chunks), strict=True))
     return refs
 
 
@@ -48,14 +56,13 @@ def documents(
     """The Zarr v2 documents of a set, by key; groups above an array are there even when nothing is said of them."""
     out: dict[str, Mapping[str, Any]] = {}
     for path in _all_groups(arrays, groups):
-        prefix = f"{path}/" if path else ""
-        out[f"{prefix}.zgroup"] = GROUP
+        out[f"{_prefix(path)}.zgroup"] = GROUP
         attrs = groups.get(path)
         if attrs or not path:
-            out[f"{prefix}.zattrs"] = dict(attrs or {})
+            out[f"{_prefix(path)}.zattrs"] = dict(attrs or {})
     for path, array in arrays.items():
-        out[f"{path}/.zarray"] = array_document(array.meta)
-        out[f"{path}/.zattrs"] = attrs_document(array.meta)
+        out[f"{_prefix(path)}.zarray"] = array_document(array.meta)
+        out[f"{_prefix(path)}.zattrs"] = attrs_document(array.meta)
     return out
 
 
@@ -89,8 +96,25 @@ def encode_inline(data: bytes) -> str:
     return _BASE64 + base64.standard_b64encode(data).decode("ascii") if text.startswith(_BASE64) else text
 
 
+def _prefix(path: str) -> str:
+    """What the keys of an array or group begin with; an array may be all that a set is, at the root."""
+    return f"{path}/" if path else ""
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Keep Python from looking for cycles while millions of lists are made, none of which is garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
-    found = {"": None}
+    found = {} if "" in arrays else {"": None}
     for path in (*groups, *(a.rpartition("/")[0] for a in arrays)):
         parts = path.split("/") if path else []
         found.update({"/".join(parts[:depth]): None for depth in range(1, len(parts) + 1)})
@@ -103,28 +127,41 @@ def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
 def from_refs(document: Mapping[str, Any]) -> tuple[Arrays, Groups]:
     """The arrays and groups of a dictionary of version 0 or 1. Raises StorageError naming the key that is wrong."""
     refs, templates = _unwrap(document)
-    texts, chunks = _split(refs)
-    parsed = {key: _parse_document(key, expand_templates(value, templates)) for key, value in texts.items()}
-    parsed.pop(".zmetadata", None)
-    paths = [key[: -len("/.zarray")] for key in parsed if key.endswith("/.zarray")]
-    owners = _owners(chunks, paths)
-    arrays: Arrays = {}
-    for path in paths:
-        meta = array_from_documents(path, parsed[f"{path}/.zarray"], parsed.get(f"{path}/.zattrs", {}))
-        names, values = owners.get(path, ([], []))
-        index = _positions(path, names, meta.grid_shape)
-        table, columns = _value_columns(path, names, values, templates)
-        try:
-            manifest = ChunkManifest.from_columns(meta.grid_shape, index, table, columns)
-        except ValueError as error:
-            raise StorageError(f"{path}: the chunk keys do not fit its shape and chunks: {error}") from error
-        arrays[path] = ManifestArray(meta, manifest)
-    groups: Groups = {"": {}}
+    with _collector_at_rest():
+        texts, chunks = _split(refs)
+        parsed = {key: _parse_document(key, expand_templates(value, templates)) for key, value in texts.items()}
+        parsed.pop(".zmetadata", None)
+        paths = [key.rpartition("/")[0] for key in parsed if key.rpartition("/")[2] == ".zarray"]
+        owners = _owners(chunks, paths)
+        arrays: Arrays = {
+            path: ManifestArray(meta, _manifest(path, meta.grid_shape, owners.get(path, ([], [])), templates))
+            for path, meta in _metas(paths, parsed).items()
+        }
+    groups: Groups = {} if "" in arrays else {"": {}}
     for key in parsed:
         path, _, name = key.rpartition("/")
-        if name == ".zgroup" or (name == ".zattrs" and path not in arrays):
-            groups[path] = parsed.get(f"{path}/.zattrs" if path else ".zattrs", {})
+        if path not in arrays and name in (".zgroup", ".zattrs"):
+            groups[path] = parsed.get(f"{_prefix(path)}.zattrs", {})
     return arrays, groups
+
+
+def _metas(paths: Sequence[str], parsed: Mapping[str, Any]) -> dict[str, ArrayMeta]:
+    return {
+        path: array_from_documents(path, parsed[f"{_prefix(path)}.zarray"], parsed.get(f"{_prefix(path)}.zattrs", {}))
+        for path in paths
+    }
+
+
+def _manifest(
+    path: str, grid_shape: tuple[int, ...], owned: tuple[list[str], list[Any]], templates: Mapping[str, str]
+) -> ChunkManifest:
+    names, values = owned
+    index = _positions(path, names, grid_shape)
+    table, columns = _value_columns(path, names, values, templates)
+    try:
+        return ChunkManifest.from_columns(grid_shape, index, table, columns)
+    except ValueError as error:
+        raise StorageError(f"{path}: the chunk keys do not fit its shape and chunks: {error}") from error
 
 
 def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
@@ -137,7 +174,8 @@ def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
         return value
     for name, text in templates.items():
         value = value.replace("{{" + name + "}}", text).replace("{{ " + name + " }}", text)
-    if "{{" in value and not value.lstrip().startswith("{"):
+    is_document = value.lstrip().startswith("{") and not value.lstrip().startswith("{{")
+    if "{{" in value and not is_document:
         raise Unsupported(
             f"a template in {value!r} is not one of {sorted(templates)}, or calls a function, which is not run",
             feature="template",
@@ -148,7 +186,7 @@ def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
 def decode_inline(value: Any) -> bytes:
     """The bytes that a dictionary holds inline: text, `base64:` text, bytes, or a JSON document."""
     if isinstance(value, str):
-        return base64.standard_b64decode(value[len(_BASE64) :]) if value.startswith(_BASE64) else value.encode()
+        return base64.b64decode(value[len(_BASE64) :], validate=True) if value.startswith(_BASE64) else value.encode()
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if hasattr(value, "to_bytes") and not isinstance(value, int):
@@ -172,19 +210,25 @@ def _unwrap(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str
 
 
 def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[list[str], list[Any]]]]:
-    """Documents by key, and chunks by the path before the last `/`."""
+    """Documents by key, and chunks by the path before the last `/`: runs of keys with one path, as sets have them."""
     texts: dict[str, Any] = {}
     chunks: dict[str, tuple[list[str], list[Any]]] = {}
-    for key, value in refs.items():
-        parent, _, name = key.rpartition("/")
-        if name in _DOCUMENTS:
-            texts[key] = value
-            continue
-        if parent not in chunks:
-            chunks[parent] = ([], [])
-        names, values = chunks[parent]
-        names.append(name)
-        values.append(value)
+    keys, values = list(refs), list(refs.values())
+    stop = 0
+    for parent, run in itertools.groupby([key[: key.rfind("/") + 1] for key in keys]):
+        start, stop = stop, stop + len(list(run))
+        names, own = [key[len(parent) :] for key in keys[start:stop]], values[start:stop]
+        found = _DOCUMENTS.intersection(names)
+        if found:
+            texts.update((parent + name, value) for name, value in zip(names, own, strict=True) if name in found)
+            rest = [pair for pair in zip(names, own, strict=True) if pair[0] not in found]
+            names, own = [name for name, _ in rest], [value for _, value in rest]
+        if "zarr.json" in names:
+            raise Unsupported(f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references")
+        if names:
+            owned = chunks.setdefault(parent[:-1], ([], []))
+            owned[0].extend(names)
+            owned[1].extend(own)
     return texts, chunks
 
 
@@ -201,6 +245,9 @@ def _owners(
             numbers = f"{last}.{numbers}"
         if path not in known:
             raise StorageError(f"{parent}/{names[0]}: a chunk key without an array: no {parent}/.zarray in the set")
+        if path not in owners and not numbers:
+            owners[path] = (names, values)
+            continue
         owned = owners.setdefault(path, ([], []))
         owned[0].extend([numbers + name for name in names] if numbers else names)
         owned[1].extend(values)
@@ -224,14 +271,12 @@ def _positions(path: str, names: list[str], grid_shape: tuple[int, ...]) -> NDAr
     ndim = max(len(grid_shape), 1)
     text = ".".join(names)
     numbers = np.empty(0, np.int64)
-    if text.count(".") == len(names) * ndim - 1 and text.replace(".", "0").isdecimal():
-        numbers = np.array(text.split("."), dtype=np.int64) if len(names) < 8 else _parse_numbers(text)
+    if text.count(".") == len(names) * ndim - 1 and _is_index(text):
+        numbers = np.fromstring(text.replace(".", " "), dtype=np.int64, sep=" ")
     if len(numbers) != len(names) * ndim:
         for name in names:
-            if len(name.split(".")) != ndim or not name.replace(".", "0").isdecimal():
+            if len(name.split(".")) != ndim or not all(map(_is_index, name.split("."))):
                 raise StorageError(f"{path}/{name}: expected a chunk index of {ndim} numbers, found {name!r}")
-        if names:
-            raise StorageError(f"{path}: its {len(names)} chunk keys cannot be read as {ndim} numbers each")
     if not grid_shape:
         return numbers
     try:
@@ -240,8 +285,9 @@ def _positions(path: str, names: list[str], grid_shape: tuple[int, ...]) -> NDAr
         raise StorageError(f"{path}: {error}") from error
 
 
-def _parse_numbers(text: str) -> NDArray[np.int64]:
-    return np.fromstring(text.replace(".", " "), dtype=np.int64, sep=" ")
+def _is_index(text: str) -> bool:
+    """Whether there are only digits and dots."""
+    return text.isascii() and text.replace(".", "0").isdecimal() and bool(text.strip("."))
 
 
 def _value_columns(
@@ -256,20 +302,25 @@ def _value_columns(
     stop = 0
     for name, value in zip(names, values, strict=True):
         if not isinstance(value, (list, tuple)):
-            blob.append(decode_inline(expand_templates(value, templates)))
+            blob.append(_inline_bytes(f"{path}/{name}", expand_templates(value, templates)))
             rows.append((0, stop, len(blob[-1])))
             stop += len(blob[-1])
         elif len(value) in (1, 3):
             offset, length = value[1:] or (0, WHOLE_FILE)
-            if len(value) == 3 and offset == 0 and length == 0:
-                length = 0
-            rows.append((table.number(_url(value[0], templates)), int(offset), int(length)))
+            rows.append((table.number(_url(value[0], templates)), offset, length))
         else:
             raise StorageError(f"{path}/{name}: expected text, [url] or [url, offset, length], found {value!r}")
     number = table.number(b"".join(blob)) if blob else 0
-    source, offset, length = (np.array(c, np.uint64) for c in zip(*rows, strict=True))
-    source[source == 0] = number
-    return table.sources, (source.astype(np.uint32), offset, length)
+    sources, offsets, lengths = zip(*rows, strict=True)
+    source = np.array([s or number for s in sources], np.uint32)
+    return table.sources, (source, _bytes_column(path, offsets), _bytes_column(path, lengths))
+
+
+def _inline_bytes(key: str, value: Any) -> bytes:
+    try:
+        return decode_inline(value)
+    except (ValueError, TypeError) as error:
+        raise StorageError(f"{key}: expected text or base64 of bytes, found {str(value)[:60]!r}: {error}") from error
 
 
 def _range_columns(
@@ -295,8 +346,10 @@ def _url(value: Any, templates: Mapping[str, str]) -> str:
 def _bytes_column(path: str, numbers: Sequence[Any]) -> NDArray[np.uint64]:
     try:
         column = np.array(numbers)
-        if column.dtype.kind not in "iu" or int(column.min()) < 0:
-            raise ValueError("a negative number, or none")
+        if column.dtype.kind not in "iu":
+            column = np.array(list(map(operator.index, numbers)), np.uint64)
+        if int(column.min()) < 0:
+            raise ValueError("a negative number")
         return column.astype(np.uint64, copy=False)
     except (ValueError, OverflowError, TypeError) as error:
         raise StorageError(f"{path}: expected offsets and lengths in bytes, found {numbers[:3]}: {error}") from error

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.model.array import ManifestArray
-from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, linear_strides
+from chunkmap.model.grid import linear_strides
+from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta, grid_shape_of
 from chunkmap.model.placement import Placement, place
 from chunkmap.model.references import ReferenceSet, Target

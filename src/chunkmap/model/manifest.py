@@ -20,7 +20,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WHOLE_FILE", "ChunkManifest", "Reference", "SourceTable"]
+from chunkmap.model.grid import index_dtype, linear, linear_cell, linear_strides
+from chunkmap.model.source_table import SourceTable
+
+__all__ = ["WHOLE_FILE", "ChunkManifest", "Reference"]
 
 WHOLE_FILE: Final = 2**64 - 1
 """The length of a reference to all bytes of a URL whose size is not known."""
@@ -34,33 +37,6 @@ class Reference(NamedTuple):
     source: str | bytes
     offset: int
     length: int
-
-
-class SourceTable:
-    """Gives each URL or blob one number, counted from 1.
-
-    >>> table = SourceTable()
-    >>> table.number("a.nc"), table.number("b.nc"), table.number("a.nc")
-    (1, 2, 1)
-    >>> table.sources
-    (None, 'a.nc', 'b.nc')
-    """
-
-    def __init__(self) -> None:
-        self._numbers: dict[str | bytes, int] = {}
-
-    def number(self, source: str | bytes) -> int:
-        """The number of `source`, new if it was not met before."""
-        return self._numbers.setdefault(source, len(self._numbers) + 1)
-
-    def numbers(self, sources: Sequence[str | bytes | None]) -> NDArray[np.uint32]:
-        """Old number -> new number, for the table of a manifest."""
-        return np.array([0 if s is None else self.number(s) for s in sources], np.uint32)
-
-    @property
-    def sources(self) -> tuple[str | bytes | None, ...]:
-        """The table, ready for a manifest."""
-        return (None, *self._numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -103,8 +79,6 @@ class ChunkManifest:
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.grid_shape, self.sources, self.source, self.offset, self.length, self.index)
-
-    # ------------------------------------------------------------------ building
 
     @classmethod
     def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
@@ -175,8 +149,6 @@ class ChunkManifest:
             np.ascontiguousarray(length, np.uint64),
             None if whole else np.ascontiguousarray(index, index_dtype(size)),
         )
-
-    # ------------------------------------------------------------------ looking
 
     def __len__(self) -> int:
         return len(self.source)
@@ -264,9 +236,7 @@ class ChunkManifest:
         else:
             if len(coord) != self.ndim or not all(0 <= c < n for c, n in zip(coord, self.grid_shape, strict=True)):
                 raise IndexError(f"chunk index {tuple(coord)} lies outside the grid {self.grid_shape}")
-            position = 0
-            for c, n in zip(coord, self.grid_shape, strict=True):
-                position = position * n + c
+            position = linear_cell(coord, self.grid_shape)
         if self.index is None:
             return position
         row = int(np.searchsorted(self.index, position))
@@ -293,8 +263,6 @@ class ChunkManifest:
         if not isinstance(source, bytes):
             raise TypeError(f"row {row} is a range of {source!r}, not inline data")
         return source[offset : offset + length]
-
-    # ------------------------------------------------------------------ changing
 
     def positions_in(self, grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> NDArray[Any]:
         """Row -> position in a larger grid, when the cells of this one go to `cells` (see `chunkmap.model.placement`).
@@ -323,7 +291,12 @@ class ChunkManifest:
         )
 
     def select(self, start: Sequence[int], stop: Sequence[int]) -> ChunkManifest:
-        """The block of the grid between two cells (half-open), as a grid of its own."""
+        """The block of the grid between two cells (half-open), as a grid of its own.
+
+        Raises ValueError for a block that is not inside the grid.
+        """
+        if not all(0 <= low <= high <= n for low, high, n in zip(start, stop, self.grid_shape, strict=True)):
+            raise ValueError(f"the block from {tuple(start)} to {tuple(stop)} is not inside {self.grid_shape}")
         keep = np.ones(len(self), np.bool_)
         coords = self.coords()
         for coord, low, high in zip(coords, start, stop, strict=True):
@@ -351,7 +324,8 @@ class ChunkManifest:
     def moved(self, targets: Mapping[str, tuple[str, int, int]]) -> ChunkManifest:
         """Each range of a URL in `targets` becomes a range of the file that holds it.
 
-        `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes).
+        `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes). Raises ValueError
+        for a range that goes on past the end of what it was a range of.
         """
         table = SourceTable()
         base = np.zeros(len(self.sources), np.uint64)
@@ -360,7 +334,12 @@ class ChunkManifest:
         for number, source in enumerate(self.sources):
             if isinstance(source, str) and source in targets:
                 moved[number], base[number], size[number] = targets[source]
-        length = np.where(self.length == np.uint64(WHOLE_FILE), size[self.source], self.length)
+        whole, bound = self.length == np.uint64(WHOLE_FILE), size[self.source]
+        length = np.where(whole, bound, self.length)
+        outside = ~whole & ((self.length > bound) | (self.offset > bound - np.minimum(self.length, bound)))
+        if outside.any():
+            row = self.row(int(np.flatnonzero(outside)[0]))
+            raise ValueError(f"{row.length} bytes at byte {row.offset} go on past the end of {row.source!r}")
         numbers = table.numbers(moved)
         return replace(
             self,
@@ -395,36 +374,5 @@ class ChunkManifest:
         return replace(self, sources=table.sources, source=numbers[self.source])
 
 
-def linear(coords: NDArray[Any], grid_shape: Sequence[int]) -> NDArray[np.int64]:
-    """Grid coordinates of shape (rows, axes) -> positions, C order. Raises ValueError outside the grid."""
-    if not len(coords):
-        return np.empty(0, np.int64)
-    if len(grid_shape) and bool(((coords < 0) | (coords >= np.asarray(grid_shape))).any()):
-        raise ValueError(f"a chunk lies outside the grid {tuple(grid_shape)}")
-    position = np.zeros(len(coords), np.int64)
-    for axis, n in enumerate(grid_shape):
-        position *= n
-        position += coords[:, axis]
-    return position
-
-
-def linear_cell(coord: Sequence[int], grid_shape: Sequence[int]) -> int:
-    """The position of one cell, C order."""
-    position = 0
-    for c, n in zip(coord, grid_shape, strict=True):
-        position = position * n + c
-    return position
-
-
 def _bounds(cells: NDArray[np.int64]) -> tuple[int, int]:
     return (int(cells.min()), int(cells.max()) + 1) if len(cells) else (0, 0)
-
-
-def linear_strides(grid_shape: Sequence[int]) -> list[int]:
-    """How far apart, in C order, two cells are that are neighbours along each axis."""
-    return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
-
-
-def index_dtype(size: int) -> np.dtype[Any]:
-    """The type of positions in a grid of so many cells."""
-    return np.dtype(np.uint32 if size <= 2**32 else np.uint64)

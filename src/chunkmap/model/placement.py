@@ -9,7 +9,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.model.manifest import ChunkManifest, SourceTable, index_dtype
+from chunkmap.model.grid import index_dtype
+from chunkmap.model.manifest import ChunkManifest
+from chunkmap.model.source_table import SourceTable
 
 __all__ = ["Placement", "place"]
 

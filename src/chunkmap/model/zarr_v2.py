@@ -53,7 +53,8 @@ def array_document(meta: ArrayMeta) -> dict[str, Any]:
 
 def attrs_document(meta: ArrayMeta) -> dict[str, Any]:
     """The content of an array's `.zattrs`: the attributes, and the names of the axes among them."""
-    return dict(meta.attrs) if meta.dims is None else {DIMENSIONS: list(meta.dims), **meta.attrs}
+    attrs = {name: value for name, value in meta.attrs.items() if name != DIMENSIONS}
+    return attrs if meta.dims is None else {DIMENSIONS: list(meta.dims), **attrs}
 
 
 def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[str, Any]) -> ArrayMeta:
@@ -121,7 +122,16 @@ def decode_fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
         return dtype.type(complex(_decode_float(real), _decode_float(imag)))
     if dtype.kind == "f":
         return dtype.type(_decode_float(value))
+    if dtype.kind in "iu":
+        return _decode_integer(value, dtype)
     return np.array([value]).astype(dtype.newbyteorder("="), casting="unsafe")[0]
+
+
+def _decode_integer(value: Any, dtype: np.dtype[Any]) -> Any:
+    """`-9999.0` is taken for an integer, as Zarr takes it; what is no integer of this dtype is refused."""
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"fill_value is {value!r}, expected an integer")
+    return np.array([int(value)], dtype.newbyteorder("="))[0]
 
 
 def _decode_raw(value: Any, dtype: np.dtype[Any]) -> Any:

@@ -6,9 +6,11 @@ written has no templates and no `gen`. Read are versions 0 and 1, with plain tem
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
@@ -163,16 +165,34 @@ def read_json(place: Place) -> ReferenceSet:
     if data is None:
         raise SourceError("there is no such file", url=place.url)
     try:
-        document = parse_json(_decompressed(data))
-        if not isinstance(document, dict):
-            raise StorageError(f"expected a JSON object of references, found {str(document)[:60]!r}")
-        return ReferenceSet.from_dict(document, name=place.url)
+        text = _decompressed(data)
+        with _collector_at_rest():
+            return _read_text(text, place.url)
     except Unsupported as error:
         raise Unsupported(error.message, feature=error.feature, url=place.url) from error
     except ChunkmapError as error:
         raise StorageError(f"{place.url}: {error}") from error
     except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
         raise StorageError(f"{place.url}: expected a reference set as JSON, it cannot be read: {error}") from error
+
+
+def _read_text(text: bytes, url: str) -> ReferenceSet:
+    document = parse_json(text)
+    if not isinstance(document, dict):
+        raise StorageError(f"expected a JSON object of references, found {str(document)[:60]!r}")
+    return ReferenceSet.from_dict(document, name=url)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """No search for cycles while millions of lists are made, none of which is part of one: it takes half the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _decompressed(data: bytes) -> bytes:

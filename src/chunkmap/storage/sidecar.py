@@ -130,7 +130,7 @@ def encode_targets(targets: Mapping[str, Target]) -> bytes:
 def decode_targets(data: bytes, where: str) -> dict[str, Target]:
     """The targets by URL. Raises StorageError when the table is damaged."""
     try:
-        table = pq.read_table(pa.BufferReader(data), use_threads=False)
+        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
         columns = [table.column(name).to_pylist() for name in ("url", "size", "etag", "mtime")]
     except (pa.ArrowException, OSError, KeyError) as error:
         raise StorageError(f"{where}: expected a table of targets, it cannot be read: {error}") from error

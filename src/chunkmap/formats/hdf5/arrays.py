@@ -13,7 +13,7 @@ from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, visible
-from chunkmap.formats.hdf5.objects import Dataset
+from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, read_stored
 from chunkmap.formats.hdf5.vlen_strings import VLEN_UTF8, embed_strings
 from chunkmap.io.rounds import Parser
@@ -57,6 +57,8 @@ def represent(file: File, name: str, dataset: Dataset, dims: Dimensions, options
         array = yield from _array(file, name, dataset, dims, options, problems)
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
+    except BROKEN as error:
+        raise located(file, dataset.address, error) from error
     return Represented(array, problems)
 
 

@@ -16,7 +16,7 @@ from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.messages import Filter
 from chunkmap.model import CodecConfig
 
-__all__ = ["codecs_of", "decode", "encode"]
+__all__ = ["codec_objects", "codecs_of", "decode", "encode"]
 
 _NAMES: Final[Mapping[int, str]] = {
     4: "szip",
@@ -55,6 +55,11 @@ def codecs_of(filters: Sequence[Filter], mask: int, itemsize: int) -> tuple[Code
     return tuple(_codec(f, itemsize) for f in kept)
 
 
+def codec_objects(filters: Sequence[Filter], itemsize: int) -> list[Any]:
+    """The same as objects of numcodecs."""
+    return [numcodecs.get_codec(dict(codec)) for codec in codecs_of(filters, 0, itemsize)]
+
+
 def decode(codecs: Sequence[CodecConfig], data: bytes | memoryview) -> bytes:
     """The bytes of a chunk as they were before its filters. Raises Unsupported when they do not decode."""
     try:
@@ -66,9 +71,12 @@ def decode(codecs: Sequence[CodecConfig], data: bytes | memoryview) -> bytes:
 
 
 def encode(codecs: Sequence[CodecConfig], data: bytes) -> bytes:
-    """The bytes of a chunk as its filters store them."""
-    for codec in codecs:
-        data = numcodecs.get_codec(dict(codec)).encode(data)
+    """The bytes of a chunk as its filters store them. Raises Unsupported when the filters do not take them."""
+    try:
+        for codec in codecs:
+            data = numcodecs.get_codec(dict(codec)).encode(data)
+    except _DAMAGED as error:
+        raise Unsupported(f"its filters do not take its chunks: {error}", feature="damaged filter") from error
     return _plain(data)
 
 

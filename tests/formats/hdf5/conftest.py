@@ -1,0 +1,71 @@
+"""Reading through references with numcodecs alone, and comparing with h5py."""
+
+import math
+
+import h5py
+import numcodecs
+import numpy as np
+import pytest
+
+from chunkmap.formats.hdf5 import scan
+from chunkmap.io import LocalSource
+
+
+def decode_array(array, data):
+    """The values of an array: chunks decoded by numcodecs, missing ones filled."""
+    meta, chunks = array.meta, array.chunks
+    if meta.dtype.kind == "O":
+        out = np.full(meta.shape, "", object)
+    else:
+        out = np.zeros(meta.shape, meta.dtype)
+        if meta.fill_value is not None:
+            out[...] = meta.fill_value
+    coords = list(zip(*(c.tolist() for c in chunks.coords()), strict=True)) if chunks.grid_shape else [()] * len(chunks)
+    for row, coord in enumerate(coords):
+        source, offset, length = chunks.row(row)
+        raw = source[offset : offset + length] if isinstance(source, bytes) else bytes(data[offset : offset + length])
+        for codec in reversed(meta.codecs):
+            raw = numcodecs.get_codec(dict(codec)).decode(raw)
+        block = raw if meta.dtype.kind == "O" else np.frombuffer(raw, meta.dtype, math.prod(meta.chunk_shape))
+        block = np.asarray(block).reshape(meta.chunk_shape)
+        start = [c * n for c, n in zip(coord, meta.chunk_shape, strict=True)]
+        sizes = [min(n, s - b) for n, s, b in zip(meta.chunk_shape, meta.shape, start, strict=True)]
+        out[tuple(slice(b, b + n) for b, n in zip(start, sizes, strict=True))] = block[tuple(map(slice, sizes))]
+    return out
+
+
+@pytest.fixture
+def values():
+    """Decode an array of a scan of `path`."""
+
+    def read(refs, name):
+        source = LocalSource(refs.name)
+        return decode_array(refs.arrays[name], source.read(0, source.size()))
+
+    return read
+
+
+@pytest.fixture
+def check_values(values):
+    """Scan a file and compare every dataset that h5py reads; gives the set."""
+
+    def check(path, **options):
+        refs = scan(LocalSource(path), **options)
+        with h5py.File(path) as file:
+            names = []
+            file.visititems(lambda name, o: names.append(name) if isinstance(o, h5py.Dataset) else None)
+            left_out = {problem.path for problem in refs.problems}
+            assert set(refs.arrays) == set(names) - left_out
+            for name in refs.arrays:
+                want, got = file[name][()], values(refs, name)
+                if got.dtype.kind == "O":
+                    want = np.asarray(want, object).ravel().tolist()
+                    assert got.ravel().tolist() == [w.decode() for w in want], name
+                else:
+                    want = np.asarray(want, file[name].dtype)
+                    assert got.dtype == want.dtype, name
+                    assert got.shape == want.shape, name
+                    np.testing.assert_array_equal(got, want, name)
+        return refs
+
+    return check
