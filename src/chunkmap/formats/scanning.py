@@ -27,14 +27,16 @@ def scan(
 
     `file` is a local path, a URL that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`, or an open binary
     file. References call it `url`, where that is given. The format is told from its first bytes, unless `format` names
-    it; what else is given goes to the format's scanner. References to a member of an archive are ranges of the archive.
+    it; what else is given goes to the format's scanner. References to a member of an archive are ranges of the archive,
+    unless `url` names a file that is no member.
     """
     scanner = None if format is None else find_format(format).scan
     source = open_source(file, url=url, storage_options=storage_options)
     try:
         scanner = scanner or sniff(source).scan
         _check_options(scanner, options)
-        return _outside(scanner(source, **options), source)
+        refs = scanner(source, **options)
+        return refs if url is not None and "::" not in url else _outside(refs, source)
     finally:
         source.close()
 
