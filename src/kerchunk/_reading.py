@@ -29,9 +29,10 @@ def values(array: ManifestArray, remote_options: Mapping[str, Any] | None) -> ND
             for codec in codecs:
                 decoded = codec.decode(decoded)
             block = np.asarray(decoded) if meta.dtype.hasobject else np.frombuffer(decoded, meta.dtype)
-            places = tuple(slice(c * n, (c + 1) * n) for c, n in zip(cell, meta.chunk_shape, strict=True))
-            inside = elements[(*places, ...)]
-            inside[...] = block.reshape(meta.chunk_shape, order=meta.order)[tuple(map(slice, inside.shape))]
+            limits = zip(cell, meta.chunk_shape, meta.shape, strict=True)
+            places = tuple(slice(c * n, min((c + 1) * n, end)) for c, n, end in limits)
+            inside = tuple(slice(place.stop - place.start) for place in places)
+            elements[places] = block.reshape(meta.chunk_shape, order=meta.order)[inside]
     return elements
 
 
