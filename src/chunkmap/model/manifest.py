@@ -193,9 +193,8 @@ class ChunkManifest:
     def nbytes(self) -> int:
         """Bytes held in memory by the columns and by inline data, without the text of the URLs."""
         columns = (self.source, self.offset, self.length, self.index)
-        return sum(c.nbytes for c in columns if c is not None) + sum(
-            len(s) for s in self.sources if isinstance(s, bytes)
-        )
+        inline = sum(len(s) for s in self.sources if isinstance(s, bytes))
+        return inline + sum(c.nbytes for c in columns if c is not None)
 
     @property
     def is_inline(self) -> NDArray[np.bool_]:
@@ -231,9 +230,8 @@ class ChunkManifest:
 
     def row_at(self, coord: Sequence[int] | int) -> int | None:
         """The row of a grid cell, given by its coordinates or by its position; None where there is no chunk."""
-        if isinstance(coord, int):
-            position = coord
-        else:
+        position = coord if isinstance(coord, int) else 0
+        if not isinstance(coord, int):
             if len(coord) != self.ndim or not all(0 <= c < n for c, n in zip(coord, self.grid_shape, strict=True)):
                 raise IndexError(f"chunk index {tuple(coord)} lies outside the grid {self.grid_shape}")
             position = linear_cell(coord, self.grid_shape)
@@ -335,7 +333,6 @@ class ChunkManifest:
             if isinstance(source, str) and source in targets:
                 moved[number], base[number], size[number] = targets[source]
         whole, bound = self.length == np.uint64(WHOLE_FILE), size[self.source]
-        length = np.where(whole, bound, self.length)
         outside = ~whole & ((self.length > bound) | (self.offset > bound - np.minimum(self.length, bound)))
         if outside.any():
             row = self.row(int(np.flatnonzero(outside)[0]))
@@ -346,7 +343,7 @@ class ChunkManifest:
             sources=table.sources,
             source=numbers[self.source],
             offset=self.offset + base[self.source],
-            length=length,
+            length=np.where(whole, bound, self.length),
         )
 
     def with_inline(self, rows: NDArray[Any], data: Iterable[bytes]) -> ChunkManifest:
