@@ -370,3 +370,12 @@ def test_missing_values_follow_the_fill_value():
     """Where there is no chunk, the fill value is read, and zeros where there is none."""
     meta = ArrayMeta(shape=(2,), chunk_shape=(1,), dtype=np.dtype(">f8"), fill_value=np.nan)
     assert np.isnan(values_module.empty_array(meta, (2,))).all()
+
+
+def test_an_array_at_the_root(tmp_path):
+    """A set that is one array opens as an array, and lists its keys."""
+    meta = ArrayMeta(shape=(2,), chunk_shape=(1,), dtype=np.dtype("u1"))
+    chunks = ChunkManifest.from_rows((2,), [[0], [1]], [b"a", b"b"], [0, 0], [1, 1])
+    store = ReferenceStore(ReferenceSet({"": ManifestArray(meta, chunks)}, {}))
+    assert zarr.open_array(store, mode="r", zarr_format=2)[...].tolist() == [97, 98]
+    assert {"0", "1", ".zarray"} <= set(ask(collect(store.list())))

@@ -222,3 +222,41 @@ def test_values_can_be_awaited(refs):
         return await open_dataset(refs).load_async()
 
     check(asyncio.run(load()))
+
+
+def test_an_archival_file_opens_as_it_is(tmp_path):
+    """A NetCDF4 file is scanned and opened; its values are those of its own engine."""
+    dataset = xr.Dataset(
+        {"t": (("time", "x"), np.arange(12.0).reshape(4, 3), {"units": "K"})},
+        {"time": ("time", np.arange(4).astype("M8[D]").astype("M8[ns]"))},
+        {"title": "test"},
+    )
+    dataset.to_netcdf(tmp_path / "a.nc", engine="h5netcdf", encoding={"t": {"chunksizes": (2, 3), "zlib": True}})
+    ours = xr.open_dataset(tmp_path / "a.nc", engine="chunkmap").load()
+    xr.testing.assert_equal(ours, xr.open_dataset(tmp_path / "a.nc", engine="h5netcdf").load())
+    assert ours.attrs == {"title": "test"}
+    assert ours["t"].attrs == {"units": "K"}
+
+
+@pytest.mark.parametrize(
+    ("named", "given", "expected"),
+    [
+        ("refs", {"storage_options": {"a": 1}}, {"a": 1}),
+        ("dict", {"storage_options": {"a": 1}}, {"a": 1}),
+        ("local", {"storage_options": {"auto_mkdir": True}}, {"auto_mkdir": True}),
+        ("local", {"storage_options": {}, "remote_options": {"b": 2}}, {"b": 2}),
+        ("elsewhere", {"storage_options": {"secret": 1}}, None),
+        ("elsewhere", {"storage_options": {"secret": 1}, "remote_options": {"b": 2}}, {"b": 2}),
+    ],
+)
+def test_whose_options_are_whose(refs, tmp_path, named, given, expected):
+    """Options of a set that comes from elsewhere are never handed to the servers that it names."""
+    write(refs, tmp_path / "set.json")
+    write(refs, "memory://options/set.json")
+    forms = {
+        "refs": refs,
+        "dict": refs.to_dict(),
+        "local": tmp_path / "set.json",
+        "elsewhere": "memory://options/set.json",
+    }
+    assert open_store(forms[named], **given)._fetcher.storage_options == expected

@@ -148,10 +148,20 @@ def test_names_that_cannot_be_stored_are_refused(tmp_path, refs):
     array = refs.arrays["s"]
     with pytest.raises(StorageError, match=r"\.json"):
         write(refs, tmp_path / "a.txt")
-    for name in ("../x", "a//b", "/a", ""):
+    for name in ("../x", "a//b", "/a"):
         for target in ("a.json", "a.parq"):
             with pytest.raises(StorageError, match="cannot be the name"):
                 write(ReferenceSet({name: array}), tmp_path / target)
     with pytest.raises(StorageError, match="an array and a group"):
         write(ReferenceSet({"g": array, "g/x": array}), tmp_path / "a.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_array_at_the_root_is_json_only(tmp_path, refs):
+    """A set that is one array without a name is stored as JSON; as Parquet it has no place, and is refused."""
+    root = ReferenceSet({"": refs.arrays['g/x"y']}, {})
+    write(root, tmp_path / "a.json")
+    assert load(tmp_path / "a.json") == root
+    assert orjson.loads((tmp_path / "a.json").read_bytes()) == root.to_dict()
+    with pytest.raises(StorageError, match="at the root"):
+        write(root, tmp_path / "a.parq")

@@ -443,3 +443,23 @@ print(peak() - before)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert float(done.stdout) < 60
+
+
+@pytest.mark.parametrize("error", [PermissionError("denied"), type("Answer", (Exception,), {"status": 403})()])
+def test_a_store_that_may_not_be_listed_needs_no_sidecar(error, monkeypatch):
+    """A server that answers 403 for what is not there hides no sidecar; of anything else it is an error."""
+    url = "memory://unlisted/set.parq"
+    write(ReferenceSet({"x": array(5)}), url)
+    fs = fsspec.filesystem("memory")
+    fs.rm_file("/unlisted/set.parq/.chunkmap.json")
+    real = type(fs).cat_file
+
+    def denying(self, path, **kwargs):
+        if not fs.exists(path):
+            raise error
+        return real(self, path, **kwargs)
+
+    monkeypatch.setattr(type(fs), "cat_file", denying)
+    assert load(url) == ReferenceSet({"x": array(5)})
+    with pytest.raises(SourceError, match="cannot be read"):
+        load("memory://unlisted/other.parq")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet, Target
 from chunkmap.storage import ParquetReferences, load, write
 
@@ -135,3 +136,20 @@ def test_a_replaced_set_in_an_object_store_leaves_nothing_behind():
     write(ReferenceSet(), "memory://left/set.parq")
     files = fsspec.filesystem("memory").find("/left/set.parq")
     assert sorted(files) == ["/left/set.parq/.chunkmap.json", "/left/set.parq/.zmetadata"]
+
+
+@pytest.mark.parametrize("name", ["set.json", "set.parq"])
+def test_whole_files_of_known_size_are_written_as_ranges(tmp_path, name):
+    """Readers in other languages need an offset and a length: they are written wherever the size is known."""
+    meta = ArrayMeta(shape=(3,), chunk_shape=(1,), dtype=np.dtype("i4"))
+    chunks = ChunkManifest.from_rows((3,), [[0], [1], [2]], ["a", "b", "a"], [0, 0, 3], [WHOLE_FILE, WHOLE_FILE, 4])
+    write(ReferenceSet({"x": ManifestArray(meta, chunks)}, targets={"a": Target(size=7)}), tmp_path / name)
+    assert list(load(tmp_path / name).arrays["x"].chunks.rows()) == [("a", 0, 7), ("b", 0, WHOLE_FILE), ("a", 3, 4)]
+
+
+def test_a_range_past_the_end_of_a_known_file_is_refused(tmp_path):
+    """Beside whole files, whose sizes are looked at, a range that reaches past its file is noticed."""
+    meta = ArrayMeta(shape=(2,), chunk_shape=(1,), dtype=np.dtype("i4"))
+    chunks = ChunkManifest.from_rows((2,), [[0], [1]], ["a", "a"], [0, 5], [WHOLE_FILE, 4])
+    with pytest.raises(StorageError, match="past the end"):
+        write(ReferenceSet({"x": ManifestArray(meta, chunks)}, targets={"a": Target(size=7)}), tmp_path / "a.json")

@@ -151,7 +151,8 @@ class ReferenceStore(Store):
             if key.startswith(prefix):
                 yield key
         for path in self._lookup.metas:
-            if f"{path}/".startswith(prefix) or prefix.startswith(f"{path}/"):
+            start = f"{path}/" if path else ""
+            if start.startswith(prefix) or prefix.startswith(start):
                 for key in await asyncio.to_thread(self._chunk_keys, path):
                     if key.startswith(prefix):
                         yield key
@@ -168,9 +169,8 @@ class ReferenceStore(Store):
                 yield key[len(start) :]
 
     def _chunk_keys(self, path: str) -> Keys:
-        if isinstance(self._refs, ReferenceSet):
-            return self._refs.arrays[path].chunks.keys(f"{path}/")
-        return self._refs.chunks(path).keys(f"{path}/")
+        chunks = self._refs.arrays[path].chunks if isinstance(self._refs, ReferenceSet) else self._refs.chunks(path)
+        return chunks.keys(f"{path}/" if path else "")
 
     def _cell(self, key: str) -> tuple[str, int] | None:
         """The array and the cell of its grid that a key names; None when it names none."""

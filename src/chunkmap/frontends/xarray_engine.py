@@ -1,9 +1,10 @@
 """The xarray engine: `xarray.open_dataset(refs, engine="chunkmap")`.
 
 What is opened is a stored reference set (JSON or Parquet), a dictionary of references, a `ReferenceSet`, or an archival
-file itself, which is scanned first. Two sets of options are kept apart: `storage_options` open what is named, and
-`remote_options` and `remote_protocol` open the files that its references point into. An archival file is both, so there
-`remote_options` are those of the file unless others are given.
+file itself, which is scanned first. `storage_options` open what is named; `remote_options` and `remote_protocol` open
+the files that its references point into. Who gives no `remote_options` has the `storage_options` used for those files
+too when what is named has no need of them (a set in memory or on this machine), or is such a file itself; but never
+when the set comes from elsewhere: the files it names may be on servers that should not see the credentials of the set.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final
 
@@ -23,10 +23,12 @@ from xarray.core import indexing
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
+from chunkmap.formats.scanning import scan
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import ParquetReferences, is_json, is_parquet, load
 from chunkmap.storage.json import COMPRESSIONS
 from chunkmap.storage.parquet import METADATA
+from chunkmap.storage.place import find_place
 
 __all__ = ["ChunkmapBackend", "open_dataset", "open_store"]
 
@@ -83,20 +85,9 @@ def open_store(
 
     Parquet is read partition by partition, everything else is held in memory.
     """
-    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
-    if isinstance(refs_or_path, (ReferenceSet, ParquetReferences)):
-        return ReferenceStore(refs_or_path, fetcher)
-    if isinstance(refs_or_path, Mapping):
-        return ReferenceStore(load(refs_or_path), fetcher)
-    url = os.fspath(refs_or_path)
-    if is_parquet(url, storage_options=storage_options):
-        return ReferenceStore(ParquetReferences(url, storage_options=storage_options), fetcher)
-    if is_json(url, storage_options=storage_options):
-        return ReferenceStore(load(url, storage_options=storage_options), fetcher)
-    options = storage_options if remote_options is None else remote_options
-    return ReferenceStore(
-        _scan(url, storage_options), Fetcher(storage_options=options, remote_protocol=remote_protocol)
-    )
+    refs, shared = _references(refs_or_path, storage_options)
+    options = storage_options if shared and remote_options is None else remote_options
+    return ReferenceStore(refs, Fetcher(storage_options=options, remote_protocol=remote_protocol))
 
 
 class ChunkmapBackend(BackendEntrypoint):
@@ -231,6 +222,23 @@ def _below(path: str, parent: str) -> str:
     return f"/{path.strip('/').removeprefix(parent.strip('/')).strip('/')}"
 
 
+def _references(
+    refs_or_path: Openable, storage_options: Mapping[str, Any] | None
+) -> tuple[ReferenceSet | ParquetReferences, bool]:
+    """The references, and whether `storage_options` are those of the data as well."""
+    if isinstance(refs_or_path, (ReferenceSet, ParquetReferences)):
+        return refs_or_path, True
+    if isinstance(refs_or_path, Mapping):
+        return load(refs_or_path), True
+    url = os.fspath(refs_or_path)
+    is_local = find_place(url, storage_options).is_local
+    if is_parquet(url, storage_options=storage_options):
+        return ParquetReferences(url, storage_options=storage_options), is_local
+    if is_json(url, storage_options=storage_options):
+        return load(url, storage_options=storage_options), is_local
+    return scan(url, storage_options=storage_options), True
+
+
 def _looks_like_references(path: Path) -> bool:
     """Whether a local file or directory begins as a reference set does."""
     try:
@@ -242,9 +250,3 @@ def _looks_like_references(path: Path) -> bool:
         return False
     compressed = head.startswith(tuple(COMPRESSIONS.values()))
     return compressed or (head.lstrip().startswith(b"{") and any(word in head for word in _WORDS))
-
-
-def _scan(url: str, storage_options: Mapping[str, Any] | None) -> ReferenceSet:
-    # To become an import at the top of this module once chunkmap.formats.scanning is there.
-    refs: ReferenceSet = import_module("chunkmap.formats.scanning").scan(url, storage_options=storage_options)
-    return refs

@@ -29,7 +29,16 @@ from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.zarr_v2 import GROUP, array_document, array_from_documents, attrs_document
 
-__all__ = ["decode_inline", "documents", "encode_inline", "expand_templates", "from_refs", "json_text", "to_refs"]
+__all__ = [
+    "collector_at_rest",
+    "decode_inline",
+    "documents",
+    "encode_inline",
+    "expand_templates",
+    "from_refs",
+    "json_text",
+    "to_refs",
+]
 
 _BASE64: Final = "base64:"
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
@@ -44,7 +53,7 @@ Groups = dict[str, Mapping[str, Any]]
 def to_refs(arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Every document as JSON text, and every chunk as text or `[url, offset, length]`, by key."""
     refs: dict[str, Any] = {key: json_text(document) for key, document in documents(arrays, groups).items()}
-    with _collector_at_rest():
+    with collector_at_rest():
         for path, array in arrays.items():
             refs.update(zip(array.chunks.keys(_prefix(path)), chunk_values(array.chunks), strict=True))
     return refs
@@ -102,7 +111,7 @@ def _prefix(path: str) -> str:
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
+def collector_at_rest() -> Iterator[None]:
     """Keep Python from looking for cycles while millions of lists are made, none of which is garbage."""
     enabled = gc.isenabled()
     gc.disable()
@@ -127,7 +136,7 @@ def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
 def from_refs(document: Mapping[str, Any]) -> tuple[Arrays, Groups]:
     """The arrays and groups of a dictionary of version 0 or 1. Raises StorageError naming the key that is wrong."""
     refs, templates = _unwrap(document)
-    with _collector_at_rest():
+    with collector_at_rest():
         texts, chunks = _split(refs)
         parsed = {key: _parse_document(key, expand_templates(value, templates)) for key, value in texts.items()}
         parsed.pop(".zmetadata", None)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from chunkmap.errors import StorageError
-from chunkmap.model import ReferenceSet
+from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet
 from chunkmap.storage.json import COMPRESSIONS, read_json, write_json
 from chunkmap.storage.parquet import write_parquet
 from chunkmap.storage.place import find_place
@@ -45,8 +48,8 @@ def write(
 
     A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
     """
-    place = find_place(url, storage_options)
-    kind = _kind(os.fspath(url))
+    place, kind = find_place(url, storage_options), _kind(os.fspath(url))
+    refs = _with_explicit_ranges(refs)
     if kind == "" and place.is_directory():
         kind = "parquet"
     if kind == "json":
@@ -55,6 +58,23 @@ def write(
         write_parquet(refs, place, record_size=record_size)
     else:
         raise StorageError(f"{place.url}: expected a name ending in .json, .json.gz, .json.zst, .parq or .parquet")
+
+
+def _with_explicit_ranges(refs: ReferenceSet) -> ReferenceSet:
+    """The set with a range for every whole file whose size is known: some readers in other languages need one."""
+    sizes = {url: (url, 0, target.size) for url, target in refs.targets.items() if target.size}
+    arrays = dict(refs.arrays)
+    for path, array in refs.arrays.items():
+        if _has_whole_files(array.chunks):
+            try:
+                arrays[path] = replace(array, chunks=array.chunks.moved(sizes))
+            except ValueError as error:
+                raise StorageError(f"{path}: {error}") from error
+    return replace(refs, arrays=arrays)
+
+
+def _has_whole_files(chunks: ChunkManifest) -> bool:
+    return bool((chunks.length == np.uint64(WHOLE_FILE)).any())
 
 
 def is_parquet(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> bool:

@@ -6,11 +6,9 @@ written has no templates and no `gen`. Read are versions 0 and 1, with plain tem
 
 from __future__ import annotations
 
-import gc
 import gzip
 import io
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet
-from chunkmap.model.dictionary import documents, encode_inline, json_text
+from chunkmap.model.dictionary import collector_at_rest, documents, encode_inline, json_text
 from chunkmap.storage.names import check_names
 from chunkmap.storage.place import Place
 from chunkmap.storage.text import parse_json
@@ -58,7 +56,7 @@ def json_pieces(refs: ReferenceSet) -> Iterator[bytes | memoryview]:
 
 def _chunk_pieces(path: str, chunks: ChunkManifest) -> Iterator[memoryview]:
     """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time."""
-    prefix = "," + orjson.dumps(f"{path}/").decode()[:-1]
+    prefix = "," + orjson.dumps(f"{path}/" if path else "").decode()[:-1]
     urls = pa.array([_json_url(source) for source in chunks.sources], pa.string())
     inline = chunks.is_inline
     for start in range(0, len(chunks), _BLOCK):
@@ -166,7 +164,7 @@ def read_json(place: Place) -> ReferenceSet:
         raise SourceError("there is no such file", url=place.url)
     try:
         text = _decompressed(data)
-        with _collector_at_rest():
+        with collector_at_rest():
             return _read_text(text, place.url)
     except Unsupported as error:
         raise Unsupported(error.message, feature=error.feature, url=place.url) from error
@@ -181,18 +179,6 @@ def _read_text(text: bytes, url: str) -> ReferenceSet:
     if not isinstance(document, dict):
         raise StorageError(f"expected a JSON object of references, found {str(document)[:60]!r}")
     return ReferenceSet.from_dict(document, name=url)
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """No search for cycles while millions of lists are made, none of which is part of one: it takes half the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _decompressed(data: bytes) -> bytes:

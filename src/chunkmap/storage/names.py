@@ -9,9 +9,12 @@ __all__ = ["check_names", "check_path"]
 
 
 def check_names(refs: ReferenceSet) -> None:
-    """Raise StorageError for an array whose path cannot be stored, or that is a group as well."""
+    """Raise StorageError for an array whose path cannot be stored, or that is a group as well.
+
+    An array at the root is all that its set is, and has no name to check.
+    """
     above = {path for path in refs.groups if path}
-    for path in refs.arrays:
+    for path in filter(None, refs.arrays):
         check_path(path)
         parts = path.split("/")
         above.update("/".join(parts[:depth]) for depth in range(1, len(parts)))

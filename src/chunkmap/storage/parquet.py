@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 import chunkmap
+from chunkmap.errors import StorageError
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents
 from chunkmap.storage.names import check_names
@@ -42,6 +43,8 @@ def write_parquet(refs: ReferenceSet, place: Place, *, record_size: int) -> None
     if record_size < 1:
         raise ValueError(f"record_size is {record_size}, expected 1 or more")
     check_names(refs)
+    if "" in refs.arrays:
+        raise StorageError(f"{place.url}: an array at the root has no directory for its partitions; write JSON instead")
     for path, array in refs.arrays.items():
         check_rows(path, array.chunks)
     place.publish_directory(_files(refs, record_size), METADATA)

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
-from chunkmap.errors import SourceError, StorageError
+from chunkmap.errors import ChunkmapError, SourceError, StorageError
 
 __all__ = ["Place", "find_place"]
 
@@ -62,6 +62,18 @@ class Place:
         except FileNotFoundError:
             return None
         return data
+
+    def read_if_any(self, name: str) -> bytes | None:
+        """The same for a file that need not be there: object stores that may not be listed say of one that is not
+        there that it may not be read.
+        """
+        try:
+            return self.read(name)
+        except SourceError as error:
+            cause = error.__cause__
+            if isinstance(cause, PermissionError) or getattr(cause, "status", None) == 403:
+                return None
+            raise
 
     def head(self, length: int) -> bytes:
         """The first bytes of the file. Raises SourceError when there is no such file."""
@@ -160,10 +172,10 @@ class Place:
     def _ask(self, call: Any) -> Any:
         try:
             return call()
-        except (FileNotFoundError, SourceError, StorageError):
+        except (FileNotFoundError, ChunkmapError):
             raise
-        except OSError as error:
-            raise SourceError(f"cannot be read or written: {error}", url=self.url) from error
+        except Exception as error:
+            raise SourceError(f"cannot be read or written: {type(error).__name__}: {error}", url=self.url) from error
 
 
 def find_place(url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Place:

@@ -194,7 +194,7 @@ def _read_metadata(place: Place) -> tuple[dict[str, ManifestArray], Mapping[str,
 
 
 def _read_sidecar(place: Place) -> Sidecar | None:
-    data = place.read(SIDECAR)
+    data = place.read_if_any(SIDECAR)
     return None if data is None else Sidecar.decode(data, f"{place.url}/{SIDECAR}")
 
 
