@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import h5py
+import hdf5plugin  # noqa: F401 - before netCDF4, whose HDF5 would else bring filters that h5py cannot call
 import numcodecs
 import numpy as np
 import pytest
@@ -81,7 +82,10 @@ def libhdf5():
     if not found:
         pytest.skip("h5py does not bring its own HDF5 library")
     library = ctypes.CDLL(str(found[0]))
-    for name, types in (("H5Pset_istore_k", (ctypes.c_int64, ctypes.c_uint)), ("H5Pset_chunk_opts", (ctypes.c_int64, ctypes.c_uint))):
+    for name, types in (
+        ("H5Pset_istore_k", (ctypes.c_int64, ctypes.c_uint)),
+        ("H5Pset_chunk_opts", (ctypes.c_int64, ctypes.c_uint)),
+    ):
         getattr(library, name).argtypes = types
     library.H5Pset_sym_k.argtypes = (ctypes.c_int64, ctypes.c_uint, ctypes.c_uint)
     library.H5Pset_shared_mesg_nindexes.argtypes = (ctypes.c_int64, ctypes.c_uint)

@@ -7,7 +7,32 @@ import pytest
 from chunkmap.formats.hdf5 import scan
 from chunkmap.io import LocalSource
 
-NUMBERS = [*("i1 u1 <i2 >i2 <u4 >u4 <i8 >u8 <f2 >f2 <f4 >f4 <f8 >f8 <c8 >c8 <c16 S5 ?".split()), "V7"]
+NUMBERS = [
+    *(
+        [
+            "i1",
+            "u1",
+            "<i2",
+            ">i2",
+            "<u4",
+            ">u4",
+            "<i8",
+            ">u8",
+            "<f2",
+            ">f2",
+            "<f4",
+            ">f4",
+            "<f8",
+            ">f8",
+            "<c8",
+            ">c8",
+            "<c16",
+            "S5",
+            "?",
+        ]
+    ),
+    "V7",
+]
 PACKED = np.dtype([("a", "<i4"), ("b", ">f8", (2, 3)), ("c", "S3"), ("d", [("x", "<u2"), ("y", "?")])])
 
 

@@ -53,7 +53,7 @@ def test_links(tmp_path, version):
 
 
 def test_one_group_as_the_root(tmp_path):
-    """`group` makes a group the root, with its attributes; a group that is not there is an error that names those that are."""
+    """`group` makes a group the root, with its attributes; one that is not there is an error."""
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as f:
         f["g/h/v"] = 1

@@ -28,7 +28,9 @@ def write(path):
         f.createVariable("unwritten_chunks", "f8", ("time", "x"), zlib=True)
         f.createVariable("unwritten_masked", "f8", ("time", "x"), zlib=True, fill_value=-1.0)
         f.createVariable("shorter", "i4", ("time",), chunksizes=(2,))[:1] = 8
-        f.createVariable("characters", "S1", ("x", "length"))[:] = np.array(list("abcdefghijklmnopqrst"), "S1").reshape(5, 4)
+        f.createVariable("characters", "S1", ("x", "length"))[:] = np.array(list("abcdefghijklmnopqrst"), "S1").reshape(
+            5, 4
+        )
         f.createVariable("names", str, ("x",))[:] = np.array(["a", "bb", "ccc", "é", ""], object)
         f.createVariable("scalar", "i8")[:] = 7
         packed = f.createVariable("packed", "i2", ("x",), fill_value=-1)
@@ -77,7 +79,6 @@ def test_a_netcdf_file_is_what_its_own_engines_read(tmp_path, engine, group):
     refs = scan(LocalSource(path), group=group)
     assert not refs.problems
     with xr.open_dataset(path, engine=engine, group=group) as theirs, open_references(refs) as mine:
-        theirs = theirs.drop_vars("x", errors="ignore")
         assert_same(mine.load(), theirs.load())
 
 
