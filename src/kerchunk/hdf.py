@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import pdb
+import pdb  # noqa: T100 - what error="pdb" asks for
 import sys
 import traceback
 import warnings
@@ -50,7 +50,7 @@ class SingleHdf5ToZarr:
     is what the references shall name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - kerchunk's signature
         self,
         h5f: BinaryIO | str | os.PathLike[str] | Any,
         url: str | None = None,
@@ -115,7 +115,9 @@ class SingleHdf5ToZarr:
         if not self._group:
             return refs
         kept = {key: value for key, value in refs.items() if key.startswith(f"{self._group}/")}
-        root = {name: refs[f"{self._group}/{name}"] for name in (".zgroup", ".zattrs") if f"{self._group}/{name}" in kept}
+        root = {
+            name: refs[f"{self._group}/{name}"] for name in (".zgroup", ".zattrs") if f"{self._group}/{name}" in kept
+        }
         return {".zgroup": refs[".zgroup"], ".zattrs": "{}", **root, **kept}
 
     def _report(self, refs: ReferenceSet) -> None:
@@ -135,7 +137,7 @@ class SingleHdf5ToZarr:
         plist = h5obj.id.get_create_plist()
         found = [plist.get_filter(number) for number in range(plist.get_nfilters())]
         filters = [Filter(code, bool(flags & 1), name.decode(), values) for code, flags, values, name in found]
-        return codec_objects(filters, h5obj.dtype.itemsize)
+        return codec_objects(filters)
 
 
 def _found(opening: Callable[[], Source]) -> Source:

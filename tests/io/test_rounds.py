@@ -1,5 +1,7 @@
 """The scheduler of parsers: rounds, requests, and what is kept."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -109,7 +111,7 @@ def test_near_spans_are_one_request_and_nothing_is_fetched_twice(long_file):
     assert run(source, parser()) == long_file[990_000:1_190_000]
     assert len(source.asked[1]) == 1
     ranges = sorted(r for asked in source.asked for r in asked)
-    assert all(a.offset + a.length <= b.offset for a, b in zip(ranges, ranges[1:], strict=False))
+    assert all(a.offset + a.length <= b.offset for a, b in pairwise(ranges))
 
 
 def test_rows_that_must_be_fetched_are_the_rows_of_the_file(long_file):

@@ -1,8 +1,11 @@
 """Reading through references with numcodecs alone, and comparing with h5py."""
 
+import ctypes
 import math
+from pathlib import Path
 
 import h5py
+import hdf5plugin  # noqa: F401 - before netCDF4, whose HDF5 would else bring filters that h5py cannot call
 import numcodecs
 import numpy as np
 import pytest
@@ -69,3 +72,22 @@ def check_values(values):
         return refs
 
     return check
+
+
+@pytest.fixture(scope="session")
+def libhdf5():
+    """The HDF5 library that h5py has loaded, for settings that h5py does not offer."""
+    folder = Path(h5py.__file__).parent.parent / "h5py.libs"
+    found = [p for p in folder.glob("libhdf5-*") if "_hl" not in p.name]
+    if not found:
+        pytest.skip("h5py does not bring its own HDF5 library")
+    library = ctypes.CDLL(str(found[0]))
+    for name, types in (
+        ("H5Pset_istore_k", (ctypes.c_int64, ctypes.c_uint)),
+        ("H5Pset_chunk_opts", (ctypes.c_int64, ctypes.c_uint)),
+    ):
+        getattr(library, name).argtypes = types
+    library.H5Pset_sym_k.argtypes = (ctypes.c_int64, ctypes.c_uint, ctypes.c_uint)
+    library.H5Pset_shared_mesg_nindexes.argtypes = (ctypes.c_int64, ctypes.c_uint)
+    library.H5Pset_shared_mesg_index.argtypes = (ctypes.c_int64, ctypes.c_uint, ctypes.c_uint, ctypes.c_uint)
+    return library

@@ -54,7 +54,7 @@ def represent(file: File, name: str, dataset: Dataset, dims: Dimensions, options
     """The array that a dataset is, or why it is none."""
     problems = attribute_problems(dataset.attributes)
     try:
-        array = yield from _array(file, name, dataset, dims, options, problems)
+        array = yield from _array(file, name, dataset, dims, options=options, problems=problems)
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
     except BROKEN as error:
@@ -71,7 +71,7 @@ def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
 
 
 def _array(
-    file: File, name: str, dataset: Dataset, dims: Dimensions, options: Options, problems: list[tuple[str, str]]
+    file: File, name: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
 ) -> Parser[ManifestArray]:
     datatype = dataset.datatype
     if datatype.is_vlen and datatype.is_string:
@@ -79,7 +79,7 @@ def _array(
         if options.vlen_encode == "embed":
             chunks = yield from embed_strings(file, stored, dataset.fill_value)
             return _object_array(dataset, dims, Stored(stored.chunk_shape, (VLEN_UTF8,), chunks))
-        dtype, inner = np.dtype("S16"), ()
+        dtype, inner = np.dtype("S16"), tuple[int, ...]()
     else:
         dtype, inner = element_dtype(datatype)
         stored = grown((yield from read_stored(file, dataset)), dims.shape)
@@ -139,7 +139,7 @@ def element_dtype(datatype: Datatype) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
     Zarr v2 knows no gaps between the members of a structure: they become members of their own.
     """
-    dtype, inner = require_dtype(datatype), ()
+    dtype, inner = require_dtype(datatype), tuple[int, ...]()
     if dtype.subdtype is not None:
         dtype, inner = dtype.subdtype
     return (_without_gaps(dtype) if dtype.names else dtype), inner
