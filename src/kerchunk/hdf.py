@@ -50,7 +50,7 @@ class SingleHdf5ToZarr:
     is what the references shall name.
     """
 
-    def __init__(  # noqa: PLR0917 - kerchunk's signature
+    def __init__(
         self,
         h5f: BinaryIO | str | os.PathLike[str] | Any,
         url: str | None = None,

@@ -11,10 +11,10 @@ import fsspec
 import pytest
 import xarray as xr
 from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileSystem
-from kerchunk.hdf import SingleHdf5ToZarr
 
 from kerchunk.combine import JustLoad, MultiZarrToZarr, auto_dask, drop
 from kerchunk.df import refs_to_dataframe
+from kerchunk.hdf import SingleHdf5ToZarr
 from kerchunk.netCDF3 import NetCDF3ToZarr
 from kerchunk.utils import consolidate, dereference_archives, do_inline
 

@@ -233,7 +233,9 @@ def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[lis
             rest = [pair for pair in zip(names, own, strict=True) if pair[0] not in found]
             names, own = [name for name, _ in rest], [value for _, value in rest]
         if "zarr.json" in names:
-            raise Unsupported(f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references")
+            raise Unsupported(
+                f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references"
+            )
         if names:
             owned = chunks.setdefault(parent[:-1], ([], []))
             owned[0].extend(names)
