@@ -5,6 +5,8 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     scan(url)            one file -> ReferenceSet
     scan_many(urls)      many files, in parallel
     combine(sets, ...)   many sets -> one
+    diagnose(sets, ...)  what would not fit, without combining
+    merge(sets)          sets of different arrays -> one
     build(urls, out)     scan, combine and write in one go
     load / write         ReferenceSet <-> JSON or Parquet
     open_dataset(path)   an xarray dataset through references
@@ -29,7 +31,8 @@ from chunkmap.errors import (
 
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
-    from chunkmap.execution import build, combine, scan_many
+    from chunkmap.combining import Diagnosis
+    from chunkmap.execution import build, combine, diagnose, merge, scan_many
     from chunkmap.formats.scanning import scan
     from chunkmap.frontends.xarray_engine import open_dataset
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
@@ -42,6 +45,7 @@ __all__ = [
     "ChunkManifest",
     "ChunkmapError",
     "CombineError",
+    "Diagnosis",
     "FormatError",
     "ManifestArray",
     "Problem",
@@ -53,7 +57,9 @@ __all__ = [
     "Unsupported",
     "build",
     "combine",
+    "diagnose",
     "load",
+    "merge",
     "open_dataset",
     "scan",
     "scan_many",
@@ -63,13 +69,16 @@ __all__ = [
 _HOMES: Final = {
     "ArrayMeta": "model",
     "ChunkManifest": "model",
+    "Diagnosis": "combining",
     "ManifestArray": "model",
     "Problem": "model",
     "ReferenceSet": "model",
     "ReferenceStore": "access.store",
     "build": "execution",
     "combine": "execution",
+    "diagnose": "execution",
     "load": "storage",
+    "merge": "execution",
     "open_dataset": "frontends.xarray_engine",
     "scan": "formats.scanning",
     "scan_many": "execution",

@@ -7,29 +7,24 @@ What does not fit is found here, all of it: a combine refuses it, a diagnosis re
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from chunkmap.combining.alignment import MOST_CHUNKS, Places, common_chunks
 from chunkmap.combining.axes import find_axis, make_axes
-from chunkmap.combining.compatible import WAIVABLE, Difference, differences, same_meta
-from chunkmap.combining.coverage import Coverage, check_missing, check_overlap, cover
+from chunkmap.combining.comparing import RE_ENCODED, compare, compare_identical
+from chunkmap.combining.coverage import check_missing, check_overlap
 from chunkmap.combining.eras import eras_of
-from chunkmap.combining.findings import Finding, Findings, refusal, shortened
+from chunkmap.combining.findings import Finding, Findings, refusal
 from chunkmap.combining.identical import check_identical
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.recipe import VARIABLES, Recipe
+from chunkmap.combining.request import Found, Request
 from chunkmap.combining.selectors import Reader, evaluate
-from chunkmap.combining.times import is_time, same_calendar
 from chunkmap.errors import CombineError
-from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
+from chunkmap.model import ArrayMeta
 
 __all__ = ["make_plan", "survey"]
-
-_RE_ENCODED = "times are re-encoded"
-
-_Found = list[tuple[int, ManifestArray]]
-"""The inputs that have an array, with it."""
 
 
 def make_plan(inputs: Inputs, recipe: Recipe, read: Reader) -> Plan:
@@ -52,7 +47,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     eras = eras_of(inputs, recipe)
     columns, names = evaluate(inputs, recipe, read, findings, eras)
     places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}
-    request = _Request(inputs, recipe, places, names, eras, findings)
+    request = Request(inputs, recipe, places, names, eras, findings)
     made = {path: _plan_array(request, path, found) for path, found in _contributions(request).items()}
     arrays = {path: plan for path, plan in made.items() if plan is not None}
     if "identical" not in recipe.waive:
@@ -64,38 +59,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     return Plan(inputs, recipe, axes, arrays, _groups(request)), findings.done()
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """The recipe, the inputs, and where every input stands."""
-
-    inputs: Inputs
-    recipe: Recipe
-    places: Mapping[str, Places]
-    names: Sequence[str | None]
-    """What each input's data variable is called in the result; None for its own name."""
-    eras: Sequence[str]
-    """The group of the result that each input goes to."""
-    findings: Findings
-    _found: dict[tuple[str, str], Places | None] = field(default_factory=dict)
-    _covers: dict[tuple[tuple[str, ...], tuple[int, ...]], Coverage] = field(default_factory=dict)
-
-    def place(self, path: str, dim: str) -> Places | None:
-        """Where inputs stand along a dimension of an array; None when it is not combined."""
-        key = (path.rpartition("/")[0], dim)
-        if key not in self._found:
-            axis = find_axis({at: place.axis for at, place in self.places.items()}, path, dim)
-            self._found[key] = None if axis is None else self.places[axis.path]
-        return self._found[key]
-
-    def cover(self, places: Sequence[Places], indexes: tuple[int, ...]) -> Coverage:
-        """How these inputs fill these axes: arrays of the same inputs share the answer."""
-        key = (tuple(place.axis.path for place in places), indexes)
-        if key not in self._covers:
-            self._covers[key] = cover(tuple(place.axis for place in places), indexes)
-        return self._covers[key]
-
-
-def _groups(request: _Request) -> dict[str, Mapping[str, object]]:
+def _groups(request: Request) -> dict[str, Mapping[str, object]]:
     groups: dict[str, Mapping[str, object]] = {}
     for refs, era in zip(request.inputs, request.eras, strict=True):
         groups.setdefault("", refs.attrs)
@@ -104,9 +68,9 @@ def _groups(request: _Request) -> dict[str, Mapping[str, object]]:
     return groups
 
 
-def _contributions(request: _Request) -> dict[str, _Found]:
+def _contributions(request: Request) -> dict[str, Found]:
     """Path in the result -> the inputs that have it."""
-    found: dict[str, _Found] = {}
+    found: dict[str, Found] = {}
     identical = set(request.recipe.identical_dims)
     for index, refs in enumerate(request.inputs):
         if index in request.findings.lost:
@@ -130,7 +94,7 @@ def _contributions(request: _Request) -> dict[str, _Found]:
 # ---------------------------------------------------------------------- one array
 
 
-def _plan_array(request: _Request, path: str, found: _Found) -> ArrayPlan | None:
+def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     index, first = found[0][0], found[0][1].meta
     if _is_same_everywhere(request, path, first):
         return _plan_identical(request, path, found)
@@ -150,7 +114,7 @@ def _plan_array(request: _Request, path: str, found: _Found) -> ArrayPlan | None
     if not found:
         return None
     first = found[0][1].meta
-    sound, load, units = _compare(request, path, found, [place.axis.dim for place in along])
+    sound, load, units = compare(request, path, found, [place.axis.dim for place in along])
     lengths = (*(1 for _ in new), *first.shape)
     shape = tuple(n if place is None else len(place.axis) for place, n in zip(places, lengths, strict=True))
     meta = replace(first, shape=shape, chunk_shape=(*(1 for _ in new), *first.chunk_shape), dims=dims)
@@ -165,13 +129,13 @@ def _plan_array(request: _Request, path: str, found: _Found) -> ArrayPlan | None
     return plan
 
 
-def _without(request: _Request, found: _Found, along: Sequence[Places]) -> list[int]:
+def _without(request: Request, found: Found, along: Sequence[Places]) -> list[int]:
     """The inputs that have a part in the axes and do not have the array."""
     have = {index for index, _ in found} | request.findings.lost
     return [i for i in range(len(request.inputs)) if i not in have and all(place.lengths[i] for place in along)]
 
 
-def _is_same_everywhere(request: _Request, path: str, meta: ArrayMeta) -> bool:
+def _is_same_everywhere(request: Request, path: str, meta: ArrayMeta) -> bool:
     """Arrays named as identical, and coordinates of dimensions that are not combined, are taken from the first."""
     name, identical = path.rpartition("/")[2], request.recipe.identical_dims
     if path in identical or name in identical:
@@ -179,7 +143,7 @@ def _is_same_everywhere(request: _Request, path: str, meta: ArrayMeta) -> bool:
     return meta.dims == (name,) and request.place(path, name) is None
 
 
-def _plan_identical(request: _Request, path: str, found: _Found) -> ArrayPlan:
+def _plan_identical(request: Request, path: str, found: Found) -> ArrayPlan:
     index, first = found[0]
     same = []
     for other, array in found[1:]:
@@ -203,25 +167,12 @@ def _plan_identical(request: _Request, path: str, found: _Found) -> ArrayPlan:
             first=(index,),
         )
     if "identical" not in request.recipe.waive:
-        _compare_identical(request, path, found)
+        compare_identical(request, path, found)
     cells = tuple(0 for _ in first.meta.shape)
     return ArrayPlan(path, first.meta, (Part(index, first, cells),), same=tuple(same))
 
 
-def _compare_identical(request: _Request, path: str, found: _Found) -> None:
-    """Stored numbers that are the same must also mean the same: units and packing are compared with the first's."""
-    index, first = found[0]
-    for other, array in found[1:]:
-        if array.meta is first.meta or same_meta(first.meta, array.meta):
-            continue
-        for difference in differences(first.meta, array.meta, first.meta.dims or ()):
-            if difference.check in {"attrs", "units"}:
-                _report(request, path, index, other, difference)
-
-
-def _with_known_places(
-    request: _Request, path: str, found: _Found, axes: Sequence[tuple[str, Places | None]]
-) -> _Found:
+def _with_known_places(request: Request, path: str, found: Found, axes: Sequence[tuple[str, Places | None]]) -> Found:
     """Those inputs that say where each element of the array stands; the others are reported."""
     wrong: set[int] = set()
     own = found[0][1].meta.dims
@@ -240,7 +191,7 @@ def _with_known_places(
     return [(index, array) for index, array in found if index not in wrong] if wrong else found
 
 
-def _report_length(request: _Request, path: str, index: int, place: Places, length: int | None) -> None:
+def _report_length(request: Request, path: str, index: int, place: Places, length: int | None) -> None:
     """Report an array of another `length` than there are values; None when it has no such dimension."""
     name, dim, values = request.inputs.name(index), place.axis.dim, place.lengths[index]
     if length is None:
@@ -252,95 +203,16 @@ def _report_length(request: _Request, path: str, index: int, place: Places, leng
     request.findings.each(path, "length", index, head, what=f"length {dim}", value=length or "", advice=advice)
 
 
-def _compare(
-    request: _Request, path: str, found: _Found, along: Sequence[str]
-) -> tuple[bool, str | None, tuple[str | None, ...]]:
-    """Whether all inputs can stand under one metadata, and what must be read instead of referred to."""
-    index, first = found[0][0], found[0][1].meta
-    bounds = _may_be_bounds(path, first)
-    own = [_units(request.inputs[i], path, array.meta) if bounds else None for i, array in found]
-    if not bounds:
-        own = [array.meta.attrs.get("units") for _, array in found]
-    re_encode = is_time(own[0]) and any(units != own[0] and is_time(units) for units in own)
-    load = _RE_ENCODED if re_encode else None
-    sound = True
-    for other, array in found:
-        meta = array.meta
-        if meta is first or same_meta(first, meta):
-            continue
-        for difference in differences(first, meta, along):
-            if difference.check == "chunks" and not request.recipe.same_chunks:
-                load = load or f"chunks are {difference.expected} and {difference.found}"
-            elif re_encode and _is_re_encoded(difference, meta):
-                continue
-            else:
-                sound &= _report(request, path, index, other, difference)
-    return sound, load, tuple(own) if re_encode else ()
-
-
-def _is_re_encoded(difference: Difference, meta: ArrayMeta) -> bool:
-    """Whether a difference goes away when times are brought to one unit: calendars must be one."""
-    if difference.what == "calendar":
-        return same_calendar(str(difference.expected or "standard"), str(difference.found or "standard"))
-    return difference.what == "units" and is_time(meta.attrs.get("units"))
-
-
-def _may_be_bounds(path: str, meta: ArrayMeta) -> bool:
-    """Bounds may have no units of their own: they have those of the array that they bound (CF section 7.1)."""
-    if "units" in meta.attrs or meta.dtype.kind not in "iuf":
-        return False
-    name = path.rpartition("/")[2].lower()
-    return name.endswith(("bnd", "_b")) or "bnds" in name or "bound" in name
-
-
-def _units(refs: ReferenceSet, path: str, meta: ArrayMeta) -> str | None:
-    if "units" in meta.attrs:
-        return str(meta.attrs["units"])
-    name = path.rpartition("/")[2]
-    for parent in refs.arrays.values():
-        if parent.meta.attrs.get("bounds") == name:
-            units = parent.meta.attrs.get("units")
-            return None if units is None else str(units)
-    return None
-
-
-def _report(request: _Request, path: str, first: int, other: int, difference: Difference) -> bool:
-    """Whether the array can be combined in spite of a difference, which is reported where it cannot."""
-    check = difference.check
-    if check in request.recipe.waive or (check == "units" and "attrs" in request.recipe.waive):
-        return True
-    names = request.findings.names((first, other))
-    expected, value = shortened(difference.expected), shortened(difference.found)
-    kind = "Found chunk size mismatch: " if check == "chunks" else ""
-    head = f"{kind}{difference.what} is {expected} in {names[0]} but {value} in {names[1]}"
-    meaning = check == "meaning"
-    advice = "Under one array they would be read wrongly; combine them apart (eras=True does), or convert them."
-    if check in WAIVABLE:
-        advice += f" To use the first one's all the same, waive {check!r}."
-    request.findings.each(
-        path,
-        check,
-        other,
-        head,
-        what=difference.what,
-        value=difference.found,
-        advice="The first one's is used" if meaning else advice,
-        first=(first,),
-        refused=not meaning,
-    )
-    return meaning
-
-
 # ---------------------------------------------------------------------- where its chunks go
 
 
-def _place(request: _Request, plan: ArrayPlan, found: _Found, places: Sequence[Places | None]) -> ArrayPlan | None:
+def _place(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Places | None]) -> ArrayPlan | None:
     """The plan with its parts: chunks put into cells, cut to a common grid, or read; None where none of these goes."""
     why, meta = plan.load, plan.meta
     misfits: list[int] = []
     if why is None:
         why, misfits = _misaligned(request, meta, found, places)
-    if why is not None and request.recipe.split and why != _RE_ENCODED:
+    if why is not None and request.recipe.split and why != RE_ENCODED:
         metas = {index: array.meta for index, array in found}
         grid = common_chunks(metas, meta.shape, places)
         if grid is not None:
@@ -359,7 +231,7 @@ def _place(request: _Request, plan: ArrayPlan, found: _Found, places: Sequence[P
 
 
 def _misaligned(
-    request: _Request, meta: ArrayMeta, found: _Found, places: Sequence[Places | None]
+    request: Request, meta: ArrayMeta, found: Found, places: Sequence[Places | None]
 ) -> tuple[str | None, list[int]]:
     """Why whole chunks of the inputs are not whole cells of the grid, and which inputs are to blame."""
     for place, chunk in zip(places, meta.chunk_shape, strict=True):
@@ -376,7 +248,7 @@ def _misaligned(
     return None, []
 
 
-def _can_load(request: _Request, plan: ArrayPlan, why: str, misfits: Sequence[int]) -> bool:
+def _can_load(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int]) -> bool:
     """Whether the array is small enough to be read and held inline; what follows is reported either way."""
     meta, names = plan.meta, request.findings.names(misfits[:3])
     readable = meta.dtype.fields is None and (meta.dtype.kind != "O" or _is_text(meta))
