@@ -75,7 +75,7 @@ def run(python, case, road):
     except subprocess.TimeoutExpired:
         return {"failed": f"took more than {TIME_LIMIT} s"}
     if done.returncode:
-        return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1]}
+        return {"failed": (done.stderr.strip().splitlines() or ["no message"])[-1][:80]}
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -55,45 +55,46 @@ class _Server(ThreadingHTTPServer):
 
 
 def _handler(state: RangeServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    return type("Handler", (_Handler,), {"state": state})
 
-        def do_HEAD(self) -> None:
-            state.heads.append(self.path)
-            self._answer(body=False)
 
-        def do_GET(self) -> None:
-            self._answer(body=True)
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    state: RangeServer
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+    def do_HEAD(self) -> None:
+        self.state.heads.append(self.path)
+        self._answer()
 
-        def _answer(self, *, body: bool) -> None:
-            time.sleep(state.latency)
-            data = state.files.get(self.path, b"")
-            status = state.errors.get(self.path, 200 if self.path in state.files else 404)
-            if status != 200:
-                data = b"no"
-            asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
-            first, stop = 0, len(data)
-            if status == 200 and asked and state.serves_ranges:
-                status, (first, stop) = 206, _bounds(asked, len(data))
-            self.send_response(status)
-            if status == 206:
-                self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(data)}")
-            if state.serves_ranges:
-                self.send_header("Accept-Ranges", "bytes")
-            self.send_header("ETag", '"one"')
-            if state.says_length:
-                self.send_header("Content-Length", str(stop - first))
-            self.send_header("Connection", "keep-alive" if state.says_length else "close")
-            self.end_headers()
-            self.close_connection = not state.says_length
-            if body:
-                state.gets.append((self.path, first, stop - first))
-                self.wfile.write(data[first:stop])
+    def do_GET(self) -> None:
+        data, first, stop = self._answer()
+        self.state.gets.append((self.path, first, stop - first))
+        self.wfile.write(data[first:stop])
 
-    return Handler
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+    def _answer(self) -> tuple[bytes, int, int]:
+        state = self.state
+        time.sleep(state.latency)
+        status = state.errors.get(self.path, 200 if self.path in state.files else 404)
+        data = state.files[self.path] if status == 200 else b"no"
+        asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
+        first, stop = 0, len(data)
+        if status == 200 and asked and state.serves_ranges:
+            status, (first, stop) = 206, _bounds(asked, len(data))
+        self.send_response(status)
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(data)}")
+        if state.serves_ranges:
+            self.send_header("Accept-Ranges", "bytes")
+        if state.says_length:
+            self.send_header("Content-Length", str(stop - first))
+        self.send_header("ETag", '"one"')
+        self.send_header("Connection", "keep-alive" if state.says_length else "close")
+        self.end_headers()
+        self.close_connection = not state.says_length
+        return data, first, stop
 
 
 def _bounds(asked: re.Match[str], size: int) -> tuple[int, int]:

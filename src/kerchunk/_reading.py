@@ -19,7 +19,8 @@ __all__ = ["fetch", "values"]
 def values(array: ManifestArray, remote_options: Mapping[str, Any] | None) -> NDArray[Any]:
     """The decoded elements of a small array."""
     meta = array.meta
-    elements = np.full(meta.shape, 0 if meta.fill_value is None else meta.fill_value, meta.dtype)
+    missing = "" if meta.dtype.hasobject else 0
+    elements = np.full(meta.shape, missing if meta.fill_value is None else meta.fill_value, meta.dtype)
     codecs = [numcodecs.get_codec(dict(config)) for config in reversed(meta.codecs)]
     stored = fetch(list(map(_reference, array.chunks.rows())), remote_options)
     for cell, data in zip(np.ndindex(*array.chunks.grid_shape), _cells(array.chunks, stored), strict=True):
@@ -28,9 +29,10 @@ def values(array: ManifestArray, remote_options: Mapping[str, Any] | None) -> ND
             for codec in codecs:
                 decoded = codec.decode(decoded)
             block = np.asarray(decoded) if meta.dtype.hasobject else np.frombuffer(decoded, meta.dtype)
-            places = tuple(slice(c * n, (c + 1) * n) for c, n in zip(cell, meta.chunk_shape, strict=True))
-            inside = elements[places]
-            inside[...] = block.reshape(meta.chunk_shape, order=meta.order)[tuple(map(slice, inside.shape))]
+            limits = zip(cell, meta.chunk_shape, meta.shape, strict=True)
+            places = tuple(slice(c * n, min((c + 1) * n, end)) for c, n, end in limits)
+            inside = tuple(slice(place.stop - place.start) for place in places)
+            elements[places] = block.reshape(meta.chunk_shape, order=meta.order)[inside]
     return elements
 
 

@@ -124,6 +124,8 @@ class MultiZarrToZarr:
 
     def translate(self, filename: str | None = None, storage_options: Mapping[str, Any] | None = None) -> Any:
         """Do what is not done yet. Gives the combined set, or `out` where that is a mapper of the caller's."""
+        if not self.done and not self.out and isinstance(self.out, dict):
+            self._fill_at_once()
         for number, step in ((1, self.first_pass), (2, self.store_coords), (3, self.second_pass)):
             if number not in self.done:
                 step()
@@ -179,9 +181,18 @@ class MultiZarrToZarr:
             self._arrays = (inline(refs, self._fetcher.fetch, threshold=self.inline) if self.inline else refs).arrays
         return self._arrays
 
+    def _fill_at_once(self) -> None:
+        """All stages into an empty dictionary, without filling it piece by piece."""
+        self.first_pass()
+        assert self._plan is not None
+        self.out.update(ReferenceSet(self._placed(), self._plan.groups).to_dict()["refs"])
+        self.done.update({2, 3})
+
     def _put(self, refs: ReferenceSet) -> None:
         found = refs.to_dict()["refs"]
-        self.out.update({key: value for key, value in found.items() if key not in {".zgroup", ".zattrs"}})
+        for key in (".zgroup", ".zattrs"):
+            del found[key]
+        self.out.update(found)
 
 
 def _recipe(

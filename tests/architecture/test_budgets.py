@@ -13,9 +13,7 @@ NESTING = 4
 FILE_LINES = 400
 
 # What may be larger, and why. An entry that is not needed any more fails `test_no_exception_is_stale`.
-LONGER_FILES = {
-    "chunkmap/model/manifest.py": "one class, the noun that everything stands on, with its operations side by side",
-}
+LONGER_FILES: dict[str, str] = {}
 LONGER_FUNCTIONS: dict[str, str] = {}
 DEEPER_FUNCTIONS: dict[str, str] = {}
 

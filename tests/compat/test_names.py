@@ -31,6 +31,11 @@ LEFT_OUT = {
     "kerchunk.codecs.VarArrCodec": "FITS is not scanned yet",
 }
 
+# Whose parameters are others, and why.
+OTHERWISE = {
+    "kerchunk.codecs.ZlibCodec": "numcodecs' own codec of the same id, which takes a level too",
+}
+
 NAMES = [(module, name) for module in RECORD for name in RECORD[module] if f"{module}.{name}" not in LEFT_OUT]
 
 
@@ -51,6 +56,9 @@ def test_the_name_is_there(module, name):
     """A public name of kerchunk's has the same kind, parameters and defaults here."""
     recorded = RECORD[module][name]
     value = getattr(importlib.import_module(module), name)
+    if f"{module}.{name}" in OTHERWISE:
+        assert callable(value)
+        return
     if recorded["kind"] == "class":
         assert inspect.isclass(value)
         ours = parameters(value.__init__) if recorded["parameters"] else []
@@ -71,6 +79,8 @@ def test_the_class_is_the_same_outside(module, name):
         ours = inspect.getattr_static(value, member)
         if entry["kind"] == "property":
             assert isinstance(ours, property)
+        elif f"{module}.{name}" in OTHERWISE:
+            assert callable(ours)
         else:
             found = parameters(getattr(ours, "__func__", ours))
             assert promised_parameters(entry["parameters"], found) == entry["parameters"], member

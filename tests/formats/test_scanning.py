@@ -60,6 +60,19 @@ def test_member_becomes_ranges_of_the_archive(path, tmp_path, kind):
     assert len(refs.targets) == 1
 
 
+def test_member_under_another_name(path, tmp_path):
+    """A member scanned here may be named as a member of an archive elsewhere, or as a file that is unpacked there."""
+    outer = tmp_path / "o.tar"
+    with tarfile.open(outer, "w") as archive:
+        archive.add(path, "a.nc")
+    here = scan(f"tar://a.nc::{outer}").arrays["big"].chunks[0]
+    there = scan(f"tar://a.nc::{outer}", url="tar://a.nc::s3://b/o.tar")
+    assert there.arrays["big"].chunks[0] == ("s3://b/o.tar", here.offset, here.length)
+    assert set(there.targets) == {"s3://b/o.tar"}
+    unpacked = scan(f"tar://a.nc::{outer}", url="s3://b/a.nc").arrays["big"].chunks[0]
+    assert unpacked == scan(path, url="s3://b/a.nc").arrays["big"].chunks[0]
+
+
 def test_wrong_options_are_type_errors(path):
     """An option that the format does not have is a TypeError that names those it has."""
     with pytest.raises(TypeError, match=r"netcdf3: no option 'inline'; its options are inline_threshold, chunk_nbytes"):
@@ -69,7 +82,7 @@ def test_wrong_options_are_type_errors(path):
 def test_format_can_be_named(path):
     """The format may be named; a wrong name lists those there are, and a wrong format says what it found."""
     assert scan(path, format="netcdf3") == scan(path)
-    with pytest.raises(ValueError, match="expected one of .*netcdf3"):
+    with pytest.raises(ValueError, match=r"expected one of .*netcdf3"):
         scan(path, format="netcdf9")
     with pytest.raises(FormatError, match="classic"):
         scan(io.BytesIO(b"GRIB" + bytes(100)), format="netcdf3")

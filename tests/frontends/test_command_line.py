@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
+from io import StringIO
 
 import h5py
 import netCDF4
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 
 import chunkmap as library
 from chunkmap.frontends.command_line.commands import chunkmap
-from chunkmap.frontends.command_line.display import describe, warn_of_problems
+from chunkmap.frontends.command_line.display import counting, describe, warn_of_problems
 from chunkmap.frontends.command_line.words import expand, stored_name
 from chunkmap.model import Problem, ReferenceSet
 
@@ -23,6 +24,14 @@ from chunkmap.model import Problem, ReferenceSet
 def run(*words):
     """Run `chunkmap` with these words, in this process."""
     return CliRunner().invoke(chunkmap, [str(word) for word in words])
+
+
+class Terminal(StringIO):
+    """A stream that someone looks at."""
+
+    def isatty(self):
+        """Yes."""
+        return True
 
 
 def write_month(path, month):
@@ -209,6 +218,38 @@ def test_a_file_of_no_format_is_one_line(tmp_path):
     result = run("scan", path)
     assert result.exit_code == 1
     assert re.fullmatch(r"Error: .*a\.nc.*\n", result.stderr)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_files_that_cannot_be_scanned_are_left_out_when_asked(months, tmp_path, workers):
+    """With --skip-errors the others are scanned, and one line names what was left out."""
+    (months / "m1.nc").write_bytes(b"not a data file, but a letter")
+    result = run("scan", f"{months}/*.nc", "-o", tmp_path / "sets", "--skip-errors", "--workers", workers)
+    assert result.exit_code == 0, result.stderr
+    assert sorted(p.name for p in (tmp_path / "sets").iterdir()) == ["m0.nc.json", "m2.nc.json"]
+    warned = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warned) == 1
+    assert "m1.nc" in warned[0]
+
+
+def test_progress_is_drawn_where_someone_looks(monkeypatch):
+    """On a terminal, counting draws a bar with the number done."""
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    with counting("scanning", 3) as progress:
+        progress(2, 3)
+        progress(3, 3)
+    assert "scanning" in terminal.getvalue()
+    assert "3/3" in terminal.getvalue()
+
+
+def test_progress_is_silent_elsewhere(monkeypatch):
+    """In a log file, and for a single file, counting draws nothing."""
+    for stream, total in ((StringIO(), 3), (Terminal(), 1)):
+        monkeypatch.setattr("sys.stderr", stream)
+        with counting("scanning", total) as progress:
+            progress(1, total)
+        assert stream.getvalue() == ""
 
 
 def test_a_glob_without_a_match_is_one_line(tmp_path):

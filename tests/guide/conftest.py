@@ -35,12 +35,19 @@ def _month(number):
 
 
 @pytest.fixture(scope="session")
-def client():
+def cluster_client():
     """A client of a cluster of two worker processes."""
     from distributed import Client, LocalCluster
 
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def on_cluster(cluster_client):
+    """Dask computes on the cluster while a test runs."""
+    with cluster_client.as_current():
+        yield cluster_client

@@ -11,12 +11,15 @@ import fsspec
 import pytest
 import xarray as xr
 from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileSystem
-from kerchunk.hdf import SingleHdf5ToZarr
 
 from kerchunk.combine import JustLoad, MultiZarrToZarr, auto_dask, drop
 from kerchunk.df import refs_to_dataframe
+from kerchunk.hdf import SingleHdf5ToZarr
 from kerchunk.netCDF3 import NetCDF3ToZarr
 from kerchunk.utils import consolidate, dereference_archives, do_inline
+
+FASTPARQUET = pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
+"""fsspec reads and writes Parquet with an engine that pandas is about to leave."""
 
 COMBINE = {"concat_dims": ["time"], "identical_dims": ["lat", "lon", "mask"]}
 
@@ -38,7 +41,7 @@ def process(path, out):
 
 
 @pytest.mark.cluster
-def test_one_function_a_file_then_combine(files, client, tmp_path):
+def test_one_function_a_file_then_combine(files, on_cluster, tmp_path):
     """`dask.delayed(process)(u, o)` on a cluster of processes, each writing its JSON; then combining by path."""
     paths, expected = files
     outputs = [str(tmp_path / f"{number}.json") for number in range(len(paths))]
@@ -95,7 +98,7 @@ class Counted:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("batches", [1, 3, 6])
-def test_a_tree_in_one_call(files, client, tmp_path, batches):
+def test_a_tree_in_one_call(files, on_cluster, tmp_path, batches):
     """`auto_dask`: preprocess before the batches, postprocess once, no inlining at 0, arguments left alone."""
     paths, expected = files
     steps = Counted(tmp_path)
@@ -176,6 +179,7 @@ def test_members_of_archives(kind, tmp_path):
     xr.testing.assert_equal(xr.concat(originals, "time"), opened(combined))
 
 
+@FASTPARQUET
 def test_a_mapper_as_output(files, tmp_path):
     """`LazyReferenceMapper.create` as `out=`: filled, flushed, and opened by partition."""
     paths, expected = files
@@ -199,6 +203,7 @@ def opened_lazily(root) -> xr.Dataset:
     return xr.open_dataset(fs.get_mapper(), engine="zarr", backend_kwargs={"consolidated": False}).load()
 
 
+@FASTPARQUET
 @pytest.mark.parametrize("form", ["dict", "json"])
 def test_references_to_parquet(files, tmp_path, form):
     """`refs_to_dataframe` takes a dictionary or a JSON, and what it writes opens lazily."""

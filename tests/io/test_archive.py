@@ -150,8 +150,8 @@ def test_names_with_a_dot_are_the_same(tmp_path):
         ("zip", b"PK\x05\x06" + b"\xff" * 18, "a", FormatError, "ZIP"),
     ],
 )
-def test_what_is_no_range_is_refused(tmp_path, name, content, member, error, match):
-    """Compressed members, directories, missing members and files that are no archives are refused, each with its reason."""
+def test_what_is_no_range_is_refused(tmp_path, name, content, member, *, error, match):
+    """Compressed members, directories, missing members and what is no archive are refused, each with its reason."""
     path = tmp_path / "archive"
     path.write_bytes(content)
     with pytest.raises(error, match=match):

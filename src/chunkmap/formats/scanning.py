@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from chunkmap.formats import find_format, sniff
+from chunkmap.formats import Format, find_format, sniff
 from chunkmap.io import Source, members, open_source, outermost
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import dereference
@@ -27,14 +27,16 @@ def scan(
 
     `file` is a local path, a URL that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`, or an open binary
     file. References call it `url`, where that is given. The format is told from its first bytes, unless `format` names
-    it; what else is given goes to the format's scanner. References to a member of an archive are ranges of the archive.
+    it; what else is given goes to the format's scanner. References to a member of an archive are ranges of the archive,
+    unless `url` names a file that is no member.
     """
-    scanner = None if format is None else find_format(format).scan
+    named = None if format is None else find_format(format)
     source = open_source(file, url=url, storage_options=storage_options)
     try:
-        scanner = scanner or sniff(source).scan
-        _check_options(scanner, options)
-        return _outside(scanner(source, **options), source)
+        found = named or sniff(source)
+        _check_options(found, options)
+        refs = found.scan(source, **options)
+        return refs if url is not None and "::" not in url else _outside(refs, source)
     finally:
         source.close()
 
@@ -48,9 +50,8 @@ def _outside(refs: ReferenceSet, source: Source) -> ReferenceSet:
     return dereference(refs, inside, {archive.url: archive.target()})
 
 
-def _check_options(scanner: Callable[..., ReferenceSet], options: Mapping[str, Any]) -> None:
-    known = [p.name for p in inspect.signature(scanner).parameters.values() if p.kind is p.KEYWORD_ONLY]
+def _check_options(found: Format, options: Mapping[str, Any]) -> None:
+    known = [p.name for p in inspect.signature(found.scan).parameters.values() if p.kind is p.KEYWORD_ONLY]
     for name in options:
         if name not in known:
-            where = scanner.__module__.rpartition(".")[2]
-            raise TypeError(f"scan() of {where}: no option {name!r}; its options are {', '.join(known)}")
+            raise TypeError(f"scan() of {found.name}: no option {name!r}; its options are {', '.join(known)}")

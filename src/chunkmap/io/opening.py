@@ -37,7 +37,9 @@ def open_source(
     kind, rest = path.partition("://")[::2]
     if kind in ARCHIVES and "::" in rest:
         member, _, outer = rest.partition("::")
-        return open_member(kind, member, open_source(outer, storage_options=_below(kind, storage_options)), name)
+        outer_name = name.partition("::")[2] or outer
+        archive = open_source(outer, url=outer_name, storage_options=_below(kind, storage_options))
+        return open_member(kind, member, archive, name)
     try:
         fs, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
     except (ValueError, ImportError, OSError, TypeError) as error:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,14 +120,6 @@ def run_many(readings: Sequence[Reading], *, tally: Tally | None = None) -> list
         for file in waiting:
             file.resume()
     return [file.outcome for file in files]
-
-
-class _Bytes(Protocol):
-    """Answers requests for the bytes of one file; None means not yet."""
-
-    def span(self, span: Span) -> memoryview | None: ...
-
-    def rows(self, gather: Gather) -> NDArray[np.uint8] | None: ...
 
 
 class _Mapped:

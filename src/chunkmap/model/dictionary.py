@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import itertools
 import json
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -182,7 +183,8 @@ def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
         return value
     for name, text in templates.items():
         value = value.replace("{{" + name + "}}", text).replace("{{ " + name + " }}", text)
-    if "{{" in value and not value.lstrip().startswith("{"):
+    is_document = value.lstrip().startswith("{") and not value.lstrip().startswith("{{")
+    if "{{" in value and not is_document:
         raise Unsupported(
             f"a template in {value!r} is not one of {sorted(templates)}, or calls a function, which is not run",
             feature="template",
@@ -193,7 +195,7 @@ def expand_templates(value: Any, templates: Mapping[str, str]) -> Any:
 def decode_inline(value: Any) -> bytes:
     """The bytes that a dictionary holds inline: text, `base64:` text, bytes, or a JSON document."""
     if isinstance(value, str):
-        return base64.standard_b64decode(value[len(_BASE64) :]) if value.startswith(_BASE64) else value.encode()
+        return base64.b64decode(value[len(_BASE64) :], validate=True) if value.startswith(_BASE64) else value.encode()
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if hasattr(value, "to_bytes") and not isinstance(value, int):
@@ -217,21 +219,27 @@ def _unwrap(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str
 
 
 def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[list[str], list[Any]]]]:
-    """Documents by key, and chunks by the path before the last `/`."""
+    """Documents by key, and chunks by the path before the last `/`: runs of keys with one path, as sets have them."""
     texts: dict[str, Any] = {}
     chunks: dict[str, tuple[list[str], list[Any]]] = {}
-    for key, value in refs.items():
-        parent, _, name = key.rpartition("/")
-        if name in _DOCUMENTS:
-            texts[key] = value
-            continue
-        if name == "zarr.json":
-            raise Unsupported(f"{key}: the set is of Zarr v3; only v2 is read", feature="Zarr v3 references")
-        if parent not in chunks:
-            chunks[parent] = ([], [])
-        names, values = chunks[parent]
-        names.append(name)
-        values.append(value)
+    keys, values = list(refs), list(refs.values())
+    stop = 0
+    for parent, run in itertools.groupby([key[: key.rfind("/") + 1] for key in keys]):
+        start, stop = stop, stop + len(list(run))
+        names, own = [key[len(parent) :] for key in keys[start:stop]], values[start:stop]
+        found = _DOCUMENTS.intersection(names)
+        if found:
+            texts.update((parent + name, value) for name, value in zip(names, own, strict=True) if name in found)
+            rest = [pair for pair in zip(names, own, strict=True) if pair[0] not in found]
+            names, own = [name for name, _ in rest], [value for _, value in rest]
+        if "zarr.json" in names:
+            raise Unsupported(
+                f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references"
+            )
+        if names:
+            owned = chunks.setdefault(parent[:-1], ([], []))
+            owned[0].extend(names)
+            owned[1].extend(own)
     return texts, chunks
 
 
@@ -248,6 +256,9 @@ def _owners(
             numbers = f"{last}.{numbers}"
         if path not in known:
             raise StorageError(f"{parent}/{names[0]}: a chunk key without an array: no {parent}/.zarray in the set")
+        if path not in owners and not numbers:
+            owners[path] = (names, values)
+            continue
         owned = owners.setdefault(path, ([], []))
         owned[0].extend([numbers + name for name in names] if numbers else names)
         owned[1].extend(values)

@@ -80,8 +80,6 @@ class ChunkManifest:
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.grid_shape, self.sources, self.source, self.offset, self.length, self.index)
 
-    # ------------------------------------------------------------------ building
-
     @classmethod
     def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
         """A manifest without a chunk: it costs nothing, however large the grid."""
@@ -152,8 +150,6 @@ class ChunkManifest:
             None if whole else np.ascontiguousarray(index, index_dtype(size)),
         )
 
-    # ------------------------------------------------------------------ looking
-
     def __len__(self) -> int:
         return len(self.source)
 
@@ -197,9 +193,8 @@ class ChunkManifest:
     def nbytes(self) -> int:
         """Bytes held in memory by the columns and by inline data, without the text of the URLs."""
         columns = (self.source, self.offset, self.length, self.index)
-        return sum(c.nbytes for c in columns if c is not None) + sum(
-            len(s) for s in self.sources if isinstance(s, bytes)
-        )
+        inline = sum(len(s) for s in self.sources if isinstance(s, bytes))
+        return inline + sum(c.nbytes for c in columns if c is not None)
 
     @property
     def is_inline(self) -> NDArray[np.bool_]:
@@ -235,14 +230,11 @@ class ChunkManifest:
 
     def row_at(self, coord: Sequence[int] | int) -> int | None:
         """The row of a grid cell, given by its coordinates or by its position; None where there is no chunk."""
-        if isinstance(coord, int):
-            position = coord
-        else:
+        position = coord if isinstance(coord, int) else 0
+        if not isinstance(coord, int):
             if len(coord) != self.ndim or not all(0 <= c < n for c, n in zip(coord, self.grid_shape, strict=True)):
                 raise IndexError(f"chunk index {tuple(coord)} lies outside the grid {self.grid_shape}")
-            position = 0
-            for c, n in zip(coord, self.grid_shape, strict=True):
-                position = position * n + c
+            position = linear_cell(coord, self.grid_shape)
         if self.index is None:
             return position
         row = int(np.searchsorted(self.index, position))
@@ -269,8 +261,6 @@ class ChunkManifest:
         if not isinstance(source, bytes):
             raise TypeError(f"row {row} is a range of {source!r}, not inline data")
         return source[offset : offset + length]
-
-    # ------------------------------------------------------------------ changing
 
     def positions_in(self, grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> NDArray[Any]:
         """Row -> position in a larger grid, when the cells of this one go to `cells` (see `chunkmap.model.placement`).
@@ -343,7 +333,6 @@ class ChunkManifest:
             if isinstance(source, str) and source in targets:
                 moved[number], base[number], size[number] = targets[source]
         whole, bound = self.length == np.uint64(WHOLE_FILE), size[self.source]
-        length = np.where(whole, bound, self.length)
         outside = ~whole & ((self.length > bound) | (self.offset > bound - np.minimum(self.length, bound)))
         if outside.any():
             row = self.row(int(np.flatnonzero(outside)[0]))
@@ -354,7 +343,7 @@ class ChunkManifest:
             sources=table.sources,
             source=numbers[self.source],
             offset=self.offset + base[self.source],
-            length=length,
+            length=np.where(whole, bound, self.length),
         )
 
     def with_inline(self, rows: NDArray[Any], data: Iterable[bytes]) -> ChunkManifest:

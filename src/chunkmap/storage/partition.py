@@ -13,6 +13,7 @@ wrongly.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = ["check_rows", "decode_partition", "encode_partition"]
 
 _BASE64: Final = b"base64:"
 _LARGEST: Final = 2**63 - 1
+_LARGEST_BINARY: Final = 2**31 - 1
 _FIELDS: Final = (
     pa.field("path", pa.dictionary(pa.int32(), pa.string())),
     pa.field("offset", pa.int64(), nullable=False),
@@ -74,7 +76,7 @@ def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: sli
             raw[int(position[row])] = _encode_raw(chunks.inline_bytes(rows.start + row))
         for row in np.flatnonzero(nothing).tolist():
             raw[int(position[row])] = b""
-        columns.append(pa.array(raw, pa.binary()))
+        columns.append(_binary(pa.binary(), raw))
         schema = _RANGES_AND_RAW
     return _to_bytes(pa.Table.from_arrays(columns, schema=schema))
 
@@ -96,16 +98,40 @@ def _paths(
     missing = np.ones(ncells, np.bool_)
     numbers[position[ranged]] = rank[inverse]
     missing[position[ranged]] = False
-    urls = pa.array([chunks.sources[number] for number in used[order].tolist()], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=missing), urls)
+    urls = _binary(pa.string(), [str(chunks.sources[number]).encode() for number in used[order].tolist()])
+    return pa.DictionaryArray.from_arrays(_numbers(pa.int32(), numbers, missing), urls)
 
 
 def _spread(values: NDArray[Any], position: NDArray[np.int64], ncells: int) -> pa.Array:
     if len(values) == ncells:
-        return pa.array(values.astype(np.int64))
+        return _numbers(pa.int64(), values.astype(np.int64))
     column = np.zeros(ncells, np.int64)
     column[position] = values
-    return pa.array(column)
+    return _numbers(pa.int64(), column)
+
+
+# Arrow's arrays are put together from their buffers: `pyarrow.array` imports pandas, for a quarter of a second.
+
+
+def _numbers(kind: pa.DataType, values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [_validity(missing), pa.py_buffer(values)])
+
+
+def _binary(kind: pa.DataType, pieces: Sequence[bytes | None]) -> pa.Array:
+    """Texts or bytes one after the other, and where each ends."""
+    stops = np.cumsum([0, *(len(piece or b"") for piece in pieces)])
+    if int(stops[-1]) > _LARGEST_BINARY:
+        raise StorageError(f"{int(stops[-1])} bytes are held inline in one partition; write smaller ones (record_size)")
+    missing = np.array([piece is None for piece in pieces], np.bool_)
+    data = b"".join(piece or b"" for piece in pieces)
+    buffers = [_validity(missing), pa.py_buffer(stops.astype(np.int32)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(kind, len(pieces), buffers)
+
+
+def _validity(missing: NDArray[np.bool_] | None) -> pa.Buffer | None:
+    if missing is None or not bool(missing.any()):
+        return None
+    return pa.py_buffer(np.packbits(~missing, bitorder="little"))
 
 
 def _to_bytes(table: pa.Table) -> bytes:

@@ -13,7 +13,7 @@ from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, visible
-from chunkmap.formats.hdf5.objects import Dataset
+from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, read_stored
 from chunkmap.formats.hdf5.vlen_strings import VLEN_UTF8, embed_strings
 from chunkmap.io.rounds import Parser
@@ -54,9 +54,11 @@ def represent(file: File, name: str, dataset: Dataset, dims: Dimensions, options
     """The array that a dataset is, or why it is none."""
     problems = attribute_problems(dataset.attributes)
     try:
-        array = yield from _array(file, name, dataset, dims, options, problems)
+        array = yield from _array(file, name, dataset, dims, options=options, problems=problems)
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
+    except BROKEN as error:
+        raise located(file, dataset.address, error) from error
     return Represented(array, problems)
 
 
@@ -69,7 +71,7 @@ def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
 
 
 def _array(
-    file: File, name: str, dataset: Dataset, dims: Dimensions, options: Options, problems: list[tuple[str, str]]
+    file: File, name: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
 ) -> Parser[ManifestArray]:
     datatype = dataset.datatype
     if datatype.is_vlen and datatype.is_string:
@@ -77,7 +79,7 @@ def _array(
         if options.vlen_encode == "embed":
             chunks = yield from embed_strings(file, stored, dataset.fill_value)
             return _object_array(dataset, dims, Stored(stored.chunk_shape, (VLEN_UTF8,), chunks))
-        dtype, inner = np.dtype("S16"), ()
+        dtype, inner = np.dtype("S16"), tuple[int, ...]()
     else:
         dtype, inner = element_dtype(datatype)
         stored = grown((yield from read_stored(file, dataset)), dims.shape)
@@ -137,7 +139,7 @@ def element_dtype(datatype: Datatype) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
     Zarr v2 knows no gaps between the members of a structure: they become members of their own.
     """
-    dtype, inner = require_dtype(datatype), ()
+    dtype, inner = require_dtype(datatype), tuple[int, ...]()
     if dtype.subdtype is not None:
         dtype, inner = dtype.subdtype
     return (_without_gaps(dtype) if dtype.names else dtype), inner

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.errors import FormatError, Unsupported
+from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
 from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
@@ -26,7 +26,7 @@ from chunkmap.formats.hdf5.messages import parse_dataspace
 from chunkmap.formats.hdf5.object_header import Message, resolve_shared
 from chunkmap.io.rounds import Parser
 
-__all__ = ["Attributes", "FILL_VALUE", "References", "read_attributes"]
+__all__ = ["FILL_VALUE", "Attributes", "References", "read_attributes"]
 
 ATTRIBUTE: Final = 0x0C
 ATTRIBUTE_INFO: Final = 0x15
@@ -110,7 +110,7 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
 
 
 def _read_dense(file: File, body: memoryview) -> Parser[list[memoryview]]:
-    """Attribute info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, B-tree of order."""
+    """Attribute info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, of order."""
     heap, names = u64_pair(body, 4 if body[1] & 1 else 2)
     if heap == UNDEFINED:
         return []

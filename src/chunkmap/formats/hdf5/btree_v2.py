@@ -42,7 +42,10 @@ def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[ND
         nodes = yield file.gather(addresses, node_size)
         _check_nodes(file, nodes, b"BTIN" if level else b"BTLF", address)
         pointer = sum(widths[level]) if level else 0
-        _check_counts(file, counts, node_size, record_size, pointer, address)
+        most = (node_size - _NODE_OVERHEAD - pointer) // (record_size + pointer)
+        if int(counts.max()) > most:
+            found_most = int(counts.max())
+            raise file.error(f"a node of the B-tree claims {found_most} records, it has room for {most}", address)
         found.append(_records(nodes, counts, record_size))
         if level:
             addresses, counts = _children(nodes, counts, record_size, widths[level])
@@ -78,20 +81,11 @@ def _check_nodes(file: File, nodes: NDArray[np.uint8], signature: bytes, address
         raise file.error(f"a node of the B-tree does not begin with {signature.decode()!r}", address)
 
 
-def _check_counts(
-    file: File, counts: NDArray[np.int64], node_size: int, record_size: int, pointer: int, address: int
-) -> None:
-    most = (node_size - _NODE_OVERHEAD - pointer) // (record_size + pointer)
-    if int(counts.max()) > most:
-        raise file.error(f"a node of the B-tree claims {int(counts.max())} records, it has room for {most}", address)
-
-
 def _records(nodes: NDArray[np.uint8], counts: NDArray[np.int64], record_size: int) -> NDArray[np.uint8]:
     most = int(counts.max())
     records = nodes[:, _NODE_PREFIX : _NODE_PREFIX + most * record_size].reshape(len(nodes), most, record_size)
-    if len(nodes) == 1:
-        return records[0]
-    return records[np.arange(most) < counts[:, None]]
+    there: NDArray[np.uint8] = records[0] if len(nodes) == 1 else records[np.arange(most) < counts[:, None]]
+    return there
 
 
 def _children(

@@ -124,10 +124,13 @@ def from_scaled(file: File, grid: Grid, coords: NDArray[np.uint64], elements: El
     within = coords < np.array(grid.now, np.uint64)
     strides = [math.prod(grid.now[axis + 1 :]) for axis in range(grid.rank)]
     positions = coords @ np.array(strides, np.uint64) if grid.rank else np.zeros(len(coords), np.uint64)
-    return _finish(file, positions, None if within.all() else within.all(axis=1), elements)
+    inside: NDArray[np.bool_] | None = None if within.all() else np.logical_and.reduce(within, axis=1)
+    return _finish(file, positions, inside, elements)
 
 
-def _finish(file: File, positions: NDArray[np.uint64], inside: NDArray[np.bool_] | None, elements: Elements) -> ChunkTable:
+def _finish(
+    file: File, positions: NDArray[np.uint64], inside: NDArray[np.bool_] | None, elements: Elements
+) -> ChunkTable:
     """Chunks outside the dataset, left over from when it was larger, do not count; all others must be in the file."""
     addresses, sizes, masks = elements
     if inside is not None and not inside.all():

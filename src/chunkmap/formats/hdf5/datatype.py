@@ -137,11 +137,11 @@ def _float(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     return Datatype(head.size, np.dtype(f"{_order(head.bits)}f{head.size}")), place + 12
 
 
-def _time(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
+def _time(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     return Datatype(head.size, lacks="time"), place + 2
 
 
-def _string(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
+def _string(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Bits 0-3: padding; 4-7: character set."""
     return Datatype(head.size, np.dtype(f"S{head.size}"), is_string=True, padding=head.bits & 15), place
 
@@ -203,7 +203,7 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
     return Datatype(size, dtype, members=members)
 
 
-def _reference(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
+def _reference(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Bits 0-3: type of the reference, 0 is an object reference."""
     is_object = head.bits & 15 == 0 and head.size == 8
     return Datatype(head.size, lacks="reference", is_reference=is_object), place

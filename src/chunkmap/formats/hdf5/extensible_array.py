@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.formats.hdf5.file import UNDEFINED, File
-from chunkmap.formats.hdf5.fixed_array import Rows
+from chunkmap.formats.hdf5.fixed_array import Rows, page_numbers
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_extensible_array"]
@@ -184,5 +184,4 @@ def _split_data_block(header: _Header, block: _DataBlock, content: NDArray[np.ui
     stride = header.page * header.element + _CHECKSUM
     pages = content[header.prefix + _CHECKSUM :][: len(block.pages) * stride].reshape(len(block.pages), stride)
     rows = pages[block.pages, : header.page * header.element].reshape(-1, header.element)
-    firsts = np.flatnonzero(block.pages).astype(np.uint64) * np.uint64(header.page) + np.uint64(block.first)
-    return (firsts[:, None] + np.arange(header.page, dtype=np.uint64)).ravel(), rows
+    return page_numbers(block.pages, header.page) + np.uint64(block.first), rows

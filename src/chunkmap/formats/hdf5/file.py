@@ -47,7 +47,8 @@ class File:
         offset = address + self.base
         if address == UNDEFINED or offset + need > self.size:
             raise TruncatedFile(
-                f"expected {need} bytes, but the file has only {self.size} in all; it is cut short or the address is wrong",
+                f"expected {need} bytes, but the file has only {self.size} in all;"
+                " it is cut short or the address is wrong",
                 url=self.url,
                 offset=offset,
             )

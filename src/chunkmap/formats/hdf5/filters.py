@@ -16,7 +16,7 @@ from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.messages import Filter
 from chunkmap.model import CodecConfig
 
-__all__ = ["codecs_of", "decode", "encode"]
+__all__ = ["codec_objects", "codecs_of", "decode", "encode"]
 
 _NAMES: Final[Mapping[int, str]] = {
     4: "szip",
@@ -41,18 +41,23 @@ _DAMAGED: Final = (zlib.error, RuntimeError, ValueError, TypeError, OSError, EOF
 _BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", None, "zlib", "zstd")
 
 
-def codecs_of(filters: Sequence[Filter], mask: int, itemsize: int) -> tuple[CodecConfig, ...]:
+def codecs_of(filters: Sequence[Filter], mask: int) -> tuple[CodecConfig, ...]:
     """The codecs, in the order of encoding, of chunks that were written with this filter mask.
 
     Raises Unsupported naming the filter that has no codec.
 
-    >>> codecs_of([Filter(2, False, "", (8,)), Filter(1, False, "", (4,))], 0, 8)
+    >>> codecs_of([Filter(2, False, "", (8,)), Filter(1, False, "", (4,))], 0)
     ({'id': 'shuffle', 'elementsize': 8}, {'id': 'zlib', 'level': 4})
-    >>> codecs_of([Filter(2, False, "", (8,)), Filter(1, False, "", (4,))], 1, 8)
+    >>> codecs_of([Filter(2, False, "", (8,)), Filter(1, False, "", (4,))], 1)
     ({'id': 'zlib', 'level': 4},)
     """
     kept = [f for number, f in enumerate(filters) if not mask >> number & 1]
-    return tuple(_codec(f, itemsize) for f in kept)
+    return tuple(_codec(f) for f in kept)
+
+
+def codec_objects(filters: Sequence[Filter]) -> list[Any]:
+    """The same as objects of numcodecs."""
+    return [numcodecs.get_codec(dict(codec)) for codec in codecs_of(filters, 0)]
 
 
 def decode(codecs: Sequence[CodecConfig], data: bytes | memoryview) -> bytes:
@@ -66,9 +71,12 @@ def decode(codecs: Sequence[CodecConfig], data: bytes | memoryview) -> bytes:
 
 
 def encode(codecs: Sequence[CodecConfig], data: bytes) -> bytes:
-    """The bytes of a chunk as its filters store them."""
-    for codec in codecs:
-        data = numcodecs.get_codec(dict(codec)).encode(data)
+    """The bytes of a chunk as its filters store them. Raises Unsupported when the filters do not take them."""
+    try:
+        for codec in codecs:
+            data = numcodecs.get_codec(dict(codec)).encode(data)
+    except _DAMAGED as error:
+        raise Unsupported(f"its filters do not take its chunks: {error}", feature="damaged filter") from error
     return _plain(data)
 
 
@@ -77,9 +85,9 @@ def _plain(data: Any) -> bytes:
     return np.ascontiguousarray(data).tobytes() if isinstance(data, np.ndarray) else bytes(data)
 
 
-def _codec(filter_: Filter, itemsize: int) -> CodecConfig:
+def _codec(filter_: Filter) -> CodecConfig:
     if filter_.identifier in _CODECS:
-        return _CODECS[filter_.identifier](filter_, itemsize)
+        return _CODECS[filter_.identifier](filter_)
     name = _NAMES.get(filter_.identifier) or filter_.name or "unnamed"
     raise Unsupported(
         f"its chunks are written with the filter {name!r} ({filter_.identifier}), which no Zarr codec decodes",
@@ -91,23 +99,19 @@ def _value(filter_: Filter, number: int, default: int) -> int:
     return filter_.values[number] if number < len(filter_.values) else default
 
 
-def _deflate(filter_: Filter, itemsize: int) -> CodecConfig:
+def _deflate(filter_: Filter) -> CodecConfig:
     return {"id": "zlib", "level": min(_value(filter_, 0, 1), 9)}
 
 
-def _shuffle(filter_: Filter, itemsize: int) -> CodecConfig:
-    return {"id": "shuffle", "elementsize": _value(filter_, 0, itemsize)}
+def _shuffle(filter_: Filter) -> CodecConfig:
+    return {"id": "shuffle", "elementsize": _value(filter_, 0, 1)}
 
 
-def _fletcher32(filter_: Filter, itemsize: int) -> CodecConfig:
-    return {"id": "fletcher32"}
-
-
-def _bzip2(filter_: Filter, itemsize: int) -> CodecConfig:
+def _bzip2(filter_: Filter) -> CodecConfig:
     return {"id": "bz2", "level": min(max(_value(filter_, 0, 9), 1), 9)}
 
 
-def _blosc(filter_: Filter, itemsize: int) -> CodecConfig:
+def _blosc(filter_: Filter) -> CodecConfig:
     """Client data: filter and Blosc version, element size, chunk size, level, shuffle, compressor."""
     number = _value(filter_, 6, 0)
     name = _BLOSC_COMPRESSORS[number] if number < len(_BLOSC_COMPRESSORS) else None
@@ -122,14 +126,14 @@ def _blosc(filter_: Filter, itemsize: int) -> CodecConfig:
     }
 
 
-def _zstd(filter_: Filter, itemsize: int) -> CodecConfig:
+def _zstd(filter_: Filter) -> CodecConfig:
     return {"id": "zstd", "level": min(_value(filter_, 0, 3), 22)}
 
 
-_CODECS: Final[Mapping[int, Callable[[Filter, int], CodecConfig]]] = {
+_CODECS: Final[Mapping[int, Callable[[Filter], CodecConfig]]] = {
     1: _deflate,
     2: _shuffle,
-    3: _fletcher32,
+    3: lambda _: {"id": "fletcher32"},
     307: _bzip2,
     32001: _blosc,
     32015: _zstd,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chunkmap.formats.hdf5.file import UNDEFINED, File
 from chunkmap.io.rounds import Parser
 
-__all__ = ["Rows", "read_fixed_array"]
+__all__ = ["Rows", "page_numbers", "read_fixed_array"]
 
 Rows = tuple[NDArray[np.uint64], NDArray[np.uint8]]
 """Numbers of elements, and their bytes as rows."""
@@ -47,6 +47,13 @@ def read_fixed_array(file: File, address: int) -> Parser[Rows]:
     return _written_pages(content[start:], _bits(content[_PREFIX : _PREFIX + bitmap])[:pages], count, page, entry)
 
 
+def page_numbers(written: NDArray[np.bool_], page: int) -> NDArray[np.uint64]:
+    """Numbers of the elements in the pages that were written, each of `page` elements."""
+    firsts = np.flatnonzero(written).astype(np.uint64) * np.uint64(page)
+    numbers: NDArray[np.uint64] = np.add.outer(firsts, np.arange(page, dtype=np.uint64)).ravel()
+    return numbers
+
+
 def _bits(bitmap: NDArray[Any]) -> NDArray[np.bool_]:
     """Page init flags, the most significant bit first."""
     return np.unpackbits(bitmap).astype(np.bool_)
@@ -57,8 +64,7 @@ def _written_pages(content: NDArray[np.uint8], written: NDArray[np.bool_], count
     whole, stride = len(written) - 1, page * entry + _CHECKSUM
     full = content[: whole * stride].reshape(whole, stride)[:, : page * entry].reshape(whole, page, entry)
     rows = full[written[:-1]].reshape(-1, entry)
-    firsts = np.flatnonzero(written[:-1]).astype(np.uint64) * np.uint64(page)
-    numbers = (firsts[:, None] + np.arange(page, dtype=np.uint64)).ravel()
+    numbers = page_numbers(written[:-1], page)
     if written[-1]:
         last = content[whole * stride :][: (count - whole * page) * entry].reshape(-1, entry)
         rows = np.concatenate([rows, last])

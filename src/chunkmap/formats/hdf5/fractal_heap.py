@@ -31,6 +31,13 @@ class _Block(NamedTuple):
     address: int
 
 
+class _Managed(NamedTuple):
+    """The heap's own space: where each direct block begins in it, and its bytes."""
+
+    starts: list[int]
+    contents: list[memoryview]
+
+
 class _Indirect(NamedTuple):
     """An indirect block still to be read."""
 
@@ -69,6 +76,29 @@ def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parse
     """The objects with these heap IDs (rows of bytes), in order."""
     block = yield file.span(address, _HEADER_SIZE, 160)
     header = _parse_header(file, address, block)
+    managed = yield from _read_blocks(file, address, header)
+    objects: list[memoryview] = []
+    huge: dict[int, bytes] = {}
+    for number, raw in enumerate(_rows_as_bytes(identifiers)):
+        kind = raw[0] >> 4 & 3
+        if kind == _MANAGED:
+            objects.append(_managed(file, address, header, managed, raw))
+        elif kind == _TINY:
+            objects.append(memoryview(raw)[1 : 2 + (raw[0] & 15)])
+        elif kind == _HUGE:
+            huge[number] = raw[1:]
+            objects.append(memoryview(b""))
+        else:
+            raise file.error(f"expected a heap ID of type 0, 1 or 2, found {kind}", address)
+    if huge:
+        contents = yield from _read_huge(file, address, header, list(huge.values()))
+        for number, content in zip(huge, contents, strict=True):
+            objects[number] = content
+    return objects
+
+
+def _read_blocks(file: File, address: int, header: _Header) -> Parser[_Managed]:
+    """Every direct block of a heap."""
     blocks: list[_Block] = []
     if header.root != UNDEFINED:
         if header.root_rows == 0:
@@ -80,25 +110,7 @@ def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parse
     contents = (yield [file.span(b.address, b.size) for b in blocks]) if blocks else []
     for found, content in zip(blocks, contents, strict=True):
         file.expect(content, b"FHDB", found.address)
-    starts = [b.start for b in blocks]
-    objects: list[memoryview] = []
-    huge: dict[int, bytes] = {}
-    for number, raw in enumerate(_rows_as_bytes(identifiers)):
-        kind = raw[0] >> 4 & 3
-        if kind == _MANAGED:
-            objects.append(_managed(file, address, header, raw, starts, contents))
-        elif kind == _TINY:
-            objects.append(memoryview(raw)[1 : 2 + (raw[0] & 15)])
-        elif kind == _HUGE:
-            huge[number] = raw[1:]
-            objects.append(memoryview(b""))
-        else:
-            raise file.error(f"expected a heap ID of type 0, 1 or 2, found {kind}", address)
-    if huge:
-        found = yield from _read_huge(file, address, header, list(huge.values()))
-        for number, content in zip(huge, found, strict=True):
-            objects[number] = content
-    return objects
+    return _Managed([b.start for b in blocks], contents)
 
 
 def _rows_as_bytes(rows: NDArray[np.uint8]) -> list[bytes]:
@@ -126,18 +138,16 @@ def _read_huge(file: File, address: int, header: _Header, identifiers: list[byte
     return contents
 
 
-def _managed(
-    file: File, address: int, header: _Header, raw: bytes, starts: list[int], contents: list[memoryview]
-) -> memoryview:
+def _managed(file: File, address: int, header: _Header, blocks: _Managed, raw: bytes) -> memoryview:
     """Heap ID of a managed object: version and type, offset, length."""
     split = 1 + header.offset_size
     offset = int.from_bytes(raw[1:split], "little")
     length = int.from_bytes(raw[split : split + header.length_size], "little")
-    number = bisect_right(starts, offset) - 1
+    number = bisect_right(blocks.starts, offset) - 1
     if number >= 0:
-        place = offset - starts[number]
-        if place + length <= len(contents[number]):
-            return contents[number][place : place + length]
+        place = offset - blocks.starts[number]
+        if place + length <= len(blocks.contents[number]):
+            return blocks.contents[number][place : place + length]
     raise file.error(f"expected {length} bytes at offset {offset} of a fractal heap, found no block there", address)
 
 
@@ -156,9 +166,7 @@ def _parse_header(file: File, address: int, block: memoryview) -> _Header:
     if rows > _MOST_ROWS or start_size > file.size:
         raise file.error(f"a fractal heap claims {rows} rows of blocks from {start_size} bytes up", address)
     length_size = max(1, (min(largest, most_managed).bit_length() + 7) // 8)
-    return _Header(
-        width, start_size, largest, (bits + 7) // 8, length_size, root, rows, identifier_size, huge_index
-    )
+    return _Header(width, start_size, largest, (bits + 7) // 8, length_size, root, rows, identifier_size, huge_index)
 
 
 def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Block]]:

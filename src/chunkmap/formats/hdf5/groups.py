@@ -56,7 +56,7 @@ def read_links(file: File, messages: list[Message]) -> Parser[list[Link]]:
 
 
 def _parse_link(file: File, body: memoryview) -> Link:
-    """Version, flags, type (bit 3), creation order (bit 2), character set (bit 4), length of name, name, information."""
+    """Version, flags, type (bit 3), creation order (bit 2), character set (bit 4), length of name, name."""
     version, flags, place = body[0], body[1], 2
     if version != 1:
         raise file.error(f"expected a link message of version 1, found {version}", 0)
@@ -138,7 +138,7 @@ def _read_group_tree(file: File, tree: int, root: memoryview, size: int) -> Pars
 def _parse_symbol_node(file: File, address: int, block: memoryview, names: bytes) -> list[Link]:
     """Signature, version, reserved, number of symbols; entries of 40 bytes.
 
-    Entry: link name offset, object header address, cache type, reserved, scratch pad (a soft link: offset of its value).
+    Entry: link name offset, object header address, cache type, reserved, scratch pad (soft link: its value).
     """
     file.expect(block, b"SNOD", address)
     (count,) = u16(block, 6)

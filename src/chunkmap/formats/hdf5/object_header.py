@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass, field
 from typing import Final
 
 from chunkmap.errors import FormatError
@@ -63,33 +64,42 @@ def resolve_shared(file: File, message: Message) -> Parser[memoryview]:
     raise file.error(f"expected a shared message of type {kind:#x}, found none", address)
 
 
+@dataclass(slots=True)
+class _Collected:
+    """What was found of one header so far."""
+
+    address: int
+    budget: int
+    """Bytes that continuation blocks may still have, so that they cannot go round in circles."""
+    messages: list[Message] = field(default_factory=list)
+    continued: list[tuple[int, int]] = field(default_factory=list)
+    """Continuation blocks still to be read: address and length."""
+
+    def take_continued(self, file: File) -> list[tuple[int, int]]:
+        """The continuation blocks that the last ones led to."""
+        found, self.continued = self.continued, []
+        self.budget -= sum(16 + length for _, length in found)
+        if self.budget < 0:
+            raise file.error("the continuation blocks of an object header are longer than the file", self.address)
+        return found
+
+
 def _read_version_1(file: File, address: int, block: memoryview) -> Parser[list[Message]]:
     # version, reserved, total number of header messages, object reference count, object header size
     count, _, size = _prefix_v1(block)
     if len(block) < 16 + size:
         block = yield file.span(address, 16 + size)
-    messages: list[Message] = []
+    collected = _Collected(address, file.size)
     blocks = [block[16 : 16 + size]]
-    budget = file.size
     while blocks:
-        continued: list[tuple[int, int]] = []
         for part in blocks:
-            count = _split_version_1(file, address, part, count, messages, continued)
-        budget -= sum(16 + length for _, length in continued)
-        if budget < 0:
-            raise file.error("the continuation blocks of an object header are longer than the file", address)
+            count = _split_version_1(file, collected, part, count)
+        continued = collected.take_continued(file)
         blocks = (yield [file.span(*where) for where in continued]) if continued and count > 0 else []
-    return messages
+    return collected.messages
 
 
-def _split_version_1(
-    file: File,
-    address: int,
-    part: memoryview,
-    count: int,
-    messages: list[Message],
-    continued: list[tuple[int, int]],
-) -> int:
+def _split_version_1(file: File, collected: _Collected, part: memoryview, count: int) -> int:
     """Header message: type, size of data, flags, reserved, data. Gives the number of messages still to come."""
     place, end = 0, len(part) - 8
     while place <= end and count > 0:
@@ -98,12 +108,14 @@ def _split_version_1(
         count -= 1
         place += 8 + size
         if place > end + 8:
-            raise file.error(f"a message of type {kind:#x} reaches past the end of its object header", address)
+            raise file.error(
+                f"a message of type {kind:#x} reaches past the end of its object header", collected.address
+            )
         if kind == _CONTINUATION:
-            continued.append(u64_pair(body))
+            collected.continued.append(u64_pair(body))
         elif kind:
             _check_known(file, kind, flags)
-            messages.append((kind, flags, body))
+            collected.messages.append((kind, flags, body))
     return count
 
 
@@ -119,32 +131,21 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
     if len(block) < place + size:
         block = yield file.span(address, place + size)
     header = 6 if flags & 4 else 4
-    messages: list[Message] = []
+    collected = _Collected(address, file.size)
     blocks = [block[place : place + size]]
-    budget = file.size
     while blocks:
-        continued: list[tuple[int, int]] = []
         for part in blocks:
-            _split_version_2(file, address, part, header, messages, continued)
-        budget -= sum(16 + length for _, length in continued)
-        if budget < 0:
-            raise file.error("the continuation blocks of an object header are longer than the file", address)
+            _split_version_2(file, collected, part, header)
+        continued = collected.take_continued(file)
         parts = (yield [file.span(*where) for where in continued]) if continued else []
         for part, (where, _) in zip(parts, continued, strict=True):
             file.expect(part, b"OCHK", where)
         # Continuation block: signature "OCHK", messages, gap, checksum
         blocks = [part[4 : length - 4] for part, (_, length) in zip(parts, continued, strict=True)]
-    return messages
+    return collected.messages
 
 
-def _split_version_2(
-    file: File,
-    address: int,
-    part: memoryview,
-    header: int,
-    messages: list[Message],
-    continued: list[tuple[int, int]],
-) -> None:
+def _split_version_2(file: File, collected: _Collected, part: memoryview, header: int) -> None:
     """Header message: type, size of data, flags, creation order (optional), data."""
     place, end = 0, len(part) - header
     while place <= end:
@@ -152,12 +153,14 @@ def _split_version_2(
         body = part[place + header : place + header + size]
         place += header + size
         if place > end + header:
-            raise file.error(f"a message of type {kind:#x} reaches past the end of its object header", address)
+            raise file.error(
+                f"a message of type {kind:#x} reaches past the end of its object header", collected.address
+            )
         if kind == _CONTINUATION:
-            continued.append(u64_pair(body))
+            collected.continued.append(u64_pair(body))
         elif kind:
             _check_known(file, kind, flags)
-            messages.append((kind, flags, body))
+            collected.messages.append((kind, flags, body))
 
 
 def _check_known(file: File, kind: int, flags: int) -> None:

@@ -31,12 +31,12 @@ from chunkmap.formats.hdf5.messages import (
 from chunkmap.formats.hdf5.object_header import Message, read_object_header, resolve_shared
 from chunkmap.io.rounds import Parser, Together
 
-__all__ = ["Dataset", "Group", "Objects", "read_objects"]
+__all__ = ["BROKEN", "Dataset", "Group", "Objects", "located", "read_objects"]
 
 _DATASPACE, _DATATYPE, _OLD_FILL_VALUE, _FILL_VALUE, _EXTERNAL_FILES = 0x01, 0x03, 0x04, 0x05, 0x07
 _LAYOUT, _FILTER_PIPELINE = 0x08, 0x0B
 
-_BROKEN: Final = (struct.error, IndexError, ValueError, OverflowError)
+BROKEN: Final = (struct.error, IndexError, ValueError, OverflowError)
 """What reading past the end of a message, or believing a number in it, comes to in Python."""
 
 
@@ -114,11 +114,11 @@ def _read_object(file: File, address: int, objects: Objects) -> Parser[None]:
             yield Together([_group_attributes(file, messages, group), _group_links(file, messages, group, objects)])
     except Unsupported as refusal:
         objects.refused[address] = refusal
-    except _BROKEN as error:
-        raise _located(file, address, error) from error
+    except BROKEN as error:
+        raise located(file, address, error) from error
 
 
-def _located(file: File, address: int, error: Exception) -> FormatError:
+def located(file: File, address: int, error: Exception) -> FormatError:
     """The same error, with the file's name and the address of the object where it had none."""
     if isinstance(error, FormatError) and error.url is not None:
         return error
@@ -132,8 +132,8 @@ def _dataset_attributes(file: File, messages: list[Message], dataset: Dataset) -
         dataset.attributes = yield from read_attributes(file, messages)
     except Unsupported as refusal:
         dataset.attributes.lost.append(("", refusal.message))
-    except _BROKEN as error:
-        raise _located(file, dataset.address, error) from error
+    except BROKEN as error:
+        raise located(file, dataset.address, error) from error
 
 
 def _dataset_chunks(file: File, dataset: Dataset) -> Parser[None]:
@@ -143,8 +143,8 @@ def _dataset_chunks(file: File, dataset: Dataset) -> Parser[None]:
         dataset.chunks = yield from read_chunk_index(file, dataset.layout, dataset.space)
     except Unsupported as refusal:
         dataset.refused = refusal
-    except _BROKEN as error:
-        raise _located(file, dataset.address, error) from error
+    except BROKEN as error:
+        raise located(file, dataset.address, error) from error
 
 
 def _group_attributes(file: File, messages: list[Message], group: Group) -> Parser[None]:
@@ -152,8 +152,8 @@ def _group_attributes(file: File, messages: list[Message], group: Group) -> Pars
         group.attributes = yield from read_attributes(file, messages)
     except Unsupported as refusal:
         group.attributes.lost.append(("", refusal.message))
-    except _BROKEN as error:
-        raise _located(file, group.address, error) from error
+    except BROKEN as error:
+        raise located(file, group.address, error) from error
 
 
 def _group_links(file: File, messages: list[Message], group: Group, objects: Objects) -> Parser[None]:
@@ -161,8 +161,8 @@ def _group_links(file: File, messages: list[Message], group: Group, objects: Obj
         group.links = yield from read_links(file, messages)
     except Unsupported as refusal:
         group.refused = refusal
-    except _BROKEN as error:
-        raise _located(file, group.address, error) from error
+    except BROKEN as error:
+        raise located(file, group.address, error) from error
     new = dict.fromkeys(link.address for link in group.links if link.kind == "hard")
     unread = [address for address in new if address not in objects.found]
     objects.found.update(dict.fromkeys(unread))

@@ -80,7 +80,7 @@ def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Store
     grid = grid_shape_of(dataset.shape, layout.chunk_shape)
     masks = _masks(dataset, layout, table, grid)
     common = _most_common(masks)
-    codecs = codecs_of(dataset.filters, common, dataset.datatype.size)
+    codecs = codecs_of(dataset.filters, common)
     if not codecs and len(table.sizes) and not (table.sizes == layout.chunk_nbytes).all():
         odd = masks == common if masks is not None else np.ones(len(table.sizes), np.bool_)
         if not (table.sizes[odd] == layout.chunk_nbytes).all():
@@ -91,7 +91,7 @@ def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Store
     except ValueError as error:
         raise file.error(str(error), dataset.address) from error
     if masks is not None and (masks != common).any():
-        chunks = yield from _rewrite(file, dataset, layout, chunks, masks, codecs)
+        chunks = yield from _rewrite(file, dataset, chunks, masks, codecs)
     return Stored(layout.chunk_shape, codecs, chunks)
 
 
@@ -129,14 +129,14 @@ def _most_common(masks: NDArray[np.uint32] | None) -> int:
 def _rewrite(
     file: File,
     dataset: Dataset,
-    layout: Chunked,
     chunks: ChunkManifest,
     masks: NDArray[np.uint32],
     codecs: tuple[CodecConfig, ...],
 ) -> Parser[ChunkManifest]:
     """Chunks that skip other filters than most are decoded, encoded as the others are, and held inline."""
     rows = np.flatnonzero(masks != _most_common(masks))
-    if len(rows) * layout.chunk_nbytes > _MOST_REWRITTEN:
+    assert isinstance(dataset.layout, Chunked)
+    if len(rows) * dataset.layout.chunk_nbytes > _MOST_REWRITTEN:
         raise Unsupported(
             f"{len(rows)} of its chunks skip other filters than the rest (filter mask), too many to hold inline",
             feature="filter mask",
@@ -144,7 +144,7 @@ def _rewrite(
     stored = yield from chunk_bytes(file, chunks, rows.tolist())
     pieces = []
     for row, data in zip(rows.tolist(), stored, strict=True):
-        own = codecs_of(dataset.filters, int(masks[row]), dataset.datatype.size)
+        own = codecs_of(dataset.filters, int(masks[row]))
         pieces.append(encode(codecs, decode(own, data)))
     return chunks.with_inline(rows, pieces)
 

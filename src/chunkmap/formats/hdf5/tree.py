@@ -39,7 +39,7 @@ def build_tree(objects: Objects) -> Tree:
     """Name every object."""
     tree = Tree()
     _name(objects, tree)
-    order = {path: number for number, path in enumerate(_in_order(objects, tree))}
+    order = {path: number for number, path in enumerate(_in_order(tree))}
     tree.groups = dict(sorted(tree.groups.items(), key=lambda item: order[item[0]]))
     tree.datasets = dict(sorted(tree.datasets.items(), key=lambda item: order[item[0]]))
     _resolve_soft_links(tree)
@@ -66,7 +66,7 @@ def _name(objects: Objects, tree: Tree) -> None:
             waiting += [(join(path, link.name), link.address) for link in reversed(hard)]
 
 
-def _in_order(objects: Objects, tree: Tree) -> list[str]:
+def _in_order(tree: Tree) -> list[str]:
     """Every path in the order in which groups list their members."""
     paths, waiting = [], [""]
     while waiting:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import orjson
 
 import chunkmap as library
 from chunkmap.errors import ChunkmapError
-from chunkmap.frontends.command_line.display import counting, describe, note, warn_of_problems
+from chunkmap.frontends.command_line.display import counting, describe, note, warn_of_problems, warnings_as_notes
 from chunkmap.frontends.command_line.words import expand, json_object, selectors, stored_name
 from chunkmap.model import ReferenceSet
 
@@ -33,7 +34,7 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
             raise
-        except (ChunkmapError, OSError, ValueError, ImportError) as error:
+        except (ChunkmapError, OSError, ValueError) as error:
             line = " ".join(str(error).split()) or type(error).__name__
             raise click.ClickException(line) from error
 
@@ -51,6 +52,7 @@ def chunkmap(*, traceback: bool) -> None:
 
 def _scan_options(command: Command) -> Command:
     for option in (
+        click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
         click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
         click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
     ):
@@ -95,6 +97,10 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
+def _on_error(*, skip: bool) -> Literal["raise", "skip"]:
+    return "skip" if skip else "raise"
+
+
 @contextmanager
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     """Processes to scan with; none where one worker is enough."""
@@ -126,6 +132,7 @@ def scan(
     workers: int,
     inline_threshold: int | None,
     file_format: str | None,
+    skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
 ) -> None:
     """Find the chunks of files.
@@ -137,14 +144,19 @@ def scan(
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
     targets = _targets(names, out)
     options = _given(format=file_format, inline_threshold=inline_threshold)
-    with _pool(workers) as executor, counting("scanning", len(names)) as progress:
+    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
-            names, executor=executor, progress=progress, storage_options=storage_options, **options
+            names,
+            executor=executor,
+            progress=progress,
+            storage_options=storage_options,
+            on_error=_on_error(skip=skip_errors),
+            **options,
         )
     if out is not None and len(names) > 1 and "://" not in out:
         Path(out).mkdir(parents=True, exist_ok=True)
-    for refs, target in zip(sets, targets, strict=True):
-        _deliver(refs, target)
+    for refs in sets:
+        _deliver(refs, targets[refs.name])
     warn_of_problems(problem for refs in sets for problem in refs.problems)
 
 
@@ -202,6 +214,7 @@ def build(
     record_size: int | None,
     inline_threshold: int | None,
     file_format: str | None,
+    skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
 ) -> None:
     """Scan files, combine, write one set.
@@ -209,7 +222,7 @@ def build(
     The whole job in one step. URLs may be quoted globs.
     """
     names = expand(urls, storage_options=storage_options)
-    with _pool(workers) as executor, counting("scanning", len(names)) as progress:
+    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         refs = library.build(
             names,
             out,
@@ -219,6 +232,7 @@ def build(
             executor=executor,
             progress=progress,
             storage_options=storage_options,
+            on_error=_on_error(skip=skip_errors),
             scan_options=_given(format=file_format, inline_threshold=inline_threshold),
             **_given(record_size=record_size),
         )
@@ -255,15 +269,16 @@ def inspect(*, stored: str) -> None:
 # ---------------------------------------------------------------- where results go
 
 
-def _targets(names: list[str], out: str | None) -> list[str | None]:
-    """Where each file's set goes: nowhere, to the one name given, or into the directory of this name."""
+def _targets(names: list[str], out: str | None) -> dict[str | None, str | None]:
+    """File -> where its set goes: nowhere, to the one name given, or into the directory of this name."""
     if out is None or len(names) == 1:
-        return [out] * len(names)
-    targets = [f"{out.rstrip('/')}/{stored_name(name)}" for name in names]
-    twice = sorted({target for target in targets if targets.count(target) > 1})
+        return dict.fromkeys(names, out)
+    targets: dict[str | None, str | None] = {name: f"{out.rstrip('/')}/{stored_name(name)}" for name in names}
+    counts = Counter(targets.values())
+    twice = [target for target, count in counts.items() if count > 1]
     if twice:
         raise ValueError(f"{twice[0]}: two files of this name would be written to one set; scan them apart")
-    return list(targets)
+    return targets
 
 
 def _deliver(refs: ReferenceSet, target: str | None) -> None:

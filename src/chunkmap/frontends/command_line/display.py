@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from rich.text import Text
 
 from chunkmap.model import WHOLE_FILE, ManifestArray, Problem, ReferenceSet
 
-__all__ = ["counting", "describe", "note", "warn_of_problems"]
+__all__ = ["counting", "describe", "note", "warn_of_problems", "warnings_as_notes"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SHOWN_URLS = 3
@@ -40,6 +41,17 @@ def counting(verb: str, total: int) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(verb, total=total)
         yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Say what the library warns of in one line each, without the place in its code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        note(f"warning: {warning.message}")
 
 
 def note(text: str) -> None:

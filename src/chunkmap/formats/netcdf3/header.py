@@ -1,0 +1,252 @@
+"""The header of a NetCDF classic file: its grammar, quoted from the specification above the code that reads it.
+
+Specification: https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html (appendix B), and
+https://parallel-netcdf.github.io/doc/c-reference/pnetcdf-c/CDF_002d5-file-format-specification.html for CDF-5.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.errors import FormatError, TruncatedFile
+from chunkmap.io import Source
+
+__all__ = ["Dimension", "Header", "Variable", "read_header", "read_text"]
+
+T = TypeVar("T")
+
+NC_DIMENSION: Final = 10
+NC_VARIABLE: Final = 11
+NC_ATTRIBUTE: Final = 12
+NC_CHAR: Final = 2
+NC_TYPES: Final[Mapping[int, str]] = {
+    1: "i1",  # NC_BYTE
+    2: "S1",  # NC_CHAR
+    3: ">i2",  # NC_SHORT
+    4: ">i4",  # NC_INT
+    5: ">f4",  # NC_FLOAT
+    6: ">f8",  # NC_DOUBLE
+    7: "u1",  # NC_UBYTE, from here on CDF-5 only
+    8: ">u2",  # NC_USHORT
+    9: ">u4",  # NC_UINT
+    10: ">i8",  # NC_INT64
+    11: ">u8",  # NC_UINT64
+}
+
+_FIRST_READ: Final = 64 << 10
+_LONGEST_HEADER: Final = 256 << 20
+_LONGEST_NAME: Final = 16 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One axis."""
+
+    name: str
+    """Its name."""
+    length: int
+    """Its length; 0 for the record dimension."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable, as the header describes it."""
+
+    name: str
+    """Its name."""
+    dims: tuple[Dimension, ...]
+    """Its axes; the record dimension can only be the first."""
+    attrs: Mapping[str, NDArray[Any]]
+    """Its attributes, text as `S1`."""
+    dtype: np.dtype[Any]
+    """Type of its elements, big-endian."""
+    begin: int
+    """The first byte of its data."""
+
+    @property
+    def is_record(self) -> bool:
+        """Whether it grows along the record dimension."""
+        return bool(self.dims) and self.dims[0].length == 0
+
+    @property
+    def slab(self) -> tuple[int, ...]:
+        """Shape of one record, or of the whole of a fixed variable."""
+        return tuple(d.length for d in (self.dims[1:] if self.is_record else self.dims))
+
+    @property
+    def slab_nbytes(self) -> int:
+        """Bytes of one record, or of the whole of a fixed variable, without padding."""
+        return math.prod(self.slab) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """All that the header says."""
+
+    numrecs: int
+    """Number of records."""
+    recsize: int
+    """Bytes from one record to the next."""
+    attrs: Mapping[str, NDArray[Any]]
+    """Attributes of the file."""
+    variables: tuple[Variable, ...]
+    """Its variables, in their order."""
+
+
+class _Cursor:
+    """Reads the header's tokens one after the other; fetches more of the file when it runs out."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._size, self.position = source, source.size(), 0
+        self._buffer = source.read(0, min(_FIRST_READ, self._size))
+        self.wide_counts = self.wide_offsets = False
+
+    def take(self, length: int) -> memoryview:
+        """The next bytes."""
+        stop = self.position + length
+        if stop > len(self._buffer):
+            self._grow(stop)
+        piece = self._buffer[self.position : stop]
+        self.position = stop
+        return piece
+
+    def _grow(self, stop: int) -> None:
+        if stop > self._size:
+            raise TruncatedFile(
+                f"the header goes on to byte {stop}, but the file ends at byte {self._size}; it is cut short",
+                url=self._source.url,
+                offset=self.position,
+            )
+        if stop > _LONGEST_HEADER:
+            raise self.wrong(f"expected a header of at most {_LONGEST_HEADER} bytes, it asks for {stop}")
+        more = max(stop, min(2 * len(self._buffer), self._size, _LONGEST_HEADER)) - len(self._buffer)
+        self._buffer = memoryview(b"".join((self._buffer, self._source.read(len(self._buffer), more))))
+
+    def wrong(self, message: str) -> FormatError:
+        """What to raise about the token just read."""
+        return FormatError(message, url=self._source.url, offset=self.position)
+
+    def word(self) -> int:
+        """A 32-bit number: a tag or a type."""
+        return int.from_bytes(self.take(4), "big")
+
+    # NON_NEG = <non-negative INT> | <non-negative INT64>    // CDF-5 has the latter
+    def count(self) -> int:
+        """A number of things."""
+        return int.from_bytes(self.take(8 if self.wide_counts else 4), "big")
+
+    # OFFSET = <non-negative INT> | <non-negative INT64>    // CDF-1 has the former
+    def offset(self) -> int:
+        """A position in the file."""
+        return int.from_bytes(self.take(8 if self.wide_offsets else 4), "big")
+
+    # name = nelems namestring        // and padding to a multiple of 4 bytes
+    def name(self) -> str:
+        """A name; the NULs with which some writers end it are no part of it."""
+        length = self.count()
+        if not 0 < length <= _LONGEST_NAME:
+            raise self.wrong(f"expected a name of 1 to {_LONGEST_NAME} bytes, found {length}")
+        raw = bytes(self.take(padded(length))[:length]).rstrip(b"\0")
+        return read_text(raw)
+
+    # list = ABSENT | TAG nelems [item ...]
+    # ABSENT = ZERO ZERO
+    def items(self, tag: int, item: Callable[[_Cursor], T]) -> Iterator[T]:
+        """The items of a list that begins with `tag`."""
+        found, count = self.word(), self.count()
+        if found != tag and (found or count):
+            raise self.wrong(f"expected list tag {tag} or an absent list, found tag {found} with {count} items")
+        for _ in range(count):
+            yield item(self)
+
+
+# netcdf_file = header data
+# header  = magic numrecs dim_list gatt_list var_list
+# magic   = 'C' 'D' 'F' VERSION
+# numrecs = NON_NEG | STREAMING        // STREAMING: all bits set
+def read_header(source: Source) -> Header:
+    """Read and check the header. Raises FormatError where it breaks the grammar, TruncatedFile where it ends."""
+    cursor = _Cursor(source)
+    magic = bytes(cursor.take(4))
+    if magic not in (b"CDF\x01", b"CDF\x02", b"CDF\x05"):
+        raise FormatError(f"expected a NetCDF classic file (CDF 1, 2 or 5), it begins with {magic!r}", url=source.url)
+    cursor.wide_counts, cursor.wide_offsets = magic[3] == 5, magic[3] != 1
+    numrecs = cursor.count()
+    dims = list(cursor.items(NC_DIMENSION, _dimension))
+    attrs = dict(cursor.items(NC_ATTRIBUTE, _attribute))
+    variables = tuple(cursor.items(NC_VARIABLE, lambda c: _variable(c, dims)))
+    names = {v.name for v in variables}
+    if len(names) != len(variables):
+        raise cursor.wrong(f"{len(variables)} variables have only {len(names)} names")
+    recsize = _record_size(variables)
+    if numrecs == (2**64 - 1 if cursor.wide_counts else 2**32 - 1):
+        numrecs = _records_in_file(variables, recsize, source.size())
+    return Header(numrecs, recsize, attrs, variables)
+
+
+# dim = name dim_length        // dim_length is zero for the record dimension
+def _dimension(cursor: _Cursor) -> Dimension:
+    return Dimension(cursor.name(), cursor.count())
+
+
+# attr = name nc_type nelems [values ...]        // values padded to a multiple of 4 bytes
+def _attribute(cursor: _Cursor) -> tuple[str, NDArray[Any]]:
+    name, dtype, count = cursor.name(), _dtype(cursor), cursor.count()
+    nbytes = count * dtype.itemsize
+    return name, np.frombuffer(cursor.take(padded(nbytes))[:nbytes], dtype)
+
+
+# var = name nelems [dimid ...] vatt_list nc_type vsize begin
+# "vsize ... is redundant": it cannot hold the size of a large variable, so it is not looked at.
+def _variable(cursor: _Cursor, dims: Sequence[Dimension]) -> Variable:
+    name, ndim = cursor.name(), cursor.count()
+    ids = np.frombuffer(cursor.take(ndim * (8 if cursor.wide_counts else 4)), ">u8" if cursor.wide_counts else ">u4")
+    if ndim and int(ids.max()) >= len(dims):
+        raise cursor.wrong(f"variable {name!r} has dimension number {ids.max()}, but there are {len(dims)}")
+    own = tuple(dims[number] for number in ids.tolist())
+    if any(d.length == 0 for d in own[1:]):
+        raise cursor.wrong(f"variable {name!r} has the record dimension elsewhere than first")
+    attrs = dict(cursor.items(NC_ATTRIBUTE, _attribute))
+    dtype, _ = _dtype(cursor), cursor.count()
+    return Variable(name, own, attrs, dtype, cursor.offset())
+
+
+def _dtype(cursor: _Cursor) -> np.dtype[Any]:
+    number = cursor.word()
+    if number not in NC_TYPES or (number > 6 and not cursor.wide_counts):
+        raise cursor.wrong(f"expected a number of a type, 1 to {11 if cursor.wide_counts else 6}, found {number}")
+    return np.dtype(NC_TYPES[number])
+
+
+def _record_size(variables: Sequence[Variable]) -> int:
+    """Bytes from one record to the next.
+
+    "Note on padding: In the special case when there is exactly one record variable, ... no padding is used between
+    record slabs."
+    """
+    slabs = [v.slab_nbytes for v in variables if v.is_record]
+    return slabs[0] if len(slabs) == 1 else sum(map(padded, slabs))
+
+
+def _records_in_file(variables: Sequence[Variable], recsize: int, size: int) -> int:
+    """The number of records that a file holds whole, when its writer never came back to say so."""
+    first_stop = max((v.begin + v.slab_nbytes for v in variables if v.is_record), default=size + 1)
+    return (size - first_stop) // recsize + 1 if first_stop <= size else 0
+
+
+def padded(length: int) -> int:
+    return -(-length // 4) * 4
+
+
+def read_text(raw: bytes) -> str:
+    """Names and text are UTF-8; older files have Latin-1."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")

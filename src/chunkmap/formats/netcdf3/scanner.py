@@ -1,0 +1,198 @@
+"""NetCDF classic: CDF-1, CDF-2 (64-bit offsets) and CDF-5 (64-bit data).
+
+A fixed variable is one chunk; a record variable is one chunk a record, whose addresses are an arithmetic progression:
+no loop over records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.errors import TruncatedFile
+from chunkmap.formats.netcdf3.header import Header, Variable, read_header, read_text
+from chunkmap.io import Range, Source
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
+from chunkmap.model.edits import split_shape, subchunk_array
+
+__all__ = ["scan"]
+
+_MOST_AXES: Final = 64  # numpy's own bound
+
+
+def scan(source: Source, *, inline_threshold: int = 500, chunk_nbytes: int | None = None) -> ReferenceSet:
+    """References to the variables of a NetCDF classic file.
+
+    Arrays of fewer than `inline_threshold` bytes are held inline. With `chunk_nbytes`, variables stored in one piece
+    (fixed ones, and a record variable that is alone) are cut along their slowest axes into equal chunks of at most so
+    many bytes, where an axis has a divisor that allows it; a record of several variables is cut only inside.
+    """
+    if chunk_nbytes is not None and chunk_nbytes < 1:
+        raise ValueError(f"chunk_nbytes is {chunk_nbytes}, expected a number of bytes above 0")
+    header = read_header(source)
+    arrays: dict[str, ManifestArray] = {}
+    problems: list[Problem] = []
+    for variable in header.variables:
+        refused = _refusal(variable, source.url)
+        if refused is not None:
+            problems.append(refused)
+            continue
+        array, problem = _array(variable, header, source, chunk_nbytes)
+        arrays[variable.name] = array
+        problems += [problem] if problem else []
+    return ReferenceSet(
+        _inlined(arrays, source, inline_threshold),
+        {"": _json_attrs(header.attrs)},
+        tuple(problems),
+        {source.url: source.target()},
+        source.url,
+    )
+
+
+# ---------------------------------------------------------------------- variables
+
+
+def _refusal(variable: Variable, url: str) -> Problem | None:
+    """Why a variable cannot be an array of a reference set."""
+    name = variable.name
+    if "/" in name or name.startswith(".") or not name:
+        return Problem(name, "variable name", f"the name {name!r} cannot be the path of an array; left out", url)
+    if len(variable.dims) > _MOST_AXES:
+        return Problem(name, "rank", f"{len(variable.dims)} dimensions, numpy has at most {_MOST_AXES}; left out", url)
+    return None
+
+
+def _array(
+    variable: Variable, header: Header, source: Source, chunk_nbytes: int | None
+) -> tuple[ManifestArray, Problem | None]:
+    fill_value, attrs = _fill_value(variable)
+    problem = None
+    if variable.is_record:
+        shape = (header.numrecs, *variable.slab)
+        chunk_shape = (1, *variable.slab)
+        chunks, problem = _record_chunks(variable, header, source)
+    else:
+        shape = chunk_shape = variable.slab
+        _check_inside(variable, source)
+        chunks = ChunkManifest.single(source.url, variable.begin, variable.slab_nbytes, len(shape))
+    meta = ArrayMeta(
+        shape=shape,
+        chunk_shape=chunk_shape,
+        dtype=variable.dtype,
+        fill_value=fill_value,
+        dims=tuple(d.name for d in variable.dims),
+        attrs=_json_attrs(attrs),
+    )
+    array = ManifestArray(meta, chunks)
+    return (array if chunk_nbytes is None or problem else _cut(array, header, chunk_nbytes)), problem
+
+
+def _cut(array: ManifestArray, header: Header, chunk_nbytes: int) -> ManifestArray:
+    """The same array in chunks of at most so many bytes, as far as divisors of its axes allow."""
+    meta = array.meta
+    one_piece = meta.chunk_nbytes == header.recsize and meta.shape != meta.chunk_shape and meta.size > 0
+    if one_piece and meta.chunk_nbytes < chunk_nbytes:
+        first = array.chunks[0]
+        assert first is not None
+        chunks = ChunkManifest.single(first.source, first.offset, meta.nbytes, meta.ndim)
+        array = ManifestArray(replace(meta, chunk_shape=meta.shape), chunks)
+    return subchunk_array(array, split_shape(array.meta.chunk_shape, meta.dtype.itemsize, chunk_nbytes))
+
+
+def _record_chunks(variable: Variable, header: Header, source: Source) -> tuple[ChunkManifest, Problem | None]:
+    """One chunk a record: addresses in steps of the record size."""
+    count, nbytes, url = header.numrecs, variable.slab_nbytes, source.url
+    grid_shape = (count,) + (1,) * len(variable.slab)
+    if not count:
+        return ChunkManifest.empty(grid_shape), None
+    last = variable.begin + (count - 1) * header.recsize
+    missing = last + nbytes - source.size()
+    if missing > 0 and (count == 1 or last + nbytes - header.recsize > source.size()):
+        raise _cut_short(variable, last + nbytes, source)
+    chunks = ChunkManifest(
+        grid_shape,
+        (None, url),
+        np.ones(count, np.uint32),
+        np.uint64(variable.begin) + np.arange(count, dtype=np.uint64) * np.uint64(header.recsize),
+        np.full(count, nbytes, np.uint64),
+    )
+    if missing <= 0:
+        return chunks, None
+    return _completed(variable, chunks, source, min(missing, nbytes))
+
+
+def _completed(
+    variable: Variable, chunks: ChunkManifest, source: Source, missing: int
+) -> tuple[ChunkManifest, Problem]:
+    """The file ends inside its last record: what is not there reads as zeros, as the NetCDF library reads it."""
+    there = variable.slab_nbytes - missing
+    start = source.size() - there
+    data = bytes(source.read(start, there)) + bytes(missing)
+    message = f"the file ends inside the last record: its last {missing} bytes are missing, and read as zeros"
+    problem = Problem(variable.name, "incomplete last record", message, source.url)
+    return chunks.with_inline(np.array([len(chunks) - 1]), [data]), problem
+
+
+def _check_inside(variable: Variable, source: Source) -> None:
+    if variable.begin + variable.slab_nbytes > source.size():
+        raise _cut_short(variable, variable.begin + variable.slab_nbytes, source)
+
+
+def _cut_short(variable: Variable, stop: int, source: Source) -> TruncatedFile:
+    return TruncatedFile(
+        f"variable {variable.name!r} goes on to byte {stop}, but the file ends at byte {source.size()};"
+        " it is cut short",
+        url=source.url,
+        offset=variable.begin,
+    )
+
+
+def _inlined(arrays: Mapping[str, ManifestArray], source: Source, threshold: int) -> dict[str, ManifestArray]:
+    """Arrays smaller than the threshold are held inline, all read at once.
+
+    A record variable keeps one chunk a record, so that files of differing lengths still fit together.
+    """
+    small = [path for path, a in arrays.items() if a.meta.nbytes < threshold and not a.chunks.is_inline.any()]
+    ranges = [
+        Range(offset, length)
+        for path in small
+        for offset, length in zip(arrays[path].chunks.offset.tolist(), arrays[path].chunks.length.tolist(), strict=True)
+    ]
+    data = iter(source.read_many(ranges))
+    out = dict(arrays)
+    for path in small:
+        chunks = arrays[path].chunks
+        pieces = [bytes(next(data)) for _ in range(len(chunks))]
+        out[path] = replace(arrays[path], chunks=chunks.with_inline(np.arange(len(chunks)), pieces))
+    return out
+
+
+# ---------------------------------------------------------------------- attributes
+
+
+def _fill_value(variable: Variable) -> tuple[Any, Mapping[str, NDArray[Any]]]:
+    """The fill value of the array, and the other attributes.
+
+    `_FillValue` "shall be a scalar of the type of the variable"; one that is not stays an attribute.
+    """
+    value = variable.attrs.get("_FillValue")
+    if value is None or value.dtype != variable.dtype or value.size != 1:
+        return None, variable.attrs
+    scalar = value.astype(value.dtype.newbyteorder("="))[0]
+    fill_value = bytes(scalar) if value.dtype.kind == "S" else scalar
+    return fill_value, {name: a for name, a in variable.attrs.items() if name != "_FillValue"}
+
+
+def _json_attrs(attrs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    return {name: _json_value(value) for name, value in attrs.items()}
+
+
+def _json_value(value: NDArray[Any]) -> Any:
+    """Text as text, one number as a number, several as a list."""
+    if value.dtype.kind == "S":
+        return read_text(value.tobytes()).replace("\0", "")
+    return value[0].item() if value.size == 1 else value.tolist()

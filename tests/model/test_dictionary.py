@@ -1,0 +1,179 @@
+"""kerchunk's dictionaries: what is written is read back, what others wrote is understood, what is wrong is named."""
+
+import base64
+import gc
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chunkmap.errors import StorageError, Unsupported
+from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+
+
+def zarray(shape=(4,), chunks=(2,), dtype="<i2", **more):
+    entries = {"zarr_format": 2, "shape": shape, "chunks": chunks, "dtype": dtype, "order": "C"}
+    return json.dumps(entries | {"compressor": None, "filters": None, "fill_value": None} | more)
+
+
+def one(refs, **more):
+    return ReferenceSet.from_dict({"x/.zarray": zarray(**more), **refs}).arrays["x"]
+
+
+@st.composite
+def sets(draw):
+    """A reference set of a few arrays in a few groups."""
+    arrays = {}
+    for path in draw(st.lists(st.sampled_from(["a", "b", "g/a", "g/h/c"]), unique=True)):
+        shape = draw(st.lists(st.integers(0, 5), max_size=3).map(tuple))
+        chunk = tuple(draw(st.integers(1, 3)) for _ in shape)
+        meta = ArrayMeta(
+            shape=shape,
+            chunk_shape=chunk,
+            dtype=np.dtype("<f4"),
+            dims=draw(st.sampled_from([None, tuple("xyz"[: len(shape)])])),
+            fill_value=draw(st.sampled_from([None, np.float32("nan"), np.float32(1e20), np.float32("-inf")])),
+            filters=draw(st.sampled_from([(), ({"id": "shuffle", "elementsize": 4},)])),
+            compressor=draw(st.sampled_from([None, {"id": "zlib", "level": 4}])),
+            attrs=draw(st.sampled_from([{}, {"units": "K", "n": float("nan"), "l": [1, 2]}])),
+        )
+        cells = [c for c in np.ndindex(*meta.grid_shape) if draw(st.booleans())]
+        sources = [draw(st.sampled_from(["s3://b/a.nc", "b.nc", b"\xff\0", b"text", b"base64:x", b""])) for _ in cells]
+        whole = [isinstance(s, str) and draw(st.booleans()) for s in sources]
+        lengths = [
+            len(s) if isinstance(s, bytes) else WHOLE_FILE if w else 7 for s, w in zip(sources, whole, strict=True)
+        ]
+        offsets = [0 if isinstance(s, bytes) or w else 2**40 for s, w in zip(sources, whole, strict=True)]
+        arrays[path] = ManifestArray(meta, ChunkManifest.from_rows(meta.grid_shape, cells, sources, offsets, lengths))
+    groups = {"": {"title": "t"}} | {p: {} for p in ("g", "g/h") if any(a.startswith(f"{p}/") for a in arrays)}
+    return ReferenceSet(arrays, groups)
+
+
+@given(sets())
+def test_dictionary_round_trip(refs):
+    """A set written as a dictionary, through JSON, is the same set when it is read back."""
+    document = json.loads(json.dumps(refs.to_dict()))
+    again = ReferenceSet.from_dict(document)
+    assert again == refs
+    assert again.to_dict() == refs.to_dict()
+
+
+def test_written_form_is_kerchunks():
+    """Documents are JSON text, ranges are lists, inline bytes are text or base64, whole files have no range."""
+    chunks = ChunkManifest.from_rows(
+        (4,), [[0], [1], [2], [3]], ["a.nc", "b.nc", b"ab", b"\xff"], [1, 0, 0, 0], [4, WHOLE_FILE, 2, 1]
+    )
+    meta = ArrayMeta(shape=(4,), chunk_shape=(1,), dtype=np.dtype("<i2"), dims=("x",), attrs={"_ARRAY_DIMENSIONS": 1})
+    refs = ReferenceSet({"g/x": ManifestArray(meta, chunks)}).to_dict()
+    assert refs["version"] == 1
+    assert refs["refs"][".zgroup"] == refs["refs"]["g/.zgroup"] == '{"zarr_format":2}'
+    assert json.loads(refs["refs"]["g/x/.zattrs"]) == {"_ARRAY_DIMENSIONS": ["x"]}
+    found = [refs["refs"][f"g/x/{n}"] for n in range(4)]
+    assert found == [["a.nc", 1, 4], ["b.nc"], "ab", "base64:/w=="]
+
+
+def test_kinds_of_values_that_others_write():
+    """Bytes, text, base64, JSON values, tuples and whole files are all understood; a missing URL is the empty one."""
+    found = one(
+        {
+            "x/0": b"ab",
+            "x/1": "base64:" + base64.b64encode(b"\xff\xfe").decode(),
+            "x/2": ("a.nc", 5, 6),
+            "x/3": ["a.nc"],
+            "x/4": [None, 1, 2],
+            "x/5": bytearray(b"cd"),
+        },
+        shape=(12,),
+    ).chunks
+    assert found.inline_bytes(0) == b"ab"
+    assert found.inline_bytes(1) == b"\xff\xfe"
+    assert found[2] == ("a.nc", 5, 6)
+    assert found[3] == ("a.nc", 0, WHOLE_FILE)
+    assert found[4] == ("", 1, 2)
+    assert found.inline_bytes(5) == b"cd"
+
+
+def test_keys_with_slashes_between_numbers():
+    """Chunk keys with `/` between their numbers belong to the array above them."""
+    found = one({"x/0/1": ["a.nc", 1, 2], "x/1/0": ["a.nc", 3, 4]}, shape=(4, 4), chunks=(2, 2))
+    assert found.chunks[0, 1] == ("a.nc", 1, 2)
+    assert found.chunks[1, 0] == ("a.nc", 3, 4)
+
+
+def test_array_at_the_root():
+    """An array may be all that a set is."""
+    refs = ReferenceSet.from_dict({".zarray": zarray(), "0": ["a.nc", 0, 4], "1": ["a.nc", 4, 4]})
+    assert refs.arrays[""].chunks[1] == ("a.nc", 4, 4)
+    assert set(refs.to_dict()["refs"]) == {".zarray", ".zattrs", "0", "1"}
+    assert ReferenceSet.from_dict(refs.to_dict()) == refs
+
+
+def test_templates_are_filled_in_and_nothing_is_run():
+    """Names in double braces become the templates' text; calls, unknown names and `gen` are refused."""
+    refs = {"x/.zarray": zarray(), "x/0": ["{{u}}/a.nc", 0, 4], "x/1": ["{{ u }}/b.nc", 0, 4]}
+    document = {"version": 1, "templates": {"u": "s3://b"}, "refs": refs}
+    assert ReferenceSet.from_dict(document).arrays["x"].chunks.urls == ("s3://b/a.nc", "s3://b/b.nc")
+    for wrong in ({"templates": {"f": "{{c}}.nc"}}, {"gen": [{"key": "x"}]}, {"templates": {"v": "s3://b"}}):
+        with pytest.raises(Unsupported):
+            ReferenceSet.from_dict(document | wrong)
+
+
+@pytest.mark.parametrize(
+    ("refs", "match"),
+    [
+        ({"x/.zarray": "nonsense"}, r"x/\.zarray"),
+        ({"x/.zarray": "[1]"}, r"x/\.zarray"),
+        ({"x/.zarray": zarray(dtype="<q9")}, r"x/\.zarray"),
+        ({"x/.zarray": zarray(chunks=(0,))}, r"x/\.zarray"),
+        ({"x/.zarray": zarray(chunks=(2, 2))}, r"x/\.zarray"),
+        ({"x/.zarray": zarray(order="Z")}, r"x/\.zarray"),
+        ({"x/.zarray": zarray(fill_value=1.5)}, "fill_value"),
+        ({"x/.zarray": zarray(fill_value=10**6)}, r"x/\.zarray"),
+        ({"x/.zarray": zarray(zarr_format=3)}, "zarr_format"),
+        ({"x/.zarray": "{}"}, "no entry 'shape'|no entry 'dtype'"),
+        ({"y/0": ["a", 0, 1]}, r"no y/\.zarray"),
+        ({"x/.zarray": zarray(), "x/5": ["a", 0, 1]}, "x:"),
+        ({"x/.zarray": zarray(), "x/0.0": ["a", 0, 1]}, "x/0.0"),
+        ({"x/.zarray": zarray(), "x/": ["a", 0, 1]}, "chunk index"),
+        ({"x/.zarray": zarray((4, 4), (2, 2)), "x/1.": ["a", 0, 1]}, "chunk index"),
+        ({"x/.zarray": zarray((4, 4), (2, 2)), "x/1..0": ["a", 0, 1]}, "chunk index"),
+        ({"x/.zarray": zarray(), "x/\u0661": ["a", 0, 1]}, "chunk index"),
+        ({"x/.zarray": zarray(), "x/name": ["a", 0, 1]}, "x/name"),
+        ({"x/.zarray": zarray(), "x/0": ["a", 0, 1], "x/00": ["a", 0, 1]}, "one cell"),
+        ({"x/.zarray": zarray(), "x/0": ["a", -1, 1]}, "negative"),
+        ({"x/.zarray": zarray(), "x/0": ["a", "1", 1]}, "offsets and lengths"),
+        ({"x/.zarray": zarray(), "x/0": ["a", 1.5, 1]}, "offsets and lengths"),
+        ({"x/.zarray": zarray(), "x/0": ["a", 2**64, 1]}, "offsets and lengths"),
+        ({"x/.zarray": zarray(), "x/0": ["a", -1, 1], "x/1": "t"}, "offsets and lengths"),
+        ({"x/.zarray": zarray(), "x/0": ["a", 1]}, "x/0"),
+        ({"x/.zarray": zarray(), "x/0": "base64:!"}, "x/0"),
+        ({"version": 2, "refs": {}}, "version 2"),
+    ],
+)
+def test_what_is_wrong_is_named(refs, match):
+    """Each fault of a dictionary is a StorageError that names the key."""
+    with pytest.raises(StorageError, match=match):
+        ReferenceSet.from_dict(refs)
+
+
+def test_zarr_v3_is_not_taken_for_chunks():
+    """A set of Zarr v3 is refused by its name."""
+    with pytest.raises(Unsupported, match="v3"):
+        ReferenceSet.from_dict({"x/zarr.json": "{}"})
+
+
+def test_the_collector_is_left_as_it_was():
+    """Reading and writing pause Python's collector, and leave it as they found it, errors or not."""
+    refs = ReferenceSet.from_dict({"x/.zarray": zarray()})
+    assert gc.isenabled()
+    with pytest.raises(StorageError):
+        ReferenceSet.from_dict({"y/0": ["a", 0, 1]})
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        refs.to_dict()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
