@@ -75,14 +75,14 @@ def _array(
 ) -> Parser[ManifestArray]:
     datatype = dataset.datatype
     if datatype.is_vlen and datatype.is_string:
-        stored = grown((yield from read_stored(file, dataset)), dims.shape)
+        stored = yield from _stored(file, dataset, dims)
         if options.vlen_encode == "embed":
             chunks = yield from embed_strings(file, stored, dataset.fill_value)
             return _object_array(dataset, dims, Stored(stored.chunk_shape, (VLEN_UTF8,), chunks))
         dtype, inner = np.dtype("S16"), tuple[int, ...]()
     else:
         dtype, inner = element_dtype(datatype)
-        stored = grown((yield from read_stored(file, dataset)), dims.shape)
+        stored = yield from _stored(file, dataset, dims)
     if datatype.is_string and datatype.padding == _SPACE_PADDED:
         problems.append(("string padded with spaces", "HDF5 readers cut the spaces at the end off; here they stay"))
     native = dataset.fill_value if dtype.kind != "S" or not datatype.is_vlen else None
@@ -104,6 +104,11 @@ def _array(
     )
     array = ManifestArray(meta, chunks)
     return (yield from _inline(file, array, options.inline_threshold))
+
+
+def _stored(file: File, dataset: Dataset, dims: Dimensions) -> Parser[Stored]:
+    stored = yield from read_stored(file, dataset)
+    return stored if dims.shape == dataset.shape else grown(stored, dims.shape)
 
 
 def _object_array(dataset: Dataset, dims: Dimensions, stored: Stored) -> ManifestArray:

@@ -77,7 +77,7 @@ def _width(number: int) -> int:
 
 
 def _check_nodes(file: File, nodes: NDArray[np.uint8], signature: bytes, address: int) -> None:
-    if not (nodes[:, :4] == np.frombuffer(signature, np.uint8)).all():
+    if nodes[:, :4].tobytes() != signature * len(nodes):
         raise file.error(f"a node of the B-tree does not begin with {signature.decode()!r}", address)
 
 

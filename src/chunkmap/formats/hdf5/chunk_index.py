@@ -98,8 +98,7 @@ def _used_entries(nodes: NDArray[np.uint8], used: NDArray[np.int64], entry: np.d
 def _check_nodes(file: File, nodes: NDArray[np.uint8], above: int) -> tuple[int, NDArray[np.int64]]:
     """The level of a level's nodes, and how many entries each uses."""
     level = int(nodes[0, 5])
-    expected = np.frombuffer(b"TREE\x01" + bytes([level]), np.uint8)
-    if not (nodes[:, :6] == expected).all() or level >= above:
+    if nodes[:, :6].tobytes() != (b"TREE\x01" + bytes([level])) * len(nodes) or level >= above:
         raise file.error(f"expected nodes of a chunk B-tree (TREE, type {_RAW_DATA}) below level {above}", 0)
     used = np.ascontiguousarray(nodes[:, 6:8]).view("<u2")[:, 0].astype(np.int64)
     if int(used.max()) > 2 * file.chunk_k:
