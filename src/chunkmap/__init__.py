@@ -1,3 +1,90 @@
-"""Open thousands of archival files as one lazy Zarr dataset."""
+"""Open thousands of archival files as one lazy Zarr dataset, without copying a byte.
+
+A *reference set* maps Zarr keys to byte ranges in files of other formats. The verbs:
+
+    scan(url)            one file -> ReferenceSet
+    scan_many(urls)      many files, in parallel
+    combine(sets, ...)   many sets -> one
+    build(urls, out)     scan, combine and write in one go
+    load / write         ReferenceSet <-> JSON or Parquet
+    open_dataset(path)   an xarray dataset through references
+
+Importing this package is cheap: each verb is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from chunkmap.errors import (
+    ChunkmapError,
+    CombineError,
+    FormatError,
+    SourceError,
+    StorageError,
+    TruncatedFile,
+    Unsupported,
+)
+
+if TYPE_CHECKING:
+    from chunkmap.access.store import ReferenceStore
+    from chunkmap.execution import build, combine, scan_many
+    from chunkmap.formats.scanning import scan
+    from chunkmap.frontends.xarray_engine import open_dataset
+    from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
+    from chunkmap.storage import load, write
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ArrayMeta",
+    "ChunkManifest",
+    "ChunkmapError",
+    "CombineError",
+    "FormatError",
+    "ManifestArray",
+    "Problem",
+    "ReferenceSet",
+    "ReferenceStore",
+    "SourceError",
+    "StorageError",
+    "TruncatedFile",
+    "Unsupported",
+    "build",
+    "combine",
+    "load",
+    "open_dataset",
+    "scan",
+    "scan_many",
+    "write",
+]
+
+_HOMES: Final = {
+    "ArrayMeta": "model",
+    "ChunkManifest": "model",
+    "ManifestArray": "model",
+    "Problem": "model",
+    "ReferenceSet": "model",
+    "ReferenceStore": "access.store",
+    "build": "execution",
+    "combine": "execution",
+    "load": "storage",
+    "open_dataset": "frontends.xarray_engine",
+    "scan": "formats.scanning",
+    "scan_many": "execution",
+    "write": "storage",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a verb or a noun when it is first asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

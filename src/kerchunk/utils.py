@@ -147,7 +147,12 @@ def class_factory(func: Callable[..., Any]) -> type:
 
 def consolidate(refs: Mapping[str, Any]) -> dict[str, Any]:
     """A set of version 1 whose every value JSON can hold."""
-    return {"version": 1, "refs": {key: _json_value(value) for key, value in _bare(refs).items()}}
+    plain = dict(_bare(refs))
+    plain.update({key: _json_value(value) for key, value in plain.items() if type(value) not in _JSON_TYPES})
+    return {"version": 1, "refs": plain}
+
+
+_JSON_TYPES = frozenset({str, list})
 
 
 def _json_value(value: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, Reference, SourceTable
+from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, Reference, SourceTable, place
 
 SHAPES = st.lists(st.integers(0, 4), min_size=0, max_size=4).map(tuple)
 
@@ -61,18 +61,18 @@ def test_placing_is_what_numpy_assignment_is(data):
         expected |= {tuple(c + o for c, o in zip(cell, origin, strict=True)): r for cell, r in cells.items()}
     total = tuple(n * count if a == axis else n for a, n in enumerate(shape))
     order = data.draw(st.permutations(parts))
-    assert as_dict(ChunkManifest.place(total, order)) == expected
+    assert as_dict(place(total, order)) == expected
 
 
 def test_placing_refuses_what_does_not_fit():
     """A part outside the grid, or two parts in one cell, are refused."""
     one = ChunkManifest.single("a.nc", 0, 1, 1)
     with pytest.raises(ValueError, match="outside"):
-        ChunkManifest.place((2,), [Placement(one, (2,))])
+        place((2,), [Placement(one, (2,))])
     with pytest.raises(ValueError, match="outside"):
-        ChunkManifest.place((2,), [Placement(one, (-1,))])
+        place((2,), [Placement(one, (-1,))])
     with pytest.raises(ValueError, match="one cell"):
-        ChunkManifest.place((2,), [Placement(one, (1,)), Placement(one, (1,))])
+        place((2,), [Placement(one, (1,)), Placement(one, (1,))])
 
 
 @given(manifests(), st.data())

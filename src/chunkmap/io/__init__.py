@@ -2,6 +2,7 @@
 
 from chunkmap.io.archive import MemberSource, outermost
 from chunkmap.io.file_object import FileObjectSource, FileView
+from chunkmap.io.listing import expand_urls
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
 from chunkmap.io.opening import members, open_source
@@ -17,6 +18,7 @@ __all__ = [
     "Range",
     "RemoteSource",
     "Source",
+    "expand_urls",
     "members",
     "open_source",
     "outermost",

@@ -1,8 +1,9 @@
 """The nouns: manifests of chunks, metadata of arrays, sets of references. Numpy and the standard library only."""
 
 from chunkmap.model.array import ManifestArray
-from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Placement, Reference
+from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
+from chunkmap.model.placement import Placement, place
 from chunkmap.model.references import Problem, ReferenceSet, Target
 from chunkmap.model.source_table import SourceTable
 
@@ -18,4 +19,5 @@ __all__ = [
     "ReferenceSet",
     "SourceTable",
     "Target",
+    "place",
 ]

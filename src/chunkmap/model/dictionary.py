@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import itertools
 import json
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +29,16 @@ from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.zarr_v2 import GROUP, array_document, array_from_documents, attrs_document
 
-__all__ = ["decode_inline", "documents", "encode_inline", "expand_templates", "from_refs", "json_text", "to_refs"]
+__all__ = [
+    "collector_at_rest",
+    "decode_inline",
+    "documents",
+    "encode_inline",
+    "expand_templates",
+    "from_refs",
+    "json_text",
+    "to_refs",
+]
 
 _BASE64: Final = "base64:"
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
@@ -43,7 +53,7 @@ Groups = dict[str, Mapping[str, Any]]
 def to_refs(arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Every document as JSON text, and every chunk as text or `[url, offset, length]`, by key."""
     refs: dict[str, Any] = {key: json_text(document) for key, document in documents(arrays, groups).items()}
-    with _collector_at_rest():
+    with collector_at_rest():
         for path, array in arrays.items():
             refs.update(zip(array.chunks.keys(_prefix(path)), chunk_values(array.chunks), strict=True))
     return refs
@@ -101,7 +111,7 @@ def _prefix(path: str) -> str:
 
 
 @contextmanager
-def _collector_at_rest() -> Iterator[None]:
+def collector_at_rest() -> Iterator[None]:
     """Keep Python from looking for cycles while millions of lists are made, none of which is garbage."""
     enabled = gc.isenabled()
     gc.disable()
@@ -126,7 +136,7 @@ def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
 def from_refs(document: Mapping[str, Any]) -> tuple[Arrays, Groups]:
     """The arrays and groups of a dictionary of version 0 or 1. Raises StorageError naming the key that is wrong."""
     refs, templates = _unwrap(document)
-    with _collector_at_rest():
+    with collector_at_rest():
         texts, chunks = _split(refs)
         parsed = {key: _parse_document(key, expand_templates(value, templates)) for key, value in texts.items()}
         parsed.pop(".zmetadata", None)
@@ -209,21 +219,27 @@ def _unwrap(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str
 
 
 def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[list[str], list[Any]]]]:
-    """Documents by key, and chunks by the path before the last `/`."""
+    """Documents by key, and chunks by the path before the last `/`: runs of keys with one path, as sets have them."""
     texts: dict[str, Any] = {}
     chunks: dict[str, tuple[list[str], list[Any]]] = {}
-    for key, value in refs.items():
-        parent, _, name = key.rpartition("/")
-        if name in _DOCUMENTS:
-            texts[key] = value
-            continue
-        if name == "zarr.json":
-            raise Unsupported(f"{key}: the set is of Zarr v3; only v2 is read", feature="Zarr v3 references")
-        if parent not in chunks:
-            chunks[parent] = ([], [])
-        names, values = chunks[parent]
-        names.append(name)
-        values.append(value)
+    keys, values = list(refs), list(refs.values())
+    stop = 0
+    for parent, run in itertools.groupby([key[: key.rfind("/") + 1] for key in keys]):
+        start, stop = stop, stop + len(list(run))
+        names, own = [key[len(parent) :] for key in keys[start:stop]], values[start:stop]
+        found = _DOCUMENTS.intersection(names)
+        if found:
+            texts.update((parent + name, value) for name, value in zip(names, own, strict=True) if name in found)
+            rest = [pair for pair in zip(names, own, strict=True) if pair[0] not in found]
+            names, own = [name for name, _ in rest], [value for _, value in rest]
+        if "zarr.json" in names:
+            raise Unsupported(
+                f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references"
+            )
+        if names:
+            owned = chunks.setdefault(parent[:-1], ([], []))
+            owned[0].extend(names)
+            owned[1].extend(own)
     return texts, chunks
 
 
@@ -240,6 +256,9 @@ def _owners(
             numbers = f"{last}.{numbers}"
         if path not in known:
             raise StorageError(f"{parent}/{names[0]}: a chunk key without an array: no {parent}/.zarray in the set")
+        if path not in owners and not numbers:
+            owners[path] = (names, values)
+            continue
         owned = owners.setdefault(path, ([], []))
         owned[0].extend([numbers + name for name in names] if numbers else names)
         owned[1].extend(values)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from chunkmap.errors import Unsupported
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.grid import linear_strides
-from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Placement
+from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta, grid_shape_of
+from chunkmap.model.placement import Placement, place
 from chunkmap.model.references import ReferenceSet, Target
 
 __all__ = [
@@ -195,7 +196,7 @@ def _gathered(parts: Sequence[tuple[ChunkManifest, NDArray[Any]]]) -> ChunkManif
         row = ChunkManifest((len(rows),), chunks.sources, chunks.source[rows], chunks.offset[rows], chunks.length[rows])
         placements.append(Placement(row, (stop,)))
         stop += len(rows)
-    return ChunkManifest.place((stop,), placements)
+    return place((stop,), placements)
 
 
 def _kept(refs: ReferenceSet, keep: Callable[[str], bool]) -> ReferenceSet:

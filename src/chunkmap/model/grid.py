@@ -38,6 +38,6 @@ def linear_strides(grid_shape: Sequence[int]) -> list[int]:
     return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
 
 
-def index_dtype(size: int) -> type[np.uint32 | np.uint64]:
+def index_dtype(size: int) -> np.dtype[Any]:
     """The narrowest type that holds every position of a grid of so many cells."""
-    return np.uint32 if size <= 2**32 else np.uint64
+    return np.dtype(np.uint32 if size <= 2**32 else np.uint64)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from chunkmap.model.grid import index_dtype, linear, linear_cell, linear_strides
 from chunkmap.model.source_table import SourceTable
 
-__all__ = ["WHOLE_FILE", "ChunkManifest", "Placement", "Reference"]
+__all__ = ["WHOLE_FILE", "ChunkManifest", "Reference"]
 
 WHOLE_FILE: Final = 2**64 - 1
 """The length of a reference to all bytes of a URL whose size is not known."""
@@ -39,18 +39,11 @@ class Reference(NamedTuple):
     length: int
 
 
-class Placement(NamedTuple):
-    """A manifest, and the cell of a larger grid at which its own first cell goes."""
-
-    chunks: ChunkManifest
-    origin: tuple[int, ...]
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ChunkManifest:
     """Where one array's chunks are. Read-only: every operation returns a new manifest.
 
-    Build one with `from_rows`, `single`, `empty` or `place`, which check what they are given; the bare
+    Build one with `from_rows`, `single` or `empty`, which check what they are given; the bare
     constructor trusts its caller.
 
     >>> manifest = ChunkManifest.from_rows((2, 2), [(0, 0), (1, 1)], ["a.nc", "a.nc"], [100, 200], [10, 20])
@@ -156,27 +149,6 @@ class ChunkManifest:
             np.ascontiguousarray(length, np.uint64),
             None if whole else np.ascontiguousarray(index, index_dtype(size)),
         )
-
-    @classmethod
-    def place(cls, grid_shape: Sequence[int], parts: Sequence[Placement]) -> ChunkManifest:
-        """Put manifests side by side into a larger grid: the one operation behind concatenating and stacking.
-
-        Raises ValueError where a part reaches outside the grid, or two parts claim one cell.
-        """
-        grid_shape = tuple(grid_shape)
-        total = sum(len(part.chunks) for part in parts)
-        size = math.prod(grid_shape)
-        table = SourceTable()
-        index = np.empty(total, index_dtype(size))
-        source, offset, length = np.empty(total, np.uint32), np.empty(total, np.uint64), np.empty(total, np.uint64)
-        stop = 0
-        for chunks, origin in parts:
-            start, stop = stop, stop + len(chunks)
-            index[start:stop] = chunks.positions_in(grid_shape, origin)
-            np.take(table.numbers(chunks.sources), chunks.source, out=source[start:stop])
-            offset[start:stop] = chunks.offset
-            length[start:stop] = chunks.length
-        return cls.from_columns(grid_shape, index, table.sources, (source, offset, length))
 
     def __len__(self) -> int:
         return len(self.source)
@@ -290,24 +262,23 @@ class ChunkManifest:
             raise TypeError(f"row {row} is a range of {source!r}, not inline data")
         return source[offset : offset + length]
 
-    def positions_in(self, grid_shape: Sequence[int], origin: Sequence[int]) -> NDArray[Any]:
-        """Row -> position in a larger grid, when the first cell of this one goes to `origin`.
+    def positions_in(self, grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> NDArray[Any]:
+        """Row -> position in a larger grid, when the cells of this one go to `cells` (see `chunkmap.model.placement`).
 
         Raises ValueError where this grid reaches outside the larger one.
         """
-        stops = [o + n for o, n in zip(origin, self.grid_shape, strict=True)]
-        if any(o < 0 or stop > n for o, stop, n in zip(origin, stops, grid_shape, strict=True)):
-            raise ValueError(
-                f"a grid {self.grid_shape} at {tuple(origin)} reaches outside the grid {tuple(grid_shape)}"
-            )
+        for cell, n, limit in zip(cells, self.grid_shape, grid_shape, strict=True):
+            low, high = (cell, cell + n) if isinstance(cell, int) else _bounds(cell)
+            if n and (low < 0 or high > limit):
+                raise ValueError(f"a grid {self.grid_shape} reaches outside the grid {tuple(grid_shape)}")
         dtype = index_dtype(math.prod(grid_shape))
-        if tuple(grid_shape[1:]) == self.grid_shape[1:]:
-            position: NDArray[Any] = self.positions().astype(dtype)
-        else:
-            position = np.zeros(len(self), dtype)
-            for coord, stride in zip(self.coords(), linear_strides(grid_shape), strict=True):
-                position += (coord * stride).astype(dtype)
-        position += dtype(linear_cell(origin, grid_shape))
+        origin = [cell for cell in cells if isinstance(cell, int)]
+        if len(origin) == len(cells) and tuple(grid_shape[1:]) == self.grid_shape[1:]:
+            return np.asarray(self.positions() + dtype.type(linear_cell(origin, grid_shape)), dtype)
+        position = np.zeros(len(self), dtype)
+        for coord, cell, stride in zip(self.coords(), cells, linear_strides(grid_shape), strict=True):
+            moved = coord + cell if isinstance(cell, int) else cell[coord]
+            position += (moved * stride).astype(dtype)
         return position
 
     def take(self, rows: NDArray[Any] | NDArray[np.bool_]) -> ChunkManifest:
@@ -398,3 +369,7 @@ class ChunkManifest:
             assert source is not None
             numbers[number] = table.number(source)
         return replace(self, sources=table.sources, source=numbers[self.source])
+
+
+def _bounds(cells: NDArray[np.int64]) -> tuple[int, int]:
+    return (int(cells.min()), int(cells.max()) + 1) if len(cells) else (0, 0)

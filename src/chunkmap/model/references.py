@@ -79,8 +79,8 @@ class ReferenceSet:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        held = f"{len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems"
-        return f"<ReferenceSet {self.name or ''} {held}>"
+        counts = f"{len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems"
+        return f"<ReferenceSet {self.name or ''} {counts}>"
 
     @property
     def nchunks(self) -> int:

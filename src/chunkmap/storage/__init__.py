@@ -1,1 +1,103 @@
-"""To be written."""
+"""Reference sets at rest: JSON, and Parquet in the layout that fsspec reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from chunkmap.errors import StorageError
+from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet
+from chunkmap.storage.json import COMPRESSIONS, read_json, write_json
+from chunkmap.storage.parquet import write_parquet
+from chunkmap.storage.place import find_place
+from chunkmap.storage.references import ParquetReferences
+
+__all__ = ["ParquetReferences", "is_json", "is_parquet", "load", "write"]
+
+
+def load(
+    url: str | os.PathLike[str] | Mapping[str, Any], *, storage_options: Mapping[str, Any] | None = None
+) -> ReferenceSet:
+    """Read a stored set into memory: JSON or Parquet, here or wherever fsspec reads; or a dictionary of version 0 or 1.
+
+    Raises SourceError when there is nothing, StorageError when what is there is damaged.
+
+    >>> load({"version": 1, "refs": {".zgroup": '{"zarr_format": 2}'}})
+    <ReferenceSet  0 arrays, 0 chunks, 0 problems>
+    """
+    if isinstance(url, Mapping):
+        return ReferenceSet.from_dict(url)
+    if is_parquet(url, storage_options=storage_options):
+        return ParquetReferences(url, storage_options=storage_options).load()
+    return read_json(find_place(url, storage_options))
+
+
+def write(
+    refs: ReferenceSet,
+    url: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    record_size: int = 100_000,
+) -> None:
+    """Store a set: `.json`, `.json.gz` and `.json.zst` are JSON; `.parq`, `.parquet`, or a directory, Parquet.
+
+    A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
+    """
+    place, kind = find_place(url, storage_options), _kind(os.fspath(url))
+    refs = _with_explicit_ranges(refs)
+    if kind == "" and place.is_directory():
+        kind = "parquet"
+    if kind == "json":
+        write_json(refs, place)
+    elif kind == "parquet":
+        write_parquet(refs, place, record_size=record_size)
+    else:
+        raise StorageError(f"{place.url}: expected a name ending in .json, .json.gz, .json.zst, .parq or .parquet")
+
+
+def _with_explicit_ranges(refs: ReferenceSet) -> ReferenceSet:
+    """The set with a range for every whole file whose size is known: some readers in other languages need one."""
+    sizes = {url: (url, 0, target.size) for url, target in refs.targets.items() if target.size}
+    arrays = dict(refs.arrays)
+    for path, array in refs.arrays.items():
+        if _has_whole_files(array.chunks):
+            try:
+                arrays[path] = replace(array, chunks=array.chunks.moved(sizes))
+            except ValueError as error:
+                raise StorageError(f"{path}: {error}") from error
+    return replace(refs, arrays=arrays)
+
+
+def _has_whole_files(chunks: ChunkManifest) -> bool:
+    return bool((chunks.length == np.uint64(WHOLE_FILE)).any())
+
+
+def is_parquet(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Whether a stored set is Parquet: by its name, and where that says nothing, by its being a directory."""
+    kind = _kind(os.fspath(url))
+    return kind == "parquet" or (kind == "" and find_place(url, storage_options).is_directory())
+
+
+def is_json(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> bool:
+    """Whether a stored set is JSON: by its name, and where that says nothing, by how it begins.
+
+    Raises SourceError when there is no such file.
+    """
+    kind = _kind(os.fspath(url))
+    if kind:
+        return kind == "json"
+    return find_place(url, storage_options).head(16).lstrip().startswith((b"{", *COMPRESSIONS.values()))
+
+
+def _kind(url: str) -> str:
+    if url.endswith("/"):
+        return "parquet"
+    suffixes = PurePosixPath(url).suffixes
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return {".json": "json", ".parq": "parquet", ".parquet": "parquet"}.get(suffixes[-1] if suffixes else "", "")

@@ -1,0 +1,101 @@
+# The verbs of the project. Each one makes what it needs and says what it does.
+#
+#   make demo     three real ocean files become one dataset, checked value by value
+#   make test     the tests
+#   make check    format, lint, types, layers
+#   make bench    the table beside kerchunk 0.2.10
+#   make format   rewrite the sources as `make check` wants them
+#   make clean    remove everything that these made
+#
+# PYTHON=...  which Python (>= 3.11) to build the environment with; found by itself when not given
+# VENV=...    where the environment goes
+# TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
+# CASES=...   which benchmarks `make bench` runs;  REPEATS=...  how often;  WRITE=1  renew bench/results.md
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench format clean
+
+# Found only when an environment has to be made: the first Python >= 3.11 that runs and can make one.
+PYTHON ?= $(shell \
+	for candidate in python3 python3.14 python3.13 python3.12 python3.11 python \
+			"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[1-9]*/bin/python; do \
+		if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+		then echo "$$candidate"; break; fi; \
+	done)
+VENV ?= .venv
+KERCHUNK_VENV ?= .venv-kerchunk
+TESTS ?= tests
+WORKERS ?= 2
+CASES ?=
+REPEATS ?= 3
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+help:
+	@sed -n 's/^#   make /  make /p' Makefile
+
+# ---------------------------------------------------------------- the verbs
+
+demo: $(VENV)/demo.stamp
+	@echo "== demo: three months of ocean, one dataset"
+	@"$(VENV)/bin/python" examples/demo.py .demo
+
+test: $(VENV)/test.stamp
+	@echo "== test: $$("$(VENV)/bin/python" --version), $(TESTS)"
+	@"$(VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q $(TESTS)
+
+check: $(VENV)/check.stamp
+	@echo "== format"
+	@"$(VENV)/bin/python" -m ruff format --check src tests examples bench
+	@echo "== lint"
+	@"$(VENV)/bin/python" -m ruff check src tests examples bench
+	@echo "== types"
+	@"$(VENV)/bin/python" -m mypy
+	@echo "== layers"
+	@"$(VENV)/bin/lint-imports"
+
+bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp
+	@echo "== bench: each case in fresh processes, the two tools in turn"
+	@"$(VENV)/bin/python" bench/run.py --ours "$(VENV)/bin/python" --theirs "$(KERCHUNK_VENV)/bin/python" \
+		--repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
+
+format: $(VENV)/check.stamp
+	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench
+	@"$(VENV)/bin/python" -m ruff format src tests examples bench
+
+clean:
+	rm -rf .venv .venv-* .demo .bench build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests examples bench -name __pycache__ -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------- the environments
+# A stamp is newer than pyproject.toml when what pyproject.toml asks for has been installed.
+
+%/pip.stamp:
+	@if [ -z "$(PYTHON)" ]; then echo "no Python >= 3.11 was found: install one, or say PYTHON=/path/to/python" >&2; exit 1; fi
+	@echo "== environment $*: $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed")'
+	@"$(PYTHON)" -m venv --clear "$*"
+	@"$*/bin/python" -m pip install -qq --upgrade "pip>=25.1"
+	@touch "$@"
+
+$(VENV)/demo.stamp: pyproject.toml | $(VENV)/pip.stamp
+	@echo "== installing chunkmap, and what the demo needs"
+	@"$(VENV)/bin/python" -m pip install -qq --editable ".[xarray,cli]" --group demo
+	@touch "$@"
+
+$(VENV)/test.stamp: pyproject.toml | $(VENV)/pip.stamp
+	@echo "== installing chunkmap with every extra, and what the tests need"
+	@"$(VENV)/bin/python" -m pip install -qq --editable ".[all]" --group test
+	@touch "$@"
+
+$(VENV)/check.stamp: pyproject.toml $(VENV)/test.stamp
+	@echo "== installing what the checks need"
+	@"$(VENV)/bin/python" -m pip install -qq --group check
+	@touch "$@"
+
+$(KERCHUNK_VENV)/kerchunk.stamp: pyproject.toml | $(KERCHUNK_VENV)/pip.stamp
+	@echo "== installing kerchunk in an environment of its own"
+	@"$(KERCHUNK_VENV)/bin/python" -m pip install -qq --group kerchunk
+	@touch "$@"

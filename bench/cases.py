@@ -1,0 +1,328 @@
+"""The cases: what is measured, once through the library and once through the names of kerchunk.
+
+    python bench/cases.py CASE ROAD DIRECTORY
+
+runs one case once and prints one line of JSON. A road is `core`, the library's own verbs, or `door`, the names of
+kerchunk: which package `import kerchunk` finds, ours or theirs, is the business of the environment that runs this
+file. Nothing but the work is timed: imports and the making of inputs come before.
+"""
+
+import base64
+import gc
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+FILES = 100
+VARIABLES = 20
+STEPS = 24
+MILLION = 1_000_000
+
+
+# ---------------------------------------------------------------- inputs
+
+
+def prepare(folder):
+    """Write the files that the cases read; nothing happens when they are there already."""
+    done = folder / "prepared"
+    if done.exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "scan").mkdir(parents=True)
+    first = folder / "scan" / "000.nc"
+    write_forecast(first)
+    for number in range(1, FILES):
+        shutil.copy(first, first.with_name(f"{number:03}.nc"))
+    write_million(folder / "million.h5")
+    done.touch()
+
+
+def write_forecast(path):
+    """One netCDF4 file: 20 variables of 24 steps, one chunk a step, shuffled and deflated."""
+    import netCDF4
+
+    random = np.random.default_rng(0)
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.title = "forecast"
+        for name, size in (("time", None), ("lat", 20), ("lon", 30)):
+            dataset.createDimension(name, size)
+        hours = dataset.createVariable("time", "i4", ("time",), chunksizes=(512,))
+        hours.units = "hours since 2024-01-01"
+        hours[:] = np.arange(STEPS)
+        for name, size in (("lat", 20), ("lon", 30)):
+            axis = dataset.createVariable(name, "f4", (name,))
+            axis.units = "degrees"
+            axis[:] = np.linspace(0, 60, size)
+        for number in range(VARIABLES):
+            variable = dataset.createVariable(
+                f"field{number:02}",
+                "f4",
+                ("time", "lat", "lon"),
+                chunksizes=(1, 20, 30),
+                zlib=True,
+                shuffle=True,
+                fill_value=-9999.0,
+            )
+            variable.units, variable.long_name = "K", f"field number {number}"
+            variable[:] = random.normal(280, 10, (STEPS, 20, 30))
+
+
+def write_million(path):
+    """One HDF5 dataset of a million small chunks, under the index that most files have (a version 1 B-tree)."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=np.arange(16 * MILLION, dtype="i4").reshape(MILLION, 16), chunks=(1, 16))
+
+
+def zarray(shape, chunks, dtype="<f4"):
+    """The document of one array."""
+    return json.dumps(
+        {
+            "shape": shape,
+            "chunks": chunks,
+            "dtype": dtype,
+            "compressor": {"id": "zlib", "level": 4} if dtype == "<f4" else None,
+            "filters": None,
+            "fill_value": None,
+            "order": "C",
+            "zarr_format": 2,
+        }
+    )
+
+
+def part(number):
+    """What a scan of one file of 5,000 chunks gives, as a dictionary: 50 steps of 100 tiles, and their time."""
+    url = f"file:///archive/reanalysis/2024/pressure-levels/temperature/part-{number:05}.nc"
+    lengths = np.random.default_rng(number).integers(20_000, 60_000, 5000).tolist()
+    offsets = (np.cumsum([4096, *lengths[:-1]])).tolist()
+    hours = np.arange(50 * number, 50 * number + 50, dtype="<i4")
+    refs = {
+        ".zgroup": '{"zarr_format": 2}',
+        ".zattrs": "{}",
+        "time/.zarray": zarray([50], [50], "<i4"),
+        "time/.zattrs": '{"_ARRAY_DIMENSIONS": ["time"], "units": "hours since 2024-01-01"}',
+        "time/0": "base64:" + base64.b64encode(hours.tobytes()).decode(),
+        "t/.zarray": zarray([50, 1000, 1000], [1, 100, 100]),
+        "t/.zattrs": '{"_ARRAY_DIMENSIONS": ["time", "lat", "lon"], "units": "K"}',
+    }
+    keys = (f"t/{i}.{j}.{k}" for i in range(50) for j in range(10) for k in range(10))
+    refs.update(zip(keys, map(list, zip([url] * 5000, offsets, lengths, strict=True)), strict=True))
+    return {"version": 1, "refs": refs}
+
+
+def million_columns():
+    """A million references as columns: 1,000 URLs of 74 characters, 1,000 chunks in each, of real-looking sizes."""
+    stem = "s3://noaa-nwm-retrospective-3-0-pds/CONUS/netcdf/CHRTOUT/1979/"
+    urls = [f"{stem}19790201{n:04}" for n in range(1000)]
+    assert {len(url) for url in urls} == {74}
+    lengths = np.random.default_rng(0).integers(5_000, 90_000, (1000, 1000))
+    offsets = np.cumsum(lengths, axis=1) - lengths + 30_000
+    return urls, offsets, lengths
+
+
+def million_dictionary():
+    """The same as a dictionary of version 1."""
+    urls, offsets, lengths = million_columns()
+    refs = {
+        ".zgroup": '{"zarr_format": 2}',
+        "flow/.zarray": zarray([1000, 1_000_000], [1, 1000]),
+        "flow/.zattrs": '{"_ARRAY_DIMENSIONS": ["time", "feature_id"]}',
+    }
+    for row, (url, starts, sizes) in enumerate(zip(urls, offsets.tolist(), lengths.tolist(), strict=True)):
+        refs.update({f"flow/{row}.{n}": [url, starts[n], sizes[n]] for n in range(1000)})
+    return {"version": 1, "refs": refs}
+
+
+# ---------------------------------------------------------------- what came out, so that equal work is compared
+
+
+def of_set(refs):
+    """Number of ranges in files, and the sums of their offsets and lengths."""
+    chunks = [array.chunks for array in refs.arrays.values()]
+    far = [~manifest.is_inline for manifest in chunks]
+    return [
+        sum(int(rows.sum()) for rows in far),
+        sum(int(manifest.offset[rows].sum()) for manifest, rows in zip(chunks, far, strict=True)),
+        sum(int(manifest.length[rows].sum()) for manifest, rows in zip(chunks, far, strict=True)),
+    ]
+
+
+def of_dictionary(document):
+    """The same of a dictionary."""
+    ranges = [value for value in document.get("refs", document).values() if isinstance(value, (list, tuple))]
+    return [len(ranges), sum(r[1] for r in ranges), sum(r[2] for r in ranges)]
+
+
+def of_directory(path):
+    """Bytes on disk."""
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+# ---------------------------------------------------------------- cases: each gives the work, and what to say of it
+
+
+def scan_core(folder):
+    """Scan 100 files to reference sets."""
+    import chunkmap
+
+    paths = sorted(map(str, (folder / "scan").iterdir()))
+    chunkmap.scan(paths[0])
+    return lambda: [chunkmap.scan(path) for path in paths], lambda sets: {
+        "result": np.sum([of_set(refs) for refs in sets], axis=0).tolist()
+    }
+
+
+def scan_door(folder):
+    """Scan 100 files to dictionaries."""
+    from kerchunk.hdf import SingleHdf5ToZarr
+
+    def scan(path):
+        scanner = SingleHdf5ToZarr(path)
+        refs = scanner.translate()
+        scanner.close()
+        return refs
+
+    paths = sorted(map(str, (folder / "scan").iterdir()))
+    scan(paths[0])
+    return lambda: [scan(path) for path in paths], lambda sets: {
+        "result": np.sum([of_dictionary(refs) for refs in sets], axis=0).tolist()
+    }
+
+
+def combine_core(_folder):
+    """Combine 100 reference sets of 5,000 chunks."""
+    import chunkmap
+
+    sets, combine = [chunkmap.ReferenceSet.from_dict(part(number)) for number in range(100)], chunkmap.combine
+    return lambda: combine(sets, concat_dims=["time"]), lambda refs: {"result": of_set(refs)}
+
+
+def combine_door(_folder):
+    """Combine 100 dictionaries of 5,000 chunks."""
+    from kerchunk.combine import MultiZarrToZarr
+
+    sets = [part(number) for number in range(100)]
+    return lambda: MultiZarrToZarr(sets, concat_dims=["time"], remote_protocol="file").translate(), lambda refs: {
+        "result": of_dictionary(refs)
+    }
+
+
+def write_core(folder):
+    """Write a million references of a reference set as Parquet."""
+    import chunkmap
+
+    refs, write = million_set(), chunkmap.write
+    out = folder / "core.parq"
+    shutil.rmtree(out, ignore_errors=True)
+    return lambda: write(refs, str(out)), lambda _: {"bytes": of_directory(out)}
+
+
+def write_door(folder):
+    """Write a million references of a dictionary as Parquet."""
+    from kerchunk.df import refs_to_dataframe
+
+    refs = million_dictionary()
+    out = folder / "door.parq"
+    shutil.rmtree(out, ignore_errors=True)
+    return lambda: refs_to_dataframe(refs, str(out)), lambda _: {"bytes": of_directory(out)}
+
+
+def million_core(folder):
+    """Scan one dataset of a million chunks to a reference set."""
+    import chunkmap
+
+    path = str(folder / "million.h5")
+    return lambda: chunkmap.scan(path, inline_threshold=0), lambda refs: {"result": of_set(refs)}
+
+
+def million_door(folder):
+    """Scan one dataset of a million chunks to a dictionary."""
+    from kerchunk.hdf import SingleHdf5ToZarr
+
+    path = str(folder / "million.h5")
+    return lambda: SingleHdf5ToZarr(path, inline_threshold=0).translate(), lambda refs: {"result": of_dictionary(refs)}
+
+
+def roundtrip_core(_folder):
+    """A million references from a dictionary to a reference set, and back."""
+    import chunkmap
+
+    document = million_dictionary()
+    return lambda: chunkmap.ReferenceSet.from_dict(document).to_dict(), lambda refs: {"result": of_dictionary(refs)}
+
+
+def import_core(_folder):
+    """Start Python and import the verbs."""
+    return importing("from chunkmap import scan, combine")
+
+
+def import_door(_folder):
+    """Start Python and import what scans HDF5 and what combines."""
+    return importing("import kerchunk.hdf, kerchunk.combine")
+
+
+def importing(code):
+    """Run a line in a bare Python; this process has numpy loaded already."""
+    return lambda: subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True), lambda _: {
+        "memory": peak(resource.RUSAGE_CHILDREN)
+    }
+
+
+def million_set():
+    """The million references as a reference set."""
+    from chunkmap import ReferenceSet
+    from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+
+    urls, offsets, lengths = million_columns()
+    source = np.repeat(np.arange(1, 1001, dtype=np.uint32), 1000)
+    columns = (source, offsets.ravel().astype(np.uint64), lengths.ravel().astype(np.uint64))
+    manifest = ChunkManifest.from_columns((1000, 1000), np.arange(MILLION), (None, *urls), columns)
+    meta = ArrayMeta(
+        shape=(1000, 1_000_000),
+        chunk_shape=(1, 1000),
+        dtype=np.dtype("<f4"),
+        compressor={"id": "zlib", "level": 4},
+        dims=("time", "feature_id"),
+    )
+    return ReferenceSet({"flow": ManifestArray(meta, manifest)})
+
+
+CASES = {
+    "import": (import_core, import_door),
+    "scan": (scan_core, scan_door),
+    "combine": (combine_core, combine_door),
+    "write": (write_core, write_door),
+    "million": (million_core, million_door),
+    "roundtrip": (roundtrip_core, None),
+}
+
+
+def peak(whose=resource.RUSAGE_SELF):
+    """The most memory that this process, or a child of it, has held, in MB."""
+    return resource.getrusage(whose).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def main(case, road, folder):
+    """Run one case once, and print what was measured."""
+    work, describe = CASES[case][("core", "door").index(road)](Path(folder))
+    gc.collect()
+    before = peak()
+    start = time.perf_counter()
+    outcome = work()
+    seconds = time.perf_counter() - start
+    memory = peak() - before
+    print(json.dumps({"seconds": seconds, "memory": memory, **describe(outcome)}))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "prepare":
+        prepare(Path(sys.argv[2]))
+    else:
+        main(*sys.argv[1:])

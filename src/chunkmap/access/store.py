@@ -1,0 +1,255 @@
+"""A Zarr store over a reference set: read-only, in Zarr v2's keys, for zarr-python 3.
+
+The set is in memory, or a `ParquetReferences` that is read partition by partition; a partition that is lost or damaged
+is an error, never a missing chunk. Chunks that are asked for at the same moment are fetched together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype
+
+from chunkmap.access.fetching import Fetcher, Stored
+from chunkmap.access.selection import ArrayReader
+from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
+from chunkmap.model.dictionary import documents, json_text
+from chunkmap.model.grid import linear_cell
+from chunkmap.storage import ParquetReferences
+
+__all__ = ["ReferenceStore"]
+
+_CONSOLIDATED: Final = ".zmetadata"
+
+Keys = list[str]
+Found = list[Stored | None]
+
+
+class References(Protocol):
+    """What the store asks of a reference set."""
+
+    @property
+    def metas(self) -> Mapping[str, ArrayMeta]:
+        """What each array is, by path."""
+
+    def documents(self) -> dict[str, Mapping[str, Any]]:
+        """The Zarr v2 documents, by key."""
+
+    def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
+        """A cell of an array's grid, as a row of a manifest; None when there is no chunk."""
+
+
+class _InMemory:
+    """A `ReferenceSet` as the store asks for it."""
+
+    def __init__(self, refs: ReferenceSet) -> None:
+        self._refs = refs
+        self.metas: Mapping[str, ArrayMeta] = {path: array.meta for path, array in refs.arrays.items()}
+
+    def documents(self) -> dict[str, Mapping[str, Any]]:
+        return documents(self._refs.arrays, self._refs.groups)
+
+    def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
+        chunks = self._refs.arrays[path].chunks
+        row = chunks.row_at(position)
+        return None if row is None else (chunks, row)
+
+
+class ReferenceStore(Store):
+    """A reference set as a read-only Zarr v2 store.
+
+    >>> import zarr
+    >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {
+    ...     "x/.zarray": '{"shape": [4], "chunks": [4], "dtype": "|u1", "compressor": null, "filters": null,'
+    ...                  ' "fill_value": null, "order": "C", "zarr_format": 2}',
+    ...     "x/0": "abcd"}})
+    >>> bytes(zarr.open_group(ReferenceStore(refs), mode="r")["x"][:])
+    b'abcd'
+    """
+
+    supports_writes = False
+    supports_deletes = False
+    supports_listing = True
+
+    def __init__(self, refs: ReferenceSet | ParquetReferences, fetcher: Fetcher | None = None) -> None:
+        super().__init__(read_only=True)
+        self._refs, self._fetcher = refs, Fetcher() if fetcher is None else fetcher
+        self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
+        found = self._lookup.documents()
+        self._texts = {key: json_text(document).encode() for key, document in found.items()}
+        self._texts[_CONSOLIDATED] = json_text({"zarr_consolidated_format": 1, "metadata": found}).encode()
+        self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self._refs, self._fetcher)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ReferenceStore) and self._refs is other._refs
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return f"references://{self._refs.name if isinstance(self._refs, ReferenceSet) else self._refs.url}"
+
+    def with_read_only(self, read_only: bool = False) -> ReferenceStore:
+        """The same store; it cannot be written to."""
+        if not read_only:
+            raise ValueError("a store of references is read-only")
+        return ReferenceStore(self._refs, self._fetcher)
+
+    def reader(self, path: str) -> ArrayReader:
+        """Reads selections of an array at once, which zarr does not."""
+        return ArrayReader(self._refs, path, self._fetcher)
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """A document, or the stored bytes of a chunk; None where there is none."""
+        data: Stored
+        if key in self._texts:
+            data = self._texts[key]
+        else:
+            cell = self._cell(key)
+            stored = None if cell is None else await self._stored(*cell)
+            if stored is None:
+                return None
+            data = stored
+        return prototype.buffer.from_bytes(_part(data, byte_range))
+
+    async def get_partial_values(
+        self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
+    ) -> list[Buffer | None]:
+        """Parts of many values."""
+        return [*await asyncio.gather(*(self.get(key, prototype, part) for key, part in key_ranges))]
+
+    async def exists(self, key: str) -> bool:
+        """Whether there is a document or a chunk."""
+        if key in self._texts:
+            return True
+        cell = self._cell(key)
+        return cell is not None and await asyncio.to_thread(self._lookup.locate, *cell) is not None
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Not possible."""
+        raise ValueError(f"{key}: a store of references is read-only, {len(value)} bytes cannot be written to it")
+
+    async def delete(self, key: str) -> None:
+        """Not possible."""
+        raise ValueError(f"{key}: a store of references is read-only")
+
+    async def list(self) -> AsyncIterator[str]:
+        """Every key. Reads every partition."""
+        async for key in self.list_prefix(""):
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Every key that begins so. Reads the partitions of the arrays below."""
+        for key in self._texts:
+            if key.startswith(prefix):
+                yield key
+        for path in self._lookup.metas:
+            start = f"{path}/" if path else ""
+            if start.startswith(prefix) or prefix.startswith(start):
+                for key in await asyncio.to_thread(self._chunk_keys, path):
+                    if key.startswith(prefix):
+                        yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """What stands directly below: names of documents, groups, arrays and chunks."""
+        directory = prefix.rstrip("/")
+        start = f"{directory}/" if directory else ""
+        below = [key[len(start) :] for key in self._texts if key.startswith(start)]
+        for name in dict.fromkeys(key.partition("/")[0] for key in below):
+            yield name
+        if directory in self._lookup.metas:
+            for key in await asyncio.to_thread(self._chunk_keys, directory):
+                yield key[len(start) :]
+
+    def _chunk_keys(self, path: str) -> Keys:
+        chunks = self._refs.arrays[path].chunks if isinstance(self._refs, ReferenceSet) else self._refs.chunks(path)
+        return chunks.keys(f"{path}/" if path else "")
+
+    def _cell(self, key: str) -> tuple[str, int] | None:
+        """The array and the cell of its grid that a key names; None when it names none."""
+        path, _, name = key.rpartition("/")
+        meta = self._lookup.metas.get(path)
+        position = None if meta is None else _position(name, meta.grid_shape)
+        return None if position is None else (path, position)
+
+    async def _stored(self, path: str, position: int) -> Stored | None:
+        """The stored bytes of a cell, fetched with whatever else is asked for in the same turn of the loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Stored | None] = loop.create_future()
+        waiting = self._waiting.setdefault(loop, [])
+        waiting.append(_Cell(path, position, future))
+        if len(waiting) == 1:
+            loop.call_soon(self._start_fetching, loop)
+        return await future
+
+    def _start_fetching(self, loop: asyncio.AbstractEventLoop) -> None:
+        task = loop.create_task(self._answer(self._waiting.pop(loop)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, cells: Sequence[_Cell]) -> None:
+        """Fetch cells together; when that fails, one by one, so that each hears of its own error only."""
+        try:
+            found = await asyncio.to_thread(self._fetch, cells)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the cell hears of it, whatever it is
+            if len(cells) == 1:
+                _settle(cells[0], error=error)
+                return
+            await asyncio.gather(*(self._answer([cell]) for cell in cells))
+            return
+        for cell, stored in zip(cells, found, strict=True):
+            _settle(cell, stored)
+
+    def _fetch(self, cells: Sequence[_Cell]) -> Found:
+        rows = [self._lookup.locate(cell.path, cell.position) for cell in cells]
+        there = [(chunks, np.array([row])) for chunks, row in filter(None, rows)]
+        stored = iter(self._fetcher.fetch_many(there))
+        return [None if row is None else next(stored)[0] for row in rows]
+
+
+class _Cell(NamedTuple):
+    """A cell that somebody waits for."""
+
+    path: str
+    position: int
+    future: asyncio.Future[Stored | None]
+
+
+def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None = None) -> None:
+    if cell.future.done():
+        return
+    if error is None:
+        cell.future.set_result(stored)
+    else:
+        cell.future.set_exception(error)
+
+
+def _position(name: str, grid_shape: tuple[int, ...]) -> int | None:
+    """The cell that a printed chunk index names; None when it is none, or lies outside the grid."""
+    parts = name.split(".")
+    if not all(part.isdecimal() and part.isascii() for part in parts):
+        return None
+    coord = [int(part) for part in parts]
+    if not grid_shape:
+        return 0 if coord == [0] else None
+    if len(coord) != len(grid_shape) or any(c >= n for c, n in zip(coord, grid_shape, strict=True)):
+        return None
+    return linear_cell(coord, grid_shape)
+
+
+def _part(data: Stored, request: ByteRequest | None) -> bytes:
+    view = memoryview(data)
+    if isinstance(request, RangeByteRequest):
+        view = view[request.start : request.end]
+    elif isinstance(request, OffsetByteRequest):
+        view = view[request.offset :]
+    elif isinstance(request, SuffixByteRequest):
+        view = view[max(0, len(view) - request.suffix) :]
+    return bytes(view)

@@ -1,0 +1,100 @@
+"""Whether arrays of different inputs can share one piece of metadata.
+
+A Zarr array has one type, one chain of codecs and one set of attributes for all its chunks. Inputs that differ in
+any of these that matters for decoding would be read wrongly under the first one's: they are told apart here. What
+does not change the values (the level of a compression, a title) is not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from chunkmap.model import ArrayMeta, CodecConfig
+from chunkmap.model.meta import same_attrs, same_scalar
+
+__all__ = ["DECODING_ATTRS", "WAIVABLE", "Difference", "decodes_as", "differences"]
+
+DECODING_ATTRS: Final = ("scale_factor", "add_offset", "units", "calendar", "missing_value", "_FillValue", "_Unsigned")
+"""Attributes that say what the stored numbers mean: another value means other data."""
+
+WAIVABLE: Final = frozenset({"attrs", "fill_value", "identical", "missing", "overlap"})
+"""Checks that a caller may waive by name; all others would give garbage."""
+
+_ONLY_ENCODING: Final[Mapping[str, Collection[str]]] = {
+    "zlib": {"level"},
+    "gzip": {"level"},
+    "bz2": {"level"},
+    "zstd": {"level", "checksum"},
+    "lz4": {"acceleration"},
+    "blosc": {"cname", "clevel", "shuffle", "blocksize", "typesize"},
+}
+"""Codec -> what of its configuration only matters when encoding: the bytes themselves say the rest."""
+
+
+class Difference(NamedTuple):
+    """One thing in which two arrays differ."""
+
+    what: str
+    """`"dtype"`, `"codecs"`, `"chunks"`, `"shape"`..., or the name of an attribute."""
+    expected: object
+    """In the first input."""
+    found: object
+    """In the other."""
+    check: str
+    """The name by which the check can be waived, when it is one of `WAIVABLE`."""
+
+
+def decodes_as(codec: CodecConfig) -> dict[str, Any]:
+    """What of a codec's configuration decoding depends on.
+
+    >>> decodes_as({"id": "zlib", "level": 4}) == decodes_as({"id": "zlib", "level": 9})
+    True
+    """
+    encoding = _ONLY_ENCODING.get(codec.get("id", ""), ())
+    return {key: value for key, value in codec.items() if key not in encoding}
+
+
+def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> Iterator[Difference]:
+    """In what `other` differs from `first`, leaving out the lengths of the dimensions `along` which they are joined."""
+    if _same(first, other):
+        return
+    if other.dims != first.dims:
+        yield Difference("dimensions", first.dims, other.dims, "dims")
+        return
+    for dim, mine, theirs in zip(first.dims or (), first.shape, other.shape, strict=True):
+        if mine != theirs and dim not in along:
+            yield Difference(f"length of {dim}", mine, theirs, "shape")
+    for what, value in _ENTRIES.items():
+        if value(first) != value(other):
+            yield Difference(what, value(first), value(other), what)
+    if not same_scalar(first.fill_value, other.fill_value):
+        yield Difference("fill_value", first.fill_value, other.fill_value, "fill_value")
+    for name in DECODING_ATTRS:
+        expected, found = first.attrs.get(name), other.attrs.get(name)
+        if not same_attrs(expected, found):
+            yield Difference(name, expected, found, "units" if name in {"units", "calendar"} else "attrs")
+
+
+def _same(first: ArrayMeta, other: ArrayMeta) -> bool:
+    """The common case, told quickly: nothing differs, not even the shape."""
+    return (
+        first.shape == other.shape
+        and first.dims == other.dims
+        and first.chunk_shape == other.chunk_shape
+        and first.dtype == other.dtype
+        and first.filters == other.filters
+        and first.compressor == other.compressor
+        and first.order == other.order
+        and first.attrs == other.attrs
+        and same_scalar(first.fill_value, other.fill_value)
+    )
+
+
+_ENTRIES: Final[Mapping[str, Callable[[ArrayMeta], object]]] = {
+    "chunks": lambda meta: meta.chunk_shape,
+    "dtype": lambda meta: meta.dtype.str if meta.dtype.fields is None else meta.dtype,
+    "codecs": lambda meta: [decodes_as(codec) for codec in meta.codecs],
+    "order": lambda meta: meta.order,
+}
+"""What of an array's metadata must be the same, by the name that messages use."""

@@ -1,0 +1,97 @@
+"""Joining without coordinates: arrays end to end by their order alone, and sets of different arrays into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chunkmap.combining.compatible import WAIVABLE, differences
+from chunkmap.combining.inputs import Inputs
+from chunkmap.errors import CombineError
+from chunkmap.model import ManifestArray, Placement, ReferenceSet, place
+
+__all__ = ["concatenate", "merge"]
+
+
+def concatenate(arrays: Sequence[ManifestArray], axis: int = 0, *, names: Sequence[str] = ()) -> ManifestArray:
+    """Arrays end to end along an axis, in the order given.
+
+    Raises CombineError when an array differs from the first, or one before the last ends within a chunk.
+
+    >>> one = ManifestArray(ArrayMeta(shape=(4,), chunk_shape=(2,), dtype=np.dtype("u1"), dims=("x",)),
+    ...                     ChunkManifest.from_rows((2,), [[0], [1]], ["a", "a"], [0, 2], [2, 2]))
+    >>> concatenate([one, one]).meta.shape
+    (8,)
+    """
+    names = names or [f"input {index}" for index in range(len(arrays))]
+    first = arrays[0].meta
+    if not -first.ndim <= axis < first.ndim:
+        raise CombineError(f"axis {axis} is not one of the {first.ndim} axes of the arrays")
+    axis %= first.ndim
+    along = first.dims[axis] if first.dims is not None else f"axis {axis}"
+    placements, cell, length = [], 0, 0
+    for index, array in enumerate(arrays):
+        _refuse_different(arrays[0], array, axis, along, (names[0], names[index]))
+        chunk = first.chunk_shape[axis]
+        if length % chunk:
+            raise CombineError(
+                f"Array at index {index - 1} has irregular chunking at its boundary: {names[index - 1]} ends at"
+                f" {length}, within a chunk of {chunk}. Only the last may",
+                inputs=[names[index - 1]],
+            )
+        placements.append(Placement(array.chunks, tuple(cell if a == axis else 0 for a in range(first.ndim))))
+        cell += array.chunks.grid_shape[axis]
+        length += array.meta.shape[axis]
+    meta = replace(first, shape=(*first.shape[:axis], length, *first.shape[axis + 1 :]))
+    return ManifestArray(meta, place(meta.grid_shape, placements))
+
+
+def _refuse_different(
+    first: ManifestArray, other: ManifestArray, axis: int, along: str, names: tuple[str, str]
+) -> None:
+    if other.meta is first.meta:
+        return
+    shapes = [meta.shape[:axis] + meta.shape[axis + 1 :] for meta in (first.meta, other.meta)]
+    if shapes[0] != shapes[1]:
+        raise CombineError(
+            f"Incompatible array shape: {first.meta.shape} in {names[0]} but {other.meta.shape} in {names[1]}",
+            inputs=names,
+        )
+    for difference in differences(first.meta, other.meta, {along}):
+        if difference.check not in WAIVABLE and difference.check != "shape":
+            raise CombineError(
+                f"Incompatible array {difference.what}: {difference.expected} in {names[0]} but {difference.found}"
+                f" in {names[1]}",
+                inputs=names,
+            )
+
+
+def merge(sets: Sequence[ReferenceSet]) -> ReferenceSet:
+    """The arrays of all sets in one; an array that several have must be the same in all.
+
+    Raises CombineError naming the array and the inputs where two differ in type, shape or dimensions.
+    """
+    arrays: dict[str, ManifestArray] = {}
+    groups: dict[str, Mapping[str, Any]] = {}
+    owner: dict[str, int] = {}
+    inputs = Inputs(sets)
+    for index, refs in enumerate(sets):
+        for path, array in refs.arrays.items():
+            known = arrays.setdefault(path, array)
+            if (known.meta.shape, known.meta.dtype, known.meta.dims) != (
+                array.meta.shape,
+                array.meta.dtype,
+                array.meta.dims,
+            ):
+                names = [inputs.name(owner[path]), inputs.name(index)]
+                raise CombineError(f"{path}: is not the same array in {names[0]} and {names[1]}", inputs=names)
+            owner.setdefault(path, index)
+        for path, attrs in refs.groups.items():
+            groups[path] = {**groups.get(path, {}), **attrs}
+    return ReferenceSet(
+        arrays,
+        groups,
+        tuple(problem for refs in sets for problem in refs.problems),
+        {url: target for refs in sets for url, target in refs.targets.items()},
+    )

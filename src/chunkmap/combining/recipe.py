@@ -1,0 +1,84 @@
+"""How to combine: what the caller asks for, checked once, and handed to every worker."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from chunkmap.combining.compatible import WAIVABLE
+from chunkmap.errors import CombineError
+
+__all__ = ["VARIABLES", "Recipe", "Selector"]
+
+Selector = Any
+"""One of the kinds listed in `chunkmap.combining.selectors`."""
+
+VARIABLES = "var"
+"""The axis of names: selecting along it names variables, and makes no dimension."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Along which dimensions to combine, where inputs stand along them, and what may be overlooked.
+
+    >>> Recipe(concat_dims=("time",)).selectors
+    {'time': 'data:time'}
+    """
+
+    concat_dims: Sequence[str] = ()
+    """Dimensions to combine along; one that an array does not have becomes a new leading dimension of it."""
+    coo_map: Mapping[str, Selector] = field(default_factory=dict)
+    """Dimension -> selector; by default the values of the coordinate of that name."""
+    identical_dims: Collection[str] = ()
+    """Arrays to take from the first input."""
+    coo_dtypes: Mapping[str, Any] = field(default_factory=dict)
+    """Dimension -> type that its values are cast to."""
+    waive: Collection[str] = ()
+    """Checks to leave out, of `WAIVABLE`."""
+    load_below: int = 1_000_000
+    """Arrays of at most so many bytes may be read and held inline, where their chunks do not line up."""
+    compare_below: int = 64_000
+    """Arrays in `identical_dims` of at most so many bytes are read and compared; larger ones are taken on trust."""
+
+    same_chunks: bool = False
+    """Refuse arrays whose chunks differ in shape between inputs even when they are small enough to be read."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.concat_dims, str) or isinstance(self.identical_dims, str):
+            raise TypeError("concat_dims and identical_dims are lists of names, not a text")
+        both = set(self.identical_dims) & {*self.coo_map, *self.concat_dims}
+        if both:
+            raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")
+        if not self.concat_dims and not self.coo_map:
+            raise CombineError(
+                "expected concat_dims or coo_map to say along which dimensions to combine, found neither"
+            )
+        unknown = set(self.waive) - WAIVABLE
+        if unknown:
+            raise ValueError(f"cannot waive {sorted(unknown)}: the checks that can be waived are {sorted(WAIVABLE)}")
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """The dimensions to combine along, each once."""
+        return tuple(dict.fromkeys(self.concat_dims or self.coo_map))
+
+    @property
+    def selectors(self) -> dict[str, Selector]:
+        """A selector for every dimension."""
+        default = {dim: "VARNAME" if dim == VARIABLES else f"data:{dim}" for dim in self.dims}
+        return {**default, **self.coo_map}
+
+    @property
+    def of_combined(self) -> dict[str, Selector]:
+        """Where a set stands that is itself a result of this recipe: its coordinates say it, its names are final."""
+        return {
+            dim: f"cf:{dim}" if isinstance(selector, str) and selector.startswith("cf:") else f"data:{dim}"
+            for dim, selector in self.selectors.items()
+            if dim != VARIABLES and (dim in self.dims)
+        }
+
+    def again(self) -> Self:
+        """The recipe for combining results of this one."""
+        dims = tuple(dim for dim in self.dims if dim != VARIABLES)
+        return replace(self, concat_dims=dims, coo_map=self.of_combined)

@@ -1,0 +1,122 @@
+"""Times as CF writes them: numbers of a unit since a date, in a calendar.
+
+Specification: CF Conventions 1.11, section 4.4 "Time Coordinate". Dates and calendars are cftime's business; here
+numbers are moved from one unit to another, exactly where integers allow it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Self
+
+import cftime
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["TimeUnits", "in_units", "is_time"]
+
+_MICROSECONDS: Final = {
+    "microsecond": 1,
+    "millisecond": 10**3,
+    "second": 10**6,
+    "minute": 60 * 10**6,
+    "hour": 3600 * 10**6,
+    "day": 86400 * 10**6,
+}
+_ALIASES: Final = {
+    **{name: name for name in _MICROSECONDS},
+    **{f"{name}s": name for name in _MICROSECONDS},
+    **dict.fromkeys(("us", "microsec", "microsecs"), "microsecond"),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisec", "millisecs"), "millisecond"),
+    **dict.fromkeys(("s", "sec", "secs"), "second"),
+    **dict.fromkeys(("min", "mins"), "minute"),
+    **dict.fromkeys(("h", "hr", "hrs"), "hour"),
+    "d": "day",
+}
+_SINCE: Final = re.compile(r"^\s*(\w+)\s+since\s+(.+?)\s*$", re.IGNORECASE)
+_CALENDARS: Final = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
+
+
+def is_time(units: object) -> bool:
+    """Whether units are those of a time coordinate: a unit since a date.
+
+    >>> is_time("days since 2000-01-01"), is_time("days"), is_time(None)
+    (True, False, False)
+    """
+    return isinstance(units, str) and _SINCE.match(units) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeUnits:
+    """`"days since 2000-01-01"` in a calendar, taken apart.
+
+    >>> TimeUnits.parse("hours since 2000-01-01", None).microseconds
+    3600000000
+    """
+
+    text: str
+    """The units as the file has them."""
+    calendar: str
+    """The calendar, `"standard"` where the file gives none."""
+    microseconds: int
+    """Length of one unit."""
+
+    @classmethod
+    def parse(cls, units: object, calendar: object) -> Self:
+        """Read `units` and `calendar`. Raises ValueError when they are not those of a time."""
+        found = _SINCE.match(units) if isinstance(units, str) else None
+        if found is None:
+            raise ValueError(f"expected units such as 'days since 2000-01-01', found {units!r}")
+        name = _ALIASES.get(found[1].lower())
+        if name is None:
+            raise ValueError(f"expected a unit of days, hours, minutes, seconds or less, found {units!r}")
+        parsed = cls(str(units), str(calendar or "standard"), _MICROSECONDS[name])
+        parsed.epoch()
+        return parsed
+
+    def epoch(self) -> Any:
+        """The date that counting begins at, as cftime has it."""
+        return cftime.num2date(0, self.text, calendar=self.calendar, only_use_cftime_datetimes=True)
+
+    def decode(self, values: NDArray[Any]) -> NDArray[np.datetime64]:
+        """Dates of the standard calendars, `datetime64[us]`. Raises ValueError in a calendar that numpy has not."""
+        if _same_calendar(self.calendar) not in {"standard", "proleptic_gregorian"}:
+            raise ValueError(f"times in the calendar {self.calendar!r} cannot be stored as datetime64")
+        start = np.datetime64(self.epoch().isoformat(), "us")
+        return start + (values * self.microseconds).round().astype("m8[us]")
+
+
+def in_units(values: Sequence[NDArray[Any]], units: Sequence[TimeUnits], wanted: TimeUnits) -> list[NDArray[Any]]:
+    """The same times in other units. Values that need no change are returned as they are.
+
+    Raises ValueError where calendars differ: no number in one stands for the same day in another.
+    """
+    moved = []
+    for block, own in zip(values, units, strict=True):
+        if _same_calendar(own.calendar) != _same_calendar(wanted.calendar):
+            raise ValueError(
+                f"calendars differ, {wanted.calendar!r} and {own.calendar!r}: their times cannot be brought to one axis"
+            )
+        moved.append(block if own.text == wanted.text else _moved(block, own, wanted))
+    dtype = np.result_type(*moved) if moved else np.dtype(float)
+    return [block.astype(dtype, copy=False) for block in moved]
+
+
+def _moved(block: NDArray[Any], own: TimeUnits, wanted: TimeUnits) -> NDArray[Any]:
+    """Gives (old * own unit + (own epoch - wanted epoch)) / wanted unit, in whole numbers where that is exact."""
+    shift = (own.epoch() - wanted.epoch()) // timedelta(microseconds=1)
+    if block.dtype.kind in "iu":
+        total = block.astype(np.int64) * own.microseconds + shift
+        if not (total % wanted.microseconds).any():
+            return np.asarray(total // wanted.microseconds)
+        return np.asarray(total / wanted.microseconds)
+    whole, rest = divmod(shift, wanted.microseconds)
+    return np.asarray(block * (own.microseconds / wanted.microseconds) + whole + rest / wanted.microseconds)
+
+
+def _same_calendar(calendar: str) -> str:
+    name = calendar.lower()
+    return _CALENDARS.get(name, name)

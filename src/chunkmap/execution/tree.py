@@ -1,0 +1,76 @@
+"""Combining as a tree on Dask: scan every file, combine in batches, combine the results.
+
+Tables travel between workers, 20 bytes a chunk, not dictionaries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dask.base import compute
+from dask.delayed import delayed
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_arrays
+from chunkmap.combining import Recipe, combine_sets
+from chunkmap.model import ReferenceSet
+from chunkmap.model.edits import inline
+
+__all__ = ["Tree", "reduce_on_dask"]
+
+ScanOne = Callable[[str], ReferenceSet | Sequence[ReferenceSet]]
+Step = Callable[[ReferenceSet], ReferenceSet]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """What every worker does."""
+
+    scan: ScanOne
+    """One file -> its set, or its sets."""
+    recipe: Recipe
+    preprocess: Step | None = None
+    """Done to every set before the first combine."""
+    postprocess: Step | None = None
+    """Done once, to the result."""
+    inline_threshold: int = 0
+    """Chunks of fewer bytes are held inline in the result."""
+    remote_options: Mapping[str, Any] | None = None
+    remote_protocol: str | None = None
+
+    def leaf(self, url: str) -> list[ReferenceSet]:
+        """Scan one file and prepare what was found."""
+        found = self.scan(url)
+        sets = [found] if isinstance(found, ReferenceSet) else list(found)
+        return sets if self.preprocess is None else [self.preprocess(refs) for refs in sets]
+
+    def branch(self, leaves: Sequence[Sequence[ReferenceSet]], first: int) -> ReferenceSet:
+        """Combine one batch; `first` is the place of its first file among all."""
+        sets = [refs for leaf in leaves for refs in leaf]
+        fetcher = self._fetcher()
+        return combine_sets(sets, self.recipe, lambda arrays: read_arrays(arrays, fetcher), first=first)
+
+    def root(self, branches: Sequence[ReferenceSet]) -> ReferenceSet:
+        """Combine the batches, and finish the result."""
+        fetcher = self._fetcher()
+        refs = combine_sets(
+            branches, self.recipe.again(), lambda arrays: read_arrays(arrays, fetcher), combined=len(branches)
+        )
+        if self.inline_threshold:
+            refs = inline(refs, fetcher.fetch, threshold=self.inline_threshold)
+        return refs if self.postprocess is None else self.postprocess(refs)
+
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(storage_options=self.remote_options, remote_protocol=self.remote_protocol)
+
+
+def reduce_on_dask(urls: Sequence[str], tree: Tree, *, batches: int) -> ReferenceSet:
+    """Run the tree where Dask runs: on the cluster of the current client, or on this machine."""
+    size = max(1, math.ceil(len(urls) / max(1, batches)))
+    leaf, branch, root = (delayed(step, pure=False) for step in (tree.leaf, tree.branch, tree.root))
+    parts = [branch([leaf(url) for url in urls[i : i + size]], i) for i in range(0, len(urls), size)]
+    result: ReferenceSet = compute(root(parts))[0]  # type: ignore[no-untyped-call]
+    return result

@@ -1,0 +1,161 @@
+"""From a dataset to a `ManifestArray`: its type, shape, dimensions, codecs, fill value, attributes and chunks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+import numpy as np
+
+from chunkmap.errors import Unsupported
+from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes
+from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
+from chunkmap.formats.hdf5.file import File
+from chunkmap.formats.hdf5.fill import settle_fill
+from chunkmap.formats.hdf5.netcdf4 import Dimensions, visible
+from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
+from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, read_stored
+from chunkmap.formats.hdf5.vlen_strings import VLEN_UTF8, embed_strings
+from chunkmap.io.rounds import Parser
+from chunkmap.model import ArrayMeta, ManifestArray
+
+__all__ = ["Options", "Represented", "VlenEncode", "attribute_problems", "check_vlen_encode", "represent"]
+
+VlenEncode = Literal["embed", "leave"]
+
+_SPACE_PADDED: Final = 2
+
+
+class Options(NamedTuple):
+    """What the user chose."""
+
+    inline_threshold: int
+    """Chunks of fewer stored bytes are held inline; 0 for none."""
+    vlen_encode: VlenEncode
+    """Strings of variable length: their text is embedded, or their 16-byte heap references are left as they are."""
+
+
+@dataclass(slots=True)
+class Represented:
+    """What became of a dataset."""
+
+    array: ManifestArray | None
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    """Features and messages."""
+
+
+def check_vlen_encode(value: str) -> None:
+    """Raise ValueError unless it is one that there is."""
+    if value not in get_args(VlenEncode):
+        raise ValueError(f"vlen_encode is {value!r}, expected one of {', '.join(get_args(VlenEncode))}")
+
+
+def represent(file: File, name: str, dataset: Dataset, dims: Dimensions, options: Options) -> Parser[Represented]:
+    """The array that a dataset is, or why it is none."""
+    problems = attribute_problems(dataset.attributes)
+    try:
+        array = yield from _array(file, name, dataset, dims, options=options, problems=problems)
+    except Unsupported as refusal:
+        return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
+    except BROKEN as error:
+        raise located(file, dataset.address, error) from error
+    return Represented(array, problems)
+
+
+def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
+    """Attributes that have no JSON value."""
+    return [
+        ("attribute", f"attribute {name!r} is left out: it is a {kind}" if name else f"attributes are left out: {kind}")
+        for name, kind in attributes.lost
+    ]
+
+
+def _array(
+    file: File, name: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
+) -> Parser[ManifestArray]:
+    datatype = dataset.datatype
+    if datatype.is_vlen and datatype.is_string:
+        stored = grown((yield from read_stored(file, dataset)), dims.shape)
+        if options.vlen_encode == "embed":
+            chunks = yield from embed_strings(file, stored, dataset.fill_value)
+            return _object_array(dataset, dims, Stored(stored.chunk_shape, (VLEN_UTF8,), chunks))
+        dtype, inner = np.dtype("S16"), tuple[int, ...]()
+    else:
+        dtype, inner = element_dtype(datatype)
+        stored = grown((yield from read_stored(file, dataset)), dims.shape)
+    if datatype.is_string and datatype.padding == _SPACE_PADDED:
+        problems.append(("string padded with spaces", "HDF5 readers cut the spaces at the end off; here they stay"))
+    native = dataset.fill_value if dtype.kind != "S" or not datatype.is_vlen else None
+    fill = settle_fill(stored, dtype, native, dataset.attributes.fill_value)
+    if fill.problem:
+        problems.append(("fill value", fill.problem))
+    attrs = visible(dataset.attributes.values)
+    if fill.keeps_attribute and FILL_VALUE in dataset.attributes.values:
+        attrs[FILL_VALUE] = dataset.attributes.values[FILL_VALUE]
+    chunks = fill.chunks.reshape_grid(fill.chunks.grid_shape + (1,) * len(inner)) if inner else fill.chunks
+    meta = ArrayMeta(
+        shape=dims.shape + inner,
+        chunk_shape=stored.chunk_shape + inner,
+        dtype=dtype,
+        filters=stored.codecs,
+        fill_value=fill.value,
+        dims=dims.names + tuple(f"{name}_element_{axis}" for axis in range(len(inner))),
+        attrs=attrs,
+    )
+    array = ManifestArray(meta, chunks)
+    return (yield from _inline(file, array, options.inline_threshold))
+
+
+def _object_array(dataset: Dataset, dims: Dimensions, stored: Stored) -> ManifestArray:
+    attrs = visible(dataset.attributes.values)
+    if FILL_VALUE in dataset.attributes.values:
+        attrs[FILL_VALUE] = dataset.attributes.values[FILL_VALUE]
+    meta = ArrayMeta(
+        shape=dims.shape,
+        chunk_shape=stored.chunk_shape,
+        dtype=np.dtype(object),
+        filters=stored.codecs,
+        dims=dims.names,
+        attrs=attrs,
+    )
+    return ManifestArray(meta, stored.chunks)
+
+
+def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[ManifestArray]:
+    """Hold small chunks inline."""
+    chunks = array.chunks
+    small = chunks.length < np.uint64(max(threshold, 0))
+    if not small.any():
+        return array
+    rows = np.flatnonzero(small & ~chunks.is_inline)
+    if not len(rows):
+        return array
+    data = yield from chunk_bytes(file, chunks, rows.tolist())
+    return ManifestArray(array.meta, chunks.with_inline(rows, map(bytes, data)))
+
+
+def element_dtype(datatype: Datatype) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The dtype of a Zarr array, and the axes that an array datatype adds to it.
+
+    Zarr v2 knows no gaps between the members of a structure: they become members of their own.
+    """
+    dtype, inner = require_dtype(datatype), tuple[int, ...]()
+    if dtype.subdtype is not None:
+        dtype, inner = dtype.subdtype
+    return (_without_gaps(dtype) if dtype.names else dtype), inner
+
+
+def _without_gaps(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    fields, place = [], 0
+    assert dtype.fields is not None
+    for name, (member, offset, *_) in sorted(dtype.fields.items(), key=lambda item: item[1][1]):
+        if offset < place:
+            raise Unsupported(f"members of its compound overlap at {name!r}", feature="overlapping compound members")
+        if offset > place:
+            fields.append((f"_padding_{place}", np.dtype(f"V{offset - place}")))
+        base, shape = member.subdtype or (member, ())
+        fields.append((name, np.dtype((_without_gaps(base) if base.names else base, shape))))
+        place = offset + member.itemsize
+    if place < dtype.itemsize:
+        fields.append((f"_padding_{place}", np.dtype(f"V{dtype.itemsize - place}")))
+    return np.dtype(fields)

@@ -1,0 +1,285 @@
+"""IV.A.2.m and IV.A.2.v: attributes, in the object header or dense in a fractal heap, as Python values.
+
+Values are what JSON has: text, numbers, booleans, None, and lists of them; an array of one element is the element,
+as netCDF4 and h5netcdf give it. Two kinds are kept as they are, for those who interpret them: object references, and
+the raw `_FillValue`.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from chunkmap.errors import FormatError
+from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
+from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
+from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
+from chunkmap.formats.hdf5.fractal_heap import read_heap
+from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
+from chunkmap.formats.hdf5.messages import parse_dataspace
+from chunkmap.formats.hdf5.object_header import Message, resolve_shared
+from chunkmap.io.rounds import Parser
+
+__all__ = ["FILL_VALUE", "Attributes", "References", "read_attributes"]
+
+ATTRIBUTE: Final = 0x0C
+ATTRIBUTE_INFO: Final = 0x15
+_DATATYPE: Final = 0x03
+_DATASPACE: Final = 0x01
+_SHARED: Final = 0x02
+
+FILL_VALUE: Final = "_FillValue"
+_SKIPPED: Final = "REFERENCE_LIST"  # who refers to a scale: long, and told by DIMENSION_LIST already
+_NAMES, _CREATION_ORDER = 8, 9  # types of a version 2 B-tree
+_LARGEST_MEMO: Final = 1024
+
+_sizes = struct.Struct("<HHH").unpack_from
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Object references: the addresses of object headers, None where a reference leads nowhere."""
+
+    addresses: tuple[tuple[int, ...], ...]
+    """For each element, the addresses it lists: one, or several for elements of variable length."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Attribute:
+    """An attribute message, cut into its parts."""
+
+    name: str
+    datatype: Datatype
+    shape: tuple[int, ...] | None
+    data: bytes
+    value: Any
+    """The JSON value, or `References`; None when it lies in the global heap, or there is none."""
+    in_heap: bool
+    """The value lies in the global heap."""
+    is_lost: bool
+    """The type has no JSON value."""
+    fill_value: Any
+    """Of `_FillValue`: its first element, as a numpy scalar."""
+
+
+@dataclass(slots=True)
+class Attributes:
+    """The attributes of one object."""
+
+    values: dict[str, Any]
+    """By name: JSON values, or `References`."""
+    fill_value: Any
+    """`_FillValue` as a numpy scalar; None where there is none."""
+    lost: list[tuple[str, str]]
+    """Names and types of attributes that have no JSON value."""
+
+
+def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
+    """Every attribute of an object, in the order of the file."""
+    bodies: list[memoryview] = []
+    for message in messages:
+        kind, flags, body = message
+        if kind == ATTRIBUTE:
+            bodies.append((yield from resolve_shared(file, message)) if flags & _SHARED else body)
+        elif kind == ATTRIBUTE_INFO:
+            bodies += yield from _read_dense(file, body)
+    found = Attributes({}, None, [])
+    waiting: list[_Attribute] = []
+    for body in bodies:
+        raw = bytes(body)
+        if raw[0] > 1 and raw[1] & 3:
+            attribute = yield from _resolve_parts(file, body)
+        else:
+            attribute = _split(raw) if len(raw) <= _LARGEST_MEMO else _split.__wrapped__(raw)
+        if attribute.name == _SKIPPED:
+            continue
+        if attribute.in_heap:
+            found.values[attribute.name] = None
+            waiting.append(attribute)
+        else:
+            _keep(found, attribute)
+    if waiting:
+        yield from _read_waiting(file, found, waiting)
+    return found
+
+
+def _read_dense(file: File, body: memoryview) -> Parser[list[memoryview]]:
+    """Attribute info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, of order."""
+    heap, names = u64_pair(body, 4 if body[1] & 1 else 2)
+    if heap == UNDEFINED:
+        return []
+    records = yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))
+    # heap ID (8), message flags (1), creation order (4), hash of the name (4)
+    if records.shape[1] >= 13:
+        records = records[np.argsort(little_endian(records[:, 9:13]), kind="stable")]
+    if (records[:, 8] & _SHARED).any():
+        raise file.unsupported("an attribute is kept in the shared message heap", "shared object header messages")
+    return (yield from read_heap(file, heap, records[:, :8]))
+
+
+def _places(body: bytes | memoryview) -> tuple[int, int, int, int]:
+    """Where name, datatype, dataspace and data begin.
+
+    Version, reserved or flags, sizes of the three, (version 3: character set); version 1 pads each part to 8 bytes.
+    """
+    version = body[0]
+    name, datatype, dataspace = _sizes(body, 2)
+    if version == 1:
+        starts = (8, 8 + _padded(name))
+        return *starts, starts[1] + _padded(datatype), starts[1] + _padded(datatype) + _padded(dataspace)
+    if version not in (2, 3):
+        raise FormatError(f"expected an attribute message of version 1 to 3, found {version}")
+    start = 8 if version == 2 else 9
+    return start, start + name, start + name + datatype, start + name + datatype + dataspace
+
+
+def _padded(size: int) -> int:
+    return size + 7 & ~7
+
+
+@lru_cache(maxsize=8192)
+def _split(body: bytes) -> _Attribute:
+    """Cut an attribute message without shared parts. The same message stands in very many objects."""
+    name, datatype, dataspace, data = _places(body)
+    _, datatype_size, dataspace_size = _sizes(body, 2)
+    return _attribute(
+        body[name:datatype],
+        body[datatype : datatype + datatype_size],
+        body[dataspace : dataspace + dataspace_size],
+        body[data:],
+    )
+
+
+def _resolve_parts(file: File, body: memoryview) -> Parser[_Attribute]:
+    """Flags bit 0: the datatype is shared; bit 1: the dataspace is."""
+    name, datatype, dataspace, data = _places(body)
+    shared_type = body[datatype:dataspace] if body[0] > 1 else body[datatype : datatype + 24]
+    parts = []
+    for bit, kind, part in ((1, _DATATYPE, shared_type), (2, _DATASPACE, body[dataspace:data])):
+        parts.append((yield from resolve_shared(file, (kind, _SHARED if body[1] & bit else 0, part))))
+    return _attribute(bytes(body[name:datatype]), bytes(parts[0]), bytes(parts[1]), bytes(body[data:]))
+
+
+def _attribute(name: bytes, datatype: bytes, dataspace: bytes, data: bytes) -> _Attribute:
+    parsed, shape = parse_datatype(datatype), parse_dataspace(dataspace).shape
+    text = name.split(b"\0")[0].decode("utf-8", "replace")
+    size = 0 if shape is None else math.prod(shape) * parsed.size
+    if len(data) < size:
+        raise FormatError(f"expected {size} bytes of attribute {text!r}, found {len(data)}")
+    data = data[:size]
+    in_heap = parsed.needs_heap and shape is not None
+    is_lost = not in_heap and parsed.dtype is None and not parsed.is_reference and shape is not None
+    value = None if in_heap or is_lost else _value(parsed, shape, data)
+    fill_value = _scalar(parsed, data) if text == FILL_VALUE and not in_heap and not is_lost else None
+    return _Attribute(text, parsed, shape, data, value, in_heap, is_lost, fill_value)
+
+
+def _scalar(datatype: Datatype, data: bytes) -> Any:
+    """The first element, as numpy has it."""
+    if datatype.dtype is None or len(data) < datatype.size:
+        return None
+    return np.frombuffer(data[: datatype.size], datatype.dtype)[0]
+
+
+def _keep(found: Attributes, attribute: _Attribute) -> None:
+    """File an attribute whose value needs nothing more from the file."""
+    if attribute.is_lost:
+        found.lost.append((attribute.name, attribute.datatype.lacks))
+        return
+    found.values[attribute.name] = attribute.value
+    if attribute.fill_value is not None:
+        found.fill_value = attribute.fill_value
+
+
+def _value(datatype: Datatype, shape: tuple[int, ...] | None, data: bytes) -> Any:
+    """The JSON value of an attribute. It is shared between objects: nobody may change it."""
+    if shape is None:
+        return "" if datatype.is_string else []
+    if datatype.is_reference:
+        return References(tuple((a,) for a in np.frombuffer(data, "<u8").tolist()))
+    assert datatype.dtype is not None
+    values = np.frombuffer(data, np.uint8).view(datatype.dtype) if data else np.empty(0, datatype.dtype)
+    if datatype.is_string:
+        return _unwrap([_text(v, datatype.padding) for v in values.tolist()], shape)
+    if datatype.dtype.subdtype is not None:
+        base, inner = datatype.dtype.subdtype
+        values, shape = np.frombuffer(data, base), shape + inner
+    return _unwrap([_plain(v) for v in values.tolist()], shape)
+
+
+def _text(value: bytes, padding: int) -> str:
+    if padding == 0:
+        value = value.split(b"\0")[0]
+    elif padding == 2:
+        value = value.rstrip(b" ")
+    return value.decode("utf-8", "replace")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for a value that numpy made a Python object: members of a compound are a list."""
+    if isinstance(value, bytes):
+        return value.rstrip(b"\0").decode("utf-8", "replace")
+    if isinstance(value, complex):
+        return [value.real, value.imag]
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return [_plain(v) for v in value.tolist()]
+    return value if isinstance(value, (bool, int, float)) else str(value)
+
+
+def _unwrap(values: list[Any], shape: tuple[int, ...]) -> Any:
+    """One element stands for itself; more axes than one are lists in lists."""
+    if len(values) == 1:
+        return values[0]
+    for length in reversed(shape[1:]):
+        values = [values[start : start + length] for start in range(0, len(values), length)] if length else []
+    return values
+
+
+def _read_waiting(file: File, found: Attributes, waiting: list[_Attribute]) -> Parser[None]:
+    """Attributes whose elements lie in the global heap, all of an object in one round."""
+    plain = [a for a in waiting if a.datatype.is_vlen]
+    for attribute in waiting:
+        if not attribute.datatype.is_vlen:
+            found.values.pop(attribute.name)
+            found.lost.append((attribute.name, attribute.datatype.lacks))
+    references = [heap_references(a.data) for a in plain]
+    objects = yield from read_heap_objects(file, [r for group in references for r in group])
+    for attribute, group in zip(plain, references, strict=True):
+        _keep_vlen(file, found, attribute, [(r, next(objects)) for r in group])
+
+
+def _keep_vlen(
+    file: File, found: Attributes, attribute: _Attribute, elements: list[tuple[HeapReference, memoryview]]
+) -> None:
+    base, shape = attribute.datatype.base, attribute.shape
+    assert base is not None
+    assert shape is not None
+    contents = list(_contents(file, base, elements))
+    if attribute.datatype.is_string:
+        texts = [content.split(b"\0")[0].decode("utf-8", "replace") for content in contents]
+        found.values[attribute.name] = _unwrap(texts, shape)
+    elif base.is_reference:
+        addresses = tuple(tuple(np.frombuffer(content, "<u8").tolist()) for content in contents)
+        found.values[attribute.name] = References(addresses)
+    elif base.dtype is not None:
+        values = [[_plain(v) for v in np.frombuffer(content, base.dtype).tolist()] for content in contents]
+        found.values[attribute.name] = _unwrap(values, shape)
+    else:
+        found.values.pop(attribute.name)
+        found.lost.append((attribute.name, f"sequence of {base.lacks}"))
+
+
+def _contents(file: File, base: Datatype, elements: list[tuple[HeapReference, memoryview]]) -> Iterator[bytes]:
+    for reference, content in elements:
+        size = reference.size * base.size
+        if len(content) < size:
+            raise file.error(f"expected {size} bytes in the global heap, found {len(content)}", reference.address)
+        yield bytes(content[:size])

@@ -1,0 +1,101 @@
+"""III.A.2: version 2 B-trees, read one level at a time."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian
+from chunkmap.io.rounds import Parser
+
+__all__ = ["read_btree_v2"]
+
+# signature, version, type, node size, record size, depth, split percent, merge percent, root address,
+# number of records in root node, total number of records
+_header = struct.Struct("<4sBBIHHBBQHQ").unpack_from
+_HEADER_SIZE: Final = 38
+_NODE_PREFIX: Final = 6  # signature, version, type
+_NODE_OVERHEAD: Final = 10  # prefix and checksum
+_DEEPEST: Final = 32
+
+
+def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[NDArray[np.uint8]]:
+    """Every record of a tree of one of the given types, as rows of bytes, in no particular order."""
+    block = yield file.span(address, _HEADER_SIZE, 64)
+    signature, _, kind, node_size, record_size, depth, _, _, root, root_count, total = _header(block)
+    file.expect(signature, b"BTHD", address)
+    if kind not in types:
+        raise file.error(f"expected a B-tree of type {' or '.join(map(str, types))}, found {kind}", address)
+    if root == UNDEFINED or not total:
+        return np.empty((0, record_size), np.uint8)
+    if not record_size or node_size <= _NODE_OVERHEAD + record_size or depth > _DEEPEST:
+        raise file.error(f"a B-tree has nodes of {node_size} bytes, records of {record_size}, depth {depth}", address)
+    if total * record_size > file.size:
+        raise file.error(f"a B-tree claims {total} records of {record_size} bytes", address)
+    widths = _pointer_widths(node_size, record_size, depth)
+    addresses, counts = np.array([root], np.uint64), np.array([root_count], np.int64)
+    found = []
+    for level in range(depth, -1, -1):
+        nodes = yield file.gather(addresses, node_size)
+        _check_nodes(file, nodes, b"BTIN" if level else b"BTLF", address)
+        pointer = sum(widths[level]) if level else 0
+        most = (node_size - _NODE_OVERHEAD - pointer) // (record_size + pointer)
+        if int(counts.max()) > most:
+            found_most = int(counts.max())
+            raise file.error(f"a node of the B-tree claims {found_most} records, it has room for {most}", address)
+        found.append(_records(nodes, counts, record_size))
+        if level:
+            addresses, counts = _children(nodes, counts, record_size, widths[level])
+    records = np.concatenate(found)
+    if len(records) != total:
+        raise file.error(f"expected {total} records in a B-tree, found {len(records)}", address)
+    return records
+
+
+def _pointer_widths(node_size: int, record_size: int, depth: int) -> list[tuple[int, int, int]]:
+    """Level -> bytes of a child pointer: address, number of records, and (above level 1) total number of records.
+
+    "The size of this field is variable", just enough for the largest number that a child can hold.
+    """
+    most = (node_size - _NODE_OVERHEAD) // record_size
+    count_width = _width(most)
+    widths, total, total_width = [(0, 0, 0)], most, 0
+    for level in range(1, depth + 1):
+        pointer = (8, count_width, total_width if level > 1 else 0)
+        widths.append(pointer)
+        most = (node_size - _NODE_OVERHEAD - sum(pointer)) // (record_size + sum(pointer))
+        total = (most + 1) * total + most
+        total_width = min(_width(total), 8)
+    return widths
+
+
+def _width(number: int) -> int:
+    return max(1, (number.bit_length() + 7) // 8)
+
+
+def _check_nodes(file: File, nodes: NDArray[np.uint8], signature: bytes, address: int) -> None:
+    if not (nodes[:, :4] == np.frombuffer(signature, np.uint8)).all():
+        raise file.error(f"a node of the B-tree does not begin with {signature.decode()!r}", address)
+
+
+def _records(nodes: NDArray[np.uint8], counts: NDArray[np.int64], record_size: int) -> NDArray[np.uint8]:
+    most = int(counts.max())
+    records = nodes[:, _NODE_PREFIX : _NODE_PREFIX + most * record_size].reshape(len(nodes), most, record_size)
+    there: NDArray[np.uint8] = records[0] if len(nodes) == 1 else records[np.arange(most) < counts[:, None]]
+    return there
+
+
+def _children(
+    nodes: NDArray[np.uint8], counts: NDArray[np.int64], record_size: int, widths: tuple[int, int, int]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Child pointers follow the records that a node has, not those that it could have: a loop over inner nodes."""
+    pointer = sum(widths)
+    parts: list[NDArray[Any]] = []
+    for node, count in zip(nodes, counts.tolist(), strict=True):
+        start = _NODE_PREFIX + count * record_size
+        parts.append(node[start : start + (count + 1) * pointer].reshape(count + 1, pointer))
+    pointers = np.concatenate(parts)
+    return little_endian(pointers[:, :8]), little_endian(pointers[:, 8 : 8 + widths[1]]).astype(np.int64)

@@ -1,0 +1,91 @@
+"""What all parsers of one HDF5 file share: its address space, and what was read once for all.
+
+"All file addresses are relative to the base address" (II.A): parsers deal in addresses, and only here do they become
+byte offsets. An address or a size that cannot be inside the file is refused before anything is asked for.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.errors import FormatError, TruncatedFile, Unsupported
+from chunkmap.io.rounds import Gather, Span
+
+__all__ = ["UNDEFINED", "File", "little_endian", "u16", "u32", "u64", "u64_pair"]
+
+UNDEFINED: Final = 0xFFFFFFFFFFFFFFFF
+"""The undefined address: "all bits are set" (I.B)."""
+
+u16 = struct.Struct("<H").unpack_from
+u32 = struct.Struct("<I").unpack_from
+u64 = struct.Struct("<Q").unpack_from
+u64_pair = struct.Struct("<QQ").unpack_from
+
+
+class File:
+    """One HDF5 file that is being parsed."""
+
+    __slots__ = ("base", "chunk_k", "collections", "committed", "group_k", "leaf_k", "size", "url")
+
+    def __init__(self, url: str, size: int) -> None:
+        self.url, self.size = url, size
+        self.base = 0
+        """Byte offset of address 0: the length of the user block."""
+        self.leaf_k, self.group_k, self.chunk_k = 4, 16, 32
+        """Half the entries of a node: symbol table nodes, group B-trees, chunk B-trees."""
+        self.collections: dict[int, dict[int, memoryview]] = {}
+        """Global heap collections by address."""
+        self.committed: dict[int, memoryview] = {}
+        """Messages that other objects share, by the address of the object header that holds them."""
+
+    def span(self, address: int, need: int, want: int | None = None) -> Span:
+        """A request for bytes at an address."""
+        offset = address + self.base
+        if address == UNDEFINED or offset + need > self.size:
+            raise TruncatedFile(
+                f"expected {need} bytes, but the file has only {self.size} in all;"
+                " it is cut short or the address is wrong",
+                url=self.url,
+                offset=offset,
+            )
+        return Span(offset, need, need if want is None else want)
+
+    def gather(self, addresses: NDArray[np.uint64], size: int) -> Gather:
+        """A request for many nodes of one size, which cannot be more than the file has room for."""
+        if len(addresses) * size > self.size:
+            raise self.error(f"expected nodes of {size} bytes, found {len(addresses)} addresses of them", 0)
+        if len(addresses):
+            self.span(int(addresses.max()), size)
+        return Gather(addresses + np.uint64(self.base), size)
+
+    def error(self, message: str, address: int) -> FormatError:
+        """The bytes at this address break the rules."""
+        return FormatError(message, url=self.url, offset=address + self.base)
+
+    def unsupported(self, message: str, feature: str) -> Unsupported:
+        """The bytes are legal, but not handled."""
+        return Unsupported(message, feature=feature, url=self.url)
+
+    def expect(self, block: Any, signature: bytes, address: int) -> None:
+        """Raise FormatError unless a structure begins with its signature."""
+        found = bytes(block[: len(signature)])
+        if found != signature:
+            raise self.error(f"expected signature {signature.decode()!r}, found {found!r}", address)
+
+
+def little_endian(columns: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Rows of up to 8 bytes -> unsigned integers.
+
+    >>> little_endian(np.array([[1, 2], [3, 0]], np.uint8))
+    array([513,   3], dtype=uint64)
+    """
+    if columns.shape[1] > 8:
+        raise ValueError(f"an integer of {columns.shape[1]} bytes")
+    wide = np.zeros((len(columns), 8), np.uint8)
+    wide[:, : columns.shape[1]] = columns
+    numbers: NDArray[np.uint64] = wide.view("<u8")[:, 0]
+    return numbers

@@ -1,0 +1,107 @@
+"""What missing chunks read as, and what is masked: two questions that HDF5 keeps apart and Zarr v2 does not.
+
+HDF5 has a fill value, of what was never written; netCDF has the attribute `_FillValue`, of what counts as missing.
+Zarr v2 has one `fill_value`, and xarray takes it for both: null reads as zeros and masks nothing, and leaves an
+attribute `_FillValue` in force.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from chunkmap.formats.hdf5.filters import encode
+from chunkmap.formats.hdf5.stored import Stored
+from chunkmap.model import ChunkManifest
+
+__all__ = ["Fill", "fill_missing", "settle_fill"]
+
+_MOST_INLINE: Final = 1 << 20
+"""Bytes that the chunks which hold nothing but the fill value may cost."""
+
+_MOST_CELLS: Final = 1 << 16
+_LARGEST_CHUNK: Final = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """The outcome."""
+
+    value: Any
+    """Zarr's `fill_value`."""
+    keeps_attribute: bool
+    """`_FillValue` stays among the attributes."""
+    chunks: ChunkManifest
+    problem: str = ""
+    """What is not as it should be; empty when all is."""
+
+
+def settle_fill(stored: Stored, dtype: np.dtype[Any], native: bytes | None, attribute: Any) -> Fill:
+    """Choose `fill_value` so that what was never written, and what is masked, are as netCDF readers have them.
+
+    `native` is the bytes of HDF5's fill value, `attribute` the value of `_FillValue`, None where there is none.
+    """
+    chunks = stored.chunks
+    masked = None if attribute is None else _as_scalar(attribute, dtype)
+    keeps = attribute is not None and masked is None
+    if len(chunks) == chunks.size:
+        return Fill(masked, keeps, chunks)
+    is_zero = native is None or not any(native)
+    if masked is not None and _reads_as(native, masked, dtype):
+        return Fill(masked, False, chunks)
+    if is_zero or native is None:
+        return Fill(None, attribute is not None, chunks)
+    filled = _with_filled_chunks(stored, native)
+    if filled is not None:
+        return Fill(masked, keeps, filled)
+    value = np.frombuffer(native, dtype.base)[0]
+    text = f"{chunks.size - len(chunks)} chunks were never written and read as {value!r}, which is masked too"
+    return Fill(value, attribute is not None, chunks, text)
+
+
+def _as_scalar(value: Any, dtype: np.dtype[Any]) -> Any:
+    """The value in the array's own type; None when it is none of that type, and so masks nothing."""
+    if (
+        dtype.kind not in "iufb"
+        or not isinstance(value, (np.number, np.bool_))
+        or isinstance(value, np.complexfloating)
+    ):
+        return None
+    if value.dtype == dtype:
+        return value
+    with np.errstate(all="ignore"):
+        cast = np.asarray(value).astype(dtype)[()]
+    same = cast == value or (dtype.kind == "f" and cast != cast and value != value)
+    return cast if same else None
+
+
+def _reads_as(native: bytes | None, masked: Any, dtype: np.dtype[Any]) -> bool:
+    found = np.frombuffer(native, dtype)[0] if native else np.zeros((), dtype)[()]
+    return bool(found == masked or (found != found and masked != masked))
+
+
+def _with_filled_chunks(stored: Stored, native: bytes) -> ChunkManifest | None:
+    """A chunk of fill values in every cell that has none; None when that would cost too much."""
+    count = math.prod(stored.chunk_shape)
+    if stored.chunks.size - len(stored.chunks) > _MOST_CELLS or count * len(native) > _LARGEST_CHUNK:
+        return None
+    return fill_missing(stored.chunks, encode(stored.codecs, native * count))
+
+
+def fill_missing(chunks: ChunkManifest, blob: bytes) -> ChunkManifest | None:
+    """The same encoded chunk, held once, in every cell that has none; None when that would cost too much."""
+    missing = chunks.size - len(chunks)
+    if missing > _MOST_CELLS or missing * len(blob) > _MOST_INLINE:
+        return None
+    empty = np.ones(chunks.size, np.bool_)
+    empty[chunks.positions()] = False
+    index = np.concatenate([chunks.positions().astype(np.uint64), np.flatnonzero(empty).astype(np.uint64)])
+    columns = (
+        np.concatenate([chunks.source, np.full(missing, len(chunks.sources), np.uint32)]),
+        np.concatenate([chunks.offset, np.zeros(missing, np.uint64)]),
+        np.concatenate([chunks.length, np.full(missing, len(blob), np.uint64)]),
+    )
+    return ChunkManifest.from_columns(chunks.grid_shape, index, (*chunks.sources, blob), columns)

@@ -1,0 +1,141 @@
+"""From a filter pipeline to numcodecs codecs: only where these decode exactly what the HDF5 filter wrote.
+
+Registered filters: https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numcodecs
+import numpy as np
+
+from chunkmap.errors import Unsupported
+from chunkmap.formats.hdf5.messages import Filter
+from chunkmap.model import CodecConfig
+
+__all__ = ["codec_objects", "codecs_of", "decode", "encode"]
+
+_NAMES: Final[Mapping[int, str]] = {
+    4: "szip",
+    5: "nbit",
+    6: "scaleoffset",
+    32000: "lzf",
+    32004: "lz4",
+    32008: "bitshuffle",
+    32013: "zfp",
+    32017: "sz",
+    32018: "fcidecomp",
+    32019: "jpeg",
+    32023: "granular bit round",
+    32024: "sz3",
+    32026: "blosc2",
+}
+"""Filters that no codec of numcodecs decodes as HDF5 frames them."""
+
+_DAMAGED: Final = (zlib.error, RuntimeError, ValueError, TypeError, OSError, EOFError, MemoryError, AssertionError)
+"""What codecs raise for bytes that they did not write."""
+
+_BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", None, "zlib", "zstd")
+
+
+def codecs_of(filters: Sequence[Filter], mask: int) -> tuple[CodecConfig, ...]:
+    """The codecs, in the order of encoding, of chunks that were written with this filter mask.
+
+    Raises Unsupported naming the filter that has no codec.
+
+    >>> codecs_of([Filter(2, False, "", (8,)), Filter(1, False, "", (4,))], 0)
+    ({'id': 'shuffle', 'elementsize': 8}, {'id': 'zlib', 'level': 4})
+    >>> codecs_of([Filter(2, False, "", (8,)), Filter(1, False, "", (4,))], 1)
+    ({'id': 'zlib', 'level': 4},)
+    """
+    kept = [f for number, f in enumerate(filters) if not mask >> number & 1]
+    return tuple(_codec(f) for f in kept)
+
+
+def codec_objects(filters: Sequence[Filter]) -> list[Any]:
+    """The same as objects of numcodecs."""
+    return [numcodecs.get_codec(dict(codec)) for codec in codecs_of(filters, 0)]
+
+
+def decode(codecs: Sequence[CodecConfig], data: bytes | memoryview) -> bytes:
+    """The bytes of a chunk as they were before its filters. Raises Unsupported when they do not decode."""
+    try:
+        for codec in reversed(codecs):
+            data = numcodecs.get_codec(dict(codec)).decode(data)
+    except _DAMAGED as error:
+        raise Unsupported(f"one of its chunks does not decode: {error}", feature="damaged chunk") from error
+    return _plain(data)
+
+
+def encode(codecs: Sequence[CodecConfig], data: bytes) -> bytes:
+    """The bytes of a chunk as its filters store them. Raises Unsupported when the filters do not take them."""
+    try:
+        for codec in codecs:
+            data = numcodecs.get_codec(dict(codec)).encode(data)
+    except _DAMAGED as error:
+        raise Unsupported(f"its filters do not take its chunks: {error}", feature="damaged filter") from error
+    return _plain(data)
+
+
+def _plain(data: Any) -> bytes:
+    """What codecs give, an array or any buffer, as bytes."""
+    return np.ascontiguousarray(data).tobytes() if isinstance(data, np.ndarray) else bytes(data)
+
+
+def _codec(filter_: Filter) -> CodecConfig:
+    if filter_.identifier in _CODECS:
+        return _CODECS[filter_.identifier](filter_)
+    name = _NAMES.get(filter_.identifier) or filter_.name or "unnamed"
+    raise Unsupported(
+        f"its chunks are written with the filter {name!r} ({filter_.identifier}), which no Zarr codec decodes",
+        feature=f"filter {name}",
+    )
+
+
+def _value(filter_: Filter, number: int, default: int) -> int:
+    return filter_.values[number] if number < len(filter_.values) else default
+
+
+def _deflate(filter_: Filter) -> CodecConfig:
+    return {"id": "zlib", "level": min(_value(filter_, 0, 1), 9)}
+
+
+def _shuffle(filter_: Filter) -> CodecConfig:
+    return {"id": "shuffle", "elementsize": _value(filter_, 0, 1)}
+
+
+def _bzip2(filter_: Filter) -> CodecConfig:
+    return {"id": "bz2", "level": min(max(_value(filter_, 0, 9), 1), 9)}
+
+
+def _blosc(filter_: Filter) -> CodecConfig:
+    """Client data: filter and Blosc version, element size, chunk size, level, shuffle, compressor."""
+    number = _value(filter_, 6, 0)
+    name = _BLOSC_COMPRESSORS[number] if number < len(_BLOSC_COMPRESSORS) else None
+    if name is None:
+        raise Unsupported(f"its chunks are compressed by Blosc's compressor {number}", feature="filter blosc")
+    return {
+        "id": "blosc",
+        "cname": name,
+        "clevel": min(_value(filter_, 4, 5), 9),
+        "shuffle": min(_value(filter_, 5, 1), 2),
+        "blocksize": 0,
+    }
+
+
+def _zstd(filter_: Filter) -> CodecConfig:
+    return {"id": "zstd", "level": min(_value(filter_, 0, 3), 22)}
+
+
+_CODECS: Final[Mapping[int, Callable[[Filter], CodecConfig]]] = {
+    1: _deflate,
+    2: _shuffle,
+    3: lambda _: {"id": "fletcher32"},
+    307: _bzip2,
+    32001: _blosc,
+    32015: _zstd,
+}
+"""By the registered number of the filter."""

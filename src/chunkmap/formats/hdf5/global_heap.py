@@ -1,0 +1,81 @@
+"""III.E: global heap collections, where data of variable length lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u64
+from chunkmap.io.rounds import Parser
+
+__all__ = ["HeapReference", "heap_references", "read_heap_objects"]
+
+_SMALLEST: Final = 4096
+"""No collection that the library writes is shorter."""
+
+_REFERENCE: Final = np.dtype([("size", "<u4"), ("address", "<u8"), ("number", "<u4")])
+
+
+class HeapReference(NamedTuple):
+    """One element of variable length: how many elements, and which object of which collection holds them."""
+
+    size: int
+    address: int
+    number: int
+
+
+def heap_references(data: bytes | memoryview) -> list[HeapReference]:
+    """The elements of variable length in stored data of 16 bytes each."""
+    rows = np.frombuffer(data, _REFERENCE)
+    columns = (rows["size"].tolist(), rows["address"].tolist(), rows["number"].tolist())
+    return list(map(HeapReference._make, zip(*columns, strict=True)))
+
+
+def read_heap_objects(file: File, references: Iterable[HeapReference]) -> Parser[Iterator[memoryview]]:
+    """The bytes of each reference, in order; empty for a reference to nothing."""
+    references = list(references)
+    addresses = dict.fromkeys(r.address for r in references if r.size and r.address not in (0, UNDEFINED))
+    yield from _read_collections(file, [a for a in addresses if a not in file.collections])
+    return (_object_of(file, reference) for reference in references)
+
+
+def _object_of(file: File, reference: HeapReference) -> memoryview:
+    if not reference.size or reference.address in (0, UNDEFINED):
+        return memoryview(b"")
+    found = file.collections[reference.address].get(reference.number)
+    if found is None:
+        raise file.error(f"expected object {reference.number} in the global heap, found none", reference.address)
+    return found
+
+
+def _read_collections(file: File, addresses: list[int]) -> Parser[None]:
+    if not addresses:
+        return
+    blocks = yield [file.span(address, 16, _SMALLEST) for address in addresses]
+    longer = []
+    for address, block in zip(addresses, blocks, strict=True):
+        file.expect(block, b"GCOL", address)
+        size = u64(block, 8)[0]
+        if size > len(block):
+            longer.append((address, size))
+    whole = (yield [file.span(*where) for where in longer]) if longer else []
+    found = dict(zip(addresses, blocks, strict=True)) | dict(zip([a for a, _ in longer], whole, strict=True))
+    for address, block in found.items():
+        file.collections[address] = _split(file, address, block)
+
+
+def _split(file: File, address: int, block: memoryview) -> dict[int, memoryview]:
+    """Heap object: index, reference count, reserved, size, data padded to a multiple of 8. Index 0 is free space."""
+    end = min(u64(block, 8)[0], len(block))
+    place, objects = 16, {}
+    while place + 16 <= end:
+        (index,), (size,) = u16(block, place), u64(block, place + 8)
+        if index == 0:
+            break
+        if place + 16 + size > end:
+            raise file.error(f"object {index} reaches past the end of its global heap collection", address)
+        objects[index] = block[place + 16 : place + 16 + size]
+        place += 16 + (size + 7 & ~7)
+    return objects

@@ -1,0 +1,163 @@
+"""Groups and their links: symbol tables (III.B, III.C, III.D), link messages (IV.A.2.g), dense links (III.G)."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+
+from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
+from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u32, u64, u64_pair
+from chunkmap.formats.hdf5.fractal_heap import read_heap
+from chunkmap.formats.hdf5.object_header import Message
+from chunkmap.io.rounds import Parser
+
+__all__ = ["GROUP_MESSAGES", "Link", "read_links"]
+
+LINK_INFO: Final = 0x02
+LINK: Final = 0x06
+GROUP_INFO: Final = 0x0A
+SYMBOL_TABLE: Final = 0x11
+
+GROUP_MESSAGES: Final = frozenset({LINK_INFO, LINK, GROUP_INFO, SYMBOL_TABLE})
+"""Messages that only the header of a group has."""
+
+_SOFT_ENTRY: Final = 2
+_NAMES, _CREATION_ORDER = 5, 6  # types of a version 2 B-tree
+_KINDS: Final[dict[int, LinkKind]] = {0: "hard", 1: "soft", 64: "external"}
+
+LinkKind = Literal["hard", "soft", "external", "user"]
+
+
+class Link(NamedTuple):
+    """One entry of a group."""
+
+    name: str
+    kind: LinkKind
+    address: int
+    """Of a hard link: the object header it leads to."""
+    target: str
+    """Of a soft link: the path it leads to."""
+    order: int
+    """When it was made, counted within its group; -1 where groups do not keep that."""
+
+
+def read_links(file: File, messages: list[Message]) -> Parser[list[Link]]:
+    """The links of a group, in order of creation where it is kept, else of name."""
+    links: list[Link] = []
+    for kind, _, body in messages:
+        if kind == LINK:
+            links.append(_parse_link(file, body))
+        elif kind == LINK_INFO:
+            links += yield from _read_dense(file, body)
+        elif kind == SYMBOL_TABLE:
+            links += yield from _read_symbol_table(file, body)
+    return sorted(links, key=lambda link: (link.order, link.name))
+
+
+def _parse_link(file: File, body: memoryview) -> Link:
+    """Version, flags, type (bit 3), creation order (bit 2), character set (bit 4), length of name, name."""
+    version, flags, place = body[0], body[1], 2
+    if version != 1:
+        raise file.error(f"expected a link message of version 1, found {version}", 0)
+    kind, order = 0, -1
+    if flags & 8:
+        kind, place = body[place], place + 1
+    if flags & 4:
+        order, place = u64(body, place)[0], place + 8
+    if flags & 16:
+        place += 1
+    width = 1 << (flags & 3)
+    length = int.from_bytes(body[place : place + width], "little")
+    place += width
+    name = _name(file, body[place : place + length], length)
+    place += length
+    if kind == 0:
+        return Link(name, "hard", u64(body, place)[0], "", order)
+    (size,) = u16(body, place)
+    target = bytes(body[place + 2 : place + 2 + size]).decode("utf-8", "replace")
+    return Link(name, _KINDS.get(kind, "user"), UNDEFINED, target, order)
+
+
+def _name(file: File, raw: bytes | memoryview, length: int) -> str:
+    text = bytes(raw)
+    if len(text) != length or not text:
+        raise file.error(f"expected the name of a link, {length} bytes, found {len(text)}", 0)
+    return text.decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode("utf-8")
+
+
+def _read_dense(file: File, body: memoryview) -> Parser[list[Link]]:
+    """Link info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, B-tree of order."""
+    heap, names = u64_pair(body, 10 if body[1] & 1 else 2)
+    if heap == UNDEFINED:
+        return []
+    records = yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))
+    # type 5: hash of the name (4 bytes), heap ID (7 bytes)
+    found = yield from read_heap(file, heap, records[:, 4:11])
+    return [_parse_link(file, link) for link in found]
+
+
+def _read_symbol_table(file: File, body: memoryview) -> Parser[list[Link]]:
+    """Addresses of a version 1 B-tree and of a local heap, which holds the names."""
+    tree, heap = u64_pair(body)
+    node = 24 + 16 * 2 * file.group_k + 8
+    (header, root) = yield [file.span(heap, 32), file.span(tree, 24, node)]
+    file.expect(header, b"HEAP", heap)
+    # signature, version, reserved, data segment size, offset to head of free list, address of data segment
+    size, _, data = u64(header, 8)[0], u64(header, 16)[0], u64(header, 24)[0]
+    (names,) = yield [file.span(data, size)]
+    tables = yield from _read_group_tree(file, tree, root, node)
+    leaf = 8 + 40 * 2 * file.leaf_k
+    blocks = (yield [file.span(address, 8, leaf) for address in tables]) if tables else []
+    links: list[Link] = []
+    for address, block in zip(tables, blocks, strict=True):
+        links += _parse_symbol_node(file, address, block, bytes(names))
+    return links
+
+
+def _read_group_tree(file: File, tree: int, root: memoryview, size: int) -> Parser[list[int]]:
+    """III.A.1, type 0: keys are offsets of names, children are the nodes below or symbol table nodes."""
+    addresses, blocks, above = [tree], [root], 256
+    while True:
+        children: list[int] = []
+        level = blocks[0][5]
+        for address, block in zip(addresses, blocks, strict=True):
+            file.expect(block, b"TREE\x00", address)
+            (used,) = u16(block, 6)
+            if block[5] != level or level >= above or len(block) < 24 + 16 * used + 8:
+                raise file.error(f"expected a group B-tree node below level {above}, found level {block[5]}", address)
+            children += np.frombuffer(block, "<u8", 2 * used, 24)[1::2].tolist()
+        if len(children) * 8 > file.size:
+            raise file.error("a group B-tree has more children than the file has room for", tree)
+        if level == 0 or not children:
+            return children
+        addresses, above = children, level
+        blocks = yield [file.span(address, 24, size) for address in addresses]
+
+
+def _parse_symbol_node(file: File, address: int, block: memoryview, names: bytes) -> list[Link]:
+    """Signature, version, reserved, number of symbols; entries of 40 bytes.
+
+    Entry: link name offset, object header address, cache type, reserved, scratch pad (soft link: its value).
+    """
+    file.expect(block, b"SNOD", address)
+    (count,) = u16(block, 6)
+    if count > 2 * file.leaf_k or len(block) < 8 + 40 * count:
+        raise file.error(f"a symbol table node claims {count} entries of {2 * file.leaf_k}", address)
+    links = []
+    for place in range(8, 8 + 40 * count, 40):
+        offset, target = u64_pair(block, place)
+        name = _heap_string(file, names, offset, address)
+        if u32(block, place + 16)[0] == _SOFT_ENTRY:
+            path = _heap_string(file, names, u32(block, place + 24)[0], address)
+            links.append(Link(name, "soft", UNDEFINED, path, -1))
+        else:
+            links.append(Link(name, "hard", target, "", -1))
+    return links
+
+
+def _heap_string(file: File, names: bytes, offset: int, address: int) -> str:
+    end = names.find(b"\0", offset) if offset < len(names) else -1
+    if end < 0:
+        raise file.error(f"expected a name at offset {offset} of the local heap, found none", address)
+    return _name(file, names[offset:end], end - offset)

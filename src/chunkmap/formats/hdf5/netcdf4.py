@@ -1,0 +1,190 @@
+"""netCDF-4 on top of HDF5: dimensions from dimension scales, and what is machinery rather than data.
+
+Conventions: https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html (section "NetCDF-4 Format").
+Where files are no netCDF-4, axes without a scale are named as h5netcdf names them with `phony_dims="sort"`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chunkmap.formats.hdf5.attributes import FILL_VALUE, References
+from chunkmap.formats.hdf5.objects import Dataset
+from chunkmap.formats.hdf5.tree import Tree
+
+__all__ = ["HIDDEN", "Dimensions", "find_dimensions", "is_bare_dimension", "visible"]
+
+HIDDEN: Final = frozenset(
+    {
+        "CLASS",
+        "DIMENSION_LIST",
+        "NAME",
+        "REFERENCE_LIST",
+        "_NCProperties",
+        "_Netcdf4Coordinates",
+        "_Netcdf4Dimid",
+        "_nc3_strict",
+    }
+)
+"""Attributes that netCDF-4 and the dimension scales keep for themselves."""
+
+_BARE_DIMENSION: Final = "This is a netCDF dimension but not a netCDF variable"
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """The axes of one dataset: names, and lengths, which grow with the unlimited dimensions they lie along."""
+
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+
+
+def is_bare_dimension(dataset: Dataset) -> bool:
+    """Whether a dataset only stands for a dimension that has no variable."""
+    return str(dataset.attributes.values.get("NAME", "")).startswith(_BARE_DIMENSION)
+
+
+def visible(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that a user of netCDF sees, without `_FillValue` and references."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in HIDDEN and name != FILL_VALUE and not isinstance(value, References)
+    }
+
+
+def find_dimensions(tree: Tree) -> dict[str, Dimensions]:
+    """The axes of every dataset, by path."""
+    finder = _Finder(tree)
+    names = {path: finder.names(path, dataset) for path, dataset in tree.datasets.items()}
+    lengths = _unlimited_lengths(tree, names)
+    return {
+        path: Dimensions(tuple(n.rpartition("/")[2] for n in axes), _grown(tree.datasets[path], axes, lengths))
+        for path, axes in names.items()
+    }
+
+
+class _Finder:
+    """Looks up the dimensions of datasets as full paths; phony ones are numbered over the whole file."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._scales: dict[str, dict[str, int]] = {group: {} for group in tree.groups}
+        self._phony: dict[str, dict[str, int]] = {}
+        members: dict[str, list[str]] = {group: [] for group in tree.groups}
+        for path, dataset in tree.datasets.items():
+            group = path.rpartition("/")[0]
+            members[group].append(path)
+            if _is_scale(dataset):
+                self._scales[group][path] = -1
+        scales = phonies = 0
+        for group, paths in members.items():
+            for path in self._scales[group]:
+                number = tree.datasets[path].attributes.values.get("_Netcdf4Dimid")
+                self._scales[group][path] = number if isinstance(number, int) else scales
+                scales += 1
+            self._phony[group] = self._invent(group, paths, scales, phonies)
+            phonies += len(self._phony[group])
+
+    def _invent(self, group: str, paths: list[str], scales: int, phonies: int) -> dict[str, int]:
+        """A group's phony dimensions: for each length, as many as one dataset needs beyond the scales there are."""
+        wanted: Counter[int] = Counter()
+        for path in paths:
+            dataset = self._tree.datasets[path]
+            if not _is_scale(dataset) and not _listed(dataset):
+                wanted |= Counter(dataset.shape)
+        there = Counter(self._tree.datasets[path].shape[:1] for path in self._scales[group])
+        invented: dict[str, int] = {}
+        for length, count in wanted.items():
+            for _ in range(there[(length,)], count):
+                name = f"phony_dim_{scales + phonies + len(invented)}"
+                invented[f"{group}/{name}" if group else name] = length
+        return invented
+
+    def names(self, path: str, dataset: Dataset) -> tuple[str, ...]:
+        """The dimensions of one dataset."""
+        rank = len(dataset.shape)
+        group = path.rpartition("/")[0]
+        if _is_scale(dataset):
+            found = self._by_number(group, dataset.attributes.values.get("_Netcdf4Coordinates"), rank)
+            if found is not None:
+                return found
+            if rank == 1:
+                return (path,)
+        listed = self._listed_names(dataset)
+        if None not in listed:
+            return tuple(name for name in listed if name is not None)
+        return self._with_phony(group, dataset, listed)
+
+    def _by_number(self, group: str, numbers: Any, rank: int) -> tuple[str, ...] | None:
+        numbers = numbers if isinstance(numbers, list) else [numbers]
+        scope: dict[int, str] = {}
+        for above in _upwards(group):
+            for path, number in self._scales.get(above, {}).items():
+                scope.setdefault(number, path)
+        found = [scope.get(number) for number in numbers if isinstance(number, int)]
+        return tuple(f for f in found if f is not None) if len(found) == rank and None not in found else None
+
+    def _listed_names(self, dataset: Dataset) -> list[str | None]:
+        """From DIMENSION_LIST: "if a dimension has more than one scale, the last one" counts, as for netCDF-C."""
+        rank = len(dataset.shape)
+        references = _listed(dataset)
+        if references is None or len(references.addresses) != rank:
+            return [None] * rank
+        return [self._tree.paths.get(axis[-1]) if axis else None for axis in references.addresses]
+
+    def _with_phony(self, group: str, dataset: Dataset, listed: list[str | None]) -> tuple[str, ...]:
+        taken: Counter[int] = Counter()
+        names = []
+        for name, length in zip(listed, dataset.shape, strict=True):
+            if name is None:
+                names.append(self._nth(group, length, taken[length]))
+                taken[length] += 1
+            else:
+                names.append(name)
+        return tuple(names)
+
+    def _nth(self, group: str, length: int, number: int) -> str:
+        fitting = [path for path in self._scales[group] if self._tree.datasets[path].shape[:1] == (length,)]
+        fitting += [path for path, phony in self._phony[group].items() if phony == length]
+        return fitting[number] if number < len(fitting) else f"{group}/phony_dim_{length}_{number}"
+
+
+def _is_scale(dataset: Dataset) -> bool:
+    return bool(dataset.attributes.values.get("CLASS") == "DIMENSION_SCALE")
+
+
+def _listed(dataset: Dataset) -> References | None:
+    found = dataset.attributes.values.get("DIMENSION_LIST")
+    return found if isinstance(found, References) and any(found.addresses) else None
+
+
+def _upwards(group: str) -> Iterator[str]:
+    while True:
+        yield group
+        if not group:
+            return
+        group = group.rpartition("/")[0]
+
+
+def _unlimited_lengths(tree: Tree, names: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+    """Unlimited dimensions are as long as the longest variable along them."""
+    lengths: dict[str, int] = {}
+    for path, axes in names.items():
+        for name, length in zip(axes, tree.datasets[path].shape, strict=True):
+            scale = tree.datasets.get(name)
+            if scale is not None and scale.space.maximum[:1] == (None,):
+                lengths[name] = max(lengths.get(name, 0), length)
+    return lengths
+
+
+def _grown(dataset: Dataset, axes: tuple[str, ...], lengths: Mapping[str, int]) -> tuple[int, ...]:
+    """The shape, longer where an unlimited axis is shorter than its dimension: netCDF reads fill values there."""
+    maximum = dataset.space.maximum
+    return tuple(
+        lengths.get(name, length) if limit is None else length
+        for name, length, limit in zip(axes, dataset.shape, maximum, strict=True)
+    )

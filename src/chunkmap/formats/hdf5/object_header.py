@@ -1,0 +1,168 @@
+"""IV.A.1: object headers, versions 1 and 2, with their continuation blocks."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import Final
+
+from chunkmap.errors import FormatError
+from chunkmap.formats.hdf5.file import File, u64, u64_pair
+from chunkmap.io.rounds import Parser
+
+__all__ = ["Message", "read_object_header", "resolve_shared"]
+
+Message = tuple[int, int, memoryview]
+"""Type, flags and body of a header message."""
+
+_CONTINUATION: Final = 0x10
+_KNOWN_TYPES: Final = 0x18
+_SHARED: Final = 0x02
+_FAIL_IF_UNKNOWN: Final = 0x80
+
+_prefix_v1 = struct.Struct("<xxHIIxxxx").unpack_from
+_message_v1 = struct.Struct("<HHBxxx").unpack_from
+_message_v2 = struct.Struct("<BHB").unpack_from
+
+_GUESS: Final = 1024
+"""Most headers are shorter than this: asked for at once, before the header says its length."""
+
+
+def read_object_header(file: File, address: int) -> Parser[list[Message]]:
+    """Every message of an object, in order, without NIL messages and continuations."""
+    block = yield file.span(address, 16, _GUESS)
+    if bytes(block[:4]) == b"OHDR":
+        return (yield from _read_version_2(file, address, block))
+    if block[0] == 1:
+        return (yield from _read_version_1(file, address, block))
+    raise file.error(f"expected an object header, found {bytes(block[:4])!r}", address)
+
+
+def resolve_shared(file: File, message: Message) -> Parser[memoryview]:
+    """The body of a message, which may be kept in another object's header.
+
+    IV.A.2: "If bit 1 of the flags is set, the message is shared". IV.A.1.c: version 1 holds a symbol table entry's
+    remains before the address; from version 3 on, type 1 is a message of the shared message heap (SOHM).
+    """
+    kind, flags, body = message
+    if not flags & _SHARED:
+        return body
+    version, where = body[0], body[1]
+    if version == 3 and where == 1:
+        raise file.unsupported("a message is kept in the shared message heap", "shared object header messages")
+    if not 1 <= version <= 3:
+        raise FormatError(f"expected a shared message of version 1 to 3, found {version}", url=file.url)
+    (address,) = u64(body, 16 if version == 1 else 2)
+    if address in file.committed:
+        return file.committed[address]
+    for other, other_flags, other_body in (yield from read_object_header(file, address)):
+        if other == kind:
+            if other_flags & _SHARED:
+                raise file.error("expected the shared message itself, found another reference", address)
+            file.committed[address] = other_body
+            return other_body
+    raise file.error(f"expected a shared message of type {kind:#x}, found none", address)
+
+
+@dataclass(slots=True)
+class _Collected:
+    """What was found of one header so far."""
+
+    address: int
+    budget: int
+    """Bytes that continuation blocks may still have, so that they cannot go round in circles."""
+    messages: list[Message] = field(default_factory=list)
+    continued: list[tuple[int, int]] = field(default_factory=list)
+    """Continuation blocks still to be read: address and length."""
+
+    def take_continued(self, file: File) -> list[tuple[int, int]]:
+        """The continuation blocks that the last ones led to."""
+        found, self.continued = self.continued, []
+        self.budget -= sum(16 + length for _, length in found)
+        if self.budget < 0:
+            raise file.error("the continuation blocks of an object header are longer than the file", self.address)
+        return found
+
+
+def _read_version_1(file: File, address: int, block: memoryview) -> Parser[list[Message]]:
+    # version, reserved, total number of header messages, object reference count, object header size
+    count, _, size = _prefix_v1(block)
+    if len(block) < 16 + size:
+        block = yield file.span(address, 16 + size)
+    collected = _Collected(address, file.size)
+    blocks = [block[16 : 16 + size]]
+    while blocks:
+        for part in blocks:
+            count = _split_version_1(file, collected, part, count)
+        continued = collected.take_continued(file)
+        blocks = (yield [file.span(*where) for where in continued]) if continued and count > 0 else []
+    return collected.messages
+
+
+def _split_version_1(file: File, collected: _Collected, part: memoryview, count: int) -> int:
+    """Header message: type, size of data, flags, reserved, data. Gives the number of messages still to come."""
+    place, end = 0, len(part) - 8
+    while place <= end and count > 0:
+        kind, size, flags = _message_v1(part, place)
+        body = part[place + 8 : place + 8 + size]
+        count -= 1
+        place += 8 + size
+        if place > end + 8:
+            raise file.error(
+                f"a message of type {kind:#x} reaches past the end of its object header", collected.address
+            )
+        if kind == _CONTINUATION:
+            collected.continued.append(u64_pair(body))
+        elif kind:
+            _check_known(file, kind, flags)
+            collected.messages.append((kind, flags, body))
+    return count
+
+
+def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[Message]]:
+    # signature "OHDR", version, flags, times (optional), attribute phase change values (optional), size of chunk 0
+    flags = block[5]
+    place = 6 + (16 if flags & 0x20 else 0) + (4 if flags & 0x10 else 0)
+    width = 1 << (flags & 3)
+    if len(block) < place + width:
+        block = yield file.span(address, place + width)
+    size = int.from_bytes(block[place : place + width], "little")
+    place += width
+    if len(block) < place + size:
+        block = yield file.span(address, place + size)
+    header = 6 if flags & 4 else 4
+    collected = _Collected(address, file.size)
+    blocks = [block[place : place + size]]
+    while blocks:
+        for part in blocks:
+            _split_version_2(file, collected, part, header)
+        continued = collected.take_continued(file)
+        parts = (yield [file.span(*where) for where in continued]) if continued else []
+        for part, (where, _) in zip(parts, continued, strict=True):
+            file.expect(part, b"OCHK", where)
+        # Continuation block: signature "OCHK", messages, gap, checksum
+        blocks = [part[4 : length - 4] for part, (_, length) in zip(parts, continued, strict=True)]
+    return collected.messages
+
+
+def _split_version_2(file: File, collected: _Collected, part: memoryview, header: int) -> None:
+    """Header message: type, size of data, flags, creation order (optional), data."""
+    place, end = 0, len(part) - header
+    while place <= end:
+        kind, size, flags = _message_v2(part, place)
+        body = part[place + header : place + header + size]
+        place += header + size
+        if place > end + header:
+            raise file.error(
+                f"a message of type {kind:#x} reaches past the end of its object header", collected.address
+            )
+        if kind == _CONTINUATION:
+            collected.continued.append(u64_pair(body))
+        elif kind:
+            _check_known(file, kind, flags)
+            collected.messages.append((kind, flags, body))
+
+
+def _check_known(file: File, kind: int, flags: int) -> None:
+    if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
+        raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")

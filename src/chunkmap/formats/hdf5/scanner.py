@@ -1,0 +1,119 @@
+"""From the bytes of an HDF5 or netCDF-4 file to a `ReferenceSet`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chunkmap.formats.hdf5.arrays import (
+    Options,
+    Represented,
+    VlenEncode,
+    attribute_problems,
+    check_vlen_encode,
+    represent,
+)
+from chunkmap.formats.hdf5.file import File
+from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, visible
+from chunkmap.formats.hdf5.objects import read_objects
+from chunkmap.formats.hdf5.superblock import read_superblock
+from chunkmap.formats.hdf5.tree import Tree, build_tree
+from chunkmap.io import Source
+from chunkmap.io.rounds import Parser, Tally, Together, run
+from chunkmap.model import ManifestArray, Problem, ReferenceSet
+
+__all__ = ["scan", "scanner"]
+
+
+def scan(
+    source: Source,
+    *,
+    inline_threshold: int = 500,
+    group: str | None = None,
+    vlen_encode: VlenEncode = "embed",
+    linked_datasets: bool = False,
+    tally: Tally | None = None,
+) -> ReferenceSet:
+    """Scan one file.
+
+    `group` makes that group the root. `linked_datasets` gives a dataset under each of its hard links, and under soft
+    links to it, too. Raises FormatError or TruncatedFile where the bytes break the rules, with their offset; what is
+    legal but cannot be represented is in `problems`.
+    """
+    parser = scanner(
+        source,
+        inline_threshold=inline_threshold,
+        group=group,
+        vlen_encode=vlen_encode,
+        linked_datasets=linked_datasets,
+    )
+    return run(source, parser, tally=tally)
+
+
+def scanner(
+    source: Source,
+    *,
+    inline_threshold: int = 500,
+    group: str | None = None,
+    vlen_encode: VlenEncode = "embed",
+    linked_datasets: bool = False,
+) -> Parser[ReferenceSet]:
+    """The parser behind `scan`, for `chunkmap.io.rounds.run_many`: many files in the same rounds."""
+    check_vlen_encode(vlen_encode)
+    return _scan(source, Options(inline_threshold, vlen_encode), (group or "").strip("/"), linked_datasets)
+
+
+def _scan(source: Source, options: Options, group: str, linked: bool) -> Parser[ReferenceSet]:
+    file = File(source.url, source.size())
+    root = yield from read_superblock(file)
+    tree = build_tree((yield from read_objects(file, root)))
+    if group not in tree.groups:
+        raise ValueError(f"there is no group {group!r}; there are {', '.join(repr(g) for g in tree.groups if g)}")
+    dims = find_dimensions(tree)
+    paths = [p for p, d in tree.datasets.items() if _is_within(p, group) and not is_bare_dimension(d)]
+    outcomes: list[Represented] = yield Together(
+        [represent(file, p.rpartition("/")[2], tree.datasets[p], dims[p], options) for p in paths]
+    )
+    arrays = {p: o.array for p, o in zip(paths, outcomes, strict=True) if o.array is not None}
+    problems = [
+        Problem(_below(p, group), feature, message, source.url)
+        for p, o in zip(paths, outcomes, strict=True)
+        for feature, message in o.problems
+    ]
+    problems += _other_problems(tree, group, source.url)
+    if linked:
+        arrays |= _linked(tree, arrays, group)
+    return ReferenceSet(
+        {_below(path, group): array for path, array in arrays.items()},
+        {
+            _below(path, group): visible(g.attributes.values)
+            for path, g in tree.groups.items()
+            if _is_within(path, group)
+        },
+        tuple(problems),
+        {source.url: source.target()},
+        source.url,
+    )
+
+
+def _is_within(path: str, group: str) -> bool:
+    return not group or path == group or path.startswith(f"{group}/")
+
+
+def _below(path: str, group: str) -> str:
+    return path[len(group) + 1 :] if group else path
+
+
+def _linked(tree: Tree, arrays: dict[str, ManifestArray], group: str) -> dict[str, ManifestArray]:
+    return {alias: arrays[path] for alias, path in tree.aliases.items() if path in arrays and _is_within(alias, group)}
+
+
+def _other_problems(tree: Tree, group: str, url: str) -> Iterator[Problem]:
+    for path, message in tree.refused.items():
+        if _is_within(path, group):
+            yield Problem(_below(path, group), "object", f"left out: {message}", url)
+    for path, found in tree.groups.items():
+        if _is_within(path, group):
+            for feature, message in attribute_problems(found.attributes):
+                yield Problem(_below(path, group), feature, message, url)
+            if found.refused is not None:
+                yield Problem(_below(path, group), found.refused.feature, found.refused.message, url)

@@ -1,0 +1,160 @@
+"""How a dataset's data lies in the file, whatever its layout: a grid of chunks, and the codecs that decode them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.errors import Unsupported
+from chunkmap.formats.hdf5.chunk_table import ChunkTable
+from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.filters import codecs_of, decode, encode
+from chunkmap.formats.hdf5.layout import Chunked, Compact, Contiguous, Virtual
+from chunkmap.formats.hdf5.objects import Dataset
+from chunkmap.io.rounds import Parser
+from chunkmap.model import ChunkManifest, CodecConfig
+from chunkmap.model.meta import grid_shape_of
+
+__all__ = ["Stored", "chunk_bytes", "grown", "read_stored"]
+
+_MOST_REWRITTEN = 1 << 20
+"""Bytes of chunks with a filter mask of their own that are decoded and held inline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The data of one dataset."""
+
+    chunk_shape: tuple[int, ...]
+    codecs: tuple[CodecConfig, ...]
+    chunks: ChunkManifest
+
+
+def read_stored(file: File, dataset: Dataset) -> Parser[Stored]:
+    """Where the data is. Raises Unsupported where that is in no range of this file, or no codec decodes it."""
+    layout = dataset.layout
+    if dataset.is_external:
+        raise Unsupported("its data is in other files (external storage)", feature="external storage")
+    if isinstance(layout, Virtual):
+        raise Unsupported("its data is that of other datasets (virtual dataset)", feature="virtual dataset")
+    if dataset.space.shape is None:
+        raise Unsupported("it has a null dataspace: a type, but no element", feature="null dataspace")
+    if isinstance(layout, Chunked):
+        return (yield from _read_chunked(file, dataset, layout))
+    return Stored(tuple(max(n, 1) for n in dataset.shape), (), _one_block(file, dataset, layout))
+
+
+def chunk_bytes(file: File, chunks: ChunkManifest, rows: Sequence[int]) -> Parser[list[bytes | memoryview]]:
+    """The stored bytes of some rows, whether they are ranges of the file or inline."""
+    inline = chunks.is_inline
+    spans = [file.span(int(chunks.offset[row]) - file.base, int(chunks.length[row])) for row in rows if not inline[row]]
+    fetched = iter((yield spans) if spans else [])
+    return [chunks.inline_bytes(row) if inline[row] else next(fetched) for row in rows]
+
+
+def _one_block(file: File, dataset: Dataset, layout: Compact | Contiguous) -> ChunkManifest:
+    shape = dataset.shape
+    size = math.prod(shape) * dataset.datatype.size
+    grid = grid_shape_of(shape, tuple(max(n, 1) for n in shape))
+    if isinstance(layout, Compact):
+        if size and len(layout.data) < size:
+            raise file.error(f"expected {size} bytes of compact data, found {len(layout.data)}", dataset.address)
+        return ChunkManifest.single(layout.data[:size], 0, size, len(shape)) if size else ChunkManifest.empty(grid)
+    if layout.address == UNDEFINED or not size:
+        return ChunkManifest.empty(grid)
+    if layout.size is not None and layout.size < size:
+        raise file.error(f"expected {size} bytes of contiguous data, found {layout.size}", dataset.address)
+    offset = file.span(layout.address, size).offset
+    return ChunkManifest.single(file.url, offset, size, len(shape))
+
+
+def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Stored]:
+    if dataset.refused is not None:
+        raise dataset.refused
+    assert dataset.chunks is not None
+    table = _sorted(dataset.chunks)
+    grid = grid_shape_of(dataset.shape, layout.chunk_shape)
+    masks = _masks(dataset, layout, table, grid)
+    common = _most_common(masks)
+    codecs = codecs_of(dataset.filters, common)
+    if not codecs and len(table.sizes) and not (table.sizes == layout.chunk_nbytes).all():
+        odd = masks == common if masks is not None else np.ones(len(table.sizes), np.bool_)
+        if not (table.sizes[odd] == layout.chunk_nbytes).all():
+            raise file.error(f"expected chunks of {layout.chunk_nbytes} bytes, found others", dataset.address)
+    columns = (np.ones(len(table.sizes), np.uint32), table.addresses + np.uint64(file.base), table.sizes)
+    try:
+        chunks = ChunkManifest.from_columns(grid, table.positions, (None, file.url), columns)
+    except ValueError as error:
+        raise file.error(str(error), dataset.address) from error
+    if masks is not None and (masks != common).any():
+        chunks = yield from _rewrite(file, dataset, chunks, masks, codecs)
+    return Stored(layout.chunk_shape, codecs, chunks)
+
+
+def _sorted(table: ChunkTable) -> ChunkTable:
+    positions = table.positions
+    if len(positions) < 2 or bool((positions[1:] > positions[:-1]).all()):
+        return table
+    order = np.argsort(positions, kind="stable")
+    masks = None if table.masks is None else table.masks[order]
+    return ChunkTable(positions[order], table.addresses[order], table.sizes[order], masks)
+
+
+def _masks(dataset: Dataset, layout: Chunked, table: ChunkTable, grid: tuple[int, ...]) -> NDArray[np.uint32] | None:
+    """Which filters each chunk skips; None when none skips any. Bits beyond the pipeline mean nothing."""
+    if not dataset.filters:
+        return None
+    every = np.uint32((1 << len(dataset.filters)) - 1)
+    masks = None if table.masks is None else table.masks & every
+    if layout.edges_unfiltered:
+        masks = np.zeros(len(table.sizes), np.uint32) if masks is None else masks
+        coords = np.unravel_index(table.positions.astype(np.int64), grid)
+        for coord, length, chunk, cells in zip(coords, dataset.shape, layout.chunk_shape, grid, strict=True):
+            if length % chunk:
+                masks[coord == cells - 1] = every
+    return masks if masks is not None and masks.any() else None
+
+
+def _most_common(masks: NDArray[np.uint32] | None) -> int:
+    if masks is None:
+        return 0
+    values, counts = np.unique(masks, return_counts=True)
+    return int(values[np.argmax(counts)])
+
+
+def _rewrite(
+    file: File,
+    dataset: Dataset,
+    chunks: ChunkManifest,
+    masks: NDArray[np.uint32],
+    codecs: tuple[CodecConfig, ...],
+) -> Parser[ChunkManifest]:
+    """Chunks that skip other filters than most are decoded, encoded as the others are, and held inline."""
+    rows = np.flatnonzero(masks != _most_common(masks))
+    assert isinstance(dataset.layout, Chunked)
+    if len(rows) * dataset.layout.chunk_nbytes > _MOST_REWRITTEN:
+        raise Unsupported(
+            f"{len(rows)} of its chunks skip other filters than the rest (filter mask), too many to hold inline",
+            feature="filter mask",
+        )
+    stored = yield from chunk_bytes(file, chunks, rows.tolist())
+    pieces = []
+    for row, data in zip(rows.tolist(), stored, strict=True):
+        own = codecs_of(dataset.filters, int(masks[row]))
+        pieces.append(encode(codecs, decode(own, data)))
+    return chunks.with_inline(rows, pieces)
+
+
+def grown(stored: Stored, shape: tuple[int, ...]) -> Stored:
+    """The same chunks in the grid of a longer shape."""
+    grid = grid_shape_of(shape, stored.chunk_shape)
+    if grid == stored.chunks.grid_shape:
+        return stored
+    index = stored.chunks.positions_in(grid, (0,) * len(grid))
+    chunks = stored.chunks
+    moved = ChunkManifest.from_columns(grid, index, chunks.sources, (chunks.source, chunks.offset, chunks.length))
+    return replace(stored, chunks=moved)

@@ -1,0 +1,291 @@
+"""The commands: each turns words into arguments, calls one verb of the library, and says what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import orjson
+
+import chunkmap as library
+from chunkmap.errors import ChunkmapError
+from chunkmap.frontends.command_line.display import counting, describe, note, warn_of_problems, warnings_as_notes
+from chunkmap.frontends.command_line.words import expand, json_object, selectors, stored_name
+from chunkmap.model import ReferenceSet
+
+__all__ = ["chunkmap"]
+
+Command = Callable[..., Any]
+
+
+class _Group(click.Group):
+    """A group of commands whose failures are one line on standard error and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if ctx.params.get("traceback"):
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
+            raise
+        except (ChunkmapError, OSError, ValueError) as error:
+            line = " ".join(str(error).split()) or type(error).__name__
+            raise click.ClickException(line) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(library.__version__, prog_name="chunkmap")
+@click.option("--traceback", is_flag=True, help="On failure, show where in the code it came from.")
+def chunkmap(*, traceback: bool) -> None:
+    """Open thousands of archival files as one lazy Zarr dataset, without copying a byte."""
+    del traceback  # looked up by the group, before any command runs
+
+
+# ---------------------------------------------------------------- options that several commands share
+
+
+def _scan_options(command: Command) -> Command:
+    for option in (
+        click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
+        click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
+        click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
+    ):
+        command = option(command)
+    return command
+
+
+def _storage_option(command: Command) -> Command:
+    return click.option(
+        "--storage-options",
+        callback=json_object,
+        metavar="JSON",
+        help="Options of the file system that holds the files: '{\"anon\": true}'.",
+    )(command)
+
+
+def _output_option(command: Command) -> Command:
+    return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst or x.parq.")(command)
+
+
+def _combine_options(command: Command) -> Command:
+    for option in (
+        click.option(
+            "--identical", multiple=True, metavar="NAME", help="A variable that is the same in all; taken once."
+        ),
+        click.option(
+            "--coord",
+            "coords",
+            multiple=True,
+            callback=selectors,
+            metavar="DIM=SELECTOR",
+            help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
+        ),
+        click.option("--concat", required=True, multiple=True, metavar="DIM", help="A dimension to concatenate along."),
+    ):
+        command = option(command)
+    return command
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given: the library's defaults stand for the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _on_error(*, skip: bool) -> Literal["raise", "skip"]:
+    return "skip" if skip else "raise"
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Processes to scan with; none where one worker is enough."""
+    if workers == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+_workers_option = click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
+)
+
+
+# ---------------------------------------------------------------- the commands
+
+
+@chunkmap.command()
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@click.option("-o", "--out", metavar="OUT", help="Where the set goes; for several files a directory, one set each.")
+@_workers_option
+@_scan_options
+@_storage_option
+def scan(
+    *,
+    urls: tuple[str, ...],
+    out: str | None,
+    workers: int,
+    inline_threshold: int | None,
+    file_format: str | None,
+    skip_errors: bool,
+    storage_options: Mapping[str, Any] | None,
+) -> None:
+    """Find the chunks of files.
+
+    One reference set a file is written, or without -o shown; `-o -` prints JSON. URLs may be quoted globs.
+    """
+    names = expand(urls, storage_options=storage_options)
+    if out == "-" and len(names) > 1:
+        raise click.UsageError(f"standard output takes one set, not {len(names)}")
+    targets = _targets(names, out)
+    options = _given(format=file_format, inline_threshold=inline_threshold)
+    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+        sets = library.scan_many(
+            names,
+            executor=executor,
+            progress=progress,
+            storage_options=storage_options,
+            on_error=_on_error(skip=skip_errors),
+            **options,
+        )
+    if out is not None and len(names) > 1 and "://" not in out:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    for refs in sets:
+        _deliver(refs, targets[refs.name])
+    warn_of_problems(problem for refs in sets for problem in refs.problems)
+
+
+@chunkmap.command()
+@click.argument("sets", nargs=-1, required=True, metavar="SET...")
+@_output_option
+@_combine_options
+@_storage_option
+def combine(
+    *,
+    sets: tuple[str, ...],
+    out: str,
+    concat: tuple[str, ...],
+    coords: dict[str, Any],
+    identical: tuple[str, ...],
+    storage_options: Mapping[str, Any] | None,
+) -> None:
+    """Make one set of many stored ones.
+
+    SETs may be quoted globs.
+    """
+    names = expand(sets)
+    loaded = []
+    with counting("loading", len(names)) as progress:
+        for done, name in enumerate(names, start=1):
+            loaded.append(library.load(name))
+            progress(done, len(names))
+    refs = library.combine(
+        loaded,
+        concat_dims=list(concat),
+        coo_map=coords or None,
+        identical_dims=list(identical),
+        remote_options=storage_options,
+    )
+    _deliver(refs, out)
+    warn_of_problems(refs.problems)
+
+
+@chunkmap.command()
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@_output_option
+@_combine_options
+@_workers_option
+@click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
+@_scan_options
+@_storage_option
+def build(
+    *,
+    urls: tuple[str, ...],
+    out: str,
+    concat: tuple[str, ...],
+    coords: dict[str, Any],
+    identical: tuple[str, ...],
+    workers: int,
+    record_size: int | None,
+    inline_threshold: int | None,
+    file_format: str | None,
+    skip_errors: bool,
+    storage_options: Mapping[str, Any] | None,
+) -> None:
+    """Scan files, combine, write one set.
+
+    The whole job in one step. URLs may be quoted globs.
+    """
+    names = expand(urls, storage_options=storage_options)
+    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+        refs = library.build(
+            names,
+            out,
+            concat_dims=list(concat),
+            coo_map=coords or None,
+            identical_dims=list(identical),
+            executor=executor,
+            progress=progress,
+            storage_options=storage_options,
+            on_error=_on_error(skip=skip_errors),
+            scan_options=_given(format=file_format, inline_threshold=inline_threshold),
+            **_given(record_size=record_size),
+        )
+    note(f"{out}: {len(names):,} files, {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
+    warn_of_problems(refs.problems)
+
+
+@chunkmap.command()
+@click.argument("stored", metavar="IN")
+@click.argument("out", metavar="OUT")
+@click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
+def convert(*, stored: str, out: str, record_size: int | None) -> None:
+    """Turn JSON into Parquet, or back.
+
+    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq.
+    """
+    refs = library.load(stored)
+    library.write(refs, out, **_given(record_size=record_size))
+    note(f"{out}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
+
+
+@chunkmap.command()
+@click.argument("stored", metavar="SET")
+def inspect(*, stored: str) -> None:
+    """Show what a stored set holds.
+
+    Its arrays with their chunks, codecs and sizes, its files, and what could not be represented.
+    """
+    refs = library.load(stored)
+    describe(refs, stored)
+    warn_of_problems(refs.problems)
+
+
+# ---------------------------------------------------------------- where results go
+
+
+def _targets(names: list[str], out: str | None) -> dict[str | None, str | None]:
+    """File -> where its set goes: nowhere, to the one name given, or into the directory of this name."""
+    if out is None or len(names) == 1:
+        return dict.fromkeys(names, out)
+    targets: dict[str | None, str | None] = {name: f"{out.rstrip('/')}/{stored_name(name)}" for name in names}
+    counts = Counter(targets.values())
+    twice = [target for target, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]}: two files of this name would be written to one set; scan them apart")
+    return targets
+
+
+def _deliver(refs: ReferenceSet, target: str | None) -> None:
+    if target is None:
+        describe(refs, refs.name or "")
+    elif target == "-":
+        click.echo(orjson.dumps(refs.to_dict()))
+    else:
+        library.write(refs, target)
+        note(f"{target}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")

@@ -1,0 +1,143 @@
+"""What the command line draws: tables on standard output; notes, warnings and progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from chunkmap.model import WHOLE_FILE, ManifestArray, Problem, ReferenceSet
+
+__all__ = ["counting", "describe", "note", "warn_of_problems", "warnings_as_notes"]
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_SHOWN_URLS = 3
+_WIDTH = 120
+
+
+@contextmanager
+def counting(verb: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """A callable `progress(done, total)`, drawn as a bar where someone is looking and there is something to count."""
+    if total < 2 or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(verb, total=total)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Say what the library warns of in one line each, without the place in its code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        note(f"warning: {warning.message}")
+
+
+def note(text: str) -> None:
+    """Say something beside the result."""
+    click.echo(text, err=True)
+
+
+def warn_of_problems(problems: Iterable[Problem]) -> None:
+    """Say what could not be represented: how often each kind, and the first of it."""
+    first: dict[str, Problem] = {}
+    counts: Counter[str] = Counter()
+    for problem in problems:
+        counts[problem.feature] += 1
+        first.setdefault(problem.feature, problem)
+    for feature, count in counts.most_common():
+        note(f"warning: {count} x {feature}; the first: {first[feature]}")
+
+
+def describe(refs: ReferenceSet, name: str) -> None:
+    """Draw the arrays of a set, its files and its problems."""
+    table = Table(title=Text(name, style="bold"), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in ("array", "dims", "shape", "chunks", "dtype", "codecs"):
+        table.add_column(column, overflow="fold")
+    for column in ("refs", "inline", "missing", "stored", "decoded"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for path, array in refs.arrays.items():
+        table.add_row(*map(Text, (path, *_row(array))))
+    console = Console()
+    console.width = max(console.width, _WIDTH)
+    console.print(table)
+    urls = sorted({url for array in refs.arrays.values() for url in array.chunks.urls})
+    for line in _summary(refs, urls):
+        console.print(Text(line))
+
+
+def _row(array: ManifestArray) -> tuple[str, ...]:
+    meta, chunks = array.meta, array.chunks
+    inline = int(np.count_nonzero(chunks.is_inline))
+    return (
+        ", ".join(meta.dims or ()),
+        _sizes(meta.shape),
+        _sizes(meta.chunk_shape),
+        meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
+        ", ".join(map(_codec, meta.codecs)),
+        f"{len(chunks) - inline:,}",
+        f"{inline:,}",
+        f"{chunks.size - len(chunks):,}",
+        _stored(array),
+        human(meta.nbytes),
+    )
+
+
+def _stored(array: ManifestArray) -> str:
+    """Bytes of the chunks; with a plus sign where some are whole files of a size that is not known."""
+    known = array.chunks.length != np.uint64(WHOLE_FILE)
+    return human(int(array.chunks.length[known].sum())) + ("" if known.all() else "+")
+
+
+def _sizes(sizes: tuple[int, ...]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _codec(codec: Mapping[str, Any]) -> str:
+    level = codec.get("level", codec.get("clevel"))
+    return str(codec.get("id")) if level is None else f"{codec.get('id')}({level})"
+
+
+def _summary(refs: ReferenceSet, urls: list[str]) -> Iterator[str]:
+    yield ""
+    parts = (("array", len(refs.arrays)), ("group", len(refs.groups)), ("chunk", refs.nchunks), ("file", len(urls)))
+    yield ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for word, count in parts)
+    yield from (f"  {url}" for url in urls[:_SHOWN_URLS])
+    if len(urls) > _SHOWN_URLS:
+        yield f"  ... and {len(urls) - _SHOWN_URLS:,} more"
+    if refs.problems:
+        yield f"{len(refs.problems)} problem{'' if len(refs.problems) == 1 else 's'}"
+        yield from (f"  {problem}" for problem in refs.problems)
+
+
+def human(count: int) -> str:
+    """A number of bytes as people say it.
+
+    >>> human(999), human(1_410_041)
+    ('999 B', '1.4 MB')
+    """
+    size, unit = float(count), 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.0f} B" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"

@@ -1,0 +1,71 @@
+"""What words on the command line mean: names of files, selectors, JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from chunkmap.io import expand_urls
+
+__all__ = ["expand", "json_object", "selectors", "stored_name"]
+
+
+def json_object(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dict[str, Any] | None:
+    """The value of an option that takes a JSON object, such as `{"anon": true}`."""
+    if value is None:
+        return None
+    try:
+        parsed = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise click.BadParameter(f"{value!r} is not JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise click.BadParameter(f"{value!r} is not a JSON object")
+    return parsed
+
+
+def selectors(_ctx: click.Context, _param: click.Parameter, words: Iterable[str]) -> dict[str, str | re.Pattern[str]]:
+    """The values of an option that takes `DIM=SELECTOR`: where the values of each dimension come from.
+
+    >>> selectors(None, None, ["time=cf:time_centered", "year=re:[0-9]{4}"])
+    {'time': 'cf:time_centered', 'year': re.compile('[0-9]{4}')}
+    """
+    found: dict[str, str | re.Pattern[str]] = {}
+    for word in words:
+        dim, _, selector = word.partition("=")
+        if not (dim and selector):
+            raise click.BadParameter(f"{word!r} is not DIM=SELECTOR")
+        if dim in found:
+            raise click.BadParameter(f"{dim} is given twice")
+        found[dim] = _pattern(selector.removeprefix("re:")) if selector.startswith("re:") else selector
+    return found
+
+
+def expand(words: Iterable[str], *, storage_options: Mapping[str, Any] | None = None) -> list[str]:
+    """The files that words name, wildcards expanded.
+
+    Local paths are made absolute, so that what is written opens from every directory.
+    """
+    names = expand_urls(words, storage_options=storage_options)
+    return [name if "://" in name else str(Path(name).absolute()) for name in names]
+
+
+def stored_name(url: str) -> str:
+    """What to call the stored set of a file: its own name, and `.json`.
+
+    >>> stored_name("tar://2020/a.nc::s3://bucket/b.tar")
+    'a.nc.json'
+    """
+    first = url.partition("::")[0]
+    return f"{first.rstrip('/').rpartition('/')[2]}.json"
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise click.BadParameter(f"{text!r} is not a regular expression: {error}") from error

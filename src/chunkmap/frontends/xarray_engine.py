@@ -1,0 +1,252 @@
+"""The xarray engine: `xarray.open_dataset(refs, engine="chunkmap")`.
+
+What is opened is a stored reference set (JSON or Parquet), a dictionary of references, a `ReferenceSet`, or an archival
+file itself, which is scanned first. `storage_options` open what is named; `remote_options` and `remote_protocol` open
+the files that its references point into. Who gives no `remote_options` has the `storage_options` used for those files
+too when what is named has no need of them (a set in memory or on this machine), or is such a file itself; but never
+when the set comes from elsewhere: the files it names may be on servers that should not see the credentials of the set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar, Final
+
+import xarray as xr
+from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
+from xarray.backends.store import StoreBackendEntrypoint
+from xarray.core import indexing
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.selection import ArrayReader
+from chunkmap.access.store import ReferenceStore
+from chunkmap.formats.scanning import scan
+from chunkmap.model import ReferenceSet
+from chunkmap.storage import ParquetReferences, is_json, is_parquet, load
+from chunkmap.storage.json import COMPRESSIONS
+from chunkmap.storage.parquet import METADATA
+from chunkmap.storage.place import find_place
+
+__all__ = ["ChunkmapBackend", "open_dataset", "open_store"]
+
+_SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
+_COMPRESSED: Final = frozenset(COMPRESSIONS)
+_HEAD: Final = 4096
+_WORDS: Final = (b'"refs"', b".zgroup", b".zarray")
+_DECODING: Final = (
+    "mask_and_scale",
+    "decode_times",
+    "concat_characters",
+    "decode_coords",
+    "drop_variables",
+    "use_cftime",
+    "decode_timedelta",
+)
+
+Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ParquetReferences
+
+
+def open_dataset(
+    refs_or_path: Openable,
+    *,
+    group: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Open references as an xarray dataset: `xarray.open_dataset(refs_or_path, engine="chunkmap", ...)`.
+
+    `options` are those of `xarray.open_dataset`: `chunks={}` for dask arrays, `drop_variables`, `decode_times`...
+    """
+    dataset: xr.Dataset = xr.open_dataset(
+        refs_or_path,  # type: ignore[arg-type]
+        engine="chunkmap",
+        group=group,
+        storage_options=storage_options,
+        remote_options=remote_options,
+        remote_protocol=remote_protocol,
+        **options,
+    )
+    return dataset
+
+
+def open_store(
+    refs_or_path: Openable,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+) -> ReferenceStore:
+    """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
+
+    Parquet is read partition by partition, everything else is held in memory.
+    """
+    refs, shared = _references(refs_or_path, storage_options)
+    options = storage_options if shared and remote_options is None else remote_options
+    return ReferenceStore(refs, Fetcher(storage_options=options, remote_protocol=remote_protocol))
+
+
+class ChunkmapBackend(BackendEntrypoint):
+    """The engine `chunkmap`. Files of other engines are left to them: only reference sets are recognised unasked."""
+
+    description: ClassVar[str] = "Open archival files and reference sets through chunkmap"
+    supports_groups: ClassVar[bool] = True
+    open_dataset_parameters: ClassVar[tuple[str, ...]] = (
+        "filename_or_obj",
+        *_DECODING,
+        "group",
+        "storage_options",
+        "remote_options",
+        "remote_protocol",
+    )
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether it is surely a reference set. Of remote names only the ending is looked at."""
+        if isinstance(filename_or_obj, (ReferenceSet, ParquetReferences)):
+            return True
+        if isinstance(filename_or_obj, Mapping):
+            return "refs" in filename_or_obj or ".zgroup" in filename_or_obj
+        if not isinstance(filename_or_obj, (str, os.PathLike)):
+            return False
+        path = os.fspath(filename_or_obj)
+        suffixes = PurePosixPath(path).suffixes
+        if suffixes and suffixes[-1] in _COMPRESSED:
+            suffixes.pop()
+        if not suffixes or suffixes[-1] not in _SUFFIXES:
+            return False
+        return "://" in path or _looks_like_references(Path(path))
+
+    def open_dataset(  # type: ignore[override]
+        self,
+        filename_or_obj: Openable,
+        *,
+        group: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        remote_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        **decoding: Any,
+    ) -> xr.Dataset:
+        """Open one group as a dataset; its arrays are read when they are used."""
+        store: Any = open_store(
+            filename_or_obj,
+            storage_options=storage_options,
+            remote_options=remote_options,
+            remote_protocol=remote_protocol,
+        )
+        opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=2)
+        return StoreBackendEntrypoint().open_dataset(opened, **decoding)
+
+    def open_datatree(  # type: ignore[override]
+        self,
+        filename_or_obj: Openable,
+        *,
+        group: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        remote_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        **decoding: Any,
+    ) -> xr.DataTree:
+        """Open all groups as a tree."""
+        groups = self.open_groups_as_dict(
+            filename_or_obj,
+            group=group,
+            storage_options=storage_options,
+            remote_options=remote_options,
+            remote_protocol=remote_protocol,
+            **decoding,
+        )
+        return xr.DataTree.from_dict(groups)
+
+    def open_groups_as_dict(  # type: ignore[override]
+        self,
+        filename_or_obj: Openable,
+        *,
+        group: str | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        remote_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        **decoding: Any,
+    ) -> dict[str, xr.Dataset]:
+        """Open each group as a dataset, by path."""
+        store: Any = open_store(
+            filename_or_obj,
+            storage_options=storage_options,
+            remote_options=remote_options,
+            remote_protocol=remote_protocol,
+        )
+        parent = f"/{(group or '').strip('/')}"
+        opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=2)
+        return {
+            _below(path, parent): StoreBackendEntrypoint().open_dataset(one, **decoding) for path, one in opened.items()
+        }
+
+
+class _ReferencesInXarray(ZarrStore):
+    """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once."""
+
+    def open_store_variable(self, name: str) -> xr.Variable:
+        """A variable whose values are read when they are used."""
+        variable: xr.Variable = super().open_store_variable(name)  # type: ignore[no-untyped-call]
+        array = self.members[name]
+        store = array.store
+        if not isinstance(store, ReferenceStore):
+            raise TypeError(f"expected a store of references, found {store!r}")
+        reader = store.reader(array.path)
+        if reader.meta.dtype.kind == "O":  # how strings become objects is left to xarray
+            return variable
+        data = indexing.LazilyIndexedArray(_LazyArray(reader))
+        return xr.Variable(variable.dims, data, variable.attrs, variable.encoding)
+
+
+class _LazyArray(BackendArray):
+    """An array that xarray reads selections of."""
+
+    def __init__(self, reader: ArrayReader) -> None:
+        self.shape, self.dtype = reader.meta.shape, reader.meta.dtype
+        self._reader = reader
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._reader.read)
+
+    async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
+        """The same, on another thread."""
+        return await asyncio.to_thread(self.__getitem__, key)
+
+
+def _below(path: str, parent: str) -> str:
+    """The path of a group, from the group that was asked for on."""
+    return f"/{path.strip('/').removeprefix(parent.strip('/')).strip('/')}"
+
+
+def _references(
+    refs_or_path: Openable, storage_options: Mapping[str, Any] | None
+) -> tuple[ReferenceSet | ParquetReferences, bool]:
+    """The references, and whether `storage_options` are those of the data as well."""
+    if isinstance(refs_or_path, (ReferenceSet, ParquetReferences)):
+        return refs_or_path, True
+    if isinstance(refs_or_path, Mapping):
+        return load(refs_or_path), True
+    url = os.fspath(refs_or_path)
+    is_local = find_place(url, storage_options).is_local
+    if is_parquet(url, storage_options=storage_options):
+        return ParquetReferences(url, storage_options=storage_options), is_local
+    if is_json(url, storage_options=storage_options):
+        return load(url, storage_options=storage_options), is_local
+    return scan(url, storage_options=storage_options), True
+
+
+def _looks_like_references(path: Path) -> bool:
+    """Whether a local file or directory begins as a reference set does."""
+    try:
+        if path.is_dir():
+            return (path / METADATA).is_file()
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    compressed = head.startswith(tuple(COMPRESSIONS.values()))
+    return compressed or (head.lstrip().startswith(b"{") and any(word in head for word in _WORDS))

@@ -1,0 +1,92 @@
+"""What has been read of one file so far: stretches of bytes that never overlap, so that nothing is fetched twice."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+
+from chunkmap.io.source import Range
+
+__all__ = ["Extents"]
+
+
+class Extents:
+    """The stretches of a file that are held in memory.
+
+    >>> extents = Extents()
+    >>> extents.add(10, memoryview(b"abcdef"))
+    >>> bytes(extents.find(12, 2)), extents.find(14, 9)
+    (b'cd', None)
+    >>> extents.missing([Range(0, 20)], gap=0)
+    [Range(offset=0, length=10), Range(offset=16, length=4)]
+    """
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._blocks: list[memoryview] = []
+
+    def add(self, offset: int, block: memoryview) -> None:
+        """Keep a stretch, which must not overlap what is held already."""
+        if len(block):
+            place = bisect_right(self._starts, offset)
+            self._starts.insert(place, offset)
+            self._blocks.insert(place, block)
+
+    def find(self, offset: int, length: int) -> memoryview | None:
+        """The bytes of a range, joined where it lies in several stretches; None when any of it is not held."""
+        place = bisect_right(self._starts, offset) - 1
+        if place < 0:
+            return None if length else memoryview(b"")
+        start = offset - self._starts[place]
+        block = self._blocks[place]
+        if start + length <= len(block):
+            return block[start : start + length]
+        pieces, stop = [block[start:]], self._starts[place] + len(block)
+        while stop < offset + length:
+            place += 1
+            if place == len(self._starts) or self._starts[place] != stop or stop <= offset:
+                return None
+            pieces.append(self._blocks[place][: offset + length - stop])
+            stop += len(pieces[-1])
+        return memoryview(b"".join(pieces))
+
+    def held(self, offset: int, most: int) -> int:
+        """How many bytes from `offset` on are held without a hole, up to `most`."""
+        stop = offset
+        place = max(bisect_right(self._starts, offset) - 1, 0)
+        while stop < offset + most and place < len(self._starts) and self._starts[place] <= stop:
+            stop = max(stop, self._starts[place] + len(self._blocks[place]))
+            place += 1
+        return min(stop - offset, most)
+
+    def missing(self, wanted: Sequence[Range], *, gap: int) -> list[Range]:
+        """What to fetch so that every wanted range is held.
+
+        Near pieces are joined over a gap of unknown bytes, never over bytes that are held.
+        """
+        out: list[Range] = []
+        for piece in sorted(hole for offset, length in wanted for hole in self._holes(offset, offset + length)):
+            if out:
+                start, stop = out[-1].offset, out[-1].offset + out[-1].length
+                if piece.offset <= stop + gap and not self._holds_between(stop, piece.offset):
+                    out[-1] = Range(start, max(stop, piece.offset + piece.length) - start)
+                    continue
+            out.append(piece)
+        return out
+
+    def _holes(self, start: int, stop: int) -> list[Range]:
+        holes = []
+        place = max(bisect_right(self._starts, start) - 1, 0)
+        while place < len(self._starts) and self._starts[place] < stop:
+            first = self._starts[place]
+            if first > start:
+                holes.append(Range(start, first - start))
+            start = max(start, first + len(self._blocks[place]))
+            place += 1
+        if start < stop:
+            holes.append(Range(start, stop - start))
+        return holes
+
+    def _holds_between(self, start: int, stop: int) -> bool:
+        place = bisect_right(self._starts, start - 1)
+        return place < len(self._starts) and self._starts[place] < stop

@@ -1,0 +1,46 @@
+"""From what a caller names to the URLs of files: wildcards are expanded, in sorted order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import fsspec
+
+from chunkmap.errors import SourceError
+
+__all__ = ["expand_urls"]
+
+
+def expand_urls(
+    urls: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, storage_options: Mapping[str, Any] | None = None
+) -> list[str]:
+    """The URLs that are meant, those without wildcards as they are.
+
+    `*`, `**` and `[...]` are wildcards, and `?` is one in a path without a protocol. Raises SourceError when a wildcard
+    matches nothing.
+
+    >>> expand_urls(["a.nc", "s3://bucket/b.nc"])
+    ['a.nc', 's3://bucket/b.nc']
+    """
+    named = [urls] if isinstance(urls, (str, os.PathLike)) else list(urls)
+    return [url for name in named for url in _expanded(os.fspath(name), storage_options or {})]
+
+
+def _expanded(name: str, options: Mapping[str, Any]) -> list[str]:
+    wild = "*" in name or "[" in name or ("?" in name and "://" not in name)
+    if not wild or os.path.exists(name):  # noqa: PTH110 - a URL is no Path
+        return [name]
+    head, link, rest = name.partition("::")
+    try:
+        fs, path = fsspec.core.url_to_fs(name, **options)
+        found = sorted(fs.glob(path))
+    except (OSError, ValueError, ImportError) as error:
+        raise SourceError(f"cannot be listed: {error}", url=name) from error
+    if not found:
+        raise SourceError("no file matches", url=name)
+    if "://" not in head:
+        return [str(path) for path in found]
+    protocol = head.partition("://")[0]
+    return [f"{protocol}://{path}{link}{rest}" if link else str(fs.unstrip_protocol(path)) for path in found]

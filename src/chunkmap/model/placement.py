@@ -1,0 +1,98 @@
+"""Manifests side by side in a larger grid: the one operation behind concatenating, stacking and appending."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.model.grid import index_dtype
+from chunkmap.model.manifest import ChunkManifest
+from chunkmap.model.source_table import SourceTable
+
+__all__ = ["Placement", "place"]
+
+_BLOCK_ROWS: Final = 1 << 16
+"""Rows that are worked on together when manifests are joined: enough to hide the cost of a call."""
+
+
+class Placement(NamedTuple):
+    """A manifest, and where its cells go in a larger grid.
+
+    For each axis, the cell at which its own first cell goes; or, where they are scattered, the cell of each.
+    """
+
+    chunks: ChunkManifest
+    cells: tuple[int | NDArray[np.int64], ...]
+
+
+def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: bool = False) -> ChunkManifest:
+    """Put manifests into a larger grid: the one operation behind concatenating, stacking and appending.
+
+    Raises ValueError where a part reaches outside the grid, or two parts claim one cell, unless the last one
+    of them shall win.
+    """
+    grid_shape = tuple(grid_shape)
+    total = sum(len(part.chunks) for part in parts)
+    table = SourceTable()
+    index = np.empty(total, index_dtype(math.prod(grid_shape)))
+    source, offset, length = np.empty(total, np.uint32), np.empty(total, np.uint64), np.empty(total, np.uint64)
+    stop = 0
+    for block in _blocks(parts):
+        start, stop = stop, stop + sum(len(part.chunks) for part in block)
+        index[start:stop] = _positions(grid_shape, block)
+        source[start:stop] = _renumbered(table, [part.chunks for part in block])
+        np.concatenate([part.chunks.offset for part in block], out=offset[start:stop])
+        np.concatenate([part.chunks.length for part in block], out=length[start:stop])
+    if last_wins:
+        index, rows = _last_of_each(index)
+        source, offset, length = source[rows], offset[rows], length[rows]
+    return ChunkManifest.from_columns(grid_shape, index, table.sources, (source, offset, length))
+
+
+def _blocks(parts: Sequence[Placement]) -> Iterator[list[Placement]]:
+    """Parts in their order, so many at a time that small ones are handled together and large ones one by one."""
+    block: list[Placement] = []
+    rows = 0
+    for part in parts:
+        block.append(part)
+        rows += len(part.chunks)
+        if rows >= _BLOCK_ROWS:
+            yield block
+            block, rows = [], 0
+    if block:
+        yield block
+
+
+def _positions(grid_shape: Sequence[int], parts: Sequence[Placement]) -> NDArray[Any]:
+    """Row -> position in the larger grid, for the rows of all parts."""
+    inner = tuple(grid_shape[1:])
+    shifts = []
+    for chunks, cells in parts:
+        if chunks.grid_shape[1:] != inner or not all(isinstance(cell, int) for cell in cells):
+            return np.concatenate([chunks.positions_in(grid_shape, cells) for chunks, cells in parts])
+        first, last = (cells[0], cells[0] + chunks.grid_shape[0]) if inner or cells else (0, 1)
+        if any(cells[1:]) or first < 0 or last > (grid_shape[0] if grid_shape else 1):
+            raise ValueError(f"a grid {chunks.grid_shape} reaches outside the grid {tuple(grid_shape)}")
+        shifts.append(first * math.prod(inner))
+    counts = np.array([len(part.chunks) for part in parts])
+    own = np.concatenate([part.chunks.positions() for part in parts])
+    return np.asarray(own + np.repeat(np.array(shifts, index_dtype(math.prod(grid_shape))), counts))
+
+
+def _renumbered(table: SourceTable, manifests: Sequence[ChunkManifest]) -> NDArray[np.uint32]:
+    """Row -> number of its source in a common table, for the rows of all manifests."""
+    numbers = [0 if s is None else table.number(s) for chunks in manifests for s in chunks.sources]
+    sizes = np.array([len(chunks.sources) for chunks in manifests], np.uint32)
+    first = np.repeat(np.cumsum(sizes, dtype=np.uint32) - sizes, [len(chunks) for chunks in manifests])
+    own = np.concatenate([chunks.source for chunks in manifests])
+    return np.asarray(np.array(numbers, np.uint32)[own + first], np.uint32)
+
+
+def _last_of_each(index: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Each position once, with the last row that claims it."""
+    unique, first = np.unique(index[::-1], return_index=True)
+    return unique, len(index) - 1 - first

@@ -1,0 +1,191 @@
+"""A reference set as JSON, kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`.
+
+Written straight from the columns, a block of chunks at a time: no dictionary of all references is ever made. What is
+written has no templates and no `gen`. Read are versions 0 and 1, with plain templates, compressed or not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, Final, cast
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
+from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet
+from chunkmap.model.dictionary import collector_at_rest, documents, encode_inline, json_text
+from chunkmap.storage.names import check_names
+from chunkmap.storage.place import Place
+from chunkmap.storage.text import parse_json
+
+__all__ = ["COMPRESSIONS", "read_json", "write_json"]
+
+COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
+"""Endings of the names of compressed sets, and how the files begin."""
+
+_BLOCK: Final = 1 << 16
+"""Chunks that are printed at once."""
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def write_json(refs: ReferenceSet, place: Place) -> None:
+    """Write a set as one file, compressed when its name says so, in place of the one that is there."""
+    check_names(refs)
+    place.publish_file(_compressed(json_pieces(refs), place.path))
+
+
+def json_pieces(refs: ReferenceSet) -> Iterator[bytes | memoryview]:
+    """The text of the file, piece by piece. Equal sets, in the same order, give equal bytes."""
+    yield b'{"version":1,"refs":{'
+    comma = b""
+    for key, document in documents(refs.arrays, refs.groups).items():
+        yield comma + orjson.dumps(key) + b":" + orjson.dumps(json_text(document))
+        comma = b","
+    for path, array in refs.arrays.items():
+        yield from _chunk_pieces(path, array.chunks)
+    yield b"}}"
+
+
+def _chunk_pieces(path: str, chunks: ChunkManifest) -> Iterator[memoryview]:
+    """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time."""
+    prefix = "," + orjson.dumps(f"{path}/" if path else "").decode()[:-1]
+    urls = pa.array([_json_url(source) for source in chunks.sources], pa.string())
+    inline = chunks.is_inline
+    for start in range(0, len(chunks), _BLOCK):
+        rows = slice(start, min(start + _BLOCK, len(chunks)))
+        keys = _keys(chunks, rows, prefix)
+        values = _with_odd_values(chunks, rows, inline[rows], _range_values(chunks, rows, urls))
+        yield _text(pc.binary_join_element_wise(keys, values, ""))
+
+
+def _keys(chunks: ChunkManifest, rows: slice, prefix: str) -> pa.Array:
+    """`,"x/0.1":` for every chunk of a block."""
+    if not chunks.grid_shape:
+        return pa.array([f'{prefix}0":'])
+    cells = chunks.positions()[rows].astype(np.int64)
+    axes = [pa.array(axis).cast(pa.string()) for axis in np.unravel_index(cells, chunks.grid_shape)]
+    numbers = axes[0] if len(axes) == 1 else pc.binary_join_element_wise(*axes, ".")
+    return pc.binary_join_element_wise(prefix, numbers, '":', "")
+
+
+def _range_values(chunks: ChunkManifest, rows: slice, urls: pa.Array) -> pa.Array:
+    """`["a.nc",0,100]` for every chunk of a block."""
+    return pc.binary_join_element_wise(
+        "[",
+        urls.take(pa.array(chunks.source[rows])),
+        ",",
+        pa.array(chunks.offset[rows]).cast(pa.string()),
+        ",",
+        pa.array(chunks.length[rows]).cast(pa.string()),
+        "]",
+        "",
+    )
+
+
+def _with_odd_values(chunks: ChunkManifest, rows: slice, inline: NDArray[np.bool_], values: pa.Array) -> pa.Array:
+    """The values with those put right that are no ranges: whole files, and bytes held inline."""
+    odd = inline | (chunks.length[rows] == np.uint64(WHOLE_FILE))
+    if not bool(odd.any()):
+        return values
+    texts = [_odd_value(chunks, rows.start + row, bool(inline[row])) for row in np.flatnonzero(odd).tolist()]
+    return pc.replace_with_mask(values, pa.array(odd), pa.array(texts, pa.string()))
+
+
+def _odd_value(chunks: ChunkManifest, row: int, inline: bool) -> str:
+    if inline:
+        return orjson.dumps(encode_inline(chunks.inline_bytes(row))).decode()
+    source, offset, _ = chunks.row(row)
+    if offset:
+        raise StorageError(f"chunk {row}: expected the whole of {source!r}, found all of it from byte {offset} on")
+    return f"[{_json_url(source)}]"
+
+
+def _json_url(source: str | bytes | None) -> str:
+    """A URL as JSON; a file without a name is null."""
+    return orjson.dumps(source or None).decode() if isinstance(source, str) else ""
+
+
+def _text(strings: pa.Array) -> memoryview:
+    """The strings of an array, one after the other: they stand so in memory."""
+    _, offsets, data = strings.buffers()
+    stops: NDArray[np.int32] = np.frombuffer(offsets, np.int32)
+    first, last = int(stops[strings.offset]), int(stops[strings.offset + len(strings)])
+    return memoryview(data)[first:last]
+
+
+def _compressed(pieces: Iterable[bytes | memoryview], name: str) -> Iterator[bytes | memoryview]:
+    """The pieces, compressed as the name of the file says."""
+    if name.endswith(".gz"):
+        sink = io.BytesIO()
+        with gzip.GzipFile(filename="", fileobj=sink, mode="wb", compresslevel=6, mtime=0) as file:
+            yield from _drained(pieces, cast(BinaryIO, file), sink)
+        yield sink.getvalue()
+    elif name.endswith((".zst", ".zstd")):
+        sink = _OpenSink()
+        with pa.CompressedOutputStream(pa.PythonFile(sink, "w"), "zstd") as stream:
+            yield from _drained(pieces, stream, sink)
+        yield sink.getvalue()
+    else:
+        yield from pieces
+
+
+class _OpenSink(io.BytesIO):
+    """Bytes that can still be had when the stream above has closed it."""
+
+    def close(self) -> None:
+        """Stay open."""
+
+
+def _drained(pieces: Iterable[bytes | memoryview], stream: Any, sink: io.BytesIO) -> Iterator[bytes]:
+    """Write pieces to a stream, and hand on what came out of it."""
+    for piece in pieces:
+        stream.write(piece)
+        if sink.tell() > 1 << 20:
+            yield sink.getvalue()
+            sink.seek(0)
+            sink.truncate()
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def read_json(place: Place) -> ReferenceSet:
+    """Read a set from a file. Raises StorageError naming the file when it is none."""
+    data = place.read()
+    if data is None:
+        raise SourceError("there is no such file", url=place.url)
+    try:
+        text = _decompressed(data)
+        with collector_at_rest():
+            return _read_text(text, place.url)
+    except Unsupported as error:
+        raise Unsupported(error.message, feature=error.feature, url=place.url) from error
+    except ChunkmapError as error:
+        raise StorageError(f"{place.url}: {error}") from error
+    except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
+        raise StorageError(f"{place.url}: expected a reference set as JSON, it cannot be read: {error}") from error
+
+
+def _read_text(text: bytes, url: str) -> ReferenceSet:
+    document = parse_json(text)
+    if not isinstance(document, dict):
+        raise StorageError(f"expected a JSON object of references, found {str(document)[:60]!r}")
+    return ReferenceSet.from_dict(document, name=url)
+
+
+def _decompressed(data: bytes) -> bytes:
+    if data.startswith(COMPRESSIONS[".gz"]):
+        return gzip.decompress(data)
+    if data.startswith(COMPRESSIONS[".zst"]):
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            whole: bytes = stream.read()
+        return whole
+    return data

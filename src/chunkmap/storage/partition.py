@@ -1,0 +1,236 @@
+"""One partition of a stored reference set: a Parquet file of at most `record_size` rows, to and from columns.
+
+The layout is the one that fsspec's `LazyReferenceMapper` reads (https://fsspec.github.io/kerchunk/spec.html, "Parquet
+references"): a row for each cell of a stretch of the chunk grid, columns `path`, `offset`, `size`, and `raw` where
+anything is held inline. A null path is a missing chunk, a raw that is not null wins, and a path whose offset and size
+are both 0 is a whole file.
+
+What fsspec can read back decides the encodings, measured on its Parquet reader (fastparquet): offsets are int64 only
+when their statistics say that none is null; a missing path is None only from a dictionary; delta encodings are read
+wrongly.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from chunkmap.errors import StorageError
+from chunkmap.model import WHOLE_FILE, ChunkManifest
+
+__all__ = ["check_rows", "decode_partition", "encode_partition"]
+
+_BASE64: Final = b"base64:"
+_LARGEST: Final = 2**63 - 1
+_LARGEST_BINARY: Final = 2**31 - 1
+_FIELDS: Final = (
+    pa.field("path", pa.dictionary(pa.int32(), pa.string())),
+    pa.field("offset", pa.int64(), nullable=False),
+    pa.field("size", pa.int64(), nullable=False),
+)
+_RANGES: Final = pa.schema(_FIELDS)
+_RANGES_AND_RAW: Final = pa.schema([*_FIELDS, pa.field("raw", pa.binary())])
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def check_rows(path: str, chunks: ChunkManifest) -> None:
+    """Raise StorageError for a row that the layout cannot hold, naming the array and the chunk."""
+    whole = chunks.length == np.uint64(WHOLE_FILE)
+    wrong = (whole & (chunks.offset != 0)) | (~whole & (chunks.length > _LARGEST)) | (chunks.offset > _LARGEST)
+    if bool(wrong.any()):
+        row = int(np.flatnonzero(wrong)[0])
+        key, reference = chunks.take(np.array([row])).keys(f"{path}/")[0], chunks.row(row)
+        raise StorageError(
+            f"{key}: expected a range of bytes below 2**63, or a whole file,"
+            f" found offset {reference.offset} and length {reference.length}"
+        )
+
+
+def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: slice, cells: range) -> bytes:
+    """The Parquet file of some cells of a grid, of which `rows` are there; `inline` says which of these are held
+    inline. Equal chunks give equal bytes.
+    """
+    position = chunks.positions()[rows].astype(np.int64) - cells.start
+    offset, length = chunks.offset[rows], chunks.length[rows]
+    # A range of no bytes at the first byte would be read as the whole file: it is held inline, as no bytes.
+    nothing = ~inline & (offset == 0) & (length == 0)
+    ranged = ~inline & ~nothing
+    whole = ranged & (length == np.uint64(WHOLE_FILE))
+    columns = [
+        _paths(chunks, chunks.source[rows], ranged, position, len(cells)),
+        _spread(np.where(ranged, offset, 0), position, len(cells)),
+        _spread(np.where(ranged & ~whole, length, 0), position, len(cells)),
+    ]
+    schema = _RANGES
+    if not bool(ranged.all()):
+        raw: list[bytes | None] = [None] * len(cells)
+        for row in np.flatnonzero(inline).tolist():
+            raw[int(position[row])] = _encode_raw(chunks.inline_bytes(rows.start + row))
+        for row in np.flatnonzero(nothing).tolist():
+            raw[int(position[row])] = b""
+        columns.append(_binary(pa.binary(), raw))
+        schema = _RANGES_AND_RAW
+    return _to_bytes(pa.Table.from_arrays(columns, schema=schema))
+
+
+def _paths(
+    chunks: ChunkManifest,
+    source: NDArray[np.uint32],
+    ranged: NDArray[np.bool_],
+    position: NDArray[np.int64],
+    ncells: int,
+) -> pa.DictionaryArray:
+    """Cell -> URL, through a dictionary in the order in which the URLs first appear."""
+    named = source[ranged]
+    used, first, inverse = np.unique(named, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(used), np.int32)
+    rank[order] = np.arange(len(used), dtype=np.int32)
+    numbers = np.zeros(ncells, np.int32)
+    missing = np.ones(ncells, np.bool_)
+    numbers[position[ranged]] = rank[inverse]
+    missing[position[ranged]] = False
+    urls = _binary(pa.string(), [str(chunks.sources[number]).encode() for number in used[order].tolist()])
+    return pa.DictionaryArray.from_arrays(_numbers(pa.int32(), numbers, missing), urls)
+
+
+def _spread(values: NDArray[Any], position: NDArray[np.int64], ncells: int) -> pa.Array:
+    if len(values) == ncells:
+        return _numbers(pa.int64(), values.astype(np.int64))
+    column = np.zeros(ncells, np.int64)
+    column[position] = values
+    return _numbers(pa.int64(), column)
+
+
+# Arrow's arrays are put together from their buffers: `pyarrow.array` imports pandas, for a quarter of a second.
+
+
+def _numbers(kind: pa.DataType, values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> pa.Array:
+    return pa.Array.from_buffers(kind, len(values), [_validity(missing), pa.py_buffer(values)])
+
+
+def _binary(kind: pa.DataType, pieces: Sequence[bytes | None]) -> pa.Array:
+    """Texts or bytes one after the other, and where each ends."""
+    stops = np.cumsum([0, *(len(piece or b"") for piece in pieces)])
+    if int(stops[-1]) > _LARGEST_BINARY:
+        raise StorageError(f"{int(stops[-1])} bytes are held inline in one partition; write smaller ones (record_size)")
+    missing = np.array([piece is None for piece in pieces], np.bool_)
+    data = b"".join(piece or b"" for piece in pieces)
+    buffers = [_validity(missing), pa.py_buffer(stops.astype(np.int32)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(kind, len(pieces), buffers)
+
+
+def _validity(missing: NDArray[np.bool_] | None) -> pa.Buffer | None:
+    if missing is None or not bool(missing.any()):
+        return None
+    return pa.py_buffer(np.packbits(~missing, bitorder="little"))
+
+
+def _to_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        row_group_size=max(table.num_rows, 1),
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=["path"],
+        dictionary_pagesize_limit=1 << 30,
+        write_statistics=["offset", "size"],
+        store_schema=False,
+    )
+    return bytes(sink.getvalue())
+
+
+def _encode_raw(data: bytes) -> bytes:
+    """Bytes that begin with `base64:` would be decoded by a reader, so they are encoded."""
+    return _BASE64 + base64.standard_b64encode(data) if data.startswith(_BASE64) else data
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def decode_partition(data: bytes, ncells: int, where: str) -> ChunkManifest:
+    """The chunks of a partition, as a grid of one axis. Raises StorageError naming the file when it is damaged."""
+    try:
+        table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=["path"]).read(use_threads=False)
+        if table.num_rows < ncells:
+            raise StorageError(f"{where}: expected {ncells} rows, found {table.num_rows}; it is damaged or cut short")
+        return _decode_table(table.slice(0, ncells), ncells, where)
+    except StorageError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
+        raise StorageError(f"{where}: expected a Parquet file of references, it cannot be read: {error}") from error
+
+
+def _decode_table(table: pa.Table, ncells: int, where: str) -> ChunkManifest:
+    missing_columns = {"offset", "size"} - set(table.column_names)
+    if missing_columns and "path" in table.column_names:
+        raise StorageError(f"{where}: expected columns path, offset, size, found {table.column_names}")
+    source, urls = _decode_paths(table, ncells)
+    offset, length = _decode_bytes(table, "offset", ncells), _decode_bytes(table, "size", ncells)
+    length[(offset == 0) & (length == 0)] = np.uint64(WHOLE_FILE)
+    sources: list[str | bytes | None] = [None, *urls]
+    if "raw" in table.column_names:
+        raw = table.column("raw").combine_chunks()
+        held = np.flatnonzero(_valid(raw))
+        pieces = [_decode_raw(piece) for piece in raw.drop_null().to_pylist()]
+        if pieces:
+            stops = np.cumsum([len(piece) for piece in pieces], dtype=np.uint64)
+            source[held] = len(sources)
+            length[held] = np.diff(stops, prepend=np.uint64(0))
+            offset[held] = stops - length[held]
+            sources.append(b"".join(pieces))
+    there = np.flatnonzero(source)
+    columns = (source[there], offset[there], length[there])
+    return ChunkManifest.from_columns((ncells,), there, tuple(sources), columns)
+
+
+def _decode_paths(table: pa.Table, ncells: int) -> tuple[NDArray[np.uint32], list[str]]:
+    if "path" not in table.column_names:
+        return np.zeros(ncells, np.uint32), []
+    column = table.column("path").combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.unify_dictionaries().combine_chunks()
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    numbers = _integers(column.indices, missing=-1)
+    urls = [url.decode() if isinstance(url, bytes) else str(url) for url in column.dictionary.to_pylist()]
+    return (numbers + 1).astype(np.uint32), urls
+
+
+def _decode_bytes(table: pa.Table, name: str, ncells: int) -> NDArray[np.uint64]:
+    if name not in table.column_names:
+        return np.zeros(ncells, np.uint64)
+    column = table.column(name).combine_chunks()
+    values = _integers(column, missing=0)
+    if len(values) and int(values.min()) < 0:
+        raise ValueError(f"a negative {name}: {int(values.min())}")
+    return values.astype(np.uint64)
+
+
+def _integers(column: pa.Array, *, missing: int) -> NDArray[np.int64]:
+    """The numbers of a column. Arrow's own ways of filling nulls import pandas, for a quarter of a second."""
+    numbers = column.cast(pa.int64())
+    data = numbers.buffers()[1]
+    if data is None:
+        return np.full(len(numbers), missing, np.int64)
+    values = np.frombuffer(data, np.int64, len(numbers), numbers.offset * 8)
+    return np.where(_valid(numbers), values, missing) if numbers.null_count else values
+
+
+def _valid(column: pa.Array) -> NDArray[np.bool_]:
+    return np.from_dlpack(column.is_valid().cast(pa.uint8())).astype(np.bool_)
+
+
+def _decode_raw(piece: bytes | str) -> bytes:
+    data = piece.encode() if isinstance(piece, str) else piece
+    return base64.standard_b64decode(data[len(_BASE64) :]) if data.startswith(_BASE64) else data

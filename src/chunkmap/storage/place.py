@@ -1,0 +1,234 @@
+"""Where a reference set is at rest: one file, or a directory of files, here or in an object store.
+
+Publishing is atomic as far as the place allows. Here, everything is written beside and renamed into place, so a reader
+sees the old set or the new one, and a writer that dies leaves the old one whole. An object store has no rename: one
+file is one put; of a directory the `last` file goes first when it is replaced and comes back at the very end, so a
+reader finds either a whole set or none.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeVar
+
+import fsspec
+from fsspec.spec import AbstractFileSystem
+
+from chunkmap.errors import ChunkmapError, SourceError, StorageError
+
+__all__ = ["Place", "find_place"]
+
+_T = TypeVar("_T")
+
+_BATCH: Final = 64
+"""Files that are fetched from, or put into, an object store at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A path of a filesystem, under the URL by which its user knows it."""
+
+    url: str
+    """The name in messages."""
+    path: str
+    """The path as the filesystem has it, without a slash at its end."""
+    fs: AbstractFileSystem = field(repr=False)
+    """The filesystem."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine, where a rename is atomic."""
+        protocol = self.fs.protocol
+        return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+
+    def is_directory(self) -> bool:
+        """Whether there is a directory; a directory of an object store is there when anything is in it."""
+        return bool(self._ask(lambda: self.fs.isdir(self.path)))
+
+    def read(self, name: str = "") -> bytes | None:
+        """All bytes of the file, or of a file in the directory; None when there is no such file."""
+        path = f"{self.path}/{name}" if name else self.path
+        try:
+            data: bytes = self._ask(lambda: self.fs.cat_file(path))
+        except FileNotFoundError:
+            return None
+        return data
+
+    def read_if_any(self, name: str) -> bytes | None:
+        """The same for a file that need not be there: object stores that may not be listed say of one that is not
+        there that it may not be read.
+        """
+        try:
+            return self.read(name)
+        except SourceError as error:
+            cause = error.__cause__
+            if isinstance(cause, PermissionError) or getattr(cause, "status", None) == 403:
+                return None
+            raise
+
+    def head(self, length: int) -> bytes:
+        """The first bytes of the file. Raises SourceError when there is no such file."""
+        try:
+            data: bytes = self._ask(lambda: self.fs.cat_file(self.path, start=0, end=length))
+        except FileNotFoundError as error:
+            raise SourceError("there is no such file", url=self.url) from error
+        return data
+
+    def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
+        """The bytes of files in the directory, many fetched at once; None for each that is not there."""
+        if self.is_local:
+            yield from map(self.read, names)
+            return
+        for some in _batches(names):
+            paths = [f"{self.path}/{name}" for name in some]
+            found = self._ask(lambda paths=paths: self.fs.cat(paths, on_error="return"))
+            for path in paths:
+                data = found[path]
+                if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
+                    raise SourceError(f"cannot be read: {data}", url=f"{self.url}: {path}") from data
+                yield None if isinstance(data, Exception) else data
+
+    def names(self, directory: str) -> set[str]:
+        """The names of what is in a directory below; nothing when it is not there."""
+        try:
+            found = self._ask(lambda: self.fs.ls(f"{self.path}/{directory}", detail=False))
+        except FileNotFoundError:
+            return set()
+        return {str(path).rstrip("/").rpartition("/")[2] for path in found}
+
+    def publish_file(self, pieces: Iterable[bytes | memoryview]) -> None:
+        """Write one file."""
+        if not self.is_local:
+            self._ask(lambda: self.fs.pipe_file(self.path, b"".join(pieces)))
+            return
+        target = Path(self.path)
+        with _beside(target) as temporary:
+            with temporary.open("xb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                _settle(file)
+            temporary.replace(target)
+
+    def publish_directory(self, files: Iterable[tuple[str, bytes]], last: str) -> None:
+        """Write a directory of files, given by name, in place of the one that is there; `last` is the one that
+        makes it a set.
+
+        Raises StorageError rather than replace what is not a set.
+        """
+        if self.fs.exists(self.path) and not self._replaceable(last):
+            raise StorageError(
+                f"{self.url}: expected nothing there, or a reference set, but it has no {last}; not replaced."
+                " Write to another name, or remove it first"
+            )
+        if self.is_local:
+            self._publish_here(files)
+        else:
+            self._publish_there(files, last)
+
+    def _replaceable(self, last: str) -> bool:
+        if not self.fs.isdir(self.path):
+            return False
+        return bool(self.fs.exists(f"{self.path}/{last}")) or not self.fs.ls(self.path, detail=False)
+
+    def _publish_here(self, files: Iterable[tuple[str, bytes]]) -> None:
+        target = Path(self.path)
+        with _beside(target) as temporary:
+            temporary.mkdir()
+            for name, data in files:
+                path = temporary / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("xb") as file:
+                    file.write(data)
+                    _settle(file)
+            _swap(temporary, target)
+
+    def _publish_there(self, files: Iterable[tuple[str, bytes]], last: str) -> None:
+        old = set(self.fs.find(self.path)) if self.fs.exists(self.path) else set()
+        files = iter(files)
+        first = next(files)  # what cannot be encoded at all fails here, before anything is touched
+        if f"{self.path}/{last}" in old:
+            self.fs.rm_file(f"{self.path}/{last}")
+        final: dict[str, bytes] = {}
+        written: set[str] = set()
+        for some in _batches(chain([first], files)):
+            puts = {f"{self.path}/{name}": data for name, data in some}
+            final |= {path: puts.pop(path) for path in list(puts) if path == f"{self.path}/{last}"}
+            self._ask(lambda puts=puts: self.fs.pipe(puts))
+            written.update(puts)
+        stale = sorted(old - written - {f"{self.path}/{last}"})
+        if stale:
+            self.fs.rm(stale)
+        self._ask(lambda: self.fs.pipe(final))
+
+    def _ask(self, call: Any) -> Any:
+        try:
+            return call()
+        except (FileNotFoundError, ChunkmapError):
+            raise
+        except Exception as error:
+            raise SourceError(f"cannot be read or written: {type(error).__name__}: {error}", url=self.url) from error
+
+
+def find_place(url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Place:
+    """The filesystem and the path of a URL. Raises SourceError when no filesystem knows it."""
+    name = os.fspath(url)
+    try:
+        fs, path = fsspec.core.url_to_fs(name, **(storage_options or {}))
+    except (ValueError, ImportError) as error:
+        raise SourceError(f"cannot be opened: {error}", url=name) from error
+    return Place(name, path.rstrip("/"), fs)
+
+
+def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
+    rest = iter(items)
+    while some := list(islice(rest, _BATCH)):
+        yield some
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A name beside the target that nobody has; what stands there afterwards is removed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        yield temporary
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def _settle(file: BinaryIO) -> None:
+    """The bytes are on the disk before the name is."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _swap(new: Path, target: Path) -> None:
+    """Put the new directory in place of the old, which ends up under the new one's name."""
+    if not target.exists():
+        new.rename(target)
+    elif not _exchange(new, target):
+        old = new.with_suffix(".old")
+        target.rename(old)
+        new.rename(target)
+        old.rename(new)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names at once, where the system can: Linux, `renameat2(2)` with RENAME_EXCHANGE."""
+    if not sys.platform.startswith("linux"):
+        return False
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    here, exchange = -100, 2
+    return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0

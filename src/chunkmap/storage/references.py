@@ -1,0 +1,215 @@
+"""Read a set stored as Parquet: the metadata when it is opened, a partition when a chunk in it is asked for.
+
+A partition that was lost or damaged is an error. Sets that other tools wrote (kerchunk, fsspec) have no sidecar, and
+leave out the file of a partition in which no chunk is: there, a file that is not there reads as missing chunks, and
+`problems` of the loaded set says so.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from chunkmap.errors import SourceError, StorageError
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, Problem, ReferenceSet, Target, place
+from chunkmap.model.dictionary import documents, from_refs
+from chunkmap.storage.names import check_path
+from chunkmap.storage.parquet import METADATA, partition_name
+from chunkmap.storage.partition import decode_partition
+from chunkmap.storage.place import Place, find_place
+from chunkmap.storage.sidecar import SIDECAR, TARGETS, Sidecar, decode_targets
+from chunkmap.storage.text import parse_json
+
+__all__ = ["ParquetReferences"]
+
+_CACHE: Final = 64 << 20
+
+
+class ParquetReferences:
+    """A reference set at rest as Parquet, read partition by partition.
+
+    Safe to use from many threads; pickles as its URL. `cache_bytes` bounds the partitions that are kept.
+    """
+
+    def __init__(
+        self,
+        url: str | os.PathLike[str],
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        cache_bytes: int = _CACHE,
+    ) -> None:
+        self.url = os.fspath(url)
+        self._options, self._cache_bytes = storage_options, cache_bytes
+        self._place = find_place(self.url, storage_options)
+        self._arrays, self.groups, self.record_size = _read_metadata(self._place)
+        self._sidecar = _read_sidecar(self._place)
+        self._kept: OrderedDict[tuple[str, int], ChunkManifest] = OrderedDict()
+        self._lock = threading.Lock()
+        self._loading: dict[tuple[str, int], threading.Lock] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _reopen, (self.url, self._options, self._cache_bytes)
+
+    def __repr__(self) -> str:
+        return f"<ParquetReferences {self.url} {len(self._arrays)} arrays, {self.record_size} chunks a partition>"
+
+    @cached_property
+    def metas(self) -> Mapping[str, ArrayMeta]:
+        """What each array is, by path."""
+        return {path: array.meta for path, array in self._arrays.items()}
+
+    @cached_property
+    def targets(self) -> Mapping[str, Target]:
+        """What was known of the files that the references point into, by URL."""
+        if self._sidecar is None or self._sidecar.targets is None:
+            return {}
+        where = f"{self.url}/{TARGETS}"
+        return decode_targets(self._sidecar.targets.check(self._place.read(TARGETS), where), where)
+
+    def documents(self) -> dict[str, Mapping[str, Any]]:
+        """The Zarr v2 documents of the set, by key."""
+        return documents(self._arrays, self.groups)
+
+    def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
+        """A cell of an array's grid, as a row of a manifest; None when there is no chunk.
+
+        Reads the partition that holds the cell, unless it is kept.
+        """
+        number, cell = divmod(position, self.record_size)
+        chunks = self.partition(path, number)
+        row = chunks.row_at(cell)
+        return None if row is None else (chunks, row)
+
+    def partition(self, path: str, number: int) -> ChunkManifest:
+        """The chunks of one partition, as a grid of one axis. Raises StorageError when it is lost or damaged."""
+        key = (path, number)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+            loading = self._loading.setdefault(key, threading.Lock())
+        with loading:
+            with self._lock:
+                if key in self._kept:
+                    return self._kept[key]
+            name = partition_name(path, number)
+            data = self._place.read(name) if self._expected(path, number) else None
+            chunks = self._decode(path, number, data)
+            with self._lock:
+                self._keep(key, chunks)
+                self._loading.pop(key, None)
+        return chunks
+
+    def chunks(self, path: str) -> ChunkManifest:
+        """The whole manifest of one array."""
+        grid_shape = self._arrays[path].meta.grid_shape
+        numbers = self._present(path)
+        parts = [
+            Placement(self._decode(path, number, data), (number * self.record_size,))
+            for number, data in zip(
+                numbers, self._place.read_many([partition_name(path, number) for number in numbers]), strict=True
+            )
+        ]
+        return place((math.prod(grid_shape),), parts).reshape_grid(grid_shape)
+
+    def load(self) -> ReferenceSet:
+        """All of it, in memory."""
+        arrays = {path: ManifestArray(array.meta, self.chunks(path)) for path, array in self._arrays.items()}
+        return ReferenceSet(arrays, self.groups, self._problems(), self.targets, self.url)
+
+    def _keep(self, key: tuple[str, int], chunks: ChunkManifest) -> None:
+        """Keep a partition, and let go of those not used for longest."""
+        self._kept[key] = chunks
+        total = sum(map(_cost, self._kept.values()))
+        while total > self._cache_bytes and len(self._kept) > 1:
+            _, oldest = self._kept.popitem(last=False)
+            total -= _cost(oldest)
+
+    def _cells(self, path: str, number: int) -> int:
+        return max(0, min(self.record_size, self._arrays[path].chunks.size - number * self.record_size))
+
+    def _expected(self, path: str, number: int) -> bool:
+        """Whether there may be chunks in a partition."""
+        return self._sidecar is None or number in self._sidecar.partitions.get(path, {})
+
+    def _present(self, path: str) -> list[int]:
+        """The partitions of an array in which chunks are."""
+        if self._sidecar is not None:
+            return sorted(self._sidecar.partitions.get(path, {}))
+        count = math.ceil(self._arrays[path].chunks.size / self.record_size)
+        return sorted(number for number in _numbers(self._place.names(path)) if number < count)
+
+    def _decode(self, path: str, number: int, data: bytes | None) -> ChunkManifest:
+        cells, where = self._cells(path, number), f"{self.url}/{partition_name(path, number)}"
+        if not self._expected(path, number):
+            return ChunkManifest.empty((cells,))
+        if self._sidecar is not None:
+            record = self._sidecar.partitions[path][number]
+            chunks = decode_partition(record.check(data, where), cells, where)
+            if len(chunks) != record.chunks:
+                raise StorageError(f"{where}: expected {record.chunks} chunks, found {len(chunks)}")
+            return chunks
+        return ChunkManifest.empty((cells,)) if data is None else decode_partition(data, cells, where)
+
+    def _problems(self) -> tuple[Problem, ...]:
+        return tuple(self._missing_files()) if self._sidecar is None else self._sidecar.problems
+
+    def _missing_files(self) -> Iterator[Problem]:
+        for path, array in self._arrays.items():
+            count = math.ceil(array.chunks.size / self.record_size)
+            missing = count - len(self._present(path))
+            if missing:
+                yield Problem(
+                    path=path,
+                    feature="partition without a file",
+                    message=f"{missing} of {count} partitions have no file, and are read as missing chunks: the tool"
+                    " that wrote the set leaves them out, so whether one was lost cannot be told",
+                    url=self.url,
+                )
+
+
+def _read_metadata(place: Place) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], int]:
+    where = f"{place.url}/{METADATA}"
+    data = place.read(METADATA)
+    if data is None:
+        raise SourceError(f"expected a reference set as Parquet, there is no {METADATA}", url=place.url)
+    try:
+        document = parse_json(data)
+        record_size, found = document["record_size"], document["metadata"]
+        if not isinstance(record_size, int) or isinstance(record_size, bool) or record_size < 1:
+            raise StorageError(f"{where}: expected a record_size of 1 or more, found {record_size!r}")
+        arrays, groups = from_refs(found)
+    except StorageError as error:
+        raise StorageError(f"{where}: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StorageError(f"{where}: expected the metadata of a reference set, found otherwise: {error!r}") from error
+    for path in arrays:
+        check_path(path)
+    return arrays, groups, record_size
+
+
+def _read_sidecar(place: Place) -> Sidecar | None:
+    data = place.read_if_any(SIDECAR)
+    return None if data is None else Sidecar.decode(data, f"{place.url}/{SIDECAR}")
+
+
+def _numbers(names: set[str]) -> Iterator[int]:
+    """The numbers of the partitions among the names of files."""
+    for name in names:
+        parts = name.split(".")
+        if len(parts) == 3 and parts[0] == "refs" and parts[2] == "parq" and parts[1].isdecimal():
+            yield int(parts[1])
+
+
+def _cost(chunks: ChunkManifest) -> int:
+    """Bytes of memory, with the text of the URLs."""
+    return chunks.nbytes + sum(len(url) + 64 for url in chunks.urls)
+
+
+def _reopen(url: str, options: Mapping[str, Any] | None, cache_bytes: int) -> ParquetReferences:
+    return ParquetReferences(url, storage_options=options, cache_bytes=cache_bytes)

@@ -1,0 +1,399 @@
+"""Many reference sets to one: the door to `chunkmap.combine`, with the names and habits of kerchunk's module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import cached_property, partial
+from typing import Any
+
+import fsspec
+import orjson
+import zarr
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.store import ReferenceStore
+from chunkmap.access.values import read_arrays
+from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, make_plan, merge
+from chunkmap.errors import CombineError
+from chunkmap.execution.tree import Tree, reduce_on_dask
+from chunkmap.model import ManifestArray, ReferenceSet
+from chunkmap.model.dictionary import documents, json_text
+from chunkmap.model.edits import inline
+from kerchunk.utils import consolidate
+
+__all__ = ["JustLoad", "MultiZarrToZarr", "auto_dask", "concatenate_arrays", "consolidate", "drop", "merge_vars"]
+
+Refs = MutableMapping[str, Any]
+OnRefs = Callable[[Refs], Any]
+
+
+class MultiZarrToZarr:
+    """Combine reference sets along coordinates, in kerchunk's stages.
+
+    `translate` does all of it; `first_pass` finds the coordinates (`coos`), `store_coords` and `second_pass` fill
+    `out`. See kerchunk's documentation for the arguments, and `chunkmap.combine` for what is checked.
+    """
+
+    def __init__(
+        self,
+        path: str | Sequence[Any],
+        indicts: Sequence[Mapping[str, Any]] | None = None,
+        coo_map: Mapping[str, Any] | None = None,
+        concat_dims: str | Sequence[str] | None = None,
+        coo_dtypes: Mapping[str, Any] | None = None,
+        identical_dims: Sequence[str] | None = None,
+        target_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        remote_options: Mapping[str, Any] | None = None,
+        inline_threshold: int = 500,
+        preprocess: OnRefs | None = None,
+        postprocess: OnRefs | None = None,
+        out: Refs | None = None,
+    ) -> None:
+        self.path, self._indicts = path, indicts
+        self._base: ReferenceSet | None = None
+        recipe = _recipe(concat_dims, coo_map, coo_dtypes, identical_dims)
+        self.concat_dims, self.coo_map = list(recipe.concat_dims or recipe.dims), dict(recipe.selectors)
+        self.coo_dtypes, self.identical_dims = dict(recipe.coo_dtypes), list(recipe.identical_dims)
+        self.target_options, self.remote_protocol = dict(target_options or {}), remote_protocol
+        self.remote_options, self.inline = remote_options, inline_threshold
+        self.preprocess, self.postprocess = preprocess, postprocess
+        self.out: Refs = {} if out is None else out
+        self.coos: dict[str, Any] = {}
+        self.cf_units: dict[str, Any] | None = None
+        self.done: set[int] = set()
+        self._plan: Plan | None = None
+
+    @classmethod
+    def append(
+        cls,
+        path: str | Sequence[Any],
+        original_refs: Any,
+        remote_protocol: str | None = None,
+        remote_options: Mapping[str, Any] | None = None,
+        target_options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> MultiZarrToZarr:
+        """More inputs onto a combined set. `translate` gives a new dictionary, or amends a mapper in place."""
+        in_place = isinstance(original_refs, MutableMapping) and not isinstance(original_refs, dict)
+        combiner = cls(
+            path,
+            remote_protocol=remote_protocol,
+            remote_options=remote_options,
+            target_options=target_options,
+            out=original_refs if in_place else None,
+            **kwargs,
+        )
+        combiner._base = _as_set(original_refs, combiner.target_options)
+        return combiner
+
+    @property
+    def fss(self) -> list[Any]:
+        """A ReferenceFileSystem for each input."""
+        options = {"remote_protocol": self.remote_protocol, "remote_options": self.remote_options}
+        return [fsspec.filesystem("reference", fo=refs.to_dict(), **options) for refs in self._inputs().sets]
+
+    def first_pass(self) -> dict[str, Any]:
+        """Find where every input stands; fills and returns `coos`, the values along each dimension."""
+        self._plan = make_plan(self._inputs(), self._recipe(), self._read)
+        self.coos = {dim: axis.values for dim, axis in self._plan.axes.items()}
+        units = {dim: dict(axis.attrs) for dim, axis in self._plan.axes.items() if axis.attrs}
+        self.cf_units = units or None
+        self.done.add(1)
+        return self.coos
+
+    def store_coords(self) -> None:
+        """Put the groups and the coordinates into `out`."""
+        if 1 not in self.done:
+            self.first_pass()
+        assert self._plan is not None
+        for key, document in documents({}, self._plan.groups).items():
+            self.out[key] = json_text(document)
+        coordinates = {dim: array for dim, array in self._placed().items() if dim in self._plan.axes}
+        self._put(ReferenceSet(coordinates, {}))
+        self.done.add(2)
+
+    def second_pass(self) -> None:
+        """Put the chunks of all other arrays into `out`."""
+        if 1 not in self.done:
+            self.first_pass()
+        assert self._plan is not None
+        arrays = {path: array for path, array in self._placed().items() if path not in self._plan.axes}
+        self._put(ReferenceSet(arrays, {}))
+        self.done.add(3)
+
+    def translate(self, filename: str | None = None, storage_options: Mapping[str, Any] | None = None) -> Any:
+        """Do what is not done yet. Gives the combined set, or `out` where that is a mapper of the caller's."""
+        if not self.done and not self.out and isinstance(self.out, dict):
+            self._fill_at_once()
+        for number, step in ((1, self.first_pass), (2, self.store_coords), (3, self.second_pass)):
+            if number not in self.done:
+                step()
+        if 4 not in self.done:
+            if self.postprocess is not None:
+                self.out = self.postprocess(self.out)
+            self.done.add(4)
+        if not isinstance(self.out, dict):
+            if hasattr(self.out, "flush"):
+                self.out.flush()
+            return self.out
+        result = consolidate(self.out)
+        if filename is None:
+            return result
+        with fsspec.open(filename, mode="wb", **(storage_options or {})) as file:
+            file.write(orjson.dumps(result))
+        return None
+
+    def _inputs(self) -> Inputs:
+        sets = _load_inputs(self.path, self._indicts, self.target_options)
+        if self.preprocess is not None:
+            sets = list(map(OnDictionary(self.preprocess), sets))
+        if self._base is None:
+            return Inputs(sets)
+        return Inputs([self._base, *sets], combined=1, first=self._next_index())
+
+    def _next_index(self) -> int:
+        """The place that INDEX goes on from when a set is appended to."""
+        assert self._base is not None
+        counted = [dim for dim, selector in self.coo_map.items() if isinstance(selector, str) and selector == "INDEX"]
+        return max((self._base.arrays[dim].meta.size for dim in counted if dim in self._base.arrays), default=0)
+
+    def _recipe(self) -> Recipe:
+        selectors = {dim: self._adapted(selector) for dim, selector in self.coo_map.items()}
+        return _recipe(self.concat_dims, selectors, self.coo_dtypes, self.identical_dims)
+
+    def _adapted(self, selector: Any) -> Any:
+        if callable(selector):
+            return GroupSelector(selector, self.remote_protocol, self.remote_options)
+        return selector
+
+    @cached_property
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(storage_options=self.remote_options, remote_protocol=self.remote_protocol)
+
+    def _read(self, arrays: Sequence[ManifestArray]) -> list[Any]:
+        return read_arrays(arrays, self._fetcher)
+
+    def _placed(self) -> Mapping[str, Any]:
+        assert self._plan is not None
+        if not hasattr(self, "_arrays"):
+            refs = ReferenceSet(carry_out(self._plan, self._read), {})
+            self._arrays = (inline(refs, self._fetcher.fetch, threshold=self.inline) if self.inline else refs).arrays
+        return self._arrays
+
+    def _fill_at_once(self) -> None:
+        """All stages into an empty dictionary, without filling it piece by piece."""
+        self.first_pass()
+        assert self._plan is not None
+        self.out.update(ReferenceSet(self._placed(), self._plan.groups).to_dict()["refs"])
+        self.done.update({2, 3})
+
+    def _put(self, refs: ReferenceSet) -> None:
+        found = refs.to_dict()["refs"]
+        for key in (".zgroup", ".zattrs"):
+            del found[key]
+        self.out.update(found)
+
+
+def _recipe(
+    concat_dims: str | Sequence[str] | None,
+    coo_map: Mapping[str, Any] | None,
+    coo_dtypes: Mapping[str, Any] | None,
+    identical_dims: Sequence[str] | None,
+) -> Recipe:
+    return Recipe(
+        concat_dims=[concat_dims] if isinstance(concat_dims, str) else list(concat_dims or ()),
+        coo_map=coo_map or {},
+        coo_dtypes=coo_dtypes or {},
+        identical_dims=identical_dims or (),
+        compare_below=0,
+        same_chunks=True,
+    )
+
+
+class OnDictionary:
+    """A function on dictionaries of references, as a step on reference sets."""
+
+    def __init__(self, function: OnRefs) -> None:
+        self.function = function
+
+    def __call__(self, refs: ReferenceSet) -> ReferenceSet:
+        """Give the function a dictionary of its own to change; what it returns counts, if it returns one."""
+        own = refs.to_dict()["refs"]
+        changed = self.function(own)
+        return ReferenceSet.from_dict(changed if isinstance(changed, Mapping) else own, name=refs.name)
+
+
+class GroupSelector:
+    """A selector function of kerchunk's form `(index, zarr group, dim, file name)`."""
+
+    def __init__(
+        self, function: Callable[..., Any], remote_protocol: str | None, remote_options: Mapping[str, Any] | None
+    ) -> None:
+        self.function, self.remote_protocol, self.remote_options = function, remote_protocol, remote_options
+
+    def __call__(self, index: int, refs: ReferenceSet, dim: str, name: str | None) -> Any:
+        """Open the input as a zarr group for the function."""
+        fetcher = Fetcher(storage_options=self.remote_options, remote_protocol=self.remote_protocol)
+        group = zarr.open_group(ReferenceStore(refs, fetcher), mode="r", zarr_format=2)
+        return self.function(index, group, dim, name)
+
+
+def _load_inputs(
+    path: str | Sequence[Any], indicts: Sequence[Mapping[str, Any]] | None, options: Mapping[str, Any]
+) -> list[ReferenceSet]:
+    if indicts is not None:
+        names = [None] * len(indicts) if path is None else list(path)
+        return [_from_mapping(refs, name) for refs, name in zip(indicts, names, strict=True)]
+    if not isinstance(path, str) and all(isinstance(item, (Mapping, ReferenceSet)) for item in path):
+        return [_as_set(item) for item in path]
+    return [_from_file(file) for file in fsspec.open_files(path, **options)]
+
+
+def _from_mapping(refs: Mapping[str, Any], name: str | None) -> ReferenceSet:
+    if name is None:
+        name = (refs.get("templates") or {}).get("u") if "version" in refs else None
+    return ReferenceSet.from_dict(refs, name=name)
+
+
+def _from_file(file: Any) -> ReferenceSet:
+    with file as opened:
+        return ReferenceSet.from_dict(orjson.loads(opened.read()), name=file.fs.unstrip_protocol(file.path))
+
+
+def _as_set(refs: Any, options: Mapping[str, Any] | None = None) -> ReferenceSet:
+    if isinstance(refs, ReferenceSet):
+        return refs
+    if isinstance(refs, Mapping):
+        return _from_mapping(refs if isinstance(refs, dict) else dict(refs), None)
+    return _from_file(fsspec.open(refs, **(options or {})))
+
+
+def drop(fields: str | tuple[str, ...]) -> Callable[[Refs], Refs]:
+    """A preprocess that leaves out every key that begins with one of these texts."""
+
+    def preprocess(refs: Refs) -> Refs:
+        for key in [key for key in refs if key.startswith(fields)]:
+            refs.pop(key)
+        return refs
+
+    return preprocess
+
+
+def merge_vars(files: Sequence[Any], storage_options: Mapping[str, Any] | None = None) -> Any:
+    """The arrays of all files in one set; where several have one, the last one's is taken."""
+    loaded = [
+        file if isinstance(file, Mapping) else orjson.loads(fsspec.open(file, **(storage_options or {})).open().read())
+        for file in files
+    ]
+    merge([ReferenceSet.from_dict(refs) for refs in loaded])
+    refs: dict[str, Any] = {}
+    for document in loaded:
+        refs.update(document["refs"])
+    return {**loaded[0], "refs": refs}
+
+
+def concatenate_arrays(
+    files: Sequence[Any],
+    storage_options: Mapping[str, Any] | None = None,
+    axis: int = 0,
+    key_seperator: str = ".",
+    path: str | None = None,
+    check_arrays: bool = False,
+) -> dict[str, Any]:
+    """One array of every file end to end, by the order of the files alone. It is always checked that they fit."""
+    at = "" if path is None else path if "/" in path else path.replace(".", "/")
+    sets = [_with_root_named(file, storage_options) if not at else _as_set(file, storage_options) for file in files]
+    name = at or _ROOT
+    for index, refs in enumerate(sets):
+        if name not in refs.arrays:
+            raise CombineError(f"no array {path or 'at the root'} in the file at index {index}", inputs=[str(index)])
+    joined = concatenate([refs.arrays[name] for refs in sets], axis)
+    groups = {group: attrs for group, attrs in sets[0].groups.items() if name.startswith(group)}
+    found = ReferenceSet({name: joined}, groups).to_dict()["refs"]
+    if key_seperator != ".":
+        found = _with_separator(found, name, joined, key_seperator)
+    if not at:
+        own = {".zgroup", ".zattrs"}
+        found = {key.removeprefix(f"{_ROOT}/"): value for key, value in found.items() if key not in own}
+    return consolidate(found)
+
+
+def _with_separator(refs: Mapping[str, Any], name: str, array: ManifestArray, separator: str) -> dict[str, Any]:
+    """The same references with another text between the numbers of a chunk key."""
+    new = dict(zip(array.chunks.keys(f"{name}/"), array.chunks.keys(f"{name}/", separator), strict=True))
+    document = {**orjson.loads(refs[f"{name}/.zarray"]), "dimension_separator": separator}
+    return {**{new.get(key, key): value for key, value in refs.items()}, f"{name}/.zarray": json_text(document)}
+
+
+_ROOT = "root"
+
+
+def _with_root_named(file: Any, options: Mapping[str, Any] | None) -> ReferenceSet:
+    """A set whose array lies at the root, with a name given to it."""
+    document = file if isinstance(file, Mapping) else orjson.loads(fsspec.open(file, **(options or {})).open().read())
+    refs = document["refs"] if "version" in document else document
+    return ReferenceSet.from_dict({f"{_ROOT}/{key}": value for key, value in refs.items()})
+
+
+class JustLoad:
+    """A driver for `auto_dask` where every file is a reference set already."""
+
+    def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
+        self.url, self.storage_options = url, storage_options or {}
+
+    def translate(self) -> Any:
+        """The set, as it is stored."""
+        with fsspec.open(self.url, mode="rb", **self.storage_options) as file:
+            return orjson.loads(file.read())
+
+
+def auto_dask(
+    urls: Sequence[str],
+    single_driver: type,
+    single_kwargs: Mapping[str, Any],
+    mzz_kwargs: Mapping[str, Any],
+    n_batches: int,
+    remote_protocol: str | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    filename: str | None = None,
+    output_options: Mapping[str, Any] | None = None,
+) -> Any:
+    """Scan and combine on Dask as a tree: batches first, then their results. Gives the combined set."""
+    how = dict(mzz_kwargs)
+    preprocess, postprocess = how.pop("preprocess", None), how.pop("postprocess", None)
+    threshold = how.pop("inline_threshold", 500)
+    names = {"concat_dims", "coo_map", "coo_dtypes", "identical_dims"}
+    recipe = _recipe(*(how.pop(name, None) for name in ("concat_dims", "coo_map", "coo_dtypes", "identical_dims")))
+    if how:
+        raise TypeError(
+            f"mzz_kwargs: {sorted(how)} do not apply to a tree; it takes {sorted(names)},"
+            " inline_threshold, preprocess and postprocess"
+        )
+    adapted = {
+        dim: GroupSelector(selector, remote_protocol, remote_options) if callable(selector) else selector
+        for dim, selector in recipe.selectors.items()
+    }
+    tree = Tree(
+        scan=partial(_drive, driver=single_driver, options=dict(single_kwargs)),
+        recipe=_recipe(recipe.dims, adapted, recipe.coo_dtypes, list(recipe.identical_dims)),
+        preprocess=None if preprocess is None else OnDictionary(preprocess),
+        inline_threshold=threshold,
+        remote_options=remote_options,
+        remote_protocol=remote_protocol,
+    )
+    refs = reduce_on_dask(urls, tree, batches=n_batches).to_dict()["refs"]
+    result = consolidate(refs if postprocess is None else postprocess(refs))
+    if filename is not None:
+        with fsspec.open(filename, mode="wb", **(output_options or {})) as file:
+            file.write(orjson.dumps(result))
+    return result
+
+
+def _drive(url: str, *, driver: type, options: Mapping[str, Any]) -> list[ReferenceSet]:
+    """Run a single-file driver; ours give their set as it is, others a dictionary, or one for each message."""
+    single = driver(url, **options)
+    if hasattr(single, "references"):
+        return [single.references()]
+    found = single.translate()
+    return [ReferenceSet.from_dict(refs, name=url) for refs in (found if isinstance(found, list) else [found])]

@@ -1,0 +1,92 @@
+"""kerchunk.xarray_backend: the xarray engine `kerchunk`. A door: references are read by `chunkmap.access`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import xarray as xr
+from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileSystem
+from xarray.backends import BackendEntrypoint
+from zarr.abc.store import Store
+from zarr.storage import FsspecStore
+
+from chunkmap.frontends.xarray_engine import open_store
+
+__all__ = ["KerchunkBackend", "open_reference_dataset"]
+
+_ENDINGS: Final = (".json", ".json.gz", ".json.zst", ".json.zstd", ".parq", ".parquet")
+_OURS: Final = frozenset({"remote_protocol", "remote_options", "target_protocol", "target_options", "lazy"})
+
+
+class KerchunkBackend(BackendEntrypoint):
+    """The engine `kerchunk`."""
+
+    description: ClassVar[str] = "Open Kerchunk References with Xarray"
+    url: ClassVar[str] = "https://fsspec.github.io/kerchunk/"
+    open_dataset_parameters: ClassVar[tuple[str, ...]] = (
+        "filename_or_obj",
+        "storage_options",
+        "open_dataset_options",
+    )
+
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        open_dataset_options: Mapping[str, Any] | None = None,
+        **kw: Any,
+    ) -> xr.Dataset:
+        """Open references; further keywords join `open_dataset_options`, which go to `xarray.open_zarr`."""
+        return open_reference_dataset(
+            filename_or_obj,
+            storage_options=storage_options,
+            open_dataset_options={**(open_dataset_options or {}), **kw},
+        )
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether the name ends as those of reference sets do."""
+        if not isinstance(filename_or_obj, (str, os.PathLike)):
+            return False
+        return os.fspath(filename_or_obj).rstrip("/").endswith(_ENDINGS)
+
+
+def open_reference_dataset(
+    filename_or_obj: Any,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    open_dataset_options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Open a dictionary of references, a stored set, or a `LazyReferenceMapper` with xarray.
+
+    `storage_options` are those of fsspec's ReferenceFileSystem: `remote_protocol`, `remote_options`, `target_protocol`,
+    `target_options`, and so on. `open_dataset_options` go to `xarray.open_zarr`.
+    """
+    options = dict(storage_options or {})
+    store = _store(filename_or_obj, options) if options.keys() <= _OURS else _fsspec_store(filename_or_obj, options)
+    dataset: xr.Dataset = xr.open_zarr(
+        store, **{"zarr_format": 2, "consolidated": False, **(open_dataset_options or {})}
+    )
+    return dataset
+
+
+def _store(refs: Any, options: Mapping[str, Any]) -> Store:
+    target_options = options.get("target_options")
+    if isinstance(refs, LazyReferenceMapper):
+        refs, target_options = refs.out_root, refs.fs.storage_options
+    elif isinstance(refs, (str, os.PathLike)):
+        protocol, path = options.get("target_protocol"), os.fspath(refs)
+        refs = path if protocol is None or "://" in path else f"{protocol}://{path}"
+    return open_store(
+        refs,
+        storage_options=target_options,
+        remote_options=options.get("remote_options"),
+        remote_protocol=options.get("remote_protocol"),
+    )
+
+
+def _fsspec_store(refs: Any, options: Mapping[str, Any]) -> Store:
+    """Options that only fsspec's own reader has (`fs`, `target`, `max_gap`...) take its road."""
+    return FsspecStore(ReferenceFileSystem(refs, asynchronous=True, **options), read_only=True, path="")

@@ -1,0 +1,132 @@
+"""kerchunk.xarray_backend: the engine `kerchunk` and `open_reference_dataset`."""
+
+import inspect
+import json
+
+import fsspec
+import numpy as np
+import pytest
+import xarray as xr
+
+from chunkmap.storage import load, write
+from kerchunk.xarray_backend import KerchunkBackend, open_reference_dataset
+
+
+@pytest.fixture
+def refs(tmp_path):
+    """A dictionary of references to a local file, with a missing chunk."""
+    (tmp_path / "data.bin").write_bytes(np.arange(4, dtype="<f4").tobytes())
+    zarray = {
+        "shape": [4],
+        "chunks": [1],
+        "dtype": "<f4",
+        "compressor": None,
+        "filters": None,
+        "fill_value": None,
+        "order": "C",
+        "zarr_format": 2,
+    }
+    url = str(tmp_path / "data.bin")
+    return {
+        "version": 1,
+        "refs": {
+            ".zgroup": '{"zarr_format": 2}',
+            "x/.zarray": json.dumps(zarray),
+            "x/.zattrs": '{"_ARRAY_DIMENSIONS": ["time"], "a": 1}',
+            **{f"x/{n}": [url, 4 * n, 4] for n in (0, 1, 3)},
+        },
+    }
+
+
+@pytest.fixture(params=["a.json", "a.json.gz", "a.json.zst", "a.parq", "a.parquet", "dict"])
+def opened(request, refs, tmp_path):
+    """The references in every form."""
+    if request.param == "dict":
+        return refs
+    write(load(refs), tmp_path / request.param)
+    return str(tmp_path / request.param)
+
+
+def check(dataset):
+    """The values and attributes."""
+    assert dataset["x"].dims == ("time",)
+    assert dataset["x"].attrs == {"a": 1}
+    assert dataset["x"].values.tolist() == [0, 1, 0, 3]
+
+
+def test_signatures():
+    """Names and defaults are kerchunk's."""
+    assert list(inspect.signature(open_reference_dataset).parameters) == [
+        "filename_or_obj",
+        "storage_options",
+        "open_dataset_options",
+    ]
+    assert list(inspect.signature(KerchunkBackend.open_dataset).parameters) == [
+        "self",
+        "filename_or_obj",
+        "storage_options",
+        "open_dataset_options",
+        "kw",
+    ]
+
+
+def test_every_form_opens(opened):
+    """The function and the engine open JSON, compressed JSON, Parquet and dictionaries."""
+    check(open_reference_dataset(opened))
+    check(xr.open_dataset(opened, engine="kerchunk"))
+    check(open_reference_dataset(opened, storage_options={"remote_protocol": "file", "target_protocol": "file"}))
+
+
+@pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
+@pytest.mark.parametrize("opened", ["a.json", "a.json.gz", "a.parq", "dict"], indirect=True)
+def test_values_equal_those_of_fsspec(opened):
+    """fsspec's own reader gives the same dataset: options that only it has take its road."""
+    compressed = {"target_options": {"compression": "gzip"}} if str(opened).endswith(".gz") else {}
+    theirs = open_reference_dataset(opened, storage_options={"max_gap": 0, **compressed})
+    xr.testing.assert_identical(theirs.load(), open_reference_dataset(opened).load())
+
+
+def test_options_reach_zarr(refs):
+    """`open_dataset_options` and keywords of `xarray.open_dataset` are passed on."""
+    assert list(open_reference_dataset(refs, open_dataset_options={"drop_variables": ["x"]}).variables) == []
+    assert list(xr.open_dataset(refs, engine="kerchunk", drop_variables=["x"]).variables) == []
+    assert open_reference_dataset(refs, open_dataset_options={"chunks": {}})["x"].chunks == ((1, 1, 1, 1),)
+
+
+def test_remote_data(refs):
+    """`remote_protocol` and `remote_options` are those of the data, `target_options` those of the references."""
+    fs = fsspec.filesystem("memory")
+    fs.pipe("/door/data.bin", np.arange(4, dtype="<f4").tobytes())
+    for key, value in refs["refs"].items():
+        if isinstance(value, list):
+            refs["refs"][key] = ["door/data.bin", *value[1:]]
+    fs.pipe("/door/refs.json", json.dumps(refs).encode())
+    options = {"remote_protocol": "memory", "remote_options": {}, "target_protocol": "memory", "target_options": {}}
+    check(open_reference_dataset("door/refs.json", storage_options=options))
+
+
+@pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
+def test_a_lazy_mapper_opens(refs, tmp_path):
+    """fsspec's LazyReferenceMapper is taken as it is."""
+    from fsspec.implementations.reference import LazyReferenceMapper
+
+    write(load(refs), tmp_path / "a.parq")
+    check(open_reference_dataset(LazyReferenceMapper(str(tmp_path / "a.parq"))))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.json", True),
+        ("a.json.zst", True),
+        ("a.json.zstd", True),
+        ("a.parq", True),
+        ("a.parquet", True),
+        ("s3://b/a.parq/", True),
+        ("a.nc", False),
+        ({}, False),
+    ],
+)
+def test_names_that_are_recognised(name, expected):
+    """The endings that reference sets have."""
+    assert KerchunkBackend().guess_can_open(name) is expected

@@ -1,0 +1,91 @@
+"""Attributes of every version and class, compact and dense, as JSON has them."""
+
+import h5py
+import numpy as np
+import pytest
+
+from chunkmap.formats.hdf5 import scan
+from chunkmap.io import LocalSource
+
+VALUES = {
+    "int": (np.int16(-3), -3),
+    "big": (np.uint64(2**64 - 1), 2**64 - 1),
+    "float": (np.float32(0.1), float(np.float32(0.1))),
+    "big endian": (np.array([1.5, 2.5], ">f8"), [1.5, 2.5]),
+    "one": (np.array([7]), 7),
+    "matrix": (np.arange(6).reshape(2, 3), [[0, 1, 2], [3, 4, 5]]),
+    "none": (np.array([], "f4"), []),
+    "text": ("π≈3", "π≈3"),
+    "empty text": ("", ""),
+    "texts": (["x", "yy", ""], ["x", "yy", ""]),
+    "fixed text": (np.bytes_(b"abc"), "abc"),
+    "fixed texts": (np.array([b"ab", b"c"]), ["ab", "c"]),
+    "bool": (np.True_, True),
+    "bools": (np.array([True, False]), [True, False]),
+    "enum": (np.array([1, 2], h5py.enum_dtype({"A": 1, "B": 2}, basetype="i2")), [1, 2]),
+    "complex": (1 + 2j, [1.0, 2.0]),
+    "compound": (np.array((1, 2.5, b"ab"), [("a", "i4"), ("b", "f8"), ("c", "S2")]), [1, 2.5, "ab"]),
+    "array": (np.zeros(2, np.dtype(("<i2", (3,)))), [[0, 0, 0], [0, 0, 0]]),
+    "null": (h5py.Empty("f4"), []),
+    "null text": (h5py.Empty("S3"), ""),
+}
+
+
+@pytest.mark.parametrize("track_order", [False, True])
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_values(tmp_path, version, track_order):
+    """Each value is what h5py reads, in JSON's terms: compact in old files, dense in new ones."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=version) as f:
+        f.create_dataset("v", data=1, track_order=track_order)
+        for name, (value, _) in VALUES.items():
+            f["v"].attrs[name] = value
+        f["v"].attrs.create("lists", [np.arange(3), np.arange(2)], shape=(2,), dtype=h5py.vlen_dtype("i4"))
+    refs = scan(LocalSource(path))
+    assert refs.arrays["v"].meta.attrs == {name: value for name, (_, value) in VALUES.items()} | {
+        "lists": [[0, 1, 2], [0, 1]]
+    }
+    if track_order:
+        assert list(refs.arrays["v"].meta.attrs) == [*VALUES, "lists"]
+    assert not refs.problems
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_many_and_long_attributes(tmp_path, version):
+    """Hundreds of attributes span heap blocks and B-tree levels; one too large for the heap lies beside it."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=version) as f:
+        g = f.create_group("g")
+        for n in range(600):
+            g.attrs[f"name {n}"] = f"value {n} " * (n % 30 + 1)
+        want = dict(g.attrs)
+        if version == "latest":
+            g.attrs["huge"] = np.arange(20_000)
+            want["huge"] = list(range(20_000))
+    refs = scan(LocalSource(path))
+    assert dict(refs.groups["g"]) == want
+
+
+def test_shared_types_references_and_what_has_no_json(tmp_path):
+    """A committed datatype is followed; references are dropped; the rest is a problem with its name."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f["kind"] = np.dtype("<i4")
+        f["v"] = 1
+        f["v"].attrs.create("shared", 5, dtype=f["kind"])
+        f["v"].attrs["reference"] = f["v"].ref
+        f["v"].attrs.create("region", f["v"].regionref[()], dtype=h5py.regionref_dtype)
+        kind = np.dtype([("a", "i4"), ("s", h5py.string_dtype())])
+        f["v"].attrs.create("texts", np.array([(1, "x")], kind), dtype=kind)
+    refs = scan(LocalSource(path))
+    assert refs.arrays["v"].meta.attrs == {"shared": 5}
+    assert sorted(p.message.split("'")[1] for p in refs.problems) == ["region", "texts"]
+    assert all((p.path, p.feature) == ("v", "attribute") for p in refs.problems)
+
+
+def test_text_that_is_not_utf8_is_replaced(tmp_path):
+    """Bytes of another encoding become replacement characters, not an error."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.attrs["latin"] = np.bytes_(b"caf\xe9")
+    assert scan(LocalSource(path)).attrs == {"latin": "caf\ufffd"}

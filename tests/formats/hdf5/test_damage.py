@@ -1,0 +1,158 @@
+"""Untrusted bytes: only chunkmap's errors come out, with a URL and an offset, and nothing hangs."""
+
+import random
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+
+from chunkmap.errors import ChunkmapError, FormatError, TruncatedFile, Unsupported
+from chunkmap.formats.hdf5 import scan
+from chunkmap.io import BytesSource
+
+SIGNATURES = [b"OHDR", b"OCHK", b"TREE", b"SNOD", b"HEAP", b"BTHD", b"BTLF", b"BTIN", b"FRHP", b"FHDB", b"FHIB"]
+SIGNATURES += [b"FAHD", b"FADB", b"EAHD", b"EAIB", b"EASB", b"EADB", b"GCOL", b"\x89HDF"]
+
+
+def write_hdf5(path, version):
+    with h5py.File(path, "w", libver=version) as f:
+        shapes = {"fixed": None, "extensible": (None, 50), "btree": (None, None), "last": (40, None)}
+        for name, maximum in shapes.items():
+            f.create_dataset(name, data=np.arange(2000).reshape(40, 50), maxshape=maximum, chunks=(7, 9), compression=1)
+        f.create_dataset("paged", data=np.zeros(2000, "u1"), chunks=(1,))
+        f["texts"], f["scalar"] = ["a", "bb"], 1.5
+        for n in range(30):
+            f.create_group(f"g/name{n}").attrs["x"] = n
+            f["g"].attrs[f"a{n}"] = f"v{n}"
+        f["members"] = np.zeros(3, [("a", "i4"), ("b", "f8")])
+        f["x"] = np.arange(40.0)
+        f["x"].make_scale("x")
+        f["fixed"].dims[0].attach_scale(f["x"])
+
+
+def write_netcdf4(path):
+    with netCDF4.Dataset(path, "w") as f:
+        f.createDimension("x", 5)
+        v = f.createVariable("v", "f4", ("x",), zlib=True)
+        v[:] = 1
+        for n in range(12):
+            v.setncattr(f"a{n}", f"value {n}")
+        f.createVariable("s", str, ("x",))[:] = np.array(list("abcde"), object)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """An old file, a new one and a netCDF-4 one, as bytes."""
+    folder = tmp_path_factory.mktemp("files")
+    write_hdf5(folder / "old.h5", ("earliest", "v108"))
+    write_hdf5(folder / "new.h5", "latest")
+    write_netcdf4(folder / "a.nc")
+    return {name: (folder / name).read_bytes() for name in ("old.h5", "new.h5", "a.nc")}
+
+
+def scan_bytes(data):
+    return scan(BytesSource(bytes(data), "memory://f"))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + b"\0" * 30], ids=len)
+def test_files_without_room_for_a_superblock(data):
+    """Empty files and bare signatures are cut short."""
+    with pytest.raises(TruncatedFile, match="memory://f at byte"):
+        scan_bytes(data)
+
+
+def test_a_file_of_another_kind():
+    """Text is no HDF5, and says so at once."""
+    with pytest.raises(FormatError, match="expected the signature of an HDF5 superblock"):
+        scan_bytes(b"not an HDF5 file\n" * 1000)
+
+
+@pytest.mark.parametrize("name", ["old.h5", "new.h5", "a.nc"])
+def test_a_file_cut_anywhere(files, name):
+    """Cut before, at and after every structure, a file is refused as truncated."""
+    data = files[name]
+    cuts = {len(data) - 1, len(data) // 2, 9, 48, 96, 200}
+    for signature in SIGNATURES:
+        found = data.find(signature, 8)
+        while found >= 0:
+            cuts |= {found - 1, found, found + 4, found + 40}
+            found = data.find(signature, found + 1)
+    for cut in sorted(c for c in cuts if c < len(data)):
+        with pytest.raises(TruncatedFile) as caught:
+            scan_bytes(data[:cut])
+        assert caught.value.url == "memory://f"
+        assert caught.value.offset is not None
+
+
+@pytest.mark.parametrize("name", ["old.h5", "new.h5", "a.nc"])
+def test_a_file_with_a_hole(files, name):
+    """A signature that is overwritten stops the scan, unless nothing leads to it; then it changes nothing."""
+    data = files[name]
+    whole, broken = scan_bytes(data), 0
+    for signature in SIGNATURES[:-1]:
+        found = data.find(signature)
+        if found >= 0:
+            try:
+                assert scan_bytes(data[:found] + b"XXXX" + data[found + 4 :]) == whole
+            except FormatError as error:
+                assert error.url == "memory://f"  # noqa: PT017
+                broken += 1
+    assert broken >= 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mutated_files(files, seed):
+    """Whatever bytes are changed, the scan ends, with a set or with one of chunkmap's errors."""
+    rng = random.Random(seed)
+    outcomes = set()
+    for _ in range(60):
+        data = bytearray(rng.choice(list(files.values())))
+        for _ in range(rng.choice([1, 1, 2, 4, 16])):
+            signature = rng.choice(SIGNATURES)
+            places = [n for n in range(0, len(data) - 208, 8) if data[n : n + 4] == signature] or [rng.randrange(900)]
+            place = rng.choice(places) + rng.randrange(200)
+            value = rng.choice([b"\xff" * 8, bytes(8), rng.randbytes(1), (2**63).to_bytes(8, "little")])
+            data[place : place + len(value)] = value
+        try:
+            scan_bytes(data)
+            outcomes.add("scanned")
+        except ChunkmapError as error:
+            outcomes.add(type(error).__name__)
+    assert {"scanned", "FormatError", "TruncatedFile"} <= outcomes
+
+
+def test_a_tree_that_contains_itself(files):
+    """A group B-tree whose child is itself is refused, not followed."""
+    data = bytearray(files["old.h5"])
+    root = data.find(b"TREE\x00")
+    data[root + 5] = 1
+    data[root + 32 : root + 40] = root.to_bytes(8, "little")
+    with pytest.raises(FormatError, match="group B-tree"):
+        scan_bytes(data)
+
+
+def test_sizes_that_are_not_handled_are_named(files):
+    """Files with offsets of four bytes are legal, and refused by name."""
+    data = bytearray(files["old.h5"])
+    data[13] = 4
+    with pytest.raises(Unsupported) as caught:
+        scan_bytes(data)
+    assert caught.value.feature == "size of offsets"
+    data[13] = 5
+    with pytest.raises(FormatError, match="sizes of offsets and lengths"):
+        scan_bytes(data)
+
+
+def test_shared_messages_of_a_heap_are_named(tmp_path, libhdf5):
+    """Messages kept in the shared message heap make their objects problems; the first object keeps its own."""
+    create = h5py.h5p.create(h5py.h5p.FILE_CREATE)
+    assert libhdf5.H5Pset_shared_mesg_nindexes(create.id, 1) >= 0
+    assert libhdf5.H5Pset_shared_mesg_index(create.id, 0, 0x1F, 1) >= 0
+    path = tmp_path / "sohm.h5"
+    with h5py.File(h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, create)) as f:
+        for n in range(3):
+            f.create_dataset(f"v{n}", data=np.arange(10.0))
+    refs = scan(BytesSource(path.read_bytes(), "f"))
+    assert {p.path for p in refs.problems} == {"v1", "v2"}
+    assert list(refs.arrays) == ["v0"]

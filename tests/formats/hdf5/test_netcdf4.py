@@ -1,0 +1,192 @@
+"""netCDF-4 files opened through references equal what xarray's own engines read."""
+
+import h5netcdf
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from chunkmap.formats.hdf5 import scan
+from chunkmap.io import LocalSource
+
+
+def write(path):
+    """Dimensions, coordinates, packing, fill values, strings, unlimited axes of several lengths, groups."""
+    with netCDF4.Dataset(path, "w") as f:
+        for name, size in (("time", None), ("x", 5), ("nv", 2), ("length", 4), ("only_a_dimension", 3)):
+            f.createDimension(name, size)
+        f.title, f.number, f.pair = "t", np.int16(3), np.array([1.5, 2.5])
+        f.setncattr_string("texts", ["a", "b"])
+        time = f.createVariable("time", "f8", ("time",))
+        time.units, time[:] = "hours since 2001-01-01", [0, 1, 2]
+        masked = f.createVariable("masked", "f4", ("time", "x"), zlib=True, fletcher32=True, fill_value=-9.0)
+        masked[:] = np.arange(15).reshape(3, 5)
+        masked[1, 2] = -9.0
+        f.createVariable("zeros", "i4", ("x",))[:] = [0, 1, 2, 0, 4]
+        f.createVariable("unwritten", "i4", ("x",))
+        f.createVariable("unwritten_chunks", "f8", ("time", "x"), zlib=True)
+        f.createVariable("unwritten_masked", "f8", ("time", "x"), zlib=True, fill_value=-1.0)
+        f.createVariable("shorter", "i4", ("time",), chunksizes=(2,))[:1] = 8
+        f.createVariable("characters", "S1", ("x", "length"))[:] = np.array(list("abcdefghijklmnopqrst"), "S1").reshape(
+            5, 4
+        )
+        f.createVariable("names", str, ("x",))[:] = np.array(["a", "bb", "ccc", "é", ""], object)
+        f.createVariable("scalar", "i8")[:] = 7
+        packed = f.createVariable("packed", "i2", ("x",), fill_value=-1)
+        packed.scale_factor, packed.add_offset = 0.5, 10.0
+        packed[:] = [10, 11, 12, 13, 14]
+        f.createVariable("bounds", "f8", ("x", "nv"))[:] = 1
+        f.createVariable("bytes", "u1", ("x",))[:] = [1, 2, 3, 4, 255]
+        g = f.createGroup("g")
+        g.createDimension("y", 3)
+        g.createVariable("y", "i4", ("y",))[:] = [1, 2, 3]
+        g.createVariable("d", "f4", ("x", "y"))[:] = 1
+        g.a = "b"
+
+
+def open_references(refs, group=None):
+    """Through fsspec's reference filesystem and zarr, as everybody reads."""
+    options = {"storage_options": {"fo": refs.to_dict()}, "consolidated": False}
+    return xr.open_dataset("reference://", engine="zarr", backend_kwargs=options)
+
+
+def assert_same(mine, theirs):
+    """The same variables, dimensions, types, values and attributes."""
+    assert set(mine.variables) == set(theirs.variables)
+    assert set(mine.coords) == set(theirs.coords)
+    assert dict(mine.sizes) == dict(theirs.sizes)
+    for name, variable in theirs.variables.items():
+        assert mine[name].dims == variable.dims, name
+        if variable.dtype.kind not in "OTU":
+            assert mine[name].dtype == variable.dtype, name
+        np.testing.assert_array_equal(mine[name].values.astype(variable.dtype), variable.values, name)
+        assert {k: np.asarray(v).tolist() for k, v in mine[name].attrs.items()} == {
+            k: np.asarray(v).tolist() for k, v in variable.attrs.items()
+        }, name
+    assert {k: np.asarray(v).tolist() for k, v in mine.attrs.items()} == {
+        k: np.asarray(v).tolist() for k, v in theirs.attrs.items()
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("group", [None, "g"])
+@pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
+def test_a_netcdf_file_is_what_its_own_engines_read(tmp_path, engine, group):
+    """Values, masks, missing data, dimensions and attributes, in the root and in a group."""
+    path = tmp_path / "a.nc"
+    write(path)
+    refs = scan(LocalSource(path), group=group)
+    assert not refs.problems
+    with xr.open_dataset(path, engine=engine, group=group) as theirs, open_references(refs) as mine:
+        assert_same(mine.load(), theirs.load())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_files_of_h5netcdf(tmp_path):
+    """What h5netcdf writes is read as it reads it."""
+    path = tmp_path / "a.nc"
+    data = xr.Dataset(
+        {"t": (("y", "x"), np.arange(12.0).reshape(3, 4)), "s": ("x", np.array(["a", "b", "c", "d"], object))},
+        {"x": [1.0, 2.0, 3.0, 4.0], "label": ("y", [1, 2, 3])},
+        {"title": "here"},
+    )
+    data.to_netcdf(path, engine="h5netcdf", encoding={"t": {"zlib": True, "chunksizes": (2, 3)}})
+    with xr.open_dataset(path, engine="h5netcdf") as theirs, open_references(scan(LocalSource(path))) as mine:
+        assert_same(mine.load(), theirs.load())
+
+
+def test_dimensions_without_a_scale_are_numbered_as_h5netcdf_does(tmp_path):
+    """Phony dimensions are numbered by length within a group, and count on over the groups."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f["a"], f["b"], f["c"], f["s"] = np.zeros((3, 4)), np.zeros((4, 4)), np.zeros(3), 1.0
+        f["z"] = np.zeros((5, 3, 4))
+        f["g/a"], f["g/h/k"], f["g/h/l"] = np.ones((3, 7)), np.ones(7), np.ones((7, 7))
+        f["scale"] = np.zeros(6)
+        f["scale"].make_scale("scale")
+        f["like_scale"] = np.zeros((6, 6))
+        f["attached"] = np.zeros((6, 2))
+        f["attached"].dims[0].attach_scale(f["scale"])
+        f["g/attached"] = np.zeros((6,))
+        f["g/attached"].dims[0].attach_scale(f["scale"])
+    refs = scan(LocalSource(path))
+    found = {}
+
+    def walk(group):
+        for name, variable in group.variables.items():
+            if "attached" not in name:
+                found[f"{group.name}/{name}".strip("/")] = variable.dimensions
+        for below in group.groups.values():
+            walk(below)
+
+    with h5py.File(path, "a") as f:
+        del f["attached"]
+    with h5netcdf.File(path, phony_dims="sort") as f:
+        walk(f)
+    assert {name: refs.arrays[name].meta.dims for name in found} == found
+    assert refs.arrays["attached"].meta.dims[0] == "scale"
+    assert refs.arrays["g/attached"].meta.dims == ("scale",)
+
+
+def test_a_coordinate_of_two_dimensions(tmp_path):
+    """A variable that is a scale and has two axes finds them by the numbers of its dimensions."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as f:
+        f.createDimension("name", 3)
+        f.createDimension("length", 4)
+        f.createVariable("name", "S1", ("name", "length"))[:] = b"x"
+    assert scan(LocalSource(path)).arrays["name"].meta.dims == ("name", "length")
+
+
+def test_a_scale_without_data_is_still_a_variable(tmp_path):
+    """Only a scale that says it is no variable is left out."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", (4,), "f4").make_scale("x")
+        f.create_dataset("y", (4,), "f4").make_scale("This is a netCDF dimension but not a netCDF variable.         4")
+    assert list(scan(LocalSource(path)).arrays) == ["x"]
+
+
+FILLS = {
+    # HDF5's fill, _FillValue, all written -> fill_value, attribute kept
+    "neither": (None, None, False, None, False),
+    "attribute, all written": (None, -1, True, -1, False),
+    "attribute, missing reads as zero": (None, -1, False, None, True),
+    "attribute equals fill": (-1, -1, False, -1, False),
+    "attribute differs from fill": (5, -1, False, -1, False),
+    "fill alone": (5, None, False, None, False),
+    "fill alone, all written": (5, None, True, None, False),
+    "zero is missing": (0, 0, False, 0, False),
+}
+
+
+@pytest.mark.parametrize("case", FILLS)
+@pytest.mark.parametrize("filters", [{}, {"compression": 1, "shuffle": True}], ids=["plain", "filtered"])
+def test_fill_values(tmp_path, values, case, filters):
+    """What was never written reads as HDF5 has it, and only `_FillValue` masks."""
+    native, attribute, written, fill_value, kept = FILLS[case]
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        d = f.create_dataset("v", (10,), "<i4", chunks=(3,), fillvalue=native, **filters)
+        d[: 10 if written else 4] = 9
+        if attribute is not None:
+            d.attrs["_FillValue"] = np.array([attribute], "<i4")
+        want = d[()]
+    refs = scan(LocalSource(path), inline_threshold=0)
+    meta = refs.arrays["v"].meta
+    assert meta.fill_value == fill_value
+    assert ("_FillValue" in meta.attrs) == kept
+    np.testing.assert_array_equal(values(refs, "v"), want)
+    assert not refs.problems
+
+
+def test_too_many_missing_chunks_are_reported(tmp_path, values):
+    """Where chunks of fill values would cost too much, they read right, and the mask that comes with it is reported."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.create_dataset("v", (100_000,), "<i4", chunks=(1,), fillvalue=5)[3] = 1
+    refs = scan(LocalSource(path))
+    assert [(p.path, p.feature) for p in refs.problems] == [("v", "fill value")]
+    assert refs.arrays["v"].meta.fill_value == 5
+    assert values(refs, "v")[:5].tolist() == [5, 5, 5, 1, 5]

@@ -1,0 +1,465 @@
+"""Parquet at rest: the layout that fsspec reads, its size, its publishing, and damage."""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+
+import fsspec
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from fsspec.implementations.reference import ReferenceFileSystem
+
+from chunkmap.errors import SourceError, StorageError
+from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.storage import ParquetReferences, load, write
+from chunkmap.storage import references as references_module
+
+FASTPARQUET = pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
+
+
+def array(n, *, rows=None, url="a.nc"):
+    """An array of n chunks of one value of 4 bytes each, of which `rows` are there."""
+    meta = ArrayMeta(shape=(n,), chunk_shape=(1,), dtype=np.dtype("<i4"), dims=("x",))
+    rows = np.arange(n) if rows is None else np.asarray(rows, np.int64)
+    ones = np.ones(len(rows), np.uint32)
+    columns = (ones, rows.astype("u8") * 4, ones.astype("u8") * 4)
+    return ManifestArray(meta, ChunkManifest.from_columns((n,), rows, (None, str(url)), columns))
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A set of one array in five partitions, of which the third has no chunk."""
+    refs = ReferenceSet({"x": array(50, rows=[*range(20), *range(30, 45)])})
+    write(refs, tmp_path / "set.parq", record_size=10)
+    return tmp_path / "set.parq"
+
+
+def test_the_layout_is_the_one_of_fsspec(stored):
+    """The directory has the metadata and a file for each partition, with the columns in fsspec's order."""
+    metadata = json.loads((stored / ".zmetadata").read_text())
+    assert metadata["record_size"] == 10
+    assert set(metadata["metadata"]) == {".zgroup", ".zattrs", "x/.zarray", "x/.zattrs"}
+    assert sorted(p.name for p in (stored / "x").iterdir()) == [f"refs.{k}.parq" for k in range(5)]
+    table = pq.read_table(stored / "x" / "refs.4.parq")
+    assert table.column_names == ["path", "offset", "size"]
+    assert table.column("path").to_pylist() == ["a.nc"] * 5 + [None] * 5
+    assert [str(table.schema.field(n).type) for n in ("offset", "size")] == ["int64", "int64"]
+
+
+@FASTPARQUET
+def test_fsspec_reads_every_key_as_we_do(tmp_path):
+    """Ranges, whole files, inline bytes, empty ranges and missing chunks come out of fsspec as they went in."""
+    meta = ArrayMeta(shape=(3, 4), chunk_shape=(1, 1), dtype=np.dtype("<i4"))
+    chunks = ChunkManifest.from_rows(
+        (3, 4),
+        [(0, 0), (0, 1), (0, 2), (1, 0), (2, 1), (2, 2)],
+        ["a.nc", "b.nc", b"\xff\x00", "a.nc", b"base64:x", b"ab"],
+        [2**40, 0, 0, 0, 0, 0],
+        [7, WHOLE_FILE, 2, 0, 8, 2],
+    )
+    scalar = ManifestArray(
+        ArrayMeta(shape=(), chunk_shape=(), dtype=np.dtype("<i4")), ChunkManifest.single("c.nc", 3, 4, 0)
+    )
+    refs = ReferenceSet({"x": ManifestArray(meta, chunks), "s": scalar, "g/h/x": ManifestArray(meta, chunks)})
+    write(refs, tmp_path / "set.parq", record_size=4)
+    fs = ReferenceFileSystem(str(tmp_path / "set.parq"), remote_protocol="file", target_protocol="file", lazy=True)
+    for path in ("x", "g/h/x"):
+        assert fs.references[f"{path}/0.0"] == ["a.nc", 2**40, 7]
+        assert isinstance(fs.references[f"{path}/0.0"][1], (int, np.integer))
+        assert fs.references[f"{path}/0.1"] == ["b.nc"]
+        assert fs.cat_file(f"{path}/0.2") == b"\xff\x00"
+        assert fs.cat_file(f"{path}/1.0") == b""
+        assert fs.cat_file(f"{path}/2.1") == b"base64:x"
+        assert [key in fs.references for key in (f"{path}/0.3", f"{path}/1.1", f"{path}/2.3")] == [False] * 3
+    assert fs.references["s/0"] == ["c.nc", 3, 4]
+
+
+@FASTPARQUET
+def test_fsspec_finds_the_protocol_by_itself(tmp_path):
+    """Partitions without a chunk do not stop fsspec from guessing the protocol of the targets."""
+    (tmp_path / "a.nc").write_bytes(np.arange(50, dtype="<i4").tobytes())
+    empty = array(30, rows=[])
+    refs = ReferenceSet({"e": empty, "x": array(50, rows=range(20, 50), url=tmp_path / "a.nc"), "f": empty})
+    write(refs, tmp_path / "set.parq", record_size=10)
+    fs = ReferenceFileSystem(str(tmp_path / "set.parq"))
+    assert fs.cat_file("x/21") == np.int32(21).tobytes()
+
+
+@FASTPARQUET
+def test_zarr_and_xarray_read_it_through_fsspec(tmp_path):
+    """The road that everybody has: fsspec, zarr and xarray give the values, with zeros where chunks are missing."""
+    import xarray as xr
+    import zarr
+    from zarr.storage import FsspecStore
+
+    (tmp_path / "a.nc").write_bytes(np.arange(50, dtype="<i4").tobytes())
+    rows = [*range(20), *range(30, 45)]
+    write(ReferenceSet({"x": array(50, rows=rows, url=tmp_path / "a.nc")}), tmp_path / "set.parq", record_size=10)
+    expected = np.zeros(50, "<i4")
+    expected[rows] = rows
+    fs = ReferenceFileSystem(str(tmp_path / "set.parq"), remote_protocol="file", asynchronous=True, lazy=True)
+    store = FsspecStore(fs, read_only=True, path="")
+    assert np.array_equal(zarr.open_group(store, mode="r", zarr_format=2)["x"][:], expected)
+    dataset = xr.open_zarr(store, zarr_format=2, consolidated=False, chunks=None)
+    assert dataset["x"].dims == ("x",)
+    assert np.array_equal(dataset["x"].values, expected)
+
+
+def test_many_partitions_without_a_chunk_cost_nothing(tmp_path):
+    """An array of a billion cells of which ten are there is a few files, and is read back."""
+    meta = ArrayMeta(shape=(10**9,), chunk_shape=(1,), dtype=np.dtype("<i4"))
+    index = np.arange(10) * 10**8
+    columns = (np.ones(10, "u4"), index.astype("u8"), np.ones(10, "u8"))
+    refs = ReferenceSet({"x": ManifestArray(meta, ChunkManifest.from_columns((10**9,), index, (None, "a"), columns))})
+    write(refs, tmp_path / "set.parq")
+    assert len(list((tmp_path / "set.parq" / "x").iterdir())) == 110
+    assert load(tmp_path / "set.parq") == refs
+
+
+def test_equal_sets_give_equal_bytes(tmp_path):
+    """The order of the table of sources does not show: every file is the same, byte for byte."""
+    meta = ArrayMeta(shape=(4,), chunk_shape=(1,), dtype=np.dtype("<i4"))
+    eight = np.full(4, 8, "u8")
+    one = ChunkManifest((4,), (None, "a", "b"), np.array([1, 2, 1, 2], "u4"), eight, eight)
+    two = ChunkManifest((4,), (None, "z", "b", "a"), np.array([3, 2, 3, 2], "u4"), eight, eight)
+    for name, chunks in (("one", one), ("two", two)):
+        write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / f"{name}.parq", record_size=3)
+    files = [p.relative_to(tmp_path / "one.parq") for p in (tmp_path / "one.parq").rglob("*") if p.is_file()]
+    assert len(files) == 4
+    for name in files:
+        assert (tmp_path / "one.parq" / name).read_bytes() == (tmp_path / "two.parq" / name).read_bytes()
+
+
+def test_realistic_references_are_small(tmp_path):
+    """A hundred thousand references with random lengths and long URLs take at most 6.6 bytes each."""
+    rng = np.random.default_rng(0)
+    n = 100_000
+    length = np.clip(rng.normal(800_000, 150_000, n), 1000, None).astype("u8")
+    offset = (np.cumsum(length.reshape(100, 1000), 1) - length.reshape(100, 1000) + 20_000).reshape(-1)
+    urls = tuple(f"s3://a-bucket-with-a-long-name/model_output/1979/{i:08d}00.CHRTOUT_DOMAIN1.nc" for i in range(100))
+    meta = ArrayMeta(shape=(n,), chunk_shape=(1,), dtype=np.dtype("<f4"))
+    source = np.repeat(np.arange(1, 101, dtype="u4"), 1000)
+    refs = ReferenceSet({"x": ManifestArray(meta, ChunkManifest((n,), (None, *urls), source, offset, length))})
+    write(refs, tmp_path / "set.parq")
+    assert (tmp_path / "set.parq" / "x" / "refs.0.parq").stat().st_size / n <= 6.6
+
+
+# ---------------------------------------------------------------------- publishing
+
+
+def test_a_set_is_replaced_whole(stored):
+    """Files of the old set are gone, and nothing is left beside the new one."""
+    write(ReferenceSet({"y": array(5)}), stored)
+    assert sorted(p.name for p in stored.iterdir()) == [".chunkmap.json", ".zmetadata", "y"]
+    assert [p.name for p in stored.parent.iterdir()] == ["set.parq"]
+
+
+def test_without_an_exchange_of_names_two_renames_do(stored, monkeypatch):
+    """Where the system cannot exchange two names, the old set makes way and the new one takes its place."""
+    from chunkmap.storage import place
+
+    monkeypatch.setattr(place.sys, "platform", "darwin")
+    write(ReferenceSet({"y": array(5)}), stored)
+    assert list(load(stored).arrays) == ["y"]
+    assert [p.name for p in stored.parent.iterdir()] == ["set.parq"]
+
+
+def test_a_writer_that_fails_in_the_middle_leaves_the_old_set(stored, monkeypatch):
+    """An error between two partitions leaves the old set as it was, and nothing beside it."""
+    before = load(stored)
+    from chunkmap.storage import parquet
+
+    real, calls = parquet.encode_partition, []
+
+    def failing(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise OSError("no space left on device")
+        return real(*args)
+
+    monkeypatch.setattr(parquet, "encode_partition", failing)
+    with pytest.raises(OSError, match="no space"):
+        write(ReferenceSet({"x": array(50)}), stored, record_size=10)
+    assert load(stored) == before
+    assert [p.name for p in stored.parent.iterdir()] == ["set.parq"]
+
+
+def test_a_killed_writer_leaves_the_old_set(stored):
+    """A process that dies while it writes leaves the old set whole."""
+    before = load(stored)
+    code = f"""
+import os
+from chunkmap.storage import parquet, load, write
+real = parquet.encode_partition
+def dying(*args):
+    if args[3].start >= 20: os._exit(9)
+    return real(*args)
+parquet.encode_partition = dying
+write(load({str(stored)!r}), {str(stored)!r}, record_size=10)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert load(stored) == before
+
+
+def test_readers_see_one_set_or_the_other(tmp_path):
+    """While a set is replaced again and again, whoever opens it finds a whole one."""
+    path = tmp_path / "set.parq"
+    sets = [ReferenceSet({"x": array(20, url=name)}) for name in ("a.nc", "b.nc")]
+    write(sets[0], path, record_size=5)
+    stop = threading.Event()
+
+    def replace():
+        for n in range(40):
+            write(sets[n % 2], path, record_size=5)
+        stop.set()
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    seen = 0
+    while not stop.is_set():
+        try:
+            urls = set(load(path).arrays["x"].chunks.urls)
+        except StorageError:
+            continue  # opened before, read after: noticed, not mixed
+        assert urls in ({"a.nc"}, {"b.nc"})
+        seen += 1
+    thread.join()
+    assert seen
+
+
+def test_what_is_no_set_is_not_replaced(tmp_path):
+    """A directory with other files in it, or a file, is left alone."""
+    (tmp_path / "data.parq").mkdir()
+    (tmp_path / "data.parq" / "precious.txt").write_text("keep")
+    (tmp_path / "file.parq").write_text("keep")
+    for name in ("data.parq", "file.parq"):
+        with pytest.raises(StorageError, match="not replaced"):
+            write(ReferenceSet(), tmp_path / name)
+    assert (tmp_path / "data.parq" / "precious.txt").read_text() == "keep"
+
+
+def test_a_reader_of_an_object_store_never_sees_half(monkeypatch):
+    """In a store without renames the metadata go first and come last: half a set cannot be opened."""
+    url = "memory://half/set.parq"
+    write(ReferenceSet({"x": array(5)}), url)
+    fs = fsspec.filesystem("memory")
+    real, seen = type(fs).pipe, []
+
+    def watching(self, puts, *args, **kwargs):
+        seen.append([fs.exists("/half/set.parq/.zmetadata"), *sorted(puts)])
+        return real(self, puts, *args, **kwargs)
+
+    monkeypatch.setattr(type(fs), "pipe", watching)
+    write(ReferenceSet({"x": array(5), "y": array(5)}), url)
+    assert [before for before, *_ in seen] == [False, False]
+    assert seen[-1][1:] == ["/half/set.parq/.zmetadata"]
+
+
+# ---------------------------------------------------------------------- damage
+
+
+def flip(path):
+    """Change one byte in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(data)
+
+
+DAMAGE = {
+    "deleted": lambda path: path.unlink(),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-7]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "flipped": flip,
+    "swapped": lambda path: shutil.copy(path.with_name("refs.0.parq"), path),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_partition_is_an_error(stored, how):
+    """A partition that is lost, cut, changed or exchanged raises StorageError naming it; the others are read."""
+    DAMAGE[how](stored / "x" / "refs.1.parq")
+    with pytest.raises(StorageError, match=r"x/refs\.1\.parq"):
+        load(stored)
+    lazy = ParquetReferences(stored)
+    with pytest.raises(StorageError, match=r"x/refs\.1\.parq"):
+        lazy.locate("x", 11)
+    assert lazy.locate("x", 3) is not None
+
+
+def test_a_directory_of_partitions_that_is_gone_is_an_error(stored):
+    """All partitions of an array lost at once are noticed as well."""
+    shutil.rmtree(stored / "x")
+    with pytest.raises(StorageError, match="no such file"):
+        load(stored)
+
+
+def test_every_flipped_byte_without_a_sidecar_is_an_error_or_a_set(stored):
+    """Without checksums no damage does more than raise StorageError, or give a set of the same shape."""
+    (stored / ".chunkmap.json").unlink()
+    path = stored / "x" / "refs.0.parq"
+    data = path.read_bytes()
+    for position in range(0, len(data), 5):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :])
+        try:
+            assert load(stored).arrays["x"].chunks.grid_shape == (50,)
+        except StorageError as error:
+            assert "refs.0.parq" in str(error)  # noqa: PT017 - either is right
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (".zmetadata", "{"),
+        (".zmetadata", '{"metadata": {}}'),
+        (".zmetadata", '{"metadata": {}, "record_size": 0}'),
+        (".zmetadata", '{"metadata": {"x/.zarray": {}}, "record_size": 5}'),
+        (".zmetadata", "[]"),
+        (".chunkmap.json", "{"),
+        (".chunkmap.json", '{"layout": 99}'),
+        (".chunkmap.json", '{"layout": 1, "chunkmap": "1", "partitions": {"x": {"a": 1}}}'),
+    ],
+)
+def test_damaged_metadata_are_an_error(stored, name, text):
+    """What cannot be metadata, or a sidecar, raises StorageError naming the file."""
+    (stored / name).write_text(text)
+    with pytest.raises(StorageError, match=name):
+        ParquetReferences(stored)
+
+
+def test_a_path_that_climbs_out_of_the_set_is_refused(stored):
+    """Metadata that name an array outside the root are not followed."""
+    text = (stored / ".zmetadata").read_text().replace("x/.z", "../x/.z")
+    (stored / ".zmetadata").write_text(text)
+    with pytest.raises(StorageError, match="cannot be the name"):
+        ParquetReferences(stored)
+
+
+def test_what_the_layout_cannot_hold_is_refused(tmp_path):
+    """The rest of a file of unknown length, and numbers above 63 bits, are refused before anything is written."""
+    meta = ArrayMeta(shape=(1,), chunk_shape=(1,), dtype=np.dtype("<i4"))
+    for offset, length in ((5, WHOLE_FILE), (0, 2**63), (2**63, 1)):
+        refs = ReferenceSet({"x": ManifestArray(meta, ChunkManifest.single("a", offset, length, 1))})
+        with pytest.raises(StorageError, match="x/0"):
+            write(refs, tmp_path / "set.parq")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_there_is_a_source_error(tmp_path):
+    """A set that does not exist is told from a damaged one."""
+    with pytest.raises(SourceError, match=r"\.zmetadata"):
+        load(tmp_path / "none.parq")
+
+
+# ---------------------------------------------------------------------- sets of other tools
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_set_written_by_fsspec_is_read(tmp_path):
+    """A set of fsspec's own writer, without a sidecar or files for empty partitions, is read, with a Problem."""
+    from fsspec.implementations.reference import LazyReferenceMapper
+
+    root = str(tmp_path / "theirs.parq")
+    mapper = LazyReferenceMapper.create(root, record_size=10)
+    refs = ReferenceSet({"x": array(50, rows=[*range(20), 35])})
+    for key, value in refs.to_dict()["refs"].items():
+        mapper[key] = value.encode() if isinstance(value, str) else value
+    mapper.flush()
+    assert sorted(p.name for p in (tmp_path / "theirs.parq" / "x").iterdir()) == [f"refs.{k}.parq" for k in (0, 1, 3)]
+    back = load(root)
+    assert back == refs
+    assert [problem.feature for problem in back.problems] == ["partition without a file"]
+    assert ParquetReferences(root).locate("x", 25) is None
+
+
+# ---------------------------------------------------------------------- laziness
+
+
+def test_only_touched_partitions_are_read(stored, monkeypatch):
+    """A chunk costs the one partition it is in, once; a missing chunk in an empty partition costs nothing."""
+    read = []
+    real = references_module.decode_partition
+    monkeypatch.setattr(
+        references_module, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where)
+    )
+    lazy = ParquetReferences(stored)
+    assert read == []
+    for position in (11, 12, 13, 25, 19):
+        lazy.locate("x", position)
+    assert [where.rpartition("/")[2] for where in read] == ["refs.1.parq"]
+
+
+def test_partitions_that_are_kept_are_bounded(stored):
+    """The cache lets go of what was not used for longest, by bytes."""
+    lazy = ParquetReferences(stored, cache_bytes=1)
+    for position in (1, 11, 31):
+        lazy.locate("x", position)
+    assert list(lazy._kept) == [("x", 3)]
+
+
+def test_threads_share_one_reading(stored, monkeypatch):
+    """Many threads that ask for one partition at once have it read once."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    read = []
+    real = references_module.decode_partition
+    monkeypatch.setattr(
+        references_module, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where)
+    )
+    lazy = ParquetReferences(stored)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: lazy.locate("x", n % 10), range(200)))
+    assert len(read) == 1
+    assert all(found)
+
+
+def test_a_reader_pickles(stored):
+    """A lazy reader travels as its URL."""
+    import pickle
+
+    again = pickle.loads(pickle.dumps(ParquetReferences(stored)))
+    assert again.load() == load(stored)
+
+
+def test_opening_ten_million_references_takes_little_memory(tmp_path):
+    """Opening a set of 10**7 references and finding one chunk needs a few MB over the libraries themselves."""
+    n = 10**7
+    meta = ArrayMeta(shape=(n,), chunk_shape=(1,), dtype=np.dtype("<i4"))
+    urls = tuple(f"s3://bucket/some/rather/long/name/of/a/file/{i:06d}.nc" for i in range(10_000))
+    source = np.repeat(np.arange(1, 10_001, dtype="u4"), 1000)
+    chunks = ChunkManifest((n,), (None, *urls), source, np.arange(n, dtype="u8"), np.full(n, 4, "u8"))
+    write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq")
+    code = f"""
+import resource
+from chunkmap.storage import ParquetReferences
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before = peak()
+refs = ParquetReferences({str(tmp_path / "set.parq")!r})
+chunks, row = refs.locate("x", 5_000_500)
+assert chunks.row(row).offset == 5_000_500
+print(peak() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert float(done.stdout) < 60
+
+
+@pytest.mark.parametrize("error", [PermissionError("denied"), type("Answer", (Exception,), {"status": 403})()])
+def test_a_store_that_may_not_be_listed_needs_no_sidecar(error, monkeypatch):
+    """A server that answers 403 for what is not there hides no sidecar; of anything else it is an error."""
+    url = "memory://unlisted/set.parq"
+    write(ReferenceSet({"x": array(5)}), url)
+    fs = fsspec.filesystem("memory")
+    fs.rm_file("/unlisted/set.parq/.chunkmap.json")
+    real = type(fs).cat_file
+
+    def denying(self, path, **kwargs):
+        if not fs.exists(path):
+            raise error
+        return real(self, path, **kwargs)
+
+    monkeypatch.setattr(type(fs), "cat_file", denying)
+    assert load(url) == ReferenceSet({"x": array(5)})
+    with pytest.raises(SourceError, match="cannot be read"):
+        load("memory://unlisted/other.parq")
