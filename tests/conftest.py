@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import hdf5plugin  # noqa: F401 - before netCDF4, beside whose HDF5 library Blosc cannot be registered any more
 import pytest
 
 

@@ -24,7 +24,6 @@ T = TypeVar("T")
 NC_DIMENSION: Final = 10
 NC_VARIABLE: Final = 11
 NC_ATTRIBUTE: Final = 12
-NC_CHAR: Final = 2
 NC_TYPES: Final[Mapping[int, str]] = {
     1: "i1",  # NC_BYTE
     2: "S1",  # NC_CHAR
