@@ -17,7 +17,7 @@ from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, mak
 from chunkmap.errors import CombineError
 from chunkmap.execution.tree import Tree, reduce_on_dask
 from chunkmap.model import ManifestArray, ReferenceSet
-from chunkmap.model.dictionary import documents, json_text
+from chunkmap.model.dictionary import collector_at_rest, documents, json_text
 from chunkmap.model.edits import inline
 from kerchunk.utils import consolidate
 
@@ -58,6 +58,7 @@ class MultiZarrToZarr:
         self.target_options, self.remote_protocol = dict(target_options or {}), remote_protocol
         self.remote_options, self.inline = remote_options, inline_threshold
         self.preprocess, self.postprocess = preprocess, postprocess
+        self._is_own_out = out is None
         self.out: Refs = {} if out is None else out
         self.coos: dict[str, Any] = {}
         self.cf_units: dict[str, Any] | None = None
@@ -124,20 +125,12 @@ class MultiZarrToZarr:
 
     def translate(self, filename: str | None = None, storage_options: Mapping[str, Any] | None = None) -> Any:
         """Do what is not done yet. Gives the combined set, or `out` where that is a mapper of the caller's."""
-        if not self.done and not self.out and isinstance(self.out, dict):
-            self._fill_at_once()
-        for number, step in ((1, self.first_pass), (2, self.store_coords), (3, self.second_pass)):
-            if number not in self.done:
-                step()
-        if 4 not in self.done:
-            if self.postprocess is not None:
-                self.out = self.postprocess(self.out)
-            self.done.add(4)
-        if not isinstance(self.out, dict):
-            if hasattr(self.out, "flush"):
-                self.out.flush()
-            return self.out
-        result = consolidate(self.out)
+        with collector_at_rest():
+            self._finish()
+            if not isinstance(self.out, dict):
+                return self.out
+            plain = self._is_own_out and self.postprocess is None
+            result = {"version": 1, "refs": dict(self.out)} if plain else consolidate(self.out)
         if filename is None:
             return result
         with fsspec.open(filename, mode="wb", **(storage_options or {})) as file:
@@ -181,11 +174,24 @@ class MultiZarrToZarr:
             self._arrays = (inline(refs, self._fetcher.fetch, threshold=self.inline) if self.inline else refs).arrays
         return self._arrays
 
+    def _finish(self) -> None:
+        if not self.done and self._is_own_out:
+            self._fill_at_once()
+        for number, step in ((1, self.first_pass), (2, self.store_coords), (3, self.second_pass)):
+            if number not in self.done:
+                step()
+        if 4 not in self.done:
+            if self.postprocess is not None:
+                self.out = self.postprocess(self.out)
+            self.done.add(4)
+        if hasattr(self.out, "flush"):
+            self.out.flush()
+
     def _fill_at_once(self) -> None:
-        """All stages into an empty dictionary, without filling it piece by piece."""
+        """All stages, without filling `out` piece by piece."""
         self.first_pass()
         assert self._plan is not None
-        self.out.update(ReferenceSet(self._placed(), self._plan.groups).to_dict()["refs"])
+        self.out = ReferenceSet(self._placed(), self._plan.groups).to_dict()["refs"]
         self.done.update({2, 3})
 
     def _put(self, refs: ReferenceSet) -> None:
