@@ -44,7 +44,7 @@ def prepare(folder):
 
 
 def write_forecast(path):
-    """One netCDF4 file: 20 variables of 24 steps, one chunk a step, shuffled and deflated, with the usual attributes."""
+    """One netCDF4 file: 20 variables of 24 steps, one chunk a step, deflated, with the usual attributes."""
     import netCDF4
 
     random = np.random.default_rng(0)

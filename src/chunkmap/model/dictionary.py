@@ -224,9 +224,9 @@ def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[lis
     chunks: dict[str, tuple[list[str], list[Any]]] = {}
     values = list(refs.values())
     stop = 0
-    for parent, names in _runs(list(refs)):
-        start, stop = stop, stop + len(names)
-        own = values[start:stop]
+    for parent, below in _runs(list(refs)):
+        start, stop = stop, stop + len(below)
+        names, own = below, values[start:stop]
         found = _DOCUMENTS.intersection(names)
         if found:
             texts.update((parent + name, value) for name, value in zip(names, own, strict=True) if name in found)
