@@ -130,7 +130,7 @@ def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[Manifest
     """Hold small chunks inline."""
     chunks = array.chunks
     small = chunks.length < np.uint64(max(threshold, 0))
-    if not small.any():
+    if not np.count_nonzero(small):
         return array
     rows = np.flatnonzero(small & ~chunks.is_inline)
     if not len(rows):

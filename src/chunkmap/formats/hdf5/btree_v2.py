@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian
+from chunkmap.formats.hdf5.file import UNDEFINED, File, largest, little_endian
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_btree_v2"]
@@ -43,8 +43,8 @@ def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[ND
         _check_nodes(file, nodes, b"BTIN" if level else b"BTLF", address)
         pointer = sum(widths[level]) if level else 0
         most = (node_size - _NODE_OVERHEAD - pointer) // (record_size + pointer)
-        if int(counts.max()) > most:
-            found_most = int(counts.max())
+        if largest(counts) > most:
+            found_most = largest(counts)
             raise file.error(f"a node of the B-tree claims {found_most} records, it has room for {most}", address)
         found.append(_records(nodes, counts, record_size))
         if level:
@@ -82,7 +82,7 @@ def _check_nodes(file: File, nodes: NDArray[np.uint8], signature: bytes, address
 
 
 def _records(nodes: NDArray[np.uint8], counts: NDArray[np.int64], record_size: int) -> NDArray[np.uint8]:
-    most = int(counts.max())
+    most = largest(counts)
     records = nodes[:, _NODE_PREFIX : _NODE_PREFIX + most * record_size].reshape(len(nodes), most, record_size)
     there: NDArray[np.uint8] = records[0] if len(nodes) == 1 else records[np.arange(most) < counts[:, None]]
     return there

@@ -97,7 +97,7 @@ def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Store
 
 def _sorted(table: ChunkTable) -> ChunkTable:
     positions = table.positions
-    if len(positions) < 2 or bool((positions[1:] > positions[:-1]).all()):
+    if len(positions) < 2 or not np.count_nonzero(positions[1:] <= positions[:-1]):
         return table
     order = np.argsort(positions, kind="stable")
     masks = None if table.masks is None else table.masks[order]
