@@ -35,6 +35,8 @@ def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[ND
         raise file.error(f"a B-tree has nodes of {node_size} bytes, records of {record_size}, depth {depth}", address)
     if total * record_size > file.size:
         raise file.error(f"a B-tree claims {total} records of {record_size} bytes", address)
+    if depth == 0:
+        return (yield from _read_only_leaf(file, address, (root, node_size, total, record_size)))
     widths = _pointer_widths(node_size, record_size, depth)
     addresses, counts = np.array([root], np.uint64), np.array([root_count], np.int64)
     found = []
@@ -53,6 +55,16 @@ def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[ND
     if len(records) != total:
         raise file.error(f"expected {total} records in a B-tree, found {len(records)}", address)
     return records
+
+
+def _read_only_leaf(file: File, address: int, leaf: tuple[int, int, int, int]) -> Parser[NDArray[np.uint8]]:
+    """The records of a tree that is one leaf, as most are."""
+    root, node_size, total, record_size = leaf
+    if total * record_size > node_size - _NODE_OVERHEAD:
+        raise file.error(f"a B-tree claims {total} records in one leaf of {node_size} bytes", address)
+    node = yield file.span(root, node_size)
+    file.expect(node, b"BTLF", root)
+    return np.frombuffer(node, np.uint8, total * record_size, _NODE_PREFIX).reshape(total, record_size)
 
 
 def _pointer_widths(node_size: int, record_size: int, depth: int) -> list[tuple[int, int, int]]:
