@@ -37,7 +37,9 @@ def path(tmp_path):
         f["i"].attrs["units"] = "m"
         f["i"].attrs["_FillValue"] = np.int64(5)
         f["texts"] = ["a", "bb", ""]
-        f.create_dataset("g/z", data=np.random.default_rng(0).random(4000, "f4"), chunks=(2000,), compression=4, shuffle=True)
+        f.create_dataset(
+            "g/z", data=np.random.default_rng(0).random(4000, "f4"), chunks=(2000,), compression=4, shuffle=True
+        )
         f["g"].attrs["a"] = "b"
         f["g/link"] = h5py.SoftLink("/i")
     return name
@@ -103,7 +105,12 @@ def test_what_may_be_passed_in(path, tmp_path):
     expected = SingleHdf5ToZarr(path, url="ignored").translate()
     assert SingleHdf5ToZarr(tmp_path / "a.h5").translate() == expected
     content = (tmp_path / "a.h5").read_bytes()
-    with open(path, "rb") as file, fsspec.open(path) as opened, h5py.File(path) as f, h5py.File(io.BytesIO(content)) as g:
+    with (
+        (tmp_path / "a.h5").open("rb") as file,
+        fsspec.open(path) as opened,
+        h5py.File(path) as f,
+        h5py.File(io.BytesIO(content)) as g,
+    ):
         for given in (file, opened, io.BytesIO(content), f, g):
             translator = SingleHdf5ToZarr(given, path)
             assert translator.translate() == expected
@@ -165,11 +172,29 @@ def test_inline_threshold(path):
         assert SingleHdf5ToZarr(path, inline_threshold=none).translate()["refs"]["g/z/0"][0] == path
 
 
+def test_small_datasets_without_a_codec(tmp_path):
+    """Below the threshold they are read by h5py and held inline; what is larger is left out."""
+    path = str(tmp_path / "a.h5")
+    with h5py.File(path, "w") as f:
+        f.create_dataset("v", data=np.arange(100, dtype=">i4"), chunks=(10,), compression="lzf")
+        f["v"].attrs["units"] = "m"
+    refs = parsed(SingleHdf5ToZarr(path, unsupported_inline_threshold=401, error="raise").translate())
+    assert refs["v/.zarray"]["chunks"] == [100]
+    assert refs["v/.zarray"]["filters"] is None
+    assert refs["v/.zattrs"]["units"] == "m"
+    opened = xr.open_dataset(
+        "reference://", engine="zarr", backend_kwargs={"storage_options": {"fo": refs}, "consolidated": False}
+    )
+    assert opened["v"].values.tolist() == list(range(100))
+    with pytest.warns(UserWarning, match="lzf"):
+        assert "v/.zarray" not in SingleHdf5ToZarr(path, unsupported_inline_threshold=400).translate()["refs"]
+
+
 def test_error_modes(tmp_path):
     """What cannot be represented is a warning, nothing, or an exception."""
     path = str(tmp_path / "a.h5")
     with h5py.File(path, "w") as f:
-        f.create_dataset("v", data=np.arange(100), chunks=(10,), compression="lzf")
+        f.create_dataset("v", data=np.arange(1000), chunks=(10,), compression="lzf")
     with pytest.warns(UserWarning, match="caught and quashed while traversing HDF5\n.*lzf"):
         assert "v/.zarray" not in SingleHdf5ToZarr(path).translate()["refs"]
     with warnings.catch_warnings():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -12,16 +14,20 @@ from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes
 from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import settle_fill
+from chunkmap.formats.hdf5.filters import UnsupportedFilter
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
-from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, read_stored
+from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, read_stored
 from chunkmap.formats.hdf5.vlen_strings import VLEN_UTF8, embed_strings
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
 
-__all__ = ["Options", "Represented", "VlenEncode", "attribute_problems", "check_vlen_encode", "represent"]
+__all__ = ["Options", "ReadValues", "Represented", "VlenEncode", "attribute_problems", "check_vlen_encode", "represent"]
 
 VlenEncode = Literal["embed", "leave"]
+
+ReadValues = Callable[[str, int], bytes | None]
+"""From the path and size in bytes of a dataset to its values as they would be stored without a filter, or None."""
 
 _SPACE_PADDED: Final = 2
 
@@ -33,6 +39,8 @@ class Options(NamedTuple):
     """Chunks of fewer stored bytes are held inline; 0 for none."""
     vlen_encode: VlenEncode
     """Strings of variable length: their text is embedded, or their 16-byte heap references are left as they are."""
+    read_values: ReadValues | None = None
+    """Gives the values of a dataset whose filters have no codec, to be held inline."""
 
 
 @dataclass(slots=True)
@@ -50,11 +58,11 @@ def check_vlen_encode(value: str) -> None:
         raise ValueError(f"vlen_encode is {value!r}, expected one of {', '.join(get_args(VlenEncode))}")
 
 
-def represent(file: File, name: str, dataset: Dataset, dims: Dimensions, options: Options) -> Parser[Represented]:
+def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, options: Options) -> Parser[Represented]:
     """The array that a dataset is, or why it is none."""
     problems = attribute_problems(dataset.attributes)
     try:
-        array = yield from _array(file, name, dataset, dims, options=options, problems=problems)
+        array = yield from _array(file, path, dataset, dims, options=options, problems=problems)
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
     except BROKEN as error:
@@ -71,18 +79,18 @@ def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
 
 
 def _array(
-    file: File, name: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
+    file: File, path: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
 ) -> Parser[ManifestArray]:
     datatype = dataset.datatype
     if datatype.is_vlen and datatype.is_string:
-        stored = yield from _stored(file, dataset, dims)
+        stored = grown((yield from read_stored(file, dataset)), dims.shape)
         if options.vlen_encode == "embed":
             chunks = yield from embed_strings(file, stored, dataset.fill_value)
             return _object_array(dataset, dims, Stored(stored.chunk_shape, (VLEN_UTF8,), chunks))
         dtype, inner = np.dtype("S16"), tuple[int, ...]()
     else:
         dtype, inner = element_dtype(datatype)
-        stored = yield from _stored(file, dataset, dims)
+        stored = yield from _stored(file, path, dataset, dims, options.read_values)
     if datatype.is_string and datatype.padding == _SPACE_PADDED:
         problems.append(("string padded with spaces", "HDF5 readers cut the spaces at the end off; here they stay"))
     native = dataset.fill_value if dtype.kind != "S" or not datatype.is_vlen else None
@@ -99,15 +107,24 @@ def _array(
         dtype=dtype,
         filters=stored.codecs,
         fill_value=fill.value,
-        dims=dims.names + tuple(f"{name}_element_{axis}" for axis in range(len(inner))),
+        dims=dims.names + tuple(f"{path.rpartition('/')[2]}_element_{axis}" for axis in range(len(inner))),
         attrs=attrs,
     )
     array = ManifestArray(meta, chunks)
     return (yield from _inline(file, array, options.inline_threshold))
 
 
-def _stored(file: File, dataset: Dataset, dims: Dimensions) -> Parser[Stored]:
-    stored = yield from read_stored(file, dataset)
+def _stored(
+    file: File, path: str, dataset: Dataset, dims: Dimensions, read_values: ReadValues | None
+) -> Parser[Stored]:
+    try:
+        stored = yield from read_stored(file, dataset)
+    except UnsupportedFilter:
+        size = math.prod(dataset.shape) * dataset.datatype.size
+        values = read_values(path, size) if read_values is not None else None
+        if values is None:
+            raise
+        stored = inline_values(dataset, values)
     return stored if dims.shape == dataset.shape else grown(stored, dims.shape)
 
 
@@ -130,7 +147,7 @@ def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[Manifest
     """Hold small chunks inline."""
     chunks = array.chunks
     small = chunks.length < np.uint64(max(threshold, 0))
-    if not small.any():
+    if not np.count_nonzero(small):
         return array
     rows = np.flatnonzero(small & ~chunks.is_inline)
     if not len(rows):

@@ -78,7 +78,7 @@ def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parse
     header = _parse_header(file, address, block)
     managed = yield from _read_blocks(file, address, header)
     kinds = identifiers[:, 0] >> 4 & 3
-    if not kinds.any():
+    if not np.count_nonzero(kinds):
         return _managed_objects(file, address, header, managed, identifiers)
     objects: list[memoryview] = [memoryview(b"")] * len(identifiers)
     for kind in set(kinds.tolist()):
