@@ -10,6 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import hdf5plugin  # noqa: F401 - before netCDF4, beside whose HDF5 library Blosc cannot be registered any more
 import pytest
+from hypothesis import settings
+
+# The same examples everywhere, however slow the machine is at the moment.
+settings.register_profile("chunkmap", deadline=None, derandomize=True)
+settings.load_profile("chunkmap")
 
 
 class RangeServer:

@@ -288,10 +288,7 @@ def drop(fields: str | tuple[str, ...]) -> Callable[[Refs], Refs]:
 
 def merge_vars(files: Sequence[Any], storage_options: Mapping[str, Any] | None = None) -> Any:
     """The arrays of all files in one set; where several have one, the last one's is taken."""
-    loaded = [
-        file if isinstance(file, Mapping) else orjson.loads(fsspec.open(file, **(storage_options or {})).open().read())
-        for file in files
-    ]
+    loaded = [_document(file, storage_options) for file in files]
     merge([ReferenceSet.from_dict(refs) for refs in loaded])
     refs: dict[str, Any] = {}
     for document in loaded:
@@ -308,38 +305,23 @@ def concatenate_arrays(
     check_arrays: bool = False,
 ) -> dict[str, Any]:
     """One array of every file end to end, by the order of the files alone. It is always checked that they fit."""
-    at = "" if path is None else path if "/" in path else path.replace(".", "/")
-    sets = [_with_root_named(file, storage_options) if not at else _as_set(file, storage_options) for file in files]
-    name = at or _ROOT
+    name = "" if path is None else path if "/" in path else path.replace(".", "/")
+    sets = [_as_set(file, storage_options) for file in files]
     for index, refs in enumerate(sets):
         if name not in refs.arrays:
             raise CombineError(f"no array {path or 'at the root'} in the file at index {index}", inputs=[str(index)])
     joined = concatenate([refs.arrays[name] for refs in sets], axis)
     groups = {group: attrs for group, attrs in sets[0].groups.items() if name.startswith(group)}
     found = ReferenceSet({name: joined}, groups).to_dict()["refs"]
-    if key_seperator != ".":
-        found = _with_separator(found, name, joined, key_seperator)
-    if not at:
-        own = {".zgroup", ".zattrs"}
-        found = {key.removeprefix(f"{_ROOT}/"): value for key, value in found.items() if key not in own}
-    return consolidate(found)
+    return consolidate(found if key_seperator == "." else _with_separator(found, name, joined, key_seperator))
 
 
 def _with_separator(refs: Mapping[str, Any], name: str, array: ManifestArray, separator: str) -> dict[str, Any]:
     """The same references with another text between the numbers of a chunk key."""
-    new = dict(zip(array.chunks.keys(f"{name}/"), array.chunks.keys(f"{name}/", separator), strict=True))
-    document = {**orjson.loads(refs[f"{name}/.zarray"]), "dimension_separator": separator}
-    return {**{new.get(key, key): value for key, value in refs.items()}, f"{name}/.zarray": json_text(document)}
-
-
-_ROOT = "root"
-
-
-def _with_root_named(file: Any, options: Mapping[str, Any] | None) -> ReferenceSet:
-    """A set whose array lies at the root, with a name given to it."""
-    document = file if isinstance(file, Mapping) else orjson.loads(fsspec.open(file, **(options or {})).open().read())
-    refs = document["refs"] if "version" in document else document
-    return ReferenceSet.from_dict({f"{_ROOT}/{key}": value for key, value in refs.items()})
+    prefix = f"{name}/" if name else ""
+    new = dict(zip(array.chunks.keys(prefix), array.chunks.keys(prefix, separator), strict=True))
+    document = {**orjson.loads(refs[f"{prefix}.zarray"]), "dimension_separator": separator}
+    return {**{new.get(key, key): value for key, value in refs.items()}, f"{prefix}.zarray": json_text(document)}
 
 
 class JustLoad:
@@ -350,8 +332,15 @@ class JustLoad:
 
     def translate(self) -> Any:
         """The set, as it is stored."""
-        with fsspec.open(self.url, mode="rb", **self.storage_options) as file:
-            return orjson.loads(file.read())
+        return _document(self.url, self.storage_options)
+
+
+def _document(file: Any, options: Mapping[str, Any] | None) -> Any:
+    """A dictionary of references, given as it is or as the URL of its JSON."""
+    if isinstance(file, Mapping):
+        return file
+    with fsspec.open(file, mode="rb", **(options or {})) as opened:
+        return orjson.loads(opened.read())
 
 
 def auto_dask(

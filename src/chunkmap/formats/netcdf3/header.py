@@ -240,6 +240,7 @@ def _records_in_file(variables: Sequence[Variable], recsize: int, size: int) -> 
 
 
 def padded(length: int) -> int:
+    """The length with its padding: the next multiple of 4 bytes."""
     return -(-length // 4) * 4
 
 
