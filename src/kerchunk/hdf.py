@@ -33,7 +33,7 @@ _VLEN_ENCODE: Final[Mapping[str, VlenEncode]] = {
 }
 
 # kept because kerchunk's own tests and users of its private names look at it
-_HIDDEN_ATTRS: Final = HIDDEN
+_HIDDEN_ATTRS: Final = set(HIDDEN)
 
 
 class Hdf5FeatureNotSupported(RuntimeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -30,6 +30,7 @@ ReadValues = Callable[[str, int], bytes | None]
 """From the path and size in bytes of a dataset to its values as they would be stored without a filter, or None."""
 
 _SPACE_PADDED: Final = 2
+_MOST_MEMBERS: Final = 1000
 
 
 class Options(NamedTuple):
@@ -159,25 +160,41 @@ def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[Manifest
 def element_dtype(datatype: Datatype) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """The dtype of a Zarr array, and the axes that an array datatype adds to it.
 
-    Zarr v2 knows no gaps between the members of a structure: they become members of their own.
+    Zarr knows no gaps between the members of a structure, no structures in structures, and no arrays in them: gaps
+    become members of their own, and what is nested is laid flat, as `outer.inner` and `member[0,1]`.
     """
     dtype, inner = require_dtype(datatype), tuple[int, ...]()
     if dtype.subdtype is not None:
         dtype, inner = dtype.subdtype
-    return (_without_gaps(dtype) if dtype.names else dtype), inner
+    return (_flat(dtype) if dtype.names else dtype), inner
 
 
-def _without_gaps(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    fields, place = [], 0
-    assert dtype.fields is not None
-    for name, (member, offset, *_) in sorted(dtype.fields.items(), key=lambda item: item[1][1]):
+def _flat(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    fields: list[tuple[str, np.dtype[Any]]] = []
+    place = 0
+    for name, member, offset in _leaves(dtype, "", 0):
         if offset < place:
             raise Unsupported(f"members of its compound overlap at {name!r}", feature="overlapping compound members")
+        if len(fields) > _MOST_MEMBERS:
+            raise Unsupported(f"its compound has more than {_MOST_MEMBERS} members", feature="large compound")
         if offset > place:
             fields.append((f"_padding_{place}", np.dtype(f"V{offset - place}")))
-        base, shape = member.subdtype or (member, ())
-        fields.append((name, np.dtype((_without_gaps(base) if base.names else base, shape))))
+        fields.append((name, member))
         place = offset + member.itemsize
     if place < dtype.itemsize:
         fields.append((f"_padding_{place}", np.dtype(f"V{dtype.itemsize - place}")))
     return np.dtype(fields)
+
+
+def _leaves(dtype: np.dtype[Any], name: str, offset: int) -> Iterator[tuple[str, np.dtype[Any], int]]:
+    """The plain members of a structure with their places, in order of place."""
+    if dtype.fields is not None:
+        for inner, (member, start, *_) in sorted(dtype.fields.items(), key=lambda item: item[1][1]):
+            yield from _leaves(member, f"{name}.{inner}" if name else inner, offset + start)
+    elif dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        for number, index in enumerate(np.ndindex(*shape)):
+            place = offset + number * base.itemsize
+            yield from _leaves(base, f"{name}[{','.join(map(str, index))}]", place)
+    else:
+        yield name, dtype, offset

@@ -14,7 +14,7 @@ from chunkmap.formats.hdf5.arrays import (
     represent,
 )
 from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, visible
+from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, variable_path, visible
 from chunkmap.formats.hdf5.objects import read_objects
 from chunkmap.formats.hdf5.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree
@@ -80,6 +80,7 @@ def _scan(source: Source, options: Options, group: str, linked: bool) -> Parser[
     outcomes: list[Represented] = yield Together(
         [represent(file, p, tree.datasets[p], dims[p], options) for p in paths]
     )
+    paths = [variable_path(p, tree) for p in paths]
     arrays = {p: o.array for p, o in zip(paths, outcomes, strict=True) if o.array is not None}
     problems = [
         Problem(_below(p, group), feature, message, source.url)
