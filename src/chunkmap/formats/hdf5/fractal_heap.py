@@ -202,18 +202,16 @@ def _split_indirect(
 ) -> bool:
     """Whether every indirect block below is smaller than this one: else the heap would have no end."""
     place, start = 13 + header.offset_size, node.start
-    for row in range(node.rows):
+    for cell in range(node.rows * header.width):
+        row = cell // header.width
         size = header.block_size(row)
-        for _ in range(header.width):
-            (child,) = u64(content, place)
-            place += 8
-            if child != UNDEFINED:
-                if row < header.direct_rows:
-                    blocks.append(_Block(start, size, child))
-                else:
-                    rows = size.bit_length() - (header.start_size * header.width).bit_length() + 1
-                    if not 0 < rows < node.rows:
-                        return False
-                    below.append(_Indirect(child, rows, start))
-            start += size
+        (child,) = u64(content, place)
+        if child != UNDEFINED and row < header.direct_rows:
+            blocks.append(_Block(start, size, child))
+        elif child != UNDEFINED:
+            rows = size.bit_length() - (header.start_size * header.width).bit_length() + 1
+            if not 0 < rows < node.rows:
+                return False
+            below.append(_Indirect(child, rows, start))
+        place, start = place + 8, start + size
     return True
