@@ -98,24 +98,23 @@ def common_chunks(
 ) -> tuple[int, ...] | None:
     """Chunks on whose grid the chunks of all inputs fall, when they are cut to it; None where they cannot be cut.
 
-    `metas` are the arrays of the inputs, `shape` that of the result, which may have new leading axes,
-    and `places` says where the inputs stand along each axis. A cut chunk must be a range of the bytes of the
+    `metas` are the arrays of the inputs, `shape` that of the result, and `places` says where the inputs stand along
+    each axis. A cut chunk must be a range of the bytes of the
     old one: axes slower than the fastest one that is cut are cut to single elements.
     """
     if any(meta.codecs or meta.dtype.hasobject for meta in metas.values()):
         return None
     indexes, first = list(metas), next(iter(metas.values()))
-    new = len(shape) - first.ndim
-    grid = [1] * new
+    grid = []
     cut = []
-    for axis, place in enumerate(places[new:]):
+    for axis, place in enumerate(places):
         lengths = {meta.chunk_shape[axis] for meta in metas.values()}
         common = math.gcd(*lengths)
         grid.append(common if place is None else place.divisor(common, indexes))
         if lengths != {grid[-1]}:
             cut.append(axis)
-    slower = range(max(cut, default=0)) if first.order == "C" else range(min(cut, default=0) + 1, len(grid) - new)
+    slower = range(max(cut, default=0)) if first.order == "C" else range(min(cut, default=0) + 1, len(grid))
     for axis in slower if cut else ():
-        grid[new + axis] = 1
+        grid[axis] = 1
     chunks = math.prod(-(-n // c) for n, c in zip(shape, grid, strict=True))
     return tuple(grid) if chunks <= MOST_CHUNKS else None

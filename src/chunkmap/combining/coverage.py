@@ -55,7 +55,7 @@ def cover(axes: tuple[Axis, ...], indexes: Sequence[int]) -> Coverage:
 
 
 def _product(axes: tuple[Axis, ...], index: int) -> NDArray[np.int64]:
-    position = axes[0].positions[index]
+    position = axes[0].positions[index] if axes else np.zeros(1, np.int64)
     for axis in axes[1:]:
         position = (position[:, None] * len(axis) + axis.positions[index]).reshape(-1)
     return position
@@ -99,7 +99,7 @@ def check_overlap(plan: ArrayPlan, coverage: Coverage, findings: Findings) -> No
     if coverage.places > 1:
         many = f" {coverage.places:,} places are claimed more than once, by {len(coverage.shared):,} inputs."
     message = (
-        f"{names[0]} and {names[1]} both hold {at}; one would hide the other.{many}"
+        f"{names[0]} and {names[1]} both hold {at or 'it'}; one would hide the other.{many}"
         f" {_advice(findings, coverage.axes, first, second)}"
     )
     findings.add(Finding("overlap", plan.path, message, names, len(coverage.shared)))
@@ -109,7 +109,7 @@ def _clash_of_chunks(plan: ArrayPlan, coverage: Coverage) -> tuple[int, int, str
     shared = set(coverage.shared)
     parts = [part for part in plan.parts if part.index in shared]
     grid = plan.meta.grid_shape
-    claimed = [plan.chunks_of(part).positions_in(grid, part.cells) for part in parts]
+    claimed = [part.array.chunks.positions_in(grid, part.cells) for part in parts]
     owners = np.repeat(np.array([part.index for part in parts], np.int64), [len(c) for c in claimed])
     clash = _with_clash(coverage, np.concatenate(claimed), owners).clash
     if clash is None:
@@ -136,7 +136,8 @@ def _advice(findings: Findings, axes: Sequence[Axis], first: int, second: int) -
                 return (
                     f"Another time may tell them apart: pass coo_map={{{axis.dim!r}: 'cf:{path}'}}; otherwise {leave}"
                 )
-    return f"Say with coo_map what tells them apart along {', '.join(axis.dim for axis in axes)}; otherwise {leave}"
+    along = ", ".join(axis.dim for axis in axes) or "a dimension"
+    return f"Say with coo_map what tells them apart along {along}; otherwise {leave}"
 
 
 def check_missing(plan: ArrayPlan, coverage: Coverage, without: Sequence[int], findings: Findings) -> ArrayMeta:

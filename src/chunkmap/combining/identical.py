@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.combining.findings import Findings
 from chunkmap.combining.plan import ArrayPlan
@@ -13,6 +15,9 @@ from chunkmap.combining.selectors import Reader
 from chunkmap.model import ManifestArray
 
 __all__ = ["check_identical"]
+
+_AT_ONCE: Final = 32_000_000
+"""Bytes of values that are read together when arrays are compared."""
 
 
 def check_identical(plans: Iterable[ArrayPlan], recipe: Recipe, read: Reader, findings: Findings) -> None:
@@ -24,9 +29,9 @@ def check_identical(plans: Iterable[ArrayPlan], recipe: Recipe, read: Reader, fi
         return
     paths = {plan.path: plan for plan, _, _ in differing}
     wanted = [plan.parts[0].array for plan in paths.values()]
-    values = read([*wanted, *(array for _, _, array in differing)])
-    firsts = dict(zip(paths, values, strict=False))
-    for (plan, index, _), other in zip(differing, values[len(wanted) :], strict=True):
+    firsts = dict(zip(paths, read(wanted), strict=True))
+    others = _in_turns([array for _, _, array in differing], read)
+    for (plan, index, _), other in zip(differing, others, strict=True):
         expected = firsts[plan.path]
         if not np.array_equal(expected, other, equal_nan=expected.dtype.kind in "fc"):
             first = plan.parts[0].index
@@ -37,11 +42,22 @@ def check_identical(plans: Iterable[ArrayPlan], recipe: Recipe, read: Reader, fi
 
 
 def _to_compare(recipe: Recipe, plan: ArrayPlan, array: ManifestArray) -> bool:
-    """Whether the values must be looked at: they are not the very same bytes, and are few, or at hand already."""
+    """Whether the values must be looked at: they are not the very same bytes, and are not taken on trust."""
     first = plan.parts[0].array
     if array.chunks == first.chunks and array.meta.dtype == first.meta.dtype:
         return False
     if {plan.path, plan.path.rpartition("/")[2]} & set(recipe.identical_dims):
-        at_hand = all(bool(chunks.is_inline.all()) for chunks in (array.chunks, first.chunks))
-        return at_hand or array.meta.nbytes <= recipe.compare_below
+        return array.meta.nbytes < recipe.compare_below
     return True
+
+
+def _in_turns(arrays: Iterable[ManifestArray], read: Reader) -> Iterator[NDArray[Any]]:
+    """The values of arrays, so many read at a time that together they are no burden."""
+    some: list[ManifestArray] = []
+    for array in arrays:
+        some.append(array)
+        if sum(one.meta.nbytes for one in some) >= _AT_ONCE:
+            yield from read(some)
+            some = []
+    if some:
+        yield from read(some)

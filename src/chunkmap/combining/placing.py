@@ -17,7 +17,7 @@ from chunkmap.combining.times import TimeUnits, in_units
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, place
 
-__all__ = ["carry_out", "coordinate_array", "inline_array"]
+__all__ = ["assemble", "carry_out", "coordinate_array", "inline_array"]
 
 
 def carry_out(plan: Plan, read: Reader) -> dict[str, ManifestArray]:
@@ -27,7 +27,7 @@ def carry_out(plan: Plan, read: Reader) -> dict[str, ManifestArray]:
     values = iter(read([part.array for array_plan in loaded for part in array_plan.parts])) if loaded else iter(())
     for path, array_plan in plan.arrays.items():
         if array_plan.load is not None:
-            arrays[path] = _assemble(plan, array_plan, [next(values) for _ in array_plan.parts])
+            arrays[path] = assemble(plan, array_plan, [next(values) for _ in array_plan.parts])
         else:
             arrays[path] = _place(plan, array_plan)
     return arrays
@@ -71,7 +71,7 @@ def _vlen_utf8(values: NDArray[Any]) -> bytes:
 
 def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     meta, parts = array_plan.meta, array_plan.parts
-    placements = [Placement(array_plan.chunks_of(part), part.cells) for part in parts]
+    placements = [Placement(part.array.chunks, part.cells) for part in parts]
     try:
         chunks = place(meta.grid_shape, placements, last_wins="overlap" in plan.recipe.waive)
     except ValueError as error:
@@ -83,7 +83,7 @@ def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
 # ---------------------------------------------------------------------- values that are read
 
 
-def _assemble(plan: Plan, array_plan: ArrayPlan, values: Sequence[NDArray[Any]]) -> ManifestArray:
+def assemble(plan: Plan, array_plan: ArrayPlan, values: Sequence[NDArray[Any]]) -> ManifestArray:
     """Put the values of all inputs together, times brought to the first one's units, and hold them inline."""
     meta = array_plan.meta
     if array_plan.units:

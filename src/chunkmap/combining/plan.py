@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from chunkmap.combining.axes import Axis, find_axis
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
-from chunkmap.errors import ChunkmapError, CombineError
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
-from chunkmap.model.edits import subchunk_array
+from chunkmap.model import ArrayMeta, ManifestArray
 
 __all__ = ["ArrayPlan", "Part", "Plan"]
 
@@ -34,6 +32,7 @@ class Part:
     index: int
     """The input."""
     array: ManifestArray
+    """Its array, with every dimension that it is combined along, in chunks of the result's shape."""
     cells: tuple[Cells, ...]
     """Where its chunks go, an entry for each axis of the result."""
 
@@ -51,20 +50,8 @@ class ArrayPlan:
     """Units of time of each part, where they differ and the values are brought to the first one's."""
     same: tuple[tuple[int, ManifestArray], ...] = ()
     """The other inputs that have this array too, of which the first one's is taken."""
-
-    def chunks_of(self, part: Part) -> ChunkManifest:
-        """The chunks of a part as they go into the grid of the result: cut, where the plan says so, and under the
-        leading axes that are new.
-        """
-        array = part.array
-        new = self.meta.ndim - array.meta.ndim
-        if self._is_cut(part):
-            try:
-                array = subchunk_array(array, self.meta.chunk_shape[new:], self.path)
-            except (ValueError, ChunkmapError) as error:
-                raise CombineError(f"{error}. Combine without split") from error
-        chunks = array.chunks
-        return chunks.reshape_grid((*(1 for _ in range(new)), *chunks.grid_shape)) if new else chunks
+    is_cut: bool = False
+    """Whether the chunks of some inputs were cut to a common grid."""
 
     @property
     def how(self) -> str:
@@ -73,13 +60,9 @@ class ArrayPlan:
             return f"read from {len(self.parts):,} inputs and held inline: {self.load}"
         if self.same:
             return f"taken once, the same in {len(self.same) + 1:,} inputs"
-        if any(map(self._is_cut, self.parts)):
+        if self.is_cut:
             return f"chunks of {len(self.parts):,} inputs, cut to one grid"
         return f"chunks of {len(self.parts):,} input{'' if len(self.parts) == 1 else 's'}"
-
-    def _is_cut(self, part: Part) -> bool:
-        own = part.array.meta.chunk_shape
-        return own != self.meta.chunk_shape[self.meta.ndim - len(own) :]
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -22,7 +22,8 @@ from chunkmap.combining.recipe import VARIABLES, Recipe
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.selectors import Reader, evaluate
 from chunkmap.errors import CombineError
-from chunkmap.model import ArrayMeta
+from chunkmap.model import ArrayMeta, ManifestArray
+from chunkmap.model.edits import subchunk_array
 
 __all__ = ["make_plan", "survey"]
 
@@ -95,38 +96,53 @@ def _contributions(request: Request) -> dict[str, Found]:
 
 
 def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
-    index, first = found[0][0], found[0][1].meta
-    if _is_same_everywhere(request, path, first):
+    if _is_same_everywhere(request, path, found[0][1].meta):
         return _plan_identical(request, path, found)
-    if first.dims is None and first.ndim:
-        head = f"its dimensions have no names in {request.inputs.name(index)}, so it cannot be placed"
-        request.findings.each(path, "dims", index, head)
-        return None
-    own = first.dims or ()
-    new = tuple(d for d in request.recipe.dims if d not in own and d != VARIABLES and request.place(path, d))
-    dims = (*new, *own)
-    places = [request.place(path, dim) for dim in dims]
-    along = [place for place in places if place is not None]
-    if not along:
-        return _plan_identical(request, path, found)
+    found = _with_all_dims(request, path, found)
     found = [(i, array) for i, array in found if array.meta.size or not array.meta.ndim] or found[:1]
-    found = _with_known_places(request, path, found, list(zip(dims, places, strict=True)))
+    found = _with_known_places(request, path, found)
     if not found:
         return None
     first = found[0][1].meta
+    places = [request.place(path, dim) for dim in first.dims or ()]
+    along = [place for place in places if place is not None]
+    if not along and first.nbytes <= request.recipe.load_below:
+        return _plan_identical(request, path, found)
     sound, load, units = compare(request, path, found, [place.axis.dim for place in along])
-    lengths = (*(1 for _ in new), *first.shape)
-    shape = tuple(n if place is None else len(place.axis) for place, n in zip(places, lengths, strict=True))
-    meta = replace(first, shape=shape, chunk_shape=(*(1 for _ in new), *first.chunk_shape), dims=dims)
-    plan = _place(request, ArrayPlan(path, meta, (), load, units), found, places) if sound else None
-    coverage = request.cover(along, tuple(i for i, _ in found))
+    shape = tuple(n if place is None else len(place.axis) for place, n in zip(places, first.shape, strict=True))
+    outline = ArrayPlan(path, replace(first, shape=shape), (), load, units)
+    plan = _place(request, outline, found, places) if sound else None
     if plan is None:
         return None
+    coverage = request.cover(along, tuple(i for i, _ in found))
     if "overlap" not in request.recipe.waive:
         check_overlap(plan, coverage, request.findings)
     if "missing" not in request.recipe.waive and coverage.filled < coverage.total:
         plan = replace(plan, meta=check_missing(plan, coverage, _without(request, found, along), request.findings))
     return plan
+
+
+def _with_all_dims(request: Request, path: str, found: Found) -> Found:
+    """The arrays with every dimension that is combined along: those that they do not have lead, one element long."""
+    expanded: Found = []
+    wanted = tuple(dim for dim in request.recipe.dims if dim != VARIABLES and request.place(path, dim) is not None)
+    for index, array in found:
+        meta = array.meta
+        if meta.dims is None and meta.ndim:
+            head = f"its dimensions have no names in {request.inputs.name(index)}, so it cannot be placed"
+            request.findings.each(path, "dims", index, head)
+            continue
+        new = tuple(dim for dim in wanted if dim not in (meta.dims or ()))
+        expanded.append((index, _expanded(array, new) if new else array))
+    return expanded
+
+
+def _expanded(array: ManifestArray, new: tuple[str, ...]) -> ManifestArray:
+    """The array with new leading dimensions, one element long."""
+    meta, ones = array.meta, (1,) * len(new)
+    shape, chunk_shape, dims = ones + meta.shape, ones + meta.chunk_shape, new + (meta.dims or ())
+    chunks = array.chunks.reshape_grid(ones + array.chunks.grid_shape)
+    return ManifestArray(replace(meta, shape=shape, chunk_shape=chunk_shape, dims=dims), chunks)
 
 
 def _without(request: Request, found: Found, along: Sequence[Places]) -> list[int]:
@@ -172,35 +188,33 @@ def _plan_identical(request: Request, path: str, found: Found) -> ArrayPlan:
     return ArrayPlan(path, first.meta, (Part(index, first, cells),), same=tuple(same))
 
 
-def _with_known_places(request: Request, path: str, found: Found, axes: Sequence[tuple[str, Places | None]]) -> Found:
+def _with_known_places(request: Request, path: str, found: Found) -> Found:
     """Those inputs that say where each element of the array stands; the others are reported."""
     wrong: set[int] = set()
-    own = found[0][1].meta.dims
-    new = len(axes) - found[0][1].meta.ndim
-    for axis, (_, place) in enumerate(axes):
+    dims = found[0][1].meta.dims if found else None
+    for axis, dim in enumerate(dims or ()):
+        place = request.place(path, dim)
         if place is None:
             continue
         lengths = place.lengths
         for index, array in found:
-            if array.meta.dims is not own and array.meta.dims != own:
-                continue
-            length = 1 if axis < new else array.meta.shape[axis - new]
-            if lengths[index] != length:
+            meta = array.meta
+            if lengths[index] != meta.shape[axis] and (meta.dims is dims or meta.dims == dims):
                 wrong.add(index)
-                _report_length(request, path, index, place, None if axis < new else length)
+                _report_length(request, path, index, place, meta.shape[axis])
     return [(index, array) for index, array in found if index not in wrong] if wrong else found
 
 
-def _report_length(request: Request, path: str, index: int, place: Places, length: int | None) -> None:
-    """Report an array of another `length` than there are values; None when it has no such dimension."""
+def _report_length(request: Request, path: str, index: int, place: Places, length: int) -> None:
     name, dim, values = request.inputs.name(index), place.axis.dim, place.lengths[index]
-    if length is None:
+    own = request.inputs[index].arrays.get(path)
+    if own is not None and dim not in (own.meta.dims or ()):
         head = f"has no dimension {dim}, but {name} has {values} values along it"
         advice = "If it is the same in all inputs, name it in identical_dims"
     else:
         head = f"has {length} elements along {dim} in {name}, but {values} values say where they stand"
         advice = f"Give as many: coo_map={{{dim!r}: 'data:...'}} or a function"
-    request.findings.each(path, "length", index, head, what=f"length {dim}", value=length or "", advice=advice)
+    request.findings.each(path, "length", index, head, what=f"length {dim}", value=length, advice=advice)
 
 
 # ---------------------------------------------------------------------- where its chunks go
@@ -213,10 +227,10 @@ def _place(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Pla
     if why is None:
         why, misfits = _misaligned(request, meta, found, places)
     if why is not None and request.recipe.split and why != RE_ENCODED:
-        metas = {index: array.meta for index, array in found}
-        grid = common_chunks(metas, meta.shape, places)
-        if grid is not None:
-            meta, why = replace(meta, chunk_shape=grid), None
+        cut = _cut(request, plan, found, places)
+        if cut is not None:
+            found, meta, why = cut, replace(meta, chunk_shape=cut[0][1].meta.chunk_shape), None
+            plan = replace(plan, is_cut=True)
     if why is not None:
         parts = tuple(Part(index, array, ()) for index, array in found)
         return replace(plan, parts=parts, load=why) if _can_load(request, plan, why, misfits or [found[0][0]]) else None
@@ -228,6 +242,22 @@ def _place(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Pla
         for index, array in found
     )
     return replace(plan, meta=meta, parts=parts, load=None)
+
+
+def _cut(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Places | None]) -> Found | None:
+    """The arrays in chunks of a common grid; None where they cannot be cut."""
+    grid = common_chunks({index: array.meta for index, array in found}, plan.meta.shape, places)
+    if grid is None:
+        return None
+    cut: Found = []
+    for index, array in found:
+        try:
+            cut.append((index, subchunk_array(array, grid, plan.path)))
+        except ValueError as error:
+            head = f"the chunks of {request.inputs.name(index)} cannot be cut: {error}"
+            request.findings.each(plan.path, "split", index, head, refused=False)
+            return None
+    return cut
 
 
 def _misaligned(
