@@ -39,7 +39,7 @@ def compare(
             elif re_encode and _is_re_encoded(difference, meta):
                 continue
             else:
-                sound &= _report(request, path, index, other, difference)
+                sound &= _report(request, path, (index, other), difference, len(found))
     return sound, load, tuple(own) if re_encode else ()
 
 
@@ -69,12 +69,12 @@ def _units(refs: ReferenceSet, path: str, meta: ArrayMeta) -> str | None:
     return None
 
 
-def _report(request: Request, path: str, first: int, other: int, difference: Difference) -> bool:
+def _report(request: Request, path: str, indexes: tuple[int, int], difference: Difference, of: int) -> bool:
     """Whether the array can be combined in spite of a difference, which is reported where it cannot."""
     check = difference.check
     if check in request.recipe.waive or (check == "units" and "attrs" in request.recipe.waive):
         return True
-    names = request.findings.names((first, other))
+    names = request.findings.names(indexes)
     expected, value = shortened(difference.expected), shortened(difference.found)
     kind = "Found chunk size mismatch: " if check == "chunks" else ""
     head = f"{kind}{difference.what} is {expected} in {names[0]} but {value} in {names[1]}"
@@ -85,13 +85,15 @@ def _report(request: Request, path: str, first: int, other: int, difference: Dif
     request.findings.each(
         path,
         check,
-        other,
+        indexes[1],
         head,
         what=difference.what,
         value=difference.found,
         advice="The first one's is used" if meaning else advice,
-        first=(first,),
+        first=indexes[:1],
         refused=not meaning,
+        expected=expected,
+        of=of,
     )
     return meaning
 
@@ -104,4 +106,4 @@ def compare_identical(request: Request, path: str, found: Found) -> None:
             continue
         for difference in differences(first.meta, array.meta, first.meta.dims or ()):
             if difference.check in {"attrs", "units"}:
-                _report(request, path, index, other, difference)
+                _report(request, path, (index, other), difference, len(found))

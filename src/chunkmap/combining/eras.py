@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Final
 
 from chunkmap.combining.compatible import signature
+from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.times import is_time
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta
 
-__all__ = ["eras_of"]
+__all__ = ["MOST_ERAS", "eras_of"]
+
+MOST_ERAS: Final = 100
+"""A series with more changes than this has no eras."""
 
 _Kind = tuple[tuple[str, Hashable], ...]
 
 
-def eras_of(inputs: Inputs, recipe: Recipe) -> list[str]:
+def eras_of(inputs: Inputs, recipe: Recipe, findings: Findings) -> list[str]:
     """The group of the result that each input goes to: the root for all, unless the recipe asks for eras.
 
     Inputs are of one era when every array that both have can be one array. An era is named by its place among those
-    found, in the order of the inputs.
+    found, in the order of the inputs. More than `MOST_ERAS` are refused.
     """
     if not recipe.eras:
         return [""] * len(inputs)
@@ -40,6 +45,13 @@ def eras_of(inputs: Inputs, recipe: Recipe) -> list[str]:
     era_of_kind: dict[_Kind, int] = {}
     eras: list[dict[str, Hashable]] = []
     for kind in dict.fromkeys(kinds):
+        if len(eras) > MOST_ERAS:
+            message = (
+                f"expected at most {MOST_ERAS} eras, found that inputs differ in more ways, nearly from one to the next:"
+                " one file's arrays cannot stand under another's metadata here. Combine without eras to see in what"
+            )
+            findings.add(Finding("eras", "eras", message))
+            return [""] * len(inputs)
         number = next((n for n, era in enumerate(eras) if all(era.get(p, s) == s for p, s in kind)), len(eras))
         if number == len(eras):
             eras.append({})

@@ -49,7 +49,7 @@ class Finding:
     refused: bool = True
     """Whether nothing is combined because of it; else it is only worth knowing."""
     variants: tuple[Variant, ...] = ()
-    """What is found instead of the expected, the first few values."""
+    """Where it concerns several inputs: what is expected, and the first few values that are found instead."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
@@ -79,6 +79,9 @@ class _Group:
     first: tuple[int, ...]
     """Inputs that the others are compared with."""
     refused: bool
+    expected: str = ""
+    of: int = 0
+    """How many inputs were compared, the first among them."""
     by_value: dict[str, list[int]] = field(default_factory=dict)
     """What is found -> the inputs that have it."""
 
@@ -108,9 +111,13 @@ class Findings:
         advice: str = "",
         first: tuple[int, ...] = (),
         refused: bool = True,
+        expected: str = "",
+        of: int = 0,
     ) -> None:
         """Something that a check finds in one input; `head` and `advice` are said for the first such input only."""
-        group = self._found.setdefault((path, what or check), _Group(check, path, head, advice, first, refused))
+        group = self._found.setdefault(
+            (path, what or check), _Group(check, path, head, advice, first, refused, expected, of)
+        )
         if isinstance(group, _Group):
             group.by_value.setdefault(shortened(value), []).append(index)
 
@@ -140,6 +147,9 @@ class Findings:
             Variant(value, len(found), self.names(found[:_EXAMPLES]))
             for value, found in list(group.by_value.items())[:_VARIANTS]
         )
+        if group.of:
+            own = Variant(group.expected, group.of - len(indexes), self.names(group.first))
+            variants = (own, *variants)
         return Finding(
             group.check,
             group.path,
@@ -147,7 +157,7 @@ class Findings:
             self.names((*group.first, *indexes[:_EXAMPLES])),
             len(indexes),
             group.refused,
-            variants if len(variants) > 1 else (),
+            variants if len(indexes) > 1 else (),
         )
 
     def _listed(self, indexes: Sequence[int]) -> str:

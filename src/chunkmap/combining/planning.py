@@ -45,7 +45,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     if not len(inputs):
         raise CombineError("expected reference sets to combine, found none")
     findings = Findings(inputs)
-    eras = eras_of(inputs, recipe)
+    eras = eras_of(inputs, recipe, findings)
     columns, names = evaluate(inputs, recipe, read, findings, eras)
     places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}
     request = Request(inputs, recipe, places, names, eras, findings)
