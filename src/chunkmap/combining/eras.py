@@ -47,7 +47,7 @@ def eras_of(inputs: Inputs, recipe: Recipe, findings: Findings) -> list[str]:
     for kind in dict.fromkeys(kinds):
         if len(eras) > MOST_ERAS:
             message = (
-                f"expected at most {MOST_ERAS} eras, found that inputs differ in more ways, nearly from one to the next:"
+                f"expected at most {MOST_ERAS} eras, found more: inputs differ nearly from one to the next:"
                 " one file's arrays cannot stand under another's metadata here. Combine without eras to see in what"
             )
             findings.add(Finding("eras", "eras", message))
