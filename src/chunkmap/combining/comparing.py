@@ -28,19 +28,28 @@ def compare(
         own = [array.meta.attrs.get("units") for _, array in found]
     re_encode = is_time(own[0]) and any(units != own[0] and is_time(units) for units in own)
     load = RE_ENCODED if re_encode else None
-    sound = True
+    sound, others = True, []
     for other, array in found:
         meta = array.meta
         if meta is first or same_meta(first, meta):
             continue
         for difference in differences(first, meta, along):
             if difference.check == "chunks" and not request.recipe.same_chunks:
-                load = load or f"chunks are {difference.expected} and {difference.found}"
+                others.append((other, difference))
             elif re_encode and _is_re_encoded(difference, meta):
                 continue
             else:
                 sound &= _report(request, path, (index, other), difference, len(found))
+    if others and load is None:
+        load = _other_chunks(request, index, others)
     return sound, load, tuple(own) if re_encode else ()
+
+
+def _other_chunks(request: Request, first: int, others: Sequence[tuple[int, Difference]]) -> str:
+    other, difference = others[0]
+    names = request.findings.names((first, other))
+    more = f" (and {len(others) - 1:,} more inputs have others)" if len(others) > 1 else ""
+    return f"chunks are {difference.expected} in {names[0]} but {difference.found} in {names[1]}{more}"
 
 
 def _is_re_encoded(difference: Difference, meta: ArrayMeta) -> bool:

@@ -127,9 +127,9 @@ class Findings:
         self.each(path, check, index, head, **more)
 
     def done(self) -> tuple[Finding, ...]:
-        """Everything found: first what is refused, else in the order in which it was found."""
+        """Everything found: first what is refused, overlaps before what may follow from them."""
         found = [self._finding(entry) if isinstance(entry, _Group) else entry for entry in self._found.values()]
-        return tuple(sorted(found, key=lambda finding: not finding.refused))
+        return tuple(sorted(found, key=lambda finding: (not finding.refused, finding.check != "overlap")))
 
     def names(self, indexes: Iterable[int]) -> tuple[str, ...]:
         """What messages call inputs."""

@@ -112,14 +112,18 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     shape = tuple(n if place is None else len(place.axis) for place, n in zip(places, first.shape, strict=True))
     outline = ArrayPlan(path, replace(first, shape=shape), (), load, units)
     plan = _place(request, outline, found, places) if sound else None
-    if plan is None:
-        return None
     coverage = request.cover(along, tuple(i for i, _ in found))
     if "overlap" not in request.recipe.waive:
-        check_overlap(plan, coverage, request.findings)
-    if "missing" not in request.recipe.waive and coverage.filled < coverage.total:
-        plan = replace(plan, meta=check_missing(plan, coverage, _without(request, found, along), request.findings))
-    return plan
+        check_overlap(plan or replace(outline, load="not placed"), coverage, request.findings)
+    if plan is None or "missing" in request.recipe.waive or coverage.filled == coverage.total:
+        return plan
+    return replace(plan, meta=check_missing(plan, coverage, _without(request, found, along), request.findings))
+
+
+def _without(request: Request, found: Found, along: Sequence[Places]) -> list[int]:
+    """The inputs that have a part in the axes and do not have the array."""
+    have = {index for index, _ in found} | request.findings.lost
+    return [i for i in range(len(request.inputs)) if i not in have and all(place.lengths[i] for place in along)]
 
 
 def _with_all_dims(request: Request, path: str, found: Found) -> Found:
@@ -143,12 +147,6 @@ def _expanded(array: ManifestArray, new: tuple[str, ...]) -> ManifestArray:
     shape, chunk_shape, dims = ones + meta.shape, ones + meta.chunk_shape, new + (meta.dims or ())
     chunks = array.chunks.reshape_grid(ones + array.chunks.grid_shape)
     return ManifestArray(replace(meta, shape=shape, chunk_shape=chunk_shape, dims=dims), chunks)
-
-
-def _without(request: Request, found: Found, along: Sequence[Places]) -> list[int]:
-    """The inputs that have a part in the axes and do not have the array."""
-    have = {index for index, _ in found} | request.findings.lost
-    return [i for i in range(len(request.inputs)) if i not in have and all(place.lengths[i] for place in along)]
 
 
 def _is_same_everywhere(request: Request, path: str, meta: ArrayMeta) -> bool:
@@ -292,7 +290,7 @@ def _can_load(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int
     elif request.recipe.split:
         cut = f"combine apart: they cannot be cut to a common grid of at most {MOST_CHUNKS:,} chunks"
     message = (
-        f"{why}. Its chunks cannot be referred to as they are, and its {meta.nbytes} bytes are more than"
+        f"{why}. Its chunks cannot be referred to as they are, and it is larger than"
         f" load_below={request.recipe.load_below} allows to be read and kept inline. Put the input that is short last,"
         f" {cut}, or raise load_below"
     )
