@@ -150,7 +150,7 @@ def note_gaps(axis: Axis, findings: Findings) -> None:
         f" {usual:g}{' in the units of the values' if values.dtype.kind in 'mM' else ''}."
     )
     if len(jumps) > 1:
-        message += f" {len(jumps) - 1:,} more gaps: the largest step is {steps.max():g}."
+        message += f" There are {len(jumps):,} such gaps; the largest step is {steps.max():g}."
     findings.add(Finding("gap", axis.path, message, names, len(jumps), refused=False))
 
 

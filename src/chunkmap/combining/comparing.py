@@ -11,10 +11,12 @@ from chunkmap.combining.request import Found, Request
 from chunkmap.combining.times import is_time, same_calendar
 from chunkmap.model import ArrayMeta, ReferenceSet
 
-__all__ = ["RE_ENCODED", "compare", "compare_identical"]
+__all__ = ["OTHER_CHUNKS", "RE_ENCODED", "compare", "compare_identical"]
 
 RE_ENCODED: Final = "times are re-encoded"
 """Why an array of times is read, whose units differ."""
+OTHER_CHUNKS: Final = "chunks are"
+"""How the reason begins why an array is read whose chunks differ in shape."""
 
 
 def compare(
@@ -49,7 +51,7 @@ def _other_chunks(request: Request, first: int, others: Sequence[tuple[int, Diff
     other, difference = others[0]
     names = request.findings.names((first, other))
     more = f" (and {len(others) - 1:,} more inputs have others)" if len(others) > 1 else ""
-    return f"chunks are {difference.expected} in {names[0]} but {difference.found} in {names[1]}{more}"
+    return f"{OTHER_CHUNKS} {difference.expected} in {names[0]} but {difference.found} in {names[1]}{more}"
 
 
 def _is_re_encoded(difference: Difference, meta: ArrayMeta) -> bool:

@@ -183,7 +183,7 @@ def together(findings: Iterable[Finding]) -> list[tuple[str, Finding]]:
     """
     same: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        same.setdefault((finding.check, finding.message.replace(finding.path, "*")), []).append(finding)
+        same.setdefault((finding.check, finding.message), []).append(finding)
     return [(_label([finding.path for finding in found]), found[0]) for found in same.values()]
 
 

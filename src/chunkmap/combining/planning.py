@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from chunkmap.combining.alignment import MOST_CHUNKS, Places, common_chunks
 from chunkmap.combining.axes import find_axis, make_axes
-from chunkmap.combining.comparing import RE_ENCODED, compare, compare_identical
+from chunkmap.combining.comparing import OTHER_CHUNKS, RE_ENCODED, compare, compare_identical
 from chunkmap.combining.coverage import check_missing, check_overlap
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
@@ -284,15 +284,17 @@ def _can_load(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int
         message = f"{why}: it is read, and held inline"
         request.findings.add(Finding("inline", plan.path, message, names, len(misfits), refused=False))
         return True
-    cut = "cut them to a common grid with split=True (uncompressed data)"
-    if meta.codecs:
-        cut = "put inputs of other chunks into groups of their own (eras=True)"
-    elif request.recipe.split:
-        cut = f"combine apart: they cannot be cut to a common grid of at most {MOST_CHUNKS:,} chunks"
+    ways = ["Put the input that is short last"]
+    if why.startswith(OTHER_CHUNKS):
+        ways = ["Put inputs of other chunks into groups of their own (eras=True)"]
+    if not meta.codecs and not request.recipe.split:
+        ways.append("cut them to a common grid (split=True)")
+    elif not meta.codecs:
+        ways.append(f"combine apart: no common grid has fewer than {MOST_CHUNKS:,} chunks")
     message = (
         f"{why}. Its chunks cannot be referred to as they are, and it is larger than"
-        f" load_below={request.recipe.load_below} allows to be read and kept inline. Put the input that is short last,"
-        f" {cut}, or raise load_below"
+        f" load_below={request.recipe.load_below} allows to be read and kept inline. {', '.join(ways)}, or raise"
+        " load_below"
     )
     if not readable:
         message = f"{why}. Its chunks cannot be referred to as they are, and values of type {meta.dtype} are not cut"
