@@ -71,13 +71,21 @@ def _vlen_utf8(values: NDArray[Any]) -> bytes:
 
 def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     meta, parts = array_plan.meta, array_plan.parts
-    placements = [Placement(part.array.chunks, part.cells) for part in parts]
+    last_wins = "overlap" in plan.recipe.waive
+    placements = [Placement(part.array.chunks, part.cells) for part in (parts if last_wins else _in_order(parts))]
     try:
-        chunks = place(meta.grid_shape, placements, last_wins="overlap" in plan.recipe.waive)
+        chunks = place(meta.grid_shape, placements, last_wins=last_wins)
     except ValueError as error:
         names = [plan.inputs.name(part.index) for part in parts[:3]]
         raise CombineError(f"{array_plan.path}: {error}", inputs=names) from error
     return ManifestArray(meta, chunks)
+
+
+def _in_order(parts: Sequence[Part]) -> Sequence[Part]:
+    """Parts in the order of their cells, where each has a first one: so they follow one another, if they do at all."""
+    if all(isinstance(cell, int) for part in parts for cell in part.cells):
+        return sorted(parts, key=lambda part: part.cells)
+    return parts
 
 
 # ---------------------------------------------------------------------- values that are read
