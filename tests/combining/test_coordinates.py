@@ -205,3 +205,24 @@ def test_texts_and_numbers_are_no_axis(tmp_path):
 
     with pytest.raises(chunkmap.CombineError, match="some inputs give text and others numbers"):
         chunkmap.combine(chunkmap.scan_many(paths), concat_dims="k")
+
+
+def test_objects_that_do_not_line_up(tmp_path):
+    """Texts in chunks that do not line up are read and held inline; objects of other kinds are refused."""
+    sets = []
+    for n, block in enumerate([["a", "bb", "ü"], ["d"], ["", "f"]]):
+        times = np.arange(len(block)) + 10 * n
+        dataset = xr.Dataset({"name": ("time", np.array(block, object))}, {"time": times})
+        dataset.to_netcdf(tmp_path / f"{n}.nc")
+        sets.append(chunkmap.scan(str(tmp_path / f"{n}.nc")))
+
+    plan = chunkmap.diagnose(sets, concat_dims="time").plan
+    found = opened(chunkmap.combine(sets, concat_dims="time"))
+
+    assert plan.arrays["name"].load is not None
+    assert ["a", "bb", "ü", "d", "", "f"] == found["name"].values.tolist()
+    other = [
+        type(refs)({**refs.arrays, "name": refs.arrays["name"].with_meta(filters=({"id": "json2"},))}) for refs in sets
+    ]
+    with pytest.raises(chunkmap.CombineError, match="values of type object are not cut"):
+        chunkmap.combine(other, concat_dims="time")
