@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +18,30 @@ from chunkmap.combining.times import TimeUnits, in_units, is_time
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, place
 
-__all__ = ["carry_out", "coordinate_array", "inline_array"]
+__all__ = [
+    "assemble",
+    "carry_out",
+    "check_identical",
+    "coordinate_array",
+    "fill_for_missing",
+    "inline_array",
+    "overlap",
+    "with_new_axes",
+]
+
+_AT_ONCE: Final = 32_000_000
+"""Bytes of values that are held together when arrays are compared."""
 
 
 def carry_out(plan: Plan, read: Reader) -> dict[str, ManifestArray]:
     """The arrays of the result, coordinates first."""
     arrays = {dim: coordinate_array(plan, axis) for dim, axis in plan.axes.items()}
-    _check_identical(plan, read)
+    check_identical(plan, read)
     loaded = [array_plan for array_plan in plan.arrays.values() if array_plan.load is not None]
     values = iter(read([part.array for array_plan in loaded for part in array_plan.parts])) if loaded else iter(())
     for path, array_plan in plan.arrays.items():
         if array_plan.load is not None:
-            arrays[path] = _assemble(plan, array_plan, [next(values) for _ in array_plan.parts])
+            arrays[path] = assemble(plan, array_plan, [next(values) for _ in array_plan.parts])
         else:
             arrays[path] = _place(plan, array_plan)
     return arrays
@@ -60,43 +73,49 @@ def inline_array(values: NDArray[Any], dims: tuple[str, ...], attrs: dict[str, A
 def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     meta, parts = array_plan.meta, array_plan.parts
     grid_shape = meta.grid_shape
-    placements = [Placement(_with_new_axes(part.array.chunks, len(grid_shape)), part.cells) for part in parts]
+    placements = [Placement(with_new_axes(part.array.chunks, len(grid_shape)), part.cells) for part in parts]
     try:
         chunks = place(grid_shape, placements, last_wins="overlap" in plan.recipe.waive)
     except ValueError as error:
-        raise _overlap(plan, array_plan, placements) from error
-    return ManifestArray(_fill_for_missing(plan, array_plan, chunks), chunks)
+        positions = [part.chunks.positions_in(grid_shape, part.cells) for part in placements]
+        raise overlap(plan, array_plan, zip(parts, positions, strict=True)) from error
+    own = sum(part.array.chunks.size - len(part.array.chunks) for part in parts)
+    return ManifestArray(fill_for_missing(plan, array_plan, chunks.size - len(chunks), own), chunks)
 
 
-def _with_new_axes(chunks: ChunkManifest, ndim: int) -> ChunkManifest:
+def with_new_axes(chunks: ChunkManifest, ndim: int) -> ChunkManifest:
     """The same chunks under leading axes of one cell."""
     new = ndim - len(chunks.grid_shape)
     return chunks.reshape_grid((*(1 for _ in range(new)), *chunks.grid_shape)) if new else chunks
 
 
-def _fill_for_missing(plan: Plan, array_plan: ArrayPlan, chunks: ChunkManifest) -> ArrayMeta:
-    """Cells that no input holds must read as missing, not as zeros."""
+def fill_for_missing(plan: Plan, array_plan: ArrayPlan, absent: int, own: int) -> ArrayMeta:
+    """Cells that no input holds must read as missing, not as zeros.
+
+    `absent` cells of the result have no chunk, `own` of which have none in the inputs that cover them.
+    """
     meta = array_plan.meta
-    absent = chunks.size - len(chunks)
-    own = sum(part.array.chunks.size - len(part.array.chunks) for part in array_plan.parts)
     if absent <= own or meta.fill_value is not None or "missing" in plan.recipe.waive:
         return meta
     if meta.dtype.kind == "f" and own == 0:
         return replace(meta, fill_value=meta.dtype.type(np.nan))
     names = [plan.inputs.name(part.index) for part in array_plan.parts[:3]]
     raise CombineError(
-        f"{array_plan.path}: {absent - own} of {chunks.size} chunks are in none of the inputs, and {meta.dtype.str} has"
+        f"{array_plan.path}: {absent - own} of {math.prod(meta.grid_shape)} chunks are in none of the inputs, and {meta.dtype.str} has"
         f" no fill value to say so: they would read as zeros. Give all inputs, or waive 'missing'",
         inputs=names,
     )
 
 
-def _overlap(plan: Plan, array_plan: ArrayPlan, placements: Sequence[Placement]) -> CombineError:
-    """Name two inputs that claim one cell, the value they share, and a coordinate that would tell them apart."""
+def overlap(plan: Plan, array_plan: ArrayPlan, claims: Iterable[tuple[Part, NDArray[Any]]]) -> CombineError:
+    """Name two inputs that claim one cell, the value they share, and a coordinate that would tell them apart.
+
+    `claims` are the positions in the grid of the result that each part takes.
+    """
     meta = array_plan.meta
     owner: dict[int, Part] = {}
-    for part, (chunks, cells) in zip(array_plan.parts, placements, strict=True):
-        for position in chunks.positions_in(meta.grid_shape, cells).tolist():
+    for part, positions in claims:
+        for position in positions.tolist():
             if position not in owner:
                 owner[position] = part
                 continue
@@ -129,7 +148,7 @@ def _advice(plan: Plan, first: int, second: int) -> str:
 # ---------------------------------------------------------------------- values that are read
 
 
-def _assemble(plan: Plan, array_plan: ArrayPlan, values: Sequence[NDArray[Any]]) -> ManifestArray:
+def assemble(plan: Plan, array_plan: ArrayPlan, values: Sequence[NDArray[Any]]) -> ManifestArray:
     """Put the values of all inputs together, times brought to the first one's units, and hold them inline."""
     meta = array_plan.meta
     if array_plan.units:
@@ -189,7 +208,7 @@ def _to_compare(recipe: Recipe, array_plan: ArrayPlan, array: ManifestArray) -> 
     return True
 
 
-def _check_identical(plan: Plan, read: Reader) -> None:
+def check_identical(plan: Plan, read: Reader) -> None:
     """What is taken from the first input must be the same in the others, bit for bit."""
     if "identical" in plan.recipe.waive:
         return
@@ -201,7 +220,7 @@ def _check_identical(plan: Plan, read: Reader) -> None:
         return
     paths = {array_plan.path: array_plan for array_plan, _, _ in differing}
     firsts = dict(zip(paths, read([p.parts[0].array for p in paths.values()]), strict=True))
-    for (array_plan, index, _), values in zip(differing, read([array for _, _, array in differing]), strict=True):
+    for (array_plan, index, _), values in zip(differing, _read_in_turns(differing, read), strict=True):
         expected = firsts[array_plan.path]
         if not np.array_equal(expected, values, equal_nan=expected.dtype.kind in "fc"):
             names = [plan.inputs.name(array_plan.parts[0].index), plan.inputs.name(index)]
@@ -210,3 +229,14 @@ def _check_identical(plan: Plan, read: Reader) -> None:
                 f" {names[0]}. Combine along its dimension, or waive 'identical' to use the first one's",
                 inputs=names,
             )
+
+
+def _read_in_turns(wanted: Sequence[tuple[ArrayPlan, int, ManifestArray]], read: Reader) -> Iterator[NDArray[Any]]:
+    """The values of arrays, so many at a time that together they are no burden."""
+    some: list[ManifestArray] = []
+    for _, _, array in wanted:
+        some.append(array)
+        if array.meta.nbytes * len(some) >= _AT_ONCE:
+            yield from read(some)
+            some = []
+    yield from read(some) if some else ()
