@@ -101,7 +101,8 @@ def fill_for_missing(plan: Plan, array_plan: ArrayPlan, absent: int, own: int) -
         return replace(meta, fill_value=meta.dtype.type(np.nan))
     names = [plan.inputs.name(part.index) for part in array_plan.parts[:3]]
     raise CombineError(
-        f"{array_plan.path}: {absent - own} of {math.prod(meta.grid_shape)} chunks are in none of the inputs, and {meta.dtype.str} has"
+        f"{array_plan.path}: {absent - own} of {math.prod(meta.grid_shape)} chunks are in none of the inputs, and"
+        f" {meta.dtype.str} has"
         f" no fill value to say so: they would read as zeros. Give all inputs, or waive 'missing'",
         inputs=names,
     )

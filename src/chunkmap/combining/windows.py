@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,17 @@ from chunkmap.combining.placing import (
 )
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.selectors import Reader
-from chunkmap.model import ArrayInPieces, ArrayMeta, ChunkManifest, ManifestArray, Piece, Placement, in_one_piece, place
+from chunkmap.model import (
+    ArrayInPieces,
+    ArrayMeta,
+    ChunkManifest,
+    DeferredArray,
+    ManifestArray,
+    Piece,
+    Placement,
+    in_one_piece,
+    place,
+)
 from chunkmap.model.grid import index_dtype
 
 __all__ = ["Count", "Tally", "Window", "carry_out_in_pieces", "stays", "touched", "whole_arrays", "windows"]
@@ -55,6 +66,16 @@ class Window:
         chunks = place((len(self.cells),), placements, last_wins=self.last_wins)
         return chunks, Count(sum(len(part.chunks) for part in placements), len(chunks))
 
+    def trimmed(self) -> Window:
+        """The same, with only those chunks of each part that may go here: what is sent to a worker."""
+        parts = tuple(
+            part
+            if isinstance(part.array, DeferredArray)
+            else replace(part, array=part.array.trimmed(*_own_range(part, self.grid_shape, self.cells)))
+            for part in self.parts
+        )
+        return replace(self, parts=parts)
+
     def claims(self) -> Iterator[tuple[Part, NDArray[np.int64]]]:
         """The positions in the whole grid that each part takes."""
         for part in self.parts:
@@ -80,7 +101,7 @@ class Tally:
     plan: Plan
     array_plan: ArrayPlan
     own: int = 0
-    """Cells of inputs in which no chunk is, beyond those that are counted here."""
+    """What is to be added to the number of cells of inputs in which no chunk is: some may be known from before."""
     counts: list[Count] = field(default_factory=list)
 
     def missing(self) -> tuple[int, int]:
@@ -165,7 +186,7 @@ def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     [(1, 3), (5, 6)]
     """
     breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
-    for low, high in zip(breaks[:-1], breaks[1:], strict=True):
+    for low, high in pairwise(breaks):
         if low < high:
             yield numbers[low], numbers[high - 1] + 1
 
@@ -234,5 +255,3 @@ def touched(parts: Sequence[Part], grid_shape: tuple[int, ...], multiple: int) -
 def stays(part: Part, grid_shape: tuple[int, ...]) -> bool:
     """Whether the chunks of a part keep their positions in the larger grid."""
     return _start_if_contiguous(part, grid_shape) == 0
-
-

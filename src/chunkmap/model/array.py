@@ -28,11 +28,19 @@ class ManifestArray:
 
     def with_meta(self, **changes: Any) -> ManifestArray:
         """The same chunks under metadata with some entries changed."""
-        return replace(self, meta=replace(self.meta, **changes))
+        return self.under(replace(self.meta, **changes))
+
+    def under(self, meta: ArrayMeta) -> ManifestArray:
+        """The same chunks under other metadata of the same shape."""
+        return replace(self, meta=meta)
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """The chunks that stand in cells `start` to `stop` of the grid, C order, in a grid of the same shape."""
         return self.chunks.between(start, stop)
+
+    def trimmed(self, start: int, stop: int) -> ManifestArray:
+        """The same array, all other chunks of which are forgotten."""
+        return ManifestArray(self.meta, self.between(start, stop).compact())
 
     @property
     def most_chunks(self) -> int:
@@ -63,10 +71,10 @@ class DeferredArray(ManifestArray):
     _elsewhere: ChunksElsewhere
     _kept: ChunkManifest | None
 
-    def __init__(self, meta: ArrayMeta, elsewhere: ChunksElsewhere) -> None:
+    def __init__(self, meta: ArrayMeta, chunks: ChunksElsewhere) -> None:
         object.__setattr__(self, "meta", meta)
-        object.__setattr__(self, "_elsewhere", elsewhere)
-        object.__setattr__(self, "_kept", None)
+        object.__setattr__(self, "_elsewhere", chunks)
+        object.__setattr__(self, "_kept", chunks if isinstance(chunks, ChunkManifest) else None)
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.meta, self._elsewhere)
@@ -92,9 +100,11 @@ class DeferredArray(ManifestArray):
             object.__setattr__(self, "_kept", chunks)
         return chunks
 
-    def with_meta(self, **changes: Any) -> Self:
-        """The same chunks under metadata with some entries changed, none of which is the shape."""
-        return type(self)(replace(self.meta, **changes), self._elsewhere)
+    def under(self, meta: ArrayMeta) -> Self:
+        """The same chunks under other metadata of the same shape."""
+        array = type(self)(meta, self._elsewhere)
+        object.__setattr__(array, "_kept", self._kept)
+        return array
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Some chunks, fetched."""

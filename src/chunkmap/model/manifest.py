@@ -299,6 +299,11 @@ class ChunkManifest:
         index = np.arange(rows.start, rows.stop, dtype=dtype) if self.index is None else self.index[rows]
         return ChunkManifest(self.grid_shape, self.sources, *columns, index)
 
+    @property
+    def most_chunks(self) -> int:
+        """The number of chunks, under the name that manifests at rest have for it."""
+        return len(self)
+
     def select(self, start: Sequence[int], stop: Sequence[int]) -> ChunkManifest:
         """The block of the grid between two cells (half-open), as a grid of its own.
 

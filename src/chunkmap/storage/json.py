@@ -10,8 +10,9 @@ import gzip
 import io
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import chain
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 import numpy as np
 import orjson
@@ -20,13 +21,21 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
-from chunkmap.model import WHOLE_FILE, ArrayInPieces, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.model import (
+    WHOLE_FILE,
+    ArrayInPieces,
+    ArrayMeta,
+    ChunkManifest,
+    DeferredArray,
+    ManifestArray,
+    ReferenceSet,
+)
 from chunkmap.model.dictionary import collector_at_rest, documents, encode_inline, json_text
 from chunkmap.storage.names import check_names
 from chunkmap.storage.place import Place
 from chunkmap.storage.text import parse_json
 
-__all__ = ["COMPRESSIONS", "read_json", "write_json", "write_json_in_pieces"]
+__all__ = ["COMPRESSIONS", "deferred_json", "read_json", "write_json", "write_json_in_pieces"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -201,6 +210,45 @@ def read_json(place: Place) -> ReferenceSet:
         raise StorageError(f"{place.url}: {error}") from error
     except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
         raise StorageError(f"{place.url}: expected a reference set as JSON, it cannot be read: {error}") from error
+
+
+def deferred_json(
+    place: Place, metas: Mapping[str, ArrayMeta], groups: Mapping[str, Mapping[str, Any]]
+) -> ReferenceSet:
+    """A set that was just written, whose file is read when chunks are asked for, once."""
+    file = _JsonFile(place)
+    arrays = {path: DeferredArray(meta, _JsonChunks(file, path)) for path, meta in metas.items()}
+    return ReferenceSet(arrays, groups, name=place.url)
+
+
+class _JsonFile:
+    """A file that is read when it is first needed."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.place,)
+
+    @cached_property
+    def refs(self) -> ReferenceSet:
+        return read_json(self.place)
+
+
+class _JsonChunks(NamedTuple):
+    """The chunks of one array in a file."""
+
+    file: _JsonFile
+    path: str
+
+    @property
+    def most_chunks(self) -> int:
+        """How many there are."""
+        return len(self.file.refs.arrays[self.path].chunks)
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Those in cells `start` to `stop`."""
+        return self.file.refs.arrays[self.path].between(start, stop)
 
 
 def _read_text(text: bytes, url: str) -> ReferenceSet:

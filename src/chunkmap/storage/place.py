@@ -49,6 +49,8 @@ class Place:
     """The path as the filesystem has it, without a slash at its end."""
     fs: AbstractFileSystem = field(repr=False)
     """The filesystem."""
+    options: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What the filesystem was made with."""
 
     @property
     def is_local(self) -> bool:
@@ -58,13 +60,13 @@ class Place:
 
     def is_directory(self) -> bool:
         """Whether there is a directory; a directory of an object store is there when anything is in it."""
-        return bool(self._ask(lambda: self.fs.isdir(self.path)))
+        return bool(self.ask(lambda: self.fs.isdir(self.path)))
 
     def read(self, name: str = "") -> bytes | None:
         """All bytes of the file, or of a file in the directory; None when there is no such file."""
         path = f"{self.path}/{name}" if name else self.path
         try:
-            data: bytes = self._ask(lambda: self.fs.cat_file(path))
+            data: bytes = self.ask(lambda: self.fs.cat_file(path))
         except FileNotFoundError:
             return None
         return data
@@ -84,7 +86,7 @@ class Place:
     def head(self, length: int) -> bytes:
         """The first bytes of the file. Raises SourceError when there is no such file."""
         try:
-            data: bytes = self._ask(lambda: self.fs.cat_file(self.path, start=0, end=length))
+            data: bytes = self.ask(lambda: self.fs.cat_file(self.path, start=0, end=length))
         except FileNotFoundError as error:
             raise SourceError("there is no such file", url=self.url) from error
         return data
@@ -96,7 +98,7 @@ class Place:
                 with Path(self.path).open("rb") as file:
                     file.seek(start)
                     return file.read(stop - start)
-            data: bytes = self._ask(lambda: self.fs.cat_file(self.path, start=start, end=stop))
+            data: bytes = self.ask(lambda: self.fs.cat_file(self.path, start=start, end=stop))
         except FileNotFoundError:
             return None
         return data
@@ -108,7 +110,7 @@ class Place:
             return
         for some in _batches(names):
             paths = [f"{self.path}/{name}" for name in some]
-            found = self._ask(lambda paths=paths: self.fs.cat(paths, on_error="return"))
+            found = self.ask(lambda paths=paths: self.fs.cat(paths, on_error="return"))
             for path in paths:
                 data = found[path]
                 if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
@@ -118,7 +120,7 @@ class Place:
     def names(self, directory: str) -> set[str]:
         """The names of what is in a directory below; nothing when it is not there."""
         try:
-            found = self._ask(lambda: self.fs.ls(f"{self.path}/{directory}", detail=False))
+            found = self.ask(lambda: self.fs.ls(f"{self.path}/{directory}", detail=False))
         except FileNotFoundError:
             return set()
         return {str(path).rstrip("/").rpartition("/")[2] for path in found}
@@ -126,7 +128,7 @@ class Place:
     def publish_file(self, pieces: Iterable[bytes | memoryview]) -> None:
         """Write one file."""
         if not self.is_local:
-            self._ask(lambda: self.fs.pipe_file(self.path, b"".join(pieces)))
+            self.ask(lambda: self.fs.pipe_file(self.path, b"".join(pieces)))
             return
         target = Path(self.path)
         with _beside(target) as temporary:
@@ -176,7 +178,8 @@ class Place:
             return False
         return bool(self.fs.exists(f"{self.path}/{last}")) or not self.fs.ls(self.path, detail=False)
 
-    def _ask(self, call: Any) -> Any:
+    def ask(self, call: Any) -> Any:
+        """Make a call to the filesystem; what it raises becomes a SourceError that names the place."""
         try:
             return call()
         except (FileNotFoundError, ChunkmapError):
@@ -244,7 +247,7 @@ class _StageThere:
     def _flush(self) -> None:
         puts, self.puts = self.puts, {}
         if puts:
-            self.final._ask(lambda: self.final.fs.pipe(puts))
+            self.final.ask(lambda: self.final.fs.pipe(puts))
 
     def file(self, name: str) -> Place:
         if not self.keeping and self.last in self.old:
@@ -260,14 +263,14 @@ class _StageThere:
         fs, root = self.final.fs, self.final.path
         self._flush()
         for name, elsewhere in self.waiting.items():
-            self.final._ask(lambda name=name, elsewhere=elsewhere: fs.copy(f"{root}/{elsewhere}", f"{root}/{name}"))
+            self.final.ask(lambda name=name, elsewhere=elsewhere: fs.copy(f"{root}/{elsewhere}", f"{root}/{name}"))
         if self.keeping:
-            self.final._ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}))
+            self.final.ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}))
         stale = (self.old - self.written - self.keeping - {self.last}) | set(self.waiting.values())
         if stale:
             fs.rm(sorted(f"{root}/{name}" for name in stale))
         if not self.keeping:
-            self.final._ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}))
+            self.final.ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}))
 
 
 def find_place(url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Place:
@@ -277,7 +280,7 @@ def find_place(url: str | os.PathLike[str], storage_options: Mapping[str, Any] |
         fs, path = fsspec.core.url_to_fs(name, **(storage_options or {}))
     except (ValueError, ImportError) as error:
         raise SourceError(f"cannot be opened: {error}", url=name) from error
-    return Place(name, path.rstrip("/"), fs)
+    return Place(name, path.rstrip("/"), fs, storage_options)
 
 
 def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -53,6 +53,11 @@ class ParquetReferences:
         self._lock = threading.Lock()
         self._loading: dict[tuple[str, int], threading.Lock] = {}
 
+    @classmethod
+    def at(cls, place: Place) -> ParquetReferences:
+        """The set in a place that was found before."""
+        return cls(place.url, storage_options=place.options)
+
     def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (self.url, self._options, self._cache_bytes)
 

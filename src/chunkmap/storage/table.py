@@ -3,7 +3,7 @@
 It is what a run keeps of every file that it has scanned: written once, read by stretches. It is no format of exchange,
 and only the version of chunkmap that wrote a file reads it.
 
-    b"chunkmap table\\n"    16 bytes with the version of the layout
+    MAGIC                  16 bytes with the version of the layout
     length, CRC-32         of the header, two little-endian uint64
     header                 JSON: Zarr documents, problems, targets, and where the columns of each array are
     columns                of each array: source uint32, offset uint64, length uint64, index; then the bytes held inline
@@ -54,7 +54,11 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
         described[path] = {
             "rows": len(chunks),
             "index": None if index is None else index.dtype.str,
-            "sources": [source if isinstance(source, str) else len(source) for source in chunks.sources[1:] if source is not None],
+            "sources": [
+                source if isinstance(source, str) else len(source)
+                for source in chunks.sources[1:]
+                if source is not None
+            ],
             "at": stop,
             "nbytes": len(data),
             "crc32": checksum(data),
