@@ -35,7 +35,7 @@ class Headers:
     are put into files of a directory, which the caller removes when all is done.
     """
 
-    def __init__(self, directory: str, held: int = _HELD) -> None:
+    def __init__(self, directory: str, held: int) -> None:
         self._directory, self._free = directory, held
         self._numbers = count()
         self._metas: dict[str, list[ArrayMeta]] = {}
@@ -76,10 +76,10 @@ class Headers:
 
 
 @contextmanager
-def headers_beside(out: Place, held: int = _HELD) -> Iterator[Headers]:
+def headers_beside(out: Place) -> Iterator[Headers]:
     """Headers whose tables are put aside beside the output, where the workers that write it can reach them."""
     parent = Path(out.path).parent if out.is_local else None
     if parent is not None:
         parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".chunkmap-", suffix=".tmp", dir=parent) as directory:
-        yield Headers(directory, held)
+        yield Headers(directory, _HELD)
