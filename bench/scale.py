@@ -60,7 +60,11 @@ def one(number, variables, chunks):
     random = np.random.default_rng(number)
     times = np.arange(number * chunks, (number + 1) * chunks, dtype="i8")
     time_meta = ArrayMeta(
-        shape=times.shape, chunk_shape=times.shape, dtype=times.dtype, dims=("time",), attrs={"units": "hours since 1950-01-01"}
+        shape=times.shape,
+        chunk_shape=times.shape,
+        dtype=times.dtype,
+        dims=("time",),
+        attrs={"units": "hours since 1950-01-01"},
     )
     arrays = {"time": ManifestArray(time_meta, ChunkManifest.single(times.tobytes(), 0, times.nbytes, 1))}
     meta = ArrayMeta(

@@ -6,6 +6,7 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     scan_many(urls)      many files, in parallel
     combine(sets, ...)   many sets -> one
     build(urls, out)     scan, combine and write in one go
+    append(out, urls)    more files onto a stored set
     load / write         ReferenceSet <-> JSON or Parquet
     open_dataset(path)   an xarray dataset through references
 
@@ -29,7 +30,7 @@ from chunkmap.errors import (
 
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
-    from chunkmap.execution import build, combine, scan_many
+    from chunkmap.execution import append, build, combine, scan_many
     from chunkmap.formats.scanning import scan
     from chunkmap.frontends.xarray_engine import open_dataset
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
@@ -51,6 +52,7 @@ __all__ = [
     "StorageError",
     "TruncatedFile",
     "Unsupported",
+    "append",
     "build",
     "combine",
     "load",
@@ -67,6 +69,7 @@ _HOMES: Final = {
     "Problem": "model",
     "ReferenceSet": "model",
     "ReferenceStore": "access.store",
+    "append": "execution",
     "build": "execution",
     "combine": "execution",
     "load": "storage",

@@ -10,7 +10,9 @@ from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, Ref
 def coordinate(name, values, **attrs):
     """A coordinate held inline."""
     values = np.asarray(values)
-    meta = ArrayMeta(shape=values.shape, chunk_shape=(max(len(values), 1),), dtype=values.dtype, dims=(name,), attrs=attrs)
+    meta = ArrayMeta(
+        shape=values.shape, chunk_shape=(max(len(values), 1),), dtype=values.dtype, dims=(name,), attrs=attrs
+    )
     return ManifestArray(meta, ChunkManifest.single(values.tobytes(), 0, values.nbytes, 1))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -190,11 +190,29 @@ def _compare(
         for difference in differences(first, array.meta, along):
             if difference.check == "chunks" and not request.recipe.same_chunks:
                 load = load or f"chunks are {difference.expected} and {difference.found}"
+            elif difference.check in _ENCODING and _was_read(request, found[0], units[0]):
+                load = load or "an earlier combine has read it"
             elif difference.check == "units" and load == "times are re-encoded":
                 continue
             elif not set(request.recipe.waive) & {difference.check, "attrs" if difference.check == "units" else ""}:
                 raise _refused(request, path, found[0][0], difference, along)
     return load, tuple(units) if load == "times are re-encoded" else ()
+
+
+_ENCODING: Final = frozenset({"codecs", "order", "dtype"})
+"""In what an array may differ from one that an earlier combine has read: it is read as well."""
+
+
+def _was_read(request: _Request, first: tuple[int, ManifestArray], units: object) -> bool:
+    """Whether an array is one that an earlier combine of the same recipe has read and holds inline."""
+    index, array = first
+    return (
+        index < request.inputs.combined
+        and not array.meta.codecs
+        and (array.meta.chunk_shape == array.meta.shape or is_time(units))
+        and array.meta.nbytes <= request.recipe.load_below
+        and bool(array.chunks.is_inline.all())
+    )
 
 
 def _units(refs: ReferenceSet, path: str, meta: ArrayMeta) -> str | None:

@@ -88,7 +88,7 @@ class Job:
             return replace(
                 deferred_json(self.place, metas, about.groups), problems=about.problems, targets=about.targets
             )
-        with self.place.replacing(METADATA, keeping=[] if kept is None else kept.names()) as stage:
+        with self.place.replacing(METADATA, keeping=None if kept is None else kept.names()) as stage:
             writer = ParquetWriter(stage, self.record_size)
             road = self._write_here if self.executor is None else self._write_on_workers
             tallies = road(plan, writer, finish, kept)
@@ -166,7 +166,7 @@ def _begin(tally: Tally, kept: Kept | None, origin: Origin) -> dict[int, Partiti
     present = sum(record.chunks for record in records.values())
     tally.counts.append(Count(present, present))
     old = [part for part in tally.array_plan.parts if part.index < tally.plan.inputs.combined]
-    if kept is not None and old:
+    if kept is not None and old and origin.inputs:
         unheld = math.prod(old[0].array.meta.grid_shape) - old[0].array.most_chunks
         tally.own = origin.own.get(path, 0) - unheld
     return records

@@ -26,7 +26,7 @@ from chunkmap.model.edits import inline
 from chunkmap.storage import load, write
 from chunkmap.storage.place import find_place
 
-__all__ = ["Step", "build", "combine", "scan_files", "scan_many"]
+__all__ = ["RECIPE", "Step", "build", "combine", "make_recipe", "scan_files", "scan_many"]
 
 Step = Callable[[ReferenceSet], ReferenceSet]
 """Something done to a set before or after combining."""
@@ -160,7 +160,7 @@ def combine(
 
     Raises CombineError naming the inputs that do not fit; nothing is combined then.
     """
-    recipe = _recipe(
+    recipe = make_recipe(
         concat_dims=concat_dims,
         coo_map=coo_map,
         identical_dims=identical_dims,
@@ -197,10 +197,11 @@ def _in_memory(
     return combined if postprocess is None else postprocess(combined)
 
 
-_RECIPE: Final = ("concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive", "load_below")
+RECIPE: Final = ("concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive", "load_below")
+"""The arguments that say how to combine."""
 
 
-def _recipe(
+def make_recipe(
     *,
     concat_dims: str | Sequence[str] = (),
     coo_map: Mapping[str, Selector] | None = None,
@@ -209,6 +210,7 @@ def _recipe(
     waive: Collection[str] = (),
     load_below: int = 1_000_000,
 ) -> Recipe:
+    """How to combine, as the arguments of `combine` say it."""
     return Recipe(
         concat_dims=[concat_dims] if isinstance(concat_dims, str) else list(concat_dims),
         coo_map=coo_map or {},
@@ -249,11 +251,11 @@ def build(
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`.
     """
-    recipe = {name: how.pop(name) for name in _RECIPE if name in how}
+    recipe = {name: how.pop(name) for name in RECIPE if name in how}
     postprocess, threshold = how.pop("postprocess", None), how.pop("inline_threshold", 0)
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.pop("remote_protocol", None))
     if how:
-        raise TypeError(f"build() does not know {sorted(how)}; how to combine is said by {sorted(_RECIPE)}")
+        raise TypeError(f"build() does not know {sorted(how)}; how to combine is said by {sorted(RECIPE)}")
     scanning = partial(
         scan_files,
         urls,
@@ -266,7 +268,7 @@ def build(
     )
     if postprocess is not None:
         combined = _in_memory(
-            scanning(keep=preprocess), _recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
+            scanning(keep=preprocess), make_recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
         )
         write(combined, out, storage_options=output_options, record_size=record_size)
         return combined
@@ -274,7 +276,7 @@ def build(
     job = Job(
         place=place,
         origin=Origin(
-            recipe=_recipe(**recipe),
+            recipe=make_recipe(**recipe),
             inputs=0,
             inline_threshold=threshold,
             scan_options=scan_options or {},

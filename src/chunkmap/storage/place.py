@@ -139,11 +139,12 @@ class Place:
             temporary.replace(target)
 
     @contextmanager
-    def replacing(self, last: str, *, keeping: Collection[str] = ()) -> Iterator[Stage]:
+    def replacing(self, last: str, *, keeping: Collection[str] | None = None) -> Iterator[Stage]:
         """A directory in the making, which takes the place of the one that is there when the block ends well.
 
         `last` is the file that makes it a set. Files named in `keeping` are taken over from the old one: as further
-        names of the same files where the filesystem has such, so that nothing is copied.
+        names of the same files where the filesystem has such, so that nothing is copied; when it is not None, the old
+        set is read while the new one is made, and stays whole until the end.
 
         Raises StorageError rather than replace what is not a set.
         """
@@ -153,7 +154,7 @@ class Place:
                 " Write to another name, or remove it first"
             )
         if not self.is_local:
-            stage = _StageThere(self, last, frozenset(keeping))
+            stage = _StageThere(self, last, None if keeping is None else frozenset(keeping))
             yield stage
             stage.finish()
             return
@@ -161,7 +162,7 @@ class Place:
         with _beside(target) as temporary:
             temporary.mkdir()
             here = _StageHere(self, replace(self, path=str(temporary)))
-            here.keep(keeping)
+            here.keep(keeping or ())
             yield here
             _swap(temporary, target)
 
@@ -228,7 +229,7 @@ class _StageThere:
     Where files are kept, the old set stays whole until then: files that replace old ones wait under another name.
     """
 
-    def __init__(self, final: Place, last: str, keeping: frozenset[str]) -> None:
+    def __init__(self, final: Place, last: str, keeping: frozenset[str] | None) -> None:
         self.final, self.last, self.keeping = final, last, keeping
         prefix = f"{final.path}/"
         found = final.fs.find(final.path) if final.fs.exists(final.path) else []
@@ -250,11 +251,11 @@ class _StageThere:
             self.final.ask(lambda: self.final.fs.pipe(puts))
 
     def file(self, name: str) -> Place:
-        if not self.keeping and self.last in self.old:
+        if self.keeping is None and self.last in self.old:
             self.final.fs.rm_file(f"{self.final.path}/{self.last}")
             self.old.discard(self.last)
         self.written.add(name)
-        if self.keeping and name in self.old:
+        if self.keeping is not None and name in self.old:
             self.waiting[name] = f"{_WAITING}/{name}"
         return self.final.file(self.waiting.get(name, name))
 
@@ -264,12 +265,12 @@ class _StageThere:
         self._flush()
         for name, elsewhere in self.waiting.items():
             self.final.ask(lambda name=name, elsewhere=elsewhere: fs.copy(f"{root}/{elsewhere}", f"{root}/{name}"))
-        if self.keeping:
+        if self.keeping is not None:
             self.final.ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}))
-        stale = (self.old - self.written - self.keeping - {self.last}) | set(self.waiting.values())
+        stale = (self.old - self.written - (self.keeping or frozenset()) - {self.last}) | set(self.waiting.values())
         if stale:
             fs.rm(sorted(f"{root}/{name}" for name in stale))
-        if not self.keeping:
+        if self.keeping is None:
             self.final.ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}))
 
 

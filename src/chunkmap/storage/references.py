@@ -45,9 +45,9 @@ class ParquetReferences:
     ) -> None:
         self.url = os.fspath(url)
         self._options, self._cache_bytes = storage_options, cache_bytes
-        self._place = find_place(self.url, storage_options)
-        self._arrays, self.groups, self.record_size = _read_metadata(self._place)
-        self._sidecar = _read_sidecar(self._place)
+        self.place = find_place(self.url, storage_options)
+        self._arrays, self.groups, self.record_size = _read_metadata(self.place)
+        self._sidecar = _read_sidecar(self.place)
         self._stored = {path: self._of_array(path, array.chunks.grid_shape) for path, array in self._arrays.items()}
         self._kept: OrderedDict[tuple[str, int], ChunkManifest] = OrderedDict()
         self._lock = threading.Lock()
@@ -75,7 +75,7 @@ class ParquetReferences:
         if self._sidecar is None or self._sidecar.targets is None:
             return {}
         where = f"{self.url}/{TARGETS}"
-        return decode_targets(self._sidecar.targets.check(self._place.read(TARGETS), where), where)
+        return decode_targets(self._sidecar.targets.check(self.place.read(TARGETS), where), where)
 
     def documents(self) -> dict[str, Mapping[str, Any]]:
         """The Zarr v2 documents of the set, by key."""
@@ -105,7 +105,7 @@ class ParquetReferences:
                     return self._kept[key]
             name = partition_name(path, number)
             stored = self._stored[path]
-            chunks = stored.decode(number, self._place.read(name) if stored.expected(number) else None)
+            chunks = stored.decode(number, self.place.read(name) if stored.expected(number) else None)
             with self._lock:
                 self._keep(key, chunks)
                 self._loading.pop(key, None)
@@ -137,7 +137,7 @@ class ParquetReferences:
 
     def _of_array(self, path: str, grid_shape: tuple[int, ...]) -> PartitionedChunks:
         records = None if self._sidecar is None else self._sidecar.partitions.get(path, {})
-        return PartitionedChunks(self._place, path, grid_shape, self.record_size, records)
+        return PartitionedChunks(self.place, path, grid_shape, self.record_size, records)
 
     def _keep(self, key: tuple[str, int], chunks: ChunkManifest) -> None:
         """Keep a partition, and let go of those not used for longest."""
