@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -73,7 +74,7 @@ def _output_option(command: Command) -> Command:
     return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst or x.parq.")(command)
 
 
-def _combine_options(command: Command) -> Command:
+def _combine_options(command: Command, *, required: bool = True) -> Command:
     for option in (
         click.option(
             "--identical", multiple=True, metavar="NAME", help="A variable that is the same in all; taken once."
@@ -86,7 +87,9 @@ def _combine_options(command: Command) -> Command:
             metavar="DIM=SELECTOR",
             help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
         ),
-        click.option("--concat", required=True, multiple=True, metavar="DIM", help="A dimension to concatenate along."),
+        click.option(
+            "--concat", required=required, multiple=True, metavar="DIM", help="A dimension to concatenate along."
+        ),
     ):
         command = option(command)
     return command
@@ -110,6 +113,10 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield pool
 
+
+_cache_option = click.option(
+    "--cache", metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
+)
 
 _workers_option = click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
@@ -200,6 +207,7 @@ def combine(
 @_output_option
 @_combine_options
 @_workers_option
+@_cache_option
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
 @_scan_options
 @_storage_option
@@ -211,6 +219,7 @@ def build(
     coords: dict[str, Any],
     identical: tuple[str, ...],
     workers: int,
+    cache: str | None,
     record_size: int | None,
     inline_threshold: int | None,
     file_format: str | None,
@@ -234,9 +243,57 @@ def build(
             storage_options=storage_options,
             on_error=_on_error(skip=skip_errors),
             scan_options=_given(format=file_format, inline_threshold=inline_threshold),
+            cache=cache,
             **_given(record_size=record_size),
         )
-    note(f"{out}: {len(names):,} files, {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
+    note(f"{out}: {len(names):,} files, {_size(refs)}")
+    warn_of_problems(refs.problems)
+
+
+@chunkmap.command()
+@click.argument("out", metavar="OUT")
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@partial(_combine_options, required=False)
+@_workers_option
+@_cache_option
+@click.option("--overwrite", is_flag=True, help="Let the new files win where OUT holds the same.")
+@_scan_options
+@_storage_option
+def append(
+    *,
+    out: str,
+    urls: tuple[str, ...],
+    concat: tuple[str, ...],
+    coords: dict[str, Any],
+    identical: tuple[str, ...],
+    workers: int,
+    cache: str | None,
+    overwrite: bool,
+    inline_threshold: int | None,
+    file_format: str | None,
+    skip_errors: bool,
+    storage_options: Mapping[str, Any] | None,
+) -> None:
+    """Scan more files and add them to the set OUT.
+
+    A Parquet set that was built by chunkmap remembers how; of other sets, say it again with --concat and its like. Only
+    the partitions that change are written.
+    """
+    names = expand(urls, storage_options=storage_options)
+    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+        refs = library.append(
+            out,
+            names,
+            executor=executor,
+            progress=progress,
+            storage_options=storage_options,
+            on_error=_on_error(skip=skip_errors),
+            scan_options=_given(format=file_format, inline_threshold=inline_threshold),
+            cache=cache,
+            overwrite=overwrite,
+            **_given(concat_dims=list(concat) or None, coo_map=coords or None, identical_dims=list(identical) or None),
+        )
+    note(f"{out}: {len(names):,} more files, {_size(refs)}")
     warn_of_problems(refs.problems)
 
 
@@ -267,6 +324,11 @@ def inspect(*, stored: str) -> None:
 
 
 # ---------------------------------------------------------------- where results go
+
+
+def _size(refs: ReferenceSet) -> str:
+    """How large a set is, without reading the partitions of one that is at rest."""
+    return f"{len(refs.arrays)} arrays, {sum(array.most_chunks for array in refs.arrays.values()):,} chunks"
 
 
 def _targets(names: list[str], out: str | None) -> dict[str | None, str | None]:
