@@ -26,7 +26,6 @@ __all__ = [
     "fill_for_missing",
     "inline_array",
     "overlap",
-    "with_new_axes",
 ]
 
 _AT_ONCE: Final = 32_000_000
@@ -73,7 +72,7 @@ def inline_array(values: NDArray[Any], dims: tuple[str, ...], attrs: dict[str, A
 def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     meta, parts = array_plan.meta, array_plan.parts
     grid_shape = meta.grid_shape
-    placements = [Placement(with_new_axes(part.array.chunks, len(grid_shape)), part.cells) for part in parts]
+    placements = [Placement(part.array.chunks, part.cells) for part in parts]
     try:
         chunks = place(grid_shape, placements, last_wins="overlap" in plan.recipe.waive)
     except ValueError as error:
@@ -81,12 +80,6 @@ def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
         raise overlap(plan, array_plan, zip(parts, positions, strict=True)) from error
     own = sum(part.array.chunks.size - len(part.array.chunks) for part in parts)
     return ManifestArray(fill_for_missing(plan, array_plan, chunks.size - len(chunks), own), chunks)
-
-
-def with_new_axes(chunks: ChunkManifest, ndim: int) -> ChunkManifest:
-    """The same chunks under leading axes of one cell."""
-    new = ndim - len(chunks.grid_shape)
-    return chunks.reshape_grid((*(1 for _ in range(new)), *chunks.grid_shape)) if new else chunks
 
 
 def fill_for_missing(plan: Plan, array_plan: ArrayPlan, absent: int, own: int) -> ArrayMeta:
@@ -199,13 +192,12 @@ def _positions(plan: Plan, part: Part, dim: str, length: int) -> NDArray[np.int6
 
 
 def _to_compare(recipe: Recipe, array_plan: ArrayPlan, array: ManifestArray) -> bool:
-    """Whether the values must be looked at: they are not the very same bytes, and are few, or at hand already."""
+    """Whether the values must be looked at: they are not the very same bytes, and are not taken on trust."""
     first = array_plan.parts[0].array
     if array.chunks == first.chunks and array.meta.dtype == first.meta.dtype:
         return False
     if {array_plan.path, array_plan.path.rpartition("/")[2]} & set(recipe.identical_dims):
-        at_hand = all(bool(chunks.is_inline.all()) for chunks in (array.chunks, first.chunks))
-        return at_hand or array.meta.nbytes <= recipe.compare_below
+        return array.meta.nbytes < recipe.compare_below
     return True
 
 

@@ -21,7 +21,6 @@ from chunkmap.combining.placing import (
     coordinate_array,
     fill_for_missing,
     overlap,
-    with_new_axes,
 )
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.selectors import Reader
@@ -84,7 +83,7 @@ class Window:
     def _moved(self, part: Part) -> ChunkManifest:
         """The chunks of a part that go here, counted from the first cell."""
         start, stop = _own_range(part, self.grid_shape, self.cells)
-        chunks = with_new_axes(part.array.between(start, stop), len(self.grid_shape))
+        chunks = part.array.between(start, stop)
         position = chunks.positions_in(self.grid_shape, part.cells).astype(np.int64)
         source, offset, length = chunks.source, chunks.offset, chunks.length
         inside = (position >= self.cells.start) & (position < self.cells.stop)
@@ -194,14 +193,9 @@ def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 # ---------------------------------------------------------------------- where a part lies
 
 
-def _own_grid(part: Part, ndim: int) -> tuple[int, ...]:
-    own = part.array.meta.grid_shape
-    return (*(1 for _ in range(ndim - len(own))), *own)
-
-
 def _start_if_contiguous(part: Part, grid_shape: tuple[int, ...]) -> int | None:
     """The position of the first cell of a part whose cells are neighbours in C order of the result."""
-    own = _own_grid(part, len(grid_shape))
+    own = part.array.meta.grid_shape
     axis = next((axis for axis, n in enumerate(own) if n != 1), len(own))
     if own[axis + 1 :] != grid_shape[axis + 1 :]:
         return None
@@ -216,7 +210,7 @@ def _start_if_contiguous(part: Part, grid_shape: tuple[int, ...]) -> int | None:
 def _bounds(part: Part, grid_shape: tuple[int, ...]) -> tuple[int, int]:
     """The first position in the result at which a chunk of a part may be, and the one after the last."""
     low = high = 0
-    for cell, own, n in zip(part.cells, _own_grid(part, len(grid_shape)), grid_shape, strict=True):
+    for cell, own, n in zip(part.cells, part.array.meta.grid_shape, grid_shape, strict=True):
         if not own:
             return 0, 0
         first, last = (cell, cell + own - 1) if isinstance(cell, int) else (int(cell.min()), int(cell.max()))
@@ -226,7 +220,7 @@ def _bounds(part: Part, grid_shape: tuple[int, ...]) -> tuple[int, int]:
 
 def _own_range(part: Part, grid_shape: tuple[int, ...], cells: range) -> tuple[int, int]:
     """Between which of its own cells the chunks of a part lie that go to `cells`; others may lie there too."""
-    own = _own_grid(part, len(grid_shape))
+    own = part.array.meta.grid_shape
     size = math.prod(own)
     start = _start_if_contiguous(part, grid_shape)
     if start is not None:

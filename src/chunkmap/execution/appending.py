@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
@@ -21,7 +21,7 @@ from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.streaming import Job, Kept
 from chunkmap.execution.verbs import RECIPE, Step, make_recipe, scan_files
-from chunkmap.model import ChunkManifest, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.model import ReferenceSet
 from chunkmap.storage import ParquetReferences, is_parquet, load
 from chunkmap.storage.partitioned import PartitionedChunks
 from chunkmap.storage.place import find_place
@@ -84,7 +84,6 @@ def append(
             options=scan_options,
             keep=headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)),
         )
-        new = [_with_axes_of(old, refs, recipe) for refs in new]
         plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or _counted(old, recipe)))
         after = replace(origin, inputs=origin.inputs + len(new), scan_options=scan_options)
         kind = "json" if stored is None else "parquet"
@@ -122,40 +121,6 @@ def _counted(old: ReferenceSet, recipe: Recipe) -> int:
     """The place that INDEX goes on from, when nothing is written down of how many inputs there were."""
     counted = [dim for dim, selector in recipe.selectors.items() if isinstance(selector, str) and selector == "INDEX"]
     return max((old.arrays[dim].meta.size for dim in counted if dim in old.arrays), default=0)
-
-
-def _with_axes_of(old: ReferenceSet, refs: ReferenceSet, recipe: Recipe) -> ReferenceSet:
-    """A new input whose arrays have the leading axes of length 1 that combining gave to those of the old set."""
-    arrays = dict(refs.arrays)
-    for path, array in refs.arrays.items():
-        known = old.arrays.get(path)
-        dims, own = known.meta.dims if known is not None else None, array.meta.dims or ()
-        if dims is None or len(dims) <= len(own):
-            continue
-        new = dims[: len(dims) - len(own)]
-        if dims[len(new) :] == own and set(new) <= set(recipe.dims):
-            ones = tuple(1 for _ in new)
-            meta = replace(
-                array.meta, shape=(*ones, *array.meta.shape), chunk_shape=(*ones, *array.meta.chunk_shape), dims=dims
-            )
-            arrays[path] = DeferredArray(meta, _InMoreAxes(array, meta.grid_shape))
-    return replace(refs, arrays=arrays)
-
-
-class _InMoreAxes(NamedTuple):
-    """The chunks of an array in a grid with further axes of one cell."""
-
-    array: ManifestArray
-    grid_shape: tuple[int, ...]
-
-    @property
-    def most_chunks(self) -> int:
-        """How many there are, or may be."""
-        return self.array.most_chunks
-
-    def between(self, start: int, stop: int) -> ChunkManifest:
-        """Those in cells `start` to `stop`."""
-        return self.array.between(start, stop).reshape_grid(self.grid_shape)
 
 
 def _old(

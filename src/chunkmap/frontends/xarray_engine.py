@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final
@@ -87,7 +88,14 @@ def open_store(
     """
     refs, shared = _references(refs_or_path, storage_options)
     options = storage_options if shared and remote_options is None else remote_options
-    return ReferenceStore(refs, Fetcher(storage_options=options, remote_protocol=remote_protocol))
+    store = ReferenceStore(refs, Fetcher(storage_options=options, remote_protocol=remote_protocol))
+    if store.left_out:
+        warnings.warn(
+            f"{store}: zarr does not know the types of {', '.join(store.left_out)}, which are left out;"
+            " read them with chunkmap.access.values.read_array",
+            stacklevel=2,
+        )
+    return store
 
 
 class ChunkmapBackend(BackendEntrypoint):

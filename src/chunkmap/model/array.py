@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.meta import ArrayMeta
@@ -33,6 +33,10 @@ class ManifestArray:
     def under(self, meta: ArrayMeta) -> ManifestArray:
         """The same chunks under other metadata of the same shape."""
         return replace(self, meta=meta)
+
+    def in_grid_of(self, meta: ArrayMeta) -> ManifestArray:
+        """The same chunks under metadata whose grid has axes of one cell more or less."""
+        return ManifestArray(meta, self.chunks.reshape_grid(meta.grid_shape))
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """The chunks that stand in cells `start` to `stop` of the grid, C order, in a grid of the same shape."""
@@ -106,6 +110,10 @@ class DeferredArray(ManifestArray):
         object.__setattr__(array, "_kept", self._kept)
         return array
 
+    def in_grid_of(self, meta: ArrayMeta) -> Self:
+        """The same chunks under metadata whose grid has axes of one cell more or less."""
+        return type(self)(meta, _InGrid(self._elsewhere if self._kept is None else self._kept, meta.grid_shape))
+
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Some chunks, fetched."""
         return self._elsewhere.between(start, stop) if self._kept is None else self._kept.between(start, stop)
@@ -114,3 +122,19 @@ class DeferredArray(ManifestArray):
     def most_chunks(self) -> int:
         """How many chunks there are, or at most may be."""
         return self._elsewhere.most_chunks
+
+
+class _InGrid(NamedTuple):
+    """Chunks elsewhere, in a grid of another number of axes."""
+
+    chunks: ChunksElsewhere
+    grid_shape: tuple[int, ...]
+
+    @property
+    def most_chunks(self) -> int:
+        """How many there are, or at most may be."""
+        return self.chunks.most_chunks
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Those in cells `start` to `stop`."""
+        return self.chunks.between(start, stop).reshape_grid(self.grid_shape)
