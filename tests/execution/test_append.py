@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sets import file, files_below
+from sets import coordinate, file, files_below
 
 import chunkmap
 from chunkmap.execution import streaming, verbs
+from chunkmap.model import ChunkManifest, ManifestArray
 
 
 @contextlib.contextmanager
@@ -171,3 +174,38 @@ def test_in_an_object_store(tmp_path):
         )
         assert found == expected
     fs.rm("/append", recursive=True)
+
+
+def with_forecast(number):
+    """A file with a second time, counted from another date in every file, and a time that is as it stands."""
+    refs = steps(number)
+    units = f"hours since 2000-01-{number + 1:02d}"
+    hours = np.arange(4, dtype="i4") + 24 * number
+    meta = replace(coordinate("time", hours, units=units).meta, chunk_shape=(2,), attrs={"units": units})
+    zipped = replace(meta, compressor={"id": "zlib", "level": 1})
+    pieces = [zlib.compress(hours[:2].tobytes(), 1), zlib.compress(hours[2:].tobytes(), 1)]
+    lengths = np.array(list(map(len, pieces)), np.uint64)
+    columns = (np.ones(2, np.uint32), np.array([0, lengths[0]], np.uint64), lengths)
+    chunks = ChunkManifest.from_columns((2,), np.arange(2), (None, b"".join(pieces)), columns)
+    arrays = {"forecast": ManifestArray(zipped, chunks), **refs.arrays}
+    return replace(refs, arrays={"time": arrays.pop("time"), **arrays})
+
+
+@pytest.mark.parametrize("executor", [None, "threads"])
+def test_times_that_are_brought_to_one_unit(tmp_path, executor):
+    """An array whose values were read and re-encoded is appended to as it would have been built, in its place."""
+    sets = {refs.name: refs for refs in map(with_forecast, range(4))}
+    urls = list(sets)
+    how = {"concat_dims": ["time"], "record_size": 7}
+    with scanned(sets):
+        chunkmap.write(chunkmap.combine(list(sets.values()), concat_dims="time"), tmp_path / "memory.json")
+        chunkmap.build(urls, tmp_path / "scratch.json", concat_dims="time")
+        chunkmap.build(urls, tmp_path / "scratch.parq", executor=executor, **how)
+        chunkmap.build(urls[:2], tmp_path / "grown.parq", executor=executor, **how)
+        chunkmap.append(tmp_path / "grown.parq", urls[2:], executor=executor)
+        chunkmap.write(chunkmap.load(tmp_path / "grown.parq"), tmp_path / "grown.json")
+
+    assert files_below(tmp_path / "grown.parq") == files_below(tmp_path / "scratch.parq")
+    texts = [(tmp_path / f"{name}.json").read_text() for name in ("memory", "scratch", "grown")]
+    assert texts[0] == texts[1] == texts[2]
+    assert chunkmap.load(tmp_path / "grown.parq").arrays["forecast"].chunks.is_inline.all()

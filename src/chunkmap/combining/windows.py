@@ -120,7 +120,11 @@ def whole_arrays(plan: Plan, read: Reader) -> Iterator[tuple[str, ManifestArray]
         yield dim, coordinate_array(plan, axis)
     for path, array_plan in plan.arrays.items():
         if array_plan.load is not None:
-            yield path, assemble(plan, array_plan, read([part.array for part in array_plan.parts]))
+            yield path, _loaded(plan, array_plan, read)
+
+
+def _loaded(plan: Plan, array_plan: ArrayPlan, read: Reader) -> ManifestArray:
+    return assemble(plan, array_plan, read([part.array for part in array_plan.parts]))
 
 
 def carry_out_in_pieces(
@@ -132,14 +136,16 @@ def carry_out_in_pieces(
     array, the partitions that are wanted, or None for all of them.
     """
     check_identical(plan, read)
-    for path, array in whole_arrays(plan, read):
-        yield in_one_piece(path, array), None
+    for dim, axis in plan.axes.items():
+        yield in_one_piece(dim, coordinate_array(plan, axis)), None
     for path, array_plan in plan.arrays.items():
-        if array_plan.load is None:
-            tally = Tally(plan, array_plan)
-            wanted = None if only is None else only(path)
-            pieces = _pieces(tally, windows(plan, array_plan, rows=rows, multiple=multiple, only=wanted))
-            yield ArrayInPieces(path, array_plan.meta.grid_shape, pieces, tally.meta), tally
+        if array_plan.load is not None:
+            yield in_one_piece(path, _loaded(plan, array_plan, read)), None
+            continue
+        tally = Tally(plan, array_plan)
+        wanted = None if only is None else only(path)
+        pieces = _pieces(tally, windows(plan, array_plan, rows=rows, multiple=multiple, only=wanted))
+        yield ArrayInPieces(path, array_plan.meta.grid_shape, pieces, tally.meta), tally
 
 
 def _pieces(tally: Tally, stretches: Iterator[Window]) -> Iterator[Piece]:

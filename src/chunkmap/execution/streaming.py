@@ -135,13 +135,15 @@ class Job:
         for tally, records in zip(tallies, found, strict=True):
             _check_written(writer.stage, tally.array_plan.path, records)
             writer.add(tally.array_plan.path, tally.meta(), records)
+        writer.sort([*plan.axes, *plan.arrays])
         return tallies
 
     def _task(self, tally: Tally, window: Window, finish: _Finish, stage: Stage) -> _Task:
         path = tally.array_plan.path
         numbers = range(window.cells.start // self.record_size, -(-window.cells.stop // self.record_size))
         files = {number: stage.file(partition_name(path, number)) for number in numbers}
-        inputs = [tally.plan.inputs[part.index] for part in window.parts]
+        plan = tally.plan  # a set that is at rest has no whole files of known size any more
+        inputs = [plan.inputs[part.index] for part in window.parts if part.index >= plan.inputs.combined]
         sizes = whole_files({url: target for refs in inputs for url, target in refs.targets.items()})
         return _Task(path, window.trimmed(), replace(finish, sizes=sizes), self.record_size, files)
 

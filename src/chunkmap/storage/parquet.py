@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any, Final
@@ -108,6 +108,12 @@ class ParquetWriter:
             cells = range(number * self.record_size, min((number + 1) * self.record_size, size))
             data = encode_partition(ChunkManifest.empty((len(cells),)), np.empty(0, np.bool_), slice(0, 0), cells)
             self.stage.put({partition_name(path, number): data})
+
+    def sort(self, paths: Iterable[str]) -> None:
+        """Have the arrays in another order."""
+        order = list(paths)
+        self.metas = {path: self.metas[path] for path in order}
+        self.records = {path: self.records[path] for path in order}
 
     def finish(self, about: About) -> None:
         """Write what makes the files a set."""
