@@ -50,7 +50,7 @@ def small_stretches(monkeypatch):
     monkeypatch.setattr(headers, "_HELD", 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     sets=series(),
     record_size=st.integers(1, 12),
@@ -89,7 +89,7 @@ def grids(draw):
     return draw(st.permutations(sets)), twice
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(grid=grids(), record_size=st.integers(1, 12), executor=st.sampled_from([None, "threads"]))
 def test_grids_with_holes(grid, record_size, executor):
     """Two dimensions at once, holes, and files given twice: whoever writes, the files are the same."""

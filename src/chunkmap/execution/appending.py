@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.windows import stays, touched
@@ -85,6 +88,7 @@ def append(
             keep=headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)),
         )
         plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or _counted(old, recipe)))
+        _refuse_other_order(plan, os.fspath(out))
         after = replace(origin, inputs=origin.inputs + len(new), scan_options=scan_options)
         kind = "json" if stored is None else "parquet"
         return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
@@ -121,6 +125,25 @@ def _counted(old: ReferenceSet, recipe: Recipe) -> int:
     """The place that INDEX goes on from, when nothing is written down of how many inputs there were."""
     counted = [dim for dim, selector in recipe.selectors.items() if isinstance(selector, str) and selector == "INDEX"]
     return max((old.arrays[dim].meta.size for dim in counted if dim in old.arrays), default=0)
+
+
+def _refuse_other_order(plan: Plan, where: str) -> None:
+    """A set in rising order does not tell in what order its files were given, which files in falling order would bring
+    back: appending would not give what building gives.
+    """
+    for dim, axis in plan.axes.items():
+        old = axis.values[axis.positions[0]]
+        if len(old) > 1 and _is_sorted(old) and not _is_sorted(axis.values):
+            raise CombineError(
+                f"{where}: {dim} is sorted in the set, but the new files do not all go in the same direction along it,"
+                " so it cannot be told where they stand. Build the set again from all files"
+            )
+
+
+def _is_sorted(values: NDArray[Any]) -> bool:
+    order = np.argsort(values, kind="stable")
+    steps = np.diff(order)
+    return bool((steps == 1).all() or (steps == -1).all())
 
 
 def _old(
