@@ -5,6 +5,8 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     scan(url)            one file -> ReferenceSet
     scan_many(urls)      many files, in parallel
     combine(sets, ...)   many sets -> one
+    diagnose(sets, ...)  what would not fit, without combining
+    merge(sets)          sets of different arrays -> one
     build(urls, out)     scan, combine and write in one go
     append(out, urls)    more files onto a stored set
     load / write         ReferenceSet <-> JSON or Parquet
@@ -30,7 +32,8 @@ from chunkmap.errors import (
 
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
-    from chunkmap.execution import append, build, combine, scan_many
+    from chunkmap.combining import Diagnosis
+    from chunkmap.execution import append, build, combine, diagnose, merge, scan_many
     from chunkmap.formats.scanning import scan
     from chunkmap.frontends.xarray_engine import open_dataset
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
@@ -43,6 +46,7 @@ __all__ = [
     "ChunkManifest",
     "ChunkmapError",
     "CombineError",
+    "Diagnosis",
     "FormatError",
     "ManifestArray",
     "Problem",
@@ -55,7 +59,9 @@ __all__ = [
     "append",
     "build",
     "combine",
+    "diagnose",
     "load",
+    "merge",
     "open_dataset",
     "scan",
     "scan_many",
@@ -65,6 +71,7 @@ __all__ = [
 _HOMES: Final = {
     "ArrayMeta": "model",
     "ChunkManifest": "model",
+    "Diagnosis": "combining",
     "ManifestArray": "model",
     "Problem": "model",
     "ReferenceSet": "model",
@@ -72,7 +79,9 @@ _HOMES: Final = {
     "append": "execution",
     "build": "execution",
     "combine": "execution",
+    "diagnose": "execution",
     "load": "storage",
+    "merge": "execution",
     "open_dataset": "frontends.xarray_engine",
     "scan": "formats.scanning",
     "scan_many": "execution",

@@ -9,8 +9,10 @@ import chunkmap
 
 VERBS = {
     "scan": ["storage_options", "format", "options"],
-    "scan_many": ["executor", "progress", "storage_options", "on_error", "cache", "options"],
-    "combine": ["out", "concat_dims", "coo_map", "identical_dims", "coo_dtypes"],
+    "scan_many": ["executor", "progress", "storage_options", "on_error", "options"],
+    "combine": ["concat_dims", "coo_map", "identical_dims", "coo_dtypes"],
+    "diagnose": ["concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive", "split", "eras"],
+    "merge": ["compare_below", "storage_options"],
     "build": ["executor", "progress", "storage_options", "record_size", "scan_options", "how"],
     "append": ["executor", "progress", "storage_options", "cache", "overwrite", "how"],
     "load": ["storage_options"],

@@ -13,17 +13,11 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from chunkmap.combining.placing import (
-    assemble,
-    check_identical,
-    coordinate_array,
-    fill_for_missing,
-    overlap,
-)
+from chunkmap.combining.placing import assemble, coordinate_array
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.selectors import Reader
+from chunkmap.errors import CombineError
 from chunkmap.model import (
     ArrayInPieces,
     ArrayMeta,
@@ -37,7 +31,7 @@ from chunkmap.model import (
 )
 from chunkmap.model.grid import index_dtype
 
-__all__ = ["Count", "Tally", "Window", "carry_out_in_pieces", "stays", "touched", "whole_arrays", "windows"]
+__all__ = ["Count", "Tally", "Window", "carry_out_in_pieces", "refused", "stays", "touched", "whole_arrays", "windows"]
 
 
 class Count(NamedTuple):
@@ -75,11 +69,6 @@ class Window:
         )
         return replace(self, parts=parts)
 
-    def claims(self) -> Iterator[tuple[Part, NDArray[np.int64]]]:
-        """The positions in the whole grid that each part takes."""
-        for part in self.parts:
-            yield part, self._moved(part).positions().astype(np.int64) + self.cells.start
-
     def _moved(self, part: Part) -> ChunkManifest:
         """The chunks of a part that go here, counted from the first cell."""
         start, stop = _own_range(part, self.grid_shape, self.cells)
@@ -110,8 +99,27 @@ class Tally:
         return absent, covered - sum(count.claimed for count in self.counts) + self.own
 
     def meta(self) -> ArrayMeta:
-        """What the array is. Raises CombineError where cells that no input holds would read as zeros."""
-        return fill_for_missing(self.plan, self.array_plan, *self.missing())
+        """What the array is: as planned, and where more is appended, with a value for cells that no input ever had.
+
+        Raises CombineError where such cells cannot be told from those that an input leaves out.
+        """
+        meta, recipe = self.array_plan.meta, self.plan.recipe
+        if not self.plan.inputs.combined or meta.fill_value is not None or "missing" in recipe.waive:
+            return meta
+        absent, own = self.missing()
+        if absent <= own:
+            return meta
+        if meta.dtype.kind == "f" and not own:
+            return replace(meta, fill_value=meta.dtype.type(np.nan))
+        raise CombineError(
+            f"{self.array_plan.path}: {absent - own:,} chunks are in none of the inputs, and {meta.dtype.str} has no"
+            " fill value to say so: they would read as zeros. Give all inputs, or waive 'missing'"
+        )
+
+
+def refused(array_plan: ArrayPlan, error: ValueError) -> CombineError:
+    """What could not be placed: parts claim one cell, which the plan did not see."""
+    return CombineError(f"{array_plan.path}: {error}")
 
 
 def whole_arrays(plan: Plan, read: Reader) -> Iterator[tuple[str, ManifestArray]]:
@@ -135,7 +143,6 @@ def carry_out_in_pieces(
     A stretch has about `rows` chunks, and is a whole number of partitions of `multiple` cells. `only` tells, of an
     array, the partitions that are wanted, or None for all of them.
     """
-    check_identical(plan, read)
     for dim, axis in plan.axes.items():
         yield in_one_piece(dim, coordinate_array(plan, axis)), None
     for path, array_plan in plan.arrays.items():
@@ -153,7 +160,7 @@ def _pieces(tally: Tally, stretches: Iterator[Window]) -> Iterator[Piece]:
         try:
             chunks, count = window.place()
         except ValueError as error:
-            raise overlap(tally.plan, tally.array_plan, window.claims()) from error
+            raise refused(tally.array_plan, error) from error
         tally.counts.append(count)
         yield Piece(window.cells.start, chunks)
 

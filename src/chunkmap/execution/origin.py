@@ -44,6 +44,9 @@ class Origin:
             "coo_map": {dim: _selector(value) for dim, value in recipe.coo_map.items()},
             "coo_dtypes": {dim: np.dtype(dtype).str for dim, dtype in recipe.coo_dtypes.items()},
             "load_below": recipe.load_below,
+            "compare_below": recipe.compare_below,
+            "split": recipe.split,
+            "eras": recipe.eras,
             "inputs": self.inputs,
             "inline_threshold": self.inline_threshold,
             "scan_options": {key: value for key, value in self.scan_options.items() if _is_json(value)},
@@ -65,6 +68,9 @@ class Origin:
                 coo_map={dim: _from_json(dim, value, where) for dim, value in document["coo_map"].items()},
                 coo_dtypes=document["coo_dtypes"],
                 load_below=int(document["load_below"]),
+                compare_below=int(document["compare_below"]),
+                split=bool(document["split"]),
+                eras=bool(document["eras"]),
             )
             return cls(
                 recipe=recipe,

@@ -15,8 +15,7 @@ from typing import Any, Final
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, make_plan
-from chunkmap.combining.placing import check_identical, overlap
-from chunkmap.combining.windows import Count, Tally, Window, carry_out_in_pieces, whole_arrays, windows
+from chunkmap.combining.windows import Count, Tally, Window, carry_out_in_pieces, refused, whole_arrays, windows
 from chunkmap.errors import StorageError
 from chunkmap.execution.mapping import AnyExecutor, map_ordered
 from chunkmap.execution.origin import Origin
@@ -109,7 +108,6 @@ class Job:
 
     def _write_on_workers(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Tally]:
         """The same, the partitions being placed, encoded and written by whoever runs the tasks."""
-        check_identical(plan, self._read)
         for path, array in whole_arrays(plan, self._read):
             writer.write(_finished(in_one_piece(path, array), finish))
         tallies = [Tally(plan, array_plan) for array_plan in plan.arrays.values() if array_plan.load is None]
@@ -126,9 +124,9 @@ class Job:
             )
         ]
         results = map_ordered(_Task.run, [task for _, task in tasks], executor=self.executor)
-        for (number, task), result in zip(tasks, results, strict=True):
+        for (number, _), result in zip(tasks, results, strict=True):
             if result is None:
-                raise overlap(plan, tallies[number].array_plan, task.window.claims())
+                raise refused(tallies[number].array_plan, ValueError("two chunks stand in one cell of the grid"))
             count, records = result
             tallies[number].counts.append(count)
             found[number].update(records)
@@ -155,7 +153,8 @@ class Job:
         filled = tuple(
             tally.array_plan.path
             for tally in tallies
-            if tally.array_plan.meta.fill_value is None and writer.metas[tally.array_plan.path].fill_value is not None
+            if tally.array_plan.parts[0].array.meta.fill_value is None
+            and writer.metas[tally.array_plan.path].fill_value is not None
         )
         own = {path: number for path, number in own.items() if number}
         return replace(self.origin, own=own, filled=filled).to_json()

@@ -136,6 +136,9 @@ def combine(
     coo_dtypes: Mapping[str, Any] | None = None,
     waive: Collection[str] = (),
     load_below: int = 1_000_000,
+    compare_below: int = 64_000,
+    split: bool = False,
+    eras: bool = False,
     inline_threshold: int = 0,
     preprocess: Step | None = None,
     postprocess: Step | None = None,
@@ -149,7 +152,7 @@ def combine(
     """Many reference sets to one.
 
     `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. What the recipe is made of,
-    `concat_dims` to `load_below`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
+    `concat_dims` to `eras`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
     bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files
     that the references point into are opened, where coordinates must be read from them, with `remote_options`.
 
@@ -167,6 +170,9 @@ def combine(
         coo_dtypes=coo_dtypes,
         waive=waive,
         load_below=load_below,
+        compare_below=compare_below,
+        split=split,
+        eras=eras,
     )
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
@@ -197,7 +203,10 @@ def _in_memory(
     return combined if postprocess is None else postprocess(combined)
 
 
-RECIPE: Final = ("concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive", "load_below")
+RECIPE: Final = (
+    *("concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive"),
+    *("load_below", "compare_below", "split", "eras"),
+)
 """The arguments that say how to combine."""
 
 
@@ -209,6 +218,9 @@ def make_recipe(
     coo_dtypes: Mapping[str, Any] | None = None,
     waive: Collection[str] = (),
     load_below: int = 1_000_000,
+    compare_below: int = 64_000,
+    split: bool = False,
+    eras: bool = False,
 ) -> Recipe:
     """How to combine, as the arguments of `combine` say it."""
     return Recipe(
@@ -218,6 +230,9 @@ def make_recipe(
         coo_dtypes=coo_dtypes or {},
         waive=waive,
         load_below=load_below,
+        compare_below=compare_below,
+        split=split,
+        eras=eras,
     )
 
 
