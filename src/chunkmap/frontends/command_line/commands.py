@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -16,8 +15,15 @@ import orjson
 
 import chunkmap as library
 from chunkmap.errors import ChunkmapError
-from chunkmap.frontends.command_line.display import counting, describe, note, warn_of_problems, warnings_as_notes
-from chunkmap.frontends.command_line.words import expand, json_object, selectors, stored_name
+from chunkmap.frontends.command_line.display import (
+    counting,
+    describe,
+    note,
+    size_of,
+    warn_of_problems,
+    warnings_as_notes,
+)
+from chunkmap.frontends.command_line.words import destinations, expand, json_object, selectors
 from chunkmap.model import ReferenceSet
 
 __all__ = ["chunkmap"]
@@ -159,7 +165,7 @@ def scan(
     names = expand(urls, storage_options=storage_options)
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
-    targets = _targets(names, out)
+    targets = destinations(names, out)
     options = _given(format=file_format, inline_threshold=inline_threshold)
     with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
@@ -299,7 +305,7 @@ def build(
             **_given(record_size=record_size),
             **fit,
         )
-    note(f"{out}: {len(names):,} files, {_size(refs)}")
+    note(f"{out}: {len(names):,} files, {size_of(refs)}")
     warn_of_problems(refs.problems)
 
 
@@ -329,8 +335,7 @@ def append(
 ) -> None:
     """Scan more files and add them to the set OUT.
 
-    A Parquet set that was built by chunkmap remembers how; of other sets, say it again with --concat and its like. Only
-    the partitions that change are written.
+    A Parquet set that chunkmap built remembers how; of other sets, say it again with --concat and its like.
     """
     names = expand(urls, storage_options=storage_options)
     with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
@@ -346,7 +351,7 @@ def append(
             overwrite=overwrite,
             **_given(concat_dims=list(concat) or None, coo_map=coords or None, identical_dims=list(identical) or None),
         )
-    note(f"{out}: {len(names):,} more files, {_size(refs)}")
+    note(f"{out}: {len(names):,} more files, {size_of(refs)}")
     warn_of_problems(refs.problems)
 
 
@@ -377,23 +382,6 @@ def inspect(*, stored: str) -> None:
 
 
 # ---------------------------------------------------------------- where results go
-
-
-def _size(refs: ReferenceSet) -> str:
-    """How large a set is, without reading the partitions of one that is at rest."""
-    return f"{len(refs.arrays)} arrays, {sum(array.most_chunks for array in refs.arrays.values()):,} chunks"
-
-
-def _targets(names: list[str], out: str | None) -> dict[str | None, str | None]:
-    """File -> where its set goes: nowhere, to the one name given, or into the directory of this name."""
-    if out is None or len(names) == 1:
-        return dict.fromkeys(names, out)
-    targets: dict[str | None, str | None] = {name: f"{out.rstrip('/')}/{stored_name(name)}" for name in names}
-    counts = Counter(targets.values())
-    twice = [target for target, count in counts.items() if count > 1]
-    if twice:
-        raise ValueError(f"{twice[0]}: two files of this name would be written to one set; scan them apart")
-    return targets
 
 
 def _deliver(refs: ReferenceSet, target: str | None) -> None:
