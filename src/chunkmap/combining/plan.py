@@ -75,6 +75,8 @@ class Plan:
     """The axes by the path of their coordinate."""
     arrays: Mapping[str, ArrayPlan]
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    """What data variables are called by the selector of their names, where there is one: each once."""
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{path}: {len(axis)}" for path, axis in self.axes.items())

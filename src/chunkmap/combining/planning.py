@@ -57,7 +57,8 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     axes = {path: place.axis for path, place in places.items()}
     named = {id(axis) for group, dim in used if (axis := find_axis(axes, f"{group}/{dim}", dim)) is not None}
     axes = {path: axis for path, axis in axes.items() if axis.dim in recipe.dims or id(axis) in named}
-    return Plan(inputs, recipe, axes, arrays, _groups(request)), findings.done()
+    chosen = tuple(sorted({name for name in names if name is not None}))
+    return Plan(inputs, recipe, axes, arrays, _groups(request), chosen), findings.done()
 
 
 def _groups(request: Request) -> dict[str, Mapping[str, object]]:
