@@ -8,6 +8,7 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     diagnose(sets, ...)  what would not fit, without combining
     merge(sets)          sets of different arrays -> one
     build(urls, out)     scan, combine and write in one go
+    append(out, urls)    more files onto a stored set
     load / write         ReferenceSet <-> JSON or Parquet
     open_dataset(path)   an xarray dataset through references
 
@@ -32,7 +33,7 @@ from chunkmap.errors import (
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
     from chunkmap.combining import Diagnosis
-    from chunkmap.execution import build, combine, diagnose, merge, scan_many
+    from chunkmap.execution import append, build, combine, diagnose, merge, scan_many
     from chunkmap.formats.scanning import scan
     from chunkmap.frontends.xarray_engine import open_dataset
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
@@ -55,6 +56,7 @@ __all__ = [
     "StorageError",
     "TruncatedFile",
     "Unsupported",
+    "append",
     "build",
     "combine",
     "diagnose",
@@ -74,6 +76,7 @@ _HOMES: Final = {
     "Problem": "model",
     "ReferenceSet": "model",
     "ReferenceStore": "access.store",
+    "append": "execution",
     "build": "execution",
     "combine": "execution",
     "diagnose": "execution",

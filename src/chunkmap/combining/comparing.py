@@ -9,7 +9,7 @@ from chunkmap.combining.compatible import WAIVABLE, Difference, differences, sam
 from chunkmap.combining.findings import shortened
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.times import is_time, same_calendar
-from chunkmap.model import ArrayMeta, ReferenceSet
+from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 
 __all__ = ["OTHER_CHUNKS", "RE_ENCODED", "compare", "compare_identical"]
 
@@ -40,11 +40,26 @@ def compare(
                 others.append((other, difference))
             elif re_encode and _is_re_encoded(difference, meta):
                 continue
+            elif difference.check in _ENCODING and _was_read(request, found[0]):
+                others.append((other, difference))
             else:
                 sound &= _report(request, path, (index, other), difference, len(found))
     if others and load is None:
         load = _other_chunks(request, index, others)
     return sound, load, tuple(own) if re_encode else ()
+
+
+_ENCODING: Final = frozenset({"codecs", "order", "dtype"})
+"""In what an array may differ from one that an earlier combine has read: it is read as well."""
+
+
+def _was_read(request: Request, first: tuple[int, ManifestArray]) -> bool:
+    """Whether an array is one that an earlier combine of the same recipe has read and holds inline."""
+    index, array = first
+    meta = array.meta
+    if index >= request.inputs.combined or meta.codecs or meta.nbytes > request.recipe.load_below:
+        return False
+    return meta.chunk_shape == meta.shape and bool(array.chunks.is_inline.all())
 
 
 def _other_chunks(request: Request, first: int, others: Sequence[tuple[int, Difference]]) -> str:

@@ -156,7 +156,9 @@ def check_missing(plan: ArrayPlan, coverage: Coverage, without: Sequence[int], f
         )
         message += f": {listed} do not have it" if len(without) > 1 else f": {listed} does not have it"
     names, refused = findings.names(without[:3] or [part.index for part in plan.parts[:3]]), False
-    own = any(len(part.array.chunks) < part.array.chunks.size for part in plan.parts)
+    # In a result of an earlier combine, chunks may be missing because no input had them.
+    inputs = (part.array for part in plan.parts if part.index >= findings.inputs.combined)
+    own = any(len(array.chunks) < array.chunks.size for array in inputs)
     if meta.fill_value is not None:
         message += f". They read as the fill value, {meta.fill_value}"
     elif meta.dtype.kind == "f" and not own:

@@ -146,8 +146,7 @@ def _expanded(array: ManifestArray, new: tuple[str, ...]) -> ManifestArray:
     """The array with new leading dimensions, one element long."""
     meta, ones = array.meta, (1,) * len(new)
     shape, chunk_shape, dims = ones + meta.shape, ones + meta.chunk_shape, new + (meta.dims or ())
-    chunks = array.chunks.reshape_grid(ones + array.chunks.grid_shape)
-    return ManifestArray(replace(meta, shape=shape, chunk_shape=chunk_shape, dims=dims), chunks)
+    return array.in_grid_of(replace(meta, shape=shape, chunk_shape=chunk_shape, dims=dims))
 
 
 def _is_same_everywhere(request: Request, path: str, meta: ArrayMeta) -> bool:

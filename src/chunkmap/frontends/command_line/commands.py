@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -15,8 +15,15 @@ import orjson
 
 import chunkmap as library
 from chunkmap.errors import ChunkmapError
-from chunkmap.frontends.command_line.display import counting, describe, note, warn_of_problems, warnings_as_notes
-from chunkmap.frontends.command_line.words import expand, json_object, selectors, stored_name
+from chunkmap.frontends.command_line.display import (
+    counting,
+    describe,
+    note,
+    size_of,
+    warn_of_problems,
+    warnings_as_notes,
+)
+from chunkmap.frontends.command_line.words import destinations, expand, json_object, selectors
 from chunkmap.model import ReferenceSet
 
 __all__ = ["chunkmap"]
@@ -73,7 +80,7 @@ def _output_option(command: Command) -> Command:
     return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst or x.parq.")(command)
 
 
-def _combine_options(command: Command) -> Command:
+def _combine_options(command: Command, *, required: bool = True) -> Command:
     for option in (
         click.option(
             "--identical", multiple=True, metavar="NAME", help="A variable that is the same in all; taken once."
@@ -86,7 +93,9 @@ def _combine_options(command: Command) -> Command:
             metavar="DIM=SELECTOR",
             help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
         ),
-        click.option("--concat", required=True, multiple=True, metavar="DIM", help="A dimension to concatenate along."),
+        click.option(
+            "--concat", required=required, multiple=True, metavar="DIM", help="A dimension to concatenate along."
+        ),
     ):
         command = option(command)
     return command
@@ -121,6 +130,10 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
         yield pool
 
 
+_cache_option = click.option(
+    "--cache", metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
+)
+
 _workers_option = click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
 )
@@ -152,7 +165,7 @@ def scan(
     names = expand(urls, storage_options=storage_options)
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
-    targets = _targets(names, out)
+    targets = destinations(names, out)
     options = _given(format=file_format, inline_threshold=inline_threshold)
     with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
@@ -250,6 +263,7 @@ def _load_all(sets: tuple[str, ...]) -> list[ReferenceSet]:
 @_output_option
 @_combine_options
 @_workers_option
+@_cache_option
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
 @_fit_options
 @_scan_options
@@ -262,6 +276,7 @@ def build(
     coords: dict[str, Any],
     identical: tuple[str, ...],
     workers: int,
+    cache: str | None,
     record_size: int | None,
     inline_threshold: int | None,
     file_format: str | None,
@@ -286,10 +301,57 @@ def build(
             storage_options=storage_options,
             on_error=_on_error(skip=skip_errors),
             scan_options=_given(format=file_format, inline_threshold=inline_threshold),
+            cache=cache,
             **_given(record_size=record_size),
             **fit,
         )
-    note(f"{out}: {len(names):,} files, {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
+    note(f"{out}: {len(names):,} files, {size_of(refs)}")
+    warn_of_problems(refs.problems)
+
+
+@chunkmap.command()
+@click.argument("out", metavar="OUT")
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@partial(_combine_options, required=False)
+@_workers_option
+@_cache_option
+@click.option("--overwrite", is_flag=True, help="Let the new files win where OUT holds the same.")
+@_scan_options
+@_storage_option
+def append(
+    *,
+    out: str,
+    urls: tuple[str, ...],
+    concat: tuple[str, ...],
+    coords: dict[str, Any],
+    identical: tuple[str, ...],
+    workers: int,
+    cache: str | None,
+    overwrite: bool,
+    inline_threshold: int | None,
+    file_format: str | None,
+    skip_errors: bool,
+    storage_options: Mapping[str, Any] | None,
+) -> None:
+    """Scan more files and add them to the set OUT.
+
+    A Parquet set that chunkmap built remembers how; of other sets, say it again with --concat and its like.
+    """
+    names = expand(urls, storage_options=storage_options)
+    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+        refs = library.append(
+            out,
+            names,
+            executor=executor,
+            progress=progress,
+            storage_options=storage_options,
+            on_error=_on_error(skip=skip_errors),
+            scan_options=_given(format=file_format, inline_threshold=inline_threshold),
+            cache=cache,
+            overwrite=overwrite,
+            **_given(concat_dims=list(concat) or None, coo_map=coords or None, identical_dims=list(identical) or None),
+        )
+    note(f"{out}: {len(names):,} more files, {size_of(refs)}")
     warn_of_problems(refs.problems)
 
 
@@ -320,18 +382,6 @@ def inspect(*, stored: str) -> None:
 
 
 # ---------------------------------------------------------------- where results go
-
-
-def _targets(names: list[str], out: str | None) -> dict[str | None, str | None]:
-    """File -> where its set goes: nowhere, to the one name given, or into the directory of this name."""
-    if out is None or len(names) == 1:
-        return dict.fromkeys(names, out)
-    targets: dict[str | None, str | None] = {name: f"{out.rstrip('/')}/{stored_name(name)}" for name in names}
-    counts = Counter(targets.values())
-    twice = [target for target, count in counts.items() if count > 1]
-    if twice:
-        raise ValueError(f"{twice[0]}: two files of this name would be written to one set; scan them apart")
-    return targets
 
 
 def _deliver(refs: ReferenceSet, target: str | None) -> None:
