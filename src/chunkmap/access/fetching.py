@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.access.changes import Recorded, check_unchanged
+from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
 from chunkmap.io import Range, Source, open_source
 from chunkmap.model import WHOLE_FILE, ChunkManifest
@@ -30,7 +32,8 @@ Stored = memoryview | bytes
 class Fetcher:
     """Fetches stored chunks by URL and range. Each URL is opened once; safe to use from many threads.
 
-    `storage_options` go to the filesystem of every URL; `remote_protocol` is that of URLs that name none. Pickles
+    `storage_options` go to the filesystem of every URL; `remote_protocol` is that of URLs that name none. `trust`
+    says which URLs may be opened. With `expected` a file that is not as it was when it was scanned is refused. Pickles
     without what it holds open.
 
     >>> manifest = ChunkManifest.single(b"held inline", 0, 4, ndim=1)
@@ -38,13 +41,21 @@ class Fetcher:
     b'held'
     """
 
-    def __init__(self, *, storage_options: Mapping[str, Any] | None = None, remote_protocol: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        trust: Trust | None = None,
+        expected: Recorded | None = None,
+    ) -> None:
         self.storage_options, self.remote_protocol = storage_options, remote_protocol
+        self.trust, self.expected = Trust() if trust is None else trust, expected
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _again, (self.storage_options, self.remote_protocol)
+        return _again, (self.storage_options, self.remote_protocol, self.trust, self.expected)
 
     def fetch(self, chunks: ChunkManifest, rows: NDArray[Any] | None = None) -> list[Stored]:
         """The stored bytes of some rows, or of all, in their order.
@@ -76,7 +87,7 @@ class Fetcher:
         copy = len(wanted) > _OPEN
 
         def read(url: str) -> None:
-            source = self._source(url)
+            source = self.source(url)
             asked = wanted[url]
             ranges = [_range(source, offset, length) for _, _, offset, length in asked]
             for (stored, place, _, _), data in zip(asked, source.read_many(ranges), strict=True):
@@ -90,14 +101,18 @@ class Fetcher:
             _finish(map(read, remote))
         _finish(map(read, wanted.keys() - set(remote)))
 
-    def _source(self, url: str) -> Source:
+    def source(self, url: str) -> Source:
+        """The file of a URL, opened once. Raises SourceError when it cannot be had, or may not be opened."""
         with self._lock:
             if url in self._sources:
                 self._sources.move_to_end(url)
                 return self._sources[url]
         if not url:
             raise SourceError("the references name no file: the set was made from a file without a name", url=url)
+        self.trust.check(self._resolved(url))
         source = open_source(self._resolved(url), url=url, storage_options=self.storage_options)
+        if self.expected is not None:
+            check_unchanged(source, self.expected)
         with self._lock:
             source = self._sources.setdefault(url, source)
             while len(self._sources) > _OPEN:
@@ -120,5 +135,10 @@ def _finish(steps: Iterable[None]) -> None:
         pass
 
 
-def _again(storage_options: Mapping[str, Any] | None, remote_protocol: str | None) -> Fetcher:
-    return Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
+def _again(
+    storage_options: Mapping[str, Any] | None,
+    remote_protocol: str | None,
+    trust: Trust,
+    expected: Recorded | None,
+) -> Fetcher:
+    return Fetcher(storage_options=storage_options, remote_protocol=remote_protocol, trust=trust, expected=expected)

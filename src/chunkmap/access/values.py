@@ -19,7 +19,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 
-__all__ = ["ChunkDecoder", "empty_array", "read_array", "read_arrays", "stored_at"]
+__all__ = ["ChunkDecoder", "check_codecs", "empty_array", "read_array", "read_arrays", "stored_at"]
 
 
 def read_array(array: ManifestArray, fetcher: Fetcher) -> NDArray[Any]:
@@ -47,10 +47,17 @@ def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.full(shape, "NaT", meta.dtype) if meta.dtype.kind in "mM" else np.zeros(shape, meta.dtype)
 
 
+def check_codecs(path: str, meta: ArrayMeta) -> None:
+    """Raise Unsupported for an array whose chunks are programs: reading them would run whatever the set says."""
+    if any(config.get("id") == "pickle" for config in meta.codecs):
+        raise Unsupported(f"{path}: its codec 'pickle' would run code that the set names; refused", feature="codec")
+
+
 class ChunkDecoder:
     """Decodes the chunks of one array: stored bytes -> values of `chunk_shape`."""
 
     def __init__(self, meta: ArrayMeta) -> None:
+        check_codecs("an array", meta)
         self._meta = meta
         self._codecs = [_codec(config) for config in reversed(meta.codecs)]
         self._size = math.prod(meta.chunk_shape)
