@@ -7,6 +7,7 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     combine(sets, ...)   many sets -> one
     build(urls, out)     scan, combine and write in one go
     load / write         ReferenceSet <-> JSON or Parquet
+    verify(path)         whether a set still says the truth
     open_dataset(path)   an xarray dataset through references
 
 Importing this package is cheap: each verb is loaded when it is first used.
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
     from chunkmap.execution import build, combine, scan_many
     from chunkmap.formats.scanning import scan
-    from chunkmap.frontends.xarray_engine import open_dataset
+    from chunkmap.frontends.verify import verify
+    from chunkmap.frontends.xarray_engine import open_dataset, open_store
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
     from chunkmap.storage import load, write
 
@@ -55,8 +57,10 @@ __all__ = [
     "combine",
     "load",
     "open_dataset",
+    "open_store",
     "scan",
     "scan_many",
+    "verify",
     "write",
 ]
 
@@ -71,8 +75,10 @@ _HOMES: Final = {
     "combine": "execution",
     "load": "storage",
     "open_dataset": "frontends.xarray_engine",
+    "open_store": "frontends.xarray_engine",
     "scan": "formats.scanning",
     "scan_many": "execution",
+    "verify": "frontends.verify",
     "write": "storage",
 }
 

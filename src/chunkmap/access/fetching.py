@@ -93,7 +93,7 @@ class Fetcher:
             for (stored, place, _, _), data in zip(asked, source.read_many(ranges), strict=True):
                 stored[place] = bytes(data) if copy else data
 
-        remote = [url for url in wanted if "://" in self._resolved(url)]
+        remote = [url for url in wanted if "://" in self.resolved(url)]
         if len(remote) > 1:
             with ThreadPoolExecutor(min(_AT_ONCE, len(remote))) as pool:
                 _finish(pool.map(read, remote))
@@ -109,8 +109,8 @@ class Fetcher:
                 return self._sources[url]
         if not url:
             raise SourceError("the references name no file: the set was made from a file without a name", url=url)
-        self.trust.check(self._resolved(url))
-        source = open_source(self._resolved(url), url=url, storage_options=self.storage_options)
+        self.trust.check(self.resolved(url))
+        source = open_source(self.resolved(url), url=url, storage_options=self.storage_options)
         if self.expected is not None:
             check_unchanged(source, self.expected)
         with self._lock:
@@ -119,7 +119,7 @@ class Fetcher:
                 self._sources.popitem(last=False)
         return source
 
-    def _resolved(self, url: str) -> str:
+    def resolved(self, url: str) -> str:
         """What to open: a URL without a protocol gets that of the fetcher."""
         local = self.remote_protocol in (None, "file", "local")
         return url if local or "://" in url else f"{self.remote_protocol}://{url}"

@@ -34,7 +34,7 @@ from chunkmap.storage.json import COMPRESSIONS
 from chunkmap.storage.parquet import METADATA
 from chunkmap.storage.place import find_place
 
-__all__ = ["ChunkmapBackend", "open_dataset", "open_store"]
+__all__ = ["ChunkmapBackend", "Openable", "open_dataset", "open_references", "open_store"]
 
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
@@ -96,17 +96,37 @@ def open_store(
     Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
     the set may name; `check="etag"` refuses files that changed since they were scanned.
     """
+    refs, fetcher = open_references(
+        refs_or_path,
+        storage_options=storage_options,
+        remote_options=remote_options,
+        remote_protocol=remote_protocol,
+        allow=allow,
+        check=check,
+    )
+    return ReferenceStore(refs, fetcher)
+
+
+def open_references(
+    refs_or_path: Openable,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    allow: Sequence[str] | None = None,
+    check: Literal["etag"] | None = None,
+) -> tuple[ReferenceSet | ParquetReferences, Fetcher]:
+    """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
     refs, shared = _references(refs_or_path, storage_options)
-    options = storage_options if shared and remote_options is None else remote_options
     fetcher = Fetcher(
-        storage_options=options,
+        storage_options=storage_options if shared and remote_options is None else remote_options,
         remote_protocol=remote_protocol,
         trust=Trust(refs.name if isinstance(refs, ReferenceSet) else refs.url, allow),
         expected=refs if check else None,
     )
-    return ReferenceStore(refs, fetcher)
+    return refs, fetcher
 
 
 class ChunkmapBackend(BackendEntrypoint):

@@ -108,7 +108,7 @@ class ParquetReferences:
     def chunks(self, path: str) -> ChunkManifest:
         """The whole manifest of one array."""
         grid_shape = self._arrays[path].meta.grid_shape
-        numbers = self._present(path)
+        numbers = self.present(path)
         parts = [
             Placement(self._decode(path, number, data), (number * self.record_size,))
             for number, data in zip(
@@ -137,7 +137,7 @@ class ParquetReferences:
         """Whether there may be chunks in a partition."""
         return self._sidecar is None or number in self._sidecar.partitions.get(path, {})
 
-    def _present(self, path: str) -> list[int]:
+    def present(self, path: str) -> list[int]:
         """The partitions of an array in which chunks are."""
         if self._sidecar is not None:
             return sorted(self._sidecar.partitions.get(path, {}))
@@ -162,7 +162,7 @@ class ParquetReferences:
     def _missing_files(self) -> Iterator[Problem]:
         for path, array in self._arrays.items():
             count = math.ceil(array.chunks.size / self.record_size)
-            missing = count - len(self._present(path))
+            missing = count - len(self.present(path))
             if missing:
                 yield Problem(
                     path=path,
