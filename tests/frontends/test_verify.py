@@ -78,7 +78,10 @@ def test_combined_sets_are_compared_with_each_file(tmp_path):
     assert report.counts["chunks equal to the original"] >= 6
     chunks = refs.arrays["v"].chunks
     moved = ChunkManifest.from_columns(  # two chunks of different files change places: both decode, and lengths fit
-        chunks.grid_shape, chunks.positions(), chunks.sources, (chunks.source[::-1], chunks.offset[::-1], chunks.length[::-1])
+        chunks.grid_shape,
+        chunks.positions(),
+        chunks.sources,
+        (chunks.source[::-1], chunks.offset[::-1], chunks.length[::-1]),
     )
     wrong = ReferenceSet({**refs.arrays, "v": ManifestArray(refs.arrays["v"].meta, moved)}, targets=refs.targets)
     assert verify(wrong, compare=True)  # each chunk is still the one of its file that the range says

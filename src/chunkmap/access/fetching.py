@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from chunkmap.access.changes import Recorded, check_unchanged
 from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
-from chunkmap.io import Range, Source, open_source
+from chunkmap.io import LocalSource, Range, Source, open_source
 from chunkmap.model import WHOLE_FILE, ChunkManifest
 
 __all__ = ["Fetcher"]
@@ -27,6 +29,27 @@ _AT_ONCE: Final = 32
 
 Stored = memoryview | bytes
 """The bytes of a chunk as the file has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Some ranges of one source, and where their bytes go."""
+
+    stored: list[Stored]
+    places: NDArray[np.int64] | slice
+    offsets: list[int]
+    lengths: list[int]
+
+    @property
+    def ranges(self) -> list[Range]:
+        return list(map(Range, self.offsets, self.lengths))
+
+    def give(self, pieces: Sequence[Stored]) -> None:
+        if isinstance(self.places, slice):
+            self.stored[self.places] = pieces
+            return
+        for place, piece in zip(self.places.tolist(), pieces, strict=True):
+            self.stored[place] = piece
 
 
 class Fetcher:
@@ -67,31 +90,36 @@ class Fetcher:
     def fetch_many(self, parts: Sequence[tuple[ChunkManifest, NDArray[Any] | None]]) -> list[list[Stored]]:
         """The stored bytes of rows of many manifests, in one round: each URL is read once for all of them."""
         found: list[list[Stored]] = []
-        wanted: dict[str, list[tuple[list[Stored], int, int, int]]] = {}
+        wanted: dict[str, list[_Wanted]] = {}
         for chunks, rows in parts:
-            chosen = np.arange(len(chunks)) if rows is None else np.asarray(rows)
-            stored: list[Stored] = [b""] * len(chosen)
+            chosen = slice(None) if rows is None else np.asarray(rows)
+            source, offset, length = chunks.source[chosen], chunks.offset[chosen], chunks.length[chosen]
+            stored: list[Stored] = [b""] * len(source)
             found.append(stored)
-            columns = (chunks.source[chosen], chunks.offset[chosen], chunks.length[chosen])
-            for place, (number, offset, length) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
-                source = chunks.sources[number]
-                if isinstance(source, str):
-                    wanted.setdefault(source, []).append((stored, place, offset, length))
-                elif source is not None:
-                    stored[place] = memoryview(source)[offset : offset + length]
+            for number, places in _by_source(source):
+                of_source = _Wanted(stored, places, offset[places].tolist(), length[places].tolist())
+                name = chunks.sources[number]
+                if isinstance(name, str):
+                    wanted.setdefault(name, []).append(of_source)
+                elif name is not None:
+                    view = memoryview(name)
+                    of_source.give([view[first : first + n] for first, n in of_source.ranges])
         self._read_all(wanted)
         return found
 
-    def _read_all(self, wanted: Mapping[str, list[tuple[list[Stored], int, int, int]]]) -> None:
+    def _read_all(self, wanted: Mapping[str, list[_Wanted]]) -> None:
         # Views of a mapped file keep it open: of many files, copies are taken.
         copy = len(wanted) > _OPEN
 
         def read(url: str) -> None:
             source = self.source(url)
-            asked = wanted[url]
-            ranges = [_range(source, offset, length) for _, _, offset, length in asked]
-            for (stored, place, _, _), data in zip(asked, source.read_many(ranges), strict=True):
-                stored[place] = bytes(data) if copy else data
+            ranges = [one for some in wanted[url] for one in some.ranges]
+            if any(one.length == WHOLE_FILE for one in ranges):
+                ranges = [Range(0, source.size()) if one.length == WHOLE_FILE else one for one in ranges]
+            pieces: Iterator[Stored] = iter(source.read_many(ranges))
+            for some in wanted[url]:
+                of_these = list(itertools.islice(pieces, len(some.offsets)))
+                some.give(list(map(bytes, of_these)) if copy else of_these)
 
         remote = [url for url in wanted if "://" in self.resolved(url)]
         if len(remote) > 1:
@@ -100,6 +128,15 @@ class Fetcher:
         else:
             _finish(map(read, remote))
         _finish(map(read, wanted.keys() - set(remote)))
+
+    def mapped(self, source: str | bytes | None) -> memoryview | None:
+        """All bytes of a source that are in memory, or mapped into it; None for one that must be asked for ranges."""
+        if not isinstance(source, str):
+            return None if source is None else memoryview(source)
+        if "://" in self.resolved(source):
+            return None
+        opened = self.source(source)
+        return opened.read(0, opened.size()) if isinstance(opened, LocalSource) else None
 
     def source(self, url: str) -> Source:
         """The file of a URL, opened once. Raises SourceError when it cannot be had, or may not be opened."""
@@ -125,8 +162,16 @@ class Fetcher:
         return url if local or "://" in url else f"{self.remote_protocol}://{url}"
 
 
-def _range(source: Source, offset: int, length: int) -> Range:
-    return Range(0, source.size()) if length == WHOLE_FILE else Range(offset, length)
+def _by_source(source: NDArray[np.uint32]) -> Iterator[tuple[int, NDArray[np.int64] | slice]]:
+    """Which rows name each source; mostly it is one for all of them."""
+    if not len(source):
+        return
+    if bool((source == source[0]).all()):
+        yield int(source[0]), slice(None)
+        return
+    order = np.argsort(source, kind="stable")
+    numbers, starts = np.unique(source[order], return_index=True)
+    yield from zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)
 
 
 def _finish(steps: Iterable[None]) -> None:

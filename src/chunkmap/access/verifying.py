@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chunkmap.access.changes import difference
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.values import ChunkDecoder, stored_at
+from chunkmap.access.values import ChunkDecoder
 from chunkmap.errors import ChunkmapError
 from chunkmap.io import Source
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ReferenceSet, Target
@@ -212,7 +212,7 @@ class _Check:
             try:
                 if isinstance(stored, ChunkmapError):
                     raise stored
-                values = decoder.decode(stored, stored_at(part.chunks, row))
+                values = decoder.decode(stored, part.chunks, row)
             except ChunkmapError as error:
                 self._failures.append(Finding(key, str(error)))
                 continue
