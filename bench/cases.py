@@ -44,7 +44,7 @@ def prepare(folder):
 
 
 def write_forecast(path):
-    """One netCDF4 file: 20 variables of 24 steps, one chunk a step, shuffled and deflated."""
+    """One netCDF4 file: 20 variables of 24 steps, one chunk a step, deflated, with the usual attributes."""
     import netCDF4
 
     random = np.random.default_rng(0)
@@ -69,7 +69,18 @@ def write_forecast(path):
                 shuffle=True,
                 fill_value=-9999.0,
             )
-            variable.units, variable.long_name = "K", f"field number {number}"
+            variable.setncatts(
+                {
+                    "units": "K",
+                    "long_name": f"field number {number}",
+                    "standard_name": "air_temperature",
+                    "cell_methods": "time: mean",
+                    "coordinates": "lat lon",
+                    "grid_mapping": "crs",
+                    "missing_value": np.float32(-9999.0),
+                    "valid_range": np.array([150.0, 350.0], "f4"),
+                }
+            )
             variable[:] = random.normal(280, 10, (STEPS, 20, 30))
 
 

@@ -18,7 +18,7 @@ from statistics import median
 from cases import CASES
 
 HERE = Path(__file__).parent
-DATA = HERE.parent / ".bench" / "data-1"
+DATA = HERE.parent / ".bench" / "data-2"
 TIME_LIMIT = 900
 
 TITLES = {

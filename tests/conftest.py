@@ -8,7 +8,13 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import hdf5plugin  # noqa: F401 - before netCDF4, beside whose HDF5 library Blosc cannot be registered any more
 import pytest
+from hypothesis import settings
+
+# The same examples everywhere, however slow the machine is at the moment.
+settings.register_profile("chunkmap", deadline=None, derandomize=True)
+settings.load_profile("chunkmap")
 
 
 class RangeServer:

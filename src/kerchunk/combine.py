@@ -17,7 +17,7 @@ from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, mak
 from chunkmap.errors import CombineError
 from chunkmap.execution.tree import Tree, reduce_on_dask
 from chunkmap.model import ManifestArray, ReferenceSet
-from chunkmap.model.dictionary import documents, json_text
+from chunkmap.model.dictionary import collector_at_rest, documents, json_text
 from chunkmap.model.edits import inline
 from kerchunk.utils import consolidate
 
@@ -58,6 +58,7 @@ class MultiZarrToZarr:
         self.target_options, self.remote_protocol = dict(target_options or {}), remote_protocol
         self.remote_options, self.inline = remote_options, inline_threshold
         self.preprocess, self.postprocess = preprocess, postprocess
+        self._is_own_out = out is None
         self.out: Refs = {} if out is None else out
         self.coos: dict[str, Any] = {}
         self.cf_units: dict[str, Any] | None = None
@@ -124,20 +125,12 @@ class MultiZarrToZarr:
 
     def translate(self, filename: str | None = None, storage_options: Mapping[str, Any] | None = None) -> Any:
         """Do what is not done yet. Gives the combined set, or `out` where that is a mapper of the caller's."""
-        if not self.done and not self.out and isinstance(self.out, dict):
-            self._fill_at_once()
-        for number, step in ((1, self.first_pass), (2, self.store_coords), (3, self.second_pass)):
-            if number not in self.done:
-                step()
-        if 4 not in self.done:
-            if self.postprocess is not None:
-                self.out = self.postprocess(self.out)
-            self.done.add(4)
-        if not isinstance(self.out, dict):
-            if hasattr(self.out, "flush"):
-                self.out.flush()
-            return self.out
-        result = consolidate(self.out)
+        with collector_at_rest():
+            self._finish()
+            if not isinstance(self.out, dict):
+                return self.out
+            plain = self._is_own_out and self.postprocess is None
+            result = {"version": 1, "refs": dict(self.out)} if plain else consolidate(self.out)
         if filename is None:
             return result
         with fsspec.open(filename, mode="wb", **(storage_options or {})) as file:
@@ -181,11 +174,24 @@ class MultiZarrToZarr:
             self._arrays = (inline(refs, self._fetcher.fetch, threshold=self.inline) if self.inline else refs).arrays
         return self._arrays
 
+    def _finish(self) -> None:
+        if not self.done and self._is_own_out:
+            self._fill_at_once()
+        for number, step in ((1, self.first_pass), (2, self.store_coords), (3, self.second_pass)):
+            if number not in self.done:
+                step()
+        if 4 not in self.done:
+            if self.postprocess is not None:
+                self.out = self.postprocess(self.out)
+            self.done.add(4)
+        if hasattr(self.out, "flush"):
+            self.out.flush()
+
     def _fill_at_once(self) -> None:
-        """All stages into an empty dictionary, without filling it piece by piece."""
+        """All stages, without filling `out` piece by piece."""
         self.first_pass()
         assert self._plan is not None
-        self.out.update(ReferenceSet(self._placed(), self._plan.groups).to_dict()["refs"])
+        self.out = ReferenceSet(self._placed(), self._plan.groups).to_dict()["refs"]
         self.done.update({2, 3})
 
     def _put(self, refs: ReferenceSet) -> None:
@@ -282,10 +288,7 @@ def drop(fields: str | tuple[str, ...]) -> Callable[[Refs], Refs]:
 
 def merge_vars(files: Sequence[Any], storage_options: Mapping[str, Any] | None = None) -> Any:
     """The arrays of all files in one set; where several have one, the last one's is taken."""
-    loaded = [
-        file if isinstance(file, Mapping) else orjson.loads(fsspec.open(file, **(storage_options or {})).open().read())
-        for file in files
-    ]
+    loaded = [_document(file, storage_options) for file in files]
     merge([ReferenceSet.from_dict(refs) for refs in loaded])
     refs: dict[str, Any] = {}
     for document in loaded:
@@ -302,38 +305,23 @@ def concatenate_arrays(
     check_arrays: bool = False,
 ) -> dict[str, Any]:
     """One array of every file end to end, by the order of the files alone. It is always checked that they fit."""
-    at = "" if path is None else path if "/" in path else path.replace(".", "/")
-    sets = [_with_root_named(file, storage_options) if not at else _as_set(file, storage_options) for file in files]
-    name = at or _ROOT
+    name = "" if path is None else path if "/" in path else path.replace(".", "/")
+    sets = [_as_set(file, storage_options) for file in files]
     for index, refs in enumerate(sets):
         if name not in refs.arrays:
             raise CombineError(f"no array {path or 'at the root'} in the file at index {index}", inputs=[str(index)])
     joined = concatenate([refs.arrays[name] for refs in sets], axis)
     groups = {group: attrs for group, attrs in sets[0].groups.items() if name.startswith(group)}
     found = ReferenceSet({name: joined}, groups).to_dict()["refs"]
-    if key_seperator != ".":
-        found = _with_separator(found, name, joined, key_seperator)
-    if not at:
-        own = {".zgroup", ".zattrs"}
-        found = {key.removeprefix(f"{_ROOT}/"): value for key, value in found.items() if key not in own}
-    return consolidate(found)
+    return consolidate(found if key_seperator == "." else _with_separator(found, name, joined, key_seperator))
 
 
 def _with_separator(refs: Mapping[str, Any], name: str, array: ManifestArray, separator: str) -> dict[str, Any]:
     """The same references with another text between the numbers of a chunk key."""
-    new = dict(zip(array.chunks.keys(f"{name}/"), array.chunks.keys(f"{name}/", separator), strict=True))
-    document = {**orjson.loads(refs[f"{name}/.zarray"]), "dimension_separator": separator}
-    return {**{new.get(key, key): value for key, value in refs.items()}, f"{name}/.zarray": json_text(document)}
-
-
-_ROOT = "root"
-
-
-def _with_root_named(file: Any, options: Mapping[str, Any] | None) -> ReferenceSet:
-    """A set whose array lies at the root, with a name given to it."""
-    document = file if isinstance(file, Mapping) else orjson.loads(fsspec.open(file, **(options or {})).open().read())
-    refs = document["refs"] if "version" in document else document
-    return ReferenceSet.from_dict({f"{_ROOT}/{key}": value for key, value in refs.items()})
+    prefix = f"{name}/" if name else ""
+    new = dict(zip(array.chunks.keys(prefix), array.chunks.keys(prefix, separator), strict=True))
+    document = {**orjson.loads(refs[f"{prefix}.zarray"]), "dimension_separator": separator}
+    return {**{new.get(key, key): value for key, value in refs.items()}, f"{prefix}.zarray": json_text(document)}
 
 
 class JustLoad:
@@ -344,8 +332,15 @@ class JustLoad:
 
     def translate(self) -> Any:
         """The set, as it is stored."""
-        with fsspec.open(self.url, mode="rb", **self.storage_options) as file:
-            return orjson.loads(file.read())
+        return _document(self.url, self.storage_options)
+
+
+def _document(file: Any, options: Mapping[str, Any] | None) -> Any:
+    """A dictionary of references, given as it is or as the URL of its JSON."""
+    if isinstance(file, Mapping):
+        return file
+    with fsspec.open(file, mode="rb", **(options or {})) as opened:
+        return orjson.loads(opened.read())
 
 
 def auto_dask(

@@ -9,6 +9,8 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, MutableMapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
@@ -18,7 +20,7 @@ from chunkmap.formats.hdf5.arrays import VlenEncode
 from chunkmap.formats.hdf5.filters import codec_objects
 from chunkmap.formats.hdf5.messages import Filter
 from chunkmap.formats.hdf5.netcdf4 import HIDDEN
-from chunkmap.io import BytesSource, FileObjectSource, LocalSource, Source, open_source
+from chunkmap.io import BytesSource, FileObjectSource, FileView, LocalSource, Source, open_source
 from chunkmap.model import Problem, ReferenceSet
 
 __all__ = ["Hdf5FeatureNotSupported", "SingleHdf5ToZarr", "has_visititems_links"]
@@ -31,7 +33,7 @@ _VLEN_ENCODE: Final[Mapping[str, VlenEncode]] = {
 }
 
 # kept because kerchunk's own tests and users of its private names look at it
-_HIDDEN_ATTRS: Final = HIDDEN
+_HIDDEN_ATTRS: Final = set(HIDDEN)
 
 
 class Hdf5FeatureNotSupported(RuntimeError):
@@ -80,6 +82,7 @@ class SingleHdf5ToZarr:
             inline_threshold=self.inline,
             vlen_encode=_VLEN_ENCODE[self.vlen],
             linked_datasets=preserve_linked_dsets,
+            read_values=self._read_small,
         )
         self._report(refs)
         documents = refs.to_dict()["refs"]
@@ -119,6 +122,20 @@ class SingleHdf5ToZarr:
             name: refs[f"{self._group}/{name}"] for name in (".zgroup", ".zattrs") if f"{self._group}/{name}" in kept
         }
         return {".zgroup": refs[".zgroup"], ".zattrs": "{}", **root, **kept}
+
+    def _read_small(self, path: str, nbytes: int) -> bytes | None:
+        """The values of a small dataset whose filters have no codec, where h5py is there and can read them."""
+        if nbytes >= self.unsupported_inline_threshold or find_spec("h5py") is None:
+            return None
+        h5py = import_module("h5py")
+        if find_spec("hdf5plugin") is not None:
+            import_module("hdf5plugin")
+        try:
+            with h5py.File(io.BufferedReader(FileView(self._source)), "r") as file:
+                values: bytes = file[path][()].tobytes()
+        except (OSError, KeyError, ValueError, RuntimeError):
+            return None
+        return values
 
     def _report(self, refs: ReferenceSet) -> None:
         """Each problem as `error` asks: a warning, nothing, an exception, or a debugger."""

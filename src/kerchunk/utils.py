@@ -21,15 +21,16 @@ from numcodecs.vlen import VLenUTF8
 from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import FsspecStore, MemoryStore
 
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
 from chunkmap.errors import Unsupported
 from chunkmap.io import members, open_source
 from chunkmap.io.archive import ARCHIVES, deflated_member
-from chunkmap.model import ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import chunk_values, decode_inline, encode_inline, expand_templates, json_text
 from chunkmap.model.edits import subchunk_array
 from chunkmap.model.zarr_v2 import array_document
 from chunkmap.model.zarr_v2 import encode_fill_value as _encode_scalar
-from kerchunk._reading import fetch, values
 
 __all__ = [
     "class_factory",
@@ -50,9 +51,6 @@ __all__ = [
 ]
 
 Refs = dict[str, Any]
-
-
-# ---------------------------------------------------------------------- opening
 
 
 def dict_to_store(store_dict: dict[str, Any]) -> MemoryStore:
@@ -142,9 +140,6 @@ def class_factory(func: Callable[..., Any]) -> type:
     return FunctionWrapper
 
 
-# ---------------------------------------------------------------------- text
-
-
 def consolidate(refs: Mapping[str, Any]) -> dict[str, Any]:
     """A set of version 1 whose every value JSON can hold."""
     plain = dict(_bare(refs))
@@ -220,9 +215,6 @@ def _max_prefix(*strings: str) -> str:
     return next((low[:n] for n, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), low)
 
 
-# ---------------------------------------------------------------------- names
-
-
 def rename_target(refs: Mapping[str, Any], renames: Mapping[str, str]) -> dict[str, Any]:
     """A set of version 1 in which files have other names; `renames` maps whole URLs."""
     renamed = {
@@ -292,9 +284,6 @@ def _moved(key: str, value: Sequence[Any], place: tuple[str, int, int, bool]) ->
     return [outer, first + value[1], value[2]]
 
 
-# ---------------------------------------------------------------------- bytes
-
-
 def do_inline(
     store: Mapping[str, Any],
     threshold: int,
@@ -304,7 +293,9 @@ def do_inline(
     """Put the bytes of chunks shorter than the threshold, and of Zarr's documents, in place of references to them."""
     refs = _bare(store)
     small = [key for key, value in refs.items() if _is_range(value) and _is_small(key, value, threshold)]
-    refs.update(zip(small, fetch([refs[key] for key in small], remote_options, remote_protocol), strict=True))
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    stored = fetcher.fetch(_manifest([refs[key] for key in small]))
+    refs.update((key, bytes(data)) for key, data in zip(small, stored, strict=True))
     return refs
 
 
@@ -358,19 +349,26 @@ def _cut_shape(chunk_shape: tuple[int, ...], factor: int) -> tuple[int, ...]:
 
 
 def _as_one_chunk(path: str, array: ManifestArray, remote_options: Mapping[str, Any] | None) -> Refs:
-    meta, elements = array.meta, values(array, remote_options)
+    meta, elements = array.meta, read_array(array, Fetcher(storage_options=remote_options))
     filters = ({"id": "vlen-utf8"},) if meta.dtype.hasobject else ()
     data = bytes(VLenUTF8().encode(elements.ravel())) if filters else elements.tobytes()
     one = replace(meta, chunk_shape=meta.shape, filters=filters, compressor=None, order="C")
     return _array_refs(path, ManifestArray(one, ChunkManifest.single(data, 0, len(data), meta.ndim)))
 
 
+def _manifest(references: Sequence[Sequence[Any]]) -> ChunkManifest:
+    """References one after the other, as a manifest."""
+    count = len(references)
+    ranges = [tuple(r[1:]) or (0, WHOLE_FILE) for r in references]
+    urls = [r[0] or "" for r in references]
+    return ChunkManifest.from_rows(
+        (count,), [(n,) for n in range(count)], urls, [o for o, _ in ranges], [n for _, n in ranges]
+    )
+
+
 def _array_refs(path: str, array: ManifestArray) -> Refs:
     chunks = zip(array.chunks.keys(f"{path}/"), chunk_values(array.chunks), strict=True)
     return {f"{path}/.zarray": json_text(array_document(array.meta)), **dict(chunks)}
-
-
-# ---------------------------------------------------------------------- dictionaries
 
 
 def _bare(refs: Mapping[str, Any]) -> Refs:

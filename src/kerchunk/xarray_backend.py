@@ -12,6 +12,7 @@ from xarray.backends import BackendEntrypoint
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
+from chunkmap.access.store import ReferenceStore
 from chunkmap.frontends.xarray_engine import open_store
 
 __all__ = ["KerchunkBackend", "open_reference_dataset"]
@@ -67,7 +68,7 @@ def open_reference_dataset(
     options = dict(storage_options or {})
     store = _store(filename_or_obj, options) if options.keys() <= _OURS else _fsspec_store(filename_or_obj, options)
     dataset: xr.Dataset = xr.open_zarr(
-        store, **{"zarr_format": 2, "consolidated": False, **(open_dataset_options or {})}
+        store, **{"zarr_format": 2, "consolidated": isinstance(store, ReferenceStore), **(open_dataset_options or {})}
     )
     return dataset
 

@@ -364,3 +364,35 @@ def test_any_layout_reads_as_netcdf4_reads_it(tmp_path, kind, records, variables
         nc.set_auto_maskandscale(False)
         for name, variable in nc.variables.items():
             np.testing.assert_array_equal(values(refs.arrays[name], data), variable[...])
+
+
+def test_record_dimension_elsewhere_than_first_is_refused(tmp_path):
+    """Only the first dimension of a variable can be the record dimension."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as nc:
+        nc.createDimension("t", None)
+        nc.createDimension("x", 2)
+        nc.createVariable("v", "f4", ("t", "x"))[:] = np.ones((2, 2))
+    data = path.read_bytes()
+    ids = struct.pack(">III", 2, 0, 1)
+    assert data.count(ids) == 1
+    with pytest.raises(FormatError, match="elsewhere than first"):
+        scan(BytesSource(data.replace(ids, struct.pack(">III", 2, 1, 0))))
+
+
+def test_header_without_end_is_refused():
+    """A header that claims an attribute of more bytes than any header has is refused before they are read."""
+
+    class Endless:
+        url = "endless"
+
+        def size(self):
+            return 2**40
+
+        def read(self, offset, length):
+            assert offset + length < 2**28
+            head = b"CDF\x02" + bytes(12) + struct.pack(">IIIIII", 12, 1, 4, 0x61616161, 1, 2**30)
+            return memoryview((head + bytes(length))[:length])
+
+    with pytest.raises(FormatError, match="header of at most"):
+        scan(Endless())

@@ -260,3 +260,18 @@ def test_whose_options_are_whose(refs, tmp_path, named, given, expected):
         "elsewhere": "memory://options/set.json",
     }
     assert open_store(forms[named], **given)._fetcher.storage_options == expected
+
+
+@pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+def test_an_array_that_zarr_does_not_know_is_left_out_with_a_warning(refs):
+    """A type that zarr cannot name does not keep the other arrays from being opened, and is not left out silently."""
+    dtype = np.dtype([("a", "<i4"), ("b", "<f4", (2,))])
+    odd = ArrayMeta(shape=(1,), chunk_shape=(1,), dtype=dtype, dims=("one",))
+    data = np.array([(1, (2, 3))], dtype)
+    array = ManifestArray(odd, ChunkManifest.single(data.tobytes(), 0, data.nbytes, 1))
+    mixed = ReferenceSet({**refs.arrays, "odd": array}, refs.groups)
+    with pytest.warns(UserWarning, match="types of odd"):
+        check(open_dataset(mixed))
+    with pytest.warns(UserWarning, match="types of odd"):
+        store = open_store(mixed)
+    assert np.array_equal(store.reader("odd").read((slice(None),)), data)

@@ -9,9 +9,9 @@ import zipfile
 import fsspec
 import pytest
 
-from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
+from chunkmap.errors import ChunkmapError, FormatError, SourceError, TruncatedFile, Unsupported
 from chunkmap.io import members, open_source, outermost
-from chunkmap.io.archive import deflated_member
+from chunkmap.io.archive import deflated_member, open_member
 
 DATA = bytes(range(256)) * 40
 
@@ -203,3 +203,37 @@ def test_deflated_member_is_found_with_its_header(tmp_path):
     stored.write_bytes(zip_bytes())
     with pytest.raises(Unsupported):
         deflated_member("d/a.bin", open_source(stored), "u")
+
+
+def test_damaged_zip_members_are_refused(tmp_path):
+    """A directory that points where no local header is, and sizes that contradict one another, are FormatErrors."""
+    content = bytearray(zip_bytes())
+    entry = content.rindex(b"PK\x01\x02")
+    wrong_offset, wrong_size = bytearray(content), bytearray(content)
+    struct.pack_into("<I", wrong_offset, entry + 42, 5)
+    struct.pack_into("<I", wrong_size, entry + 24, 5)
+    for damaged, match in ((wrong_offset, "local header"), (wrong_size, "take")):
+        (tmp_path / "a.zip").write_bytes(damaged)
+        with pytest.raises(FormatError, match=match):
+            open_source(f"zip://d/a.bin::{tmp_path / 'a.zip'}")
+
+
+def test_errors_of_the_outer_file_are_told_as_they_are(range_server):
+    """A server that fails while an archive is searched is a SourceError, not a wrong archive."""
+    for kind, content in (("zip", zip_bytes()), ("tar", tar_bytes())):
+        url = range_server.put(f"a.{kind}", content)
+        outer = open_source(url)
+        range_server.errors[f"/a.{kind}"] = 500
+        with pytest.raises(SourceError, match="500"):
+            open_member(kind, "d/a.bin", outer, "u")
+
+
+def test_reading_past_a_member_is_refused(tmp_path):
+    """A range past the end of a member is refused, though the archive goes on."""
+    (tmp_path / "a.zip").write_bytes(zip_bytes())
+    source = open_source(f"zip://d/a.bin::{tmp_path / 'a.zip'}")
+    for read in (lambda: source.read(len(DATA), 1), lambda: source.read_many([(len(DATA), 1)])):
+        with pytest.raises(TruncatedFile):
+            read()
+    assert source.target().size == len(DATA)
+    source.close()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chunkmap.errors import SourceError, TruncatedFile
-from chunkmap.io import Range, open_source
+from chunkmap.io import Range, RemoteSource, open_source
 
 DATA = bytes(np.random.default_rng(0).integers(0, 256, 1_000_000, dtype="u1"))
 
@@ -139,3 +139,24 @@ def test_s3_objects_are_read_with_storage_options():
             open_source("s3://bucket/no.bin", storage_options=options)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(
+    ("error", "match"),
+    [
+        (PermissionError("Forbidden"), "may not be read"),
+        (IsADirectoryError("d"), "directory"),
+        (FileNotFoundError("f"), "no such file"),
+        (RuntimeError("odd"), "RuntimeError: odd"),
+    ],
+)
+def test_errors_of_filesystems_are_source_errors(error, match):
+    """Whatever a filesystem raises becomes a SourceError with its reason, and the cause behind it."""
+
+    class Refusing(fsspec.AbstractFileSystem):
+        def info(self, path, **options):
+            raise error
+
+    with pytest.raises(SourceError, match=match) as caught:
+        RemoteSource(Refusing(), "a.nc", "refusing://a.nc")
+    assert caught.value.__cause__ is error

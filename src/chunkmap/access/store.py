@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.metadata import ArrayV2Metadata
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.selection import ArrayReader
@@ -21,6 +22,7 @@ from chunkmap.access.values import check_codecs
 from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
 from chunkmap.model.grid import linear_cell
+from chunkmap.model.zarr_v2 import array_document
 from chunkmap.storage import ParquetReferences
 
 __all__ = ["ReferenceStore"]
@@ -64,6 +66,9 @@ class _InMemory:
 class ReferenceStore(Store):
     """A reference set as a read-only Zarr v2 store.
 
+    An array of a type that zarr does not know, which would keep it from opening any of the set, is not in the
+    consolidated metadata: `left_out` has its path. `reader` reads it.
+
     >>> import zarr
     >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {
     ...     "x/.zarray": '{"shape": [4], "chunks": [4], "dtype": "|u1", "compressor": null, "filters": null,'
@@ -83,8 +88,11 @@ class ReferenceStore(Store):
         self._refs, self._fetcher = refs, Fetcher(trust=Trust(origin)) if fetcher is None else fetcher
         self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
         found = self._lookup.documents()
+        self.left_out = tuple(path for path, meta in self._lookup.metas.items() if not _is_known(meta))
+        hidden = {f"{path}/{name}" for path in self.left_out for name in (".zarray", ".zattrs")}
+        shown = {key: document for key, document in found.items() if key not in hidden}
         self._texts = {key: json_text(document).encode() for key, document in found.items()}
-        self._texts[_CONSOLIDATED] = json_text({"zarr_consolidated_format": 1, "metadata": found}).encode()
+        self._texts[_CONSOLIDATED] = json_text({"zarr_consolidated_format": 1, "metadata": shown}).encode()
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -235,6 +243,18 @@ def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None =
         cell.future.set_result(stored)
     else:
         cell.future.set_exception(error)
+
+
+def _is_known(meta: ArrayMeta) -> bool:
+    """Whether zarr knows the type of an array. It is asked about what it may not know; plain types it knows."""
+    dtype = meta.dtype
+    if dtype.names is None and dtype.itemsize and not (dtype.kind in "fc" and dtype.type(0).real.itemsize > 8):
+        return True
+    try:
+        ArrayV2Metadata.from_dict({**array_document(meta), "attributes": {}})
+    except (ValueError, TypeError, KeyError, NotImplementedError):
+        return False
+    return True
 
 
 def _position(name: str, grid_shape: tuple[int, ...]) -> int | None:

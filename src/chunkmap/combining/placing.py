@@ -60,18 +60,12 @@ def inline_array(values: NDArray[Any], dims: tuple[str, ...], attrs: dict[str, A
 def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     meta, parts = array_plan.meta, array_plan.parts
     grid_shape = meta.grid_shape
-    placements = [Placement(_with_new_axes(part.array.chunks, len(grid_shape)), part.cells) for part in parts]
+    placements = [Placement(part.array.chunks, part.cells) for part in parts]
     try:
         chunks = place(grid_shape, placements, last_wins="overlap" in plan.recipe.waive)
     except ValueError as error:
         raise _overlap(plan, array_plan, placements) from error
     return ManifestArray(_fill_for_missing(plan, array_plan, chunks), chunks)
-
-
-def _with_new_axes(chunks: ChunkManifest, ndim: int) -> ChunkManifest:
-    """The same chunks under leading axes of one cell."""
-    new = ndim - len(chunks.grid_shape)
-    return chunks.reshape_grid((*(1 for _ in range(new)), *chunks.grid_shape)) if new else chunks
 
 
 def _fill_for_missing(plan: Plan, array_plan: ArrayPlan, chunks: ChunkManifest) -> ArrayMeta:
@@ -179,13 +173,12 @@ def _positions(plan: Plan, part: Part, dim: str, length: int) -> NDArray[np.int6
 
 
 def _to_compare(recipe: Recipe, array_plan: ArrayPlan, array: ManifestArray) -> bool:
-    """Whether the values must be looked at: they are not the very same bytes, and are few, or at hand already."""
+    """Whether the values must be looked at: they are not the very same bytes, and are not taken on trust."""
     first = array_plan.parts[0].array
     if array.chunks == first.chunks and array.meta.dtype == first.meta.dtype:
         return False
     if {array_plan.path, array_plan.path.rpartition("/")[2]} & set(recipe.identical_dims):
-        at_hand = all(bool(chunks.is_inline.all()) for chunks in (array.chunks, first.chunks))
-        return at_hand or array.meta.nbytes <= recipe.compare_below
+        return array.meta.nbytes < recipe.compare_below
     return True
 
 

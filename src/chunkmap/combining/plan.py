@@ -116,25 +116,21 @@ def _uses(arrays: Mapping[str, ArrayPlan], dim: str) -> bool:
 
 
 def _plan_array(request: _Request, path: str, found: list[tuple[int, ManifestArray]]) -> ArrayPlan:
-    first = found[0][1].meta
-    if _is_same_everywhere(request, path, first):
+    if _is_same_everywhere(request, path, found[0][1].meta):
         return _plan_identical(request, path, found)
-    dims, new = _dims_of_result(request, path, first, found[0][0])
-    along = [dim for dim in dims if dim in request.axes]
+    found = [(index, _with_new_dims(request, path, index, array)) for index, array in found]
     found = [(index, array) for index, array in found if array.meta.size or not array.meta.ndim] or found[:1]
-    load, units = _compare(request, path, found, along)
-    shape = (*(1 for _ in new), *first.shape)
-    shape = tuple(len(request.axes[d]) if d in request.axes else n for d, n in zip(dims, shape, strict=True))
-    chunk_shape = (*(1 for _ in new), *first.chunk_shape)
-    meta = replace(first, shape=shape, chunk_shape=chunk_shape, dims=dims)
+    first = found[0][1].meta
+    dims = first.dims or ()
+    load, units = _compare(request, path, found, [dim for dim in dims if dim in request.axes])
+    shape = tuple(len(request.axes[d]) if d in request.axes else n for d, n in zip(dims, first.shape, strict=True))
+    meta = replace(first, shape=shape)
     if load is None:
-        load = _misaligned(request, path, meta, found, new)
+        load = _misaligned(request, meta, found)
     if load is not None:
         _refuse_large(request, path, meta, load)
-        parts = tuple(Part(index, array, ()) for index, array in found)
-        return ArrayPlan(path, meta, parts, load, units)
-    parts = tuple(Part(index, array, _cells(request, meta, index, len(new))) for index, array in found)
-    return ArrayPlan(path, meta, parts)
+        return ArrayPlan(path, meta, tuple(Part(index, array, ()) for index, array in found), load, units)
+    return ArrayPlan(path, meta, tuple(Part(index, array, _cells(request, meta, index)) for index, array in found))
 
 
 def _is_same_everywhere(request: _Request, path: str, meta: ArrayMeta) -> bool:
@@ -160,18 +156,26 @@ def _plan_identical(request: _Request, path: str, found: list[tuple[int, Manifes
     return ArrayPlan(path, first.meta, (Part(index, first, cells),), same=tuple(found[1:]))
 
 
-def _dims_of_result(
-    request: _Request, path: str, meta: ArrayMeta, index: int
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The dimensions of an array in the result, and those of them that are new: they lead."""
-    dims = meta.dims
-    if dims is None:
-        if meta.ndim:
-            name = request.inputs.name(index)
-            raise CombineError(f"{path}: its dimensions have no names in {name}, so it cannot be placed", inputs=[name])
-        dims = ()
-    new = tuple(d for d in request.recipe.dims if d not in dims and d != VARIABLES)
-    return (*new, *dims), new
+def _with_new_dims(request: _Request, path: str, index: int, array: ManifestArray) -> ManifestArray:
+    """The array with every dimension that is combined along: those that it does not have lead, one element long."""
+    meta, name = array.meta, request.inputs.name(index)
+    if meta.dims is None and meta.ndim:
+        raise CombineError(f"{path}: its dimensions have no names in {name}, so it cannot be placed", inputs=[name])
+    dims = meta.dims or ()
+    new = tuple(dim for dim in request.recipe.dims if dim not in dims and dim != VARIABLES)
+    for dim in new:
+        count = len(request.axes[dim].positions[index])
+        if count != 1:
+            raise CombineError(
+                f"{path}: has no dimension {dim}, but {name} has {count} values along it. If it is the same in all"
+                f" inputs, name it in identical_dims",
+                inputs=[name],
+            )
+    if not new:
+        return array
+    ones = (1,) * len(new)
+    expanded = replace(meta, shape=ones + meta.shape, chunk_shape=ones + meta.chunk_shape, dims=new + dims)
+    return ManifestArray(expanded, array.chunks.reshape_grid(ones + array.chunks.grid_shape))
 
 
 def _compare(
@@ -252,26 +256,23 @@ def _differing(request: _Request, path: str, first: int, what: str, along: Seque
 # ---------------------------------------------------------------------- where its chunks go
 
 
-def _cells(request: _Request, meta: ArrayMeta, index: int, nnew: int) -> tuple[Cells, ...]:
+def _cells(request: _Request, meta: ArrayMeta, index: int) -> tuple[Cells, ...]:
     """The cells of an input that is known to be aligned."""
     cells: list[Cells] = []
-    for axis_number, dim in enumerate(meta.dims or ()):
+    for dim, chunk in zip(meta.dims or (), meta.chunk_shape, strict=True):
         axis = request.axes.get(dim)
         if axis is None:
             cells.append(0)
             continue
-        positions, chunk = axis.positions[index], meta.chunk_shape[axis_number]
-        starts = positions[::chunk] // chunk if axis_number >= nnew else positions[:1]
+        starts = axis.positions[index][::chunk] // chunk
         contiguous = len(starts) < 2 or bool((np.diff(starts) == 1).all())
         cells.append(int(starts[0]) if contiguous else starts)
     return tuple(cells)
 
 
-def _misaligned(
-    request: _Request, path: str, meta: ArrayMeta, found: list[tuple[int, ManifestArray]], new: tuple[str, ...]
-) -> str | None:
+def _misaligned(request: _Request, meta: ArrayMeta, found: list[tuple[int, ManifestArray]]) -> str | None:
     """Why the chunks of some input fall between cells of the grid; None when all fall on them."""
-    for dim, chunk, length in list(zip(meta.dims or (), meta.chunk_shape, meta.shape, strict=True))[len(new) :]:
+    for dim, chunk, length in zip(meta.dims or (), meta.chunk_shape, meta.shape, strict=True):
         axis = request.axes.get(dim)
         if axis is None or chunk == 1:
             continue
@@ -281,15 +282,6 @@ def _misaligned(
                 return (
                     f"{request.inputs.name(index)} covers {dim} {start} to {stop} of {length}, which does not fall on"
                     f" chunks of {chunk}"
-                )
-    for dim in new:
-        for index, _ in found:
-            if len(request.axes[dim].positions[index]) != 1:
-                name = request.inputs.name(index)
-                raise CombineError(
-                    f"{path}: has no dimension {dim}, but {name} has {len(request.axes[dim].positions[index])} values"
-                    f" along it. If it is the same in all inputs, name it in identical_dims",
-                    inputs=[name],
                 )
     return None
 

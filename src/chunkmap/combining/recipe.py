@@ -39,7 +39,7 @@ class Recipe:
     load_below: int = 1_000_000
     """Arrays of at most so many bytes may be read and held inline, where their chunks do not line up."""
     compare_below: int = 64_000
-    """Arrays in `identical_dims` of at most so many bytes are read and compared; larger ones are taken on trust."""
+    """Arrays in `identical_dims` of fewer bytes are read and compared; larger ones are taken on trust."""
 
     same_chunks: bool = False
     """Refuse arrays whose chunks differ in shape between inputs even when they are small enough to be read."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, Literal
@@ -104,7 +105,14 @@ def open_store(
         allow=allow,
         check=check,
     )
-    return ReferenceStore(refs, fetcher)
+    store = ReferenceStore(refs, fetcher)
+    if store.left_out:
+        warnings.warn(
+            f"{store}: zarr does not know the types of {', '.join(store.left_out)}, which are left out;"
+            " read them with chunkmap.access.values.read_array",
+            stacklevel=2,
+        )
+    return store
 
 
 def open_references(

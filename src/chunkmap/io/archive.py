@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
+from chunkmap.errors import FormatError, SourceError, Unsupported
 from chunkmap.io.file_object import FileView
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
@@ -101,13 +101,12 @@ def deflated_member(member: str, outer: Source, url: str) -> tuple[int, int]:
 
 
 def _zip_info(member: str, outer: Source, url: str) -> zipfile.ZipInfo:
+    view = FileView(outer)
     try:
-        with zipfile.ZipFile(io.BufferedReader(FileView(outer))) as archive:
+        with zipfile.ZipFile(io.BufferedReader(view)) as archive:
             members = {info.filename: info for info in archive.infolist()}
-    except ChunkmapError:
-        raise
     except (zipfile.BadZipFile, *_WRONG_BYTES) as error:
-        raise FormatError(f"not a ZIP archive: {error}", url=outer.url) from error
+        raise view.failure or FormatError(f"not a ZIP archive: {error}", url=outer.url) from error
     info = members[_found(member, list(members), outer.url, url)]
     if info.is_dir():
         raise SourceError(f"member {member!r} of {outer.url} is a directory", url=url)
@@ -144,13 +143,12 @@ def _tar_member(member: str, outer: Source, url: str) -> tuple[int, int]:
     for magic, method in _COMPRESSED.items():
         if head.startswith(magic):
             raise _compressed(member, method, outer.url)
+    view = FileView(outer)
     try:
-        with tarfile.open(fileobj=io.BufferedReader(FileView(outer)), mode="r:") as archive:
+        with tarfile.open(fileobj=io.BufferedReader(view), mode="r:") as archive:
             members = {info.name: info for info in archive.getmembers()}
-    except ChunkmapError:
-        raise
     except (tarfile.TarError, *_WRONG_BYTES) as error:
-        raise FormatError(f"not a TAR archive: {error}", url=outer.url) from error
+        raise view.failure or FormatError(f"not a TAR archive: {error}", url=outer.url) from error
     info = members[_found(member, list(members), outer.url, url)]
     if info.issparse():
         raise Unsupported(f"member {member!r} is stored sparse", feature="sparse TAR member", url=outer.url)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import BinaryIO, Final
 
-from chunkmap.errors import SourceError
+from chunkmap.errors import ChunkmapError, SourceError
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
 
@@ -78,6 +78,8 @@ class FileView(io.RawIOBase):
         super().__init__()
         self._source, self._position = source, 0
         self._blocks: OrderedDict[int, memoryview] = OrderedDict()
+        self.failure: ChunkmapError | None = None
+        """What the source raised, for callers of libraries that swallow errors of reading."""
 
     def readable(self) -> bool:
         """Always."""
@@ -111,7 +113,11 @@ class FileView(io.RawIOBase):
     def _block(self, number: int) -> memoryview:
         if number not in self._blocks:
             first = number * _BLOCK
-            self._blocks[number] = self._source.read(first, min(_BLOCK, self._source.size() - first))
+            try:
+                self._blocks[number] = self._source.read(first, min(_BLOCK, self._source.size() - first))
+            except ChunkmapError as error:
+                self.failure = error
+                raise
             if len(self._blocks) > _BLOCKS:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(number)

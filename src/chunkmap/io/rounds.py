@@ -332,7 +332,7 @@ def _in_memory(source: Source) -> memoryview | None:
 
 def _check_rows(gather: Gather, size: int, url: str) -> None:
     if len(gather.offsets):
-        last = int(gather.offsets.max())
+        last = int(gather.offsets.max()) if len(gather.offsets) > 1 else int(gather.offsets[0])
         if last + gather.size > size:
             raise _too_short(url, size, last, gather.size)
 

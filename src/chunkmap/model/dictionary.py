@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import gc
-import itertools
 import json
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,6 +40,7 @@ __all__ = [
 ]
 
 _BASE64: Final = "base64:"
+_STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 
 Arrays = dict[str, ManifestArray]
@@ -222,11 +222,11 @@ def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[lis
     """Documents by key, and chunks by the path before the last `/`: runs of keys with one path, as sets have them."""
     texts: dict[str, Any] = {}
     chunks: dict[str, tuple[list[str], list[Any]]] = {}
-    keys, values = list(refs), list(refs.values())
+    values = list(refs.values())
     stop = 0
-    for parent, run in itertools.groupby([key[: key.rfind("/") + 1] for key in keys]):
-        start, stop = stop, stop + len(list(run))
-        names, own = [key[len(parent) :] for key in keys[start:stop]], values[start:stop]
+    for parent, below in _runs(list(refs)):
+        start, stop = stop, stop + len(below)
+        names, own = below, values[start:stop]
         found = _DOCUMENTS.intersection(names)
         if found:
             texts.update((parent + name, value) for name, value in zip(names, own, strict=True) if name in found)
@@ -241,6 +241,26 @@ def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[lis
             owned[0].extend(names)
             owned[1].extend(own)
     return texts, chunks
+
+
+def _runs(keys: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Stretches of keys that stand below one path: the path, up to its last `/`, and what follows it in each key.
+
+    A stretch that turns out to be of several paths is halved, so that the work is done by `join`, `count` and `split`.
+    """
+    waiting = [(start, min(start + _STRETCH, len(keys))) for start in range(0, len(keys), _STRETCH)][::-1]
+    while waiting:
+        start, stop = waiting.pop()
+        parent = keys[start][: keys[start].rfind("/") + 1]
+        text = "\n".join(keys[start:stop])
+        names = text[len(parent) :].split(f"\n{parent}")
+        if stop - start == 1:
+            yield parent, [text[len(parent) :]]
+        elif len(names) == stop - start and text.count("/") == len(names) * parent.count("/"):
+            yield parent, names
+        else:
+            middle = (start + stop) // 2
+            waiting += [(middle, stop), (start, middle)]
 
 
 def _owners(

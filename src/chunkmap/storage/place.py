@@ -99,6 +99,7 @@ class Place:
 
     def names(self, directory: str) -> set[str]:
         """The names of what is in a directory below; nothing when it is not there."""
+        self.fs.invalidate_cache(f"{self.path}/{directory}")
         try:
             found = self._ask(lambda: self.fs.ls(f"{self.path}/{directory}", detail=False))
         except FileNotFoundError:
@@ -124,6 +125,7 @@ class Place:
 
         Raises StorageError rather than replace what is not a set.
         """
+        self.fs.invalidate_cache(self.path)
         if self.fs.exists(self.path) and not self._replaceable(last):
             raise StorageError(
                 f"{self.url}: expected nothing there, or a reference set, but it has no {last}; not replaced."

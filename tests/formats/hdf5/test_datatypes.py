@@ -3,6 +3,8 @@
 import h5py
 import numpy as np
 import pytest
+import zarr
+from zarr.storage import FsspecStore
 
 from chunkmap.formats.hdf5 import scan
 from chunkmap.io import LocalSource
@@ -33,7 +35,7 @@ NUMBERS = [
     ),
     "V7",
 ]
-PACKED = np.dtype([("a", "<i4"), ("b", ">f8", (2, 3)), ("c", "S3"), ("d", [("x", "<u2"), ("y", "?")])])
+PACKED = np.dtype([("a", "<i4"), ("b", ">f8"), ("c", "S3"), ("d", "?")])
 
 
 @pytest.mark.parametrize("version", ["earliest", "latest"])
@@ -87,6 +89,24 @@ def test_structures_with_gaps_keep_every_member(tmp_path, values):
     assert got.dtype.names == ("a", "_padding_2", "b", "_padding_16")
     assert got["a"].tolist() == [1, 3]
     assert got["b"].tolist() == [2.5, 4.5]
+
+
+def test_nested_structures_are_laid_flat(tmp_path, values):
+    """Zarr opens no structure in a structure, and no array in one: their members stand side by side."""
+    path = tmp_path / "a.h5"
+    dtype = np.dtype([("a", "<i4", (2, 2)), ("b", [("x", "<u2"), ("y", "S3", (2,))])])
+    data = np.array([((1, 2), (3, 4)), ((5, 6), (7, 8))], "i4")
+    with h5py.File(path, "w") as f:
+        f["v"] = np.array([(data[0], (9, [b"p", b"q"])), (data[1], (10, [b"r", b"s"]))], dtype)
+    refs = scan(LocalSource(path))
+    got = values(refs, "v")
+    assert got.dtype.names == ("a[0,0]", "a[0,1]", "a[1,0]", "a[1,1]", "b.x", "b.y[0]", "b.y[1]")
+    assert got["a[1,0]"].tolist() == [3, 7]
+    assert got["b.x"].tolist() == [9, 10]
+    assert got["b.y[1]"].tolist() == [b"q", b"s"]
+    store = FsspecStore.from_url("reference://", storage_options={"fo": refs.to_dict()}, read_only=True)
+    opened = zarr.open_array(store, path="v", mode="r", zarr_format=2)
+    assert opened[:].tolist() == got.tolist()
 
 
 def test_array_types_are_axes(tmp_path, values):

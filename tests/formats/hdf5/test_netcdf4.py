@@ -139,6 +139,19 @@ def test_a_coordinate_of_two_dimensions(tmp_path):
     assert scan(LocalSource(path)).arrays["name"].meta.dims == ("name", "length")
 
 
+def test_a_variable_with_the_name_of_a_dimension(tmp_path):
+    """A variable named as a dimension that it does not lie along has the name that netCDF gives it."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as f:
+        f.createDimension("x", 3)
+        f.createDimension("y", 2)
+        f.createVariable("x", "f4", ("y",))[:] = 1
+    with h5py.File(path) as f:
+        assert "_nc4_non_coord_x" in f
+    refs = scan(LocalSource(path))
+    assert {name: a.meta.dims for name, a in refs.arrays.items()} == {"x": ("y",)}
+
+
 def test_a_scale_without_data_is_still_a_variable(tmp_path):
     """Only a scale that says it is no variable is left out."""
     path = tmp_path / "a.h5"

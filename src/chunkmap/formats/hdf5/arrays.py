@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -12,18 +14,23 @@ from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes
 from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import settle_fill
+from chunkmap.formats.hdf5.filters import UnsupportedFilter
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
-from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, read_stored
+from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, read_stored
 from chunkmap.formats.hdf5.vlen_strings import VLEN_UTF8, embed_strings
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
 
-__all__ = ["Options", "Represented", "VlenEncode", "attribute_problems", "check_vlen_encode", "represent"]
+__all__ = ["Options", "ReadValues", "Represented", "VlenEncode", "attribute_problems", "check_vlen_encode", "represent"]
 
 VlenEncode = Literal["embed", "leave"]
 
+ReadValues = Callable[[str, int], bytes | None]
+"""From the path and size in bytes of a dataset to its values as they would be stored without a filter, or None."""
+
 _SPACE_PADDED: Final = 2
+_MOST_MEMBERS: Final = 1000
 
 
 class Options(NamedTuple):
@@ -33,6 +40,8 @@ class Options(NamedTuple):
     """Chunks of fewer stored bytes are held inline; 0 for none."""
     vlen_encode: VlenEncode
     """Strings of variable length: their text is embedded, or their 16-byte heap references are left as they are."""
+    read_values: ReadValues | None = None
+    """Gives the values of a dataset whose filters have no codec, to be held inline."""
 
 
 @dataclass(slots=True)
@@ -50,11 +59,11 @@ def check_vlen_encode(value: str) -> None:
         raise ValueError(f"vlen_encode is {value!r}, expected one of {', '.join(get_args(VlenEncode))}")
 
 
-def represent(file: File, name: str, dataset: Dataset, dims: Dimensions, options: Options) -> Parser[Represented]:
+def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, options: Options) -> Parser[Represented]:
     """The array that a dataset is, or why it is none."""
     problems = attribute_problems(dataset.attributes)
     try:
-        array = yield from _array(file, name, dataset, dims, options=options, problems=problems)
+        array = yield from _array(file, path, dataset, dims, options=options, problems=problems)
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
     except BROKEN as error:
@@ -71,7 +80,7 @@ def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
 
 
 def _array(
-    file: File, name: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
+    file: File, path: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
 ) -> Parser[ManifestArray]:
     datatype = dataset.datatype
     if datatype.is_vlen and datatype.is_string:
@@ -82,7 +91,7 @@ def _array(
         dtype, inner = np.dtype("S16"), tuple[int, ...]()
     else:
         dtype, inner = element_dtype(datatype)
-        stored = grown((yield from read_stored(file, dataset)), dims.shape)
+        stored = yield from _stored(file, path, dataset, dims, options.read_values)
     if datatype.is_string and datatype.padding == _SPACE_PADDED:
         problems.append(("string padded with spaces", "HDF5 readers cut the spaces at the end off; here they stay"))
     native = dataset.fill_value if dtype.kind != "S" or not datatype.is_vlen else None
@@ -99,11 +108,25 @@ def _array(
         dtype=dtype,
         filters=stored.codecs,
         fill_value=fill.value,
-        dims=dims.names + tuple(f"{name}_element_{axis}" for axis in range(len(inner))),
+        dims=dims.names + tuple(f"{path.rpartition('/')[2]}_element_{axis}" for axis in range(len(inner))),
         attrs=attrs,
     )
     array = ManifestArray(meta, chunks)
     return (yield from _inline(file, array, options.inline_threshold))
+
+
+def _stored(
+    file: File, path: str, dataset: Dataset, dims: Dimensions, read_values: ReadValues | None
+) -> Parser[Stored]:
+    try:
+        stored = yield from read_stored(file, dataset)
+    except UnsupportedFilter:
+        size = math.prod(dataset.shape) * dataset.datatype.size
+        values = read_values(path, size) if read_values is not None else None
+        if values is None:
+            raise
+        stored = inline_values(dataset, values)
+    return stored if dims.shape == dataset.shape else grown(stored, dims.shape)
 
 
 def _object_array(dataset: Dataset, dims: Dimensions, stored: Stored) -> ManifestArray:
@@ -125,7 +148,7 @@ def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[Manifest
     """Hold small chunks inline."""
     chunks = array.chunks
     small = chunks.length < np.uint64(max(threshold, 0))
-    if not small.any():
+    if not np.count_nonzero(small):
         return array
     rows = np.flatnonzero(small & ~chunks.is_inline)
     if not len(rows):
@@ -137,25 +160,41 @@ def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[Manifest
 def element_dtype(datatype: Datatype) -> tuple[np.dtype[Any], tuple[int, ...]]:
     """The dtype of a Zarr array, and the axes that an array datatype adds to it.
 
-    Zarr v2 knows no gaps between the members of a structure: they become members of their own.
+    Zarr knows no gaps between the members of a structure, no structures in structures, and no arrays in them: gaps
+    become members of their own, and what is nested is laid flat, as `outer.inner` and `member[0,1]`.
     """
     dtype, inner = require_dtype(datatype), tuple[int, ...]()
     if dtype.subdtype is not None:
         dtype, inner = dtype.subdtype
-    return (_without_gaps(dtype) if dtype.names else dtype), inner
+    return (_flat(dtype) if dtype.names else dtype), inner
 
 
-def _without_gaps(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    fields, place = [], 0
-    assert dtype.fields is not None
-    for name, (member, offset, *_) in sorted(dtype.fields.items(), key=lambda item: item[1][1]):
+def _flat(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    fields: list[tuple[str, np.dtype[Any]]] = []
+    place = 0
+    for name, member, offset in _leaves(dtype, "", 0):
         if offset < place:
             raise Unsupported(f"members of its compound overlap at {name!r}", feature="overlapping compound members")
+        if len(fields) > _MOST_MEMBERS:
+            raise Unsupported(f"its compound has more than {_MOST_MEMBERS} members", feature="large compound")
         if offset > place:
             fields.append((f"_padding_{place}", np.dtype(f"V{offset - place}")))
-        base, shape = member.subdtype or (member, ())
-        fields.append((name, np.dtype((_without_gaps(base) if base.names else base, shape))))
+        fields.append((name, member))
         place = offset + member.itemsize
     if place < dtype.itemsize:
         fields.append((f"_padding_{place}", np.dtype(f"V{dtype.itemsize - place}")))
     return np.dtype(fields)
+
+
+def _leaves(dtype: np.dtype[Any], name: str, offset: int) -> Iterator[tuple[str, np.dtype[Any], int]]:
+    """The plain members of a structure with their places, in order of place."""
+    if dtype.fields is not None:
+        for inner, (member, start, *_) in sorted(dtype.fields.items(), key=lambda item: item[1][1]):
+            yield from _leaves(member, f"{name}.{inner}" if name else inner, offset + start)
+    elif dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        for number, index in enumerate(np.ndindex(*shape)):
+            place = offset + number * base.itemsize
+            yield from _leaves(base, f"{name}[{','.join(map(str, index))}]", place)
+    else:
+        yield name, dtype, offset

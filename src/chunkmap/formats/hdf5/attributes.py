@@ -118,7 +118,7 @@ def _read_dense(file: File, body: memoryview) -> Parser[list[memoryview]]:
     # heap ID (8), message flags (1), creation order (4), hash of the name (4)
     if records.shape[1] >= 13:
         records = records[np.argsort(little_endian(records[:, 9:13]), kind="stable")]
-    if (records[:, 8] & _SHARED).any():
+    if np.count_nonzero(records[:, 8] & _SHARED):
         raise file.unsupported("an attribute is kept in the shared message heap", "shared object header messages")
     return (yield from read_heap(file, heap, records[:, :8]))
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian
+from chunkmap.formats.hdf5.file import UNDEFINED, File, largest, little_endian
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_btree_v2"]
@@ -35,6 +35,8 @@ def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[ND
         raise file.error(f"a B-tree has nodes of {node_size} bytes, records of {record_size}, depth {depth}", address)
     if total * record_size > file.size:
         raise file.error(f"a B-tree claims {total} records of {record_size} bytes", address)
+    if depth == 0:
+        return (yield from _read_only_leaf(file, address, (root, node_size, total, record_size)))
     widths = _pointer_widths(node_size, record_size, depth)
     addresses, counts = np.array([root], np.uint64), np.array([root_count], np.int64)
     found = []
@@ -43,8 +45,8 @@ def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[ND
         _check_nodes(file, nodes, b"BTIN" if level else b"BTLF", address)
         pointer = sum(widths[level]) if level else 0
         most = (node_size - _NODE_OVERHEAD - pointer) // (record_size + pointer)
-        if int(counts.max()) > most:
-            found_most = int(counts.max())
+        if largest(counts) > most:
+            found_most = largest(counts)
             raise file.error(f"a node of the B-tree claims {found_most} records, it has room for {most}", address)
         found.append(_records(nodes, counts, record_size))
         if level:
@@ -53,6 +55,16 @@ def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[ND
     if len(records) != total:
         raise file.error(f"expected {total} records in a B-tree, found {len(records)}", address)
     return records
+
+
+def _read_only_leaf(file: File, address: int, leaf: tuple[int, int, int, int]) -> Parser[NDArray[np.uint8]]:
+    """The records of a tree that is one leaf, as most are."""
+    root, node_size, total, record_size = leaf
+    if total * record_size > node_size - _NODE_OVERHEAD:
+        raise file.error(f"a B-tree claims {total} records in one leaf of {node_size} bytes", address)
+    node = yield file.span(root, node_size)
+    file.expect(node, b"BTLF", root)
+    return np.frombuffer(node, np.uint8, total * record_size, _NODE_PREFIX).reshape(total, record_size)
 
 
 def _pointer_widths(node_size: int, record_size: int, depth: int) -> list[tuple[int, int, int]]:
@@ -77,12 +89,12 @@ def _width(number: int) -> int:
 
 
 def _check_nodes(file: File, nodes: NDArray[np.uint8], signature: bytes, address: int) -> None:
-    if not (nodes[:, :4] == np.frombuffer(signature, np.uint8)).all():
+    if nodes[:, :4].tobytes() != signature * len(nodes):
         raise file.error(f"a node of the B-tree does not begin with {signature.decode()!r}", address)
 
 
 def _records(nodes: NDArray[np.uint8], counts: NDArray[np.int64], record_size: int) -> NDArray[np.uint8]:
-    most = int(counts.max())
+    most = largest(counts)
     records = nodes[:, _NODE_PREFIX : _NODE_PREFIX + most * record_size].reshape(len(nodes), most, record_size)
     there: NDArray[np.uint8] = records[0] if len(nodes) == 1 else records[np.arange(most) < counts[:, None]]
     return there

@@ -24,7 +24,7 @@ from chunkmap.formats.hdf5.chunk_table import (
     split_elements,
 )
 from chunkmap.formats.hdf5.extensible_array import read_extensible_array
-from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.file import UNDEFINED, File, largest
 from chunkmap.formats.hdf5.fixed_array import read_fixed_array
 from chunkmap.formats.hdf5.layout import Chunked, Index
 from chunkmap.formats.hdf5.messages import Dataspace
@@ -86,7 +86,7 @@ def _read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable]:
 
 def _used_entries(nodes: NDArray[np.uint8], used: NDArray[np.int64], entry: np.dtype[Any]) -> NDArray[Any]:
     """The entries that are in use, of all nodes, in one row."""
-    most = int(used.max())
+    most = largest(used)
     rows = nodes[:, 24 : 24 + most * entry.itemsize]
     entries = np.ascontiguousarray(rows).view(entry)
     if len(nodes) == 1 or bool((used == most).all()):
@@ -98,12 +98,11 @@ def _used_entries(nodes: NDArray[np.uint8], used: NDArray[np.int64], entry: np.d
 def _check_nodes(file: File, nodes: NDArray[np.uint8], above: int) -> tuple[int, NDArray[np.int64]]:
     """The level of a level's nodes, and how many entries each uses."""
     level = int(nodes[0, 5])
-    expected = np.frombuffer(b"TREE\x01" + bytes([level]), np.uint8)
-    if not (nodes[:, :6] == expected).all() or level >= above:
+    if nodes[:, :6].tobytes() != (b"TREE\x01" + bytes([level])) * len(nodes) or level >= above:
         raise file.error(f"expected nodes of a chunk B-tree (TREE, type {_RAW_DATA}) below level {above}", 0)
     used = np.ascontiguousarray(nodes[:, 6:8]).view("<u2")[:, 0].astype(np.int64)
-    if int(used.max()) > 2 * file.chunk_k:
-        raise file.error(f"a node of a chunk B-tree claims {int(used.max())} entries of {2 * file.chunk_k}", 0)
+    if largest(used) > 2 * file.chunk_k:
+        raise file.error(f"a node of a chunk B-tree claims {largest(used)} entries of {2 * file.chunk_k}", 0)
     return level, used
 
 
@@ -111,7 +110,7 @@ def _from_leaves(file: File, grid: Grid, entries: NDArray[Any]) -> ChunkTable:
     shape = np.array(grid.layout.chunk_shape, np.uint64)
     offsets = entries["offset"][:, : grid.rank]
     coords = offsets // shape
-    if not (coords * shape == offsets).all():
+    if np.count_nonzero(coords * shape != offsets):
         raise file.error(f"a chunk does not begin at multiples of {grid.layout.chunk_shape}", 0)
     elements = Elements(entries["child"], entries["size"].astype(np.uint64), entries["mask"])
     return from_scaled(file, grid, coords, elements)

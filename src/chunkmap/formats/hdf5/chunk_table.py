@@ -124,7 +124,8 @@ def from_scaled(file: File, grid: Grid, coords: NDArray[np.uint64], elements: El
     within = coords < np.array(grid.now, np.uint64)
     strides = [math.prod(grid.now[axis + 1 :]) for axis in range(grid.rank)]
     positions = coords @ np.array(strides, np.uint64) if grid.rank else np.zeros(len(coords), np.uint64)
-    inside: NDArray[np.bool_] | None = None if within.all() else np.logical_and.reduce(within, axis=1)
+    everything = np.count_nonzero(within) == within.size
+    inside: NDArray[np.bool_] | None = None if everything else np.logical_and.reduce(within, axis=1)
     return _finish(file, positions, inside, elements)
 
 
@@ -139,11 +140,11 @@ def _finish(
     if len(addresses):
         room = np.uint64(file.size - file.base)
         bad = (addresses > room) | (sizes > room - addresses)
-        if bad.any():
+        if np.count_nonzero(bad):
             row = int(np.flatnonzero(bad)[0])
             raise TruncatedFile(
                 f"expected a chunk of {int(sizes[row])} bytes, but the file has only {file.size} in all",
                 url=file.url,
                 offset=int(addresses[row]) + file.base,
             )
-    return ChunkTable(positions, addresses, sizes, masks if masks is not None and masks.any() else None)
+    return ChunkTable(positions, addresses, sizes, masks if masks is not None and np.count_nonzero(masks) else None)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
 from chunkmap.io.rounds import Gather, Span
 
-__all__ = ["UNDEFINED", "File", "little_endian", "u16", "u32", "u64", "u64_pair"]
+__all__ = ["UNDEFINED", "File", "largest", "little_endian", "u16", "u32", "u64", "u64_pair"]
 
 UNDEFINED: Final = 0xFFFFFFFFFFFFFFFF
 """The undefined address: "all bits are set" (I.B)."""
@@ -59,7 +59,7 @@ class File:
         if len(addresses) * size > self.size:
             raise self.error(f"expected nodes of {size} bytes, found {len(addresses)} addresses of them", 0)
         if len(addresses):
-            self.span(int(addresses.max()), size)
+            self.span(largest(addresses), size)
         return Gather(addresses + np.uint64(self.base), size)
 
     def error(self, message: str, address: int) -> FormatError:
@@ -75,6 +75,11 @@ class File:
         found = bytes(block[: len(signature)])
         if found != signature:
             raise self.error(f"expected signature {signature.decode()!r}, found {found!r}", address)
+
+
+def largest(column: NDArray[Any]) -> int:
+    """The largest of some whole numbers. Most trees are one node: there numpy's `max` would cost the most of all."""
+    return int(column[0]) if len(column) == 1 else int(column.max())
 
 
 def little_endian(columns: NDArray[np.uint8]) -> NDArray[np.uint64]:

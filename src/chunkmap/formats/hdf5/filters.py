@@ -16,7 +16,7 @@ from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.messages import Filter
 from chunkmap.model import CodecConfig
 
-__all__ = ["codec_objects", "codecs_of", "decode", "encode"]
+__all__ = ["UnsupportedFilter", "codec_objects", "codecs_of", "decode", "encode"]
 
 _NAMES: Final[Mapping[int, str]] = {
     4: "szip",
@@ -39,6 +39,10 @@ _DAMAGED: Final = (zlib.error, RuntimeError, ValueError, TypeError, OSError, EOF
 """What codecs raise for bytes that they did not write."""
 
 _BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", None, "zlib", "zstd")
+
+
+class UnsupportedFilter(Unsupported):
+    """A filter that no codec decodes."""
 
 
 def codecs_of(filters: Sequence[Filter], mask: int) -> tuple[CodecConfig, ...]:
@@ -89,7 +93,7 @@ def _codec(filter_: Filter) -> CodecConfig:
     if filter_.identifier in _CODECS:
         return _CODECS[filter_.identifier](filter_)
     name = _NAMES.get(filter_.identifier) or filter_.name or "unnamed"
-    raise Unsupported(
+    raise UnsupportedFilter(
         f"its chunks are written with the filter {name!r} ({filter_.identifier}), which no Zarr codec decodes",
         feature=f"filter {name}",
     )
@@ -116,7 +120,7 @@ def _blosc(filter_: Filter) -> CodecConfig:
     number = _value(filter_, 6, 0)
     name = _BLOSC_COMPRESSORS[number] if number < len(_BLOSC_COMPRESSORS) else None
     if name is None:
-        raise Unsupported(f"its chunks are compressed by Blosc's compressor {number}", feature="filter blosc")
+        raise UnsupportedFilter(f"its chunks are compressed by Blosc's compressor {number}", feature="filter blosc")
     return {
         "id": "blosc",
         "cname": name,

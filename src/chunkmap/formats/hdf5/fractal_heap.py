@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.file import UNDEFINED, File, u64, u64_pair
+from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64, u64_pair
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_heap"]
@@ -77,23 +77,23 @@ def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parse
     block = yield file.span(address, _HEADER_SIZE, 160)
     header = _parse_header(file, address, block)
     managed = yield from _read_blocks(file, address, header)
-    objects: list[memoryview] = []
-    huge: dict[int, bytes] = {}
-    for number, raw in enumerate(_rows_as_bytes(identifiers)):
-        kind = raw[0] >> 4 & 3
+    kinds = identifiers[:, 0] >> 4 & 3
+    if not np.count_nonzero(kinds):
+        return _managed_objects(file, address, header, managed, identifiers)
+    objects: list[memoryview] = [memoryview(b"")] * len(identifiers)
+    for kind in set(kinds.tolist()):
+        rows = np.flatnonzero(kinds == kind)
         if kind == _MANAGED:
-            objects.append(_managed(file, address, header, managed, raw))
+            found = _managed_objects(file, address, header, managed, identifiers[rows])
         elif kind == _TINY:
-            objects.append(memoryview(raw)[1 : 2 + (raw[0] & 15)])
+            # version and type, of which the lower half is the length less one; then the object itself
+            found = [memoryview(raw.tobytes())[1 : 2 + (int(raw[0]) & 15)] for raw in identifiers[rows]]
         elif kind == _HUGE:
-            huge[number] = raw[1:]
-            objects.append(memoryview(b""))
+            found = yield from _read_huge(file, address, header, [raw.tobytes()[1:] for raw in identifiers[rows]])
         else:
             raise file.error(f"expected a heap ID of type 0, 1 or 2, found {kind}", address)
-    if huge:
-        contents = yield from _read_huge(file, address, header, list(huge.values()))
-        for number, content in zip(huge, contents, strict=True):
-            objects[number] = content
+        for row, content in zip(rows.tolist(), found, strict=True):
+            objects[row] = content
     return objects
 
 
@@ -111,11 +111,6 @@ def _read_blocks(file: File, address: int, header: _Header) -> Parser[_Managed]:
     for found, content in zip(blocks, contents, strict=True):
         file.expect(content, b"FHDB", found.address)
     return _Managed([b.start for b in blocks], contents)
-
-
-def _rows_as_bytes(rows: NDArray[np.uint8]) -> list[bytes]:
-    data, width = rows.tobytes(), rows.shape[1]
-    return [data[start : start + width] for start in range(0, len(data), width)]
 
 
 def _read_huge(file: File, address: int, header: _Header, identifiers: list[bytes]) -> Parser[list[memoryview]]:
@@ -138,17 +133,25 @@ def _read_huge(file: File, address: int, header: _Header, identifiers: list[byte
     return contents
 
 
-def _managed(file: File, address: int, header: _Header, blocks: _Managed, raw: bytes) -> memoryview:
+def _managed_objects(
+    file: File, address: int, header: _Header, blocks: _Managed, identifiers: NDArray[np.uint8]
+) -> list[memoryview]:
     """Heap ID of a managed object: version and type, offset, length."""
     split = 1 + header.offset_size
-    offset = int.from_bytes(raw[1:split], "little")
-    length = int.from_bytes(raw[split : split + header.length_size], "little")
-    number = bisect_right(blocks.starts, offset) - 1
-    if number >= 0:
-        place = offset - blocks.starts[number]
-        if place + length <= len(blocks.contents[number]):
-            return blocks.contents[number][place : place + length]
-    raise file.error(f"expected {length} bytes at offset {offset} of a fractal heap, found no block there", address)
+    offsets = little_endian(identifiers[:, 1:split]).tolist()
+    lengths = little_endian(identifiers[:, split : split + header.length_size]).tolist()
+    starts, contents = blocks
+    objects = []
+    for offset, length in zip(offsets, lengths, strict=True):
+        number = bisect_right(starts, offset) - 1
+        place = offset - starts[number] if number >= 0 else 0
+        found = contents[number][place : place + length] if number >= 0 else memoryview(b"")
+        if len(found) != length:
+            raise file.error(
+                f"expected {length} bytes at offset {offset} of a fractal heap, found no such block", address
+            )
+        objects.append(found)
+    return objects
 
 
 def _parse_header(file: File, address: int, block: memoryview) -> _Header:
@@ -199,18 +202,16 @@ def _split_indirect(
 ) -> bool:
     """Whether every indirect block below is smaller than this one: else the heap would have no end."""
     place, start = 13 + header.offset_size, node.start
-    for row in range(node.rows):
+    for cell in range(node.rows * header.width):
+        row = cell // header.width
         size = header.block_size(row)
-        for _ in range(header.width):
-            (child,) = u64(content, place)
-            place += 8
-            if child != UNDEFINED:
-                if row < header.direct_rows:
-                    blocks.append(_Block(start, size, child))
-                else:
-                    rows = size.bit_length() - (header.start_size * header.width).bit_length() + 1
-                    if not 0 < rows < node.rows:
-                        return False
-                    below.append(_Indirect(child, rows, start))
-            start += size
+        (child,) = u64(content, place)
+        if child != UNDEFINED and row < header.direct_rows:
+            blocks.append(_Block(start, size, child))
+        elif child != UNDEFINED:
+            rows = size.bit_length() - (header.start_size * header.width).bit_length() + 1
+            if not 0 < rows < node.rows:
+                return False
+            below.append(_Indirect(child, rows, start))
+        place, start = place + 8, start + size
     return True

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
-
-import numpy as np
 
 from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u64
 from chunkmap.io.rounds import Parser
@@ -15,7 +14,7 @@ __all__ = ["HeapReference", "heap_references", "read_heap_objects"]
 _SMALLEST: Final = 4096
 """No collection that the library writes is shorter."""
 
-_REFERENCE: Final = np.dtype([("size", "<u4"), ("address", "<u8"), ("number", "<u4")])
+_reference = struct.Struct("<IQI")
 
 
 class HeapReference(NamedTuple):
@@ -28,9 +27,7 @@ class HeapReference(NamedTuple):
 
 def heap_references(data: bytes | memoryview) -> list[HeapReference]:
     """The elements of variable length in stored data of 16 bytes each."""
-    rows = np.frombuffer(data, _REFERENCE)
-    columns = (rows["size"].tolist(), rows["address"].tolist(), rows["number"].tolist())
-    return list(map(HeapReference._make, zip(*columns, strict=True)))
+    return list(map(HeapReference._make, _reference.iter_unpack(data)))
 
 
 def read_heap_objects(file: File, references: Iterable[HeapReference]) -> Parser[Iterator[memoryview]]:

@@ -15,7 +15,7 @@ from chunkmap.formats.hdf5.attributes import FILL_VALUE, References
 from chunkmap.formats.hdf5.objects import Dataset
 from chunkmap.formats.hdf5.tree import Tree
 
-__all__ = ["HIDDEN", "Dimensions", "find_dimensions", "is_bare_dimension", "visible"]
+__all__ = ["HIDDEN", "Dimensions", "find_dimensions", "is_bare_dimension", "variable_path", "visible"]
 
 HIDDEN: Final = frozenset(
     {
@@ -31,6 +31,7 @@ HIDDEN: Final = frozenset(
 )
 """Attributes that netCDF-4 and the dimension scales keep for themselves."""
 
+_NOT_COORDINATE: Final = "_nc4_non_coord_"
 _BARE_DIMENSION: Final = "This is a netCDF dimension but not a netCDF variable"
 
 
@@ -40,6 +41,17 @@ class Dimensions:
 
     names: tuple[str, ...]
     shape: tuple[int, ...]
+
+
+def variable_path(path: str, tree: Tree) -> str:
+    """The path under which netCDF knows a dataset.
+
+    A variable that has the name of a dimension, but is no coordinate, is stored as `_nc4_non_coord_<name>`.
+    """
+    group, slash, name = path.rpartition("/")
+    plain = f"{group}{slash}{name.removeprefix(_NOT_COORDINATE)}"
+    taken = tree.datasets.get(plain)
+    return path if taken is not None and not is_bare_dimension(taken) else plain
 
 
 def is_bare_dimension(dataset: Dataset) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from chunkmap.formats.hdf5.arrays import (
     Options,
+    ReadValues,
     Represented,
     VlenEncode,
     attribute_problems,
@@ -13,7 +14,7 @@ from chunkmap.formats.hdf5.arrays import (
     represent,
 )
 from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, visible
+from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, variable_path, visible
 from chunkmap.formats.hdf5.objects import read_objects
 from chunkmap.formats.hdf5.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree
@@ -31,13 +32,17 @@ def scan(
     group: str | None = None,
     vlen_encode: VlenEncode = "embed",
     linked_datasets: bool = False,
+    read_values: ReadValues | None = None,
     tally: Tally | None = None,
 ) -> ReferenceSet:
     """Scan one file.
 
     `group` makes that group the root. `linked_datasets` gives a dataset under each of its hard links, and under soft
-    links to it, too. Raises FormatError or TruncatedFile where the bytes break the rules, with their offset; what is
-    legal but cannot be represented is in `problems`.
+    links to it, too. `read_values(path, nbytes)` may give the values of a dataset whose filters have no codec, read
+    some other way; they are held inline.
+
+    Raises FormatError or TruncatedFile where the bytes break the rules, with their offset; what is legal but cannot
+    be represented is in `problems`.
     """
     parser = scanner(
         source,
@@ -45,6 +50,7 @@ def scan(
         group=group,
         vlen_encode=vlen_encode,
         linked_datasets=linked_datasets,
+        read_values=read_values,
     )
     return run(source, parser, tally=tally)
 
@@ -56,10 +62,11 @@ def scanner(
     group: str | None = None,
     vlen_encode: VlenEncode = "embed",
     linked_datasets: bool = False,
+    read_values: ReadValues | None = None,
 ) -> Parser[ReferenceSet]:
     """The parser behind `scan`, for `chunkmap.io.rounds.run_many`: many files in the same rounds."""
     check_vlen_encode(vlen_encode)
-    return _scan(source, Options(inline_threshold, vlen_encode), (group or "").strip("/"), linked_datasets)
+    return _scan(source, Options(inline_threshold, vlen_encode, read_values), (group or "").strip("/"), linked_datasets)
 
 
 def _scan(source: Source, options: Options, group: str, linked: bool) -> Parser[ReferenceSet]:
@@ -71,8 +78,9 @@ def _scan(source: Source, options: Options, group: str, linked: bool) -> Parser[
     dims = find_dimensions(tree)
     paths = [p for p, d in tree.datasets.items() if _is_within(p, group) and not is_bare_dimension(d)]
     outcomes: list[Represented] = yield Together(
-        [represent(file, p.rpartition("/")[2], tree.datasets[p], dims[p], options) for p in paths]
+        [represent(file, p, tree.datasets[p], dims[p], options) for p in paths]
     )
+    paths = [variable_path(p, tree) for p in paths]
     arrays = {p: o.array for p, o in zip(paths, outcomes, strict=True) if o.array is not None}
     problems = [
         Problem(_below(p, group), feature, message, source.url)

@@ -19,7 +19,7 @@ from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
 from chunkmap.model.meta import grid_shape_of
 
-__all__ = ["Stored", "chunk_bytes", "grown", "read_stored"]
+__all__ = ["Stored", "chunk_bytes", "grown", "inline_values", "read_stored"]
 
 _MOST_REWRITTEN = 1 << 20
 """Bytes of chunks with a filter mask of their own that are decoded and held inline."""
@@ -97,7 +97,7 @@ def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Store
 
 def _sorted(table: ChunkTable) -> ChunkTable:
     positions = table.positions
-    if len(positions) < 2 or bool((positions[1:] > positions[:-1]).all()):
+    if len(positions) < 2 or not np.count_nonzero(positions[1:] <= positions[:-1]):
         return table
     order = np.argsort(positions, kind="stable")
     masks = None if table.masks is None else table.masks[order]
@@ -147,6 +147,12 @@ def _rewrite(
         own = codecs_of(dataset.filters, int(masks[row]))
         pieces.append(encode(codecs, decode(own, data)))
     return chunks.with_inline(rows, pieces)
+
+
+def inline_values(dataset: Dataset, values: bytes) -> Stored:
+    """All values of a dataset as one chunk held inline, without a codec."""
+    shape = tuple(max(n, 1) for n in dataset.shape)
+    return Stored(shape, (), ChunkManifest.single(values, 0, len(values), len(shape)))
 
 
 def grown(stored: Stored, shape: tuple[int, ...]) -> Stored:

@@ -24,7 +24,6 @@ T = TypeVar("T")
 NC_DIMENSION: Final = 10
 NC_VARIABLE: Final = 11
 NC_ATTRIBUTE: Final = 12
-NC_CHAR: Final = 2
 NC_TYPES: Final[Mapping[int, str]] = {
     1: "i1",  # NC_BYTE
     2: "S1",  # NC_CHAR
@@ -241,6 +240,7 @@ def _records_in_file(variables: Sequence[Variable], recsize: int, size: int) -> 
 
 
 def padded(length: int) -> int:
+    """The length with its padding: the next multiple of 4 bytes."""
     return -(-length // 4) * 4
 
 

@@ -53,9 +53,6 @@ def scan(source: Source, *, inline_threshold: int = 500, chunk_nbytes: int | Non
     )
 
 
-# ---------------------------------------------------------------------- variables
-
-
 def _refusal(variable: Variable, url: str) -> Problem | None:
     """Why a variable cannot be an array of a reference set."""
     name = variable.name
@@ -169,9 +166,6 @@ def _inlined(arrays: Mapping[str, ManifestArray], source: Source, threshold: int
         pieces = [bytes(next(data)) for _ in range(len(chunks))]
         out[path] = replace(arrays[path], chunks=chunks.with_inline(np.arange(len(chunks)), pieces))
     return out
-
-
-# ---------------------------------------------------------------------- attributes
 
 
 def _fill_value(variable: Variable) -> tuple[Any, Mapping[str, NDArray[Any]]]:
