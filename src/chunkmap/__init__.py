@@ -5,6 +5,8 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     scan(url)            one file -> ReferenceSet
     scan_many(urls)      many files, in parallel
     combine(sets, ...)   many sets -> one
+    diagnose(sets, ...)  what would not fit, without combining
+    merge(sets)          sets of different arrays -> one
     build(urls, out)     scan, combine and write in one go
     load / write         ReferenceSet <-> JSON or Parquet
     verify(path)         whether a set still says the truth
@@ -30,7 +32,8 @@ from chunkmap.errors import (
 
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
-    from chunkmap.execution import build, combine, scan_many
+    from chunkmap.combining import Diagnosis
+    from chunkmap.execution import build, combine, diagnose, merge, scan_many
     from chunkmap.formats.scanning import scan
     from chunkmap.frontends.verify import verify
     from chunkmap.frontends.xarray_engine import open_dataset, open_store
@@ -44,6 +47,7 @@ __all__ = [
     "ChunkManifest",
     "ChunkmapError",
     "CombineError",
+    "Diagnosis",
     "FormatError",
     "ManifestArray",
     "Problem",
@@ -55,7 +59,9 @@ __all__ = [
     "Unsupported",
     "build",
     "combine",
+    "diagnose",
     "load",
+    "merge",
     "open_dataset",
     "open_store",
     "scan",
@@ -67,13 +73,16 @@ __all__ = [
 _HOMES: Final = {
     "ArrayMeta": "model",
     "ChunkManifest": "model",
+    "Diagnosis": "combining",
     "ManifestArray": "model",
     "Problem": "model",
     "ReferenceSet": "model",
     "ReferenceStore": "access.store",
     "build": "execution",
     "combine": "execution",
+    "diagnose": "execution",
     "load": "storage",
+    "merge": "execution",
     "open_dataset": "frontends.xarray_engine",
     "open_store": "frontends.xarray_engine",
     "scan": "formats.scanning",

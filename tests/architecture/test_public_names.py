@@ -11,6 +11,8 @@ VERBS = {
     "scan": ["storage_options", "format", "options"],
     "scan_many": ["executor", "progress", "storage_options", "on_error", "options"],
     "combine": ["concat_dims", "coo_map", "identical_dims", "coo_dtypes"],
+    "diagnose": ["concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive", "split", "eras"],
+    "merge": ["compare_below", "storage_options"],
     "build": ["executor", "progress", "storage_options", "record_size", "scan_options", "how"],
     "load": ["storage_options"],
     "write": ["storage_options", "record_size"],

@@ -63,6 +63,16 @@ class _InMemory:
         return None if row is None else (chunks, row)
 
 
+def _by_group(item: tuple[str, object]) -> tuple[int, str]:
+    """Orders documents group by group, upper groups first: zarr-python takes consolidated metadata in runs of these.
+
+    >>> sorted([("a/x/.zarray", {}), ("b/x/.zarray", {}), ("a/y/.zarray", {})], key=_by_group)[1][0]
+    'a/y/.zarray'
+    """
+    path = item[0].rpartition("/")[0]
+    return path.count("/"), path.rpartition("/")[0]
+
+
 class ReferenceStore(Store):
     """A reference set as a read-only Zarr v2 store.
 
@@ -92,7 +102,9 @@ class ReferenceStore(Store):
         hidden = {f"{path}/{name}" for path in self.left_out for name in (".zarray", ".zattrs")}
         shown = {key: document for key, document in found.items() if key not in hidden}
         self._texts = {key: json_text(document).encode() for key, document in found.items()}
-        self._texts[_CONSOLIDATED] = json_text({"zarr_consolidated_format": 1, "metadata": shown}).encode()
+        self._texts[_CONSOLIDATED] = json_text(
+            {"zarr_consolidated_format": 1, "metadata": dict(sorted(shown.items(), key=_by_group))}
+        ).encode()
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

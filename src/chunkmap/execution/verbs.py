@@ -75,6 +75,9 @@ def combine(
     coo_dtypes: Mapping[str, Any] | None = None,
     waive: Collection[str] = (),
     load_below: int = 1_000_000,
+    compare_below: int = 64_000,
+    split: bool = False,
+    eras: bool = False,
     inline_threshold: int = 0,
     preprocess: Step | None = None,
     postprocess: Step | None = None,
@@ -85,7 +88,7 @@ def combine(
     """Many reference sets to one.
 
     `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. What the recipe is made of,
-    `concat_dims` to `load_below`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
+    `concat_dims` to `eras`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
     bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files
     that the references point into are opened, where coordinates must be read from them, with `remote_options`.
 
@@ -98,6 +101,9 @@ def combine(
         coo_dtypes=coo_dtypes or {},
         waive=waive,
         load_below=load_below,
+        compare_below=compare_below,
+        split=split,
+        eras=eras,
     )
     inputs = [_as_set(refs, storage_options) for refs in sets]
     if preprocess is not None:

@@ -92,6 +92,16 @@ def _combine_options(command: Command) -> Command:
     return command
 
 
+def _fit_options(command: Command) -> Command:
+    for option in (
+        click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
+        click.option("--split", is_flag=True, help="Cut uncompressed chunks to a common grid, where they need it."),
+        click.option("--waive", multiple=True, metavar="CHECK", help="A check to leave out, such as overlap."),
+    ):
+        command = option(command)
+    return command
+
+
 def _given(**options: Any) -> dict[str, Any]:
     """The options that were given: the library's defaults stand for the others."""
     return {name: value for name, value in options.items() if value is not None}
@@ -164,6 +174,7 @@ def scan(
 @click.argument("sets", nargs=-1, required=True, metavar="SET...")
 @_output_option
 @_combine_options
+@_fit_options
 @_storage_option
 def combine(
     *,
@@ -173,26 +184,65 @@ def combine(
     coords: dict[str, Any],
     identical: tuple[str, ...],
     storage_options: Mapping[str, Any] | None,
+    **fit: Any,
 ) -> None:
     """Make one set of many stored ones.
 
     SETs may be quoted globs.
     """
+    refs = library.combine(
+        _load_all(sets),
+        concat_dims=list(concat),
+        coo_map=coords or None,
+        identical_dims=list(identical),
+        remote_options=storage_options,
+        **fit,
+    )
+    _deliver(refs, out)
+    warn_of_problems(refs.problems)
+
+
+@chunkmap.command()
+@click.argument("sets", nargs=-1, required=True, metavar="SET...")
+@click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
+@_combine_options
+@_fit_options
+@_storage_option
+def diagnose(
+    *,
+    sets: tuple[str, ...],
+    as_json: bool,
+    concat: tuple[str, ...],
+    coords: dict[str, Any],
+    identical: tuple[str, ...],
+    storage_options: Mapping[str, Any] | None,
+    **fit: Any,
+) -> None:
+    """Say whether stored sets fit together.
+
+    What combine would refuse, and what would come of it; the exit status is 0 where they fit, and 1 where they do not.
+    SETs may be quoted globs.
+    """
+    found = library.diagnose(
+        _load_all(sets),
+        concat_dims=list(concat),
+        coo_map=coords or None,
+        identical_dims=list(identical),
+        remote_options=storage_options,
+        **fit,
+    )
+    click.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2) if as_json else str(found))
+    click.get_current_context().exit(0 if found.fits else 1)
+
+
+def _load_all(sets: tuple[str, ...]) -> list[ReferenceSet]:
     names = expand(sets)
     loaded = []
     with counting("loading", len(names)) as progress:
         for done, name in enumerate(names, start=1):
             loaded.append(library.load(name))
             progress(done, len(names))
-    refs = library.combine(
-        loaded,
-        concat_dims=list(concat),
-        coo_map=coords or None,
-        identical_dims=list(identical),
-        remote_options=storage_options,
-    )
-    _deliver(refs, out)
-    warn_of_problems(refs.problems)
+    return loaded
 
 
 @chunkmap.command()
@@ -201,6 +251,7 @@ def combine(
 @_combine_options
 @_workers_option
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
+@_fit_options
 @_scan_options
 @_storage_option
 def build(
@@ -216,6 +267,7 @@ def build(
     file_format: str | None,
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
+    **fit: Any,
 ) -> None:
     """Scan files, combine, write one set.
 
@@ -235,6 +287,7 @@ def build(
             on_error=_on_error(skip=skip_errors),
             scan_options=_given(format=file_format, inline_threshold=inline_threshold),
             **_given(record_size=record_size),
+            **fit,
         )
     note(f"{out}: {len(names):,} files, {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
     warn_of_problems(refs.problems)
