@@ -10,6 +10,7 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     build(urls, out)     scan, combine and write in one go
     append(out, urls)    more files onto a stored set
     load / write         ReferenceSet <-> JSON or Parquet
+    verify(path)         whether a set still says the truth
     open_dataset(path)   an xarray dataset through references
 
 Importing this package is cheap: each verb is loaded when it is first used.
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from chunkmap.combining import Diagnosis
     from chunkmap.execution import append, build, combine, diagnose, merge, scan_many
     from chunkmap.formats.scanning import scan
-    from chunkmap.frontends.xarray_engine import open_dataset
+    from chunkmap.frontends.verify import verify
+    from chunkmap.frontends.xarray_engine import open_dataset, open_store
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
     from chunkmap.storage import load, write
 
@@ -63,8 +65,10 @@ __all__ = [
     "load",
     "merge",
     "open_dataset",
+    "open_store",
     "scan",
     "scan_many",
+    "verify",
     "write",
 ]
 
@@ -83,8 +87,10 @@ _HOMES: Final = {
     "load": "storage",
     "merge": "execution",
     "open_dataset": "frontends.xarray_engine",
+    "open_store": "frontends.xarray_engine",
     "scan": "formats.scanning",
     "scan_many": "execution",
+    "verify": "frontends.verify",
     "write": "storage",
 }
 

@@ -17,6 +17,8 @@ from zarr.core.metadata import ArrayV2Metadata
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.selection import ArrayReader
+from chunkmap.access.trust import Trust
+from chunkmap.access.values import check_codecs
 from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
 from chunkmap.model.grid import linear_cell
@@ -92,7 +94,8 @@ class ReferenceStore(Store):
 
     def __init__(self, refs: ReferenceSet | ParquetReferences, fetcher: Fetcher | None = None) -> None:
         super().__init__(read_only=True)
-        self._refs, self._fetcher = refs, Fetcher() if fetcher is None else fetcher
+        origin = refs.name if isinstance(refs, ReferenceSet) else refs.url
+        self._refs, self._fetcher = refs, Fetcher(trust=Trust(origin)) if fetcher is None else fetcher
         self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
         found = self._lookup.documents()
         self.left_out = tuple(path for path, meta in self._lookup.metas.items() if not _is_known(meta))
@@ -197,7 +200,10 @@ class ReferenceStore(Store):
         path, _, name = key.rpartition("/")
         meta = self._lookup.metas.get(path)
         position = None if meta is None else _position(name, meta.grid_shape)
-        return None if position is None else (path, position)
+        if meta is None or position is None:
+            return None
+        check_codecs(path, meta)
+        return path, position
 
     async def _stored(self, path: str, position: int) -> Stored | None:
         """The stored bytes of a cell, fetched with whatever else is asked for in the same turn of the loop."""

@@ -1,15 +1,17 @@
 """A reference set as JSON, kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`.
 
 Written straight from the columns, a block of chunks at a time: no dictionary of all references is ever made. What is
-written has no templates and no `gen`. Read are versions 0 and 1, with plain templates, compressed or not.
+written has no templates and no `gen`. Read are versions 0 and 1, with templates and `gen`, compressed or not.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
 from typing import Any, BinaryIO, Final, NamedTuple, cast
@@ -31,6 +33,7 @@ from chunkmap.model import (
     ReferenceSet,
 )
 from chunkmap.model.dictionary import collector_at_rest, documents, encode_inline, json_text
+from chunkmap.model.gathering import Gathering
 from chunkmap.storage.names import check_names
 from chunkmap.storage.place import Place
 from chunkmap.storage.text import parse_json
@@ -39,6 +42,14 @@ __all__ = ["COMPRESSIONS", "deferred_json", "read_json", "write_json", "write_js
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
+
+_HEAD: Final = re.compile(rb'\s*\{\s*"version"\s*:\s*1\s*,\s*"refs"\s*:\s*\{')
+"""How a set begins that can be read in parts: kerchunk, fsspec and chunkmap write so."""
+
+_LONGEST_HEAD: Final = 128
+
+_PART: Final = 2 << 20
+"""Bytes of text that are read at once."""
 
 _BLOCK: Final = 1 << 16
 """Chunks that are printed at once."""
@@ -197,13 +208,15 @@ def _drained(pieces: Iterable[bytes | memoryview], stream: Any, sink: io.BytesIO
 
 def read_json(place: Place) -> ReferenceSet:
     """Read a set from a file. Raises StorageError naming the file when it is none."""
-    data = place.read()
-    if data is None:
-        raise SourceError("there is no such file", url=place.url)
     try:
-        text = _decompressed(data)
-        with collector_at_rest():
-            return _read_text(text, place.url)
+        with _opened(place) as file:
+            refs = _read_in_parts(file, place.url)
+        if refs is not None:
+            return refs
+        with _opened(place) as file, collector_at_rest():
+            return _read_text(file.read(), place.url)
+    except SourceError:
+        raise
     except Unsupported as error:
         raise Unsupported(error.message, feature=error.feature, url=place.url) from error
     except ChunkmapError as error:
@@ -258,11 +271,58 @@ def _read_text(text: bytes, url: str) -> ReferenceSet:
     return ReferenceSet.from_dict(document, name=url)
 
 
-def _decompressed(data: bytes) -> bytes:
-    if data.startswith(COMPRESSIONS[".gz"]):
-        return gzip.decompress(data)
-    if data.startswith(COMPRESSIONS[".zst"]):
-        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
-            whole: bytes = stream.read()
-        return whole
-    return data
+def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
+    """Read a set whose text is `{"version": 1, "refs": {...}}`, a part at a time, so that the text and the objects in
+    it are never all in memory; None for another one.
+
+    A part is cut off after a reference. Whether the cut was right is seen by the part being JSON: inside a text or
+    inside an array it would not be, because the text or the array would have no end.
+    """
+    gathering, part = Gathering(), bytearray(file.read(_LONGEST_HEAD))
+    head = _HEAD.match(part)
+    if head is None:
+        return None
+    del part[: head.end()]
+    size = _PART
+    while more := file.read(size):
+        part += more
+        cut = max(part.rfind(b'],"'), part.rfind(b'], "'), part.rfind(b"],\n"))
+        refs = _as_object(part, cut + 1) if cut >= 0 else None
+        if refs is None:
+            size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
+            continue
+        gathering.add(refs)
+        del part[: cut + 2]
+        size = _PART
+    try:
+        document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
+    except orjson.JSONDecodeError:
+        return None  # damage is named, and NaN understood, by who reads it whole
+    if document.keys() != {"version", "refs"}:
+        return None
+    gathering.add(document["refs"])
+    return ReferenceSet(*gathering.finish(), name=url)
+
+
+def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:
+    try:
+        refs: dict[str, Any] = orjson.loads(b"{%b}" % bytes(part[:stop]))
+    except orjson.JSONDecodeError:
+        return None
+    return refs
+
+
+@contextmanager
+def _opened(place: Place) -> Iterator[BinaryIO]:
+    """The text of a file, decompressed as it is read."""
+    with place.open() as file:
+        head = file.read(4)
+        file.seek(0)
+        if head.startswith(COMPRESSIONS[".gz"]):
+            with gzip.open(file) as text:
+                yield cast(BinaryIO, text)
+        elif head.startswith(COMPRESSIONS[".zst"]):
+            with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as text:
+                yield text
+        else:
+            yield file

@@ -9,6 +9,7 @@ reader finds either a whole set or none.
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import secrets
 import shutil
@@ -70,6 +71,27 @@ class Place:
         except FileNotFoundError:
             return None
         return data
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The file, to be read from its beginning; one that is elsewhere is fetched whole.
+
+        Raises SourceError when there is no such file.
+        """
+        if self.is_local:
+            try:
+                file: BinaryIO = Path(self.path).open("rb")  # noqa: SIM115 - closed below
+            except FileNotFoundError as error:
+                raise SourceError("there is no such file", url=self.url) from error
+            except OSError as error:
+                raise SourceError(f"cannot be read: {error.strerror or error}", url=self.url) from error
+        else:
+            data = self.read()
+            if data is None:
+                raise SourceError("there is no such file", url=self.url)
+            file = io.BytesIO(data)
+        with file:
+            yield file
 
     def read_if_any(self, name: str) -> bytes | None:
         """The same for a file that need not be there: object stores that may not be listed say of one that is not

@@ -115,6 +115,10 @@ class ParquetReferences:
         """The whole manifest of one array."""
         return self._stored[path].between(0, self._arrays[path].chunks.size)
 
+    def present(self, path: str) -> list[int]:
+        """The partitions of an array in which chunks are."""
+        return self._stored[path].present()
+
     def load(self) -> ReferenceSet:
         """All of it, in memory."""
         arrays = {path: ManifestArray(array.meta, self.chunks(path)) for path, array in self._arrays.items()}
@@ -153,7 +157,7 @@ class ParquetReferences:
     def _missing_files(self) -> Iterator[Problem]:
         for path, array in self._arrays.items():
             count = math.ceil(array.chunks.size / self.record_size)
-            missing = count - len(self._stored[path].present())
+            missing = count - len(self.present(path))
             if missing:
                 yield Problem(
                     path=path,
