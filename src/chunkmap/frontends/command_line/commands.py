@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,12 +20,22 @@ from chunkmap.frontends.command_line.display import (
     warn_of_problems,
     warnings_as_notes,
 )
-from chunkmap.frontends.command_line.words import destinations, expand, json_object, selectors
+from chunkmap.frontends.command_line.options import (
+    cache_option,
+    combine_options,
+    fit_options,
+    given,
+    on_error,
+    output_option,
+    pool,
+    scan_options,
+    storage_option,
+    workers_option,
+)
+from chunkmap.frontends.command_line.words import destinations, expand
 from chunkmap.model import ReferenceSet
 
 __all__ = ["chunkmap"]
-
-Command = Callable[..., Any]
 
 
 class _Group(click.Group):
@@ -57,97 +64,12 @@ def chunkmap(*, traceback: bool) -> None:
 # ---------------------------------------------------------------- options that several commands share
 
 
-def _scan_options(command: Command) -> Command:
-    for option in (
-        click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
-        click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
-        click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
-    ):
-        command = option(command)
-    return command
-
-
-def _storage_option(command: Command) -> Command:
-    return click.option(
-        "--storage-options",
-        callback=json_object,
-        metavar="JSON",
-        help="Options of the file system that holds the files: '{\"anon\": true}'.",
-    )(command)
-
-
-def _output_option(command: Command) -> Command:
-    return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst or x.parq.")(command)
-
-
-def _combine_options(command: Command, *, required: bool = True) -> Command:
-    for option in (
-        click.option(
-            "--identical", multiple=True, metavar="NAME", help="A variable that is the same in all; taken once."
-        ),
-        click.option(
-            "--coord",
-            "coords",
-            multiple=True,
-            callback=selectors,
-            metavar="DIM=SELECTOR",
-            help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
-        ),
-        click.option(
-            "--concat", required=required, multiple=True, metavar="DIM", help="A dimension to concatenate along."
-        ),
-    ):
-        command = option(command)
-    return command
-
-
-def _fit_options(command: Command) -> Command:
-    for option in (
-        click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
-        click.option("--split", is_flag=True, help="Cut uncompressed chunks to a common grid, where they need it."),
-        click.option("--waive", multiple=True, metavar="CHECK", help="A check to leave out, such as overlap."),
-    ):
-        command = option(command)
-    return command
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """The options that were given: the library's defaults stand for the others."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _on_error(*, skip: bool) -> Literal["raise", "skip"]:
-    return "skip" if skip else "raise"
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Processes to scan with; none where one worker is enough."""
-    if workers == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield pool
-
-
-_cache_option = click.option(
-    "--cache", metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
-)
-
-_workers_option = click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
-)
-
-
-# ---------------------------------------------------------------- the commands
-
-
 @chunkmap.command()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option("-o", "--out", metavar="OUT", help="Where the set goes; for several files a directory, one set each.")
-@_workers_option
-@_scan_options
-@_storage_option
+@workers_option
+@scan_options
+@storage_option
 def scan(
     *,
     urls: tuple[str, ...],
@@ -166,14 +88,14 @@ def scan(
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
     targets = destinations(names, out)
-    options = _given(format=file_format, inline_threshold=inline_threshold)
-    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+    options = given(format=file_format, inline_threshold=inline_threshold)
+    with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
             names,
             executor=executor,
             progress=progress,
             storage_options=storage_options,
-            on_error=_on_error(skip=skip_errors),
+            on_error=on_error(skip=skip_errors),
             **options,
         )
     if out is not None and len(names) > 1 and "://" not in out:
@@ -185,10 +107,10 @@ def scan(
 
 @chunkmap.command()
 @click.argument("sets", nargs=-1, required=True, metavar="SET...")
-@_output_option
-@_combine_options
-@_fit_options
-@_storage_option
+@output_option
+@combine_options
+@fit_options
+@storage_option
 def combine(
     *,
     sets: tuple[str, ...],
@@ -218,9 +140,9 @@ def combine(
 @chunkmap.command()
 @click.argument("sets", nargs=-1, required=True, metavar="SET...")
 @click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
-@_combine_options
-@_fit_options
-@_storage_option
+@combine_options
+@fit_options
+@storage_option
 def diagnose(
     *,
     sets: tuple[str, ...],
@@ -260,14 +182,14 @@ def _load_all(sets: tuple[str, ...]) -> list[ReferenceSet]:
 
 @chunkmap.command()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
-@_output_option
-@_combine_options
-@_workers_option
-@_cache_option
+@output_option
+@combine_options
+@workers_option
+@cache_option
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
-@_fit_options
-@_scan_options
-@_storage_option
+@fit_options
+@scan_options
+@storage_option
 def build(
     *,
     urls: tuple[str, ...],
@@ -289,7 +211,7 @@ def build(
     The whole job in one step. URLs may be quoted globs.
     """
     names = expand(urls, storage_options=storage_options)
-    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+    with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         refs = library.build(
             names,
             out,
@@ -299,10 +221,10 @@ def build(
             executor=executor,
             progress=progress,
             storage_options=storage_options,
-            on_error=_on_error(skip=skip_errors),
-            scan_options=_given(format=file_format, inline_threshold=inline_threshold),
+            on_error=on_error(skip=skip_errors),
+            scan_options=given(format=file_format, inline_threshold=inline_threshold),
             cache=cache,
-            **_given(record_size=record_size),
+            **given(record_size=record_size),
             **fit,
         )
     note(f"{out}: {len(names):,} files, {size_of(refs)}")
@@ -312,12 +234,12 @@ def build(
 @chunkmap.command()
 @click.argument("out", metavar="OUT")
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
-@partial(_combine_options, required=False)
-@_workers_option
-@_cache_option
+@partial(combine_options, required=False)
+@workers_option
+@cache_option
 @click.option("--overwrite", is_flag=True, help="Let the new files win where OUT holds the same.")
-@_scan_options
-@_storage_option
+@scan_options
+@storage_option
 def append(
     *,
     out: str,
@@ -338,18 +260,18 @@ def append(
     A Parquet set that chunkmap built remembers how; of other sets, say it again with --concat and its like.
     """
     names = expand(urls, storage_options=storage_options)
-    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+    with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         refs = library.append(
             out,
             names,
             executor=executor,
             progress=progress,
             storage_options=storage_options,
-            on_error=_on_error(skip=skip_errors),
-            scan_options=_given(format=file_format, inline_threshold=inline_threshold),
+            on_error=on_error(skip=skip_errors),
+            scan_options=given(format=file_format, inline_threshold=inline_threshold),
             cache=cache,
             overwrite=overwrite,
-            **_given(concat_dims=list(concat) or None, coo_map=coords or None, identical_dims=list(identical) or None),
+            **given(concat_dims=list(concat) or None, coo_map=coords or None, identical_dims=list(identical) or None),
         )
     note(f"{out}: {len(names):,} more files, {size_of(refs)}")
     warn_of_problems(refs.problems)
@@ -365,7 +287,7 @@ def convert(*, stored: str, out: str, record_size: int | None) -> None:
     The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq.
     """
     refs = library.load(stored)
-    library.write(refs, out, **_given(record_size=record_size))
+    library.write(refs, out, **given(record_size=record_size))
     note(f"{out}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
 
 
@@ -388,7 +310,7 @@ def inspect(*, stored: str) -> None:
 @click.option("--sample", type=click.IntRange(1), metavar="N", help="Chunks of each array in a sample.")
 @click.option("--allow", multiple=True, metavar="PREFIX", help="What URLs in the set may begin with.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@_storage_option
+@storage_option
 def verify(
     *,
     stored: str,
@@ -404,7 +326,7 @@ def verify(
     Its files are there, as they were when they were scanned, and long enough. The exit status is 1 when something is
     wrong.
     """
-    options = _given(sample=sample, allow=allow or None, remote_options=storage_options)
+    options = given(sample=sample, allow=allow or None, remote_options=storage_options)
     report = library.verify(stored, decode=decode, compare=compare, **options)
     click.echo(orjson.dumps(report.to_dict()) if as_json else str(report))
     if not report:
