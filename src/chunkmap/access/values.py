@@ -16,8 +16,11 @@ from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
+from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+
+register()
 
 __all__ = ["ChunkDecoder", "empty_array", "read_array", "read_arrays", "stored_at"]
 

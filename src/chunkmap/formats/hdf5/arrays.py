@@ -11,7 +11,7 @@ import numpy as np
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes
-from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
+from chunkmap.formats.hdf5.datatype import Datatype, plain_bytes, require_dtype
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.filters import UnsupportedFilter
@@ -95,6 +95,7 @@ def _array(
     if datatype.is_string and datatype.padding == _SPACE_PADDED:
         problems.append(("string padded with spaces", "HDF5 readers cut the spaces at the end off; here they stay"))
     native = dataset.fill_value if dtype.kind != "S" or not datatype.is_vlen else None
+    native = native and plain_bytes(datatype, native)
     fill = settle_fill(stored, dtype, native, dataset.attributes.fill_value)
     if fill.problem:
         problems.append(("fill value", fill.problem))

@@ -18,7 +18,7 @@ import numpy as np
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
+from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype, plain_bytes
 from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
@@ -172,7 +172,7 @@ def _attribute(name: bytes, datatype: bytes, dataspace: bytes, data: bytes) -> _
     size = 0 if shape is None else math.prod(shape) * parsed.size
     if len(data) < size:
         raise FormatError(f"expected {size} bytes of attribute {text!r}, found {len(data)}")
-    data = data[:size]
+    data = plain_bytes(parsed, data[:size])
     in_heap = parsed.needs_heap and shape is not None
     is_lost = not in_heap and parsed.dtype is None and not parsed.is_reference and shape is not None
     value = None if in_heap or is_lost else _value(parsed, shape, data)

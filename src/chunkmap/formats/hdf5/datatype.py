@@ -15,9 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from chunkmap.codecs import Hdf5Integer
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.model import CodecConfig
 
-__all__ = ["Datatype", "parse_datatype", "require_dtype"]
+__all__ = ["Datatype", "integer_codec", "parse_datatype", "plain_bytes", "require_dtype"]
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
 
@@ -58,6 +60,8 @@ class Datatype:
     """Elements are references into a global heap."""
     is_reference: bool = False
     """Elements are object references: addresses of object headers."""
+    bits: tuple[int, int] | None = None
+    """Of whole numbers that do not fill their bytes: first bit and number of bits."""
 
     @property
     def needs_heap(self) -> bool:
@@ -124,9 +128,12 @@ def _integer(body: bytes, place: int, head: _Head, sign: str) -> Datatype:
     offset, precision = _integer_properties(body, place)
     if head.size not in (1, 2, 4, 8):
         return Datatype(head.size, lacks=f"integer of {head.size} bytes")
-    if offset or precision != 8 * head.size:
+    dtype = np.dtype(f"{_order(head.bits)}{sign}{head.size}")
+    if not offset and precision == 8 * head.size:
+        return Datatype(head.size, dtype)
+    if not 0 < precision <= 8 * head.size - offset:
         return Datatype(head.size, lacks=f"integer of {precision} bits in {head.size} bytes")
-    return Datatype(head.size, np.dtype(f"{_order(head.bits)}{sign}{head.size}"))
+    return Datatype(head.size, dtype, bits=(offset, precision))
 
 
 def _float(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -190,7 +197,7 @@ def _compound(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
 
 
 def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> Datatype:
-    lacking = [f"{name!r}: {member.lacks}" for name, _, member in members if member.dtype is None]
+    lacking = [f"{name!r}: {_in_compound(member)}" for name, _, member in members if _in_compound(member)]
     if lacking:
         return Datatype(size, lacks=f"compound with {', '.join(lacking)}", members=members)
     names, offsets = [name for name, _, _ in members], [offset for _, offset, _ in members]
@@ -201,6 +208,13 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
             return Datatype(size, np.dtype(f"{real.byteorder}c{size}"), members=members)
     dtype = np.dtype({"names": names, "formats": dtypes, "offsets": offsets, "itemsize": size})
     return Datatype(size, dtype, members=members)
+
+
+def _in_compound(member: Datatype) -> str:
+    """What a member lacks; bits are cut out of whole arrays only."""
+    if member.bits is not None:
+        return f"integer of {member.bits[1]} bits in {member.size} bytes"
+    return member.lacks if member.dtype is None else ""
 
 
 def _reference(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -256,7 +270,7 @@ def _array_of(base: Datatype, shape: tuple[int, ...]) -> Datatype:
     if not 0 < size < 2**31:
         raise FormatError(f"an array datatype has the shape {shape}")
     dtype = None if base.dtype is None else np.dtype((base.dtype, shape))
-    return Datatype(size, dtype, lacks=base.lacks and f"array of {base.lacks}", base=base, shape=shape)
+    return Datatype(size, dtype, lacks=base.lacks and f"array of {base.lacks}", base=base, shape=shape, bits=base.bits)
 
 
 def _complex(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -281,6 +295,22 @@ _CLASSES: Final = {
     _ARRAY: _array,
     _COMPLEX: _complex,
 }
+
+
+def integer_codec(datatype: Datatype) -> CodecConfig | None:
+    """The codec that cuts whole numbers out of their bytes, where they do not fill them."""
+    if datatype.bits is None or datatype.dtype is None:
+        return None
+    offset, precision = datatype.bits
+    return {"id": "hdf5_integer", "dtype": datatype.dtype.base.str, "offset": offset, "precision": precision}
+
+
+def plain_bytes(datatype: Datatype, data: bytes) -> bytes:
+    """Stored elements as `dtype` has them."""
+    if datatype.bits is None or datatype.dtype is None:
+        return data
+    decoded: bytes = Hdf5Integer(datatype.dtype.base.str, *datatype.bits).decode(data)
+    return decoded
 
 
 def require_dtype(datatype: Datatype) -> np.dtype[Any]:

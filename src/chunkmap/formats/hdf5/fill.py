@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.filters import encode
 from chunkmap.formats.hdf5.stored import Stored
 from chunkmap.model import ChunkManifest
@@ -88,7 +89,11 @@ def _with_filled_chunks(stored: Stored, native: bytes) -> ChunkManifest | None:
     count = math.prod(stored.chunk_shape)
     if stored.chunks.size - len(stored.chunks) > _MOST_CELLS or count * len(native) > _LARGEST_CHUNK:
         return None
-    return fill_missing(stored.chunks, encode(stored.codecs, native * count))
+    try:
+        blob = encode(stored.codecs, native * count)
+    except Unsupported:
+        return None  # a codec that only decodes
+    return fill_missing(stored.chunks, blob)
 
 
 def fill_missing(chunks: ChunkManifest, blob: bytes) -> ChunkManifest | None:
