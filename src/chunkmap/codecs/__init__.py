@@ -18,6 +18,7 @@ from chunkmap.codecs.hdf5_lzf import Hdf5Lzf
 from chunkmap.codecs.hdf5_nbit import Hdf5Nbit
 from chunkmap.codecs.hdf5_scaleoffset import Hdf5ScaleOffset
 from chunkmap.codecs.hdf5_szip import Hdf5Szip
+from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.codecs.hdf5_zfp import Hdf5Zfp
 from chunkmap.codecs.record_member import RecordArrayMember
 
@@ -34,6 +35,7 @@ __all__ = [
     "Hdf5Nbit",
     "Hdf5ScaleOffset",
     "Hdf5Szip",
+    "Hdf5Text",
     "Hdf5Zfp",
     "RecordArrayMember",
     "register",
@@ -52,6 +54,7 @@ _CODECS: Final = (
     Hdf5Nbit,
     Hdf5ScaleOffset,
     Hdf5Szip,
+    Hdf5Text,
     Hdf5Zfp,
     RecordArrayMember,
 )

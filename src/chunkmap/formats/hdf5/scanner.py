@@ -73,6 +73,7 @@ def _scan(source: Source, options: Options, group: str, linked: bool) -> Parser[
     file = File(source.url, source.size())
     root = yield from read_superblock(file)
     tree = build_tree((yield from read_objects(file, root)))
+    file.paths = tree.paths
     if group not in tree.groups:
         raise ValueError(f"there is no group {group!r}; there are {', '.join(repr(g) for g in tree.groups if g)}")
     dims = find_dimensions(tree)
