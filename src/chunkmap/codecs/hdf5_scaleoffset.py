@@ -74,12 +74,14 @@ class Hdf5ScaleOffset(Codec):  # type: ignore[misc]
         if 8 * len(data) < count * bits:
             raise ValueError(f"expected {count * bits} bits from the filter scaleoffset, found {8 * len(data)}")
         if bits == 8 * size:
-            return np.frombuffer(data, f"<u{size}", count)
+            whole: NDArray[Any] = np.frombuffer(data, f"<u{size}", count)
+            return whole
         wide = np.zeros((count, 8 * size), np.uint8)
         if bits:
             packed = np.frombuffer(data, np.uint8)
             wide[:, 8 * size - bits :] = np.unpackbits(packed, count=count * bits).reshape(count, bits)
-        return np.packbits(wide, axis=1).view(f">u{size}")[:, 0].astype(f"<u{size}")
+        values: NDArray[Any] = np.packbits(wide, axis=1).view(f">u{size}")[:, 0].astype(f"<u{size}")
+        return values
 
     def _values(self, stored: NDArray[Any], bits: int, minimum: bytes) -> NDArray[Any]:
         size = self._size

@@ -20,10 +20,10 @@ _SPACE: Final = ord(" ")
 
 
 class Hdf5Text(Codec):  # type: ignore[misc]
-    """Pads with NUL. Elements have `size` bytes; `texts` are offset, length and padding type of the text in them.
+    r"""Pads with NUL. Elements have `size` bytes; `texts` are offset, length and padding type of the text in them.
 
     >>> Hdf5Text(4, [[0, 4, 2]]).decode(b"ab  c d ")
-    b'ab\\x00\\x00c d\\x00'
+    b'ab\x00\x00c d\x00'
     """
 
     codec_id = "hdf5_text"

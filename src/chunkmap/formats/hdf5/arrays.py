@@ -18,7 +18,7 @@ from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
-from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, read_stored
+from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, is_own, read_stored
 from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
@@ -91,7 +91,7 @@ def _array(
     dtype, inner = element_dtype(datatype)
     stored = yield from _stored(file, path, dataset, dims, options.read_values)
     stored = yield from with_text_codec(file, stored, datatype, dataset.fill_value)
-    native = None if dataset.datatype.needs_heap else _native_fill(datatype, stored, dataset.fill_value)
+    native = None if dataset.datatype.needs_heap else _native_fill(stored, dataset.fill_value)
     fill = settle_fill(stored, dtype, native, dataset.attributes.fill_value)
     if fill.problem:
         problems.append(("fill value", fill.problem))
@@ -126,7 +126,7 @@ def _stored(
     return stored if dims.shape == dataset.shape else grown(stored, dims.shape)
 
 
-def _native_fill(datatype: Datatype, stored: Stored, native: bytes | None) -> bytes | None:
+def _native_fill(stored: Stored, native: bytes | None) -> bytes | None:
     """The fill value as chunks are when they are decoded."""
     own = [codec for codec in stored.codecs[:1] if codec["id"] in ("hdf5_integer", "hdf5_text")]
     return decode(own, native) if native and own else native
@@ -162,6 +162,8 @@ def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[Manifest
     """Hold small chunks inline."""
     chunks = array.chunks
     small = chunks.length < np.uint64(max(threshold, 0))
+    if not is_own(file, chunks):
+        return array
     if not np.count_nonzero(small):
         return array
     rows = np.flatnonzero(small & ~chunks.is_inline)

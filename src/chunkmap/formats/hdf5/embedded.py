@@ -22,7 +22,7 @@ from chunkmap.formats.hdf5.file import UNDEFINED, File
 from chunkmap.formats.hdf5.fill import fill_missing
 from chunkmap.formats.hdf5.filters import decode
 from chunkmap.formats.hdf5.global_heap import heap_references, read_heap_objects
-from chunkmap.formats.hdf5.stored import Stored, chunk_bytes
+from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
 
@@ -62,6 +62,8 @@ class _Member:
 
 def embed(file: File, stored: Stored, datatype: Datatype, native: bytes | None, *, empty: bool) -> Parser[Embedded]:
     """The chunks of a dataset with its values in them. `empty` gives text and sequences up: they are all empty."""
+    if not is_own(file, stored.chunks):
+        raise Unsupported("its elements lie in the heaps of other files", feature=datatype.lacks)
     rows = list(range(len(stored.chunks)))
     raw = yield from chunk_bytes(file, stored.chunks, rows)
     contents = [decode(stored.codecs, data) for data in raw]
@@ -92,12 +94,15 @@ def _encoding(datatype: Datatype) -> tuple[np.dtype[Any], CodecConfig, Encoder, 
     if datatype.is_vlen and datatype.is_string:
         return dtype, VLEN_UTF8, _encode_text, False
     base = datatype.base
-    if datatype.is_vlen and base is not None and base.dtype is not None and base.dtype.kind in "iufb":
-        if base.bits is None:
-            codec = {"id": "vlen-array", "dtype": base.dtype.str}
-            return dtype, codec, _sequence_encoder(base), True
+    if datatype.is_vlen and base is not None and _is_number(base):
+        codec = {"id": "vlen-array", "dtype": require_dtype(base).str}
+        return dtype, codec, _sequence_encoder(base), True
     what = datatype.lacks if base is None or not datatype.is_vlen else f"sequence of {base.lacks or base.dtype}"
     raise Unsupported(f"its type, {what}, has no counterpart in Zarr", feature=datatype.lacks)
+
+
+def _is_number(datatype: Datatype) -> bool:
+    return datatype.dtype is not None and datatype.dtype.kind in "iufb" and datatype.bits is None
 
 
 def _without_text(content: bytes, datatype: Datatype) -> bytes:

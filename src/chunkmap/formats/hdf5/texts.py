@@ -18,7 +18,7 @@ from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.datatype import Datatype
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.filters import decode
-from chunkmap.formats.hdf5.stored import Stored, chunk_bytes
+from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
 from chunkmap.io.rounds import Parser
 
 __all__ = ["with_text_codec"]
@@ -36,9 +36,9 @@ def with_text_codec(file: File, stored: Stored, datatype: Datatype, native: byte
     if not texts:
         return stored
     codec = Hdf5Text(datatype.size, texts)
-    if all(padding == _NUL_TERMINATED for _, _, padding in texts):
-        if (yield from _is_clean(file, stored, codec, native)):
-            return stored
+    can_be_clean = all(padding == _NUL_TERMINATED for _, _, padding in texts)
+    if can_be_clean and (yield from _is_clean(file, stored, codec, native)):
+        return stored
     return replace(stored, codecs=({"id": codec.codec_id, "size": codec.size, "texts": codec.texts}, *stored.codecs))
 
 
@@ -64,6 +64,8 @@ def _texts(datatype: Datatype, offset: int) -> Iterator[tuple[int, int, int]]:
 def _is_clean(file: File, stored: Stored, codec: Hdf5Text, native: bytes | None) -> Parser[bool]:
     """Whether all text reads the same with and without the codec."""
     chunk = math.prod(stored.chunk_shape) * codec.size
+    if not is_own(file, stored.chunks):
+        return False
     if len(stored.chunks) * chunk > _MOST_READ or int(stored.chunks.length.sum()) > _MOST_READ:
         return False
     raw = yield from chunk_bytes(file, stored.chunks, range(len(stored.chunks)))
