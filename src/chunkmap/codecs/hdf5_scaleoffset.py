@@ -95,4 +95,5 @@ class Hdf5ScaleOffset(Codec):  # type: ignore[misc]
         if self._fill is not None:
             is_fill = stored == stored.dtype.type((1 << bits) - 1)
             values = np.where(is_fill, np.frombuffer(self._fill, values.dtype)[0], values).astype(values.dtype)
-        return values
+        found: NDArray[Any] = values
+        return found
