@@ -18,6 +18,7 @@ __all__ = ["Hdf5Lz4", "lz4_block"]
 
 _HEADER: Final = struct.Struct(">QI")
 _LENGTH: Final = struct.Struct(">I")
+_BEST_RATIO: Final = 256
 _LARGEST: Final = 2**31 - 1
 
 
@@ -60,5 +61,7 @@ class Hdf5Lz4(Codec):  # type: ignore[misc]
 
 def lz4_block(block: bytes, size: int) -> bytes:
     """Decompress one bare block of LZ4 that holds `size` bytes. numcodecs wants the size before it."""
+    if size > _BEST_RATIO * (len(block) + 1):
+        raise ValueError(f"a block of LZ4 of {len(block)} bytes claims to hold {size}")
     data: bytes = decompress(struct.pack("<I", size) + block)
     return data

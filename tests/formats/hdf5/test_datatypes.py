@@ -215,7 +215,8 @@ def test_enumerations_say_what_their_numbers_mean(tmp_path, check_values):
         f.create_dataset("v", data=np.array([0, 40, 1], "u1"), dtype=kind)
         f.create_dataset("w", data=np.array([1], "u1"), dtype=kind).attrs["flag_meanings"] = "own"
     refs = check_values(path)
-    flags = dict(zip(refs.arrays["v"].meta.attrs["flag_meanings"].split(), refs.arrays["v"].meta.attrs["flag_values"]))
+    attrs = refs.arrays["v"].meta.attrs
+    flags = dict(zip(attrs["flag_meanings"].split(), attrs["flag_values"], strict=True))
     assert flags == {"land": 0, "open_sea": 1, "ice": 40}
     assert refs.arrays["w"].meta.attrs["flag_meanings"] == "own"
 

@@ -62,7 +62,9 @@ def test_filters_with_codecs_of_our_own(tmp_path, check_values, name):
             f.create_dataset(f"flat{dtype}", data=data.ravel(), chunks=(333,), **OWN[name])
         f.create_dataset("cube", data=DATA.reshape(10, 10, 10), chunks=(4, 3, 10), **OWN[name])
         f.create_dataset("zeros", data=np.zeros((20, 20)), chunks=(10, 20), **OWN[name])
-        f.create_dataset("noise", data=np.random.default_rng(0).integers(0, 256, 3000, "u1"), chunks=(999,), **OWN[name])
+        f.create_dataset(
+            "noise", data=np.random.default_rng(0).integers(0, 256, 3000, "u1"), chunks=(999,), **OWN[name]
+        )
     assert not check_values(path, inline_threshold=0).problems
 
 
@@ -140,7 +142,9 @@ def test_imagecodecs_missing(monkeypatch):
     """Where a codec's package is not installed, the error says what to install."""
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     with pytest.raises(Unsupported, match=r"pip install 'chunkmap\[hdf5\]'"):
-        Hdf5Blosc2().decode(b"\x9e\xa8b2frame\0".ljust(11) + (62).to_bytes(4, "big") + bytes(33) + b"\0\0\0\1" + bytes(30))
+        Hdf5Blosc2().decode(
+            b"\x9e\xa8b2frame\0".ljust(11) + (62).to_bytes(4, "big") + bytes(33) + b"\0\0\0\1" + bytes(30)
+        )
 
 
 @pytest.mark.parametrize("name", DECODED)
