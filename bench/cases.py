@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import reading
 
 FILES = 100
 VARIABLES = 20
@@ -40,6 +41,8 @@ def prepare(folder):
     for number in range(1, FILES):
         shutil.copy(first, first.with_name(f"{number:03}.nc"))
     write_million(folder / "million.h5")
+    reading.prepare(folder)
+    write_million_references(folder)
     done.touch()
 
 
@@ -90,6 +93,25 @@ def write_million(path):
 
     with h5py.File(path, "w") as file:
         file.create_dataset("x", data=np.arange(16 * MILLION, dtype="i4").reshape(MILLION, 16), chunks=(1, 16))
+
+
+def write_million_references(folder):
+    """The million references at rest: as JSON, and as Parquet with chunks that can be read."""
+    import chunkmap
+
+    refs = million_set()
+    chunkmap.write(refs, str(folder / "million.json"))
+    data = folder / "zeros"
+    with data.open("wb") as file:
+        file.truncate(1 << 27)
+    zeros = refs.arrays["flow"].chunks.map_urls(lambda _: str(data))
+    meta = chunkmap.ArrayMeta(
+        shape=zeros.grid_shape, chunk_shape=(1, 1), dtype=np.dtype("<i4"), dims=("time", "feature")
+    )
+    columns = (zeros.source, zeros.offset, np.full(len(zeros), 4, np.uint64))
+    chunks = chunkmap.ChunkManifest.from_columns(zeros.grid_shape, zeros.positions(), zeros.sources, columns)
+    small = chunkmap.ReferenceSet({"flow": chunkmap.ManifestArray(meta, chunks)})
+    chunkmap.write(small, str(folder / "million.parq"))
 
 
 def zarray(shape, chunks, dtype="<f4"):
@@ -312,6 +334,7 @@ CASES = {
     "write": (write_core, write_door),
     "million": (million_core, million_door),
     "roundtrip": (roundtrip_core, None),
+    **reading.CASES,
 }
 
 

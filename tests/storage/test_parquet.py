@@ -14,10 +14,7 @@ from fsspec.implementations.reference import ReferenceFileSystem
 
 from chunkmap.errors import SourceError, StorageError
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, load, write
-from chunkmap.storage import references as references_module
-
-FASTPARQUET = pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
+from chunkmap.storage import ParquetReferences, load, partitioned, write
 
 
 def array(n, *, rows=None, url="a.nc"):
@@ -49,7 +46,6 @@ def test_the_layout_is_the_one_of_fsspec(stored):
     assert [str(table.schema.field(n).type) for n in ("offset", "size")] == ["int64", "int64"]
 
 
-@FASTPARQUET
 def test_fsspec_reads_every_key_as_we_do(tmp_path):
     """Ranges, whole files, inline bytes, empty ranges and missing chunks come out of fsspec as they went in."""
     meta = ArrayMeta(shape=(3, 4), chunk_shape=(1, 1), dtype=np.dtype("<i4"))
@@ -77,7 +73,6 @@ def test_fsspec_reads_every_key_as_we_do(tmp_path):
     assert fs.references["s/0"] == ["c.nc", 3, 4]
 
 
-@FASTPARQUET
 def test_fsspec_finds_the_protocol_by_itself(tmp_path):
     """Partitions without a chunk do not stop fsspec from guessing the protocol of the targets."""
     (tmp_path / "a.nc").write_bytes(np.arange(50, dtype="<i4").tobytes())
@@ -88,7 +83,6 @@ def test_fsspec_finds_the_protocol_by_itself(tmp_path):
     assert fs.cat_file("x/21") == np.int32(21).tobytes()
 
 
-@FASTPARQUET
 def test_zarr_and_xarray_read_it_through_fsspec(tmp_path):
     """The road that everybody has: fsspec, zarr and xarray give the values, with zeros where chunks are missing."""
     import xarray as xr
@@ -380,10 +374,8 @@ def test_a_set_written_by_fsspec_is_read(tmp_path):
 def test_only_touched_partitions_are_read(stored, monkeypatch):
     """A chunk costs the one partition it is in, once; a missing chunk in an empty partition costs nothing."""
     read = []
-    real = references_module.decode_partition
-    monkeypatch.setattr(
-        references_module, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where)
-    )
+    real = partitioned.decode_partition
+    monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
     lazy = ParquetReferences(stored)
     assert read == []
     for position in (11, 12, 13, 25, 19):
@@ -404,10 +396,8 @@ def test_threads_share_one_reading(stored, monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     read = []
-    real = references_module.decode_partition
-    monkeypatch.setattr(
-        references_module, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where)
-    )
+    real = partitioned.decode_partition
+    monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
     lazy = ParquetReferences(stored)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda n: lazy.locate("x", n % 10), range(200)))

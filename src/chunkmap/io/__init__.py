@@ -1,6 +1,6 @@
 """Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
 
-from chunkmap.io.archive import MemberSource, outermost
+from chunkmap.io.archive import ARCHIVES, MemberSource, outermost
 from chunkmap.io.beside import open_beside
 from chunkmap.io.file_object import FileObjectSource, FileView
 from chunkmap.io.listing import expand_urls
@@ -11,6 +11,7 @@ from chunkmap.io.remote import RemoteSource
 from chunkmap.io.source import Range, Source
 
 __all__ = [
+    "ARCHIVES",
     "BytesSource",
     "FileObjectSource",
     "FileView",

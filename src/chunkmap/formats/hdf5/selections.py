@@ -103,7 +103,7 @@ def parse_selection(body: bytes, place: int) -> tuple[Selection, int]:
     place += 4
     numbers = [_number(body, place + width * n, width) for n in range(4 * rank)]
     slabs = tuple(Slab(*numbers[n : n + 4]) for n in range(0, 4 * rank, 4))
-    if any(slab.start < 0 or slab.stride < 1 for slab in slabs):
+    if any(slab.start < 0 or slab.stride < 1 or not slab.block for slab in slabs):
         raise FormatError(f"a selection has the hyperslab {slabs}")
     return Selection(slabs), place + 4 * rank * width
 
