@@ -1,6 +1,7 @@
 """Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
 
 from chunkmap.io.archive import ARCHIVES, MemberSource, outermost
+from chunkmap.io.beside import open_beside
 from chunkmap.io.file_object import FileObjectSource, FileView
 from chunkmap.io.listing import expand_urls
 from chunkmap.io.local import LocalSource
@@ -21,6 +22,7 @@ __all__ = [
     "Source",
     "expand_urls",
     "members",
+    "open_beside",
     "open_source",
     "outermost",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -58,6 +59,10 @@ class RemoteSource(SourceBase):
         changed = self._info.get("LastModified") or self._info.get("mtime") or self._info.get("modified")
         mtime = changed.timestamp() if isinstance(changed, datetime) else changed
         return Target(size=self.size(), etag=etag, mtime=mtime if isinstance(mtime, (int, float)) else None)
+
+    def beside(self, name: str) -> tuple[AbstractFileSystem, str]:
+        """The filesystem, and where a file of this name lies on it, from this one's directory."""
+        return self._fs, posixpath.join(posixpath.dirname(self._path), name)
 
     def _fetch(self, ranges: Sequence[Range]) -> list[bytes]:
         if self._whole is not None or not ranges:

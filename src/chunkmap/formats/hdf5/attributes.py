@@ -18,12 +18,13 @@ import numpy as np
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
+from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype, plain_bytes
 from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
 from chunkmap.formats.hdf5.messages import parse_dataspace
 from chunkmap.formats.hdf5.object_header import Message, resolve_shared
+from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
 __all__ = ["FILL_VALUE", "Attributes", "References", "read_attributes"]
@@ -118,9 +119,17 @@ def _read_dense(file: File, body: memoryview) -> Parser[list[memoryview]]:
     # heap ID (8), message flags (1), creation order (4), hash of the name (4)
     if records.shape[1] >= 13:
         records = records[np.argsort(little_endian(records[:, 9:13]), kind="stable")]
-    if np.count_nonzero(records[:, 8] & _SHARED):
-        raise file.unsupported("an attribute is kept in the shared message heap", "shared object header messages")
-    return (yield from read_heap(file, heap, records[:, :8]))
+    shared = np.flatnonzero(records[:, 8] & _SHARED)
+    if not len(shared):
+        return (yield from read_heap(file, heap, records[:, :8]))
+    own = iter((yield from read_heap(file, heap, records[(records[:, 8] & _SHARED) == 0, :8])))
+    bodies = []
+    for number, record in enumerate(records):
+        if number in shared:
+            bodies.append((yield from read_shared_message(file, ATTRIBUTE, record[:8].tobytes())))
+        else:
+            bodies.append(next(own))
+    return bodies
 
 
 def _places(body: bytes | memoryview) -> tuple[int, int, int, int]:
@@ -172,7 +181,7 @@ def _attribute(name: bytes, datatype: bytes, dataspace: bytes, data: bytes) -> _
     size = 0 if shape is None else math.prod(shape) * parsed.size
     if len(data) < size:
         raise FormatError(f"expected {size} bytes of attribute {text!r}, found {len(data)}")
-    data = data[:size]
+    data = plain_bytes(parsed, data[:size])
     in_heap = parsed.needs_heap and shape is not None
     is_lost = not in_heap and parsed.dtype is None and not parsed.is_reference and shape is not None
     value = None if in_heap or is_lost else _value(parsed, shape, data)
