@@ -5,6 +5,7 @@
     │   └── TruncatedFile (EOFError)          a structure reaches past the end of the bytes
     ├── Unsupported (NotImplementedError)     legal, but we cannot represent it      .feature .url
     ├── SourceError (OSError)                 the bytes cannot be had at all         .url
+    │   └── NoSuchFile (FileNotFoundError)    there is nothing under that name
     ├── CombineError (ValueError)             the inputs do not fit together         .inputs
     └── StorageError (ValueError)             a stored reference set is damaged, or cannot be written
 
@@ -20,6 +21,7 @@ __all__ = [
     "ChunkmapError",
     "CombineError",
     "FormatError",
+    "NoSuchFile",
     "SourceError",
     "StorageError",
     "TruncatedFile",
@@ -81,7 +83,11 @@ class SourceError(ChunkmapError, OSError):
         return f"{self.url}: {self.message}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_source, (self.message, self.url)
+        return _rebuild_source, (type(self), self.message, self.url)
+
+
+class NoSuchFile(SourceError, FileNotFoundError):
+    """There is nothing under that name."""
 
 
 class CombineError(ChunkmapError, ValueError):
@@ -110,8 +116,8 @@ def _rebuild_unsupported(message: str, feature: str, url: str | None) -> Unsuppo
     return Unsupported(message, feature=feature, url=url)
 
 
-def _rebuild_source(message: str, url: str) -> SourceError:
-    return SourceError(message, url=url)
+def _rebuild_source(kind: type[SourceError], message: str, url: str) -> SourceError:
+    return kind(message, url=url)
 
 
 def _rebuild_combine(message: str, inputs: tuple[str, ...]) -> CombineError:

@@ -8,13 +8,13 @@ import pdb  # noqa: T100 - what error="pdb" asks for
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
-from chunkmap.errors import SourceError
+from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5 import scan
 from chunkmap.formats.hdf5.arrays import VlenEncode
 from chunkmap.formats.hdf5.filters import codec_objects
@@ -23,7 +23,7 @@ from chunkmap.formats.hdf5.netcdf4 import HIDDEN
 from chunkmap.io import BytesSource, FileObjectSource, FileView, LocalSource, Source, open_source
 from chunkmap.model import Problem, ReferenceSet
 
-__all__ = ["Hdf5FeatureNotSupported", "SingleHdf5ToZarr", "has_visititems_links"]
+__all__ = ["Hdf5FeatureNotSupported", "NotHdf5", "SingleHdf5ToZarr", "has_visititems_links"]
 
 _VLEN_ENCODE: Final[Mapping[str, VlenEncode]] = {
     "embed": "embed",
@@ -43,6 +43,10 @@ class Hdf5FeatureNotSupported(RuntimeError):
 def has_visititems_links() -> bool:
     """Whether links can be followed: always, since no h5py is needed for it."""
     return True
+
+
+class NotHdf5(FormatError, OSError):
+    """The bytes are no HDF5 file, or a damaged one: an OSError as well, for scripts that then try another format."""
 
 
 class SingleHdf5ToZarr:
@@ -91,13 +95,16 @@ class SingleHdf5ToZarr:
         return self._scan(linked_datasets=False)
 
     def _scan(self, *, linked_datasets: bool) -> ReferenceSet:
-        refs = scan(
-            self._source,
-            inline_threshold=self.inline,
-            vlen_encode=_VLEN_ENCODE[self.vlen],
-            linked_datasets=linked_datasets,
-            read_values=self._read_small,
-        )
+        try:
+            refs = scan(
+                self._source,
+                inline_threshold=self.inline,
+                vlen_encode=_VLEN_ENCODE[self.vlen],
+                linked_datasets=linked_datasets,
+                read_values=self._read_small,
+            )
+        except FormatError as error:
+            raise NotHdf5(error.message, url=error.url, offset=error.offset) from error
         self._report(refs)
         return refs
 
@@ -108,7 +115,7 @@ class SingleHdf5ToZarr:
 
     def _open(self, h5f: Any, url: str | None, storage_options: Mapping[str, Any] | None) -> Source:
         if isinstance(h5f, (str, Path)):
-            return _found(lambda: open_source(h5f, storage_options=storage_options))
+            return open_source(h5f, storage_options=storage_options)
         if isinstance(h5f, io.IOBase):
             return FileObjectSource(cast("BinaryIO", h5f), url or "")
         h5py = sys.modules.get("h5py")
@@ -164,16 +171,6 @@ class SingleHdf5ToZarr:
         found = [plist.get_filter(number) for number in range(plist.get_nfilters())]
         filters = [Filter(code, bool(flags & 1), name.decode(), values) for code, flags, values, name in found]
         return codec_objects(filters)
-
-
-def _found(opening: Callable[[], Source]) -> Source:
-    """What does not exist is a FileNotFoundError, as everywhere in Python."""
-    try:
-        return opening()
-    except SourceError as error:
-        if "no such file" in error.message:
-            raise FileNotFoundError(2, "No such file or directory", error.url) from error
-        raise
 
 
 def _debug(problem: Problem) -> None:

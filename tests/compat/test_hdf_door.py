@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 from numcodecs import Shuffle, Zlib
 
+from chunkmap.errors import FormatError
 from kerchunk import hdf
 from kerchunk.hdf import Hdf5FeatureNotSupported, SingleHdf5ToZarr
 
@@ -219,3 +220,13 @@ def test_decode_filters_of_a_dataset(path):
     with h5py.File(path) as f:
         assert SingleHdf5ToZarr._decode_filters(None, f["g/z"]) == [Shuffle(4), Zlib(4)]
         assert SingleHdf5ToZarr._decode_filters(None, f["i"]) == []
+
+
+def test_what_is_no_hdf5_is_an_oserror(tmp_path):
+    """Scripts for mixed archives try HDF5 first, and catch what h5py raises."""
+    (tmp_path / "a.nc").write_bytes(b"CDF\x01" + bytes(100))
+
+    with pytest.raises(OSError, match="HDF5 superblock") as caught:
+        SingleHdf5ToZarr(str(tmp_path / "a.nc")).translate()
+
+    assert isinstance(caught.value, FormatError)

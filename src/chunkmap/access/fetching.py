@@ -73,7 +73,8 @@ class Fetcher:
         expected: Recorded | None = None,
     ) -> None:
         # `asynchronous` is for readers that run the filesystem in a loop of their own; here it is asked and waited for.
-        self.storage_options = {k: v for k, v in (storage_options or {}).items() if k != "asynchronous"}
+        options = storage_options
+        self.storage_options = None if options is None else {k: v for k, v in options.items() if k != "asynchronous"}
         self.remote_protocol = remote_protocol
         self.trust, self.expected = Trust() if trust is None else trust, expected
         self._sources: OrderedDict[str, Source] = OrderedDict()

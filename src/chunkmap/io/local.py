@@ -6,7 +6,7 @@ import mmap
 import os
 from pathlib import Path
 
-from chunkmap.errors import SourceError
+from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.memory import BytesSource
 from chunkmap.model import Target
 
@@ -23,7 +23,7 @@ class LocalSource(BytesSource):
                 self._stat = os.fstat(file.fileno())
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self._stat.st_size else b""
         except FileNotFoundError as error:
-            raise SourceError("there is no such file", url=url) from error
+            raise NoSuchFile("there is no such file", url=url) from error
         except IsADirectoryError as error:
             raise SourceError("expected a file, found a directory", url=url) from error
         except OSError as error:

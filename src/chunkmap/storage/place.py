@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Final, Protocol, TypeVar
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
-from chunkmap.errors import ChunkmapError, SourceError, StorageError
+from chunkmap.errors import ChunkmapError, NoSuchFile, SourceError, StorageError
 
 __all__ = ["Place", "Stage", "find_place"]
 
@@ -82,13 +82,13 @@ class Place:
             try:
                 file: BinaryIO = Path(self.path).open("rb")  # noqa: SIM115 - closed below
             except FileNotFoundError as error:
-                raise SourceError("there is no such file", url=self.url) from error
+                raise NoSuchFile("there is no such file", url=self.url) from error
             except OSError as error:
                 raise SourceError(f"cannot be read: {error.strerror or error}", url=self.url) from error
         else:
             data = self.read()
             if data is None:
-                raise SourceError("there is no such file", url=self.url)
+                raise NoSuchFile("there is no such file", url=self.url)
             file = io.BytesIO(data)
         with file:
             yield file
@@ -110,7 +110,7 @@ class Place:
         try:
             data: bytes = self.ask(lambda: self.fs.cat_file(self.path, start=0, end=length))
         except FileNotFoundError as error:
-            raise SourceError("there is no such file", url=self.url) from error
+            raise NoSuchFile("there is no such file", url=self.url) from error
         return data
 
     def range(self, start: int, stop: int) -> bytes | None:
