@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chunkmap.errors import FormatError, SourceError, TruncatedFile
 from chunkmap.io import BytesSource, MemberSource, Range
+from chunkmap.io.source import SourceBase
 from chunkmap.io.extents import Extents
 from chunkmap.io.rounds import Gather, Reading, Span, Tally, Together, run, run_many
 
@@ -16,7 +17,7 @@ LONG = 9 << 20
 """Longer than what is fetched whole."""
 
 
-class Remote:
+class Remote(SourceBase):
     """A source that has to be asked for its bytes, and counts what it was asked for."""
 
     def __init__(self, data, url="remote"):

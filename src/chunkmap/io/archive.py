@@ -61,6 +61,16 @@ class MemberSource(SourceBase):
             check_range(self.url, self._length, offset, length)
         return self._outer.read_many([Range(self.first + offset, length) for offset, length in ranges])
 
+    def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """Ranges of the member, each by a request of its own to the archive."""
+        for offset, length in ranges:
+            check_range(self.url, self._length, offset, length)
+        return self._outer.fetch([Range(self.first + offset, length) for offset, length in ranges])
+
+    def confirm(self) -> None:
+        """A member changes with its archive."""
+        self._outer.confirm()
+
     def target(self) -> Target:
         """What is known of the archive, with the member's own size."""
         outer = self._outer.target()

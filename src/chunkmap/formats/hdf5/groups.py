@@ -10,9 +10,9 @@ from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
 from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u32, u64, u64_pair
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.object_header import Message
-from chunkmap.io.rounds import Parser
+from chunkmap.io.rounds import Hint, Parser, Span, Together
 
-__all__ = ["GROUP_MESSAGES", "Link", "read_links"]
+__all__ = ["GROUP_MESSAGES", "Link", "members_hint", "read_links"]
 
 LINK_INFO: Final = 0x02
 LINK: Final = 0x06
@@ -22,7 +22,9 @@ SYMBOL_TABLE: Final = 0x11
 GROUP_MESSAGES: Final = frozenset({LINK_INFO, LINK, GROUP_INFO, SYMBOL_TABLE})
 """Messages that only the header of a group has."""
 
-_SOFT_ENTRY: Final = 2
+_GROUP_ENTRY, _SOFT_ENTRY = 1, 2
+_NAMES_GUESS: Final = 1024
+"""Most local heaps begin with their header, and the data follows."""
 _NAMES, _CREATION_ORDER = 5, 6  # types of a version 2 B-tree
 _KINDS: Final[dict[int, LinkKind]] = {0: "hard", 1: "soft", 64: "external"}
 
@@ -40,6 +42,8 @@ class Link(NamedTuple):
     """Of a soft link: the path it leads to."""
     order: int
     """When it was made, counted within its group; -1 where groups do not keep that."""
+    members: tuple[int, int] | None = None
+    """Of a link to a group, where the link says it: addresses of its B-tree and its local heap."""
 
 
 def read_links(file: File, messages: list[Message]) -> Parser[list[Link]]:
@@ -100,19 +104,42 @@ def _read_dense(file: File, body: memoryview) -> Parser[list[Link]]:
 def _read_symbol_table(file: File, body: memoryview) -> Parser[list[Link]]:
     """Addresses of a version 1 B-tree and of a local heap, which holds the names."""
     tree, heap = u64_pair(body)
-    node = 24 + 16 * 2 * file.group_k + 8
-    (header, root) = yield [file.span(heap, 32), file.span(tree, 24, node)]
+    (names, nodes) = yield Together([_read_names(file, heap), _read_symbol_nodes(file, tree)])
+    links: list[Link] = []
+    for address, block in nodes:
+        links += _parse_symbol_node(file, address, block, names)
+    return links
+
+
+def members_hint(file: File, links: list[Link]) -> Hint:
+    """What the links say of the groups they lead to, to be fetched with the headers of these groups."""
+    found = [link.members for link in links if link.members is not None]
+    return Hint(
+        [Span(tree + file.base, 24, _node_size(file)) for tree, _ in found]
+        + [Span(heap + file.base, 32, _NAMES_GUESS) for _, heap in found]
+    )
+
+
+def _node_size(file: File) -> int:
+    return 24 + 16 * 2 * file.group_k + 8
+
+
+def _read_names(file: File, heap: int) -> Parser[bytes]:
+    """Local heap: signature, version, reserved, data segment size, offset to head of free list, its address."""
+    header = yield file.span(heap, 32, _NAMES_GUESS)
     file.expect(header, b"HEAP", heap)
-    # signature, version, reserved, data segment size, offset to head of free list, address of data segment
-    size, _, data = u64(header, 8)[0], u64(header, 16)[0], u64(header, 24)[0]
-    (names,) = yield [file.span(data, size)]
+    size, data = u64(header, 8)[0], u64(header, 24)[0]
+    return bytes((yield file.span(data, size)))
+
+
+def _read_symbol_nodes(file: File, tree: int) -> Parser[list[tuple[int, memoryview]]]:
+    """Every symbol table node of a group, with its address."""
+    node = _node_size(file)
+    root = yield file.span(tree, 24, node)
     tables = yield from _read_group_tree(file, tree, root, node)
     leaf = 8 + 40 * 2 * file.leaf_k
     blocks = (yield [file.span(address, 8, leaf) for address in tables]) if tables else []
-    links: list[Link] = []
-    for address, block in zip(tables, blocks, strict=True):
-        links += _parse_symbol_node(file, address, block, bytes(names))
-    return links
+    return list(zip(tables, blocks, strict=True))
 
 
 def _read_group_tree(file: File, tree: int, root: memoryview, size: int) -> Parser[list[int]]:
@@ -138,7 +165,8 @@ def _read_group_tree(file: File, tree: int, root: memoryview, size: int) -> Pars
 def _parse_symbol_node(file: File, address: int, block: memoryview, names: bytes) -> list[Link]:
     """Signature, version, reserved, number of symbols; entries of 40 bytes.
 
-    Entry: link name offset, object header address, cache type, reserved, scratch pad (soft link: its value).
+    Entry: link name offset, object header address, cache type, reserved, scratch pad (soft link: its value; group:
+    addresses of its B-tree and its local heap).
     """
     file.expect(block, b"SNOD", address)
     (count,) = u16(block, 6)
@@ -148,11 +176,13 @@ def _parse_symbol_node(file: File, address: int, block: memoryview, names: bytes
     for place in range(8, 8 + 40 * count, 40):
         offset, target = u64_pair(block, place)
         name = _heap_string(file, names, offset, address)
-        if u32(block, place + 16)[0] == _SOFT_ENTRY:
+        (cached,) = u32(block, place + 16)
+        if cached == _SOFT_ENTRY:
             path = _heap_string(file, names, u32(block, place + 24)[0], address)
             links.append(Link(name, "soft", UNDEFINED, path, -1))
         else:
-            links.append(Link(name, "hard", target, "", -1))
+            members = u64_pair(block, place + 24) if cached == _GROUP_ENTRY else None
+            links.append(Link(name, "hard", target, "", -1, members))
     return links
 
 
