@@ -15,7 +15,7 @@ from chunkmap.combining.recipe import Selector
 from chunkmap.errors import ChunkmapError
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
 from chunkmap.formats.scanning import scan
-from chunkmap.io import expand_urls
+from chunkmap.io import expand_urls, is_far
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import load, write
@@ -37,13 +37,16 @@ def scan_many(
 ) -> list[ReferenceSet]:
     """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
 
-    `executor` runs the scans (see `chunkmap.execution.mapping`); `options` go to `scan`. A file that cannot be
+    `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
+    threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
     scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
     """
     if on_error not in {"raise", "skip"}:
         raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
     files = expand_urls(urls, storage_options=storage_options)
     one = partial(_scan_one, storage_options=storage_options, skip=on_error == "skip", options=options)
+    if executor is None and len(files) > 1 and any(map(is_far, files)):
+        executor = "threads"
     found = map_ordered(one, files, executor=executor, progress=progress)
     failed = [error for error in found if isinstance(error, ChunkmapError)]
     if failed:

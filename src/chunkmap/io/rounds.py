@@ -25,21 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, TruncatedFile
-from chunkmap.io.archive import MemberSource
+from chunkmap.io.archive import in_memory
 from chunkmap.io.coalesce import GAP
 from chunkmap.io.extents import Extents
-from chunkmap.io.memory import BytesSource
+from chunkmap.io.head import head_of
 from chunkmap.io.source import Range, Source
 
 __all__ = ["Gather", "Hint", "Parser", "Reading", "Span", "Tally", "Together", "run", "run_many"]
 
 T = TypeVar("T")
-
-WHOLE: Final = 8 << 20
-"""A file that must be fetched and is not longer than this is fetched whole, in one request."""
-
-HEAD: Final = 256 << 10
-"""Of a longer file, this much is fetched first: that is where formats keep what leads to the rest."""
 
 LEAST: Final = 16 << 10
 """Least bytes a request asks for: structures that point at one another are often neighbours."""
@@ -142,8 +136,9 @@ def run_many(readings: Sequence[Reading], *, tally: Tally | None = None) -> list
 class _Mapped:
     """A file that is in memory: a span is a view, rows are copied by one strided index."""
 
-    def __init__(self, view: memoryview, url: str) -> None:
-        self._view, self._url, self._size = view, url, len(view)
+    def __init__(self, source: Source) -> None:
+        view = source.read(0, source.size())
+        self._view, self._url, self._size = view, source.url, len(view)
         self._array = np.frombuffer(view, np.uint8) if len(view) else np.empty(0, np.uint8)
 
     def span(self, span: Span) -> memoryview:
@@ -227,7 +222,7 @@ class _Fetched:
 
     def first(self) -> list[Range]:
         """What is fetched before anything is known."""
-        return [Range(0, self._size if self._size <= WHOLE else HEAD)] if self._size else []
+        return [Range(0, head_of(self._size))] if self._size else []
 
 
 class _Task:
@@ -245,8 +240,7 @@ class _File:
     """All parsers of one file: those that can go on, and those that wait for bytes."""
 
     def __init__(self, source: Source, parser: Parser[Any]) -> None:
-        view = _in_memory(source)
-        self.bytes: _Mapped | _Fetched = _Fetched(source) if view is None else _Mapped(view, source.url)
+        self.bytes: _Mapped | _Fetched = _Mapped(source) if in_memory(source) else _Fetched(source)
         self.blocked: list[tuple[_Task, Any]] = []
         self.outcome: Any = None
         self._ready: list[tuple[_Task, Any]] = [(_Task(parser, None, 0), None)]
@@ -360,14 +354,6 @@ def _fetch(file: _File, ranges: list[Range]) -> None:
         return
     for (offset, _), block in zip(ranges, blocks, strict=True):
         file.bytes.extents.add(offset, block)
-
-
-def _in_memory(source: Source) -> memoryview | None:
-    """All bytes of a source that need not be fetched."""
-    innermost = source
-    while isinstance(innermost, MemberSource):
-        innermost = innermost.outer
-    return source.read(0, source.size()) if isinstance(innermost, BytesSource) else None
 
 
 def _check_rows(gather: Gather, size: int, url: str) -> None:

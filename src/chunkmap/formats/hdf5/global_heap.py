@@ -53,6 +53,8 @@ def _read_collections(file: File, addresses: list[int]) -> Parser[None]:
     blocks = yield [file.span(address, 16, _SMALLEST) for address in addresses]
     longer = []
     for address, block in zip(addresses, blocks, strict=True):
+        if address in file.collections:
+            continue
         file.expect(block, b"GCOL", address)
         size = u64(block, 8)[0]
         if size > len(block):
@@ -60,7 +62,8 @@ def _read_collections(file: File, addresses: list[int]) -> Parser[None]:
     whole = (yield [file.span(*where) for where in longer]) if longer else []
     found = dict(zip(addresses, blocks, strict=True)) | dict(zip([a for a, _ in longer], whole, strict=True))
     for address, block in found.items():
-        file.collections[address] = _split(file, address, block)
+        if address not in file.collections:  # another object may have had it fetched meanwhile
+            file.collections[address] = _split(file, address, block)
 
 
 def _split(file: File, address: int, block: memoryview) -> dict[int, memoryview]:
