@@ -10,14 +10,14 @@ from fsspec.spec import AbstractFileSystem
 
 from chunkmap.errors import SourceError
 from chunkmap.io.coalesce import GAP, LONGEST, coalesce
-from chunkmap.io.http_client import Watch, get_client
+from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
 from chunkmap.io.retrying import is_transient, with_retries
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
 
 __all__ = ["CONCURRENCY", "RemoteSource"]
 
-CONCURRENCY: Final = 128
+CONCURRENCY: Final = CONNECTIONS
 """Most requests under way at once to one file."""
 
 
