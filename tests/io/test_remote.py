@@ -84,12 +84,12 @@ def test_a_file_that_changes_is_an_error(range_server):
     source = open_source(range_server.put("a.bin", DATA))
     source.read(0, 10)
     range_server.etag = '"two"'
-    with pytest.raises(SourceError, match="changed while it was read.*one.*two"):
+    with pytest.raises(SourceError, match=r"changed while it was read.*one.*two"):
         source.read(20, 10)
     source = open_source(range_server.url("a.bin"))
     source.read(0, 10)
     range_server.put("a.bin", DATA + b"more")
-    with pytest.raises(SourceError, match="changed while it was read.*1000000 bytes, then 1000004"):
+    with pytest.raises(SourceError, match=r"changed while it was read.*1000000 bytes, then 1000004"):
         source.read(20, 10)
 
 

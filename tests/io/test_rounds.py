@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from chunkmap.errors import FormatError, SourceError, TruncatedFile
 from chunkmap.io import BytesSource, MemberSource, Range
-from chunkmap.io.source import SourceBase
 from chunkmap.io.extents import Extents
 from chunkmap.io.rounds import Gather, Reading, Span, Tally, Together, run, run_many
+from chunkmap.io.source import SourceBase
 
 LONG = 9 << 20
 """Longer than what is fetched whole."""

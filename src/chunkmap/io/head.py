@@ -59,9 +59,7 @@ class HeadSource(SourceBase):
         self._head = None
         self._source.close()
 
-    def _serve(
-        self, ranges: Sequence[Range], read: Callable[[Sequence[Range]], list[memoryview]]
-    ) -> list[memoryview]:
+    def _serve(self, ranges: Sequence[Range], read: Callable[[Sequence[Range]], list[memoryview]]) -> list[memoryview]:
         for offset, length in ranges:
             check_range(self.url, self.size(), offset, length)
         if self._head is None:

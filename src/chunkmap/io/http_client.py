@@ -53,7 +53,7 @@ class Watch:
 
 async def get_client(**options: Any) -> Any:
     """A session of aiohttp, as fsspec asks for it (`get_client` of its HTTPFileSystem)."""
-    import aiohttp
+    import aiohttp  # noqa: PLC0415 - an extra, and only HTTP needs it
 
     if "connector" not in options:
         options["connector"] = aiohttp.TCPConnector(limit=CONNECTIONS)

@@ -160,7 +160,6 @@ class _Mapped:
         rows: NDArray[np.uint8] = windows[gather.offsets]
         return rows
 
-
     def hint(self, _hint: Hint) -> tuple[()]:
         """Nothing has to be fetched."""
         return ()

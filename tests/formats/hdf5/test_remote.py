@@ -8,8 +8,8 @@ import pytest
 
 from chunkmap.formats.hdf5 import scan, scanner
 from chunkmap.io import BytesSource, MemberSource, Range
-from chunkmap.io.source import SourceBase
 from chunkmap.io.rounds import Reading, Tally, run_many
+from chunkmap.io.source import SourceBase
 from chunkmap.model import Target
 
 
