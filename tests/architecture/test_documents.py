@@ -65,7 +65,6 @@ def run_shell(code):
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")  # fsspec reads with it
 @pytest.mark.filterwarnings("ignore:The 'generic' unit for NumPy timedelta")  # given by fastparquet
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_shows_runs(page, workplace):

@@ -145,7 +145,6 @@ def test_out_and_spec(path):
     assert SingleHdf5ToZarr(path, spec=0).translate() == expected["refs"]
 
 
-@pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
 def test_out_may_be_a_parquet_store(path, tmp_path):
     """A LazyReferenceMapper is filled and flushed, and reads back."""
     pytest.importorskip("kerchunk.df")

@@ -77,7 +77,6 @@ def test_every_form_opens(opened):
     check(open_reference_dataset(opened, storage_options={"remote_protocol": "file", "target_protocol": "file"}))
 
 
-@pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
 @pytest.mark.parametrize("opened", ["a.json", "a.json.gz", "a.parq", "dict"], indirect=True)
 def test_values_equal_those_of_fsspec(opened):
     """fsspec's own reader gives the same dataset: options that only it has take its road."""
@@ -105,7 +104,6 @@ def test_remote_data(refs):
     check(open_reference_dataset("door/refs.json", storage_options=options))
 
 
-@pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
 def test_a_lazy_mapper_opens(refs, tmp_path):
     """fsspec's LazyReferenceMapper is taken as it is."""
     from fsspec.implementations.reference import LazyReferenceMapper

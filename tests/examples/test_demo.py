@@ -6,11 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated"),  # fsspec reads with it
-    pytest.mark.filterwarnings("ignore:The 'generic' unit for NumPy timedelta"),  # given by fastparquet
-]
-
 
 @pytest.fixture
 def demo():

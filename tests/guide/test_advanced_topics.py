@@ -12,14 +12,12 @@ import pytest
 import xarray as xr
 from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileSystem
 
+from chunkmap import StorageError
 from kerchunk.combine import JustLoad, MultiZarrToZarr, auto_dask, drop
 from kerchunk.df import refs_to_dataframe
 from kerchunk.hdf import SingleHdf5ToZarr
 from kerchunk.netCDF3 import NetCDF3ToZarr
 from kerchunk.utils import consolidate, dereference_archives, do_inline
-
-FASTPARQUET = pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
-"""fsspec reads and writes Parquet with an engine that pandas is about to leave."""
 
 COMBINE = {"concat_dims": ["time"], "identical_dims": ["lat", "lon", "mask"]}
 
@@ -179,7 +177,6 @@ def test_members_of_archives(kind, tmp_path):
     xr.testing.assert_equal(xr.concat(originals, "time"), opened(combined))
 
 
-@FASTPARQUET
 def test_a_mapper_as_output(files, tmp_path):
     """`LazyReferenceMapper.create` as `out=`: filled, flushed, and opened by partition."""
     paths, expected = files
@@ -203,7 +200,6 @@ def opened_lazily(root) -> xr.Dataset:
     return xr.open_dataset(fs.get_mapper(), engine="zarr", backend_kwargs={"consolidated": False}).load()
 
 
-@FASTPARQUET
 @pytest.mark.parametrize("form", ["dict", "json"])
 def test_references_to_parquet(files, tmp_path, form):
     """`refs_to_dataframe` takes a dictionary or a JSON, and what it writes opens lazily."""
@@ -218,3 +214,40 @@ def test_references_to_parquet(files, tmp_path, form):
 
     assert (root / "temp" / "refs.1.parq").exists()
     xr.testing.assert_identical(expected, opened_lazily(root))
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("road", ["chunkmap", "fsspec"])
+def test_a_worker_loads_only_what_it_needs(files, on_cluster, tmp_path, road):
+    """Partitions that a task does not touch may be gone: neither opening nor a worker's part of the work reads them."""
+    paths, expected = files
+    root = tmp_path / "combined.parq"
+    refs = MultiZarrToZarr([SingleHdf5ToZarr(path).translate() for path in paths], **COMBINE).translate()
+    refs_to_dataframe(refs, str(root), record_size=3)
+    (root / "temp" / "refs.5.parq").unlink()
+    (root / "mask" / "refs.0.parq").unlink()
+
+    if road == "chunkmap":
+        found = xr.open_dataset(root, engine="chunkmap", chunks={})
+    else:
+        fs = ReferenceFileSystem(
+            str(root), remote_protocol="file", target_protocol="file", lazy=True, skip_instance_cache=True
+        )
+        found = xr.open_dataset(fs.get_mapper(), engine="zarr", backend_kwargs={"consolidated": False}, chunks={})
+
+    assert found["temp"].chunksizes["time"] == (1,) * 18
+    xr.testing.assert_equal(expected["temp"][3:9], found["temp"][3:9].compute())
+
+
+def test_a_lost_partition_is_an_error(files, tmp_path):
+    """Through our own engine a partition that is gone is no missing data."""
+    paths, _ = files
+    root = tmp_path / "combined.parq"
+    refs = MultiZarrToZarr([SingleHdf5ToZarr(path).translate() for path in paths], **COMBINE).translate()
+    refs_to_dataframe(refs, str(root), record_size=3)
+    (root / "temp" / "refs.5.parq").unlink()
+
+    found = xr.open_dataset(root, engine="chunkmap")
+
+    with pytest.raises(StorageError, match=r"refs\.5\.parq"):
+        found["temp"].load()

@@ -17,8 +17,6 @@ from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, 
 from chunkmap.storage import ParquetReferences, load, write
 from chunkmap.storage import references as references_module
 
-FASTPARQUET = pytest.mark.filterwarnings("ignore:The 'fastparquet' engine is deprecated")
-
 
 def array(n, *, rows=None, url="a.nc"):
     """An array of n chunks of one value of 4 bytes each, of which `rows` are there."""
@@ -49,7 +47,6 @@ def test_the_layout_is_the_one_of_fsspec(stored):
     assert [str(table.schema.field(n).type) for n in ("offset", "size")] == ["int64", "int64"]
 
 
-@FASTPARQUET
 def test_fsspec_reads_every_key_as_we_do(tmp_path):
     """Ranges, whole files, inline bytes, empty ranges and missing chunks come out of fsspec as they went in."""
     meta = ArrayMeta(shape=(3, 4), chunk_shape=(1, 1), dtype=np.dtype("<i4"))
@@ -77,7 +74,6 @@ def test_fsspec_reads_every_key_as_we_do(tmp_path):
     assert fs.references["s/0"] == ["c.nc", 3, 4]
 
 
-@FASTPARQUET
 def test_fsspec_finds_the_protocol_by_itself(tmp_path):
     """Partitions without a chunk do not stop fsspec from guessing the protocol of the targets."""
     (tmp_path / "a.nc").write_bytes(np.arange(50, dtype="<i4").tobytes())
@@ -88,7 +84,6 @@ def test_fsspec_finds_the_protocol_by_itself(tmp_path):
     assert fs.cat_file("x/21") == np.int32(21).tobytes()
 
 
-@FASTPARQUET
 def test_zarr_and_xarray_read_it_through_fsspec(tmp_path):
     """The road that everybody has: fsspec, zarr and xarray give the values, with zeros where chunks are missing."""
     import xarray as xr
