@@ -59,7 +59,7 @@ def read_links(file: File, messages: list[Message]) -> Parser[list[Link]]:
     return sorted(links, key=lambda link: (link.order, link.name))
 
 
-def _parse_link(file: File, body: memoryview) -> Link:
+def _parse_link(file: File, body: bytes | memoryview) -> Link:
     """Version, flags, type (bit 3), creation order (bit 2), character set (bit 4), length of name, name."""
     version, flags, place = body[0], body[1], 2
     if version != 1:
@@ -87,10 +87,12 @@ def _name(file: File, raw: bytes | memoryview, length: int) -> str:
     text = bytes(raw)
     if len(text) != length or not text:
         raise file.error(f"expected the name of a link, {length} bytes, found {len(text)}", 0)
+    if b"/" in text:
+        raise file.error(f"expected the name of a link, found a path: {text!r}", 0)
     return text.decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode("utf-8")
 
 
-def _read_dense(file: File, body: memoryview) -> Parser[list[Link]]:
+def _read_dense(file: File, body: bytes) -> Parser[list[Link]]:
     """Link info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, B-tree of order."""
     heap, names = u64_pair(body, 10 if body[1] & 1 else 2)
     if heap == UNDEFINED:
@@ -101,7 +103,7 @@ def _read_dense(file: File, body: memoryview) -> Parser[list[Link]]:
     return [_parse_link(file, link) for link in found]
 
 
-def _read_symbol_table(file: File, body: memoryview) -> Parser[list[Link]]:
+def _read_symbol_table(file: File, body: bytes) -> Parser[list[Link]]:
     """Addresses of a version 1 B-tree and of a local heap, which holds the names."""
     tree, heap = u64_pair(body)
     (names, nodes) = yield Together([_read_names(file, heap), _read_symbol_nodes(file, tree)])
