@@ -100,8 +100,7 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
             bodies += yield from _read_dense(file, body)
     found = Attributes({}, None, [])
     waiting: list[_Waiting] = []
-    for body in bodies:
-        raw = bytes(body)
+    for raw in map(bytes, bodies):
         if raw[0] > 1 and raw[1] & 3:
             kind_of, data = yield from _resolve_parts(file, raw)
         else:

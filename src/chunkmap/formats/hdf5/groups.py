@@ -74,7 +74,7 @@ def _parse_link(file: File, body: bytes | memoryview) -> Link:
     width = 1 << (flags & 3)
     length = int.from_bytes(body[place : place + width], "little")
     place += width
-    name = _name(file, body[place : place + length], length)
+    name = _without_slash(file, _name(file, body[place : place + length], length))
     place += length
     if kind == 0:
         return Link(name, "hard", u64(body, place)[0], "", order)
@@ -83,12 +83,16 @@ def _parse_link(file: File, body: bytes | memoryview) -> Link:
     return Link(name, _KINDS.get(kind, "user"), UNDEFINED, target, order)
 
 
+def _without_slash(file: File, name: str) -> str:
+    if "/" in name:
+        raise file.error(f"expected the name of a link, found a path: {name!r}", 0)
+    return name
+
+
 def _name(file: File, raw: bytes | memoryview, length: int) -> str:
     text = bytes(raw)
     if len(text) != length or not text:
         raise file.error(f"expected the name of a link, {length} bytes, found {len(text)}", 0)
-    if b"/" in text:
-        raise file.error(f"expected the name of a link, found a path: {text!r}", 0)
     return text.decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode("utf-8")
 
 
@@ -177,7 +181,7 @@ def _parse_symbol_node(file: File, address: int, block: memoryview, names: bytes
     links = []
     for place in range(8, 8 + 40 * count, 40):
         offset, target = u64_pair(block, place)
-        name = _heap_string(file, names, offset, address)
+        name = _without_slash(file, _heap_string(file, names, offset, address))
         (cached,) = u32(block, place + 16)
         if cached == _SOFT_ENTRY:
             path = _heap_string(file, names, u32(block, place + 24)[0], address)
