@@ -28,6 +28,7 @@ PYTHON ?= $(shell \
 	done)
 VENV ?= .venv
 KERCHUNK_VENV ?= .venv-kerchunk
+VIRTUALIZARR_VENV ?= .venv-virtualizarr
 TESTS ?= tests
 WORKERS ?= 2
 FUZZ ?= 100000
@@ -63,10 +64,10 @@ check: $(VENV)/check.stamp
 	@echo "== layers"
 	@"$(VENV)/bin/lint-imports"
 
-bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp
+bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/virtualizarr.stamp
 	@echo "== bench: each case in fresh processes, the two tools in turn"
 	@"$(VENV)/bin/python" bench/run.py --ours "$(VENV)/bin/python" --theirs "$(KERCHUNK_VENV)/bin/python" \
-		--repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
+		--virtualizarr "$(VIRTUALIZARR_VENV)/bin/python" --repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
 
 format: $(VENV)/check.stamp
 	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench
@@ -105,4 +106,9 @@ $(VENV)/check.stamp: pyproject.toml $(VENV)/test.stamp
 $(KERCHUNK_VENV)/kerchunk.stamp: pyproject.toml | $(KERCHUNK_VENV)/pip.stamp
 	@echo "== installing kerchunk in an environment of its own"
 	@"$(KERCHUNK_VENV)/bin/python" -m pip install -qq --group kerchunk
+	@touch "$@"
+
+$(VIRTUALIZARR_VENV)/virtualizarr.stamp: pyproject.toml | $(VIRTUALIZARR_VENV)/pip.stamp
+	@echo "== installing VirtualiZarr in an environment of its own"
+	@"$(VIRTUALIZARR_VENV)/bin/python" -m pip install -qq --group virtualizarr
 	@touch "$@"

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from cases import CASES
+from cases import CASES, INDEXES, ROADS
 
 HERE = Path(__file__).parent
-DATA = HERE.parent / ".bench" / "data-2"
+DATA = HERE.parent / ".bench" / "data-3"
 TIME_LIMIT = 900
 
 TITLES = {
@@ -26,10 +26,14 @@ TITLES = {
     "scan": "scan 100 netCDF4 files x 20 variables x 24 chunks",
     "combine": "combine 100 sets x 5,000 chunks",
     "write": "write 1,000,000 references as Parquet",
-    "million": "scan one HDF5 dataset of 1,000,000 chunks",
+    "variables": "scan one HDF5 file, 300 variables x 20 attributes",
+    "datasets": "scan one HDF5 file, 2,000 datasets",
+    **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
+    "far_granule": "scan a granule of 728 MB, 50 ms away",
+    "far_days": "scan 100 files of 2 MB, 50 ms away",
     "roundtrip": "1,000,000 references: dictionary to set to dictionary",
 }
-RUNNERS = (("chunkmap", "core"), ("chunkmap's door", "door"), ("kerchunk", "door"))
+RUNNERS = (("chunkmap", "core"), ("chunkmap's door", "door"), ("kerchunk", "door"), ("VirtualiZarr", "virtualizarr"))
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 
 
@@ -38,6 +42,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ours", required=True, help="a Python that has chunkmap")
     parser.add_argument("--theirs", required=True, help="a Python that has kerchunk 0.2.10, and not chunkmap")
+    parser.add_argument("--virtualizarr", help="a Python that has VirtualiZarr; left out when not given")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the table here as well")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all when none is named")
@@ -81,7 +86,7 @@ def run(python, case, road):
 
 def measure(case, pythons, repeats):
     """Every runner of a case, in turn, so that a slow minute of the machine strikes all of them."""
-    runners = [(name, road) for name, road in RUNNERS if CASES[case][("core", "door").index(road)] is not None]
+    runners = [(name, road) for name, road in RUNNERS if name in pythons and CASES[case][ROADS.index(road)] is not None]
     results = {name: [] for name, _ in runners}
     for _ in range(repeats):
         for name, road in runners:
@@ -129,6 +134,10 @@ def main():
     given = arguments()
     version = check_environments(given.ours, given.theirs)
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
+    if given.virtualizarr:
+        pythons["VirtualiZarr"] = given.virtualizarr
+        has = "from importlib.metadata import version; print(version('virtualizarr'))"
+        version += f"; VirtualiZarr {ask(given.virtualizarr, has)}"
     print(f"preparing inputs in {DATA.relative_to(HERE.parent)}", file=sys.stderr)
     subprocess.run([given.ours, str(HERE / "cases.py"), "prepare", str(DATA)], check=True, env=environment())
     lines = [HEADER]

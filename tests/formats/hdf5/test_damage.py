@@ -156,3 +156,14 @@ def test_shared_messages_of_a_heap_are_named(tmp_path, libhdf5):
     refs = scan(BytesSource(path.read_bytes(), "f"))
     assert {p.path for p in refs.problems} == {"v1", "v2"}
     assert list(refs.arrays) == ["v0"]
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_a_name_with_a_slash_is_refused(tmp_path, version):
+    """A link cannot have a path for its name: it would be a member of a group that is not there."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=version) as f:
+        f["first_second"] = 1
+    damaged = path.read_bytes().replace(b"first_second", b"first/second")
+    with pytest.raises(FormatError, match="name of a link"):
+        scan(BytesSource(damaged, "a.h5"))
