@@ -147,7 +147,9 @@ def _object_array(dataset: Dataset, dims: Dimensions, stored: Stored) -> Manifes
 def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[ManifestArray]:
     """Hold small chunks inline."""
     chunks = array.chunks
-    small = chunks.length < np.uint64(max(threshold, 0))
+    if threshold <= 0:
+        return array
+    small = chunks.length < np.uint64(threshold)
     if not np.count_nonzero(small):
         return array
     rows = np.flatnonzero(small & ~chunks.is_inline)

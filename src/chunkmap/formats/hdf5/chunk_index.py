@@ -81,11 +81,11 @@ def _read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable]:
     """
     entry = np.dtype([("size", "<u4"), ("mask", "<u4"), ("offset", "<u8", (grid.rank + 1,)), ("child", "<u8")])
     node_size = 24 + 2 * file.chunk_k * entry.itemsize + entry.itemsize - 8
-    root = yield file.span(grid.layout.address, node_size)
+    addresses, above = np.array([grid.layout.address], np.uint64), 256
+    nodes = yield file.gather(addresses, node_size)
+    root = nodes[0].data
     if root[5] == 0 and u16(root, 6)[0] <= min(_FEW, 2 * file.chunk_k):
         return _from_small_leaf(file, grid, root)
-    addresses, above = np.array([grid.layout.address], np.uint64), 256
-    nodes = np.frombuffer(root, np.uint8).reshape(1, node_size)
     while True:
         level, used = _check_nodes(file, nodes, above)
         entries = _used_entries(nodes, used, entry)

@@ -86,6 +86,7 @@ class _Finder:
         self._tree = tree
         self._scales: dict[str, dict[str, int]] = {group: {} for group in tree.groups}
         self._phony: dict[str, dict[str, int]] = {}
+        self._fitting: dict[tuple[str, int], list[str]] = {}
         members: dict[str, list[str]] = {group: [] for group in tree.groups}
         for path, dataset in tree.datasets.items():
             group = path.rpartition("/")[0]
@@ -160,8 +161,11 @@ class _Finder:
         return tuple(names)
 
     def _nth(self, group: str, length: int, number: int) -> str:
-        fitting = [path for path in self._scales[group] if self._tree.datasets[path].shape[:1] == (length,)]
-        fitting += [path for path, phony in self._phony[group].items() if phony == length]
+        fitting = self._fitting.get((group, length))
+        if fitting is None:
+            fitting = [path for path in self._scales[group] if self._tree.datasets[path].shape[:1] == (length,)]
+            fitting += [path for path, phony in self._phony[group].items() if phony == length]
+            self._fitting[group, length] = fitting
         return fitting[number] if number < len(fitting) else f"{group}/phony_dim_{length}_{number}"
 
 
