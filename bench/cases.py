@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import reading
 
 FILES = 100
 VARIABLES = 20
@@ -63,6 +64,8 @@ def prepare(folder):
     (folder / "far").mkdir()
     remote_files.write_granule(folder / "far" / "granule.h5")
     remote_files.write_day(folder / "far" / "day.h5")
+    reading.prepare(folder)
+    write_million_references(folder)
     done.touch()
 
 
@@ -146,6 +149,25 @@ def write_datasets(path):
             data = file.create_dataset(f"group{number % 20:02}/data{number:04}", data=values, chunks=(1, 500))
             data.attrs["units"] = "m"
             data.attrs["number"] = number
+
+
+def write_million_references(folder):
+    """The million references at rest: as JSON, and as Parquet with chunks that can be read."""
+    import chunkmap
+
+    refs = million_set()
+    chunkmap.write(refs, str(folder / "million.json"))
+    data = folder / "zeros"
+    with data.open("wb") as file:
+        file.truncate(1 << 27)
+    zeros = refs.arrays["flow"].chunks.map_urls(lambda _: str(data))
+    meta = chunkmap.ArrayMeta(
+        shape=zeros.grid_shape, chunk_shape=(1, 1), dtype=np.dtype("<i4"), dims=("time", "feature")
+    )
+    columns = (zeros.source, zeros.offset, np.full(len(zeros), 4, np.uint64))
+    chunks = chunkmap.ChunkManifest.from_columns(zeros.grid_shape, zeros.positions(), zeros.sources, columns)
+    small = chunkmap.ReferenceSet({"flow": chunkmap.ManifestArray(meta, chunks)})
+    chunkmap.write(small, str(folder / "million.parq"))
 
 
 def zarray(shape, chunks, dtype="<f4"):
@@ -494,6 +516,7 @@ CASES = {
     "combine": (combine_core, combine_door, None),
     "write": (write_core, write_door, None),
     "roundtrip": (roundtrip_core, None, None),
+    **reading.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
 

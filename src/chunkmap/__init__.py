@@ -5,8 +5,12 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     scan(url)            one file -> ReferenceSet
     scan_many(urls)      many files, in parallel
     combine(sets, ...)   many sets -> one
+    diagnose(sets, ...)  what would not fit, without combining
+    merge(sets)          sets of different arrays -> one
     build(urls, out)     scan, combine and write in one go
+    append(out, urls)    more files onto a stored set
     load / write         ReferenceSet <-> JSON or Parquet
+    verify(path)         whether a set still says the truth
     open_dataset(path)   an xarray dataset through references
 
 Importing this package is cheap: each verb is loaded when it is first used.
@@ -29,9 +33,11 @@ from chunkmap.errors import (
 
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
-    from chunkmap.execution import build, combine, scan_many
+    from chunkmap.combining import Diagnosis
+    from chunkmap.execution import append, build, combine, diagnose, merge, scan_many
     from chunkmap.formats.scanning import scan
-    from chunkmap.frontends.xarray_engine import open_dataset
+    from chunkmap.frontends.verify import verify
+    from chunkmap.frontends.xarray_engine import open_dataset, open_store
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
     from chunkmap.storage import load, write
 
@@ -42,6 +48,7 @@ __all__ = [
     "ChunkManifest",
     "ChunkmapError",
     "CombineError",
+    "Diagnosis",
     "FormatError",
     "ManifestArray",
     "Problem",
@@ -51,28 +58,39 @@ __all__ = [
     "StorageError",
     "TruncatedFile",
     "Unsupported",
+    "append",
     "build",
     "combine",
+    "diagnose",
     "load",
+    "merge",
     "open_dataset",
+    "open_store",
     "scan",
     "scan_many",
+    "verify",
     "write",
 ]
 
 _HOMES: Final = {
     "ArrayMeta": "model",
     "ChunkManifest": "model",
+    "Diagnosis": "combining",
     "ManifestArray": "model",
     "Problem": "model",
     "ReferenceSet": "model",
     "ReferenceStore": "access.store",
+    "append": "execution",
     "build": "execution",
     "combine": "execution",
+    "diagnose": "execution",
     "load": "storage",
+    "merge": "execution",
     "open_dataset": "frontends.xarray_engine",
+    "open_store": "frontends.xarray_engine",
     "scan": "formats.scanning",
     "scan_many": "execution",
+    "verify": "frontends.verify",
     "write": "storage",
 }
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
 import fsspec
+import numpy as np
 import orjson
 import zarr
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.values import read_arrays
-from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, make_plan, merge
+from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, merge
+from chunkmap.combining.findings import Finding, refusal
+from chunkmap.combining.planning import survey
 from chunkmap.errors import CombineError
 from chunkmap.execution.tree import Tree, reduce_on_dask
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import collector_at_rest, documents, json_text
 from chunkmap.model.edits import inline
+from kerchunk._inputs import as_set, load_inputs, open_document
 from kerchunk.utils import consolidate
 
 __all__ = ["JustLoad", "MultiZarrToZarr", "auto_dask", "concatenate_arrays", "consolidate", "drop", "merge_vars"]
@@ -64,6 +69,7 @@ class MultiZarrToZarr:
         self.cf_units: dict[str, Any] | None = None
         self.done: set[int] = set()
         self._plan: Plan | None = None
+        self._refused: list[Finding] = []
 
     @classmethod
     def append(
@@ -85,7 +91,7 @@ class MultiZarrToZarr:
             out=original_refs if in_place else None,
             **kwargs,
         )
-        combiner._base = _as_set(original_refs, combiner.target_options)
+        combiner._base = as_set(original_refs, combiner.target_options)
         return combiner
 
     @property
@@ -95,19 +101,29 @@ class MultiZarrToZarr:
         return [fsspec.filesystem("reference", fo=refs.to_dict(), **options) for refs in self._inputs().sets]
 
     def first_pass(self) -> dict[str, Any]:
-        """Find where every input stands; fills and returns `coos`, the values along each dimension."""
-        self._plan = make_plan(self._inputs(), self._recipe(), self._read)
+        """Find where every input stands: the values along each dimension, also in `coos`, sorted."""
+        self._plan, findings = survey(self._inputs(), self._recipe(), self._read)
+        self._refused = [finding for finding in findings if finding.refused]
+        self._refuse([finding for finding in self._refused if finding.path in self.coo_map])
         self.coos = {dim: axis.values for dim, axis in self._plan.axes.items()}
-        units = {dim: dict(axis.attrs) for dim, axis in self._plan.axes.items() if axis.attrs}
-        self.cf_units = units or None
+        if "var" in self.coo_map:
+            self.coos["var"] = np.array(self._plan.names)
+        for dim, values in self.coos.items():
+            if len(values) < 2:
+                text = (
+                    f"Concatenated coordinate '{dim}' contains less than expected number of values across the datasets"
+                )
+                warnings.warn(f"{text}: {values}", stacklevel=2)
+        self.cf_units = {dim: dict(axis.attrs) for dim, axis in self._plan.axes.items() if axis.attrs} or None
         self.done.add(1)
-        return self.coos
+        return {dim: set(values.tolist()) for dim, values in self.coos.items()}
 
     def store_coords(self) -> None:
         """Put the groups and the coordinates into `out`."""
         if 1 not in self.done:
             self.first_pass()
         assert self._plan is not None
+        self._refuse(self._refused)
         for key, document in documents({}, self._plan.groups).items():
             self.out[key] = json_text(document)
         coordinates = {dim: array for dim, array in self._placed().items() if dim in self._plan.axes}
@@ -138,7 +154,7 @@ class MultiZarrToZarr:
         return None
 
     def _inputs(self) -> Inputs:
-        sets = _load_inputs(self.path, self._indicts, self.target_options)
+        sets = load_inputs(self.path, self._indicts, self.target_options)
         if self.preprocess is not None:
             sets = list(map(OnDictionary(self.preprocess), sets))
         if self._base is None:
@@ -167,8 +183,13 @@ class MultiZarrToZarr:
     def _read(self, arrays: Sequence[ManifestArray]) -> list[Any]:
         return read_arrays(arrays, self._fetcher)
 
+    def _refuse(self, findings: Sequence[Finding]) -> None:
+        if findings:
+            raise refusal(findings)
+
     def _placed(self) -> Mapping[str, Any]:
         assert self._plan is not None
+        self._refuse(self._refused)
         if not hasattr(self, "_arrays"):
             refs = ReferenceSet(carry_out(self._plan, self._read), {})
             self._arrays = (inline(refs, self._fetcher.fetch, threshold=self.inline) if self.inline else refs).arrays
@@ -245,36 +266,6 @@ class GroupSelector:
         return self.function(index, group, dim, name)
 
 
-def _load_inputs(
-    path: str | Sequence[Any], indicts: Sequence[Mapping[str, Any]] | None, options: Mapping[str, Any]
-) -> list[ReferenceSet]:
-    if indicts is not None:
-        names = [None] * len(indicts) if path is None else list(path)
-        return [_from_mapping(refs, name) for refs, name in zip(indicts, names, strict=True)]
-    if not isinstance(path, str) and all(isinstance(item, (Mapping, ReferenceSet)) for item in path):
-        return [_as_set(item) for item in path]
-    return [_from_file(file) for file in fsspec.open_files(path, **options)]
-
-
-def _from_mapping(refs: Mapping[str, Any], name: str | None) -> ReferenceSet:
-    if name is None:
-        name = (refs.get("templates") or {}).get("u") if "version" in refs else None
-    return ReferenceSet.from_dict(refs, name=name)
-
-
-def _from_file(file: Any) -> ReferenceSet:
-    with file as opened:
-        return ReferenceSet.from_dict(orjson.loads(opened.read()), name=file.fs.unstrip_protocol(file.path))
-
-
-def _as_set(refs: Any, options: Mapping[str, Any] | None = None) -> ReferenceSet:
-    if isinstance(refs, ReferenceSet):
-        return refs
-    if isinstance(refs, Mapping):
-        return _from_mapping(refs if isinstance(refs, dict) else dict(refs), None)
-    return _from_file(fsspec.open(refs, **(options or {})))
-
-
 def drop(fields: str | tuple[str, ...]) -> Callable[[Refs], Refs]:
     """A preprocess that leaves out every key that begins with one of these texts."""
 
@@ -288,7 +279,7 @@ def drop(fields: str | tuple[str, ...]) -> Callable[[Refs], Refs]:
 
 def merge_vars(files: Sequence[Any], storage_options: Mapping[str, Any] | None = None) -> Any:
     """The arrays of all files in one set; where several have one, the last one's is taken."""
-    loaded = [_document(file, storage_options) for file in files]
+    loaded = [open_document(file, storage_options) for file in files]
     merge([ReferenceSet.from_dict(refs) for refs in loaded])
     refs: dict[str, Any] = {}
     for document in loaded:
@@ -306,7 +297,7 @@ def concatenate_arrays(
 ) -> dict[str, Any]:
     """One array of every file end to end, by the order of the files alone. It is always checked that they fit."""
     name = "" if path is None else path if "/" in path else path.replace(".", "/")
-    sets = [_as_set(file, storage_options) for file in files]
+    sets = [as_set(file, storage_options) for file in files]
     for index, refs in enumerate(sets):
         if name not in refs.arrays:
             raise CombineError(f"no array {path or 'at the root'} in the file at index {index}", inputs=[str(index)])
@@ -332,15 +323,7 @@ class JustLoad:
 
     def translate(self) -> Any:
         """The set, as it is stored."""
-        return _document(self.url, self.storage_options)
-
-
-def _document(file: Any, options: Mapping[str, Any] | None) -> Any:
-    """A dictionary of references, given as it is or as the URL of its JSON."""
-    if isinstance(file, Mapping):
-        return file
-    with fsspec.open(file, mode="rb", **(options or {})) as opened:
-        return orjson.loads(opened.read())
+        return open_document(self.url, self.storage_options)
 
 
 def auto_dask(

@@ -77,14 +77,7 @@ class SingleHdf5ToZarr:
 
     def translate(self, preserve_linked_dsets: bool = False) -> Any:
         """Scan, and give kerchunk's version 1; or fill what was passed as `out`."""
-        refs = scan(
-            self._source,
-            inline_threshold=self.inline,
-            vlen_encode=_VLEN_ENCODE[self.vlen],
-            linked_datasets=preserve_linked_dsets,
-            read_values=self._read_small,
-        )
-        self._report(refs)
+        refs = self._scan(linked_datasets=preserve_linked_dsets)
         documents = refs.to_dict()["refs"]
         empty = {f"{path}/.zattrs": "{}" for path in refs.groups if path}
         self.store_dict.update(self._below_group({**empty, **documents}))
@@ -92,6 +85,21 @@ class SingleHdf5ToZarr:
             self.store_dict.flush()
             return self.store_dict
         return self.store_dict if self.spec < 1 else {"version": 1, "refs": self.store_dict}
+
+    def references(self) -> ReferenceSet:
+        """Scan, and give the set of references itself: what travels on a cluster."""
+        return self._scan(linked_datasets=False)
+
+    def _scan(self, *, linked_datasets: bool) -> ReferenceSet:
+        refs = scan(
+            self._source,
+            inline_threshold=self.inline,
+            vlen_encode=_VLEN_ENCODE[self.vlen],
+            linked_datasets=linked_datasets,
+            read_values=self._read_small,
+        )
+        self._report(refs)
+        return refs
 
     def close(self) -> None:
         """Close what was opened here, not what was passed in."""

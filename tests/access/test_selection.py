@@ -95,6 +95,7 @@ def test_only_the_chunks_that_are_touched_are_read(tmp_path, monkeypatch):
 def test_large_selections_are_read_in_rounds(tmp_path, monkeypatch):
     """What is held at once is bounded: a large selection is fetched a part at a time."""
     monkeypatch.setattr(selection, "_BATCH", 3 * 16)
+    monkeypatch.setattr(selection, "_FEW", 100)  # not all at once, which needs no bound
     refs, expected = stored(tmp_path, (40,), (4,), list(np.ndindex(10)))
     asked = []
     real = LocalSource.read_many

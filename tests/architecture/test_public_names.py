@@ -11,7 +11,10 @@ VERBS = {
     "scan": ["storage_options", "format", "options"],
     "scan_many": ["executor", "progress", "storage_options", "on_error", "options"],
     "combine": ["concat_dims", "coo_map", "identical_dims", "coo_dtypes"],
+    "diagnose": ["concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive", "split", "eras"],
+    "merge": ["compare_below", "storage_options"],
     "build": ["executor", "progress", "storage_options", "record_size", "scan_options", "how"],
+    "append": ["executor", "progress", "storage_options", "cache", "overwrite", "how"],
     "load": ["storage_options"],
     "write": ["storage_options", "record_size"],
     "open_dataset": ["group", "storage_options"],
@@ -37,7 +40,7 @@ def test_the_verbs_take_what_is_promised(name, promised):
     parameters = inspect.signature(getattr(chunkmap, name)).parameters
     assert set(promised) <= set(parameters)
     positional = [p for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    assert len(positional) == (2 if name in ("build", "write") else 1)
+    assert len(positional) == (2 if name in ("append", "build", "write") else 1)
 
 
 def test_every_all_is_true():

@@ -353,7 +353,7 @@ def test_missing_integers_are_refused():
         refs = to_refs(dataset)
         return ReferenceSet({**refs.arrays, "d": refs.arrays["d"].with_meta(fill_value=None)}, refs.groups)
 
-    with pytest.raises(CombineError, match="2 of 4 chunks are in none"):
+    with pytest.raises(CombineError, match="2 of 4 places along ens x time are in none"):
         combine([tile(0, 0), tile(1, 1)], concat_dims=["ens", "time"], coo_map={"ens": "attr:member"})
 
 

@@ -14,6 +14,8 @@ import zarr
 from chunkmap import CombineError
 from kerchunk.combine import JustLoad, MultiZarrToZarr, concatenate_arrays, drop, merge_vars
 
+pytestmark = pytest.mark.filterwarnings("ignore:Concatenated coordinate")
+
 HERE = Path(__file__).parent
 _spec = importlib.util.spec_from_file_location("combine_cases", HERE / "combine_cases.py")
 cases = importlib.util.module_from_spec(_spec)
@@ -95,8 +97,8 @@ def test_the_stages():
 
     coos = combiner.first_pass()
 
-    assert coos is combiner.coos
-    assert coos["time"].tolist() == [0, 1]
+    assert coos == {"time": {0, 1}}
+    assert combiner.coos["time"].tolist() == [0, 1]
     assert combiner.done == {1}
     assert combiner.out == {}
     combiner.store_coords()
@@ -104,6 +106,27 @@ def test_the_stages():
     combiner.second_pass()
     assert combiner.done == {1, 2, 3}
     assert combined(cases.MONTHS, concat_dims=["time"]) == combiner.translate() == combiner.translate()
+
+
+def test_the_first_stage_looks_only_at_coordinates():
+    """Coordinates are found even of inputs that cannot be combined; that is refused when they are to be."""
+    combiner = MultiZarrToZarr([cases.month(0), cases.month(0)], concat_dims=["time"])
+
+    with pytest.warns(UserWarning, match="contains less than expected"):
+        combiner.first_pass()
+
+    assert combiner.coos["time"].tolist() == [0]
+    with pytest.raises(ValueError, match="both hold time = 0"):
+        combiner.second_pass()
+
+
+def test_names_of_variables_are_coordinates_too():
+    """`coos` has the names that the axis of names gives."""
+    combiner = MultiZarrToZarr([cases.named(0, "b"), cases.named(1, "a")], concat_dims=["var"], identical_dims=["x"])
+
+    combiner.first_pass()
+
+    assert combiner.coos["var"].tolist() == ["a", "b"]
 
 
 def test_arguments_are_left_alone():

@@ -63,7 +63,7 @@ def months(tmp_path):
 CONCAT = ("--concat", "time_counter", "--coord", "time_counter=cf:time_centered", "--identical", "lon")
 
 
-@pytest.mark.parametrize("command", ["scan", "combine", "build", "convert", "inspect"])
+@pytest.mark.parametrize("command", ["scan", "combine", "build", "append", "convert", "inspect"])
 def test_every_command_explains_itself(command):
     """Each command has a help text."""
     result = run(command, "--help")
@@ -162,6 +162,25 @@ def test_build_with_workers_gives_the_same(months, tmp_path):
         result = run("build", f"{months}/*.nc", "-o", tmp_path / f"{workers}.json", *CONCAT, "--workers", workers)
         assert result.exit_code == 0, result.stderr
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+
+
+def test_append_is_build_of_all(months, tmp_path):
+    """A set that is built of some files and appended to is the one that is built of all, without a word about how."""
+    files, cache = sorted(months.glob("*.nc")), ("--cache", tmp_path / "cache")
+    assert run("build", *files, "-o", tmp_path / "all.parq", *CONCAT).exit_code == 0
+    assert run("build", *files[:2], "-o", tmp_path / "grown.parq", *CONCAT, *cache).exit_code == 0
+    assert len(list((tmp_path / "cache").rglob("*.table"))) == 2
+
+    result = run("append", tmp_path / "grown.parq", files[2], *cache)
+
+    assert result.exit_code == 0, result.output
+    assert "1 more files" in result.stderr
+    assert library.load(tmp_path / "grown.parq") == library.load(tmp_path / "all.parq")
+    again = run("append", tmp_path / "grown.parq", files[2])
+    assert again.exit_code == 1
+    assert "one would hide the other" in again.stderr
+    assert run("append", tmp_path / "grown.parq", files[2], "--overwrite").exit_code == 0
+    assert library.load(tmp_path / "grown.parq") == library.load(tmp_path / "all.parq")
 
 
 def test_combine_equals_build(months, tmp_path):

@@ -5,10 +5,12 @@ import json
 
 import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 
 from chunkmap.errors import SourceError, StorageError, Unsupported
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.storage import json as json_module
 from chunkmap.storage import load, write
 from chunkmap.storage.place import Place
 
@@ -115,7 +117,8 @@ def test_version_0_templates_and_documents_are_read(tmp_path):
         ("[1, 2]", StorageError, "expected a JSON object"),
         ('{"version": 3, "refs": {}}', StorageError, "version 3"),
         ('{"x/0": ["a", 0, 4]}', StorageError, "without an array"),
-        ('{"version": 1, "refs": {}, "gen": [1]}', Unsupported, "gen"),
+        ('{"version": 1, "refs": {}, "gen": [1]}', StorageError, "gen"),
+        ('{"version": 1, "refs": {}, "templates": {"u": "{% if 1 %}"}}', Unsupported, "program"),
     ],
 )
 def test_what_is_no_set_is_refused_by_name(tmp_path, text, error, words):
@@ -165,3 +168,71 @@ def test_an_array_at_the_root_is_json_only(tmp_path, refs):
     assert orjson.loads((tmp_path / "a.json").read_bytes()) == root.to_dict()
     with pytest.raises(StorageError, match="at the root"):
         write(root, tmp_path / "a.parq")
+
+
+def written(tmp_path, document, **how):
+    """A set that another tool wrote."""
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps(document, **how))
+    return path
+
+
+@pytest.mark.parametrize("part", [1, 7, 64, 300])
+@pytest.mark.parametrize("how", [{}, {"separators": (",", ":")}, {"indent": 1}])
+@pytest.mark.parametrize("name", ["set.json", "set.json.gz", "set.json.zst"])
+def test_a_set_read_in_parts_is_the_set(tmp_path, monkeypatch, part, how, name):
+    """Wherever the text is cut: after arrays, inside texts that look like the end of one, with metadata last."""
+    monkeypatch.setattr(json_module, "_PART", part)
+    zarray = {"shape": [800], "chunks": [4], "dtype": "|S4", "zarr_format": 2}
+    odd = ['],"', '\\],"', "]],", '["a", 1, 2],"b"']
+    refs = {f"x/{n}": odd[n % 4] if n % 3 == 0 else [f'a],"{n % 2}.nc', n, 4] for n in range(200)}
+    nested = {f"y/{n}/0": ["b.nc", n, 1] for n in range(3)}
+    document = {"x/.zattrs": {"note": ['],"', [["a"], "b"]]}, **refs, **nested, "x/.zarray": zarray}
+    document |= {"y/.zarray": {"shape": [3, 1], "chunks": [1, 1], "dtype": "|u1", "dimension_separator": "/"}}
+    text = json.dumps({"version": 1, "refs": document}, **how).encode()
+    squeeze = {"json": bytes, "gz": gzip.compress, "zst": zstandard}[name.rpartition(".")[2]]
+    (tmp_path / name).write_bytes(squeeze(text))
+    asked = []
+    real = json_module._as_object
+    monkeypatch.setattr(json_module, "_as_object", lambda *a: asked.append(real(*a)) or asked[-1])
+    assert load(tmp_path / name) == ReferenceSet.from_dict(document)
+    assert len([refs for refs in asked if refs]) > 2  # it was read in parts
+
+
+def zstandard(text):
+    """Zstandard as a stream writes it."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(text)
+    return sink.getvalue().to_pybytes()
+
+
+def test_what_cannot_be_read_in_parts_is_read_whole(tmp_path, monkeypatch):
+    """Templates and `gen` that stand after the references, and NaN, are understood all the same."""
+    monkeypatch.setattr(json_module, "_PART", 16)
+    refs = {
+        "x/.zarray": {"shape": [4], "chunks": [2], "dtype": "<f4", "fill_value": float("nan")},
+        "x/0": ["{{u}}", 0, 8],
+    }
+    gen = [{"key": "x/1", "url": "{{u}}", "offset": "8", "length": "8", "dimensions": {}}]
+    path = written(tmp_path, {"version": 1, "refs": refs, "templates": {"u": "a.nc"}, "gen": gen})
+    chunks = load(path).arrays["x"].chunks
+    assert [tuple(row) for row in chunks.rows()] == [("a.nc", 0, 8), ("a.nc", 8, 8)]
+
+
+def test_reading_takes_memory_for_the_columns_alone(tmp_path, monkeypatch):
+    """Of 200,000 references in 16 MB of text, less than the text is ever held."""
+    import tracemalloc
+
+    stem = "s3://bucket/a-path/that-is-long/as-paths-are"
+    chunks = {f"x/{n}": [f"{stem}/{n // 1000}.nc", n * 100, 100] for n in range(200_000)}
+    zarray = {"shape": [200_000], "chunks": [1], "dtype": "|u1"}
+    path = written(tmp_path, {"version": 1, "refs": {"x/.zarray": zarray, **chunks}})
+    del chunks
+    monkeypatch.setattr(json_module, "_PART", 1 << 18)
+    tracemalloc.start()
+    refs = load(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert refs.nchunks == 200_000
+    assert peak < path.stat().st_size

@@ -14,8 +14,7 @@ from fsspec.implementations.reference import ReferenceFileSystem
 
 from chunkmap.errors import SourceError, StorageError
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, load, write
-from chunkmap.storage import references as references_module
+from chunkmap.storage import ParquetReferences, load, partitioned, write
 
 
 def array(n, *, rows=None, url="a.nc"):
@@ -375,10 +374,8 @@ def test_a_set_written_by_fsspec_is_read(tmp_path):
 def test_only_touched_partitions_are_read(stored, monkeypatch):
     """A chunk costs the one partition it is in, once; a missing chunk in an empty partition costs nothing."""
     read = []
-    real = references_module.decode_partition
-    monkeypatch.setattr(
-        references_module, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where)
-    )
+    real = partitioned.decode_partition
+    monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
     lazy = ParquetReferences(stored)
     assert read == []
     for position in (11, 12, 13, 25, 19):
@@ -399,10 +396,8 @@ def test_threads_share_one_reading(stored, monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     read = []
-    real = references_module.decode_partition
-    monkeypatch.setattr(
-        references_module, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where)
-    )
+    real = partitioned.decode_partition
+    monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
     lazy = ParquetReferences(stored)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda n: lazy.locate("x", n % 10), range(200)))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.access.changes import Recorded, check_unchanged
+from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
-from chunkmap.io import Range, Source, open_source
+from chunkmap.io import LocalSource, Range, Source, open_source
 from chunkmap.model import WHOLE_FILE, ChunkManifest
 
 __all__ = ["Fetcher"]
@@ -27,10 +31,32 @@ Stored = memoryview | bytes
 """The bytes of a chunk as the file has them."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Some ranges of one source, and where their bytes go."""
+
+    stored: list[Stored]
+    places: NDArray[np.int64] | slice
+    offsets: list[int]
+    lengths: list[int]
+
+    @property
+    def ranges(self) -> list[Range]:
+        return list(map(Range, self.offsets, self.lengths))
+
+    def give(self, pieces: Sequence[Stored]) -> None:
+        if isinstance(self.places, slice):
+            self.stored[self.places] = pieces
+            return
+        for place, piece in zip(self.places.tolist(), pieces, strict=True):
+            self.stored[place] = piece
+
+
 class Fetcher:
     """Fetches stored chunks by URL and range. Each URL is opened once; safe to use from many threads.
 
-    `storage_options` go to the filesystem of every URL; `remote_protocol` is that of URLs that name none. Pickles
+    `storage_options` go to the filesystem of every URL; `remote_protocol` is that of URLs that name none. `trust`
+    says which URLs may be opened. With `expected` a file that is not as it was when it was scanned is refused. Pickles
     without what it holds open.
 
     >>> manifest = ChunkManifest.single(b"held inline", 0, 4, ndim=1)
@@ -38,13 +64,21 @@ class Fetcher:
     b'held'
     """
 
-    def __init__(self, *, storage_options: Mapping[str, Any] | None = None, remote_protocol: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        remote_protocol: str | None = None,
+        trust: Trust | None = None,
+        expected: Recorded | None = None,
+    ) -> None:
         self.storage_options, self.remote_protocol = storage_options, remote_protocol
+        self.trust, self.expected = Trust() if trust is None else trust, expected
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _again, (self.storage_options, self.remote_protocol)
+        return _again, (self.storage_options, self.remote_protocol, self.trust, self.expected)
 
     def fetch(self, chunks: ChunkManifest, rows: NDArray[Any] | None = None) -> list[Stored]:
         """The stored bytes of some rows, or of all, in their order.
@@ -56,33 +90,38 @@ class Fetcher:
     def fetch_many(self, parts: Sequence[tuple[ChunkManifest, NDArray[Any] | None]]) -> list[list[Stored]]:
         """The stored bytes of rows of many manifests, in one round: each URL is read once for all of them."""
         found: list[list[Stored]] = []
-        wanted: dict[str, list[tuple[list[Stored], int, int, int]]] = {}
+        wanted: dict[str, list[_Wanted]] = {}
         for chunks, rows in parts:
-            chosen = np.arange(len(chunks)) if rows is None else np.asarray(rows)
-            stored: list[Stored] = [b""] * len(chosen)
+            chosen = slice(None) if rows is None else np.asarray(rows)
+            source, offset, length = chunks.source[chosen], chunks.offset[chosen], chunks.length[chosen]
+            stored: list[Stored] = [b""] * len(source)
             found.append(stored)
-            columns = (chunks.source[chosen], chunks.offset[chosen], chunks.length[chosen])
-            for place, (number, offset, length) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
-                source = chunks.sources[number]
-                if isinstance(source, str):
-                    wanted.setdefault(source, []).append((stored, place, offset, length))
-                elif source is not None:
-                    stored[place] = memoryview(source)[offset : offset + length]
+            for number, places in _by_source(source):
+                of_source = _Wanted(stored, places, offset[places].tolist(), length[places].tolist())
+                name = chunks.sources[number]
+                if isinstance(name, str):
+                    wanted.setdefault(name, []).append(of_source)
+                elif name is not None:
+                    view = memoryview(name)
+                    of_source.give([view[first : first + n] for first, n in of_source.ranges])
         self._read_all(wanted)
         return found
 
-    def _read_all(self, wanted: Mapping[str, list[tuple[list[Stored], int, int, int]]]) -> None:
+    def _read_all(self, wanted: Mapping[str, list[_Wanted]]) -> None:
         # Views of a mapped file keep it open: of many files, copies are taken.
         copy = len(wanted) > _OPEN
 
         def read(url: str) -> None:
-            source = self._source(url)
-            asked = wanted[url]
-            ranges = [_range(source, offset, length) for _, _, offset, length in asked]
-            for (stored, place, _, _), data in zip(asked, source.read_many(ranges), strict=True):
-                stored[place] = bytes(data) if copy else data
+            source = self.source(url)
+            ranges = [one for some in wanted[url] for one in some.ranges]
+            if any(one.length == WHOLE_FILE for one in ranges):
+                ranges = [Range(0, source.size()) if one.length == WHOLE_FILE else one for one in ranges]
+            pieces: Iterator[Stored] = iter(source.read_many(ranges))
+            for some in wanted[url]:
+                of_these = list(itertools.islice(pieces, len(some.offsets)))
+                some.give(list(map(bytes, of_these)) if copy else of_these)
 
-        remote = [url for url in wanted if "://" in self._resolved(url)]
+        remote = [url for url in wanted if "://" in self.resolved(url)]
         if len(remote) > 1:
             with ThreadPoolExecutor(min(_AT_ONCE, len(remote))) as pool:
                 _finish(pool.map(read, remote))
@@ -90,28 +129,49 @@ class Fetcher:
             _finish(map(read, remote))
         _finish(map(read, wanted.keys() - set(remote)))
 
-    def _source(self, url: str) -> Source:
+    def mapped(self, source: str | bytes | None) -> memoryview | None:
+        """All bytes of a source that are in memory, or mapped into it; None for one that must be asked for ranges."""
+        if not isinstance(source, str):
+            return None if source is None else memoryview(source)
+        if "://" in self.resolved(source):
+            return None
+        opened = self.source(source)
+        return opened.read(0, opened.size()) if isinstance(opened, LocalSource) else None
+
+    def source(self, url: str) -> Source:
+        """The file of a URL, opened once. Raises SourceError when it cannot be had, or may not be opened."""
         with self._lock:
             if url in self._sources:
                 self._sources.move_to_end(url)
                 return self._sources[url]
         if not url:
             raise SourceError("the references name no file: the set was made from a file without a name", url=url)
-        source = open_source(self._resolved(url), url=url, storage_options=self.storage_options)
+        self.trust.check(self.resolved(url))
+        source = open_source(self.resolved(url), url=url, storage_options=self.storage_options)
+        if self.expected is not None:
+            check_unchanged(source, self.expected)
         with self._lock:
             source = self._sources.setdefault(url, source)
             while len(self._sources) > _OPEN:
                 self._sources.popitem(last=False)
         return source
 
-    def _resolved(self, url: str) -> str:
+    def resolved(self, url: str) -> str:
         """What to open: a URL without a protocol gets that of the fetcher."""
         local = self.remote_protocol in (None, "file", "local")
         return url if local or "://" in url else f"{self.remote_protocol}://{url}"
 
 
-def _range(source: Source, offset: int, length: int) -> Range:
-    return Range(0, source.size()) if length == WHOLE_FILE else Range(offset, length)
+def _by_source(source: NDArray[np.uint32]) -> Iterator[tuple[int, NDArray[np.int64] | slice]]:
+    """Which rows name each source; mostly it is one for all of them."""
+    if not len(source):
+        return
+    if bool((source == source[0]).all()):
+        yield int(source[0]), slice(None)
+        return
+    order = np.argsort(source, kind="stable")
+    numbers, starts = np.unique(source[order], return_index=True)
+    yield from zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)
 
 
 def _finish(steps: Iterable[None]) -> None:
@@ -120,5 +180,10 @@ def _finish(steps: Iterable[None]) -> None:
         pass
 
 
-def _again(storage_options: Mapping[str, Any] | None, remote_protocol: str | None) -> Fetcher:
-    return Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
+def _again(
+    storage_options: Mapping[str, Any] | None,
+    remote_protocol: str | None,
+    trust: Trust,
+    expected: Recorded | None,
+) -> Fetcher:
+    return Fetcher(storage_options=storage_options, remote_protocol=remote_protocol, trust=trust, expected=expected)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.values import ChunkDecoder, empty_array, stored_at
+from chunkmap.access.regular import even_strides, view_of_grid
+from chunkmap.access.values import ChunkDecoder, empty_array
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.storage import ParquetReferences
 
@@ -28,6 +29,15 @@ _BATCH: Final = 128 << 20
 
 _WORTH_THREADS: Final = 1 << 20
 """Bytes of decoded chunks from which on several threads are faster than one."""
+
+_FEW: Final = 8
+"""Chunks from which on copying them together is worth finding out whether that can be done."""
+
+_SHARES: Final = 8
+"""Portions of the work for each thread: many enough that none waits long for another."""
+
+_WORKERS: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Cores that this process may use."""
 
 Pick = int | slice | NDArray[Any]
 """What is selected of one axis: a number, a slice, or numbers in any order."""
@@ -45,6 +55,20 @@ class _Axis:
     """Where the elements of each chunk go in the result."""
     inside: Sequence[slice | NDArray[np.int64]]
     """Where they are in the chunk."""
+    is_plain: bool = False
+    """Whether everything above is slices."""
+    whole: Sequence[bool] = ()
+    """Whether all of the chunk is selected, where everything is slices."""
+
+
+class _Part(NamedTuple):
+    """Selected chunks that are in one manifest."""
+
+    chunks: ChunkManifest
+    rows: NDArray[np.int64]
+    """The rows of the manifest."""
+    cells: NDArray[np.int64]
+    """Which of the selected chunks they are."""
 
 
 class ArrayReader:
@@ -61,55 +85,109 @@ class ArrayReader:
         """
         meta = self.meta
         axes = [_axis(pick, n, chunk) for pick, n, chunk in zip(key, meta.shape, meta.chunk_shape, strict=True)]
-        result = empty_array(meta, tuple(axis.length for axis in axes))
         grid = tuple(len(axis.numbers) for axis in axes)
-        step = max(1, _BATCH // max(1, meta.chunk_nbytes))
-        for first in range(0, math.prod(grid), step):
-            cells = np.arange(first, min(first + step, math.prod(grid)))
-            self._read_cells(result, axes, np.unravel_index(cells, grid) if grid else ())
-        return result[tuple(0 if isinstance(pick, (int, np.integer)) else slice(None) for pick in key)]
+        result = self._copied_evenly(axes, grid) if self._may_be_even(axes) else None
+        result = self._read_in_rounds(axes, grid) if result is None else result
+        picks = [0 if isinstance(pick, (int, np.integer)) else slice(None) for pick in key]
+        return result[(*picks, ...)]  # with the dots an array without axes stays one
 
-    def _read_cells(self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]) -> None:
-        """Read some of the selected chunks, given by which of the chunks of each axis they are."""
+    def _read_in_rounds(self, axes: Sequence[_Axis], grid: tuple[int, ...]) -> NDArray[Any]:
+        """Fetch and decode the selected chunks, so many at a time that what is held of them is bounded."""
+        meta, shape = self.meta, tuple(axis.length for axis in axes)
+        count, step = math.prod(grid), max(1, _BATCH // max(1, self.meta.chunk_nbytes))
+        result: NDArray[Any] | None = None
+        for first in range(0, count, step):
+            cells = np.arange(first, min(first + step, count))
+            nth = np.unravel_index(cells, grid) if grid else ()
+            parts = self._parts(axes, nth)
+            if result is None:
+                every = count <= step and sum(len(part.rows) for part in parts) == count
+                result = np.empty(shape, meta.dtype) if every else empty_array(meta, shape)
+            self._read_cells(result, axes, nth, parts)
+        return empty_array(meta, shape) if result is None else result
+
+    def _may_be_even(self, axes: Sequence[_Axis]) -> bool:
+        """Whether the selected chunks are whole and as they are decoded."""
+        meta = self.meta
+        return bool(
+            axes
+            and not meta.codecs
+            and not meta.dtype.hasobject
+            and all(axis.is_plain and all(axis.whole) for axis in axes)
+            and math.prod(len(axis.numbers) for axis in axes) >= _FEW
+        )
+
+    def _copied_evenly(self, axes: Sequence[_Axis], grid: tuple[int, ...]) -> NDArray[Any] | None:
+        """The selected chunks copied all at once; None when they are not at even distances in memory."""
+        meta = self.meta
+        parts = self._parts(axes, np.unravel_index(np.arange(math.prod(grid)), grid))
+        chunks, rows, _ = parts[0]
+        if len(parts) != 1 or len(rows) < math.prod(grid) or bool((chunks.length[rows] != meta.chunk_nbytes).any()):
+            return None
+        source = chunks.source[rows]
+        data = self._fetcher.mapped(chunks.sources[int(source[0])]) if bool((source == source[0]).all()) else None
+        offsets = chunks.offset[rows].astype(np.int64).reshape(grid)
+        strides = None if data is None else even_strides(offsets)
+        if data is None or strides is None:
+            return None
+        try:
+            view = view_of_grid(data, int(offsets.flat[0]), grid, strides, meta)
+        except ValueError:
+            return None  # a range reaches out of the file: who reads it by itself will say which
+        result = np.empty(view.shape, meta.dtype)
+        bounds = np.linspace(0, grid[0], min(grid[0], _WORKERS) + 1, dtype=int).tolist()
+        if result.nbytes < _WORTH_THREADS * _SHARES or len(bounds) == 2:
+            result[...] = view
+        else:
+            with ThreadPoolExecutor(len(bounds) - 1) as pool:
+                list(pool.map(lambda low, high: np.copyto(result[low:high], view[low:high]), bounds, bounds[1:]))
+        return result.reshape([axis.length for axis in axes])
+
+    def _parts(self, axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]) -> list[_Part]:
+        """Where some of the selected chunks are, given by which of the chunks of each axis they are."""
         coords = tuple(axis.numbers[n] for axis, n in zip(axes, nth, strict=True))
         positions = np.ravel_multi_index(coords, self.meta.grid_shape) if coords else np.zeros(1, np.int64)
-        parts = list(self._locate(positions))
-        found = self._fetcher.fetch_many([(chunks, rows) for chunks, rows, _ in parts])
-        decoder = ChunkDecoder(self.meta)
+        return list(self._locate(positions))
 
-        def place(chunk: tuple[ChunkManifest, int, int, Stored]) -> None:
-            chunks, row, cell, stored = chunk
-            ns = [int(n[cell]) for n in nth]
-            values = decoder.decode(stored, stored_at(chunks, row))
-            inside = _crossing([axis.inside[n] for axis, n in zip(axes, ns, strict=True)])
-            result[_crossing([axis.places[n] for axis, n in zip(axes, ns, strict=True)])] = values[inside]
+    def _read_cells(
+        self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...], parts: Sequence[_Part]
+    ) -> None:
+        """Read some of the selected chunks into their places."""
+        found = self._fetcher.fetch_many([(part.chunks, part.rows) for part in parts])
+        decode, copy = ChunkDecoder(self.meta).decode, _copier(result, axes)
 
-        work = [
-            (chunks, row, cell, data)
-            for (chunks, rows, cells), stored in zip(parts, found, strict=True)
-            for row, cell, data in zip(rows.tolist(), cells.tolist(), stored, strict=True)
+        def place(portion: tuple[_Part, Sequence[Stored], slice]) -> None:
+            part, stored, some = portion
+            cells = part.cells[some]
+            coords = zip(*(n[cells].tolist() for n in nth), strict=True) if nth else [()]
+            for row, data, coord in zip(part.rows[some].tolist(), stored[some], coords, strict=True):
+                copy(decode(data, part.chunks, row), coord)
+
+        count = sum(map(len, found))
+        workers = _WORKERS if self.meta.codecs and count * self.meta.chunk_nbytes >= _WORTH_THREADS else 1
+        share = max(1, count // (_SHARES * workers)) if workers > 1 else max(1, count)
+        portions = [
+            (part, stored, slice(first, first + share))
+            for part, stored in zip(parts, found, strict=True)
+            for first in range(0, len(stored), share)
         ]
-        if self.meta.codecs and len(work) > 1 and len(work) * self.meta.chunk_nbytes >= _WORTH_THREADS:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                list(pool.map(place, work))
-        else:
-            for chunk in work:
-                place(chunk)
+        if workers == 1 or len(portions) == 1:
+            list(map(place, portions))
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(place, portions))
 
-    def _locate(
-        self, positions: NDArray[np.int64]
-    ) -> Iterator[tuple[ChunkManifest, NDArray[np.int64], NDArray[np.int64]]]:
-        """The manifests that hold cells of the grid, the rows in them, and which of the cells these are."""
+    def _locate(self, positions: NDArray[np.int64]) -> Iterator[_Part]:
         if isinstance(self._refs, ReferenceSet):
             chunks = self._refs.arrays[self._path].chunks
-            yield chunks, *_rows_at(chunks, positions)
+            yield _Part(chunks, *_rows_at(chunks, positions))
             return
         numbers = positions // self._refs.record_size
         for number in np.unique(numbers).tolist():
             which = np.flatnonzero(numbers == number)
             chunks = self._refs.partition(self._path, number)
             rows, there = _rows_at(chunks, positions[which] - number * self._refs.record_size)
-            yield chunks, rows, which[there]
+            yield _Part(chunks, rows, which[there])
 
 
 def _rows_at(chunks: ChunkManifest, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -145,9 +223,28 @@ def _axis(pick: Pick, length: int, chunk: int) -> _Axis:
 def _run(start: int, stop: int, chunk: int) -> _Axis:
     """A run of elements without a gap, sorted by chunk."""
     numbers = np.arange(start // chunk, -(-stop // chunk)) if stop > start else np.empty(0, np.int64)
-    bounds = [(max(start, n * chunk), min(stop, (n + 1) * chunk), n * chunk) for n in numbers.tolist()]
-    places = [slice(low - start, high - start) for low, high, _ in bounds]
-    return _Axis(stop - start, numbers, places, [slice(low - first, high - first) for low, high, first in bounds])
+    first = numbers * chunk
+    low, high = np.maximum(start, first), np.minimum(stop, first + chunk)
+    places = list(map(slice, (low - start).tolist(), (high - start).tolist()))
+    inside = list(map(slice, (low - first).tolist(), (high - first).tolist()))
+    return _Axis(stop - start, numbers, places, inside, is_plain=True, whole=(high - low == chunk).tolist())
+
+
+def _copier(result: NDArray[Any], axes: Sequence[_Axis]) -> Callable[[NDArray[Any], tuple[int, ...]], None]:
+    """Puts what is selected of a chunk, given by which it is along each axis, into its place in the result."""
+    places, insides, wholes = zip(*((a.places, a.inside, a.whole) for a in axes), strict=True) if axes else ((), (), ())
+
+    def copy_crossing(values: NDArray[Any], nth: tuple[int, ...]) -> None:
+        result[_crossing([p[n] for p, n in zip(places, nth, strict=True)])] = values[
+            _crossing([i[n] for i, n in zip(insides, nth, strict=True)])
+        ]
+
+    def copy_run(values: NDArray[Any], nth: tuple[int, ...]) -> None:
+        if not all([w[n] for w, n in zip(wholes, nth, strict=True)]):  # noqa: C419 - a list is faster, and this is hot
+            values = values[tuple([i[n] for i, n in zip(insides, nth, strict=True)])]
+        result[tuple([p[n] for p, n in zip(places, nth, strict=True)])] = values
+
+    return copy_run if all(axis.is_plain for axis in axes) else copy_crossing
 
 
 def _crossing(picks: Sequence[slice | NDArray[np.int64]]) -> tuple[Any, ...]:

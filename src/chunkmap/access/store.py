@@ -17,6 +17,8 @@ from zarr.core.metadata import ArrayV2Metadata
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.selection import ArrayReader
+from chunkmap.access.trust import Trust
+from chunkmap.access.values import check_codecs
 from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
 from chunkmap.model.grid import linear_cell
@@ -61,6 +63,16 @@ class _InMemory:
         return None if row is None else (chunks, row)
 
 
+def _by_group(item: tuple[str, object]) -> tuple[int, str]:
+    """Orders documents group by group, upper groups first: zarr-python takes consolidated metadata in runs of these.
+
+    >>> sorted([("a/x/.zarray", {}), ("b/x/.zarray", {}), ("a/y/.zarray", {})], key=_by_group)[1][0]
+    'a/y/.zarray'
+    """
+    path = item[0].rpartition("/")[0]
+    return path.count("/"), path.rpartition("/")[0]
+
+
 class ReferenceStore(Store):
     """A reference set as a read-only Zarr v2 store.
 
@@ -82,14 +94,17 @@ class ReferenceStore(Store):
 
     def __init__(self, refs: ReferenceSet | ParquetReferences, fetcher: Fetcher | None = None) -> None:
         super().__init__(read_only=True)
-        self._refs, self._fetcher = refs, Fetcher() if fetcher is None else fetcher
+        origin = refs.name if isinstance(refs, ReferenceSet) else refs.url
+        self._refs, self._fetcher = refs, Fetcher(trust=Trust(origin)) if fetcher is None else fetcher
         self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
         found = self._lookup.documents()
         self.left_out = tuple(path for path, meta in self._lookup.metas.items() if not _is_known(meta))
         hidden = {f"{path}/{name}" for path in self.left_out for name in (".zarray", ".zattrs")}
         shown = {key: document for key, document in found.items() if key not in hidden}
         self._texts = {key: json_text(document).encode() for key, document in found.items()}
-        self._texts[_CONSOLIDATED] = json_text({"zarr_consolidated_format": 1, "metadata": shown}).encode()
+        self._texts[_CONSOLIDATED] = json_text(
+            {"zarr_consolidated_format": 1, "metadata": dict(sorted(shown.items(), key=_by_group))}
+        ).encode()
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -185,7 +200,10 @@ class ReferenceStore(Store):
         path, _, name = key.rpartition("/")
         meta = self._lookup.metas.get(path)
         position = None if meta is None else _position(name, meta.grid_shape)
-        return None if position is None else (path, position)
+        if meta is None or position is None:
+            return None
+        check_codecs(path, meta)
+        return path, position
 
     async def _stored(self, path: str, position: int) -> Stored | None:
         """The stored bytes of a cell, fetched with whatever else is asked for in the same turn of the loop."""

@@ -7,19 +7,18 @@ times NaT, for text the empty text.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numcodecs
 import numpy as np
-from numcodecs.abc import Codec
 from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
+from chunkmap.access.steps import make_step
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 
-__all__ = ["ChunkDecoder", "empty_array", "read_array", "read_arrays", "stored_at"]
+__all__ = ["ChunkDecoder", "check_codecs", "empty_array", "read_array", "read_arrays", "stored_at"]
 
 
 def read_array(array: ManifestArray, fetcher: Fetcher) -> NDArray[Any]:
@@ -47,40 +46,51 @@ def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.full(shape, "NaT", meta.dtype) if meta.dtype.kind in "mM" else np.zeros(shape, meta.dtype)
 
 
+def check_codecs(path: str, meta: ArrayMeta) -> None:
+    """Raise Unsupported for an array whose chunks are programs: reading them would run whatever the set says."""
+    if any(config.get("id") == "pickle" for config in meta.codecs):
+        raise Unsupported(f"{path}: its codec 'pickle' would run code that the set names; refused", feature="codec")
+
+
 class ChunkDecoder:
-    """Decodes the chunks of one array: stored bytes -> values of `chunk_shape`."""
+    """Decodes the chunks of one array: stored bytes -> values of `chunk_shape`. Safe to use from many threads."""
 
     def __init__(self, meta: ArrayMeta) -> None:
+        check_codecs("an array", meta)
         self._meta = meta
-        self._codecs = [_codec(config) for config in reversed(meta.codecs)]
+        self._steps = [make_step(config, meta.chunk_nbytes) for config in reversed(meta.codecs)]
         self._size = math.prod(meta.chunk_shape)
+        self._dtype, self._shape, self._order = meta.dtype, meta.chunk_shape, meta.order
 
-    def decode(self, stored: Stored, where: str) -> NDArray[Any]:
-        """The values of a chunk; edge chunks are whole. Raises FormatError saying `where` when there are none."""
+    def decode(self, stored: Stored, chunks: ChunkManifest, row: int) -> NDArray[Any]:
+        """The values of a chunk; edge chunks are whole. Raises FormatError saying where they are stored when there
+        are none.
+        """
         data: Any = stored
         try:
-            for codec in self._codecs:
-                data = codec.decode(data)
+            for step in self._steps:
+                data = step(data)
             values = self._typed(data)
+            if values.size == self._size:
+                return values.reshape(self._shape, order=self._order)
         except ChunkmapError:
             raise
         except Exception as error:  # codecs raise what they like
-            raise FormatError(f"the stored bytes cannot be decoded: {error}", url=where) from error
-        if values.size != self._size:
-            raise FormatError(
-                f"expected a chunk of {self._size} values of {self._meta.dtype}, found {values.size}", url=where
-            )
-        return values.reshape(self._meta.chunk_shape, order=self._meta.order)
+            message = f"the stored bytes cannot be decoded: {error}"
+            raise FormatError(message, url=stored_at(chunks, row)) from error
+        raise FormatError(
+            f"expected a chunk of {self._size} values of {self._dtype}, found {values.size}", url=stored_at(chunks, row)
+        )
 
     def _typed(self, data: Any) -> NDArray[Any]:
-        dtype = self._meta.dtype
-        if dtype.kind == "O":
+        if self._dtype.kind == "O":
             values = np.asarray(data)
             if values.dtype.kind != "O":
                 raise TypeError(f"expected objects, found {values.dtype}; a filter that makes them is missing")
             return values.reshape(-1)
-        flat = np.frombuffer(np.ascontiguousarray(data) if isinstance(data, np.ndarray) else data, np.uint8)
-        return flat.view(dtype)
+        if isinstance(data, np.ndarray):
+            return np.ascontiguousarray(data).reshape(-1).view(self._dtype)
+        return np.frombuffer(data, self._dtype)
 
 
 def stored_at(chunks: ChunkManifest, row: int) -> str:
@@ -100,14 +110,5 @@ def _assemble(array: ManifestArray, stored: Sequence[Stored]) -> NDArray[Any]:
         stops = [min(start + size, n) for start, size, n in zip(starts, meta.chunk_shape, meta.shape, strict=True)]
         place = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
         part = tuple(slice(0, stop - start) for start, stop in zip(starts, stops, strict=True))
-        values[place] = decoder.decode(data, stored_at(chunks, row))[part]
+        values[place] = decoder.decode(data, chunks, row)[part]
     return values
-
-
-def _codec(config: Mapping[str, Any]) -> Codec:
-    try:
-        return numcodecs.get_codec(dict(config))
-    except (ValueError, TypeError, ImportError, KeyError) as error:
-        raise Unsupported(
-            f"the codec {dict(config)} cannot be made: {error}; is the package that has it installed?", feature="codec"
-        ) from error

@@ -12,15 +12,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chunkmap.combining.concatenate import concatenate, merge
+from chunkmap.combining.concatenate import concatenate
+from chunkmap.combining.diagnosis import Diagnosis, diagnose_sets
+from chunkmap.combining.findings import Finding
 from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.merging import merge
 from chunkmap.combining.placing import carry_out
-from chunkmap.combining.plan import Plan, make_plan
+from chunkmap.combining.plan import Plan
+from chunkmap.combining.planning import make_plan
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.selectors import Reader
 from chunkmap.model import ReferenceSet
 
-__all__ = ["Inputs", "Plan", "Reader", "Recipe", "carry_out", "combine_sets", "concatenate", "make_plan", "merge"]
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "Inputs",
+    "Plan",
+    "Reader",
+    "Recipe",
+    "carry_out",
+    "combine_sets",
+    "concatenate",
+    "diagnose_sets",
+    "make_plan",
+    "merge",
+]
 
 
 def combine_sets(

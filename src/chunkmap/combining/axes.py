@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.selectors import Column
 from chunkmap.errors import CombineError
 
-__all__ = ["Axis", "make_axis"]
+__all__ = ["Axis", "find_axis", "make_axes", "note_gaps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,24 +24,55 @@ class Axis:
     values: NDArray[Any]
     """The coordinate, each value once: rising; falling when the inputs fall; else in the order of the inputs."""
     positions: tuple[NDArray[np.int64], ...]
-    """Input -> position of each of its values."""
+    """Input -> position of each of its values; none for inputs that have no part in the axis."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Attributes that belong to the values."""
+    path: str = ""
+    """The coordinate in the result: `"time"`, or `"group/time"` in a group that has its own."""
+    coordinate: str = ""
+    """The coordinate of the same name in the inputs, which may not have it."""
 
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def group(self) -> str:
+        """The group of the result whose arrays lie along this axis."""
+        return self.path.rpartition("/")[0]
 
-def make_axis(inputs: Inputs, column: Column) -> Axis:
-    """Order the values of a dimension. Raises CombineError where a value is missing, or stands twice in one input."""
+
+def find_axis(axes: Mapping[str, Axis], path: str, dim: str) -> Axis | None:
+    """The axis of a dimension of an array: that of its own group, or of the nearest group above."""
+    if not path.count("/"):
+        return axes.get(dim)
+    group = path.rpartition("/")[0]
+    while group:
+        found = axes.get(f"{group}/{dim}")
+        if found is not None:
+            return found
+        group = group.rpartition("/")[0]
+    return axes.get(dim)
+
+
+def make_axes(columns: Sequence[Column], findings: Findings) -> dict[str, Axis]:
+    """Order the values of every dimension. Inputs with a missing value, or one that stands twice, are lost."""
+    while True:
+        known = len(findings.lost)
+        axes = {column.path: _make_axis(column.without(findings.lost), findings) for column in columns}
+        if len(findings.lost) == known:
+            return axes
+
+
+def _make_axis(column: Column, findings: Findings) -> Axis:
     blocks = column.values
     joined = _joined(column)
-    _refuse_missing(inputs, column, joined)
+    _lose_missing(column, joined, findings)
     values, inverse = np.unique(joined, return_inverse=True)
+    inverse = inverse.astype(np.int64, copy=False).reshape(-1)
     lengths = np.array([len(block) for block in blocks])
     stops = np.cumsum(lengths)
-    positions = np.split(inverse.astype(np.int64).reshape(-1), stops[:-1])
-    steps = np.diff(inverse.reshape(-1))
+    positions: Sequence[NDArray[np.int64]] = np.split(inverse, stops[:-1])
+    steps = np.diff(inverse)
     inside = np.ones(len(steps), np.bool_)
     inside[stops[:-1][(stops[:-1] > 0) & (stops[:-1] <= len(steps))] - 1] = False
     steps = steps[inside]
@@ -49,37 +80,43 @@ def make_axis(inputs: Inputs, column: Column) -> Axis:
         values = values[::-1]
         positions = [len(values) - 1 - p for p in positions]
     elif not bool((steps > 0).all()):
-        _refuse_repeated(inputs, column, positions)
+        _lose_repeated(column, positions, findings)
         values, positions = _in_order_of_inputs(values, positions)
-    return Axis(column.dim, values, tuple(positions), column.attrs)
+    return Axis(column.dim, values, tuple(positions), column.attrs, column.path, column.coordinate)
 
 
 def _joined(column: Column) -> NDArray[Any]:
-    kinds = {block.dtype.kind for block in column.values}
+    kinds = {block.dtype.kind for block in column.values if len(block)}
     if kinds & set("SUO") and not kinds <= set("SUO"):
-        raise CombineError(f"{column.dim}: some inputs give text and others numbers")
-    if "O" in kinds:
-        return np.array([str(value) for block in column.values for value in block.tolist()])
+        raise CombineError(f"{column.path}: some inputs give text and others numbers")
+    if "O" in kinds or kinds == {"S", "U"}:
+        return np.array([_text(value) for block in column.values for value in block.tolist()], np.str_)
     return np.concatenate(column.values)
 
 
-def _refuse_missing(inputs: Inputs, column: Column, joined: NDArray[Any]) -> None:
+def _text(value: object) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def _lose_missing(column: Column, joined: NDArray[Any], findings: Findings) -> None:
     if joined.dtype.kind not in "fmMc" or not bool(np.isnan(joined).any()):
         return
-    index = next(i for i, block in enumerate(column.values) if bool(np.isnan(block).any()))
-    name = inputs.name(index)
-    raise CombineError(
-        f"{column.dim}: a value of {name} is missing (NaN), so its place along {column.dim} is not known", inputs=[name]
-    )
+    for index, block in enumerate(column.values):
+        if bool(np.isnan(block).any()):
+            name = findings.inputs.name(index)
+            head = f"a value of {name} is missing (NaN), so its place along {column.dim} is not known"
+            advice = f"Say where it stands, coo_map={{{column.dim!r}: ...}}, or leave it out"
+            findings.lose(column.path, "missing values", index, head, advice=advice)
 
 
-def _refuse_repeated(inputs: Inputs, column: Column, positions: Sequence[NDArray[np.int64]]) -> None:
+def _lose_repeated(column: Column, positions: Sequence[NDArray[np.int64]], findings: Findings) -> None:
     for index, block in enumerate(positions):
         unique, counts = np.unique(block, return_counts=True)
         if len(unique) != len(block):
             value = column.values[index][block == unique[counts > 1][0]][0]
-            name = inputs.name(index)
-            raise CombineError(f"{column.dim}: the value {value} stands more than once in {name}", inputs=[name])
+            head = f"the value {value} stands more than once in {findings.inputs.name(index)}"
+            advice = f"Another coordinate may tell its elements apart: coo_map={{{column.dim!r}: ...}}"
+            findings.lose(column.path, "repeated values", index, head, advice=advice)
 
 
 def _in_order_of_inputs(
@@ -92,3 +129,31 @@ def _in_order_of_inputs(
     place = np.empty(len(values), np.int64)
     place[order] = np.arange(len(values))
     return values[order], [place[block] for block in positions]
+
+
+def note_gaps(axis: Axis, findings: Findings) -> None:
+    """Say where an axis jumps: a step of more than one and a half times the usual one."""
+    values = axis.values
+    if len(values) < 3 or values.dtype.kind not in "iufmM":
+        return
+    numbers = values.astype(np.float64) if values.dtype.kind in "iuf" else values.astype("i8").astype(np.float64)
+    steps = np.abs(np.diff(numbers))
+    usual = float(np.median(steps))
+    jumps = np.flatnonzero(steps > 1.5 * usual)
+    if not len(jumps) or not usual:
+        return
+    at = int(jumps[0])
+    before, after = (_holder(axis, position) for position in (at, at + 1))
+    names = findings.names((before, after))
+    message = (
+        f"jumps from {values[at]} ({names[0]}) to {values[at + 1]} ({names[1]}), where the usual step is"
+        f" {usual:g}{' in the units of the values' if values.dtype.kind in 'mM' else ''}."
+    )
+    if len(jumps) > 1:
+        message += f" There are {len(jumps):,} such gaps; the largest step is {steps.max():g}."
+    findings.add(Finding("gap", axis.path, message, names, len(jumps), refused=False))
+
+
+def _holder(axis: Axis, position: int) -> int:
+    """The first input that holds a position."""
+    return next(index for index, block in enumerate(axis.positions) if bool((block == position).any()))

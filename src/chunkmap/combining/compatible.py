@@ -7,18 +7,41 @@ does not change the values (the level of a compression, a title) is not compared
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from chunkmap.model import ArrayMeta, CodecConfig
 from chunkmap.model.meta import same_attrs, same_scalar
 
-__all__ = ["DECODING_ATTRS", "WAIVABLE", "Difference", "decodes_as", "differences"]
+__all__ = [
+    "DECODING_ATTRS",
+    "MEANING_ATTRS",
+    "WAIVABLE",
+    "Difference",
+    "decodes_as",
+    "differences",
+    "same_meta",
+    "signature",
+]
 
 DECODING_ATTRS: Final = ("scale_factor", "add_offset", "units", "calendar", "missing_value", "_FillValue", "_Unsigned")
 """Attributes that say what the stored numbers mean: another value means other data."""
 
-WAIVABLE: Final = frozenset({"attrs", "fill_value", "identical", "missing", "overlap"})
+MEANING_ATTRS: Final = (
+    "standard_name",
+    "positive",
+    "cell_methods",
+    "grid_mapping",
+    "flag_values",
+    "flag_masks",
+    "flag_meanings",
+    "valid_min",
+    "valid_max",
+    "valid_range",
+)
+"""Attributes that say what the decoded values are: another one may mean another thing, and does not change them."""
+
+WAIVABLE: Final = frozenset({"attrs", "fill_value", "identical", "missing", "overlap", "units"})
 """Checks that a caller may waive by name; all others would give garbage."""
 
 _ONLY_ENCODING: Final[Mapping[str, Collection[str]]] = {
@@ -57,7 +80,7 @@ def decodes_as(codec: CodecConfig) -> dict[str, Any]:
 
 def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> Iterator[Difference]:
     """In what `other` differs from `first`, leaving out the lengths of the dimensions `along` which they are joined."""
-    if _same(first, other):
+    if same_meta(first, other):
         return
     if other.dims != first.dims:
         yield Difference("dimensions", first.dims, other.dims, "dims")
@@ -70,13 +93,40 @@ def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> I
             yield Difference(what, value(first), value(other), what)
     if not same_scalar(first.fill_value, other.fill_value):
         yield Difference("fill_value", first.fill_value, other.fill_value, "fill_value")
-    for name in DECODING_ATTRS:
+    for name, check in _ATTRS.items():
         expected, found = first.attrs.get(name), other.attrs.get(name)
         if not same_attrs(expected, found):
-            yield Difference(name, expected, found, "units" if name in {"units", "calendar"} else "attrs")
+            yield Difference(name, expected, found, check)
 
 
-def _same(first: ArrayMeta, other: ArrayMeta) -> bool:
+_ATTRS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(DECODING_ATTRS, "attrs"),
+    **dict.fromkeys(("units", "calendar"), "units"),
+    **dict.fromkeys(MEANING_ATTRS, "meaning"),
+}
+"""Attribute -> the check that compares it."""
+
+
+def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool, units: bool) -> Hashable:
+    """What two arrays must have in common to be told no `differences` that matter for decoding; as a key of a table.
+
+    With or without the shape of the chunks, and the units.
+    """
+    names = [name for name in DECODING_ATTRS if units or name not in {"units", "calendar"}]
+    lengths = [n for n, dim in zip(meta.shape, meta.dims or meta.shape, strict=True) if dim not in along]
+    return (
+        meta.dims,
+        tuple(lengths),
+        meta.chunk_shape if chunks else None,
+        meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
+        repr([sorted(decodes_as(codec).items()) for codec in meta.codecs]),
+        meta.order,
+        str(meta.fill_value),
+        repr([meta.attrs.get(name) for name in names]),
+    )
+
+
+def same_meta(first: ArrayMeta, other: ArrayMeta) -> bool:
     """The common case, told quickly: nothing differs, not even the shape."""
     return (
         first.shape == other.shape

@@ -1,17 +1,15 @@
-"""Joining without coordinates: arrays end to end by their order alone, and sets of different arrays into one."""
+"""Joining without coordinates: arrays end to end by their order alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from chunkmap.combining.compatible import WAIVABLE, differences
-from chunkmap.combining.inputs import Inputs
 from chunkmap.errors import CombineError
-from chunkmap.model import ManifestArray, Placement, ReferenceSet, place
+from chunkmap.model import ManifestArray, Placement, place
 
-__all__ = ["concatenate", "merge"]
+__all__ = ["concatenate"]
 
 
 def concatenate(arrays: Sequence[ManifestArray], axis: int = 0, *, names: Sequence[str] = ()) -> ManifestArray:
@@ -59,39 +57,9 @@ def _refuse_different(
             inputs=names,
         )
     for difference in differences(first.meta, other.meta, {along}):
-        if difference.check not in WAIVABLE and difference.check != "shape":
+        if difference.check not in WAIVABLE and difference.check not in {"shape", "meaning"}:
             raise CombineError(
                 f"Incompatible array {difference.what}: {difference.expected} in {names[0]} but {difference.found}"
                 f" in {names[1]}",
                 inputs=names,
             )
-
-
-def merge(sets: Sequence[ReferenceSet]) -> ReferenceSet:
-    """The arrays of all sets in one; an array that several have must be the same in all.
-
-    Raises CombineError naming the array and the inputs where two differ in type, shape or dimensions.
-    """
-    arrays: dict[str, ManifestArray] = {}
-    groups: dict[str, Mapping[str, Any]] = {}
-    owner: dict[str, int] = {}
-    inputs = Inputs(sets)
-    for index, refs in enumerate(sets):
-        for path, array in refs.arrays.items():
-            known = arrays.setdefault(path, array)
-            if (known.meta.shape, known.meta.dtype, known.meta.dims) != (
-                array.meta.shape,
-                array.meta.dtype,
-                array.meta.dims,
-            ):
-                names = [inputs.name(owner[path]), inputs.name(index)]
-                raise CombineError(f"{path}: is not the same array in {names[0]} and {names[1]}", inputs=names)
-            owner.setdefault(path, index)
-        for path, attrs in refs.groups.items():
-            groups[path] = {**groups.get(path, {}), **attrs}
-    return ReferenceSet(
-        arrays,
-        groups,
-        tuple(problem for refs in sets for problem in refs.problems),
-        {url: target for refs in sets for url, target in refs.targets.items()},
-    )

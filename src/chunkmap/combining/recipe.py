@@ -40,6 +40,10 @@ class Recipe:
     """Arrays of at most so many bytes may be read and held inline, where their chunks do not line up."""
     compare_below: int = 64_000
     """Arrays in `identical_dims` of fewer bytes are read and compared; larger ones are taken on trust."""
+    split: bool = False
+    """Cut uncompressed chunks, where those of the inputs do not fall on one grid, into a grid that they do fall on."""
+    eras: bool = False
+    """Put inputs that cannot share arrays (another type, packing, codec or shape) into groups `era_0`, `era_1`..."""
 
     same_chunks: bool = False
     """Refuse arrays whose chunks differ in shape between inputs even when they are small enough to be read."""

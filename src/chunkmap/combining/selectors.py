@@ -17,17 +17,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.combining.findings import Findings
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import VARIABLES, Recipe, Selector
-from chunkmap.combining.times import TimeUnits, in_units
-from chunkmap.errors import CombineError
+from chunkmap.combining.times import TimeUnits, in_units, is_time
 from chunkmap.model import ManifestArray, ReferenceSet
 
 __all__ = ["Column", "Reader", "evaluate"]
@@ -44,125 +44,272 @@ class Column:
 
     dim: str
     values: tuple[NDArray[Any], ...]
-    """One 1-D array an input."""
+    """One 1-D array an input; none for inputs that have no part in it."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """What the selector says of the values: the units and calendar that times were brought to."""
+    path: str = ""
+    """The coordinate in the result."""
+    coordinate: str = ""
+    """The coordinate of the same name in the inputs."""
+
+    def without(self, lost: Collection[int]) -> Self:
+        """The same without the values of some inputs."""
+        if not any(len(self.values[index]) for index in lost):
+            return self
+        return replace(self, values=tuple(v[:0] if i in lost else v for i, v in enumerate(self.values)))
 
 
-def evaluate(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[dict[str, Column], list[str | None]]:
+class _NoValueError(Exception):
+    """A selector finds nothing in one input: caught and reported with all others."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A group that has a coordinate of its own for one dimension, and the inputs that have a part in it."""
+
+    dim: str
+    group: str
+    """In the inputs."""
+    era: str
+    """The group of the result that the inputs go to; the root for most."""
+    members: tuple[int, ...]
+
+    @property
+    def coordinate(self) -> str:
+        return _join(self.group, self.dim)
+
+    @property
+    def path(self) -> str:
+        return _join(self.era, self.coordinate)
+
+
+def evaluate(
+    inputs: Inputs, recipe: Recipe, read: Reader, findings: Findings, eras: Sequence[str]
+) -> tuple[list[Column], list[str | None]]:
     """The values of every input along every dimension, and the names that it gives its data variable, if any.
 
-    Arrays are read together, in one call of `read`.
+    `eras` names for every input the group of the result that it goes to. Arrays are read together, in one call of
+    `read`. An input whose values are not found is reported, and lost.
     """
     chosen = [recipe.of_combined if index < inputs.combined else recipe.selectors for index in range(len(inputs))]
-    dims = [dim for dim in recipe.selectors if dim != VARIABLES]
-    wanted = {
-        (index, dim): _array(inputs, index, dim, mapping[dim])
-        for index, mapping in enumerate(chosen)
-        for dim in dims
-        if dim in mapping and _reads(mapping[dim])
-    }
+    scopes = [
+        scope
+        for dim in recipe.selectors
+        if dim != VARIABLES
+        for scope in _scopes(inputs, dim, [mapping.get(dim) for mapping in chosen], eras)
+    ]
+    wanted: dict[tuple[int, int], ManifestArray] = {}
+    for number, scope in enumerate(scopes):
+        for index in scope.members:
+            selector = chosen[index].get(scope.dim)
+            if isinstance(selector, str) and _reads(selector):
+                try:
+                    wanted[number, index] = _array(inputs, index, scope.dim, selector, scope.group)
+                except _NoValueError as error:
+                    findings.lose(scope.path, "coordinate", index, str(error), advice=error.advice)
     data = dict(zip(wanted, read(list(wanted.values())), strict=True)) if wanted else {}
     ignore = frozenset(recipe.selectors) | frozenset(recipe.identical_dims)
-    columns = {}
-    for dim in dims:
-        raw = _Raw(dim, [], [], [mapping.get(dim) for mapping in chosen])
-        for index, selector in enumerate(raw.selectors):
-            at = (index, dim)
-            value = data[at] if at in data else _scalar(inputs, index, dim, selector, ignore)
-            raw.values.append(np.atleast_1d(np.asarray(value)))
-            raw.attrs.append(wanted[at].meta.attrs if at in wanted else {})
-        columns[dim] = _column(inputs, raw, recipe.coo_dtypes.get(dim))
-    names = [
-        str(_scalar(inputs, index, VARIABLES, mapping[VARIABLES], ignore)).rpartition("/")[2]
-        if mapping.get(VARIABLES) is not None
-        else None
-        for index, mapping in enumerate(chosen)
+    columns = []
+    for number, scope in enumerate(scopes):
+        raw = _Raw(scope, {}, {}, [mapping.get(scope.dim) for mapping in chosen])
+        for index in scope.members:
+            at = (number, index)
+            try:
+                value = data[at] if at in data else _scalar(inputs, index, scope.dim, raw.selectors[index], ignore)
+            except _NoValueError as error:
+                findings.lose(scope.path, "coordinate", index, str(error), advice=error.advice)
+                continue
+            _keep(raw, findings, index, value)
+            raw.attrs[index] = wanted[at].meta.attrs if at in wanted else {}
+        columns.append(_column(findings, raw, recipe.coo_dtypes.get(scope.dim), check="units" not in recipe.waive))
+    return columns, _variable_names(inputs, chosen, ignore, findings)
+
+
+def _scopes(inputs: Inputs, dim: str, selectors: Sequence[Selector], eras: Sequence[str]) -> list[_Scope]:
+    """The groups that have a coordinate of this dimension: the root, and those below that have one of their own."""
+    members: dict[tuple[str, str], list[int]] = {}
+    for index, selector in enumerate(selectors):
+        members.setdefault((eras[index], ""), []).append(index)
+        if _reads(selector):
+            name = selector.partition(":")[2].strip("/")
+            for group in _groups_with(inputs[index], name, dim):
+                members.setdefault((eras[index], group), []).append(index)
+    nested = {era for era, group in members if group}
+    found = []
+    for (era, group), indexes in members.items():
+        if not group and era in nested and not any(_has(inputs[i], selectors[i]) for i in indexes):
+            continue
+        found.append(_Scope(dim, group, era, tuple(indexes)))
+    return found
+
+
+def _groups_with(refs: ReferenceSet, name: str, dim: str) -> list[str]:
+    end = f"/{name}"
+    return [
+        path.removesuffix(end)
+        for path, array in refs.arrays.items()
+        if path.endswith(end) and array.meta.dims == (dim,)
     ]
-    return columns, names
+
+
+def _has(refs: ReferenceSet, selector: Selector) -> bool:
+    return not _reads(selector) or selector.partition(":")[2].strip("/") in refs.arrays
+
+
+def _join(group: str, name: str) -> str:
+    return f"{group}/{name}" if group else name
+
+
+def _variable_names(
+    inputs: Inputs, chosen: Sequence[Mapping[str, Selector]], ignore: frozenset[str], findings: Findings
+) -> list[str | None]:
+    names: list[str | None] = []
+    for index, mapping in enumerate(chosen):
+        names.append(None)
+        if mapping.get(VARIABLES) is None:
+            continue
+        try:
+            names[-1] = str(_scalar(inputs, index, VARIABLES, mapping[VARIABLES], ignore)).rpartition("/")[2]
+        except _NoValueError as error:
+            findings.lose(VARIABLES, "coordinate", index, str(error), advice=error.advice)
+    return names
 
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """What the selectors of one dimension gave, an entry for each input."""
+    """What the selectors of one dimension gave, by input."""
 
-    dim: str
-    values: list[NDArray[Any]]
-    attrs: list[Mapping[str, Any]]
+    scope: _Scope
+    values: dict[int, NDArray[Any]]
+    attrs: dict[int, Mapping[str, Any]]
     """Attributes of the array that the values were read from; none for other selectors."""
     selectors: Sequence[Selector]
+    """Of every input."""
+
+    @property
+    def dim(self) -> str:
+        return self.scope.dim
 
 
-def _column(inputs: Inputs, raw: _Raw, dtype: Any) -> Column:
-    for index, block in enumerate(raw.values):
-        if block.ndim != 1:
-            name = inputs.name(index)
-            raise CombineError(
-                f"{raw.dim}: expected one value or a row of values for each input, but {name} gives an array of"
-                f" shape {block.shape}",
-                inputs=[name],
-            )
-    if any(isinstance(selector, str) and selector.startswith("cf:") for selector in raw.selectors):
-        return _times(inputs, raw, dtype)
-    _refuse_other_units(inputs, raw)
-    values = (
-        raw.values
-        if dtype is None
-        else [_cast(inputs, raw.dim, i, v, np.dtype(dtype)) for i, v in enumerate(raw.values)]
+def _keep(raw: _Raw, findings: Findings, index: int, value: Any) -> None:
+    block = np.atleast_1d(np.asarray(value))
+    if block.ndim == 2 and block.dtype == np.dtype("S1"):
+        block = np.ascontiguousarray(block).view(f"S{max(block.shape[1], 1)}").reshape(-1)
+    if block.ndim == 1:
+        raw.values[index] = block
+        return
+    head = (
+        f"expected one value or a row of values for each input, but {findings.inputs.name(index)} gives an array of"
+        f" shape {block.shape}"
     )
-    return Column(raw.dim, tuple(values))
+    findings.lose(raw.scope.path, "coordinate", index, head)
 
 
-def _times(inputs: Inputs, raw: _Raw, dtype: Any) -> Column:
-    units = []
-    for index, attrs in enumerate(raw.attrs):
-        try:
-            units.append(TimeUnits.parse(attrs.get("units"), attrs.get("calendar")))
-        except ValueError as error:
-            name = inputs.name(index)
-            raise CombineError(
-                f"{raw.dim}: cannot read times of {name}: {error}; use data: for values that are no times",
-                inputs=[name],
-            ) from error
-    try:
-        if dtype is not None and np.dtype(dtype).kind == "M":
-            return Column(raw.dim, tuple(u.decode(v).astype(dtype) for u, v in zip(units, raw.values, strict=True)))
-        values = in_units(raw.values, units, units[0])
-    except ValueError as error:
-        raise CombineError(f"{raw.dim}: {error}", inputs=[inputs.name(0)]) from error
+def _column(findings: Findings, raw: _Raw, dtype: Any, *, check: bool) -> Column:
+    attrs: Mapping[str, Any] = {}
+    values = raw.values
+    as_times = any(isinstance(raw.selectors[i], str) and raw.selectors[i].startswith("cf:") for i in values)
+    if as_times or (check and _find_other_units(findings, raw)):
+        values, attrs = _times(findings, raw, dtype)
     if dtype is not None:
-        values = [_cast(inputs, raw.dim, index, block, np.dtype(dtype)) for index, block in enumerate(values)]
-    return Column(raw.dim, tuple(values), {"units": units[0].text, "calendar": units[0].calendar})
+        values = _cast(findings, raw, values, np.dtype(dtype))
+    if values is raw.values and len({block.dtype.str for block in values.values()}) > 1:
+        _note_other_types(findings, raw)
+    none = next(iter(values.values()), np.empty(0))[:0]
+    scope = raw.scope
+    blocks = tuple(values.get(index, none) for index in range(len(findings.inputs)))
+    return Column(raw.dim, blocks, attrs, scope.path, scope.coordinate)
 
 
-def _refuse_other_units(inputs: Inputs, raw: _Raw) -> None:
-    """Numbers read from arrays can be compared only when they count the same unit."""
-    read = [(index, attrs) for index, attrs in enumerate(raw.attrs) if _reads(raw.selectors[index])]
-    for index, attrs in read[1:]:
-        for key in ("units", "calendar"):
-            expected, found = read[0][1].get(key), attrs.get(key)
+def _note_other_types(findings: Findings, raw: _Raw) -> None:
+    """Values of other types are brought to one that holds all of them; that is worth knowing."""
+    first, block = next(iter(raw.values.items()))
+    for index, other in raw.values.items():
+        if other.dtype != block.dtype and other.dtype.kind not in "SUO":
+            name, name_of_first = findings.inputs.name(index), findings.inputs.name(first)
+            head = f"values are {block.dtype} in {name_of_first} but {other.dtype} in {name}; a common type is used"
+            findings.each(
+                raw.scope.path, "coordinate type", index, head, value=other.dtype, first=(first,), refused=False
+            )
+
+
+def _times(findings: Findings, raw: _Raw, dtype: Any) -> tuple[dict[int, NDArray[Any]], Mapping[str, Any]]:
+    units: dict[int, TimeUnits] = {}
+    parsed: dict[tuple[Any, Any], TimeUnits] = {}
+    for index in raw.values:
+        key = (raw.attrs[index].get("units"), raw.attrs[index].get("calendar"))
+        try:
+            units[index] = parsed[key] if key in parsed else TimeUnits.parse(*key)
+        except ValueError as error:
+            head = (
+                f"cannot read times of {findings.inputs.name(index)}: {error}; use data: for values that are no times"
+            )
+            findings.lose(raw.scope.path, "times", index, head)
+            continue
+        parsed[key] = units[index]
+    dates = dtype is not None and np.dtype(dtype).kind == "M"
+    values: dict[int, NDArray[Any]] = {}
+    wanted = next(iter(units.values()), None)
+    for index, own in units.items():
+        assert wanted is not None
+        try:
+            block = raw.values[index]
+            values[index] = own.decode(block).astype(dtype) if dates else in_units([block], [own], wanted)[0]
+        except ValueError as error:
+            head = f"{error} ({findings.inputs.name(index)})"
+            findings.lose(raw.scope.path, "calendar", index, head, first=(next(iter(units)),))
+    if dates or wanted is None:
+        return values, {}
+    common = np.result_type(*values.values()) if values else np.dtype(float)
+    values = {index: block.astype(common, copy=False) for index, block in values.items()}
+    return values, {"units": wanted.text, "calendar": wanted.calendar}
+
+
+def _find_other_units(findings: Findings, raw: _Raw) -> bool:
+    """Numbers read from arrays can be compared only when they count the same unit. Whether times hide in them."""
+    read = [(index, raw.attrs[index]) for index in raw.values if _reads(raw.selectors[index])]
+    if not read:
+        return False
+    first, attrs = read[0]
+    others = []
+    for key in ("units", "calendar"):
+        expected = attrs.get(key)
+        for index, own in read[1:]:
+            found = own.get(key)
             if expected != found:
-                names = [inputs.name(read[0][0]), inputs.name(index)]
-                raise CombineError(
-                    f"{raw.dim}: {key} is {expected!r} in {names[0]} but {found!r} in {names[1]}, so their values"
-                    f" cannot be compared. For times, pass coo_map={{{raw.dim!r}: 'cf:{raw.dim}'}}",
-                    inputs=names,
+                others.append(index)
+                names = findings.names((first, index))
+                head = (
+                    f"{key} is {expected!r} in {names[0]} but {found!r} in {names[1]}, so their values cannot be"
+                    f" compared"
                 )
+                advice = f"For times, pass coo_map={{{raw.dim!r}: 'cf:{raw.dim}'}}"
+                findings.each(
+                    raw.scope.path, "units", index, head, what=key, value=found, advice=advice, first=(first,)
+                )
+    times = all(is_time(own.get("units")) for _, own in read)
+    if others and not times:
+        findings.lost.update(others)
+    return bool(others) and times
 
 
 def _reads(selector: Selector) -> bool:
     return isinstance(selector, str) and selector.startswith(_READS)
 
 
-def _array(inputs: Inputs, index: int, dim: str, selector: str) -> ManifestArray:
-    path = selector.partition(":")[2]
-    array = inputs[index].arrays.get(path.strip("/"))
+def _array(inputs: Inputs, index: int, dim: str, selector: str, group: str = "") -> ManifestArray:
+    path = _join(group, selector.partition(":")[2].strip("/"))
+    array = inputs[index].arrays.get(path)
     if array is None:
-        name = inputs.name(index)
-        raise CombineError(
-            f"{dim}: no array {path!r} in {name}; it has {', '.join(sorted(inputs[index].arrays)) or 'no arrays'}."
-            f" Say where the values of {dim} are: coo_map={{{dim!r}: ...}}",
-            inputs=[name],
+        held = sorted(inputs[index].arrays)
+        shown = ", ".join(held[:10]) + (f" and {len(held) - 10} more" if len(held) > 10 else "")
+        raise _NoValueError(
+            f"no array {path!r} in {inputs.name(index)}; it has {shown or 'no arrays'}",
+            f"Say where the values of {dim} are: coo_map={{{dim!r}: ...}}",
         )
     return array
 
@@ -170,10 +317,10 @@ def _array(inputs: Inputs, index: int, dim: str, selector: str) -> ManifestArray
 def _scalar(inputs: Inputs, index: int, dim: str, selector: Selector, ignore: frozenset[str]) -> Any:
     refs, name = inputs[index], inputs.name(index)
     if isinstance(selector, re.Pattern):
-        return _search(dim, selector, refs.name, name)
+        return _search(selector, refs.name, name)
     if isinstance(selector, (list, tuple)):
         if inputs.place(index) >= len(selector):
-            raise CombineError(f"{dim}: the list has {len(selector)} values, but {name} is input {inputs.place(index)}")
+            raise _NoValueError(f"the list has {len(selector)} values, but {name} is input {inputs.place(index)}")
         return selector[inputs.place(index)]
     if callable(selector):
         return selector(inputs.place(index), refs, dim, refs.name)
@@ -185,27 +332,25 @@ def _scalar(inputs: Inputs, index: int, dim: str, selector: Selector, ignore: fr
     if selector == "VARNAME":
         return _variable_name(refs, name, ignore)
     if kind == "attr" and rest:
-        return _attribute(dim, name, refs.attrs, rest, "global attribute")
+        return _attribute(name, refs.attrs, rest, "global attribute")
     if kind == "vattr" and ":" in rest:
         path, _, attribute = rest.partition(":")
         return _attribute(
-            dim, name, _array(inputs, index, dim, f"vattr:{path}").meta.attrs, attribute, f"attribute of {path}"
+            name, _array(inputs, index, dim, f"vattr:{path}").meta.attrs, attribute, f"attribute of {path}"
         )
     return selector
 
 
-def _search(dim: str, pattern: re.Pattern[str], text: str | None, name: str) -> str:
+def _search(pattern: re.Pattern[str], text: str | None, name: str) -> str:
     found = pattern.search(text or "")
     if found is None:
-        raise CombineError(
-            f"{dim}: the pattern {pattern.pattern!r} is not found in the name of the input, {name!r}", inputs=[name]
-        )
+        raise _NoValueError(f"the pattern {pattern.pattern!r} is not found in the name of the input, {name!r}")
     return str(found.groups()[0] if found.groups() else found.group())
 
 
-def _attribute(dim: str, name: str, attrs: Mapping[str, Any], attribute: str, kind: str) -> Any:
+def _attribute(name: str, attrs: Mapping[str, Any], attribute: str, kind: str) -> Any:
     if attribute not in attrs:
-        raise CombineError(f"{dim}: {name} has no {kind} {attribute!r}; it has {sorted(attrs)}", inputs=[name])
+        raise _NoValueError(f"{name} has no {kind} {attribute!r}; it has {sorted(attrs)}")
     return attrs[attribute]
 
 
@@ -213,18 +358,22 @@ def _variable_name(refs: ReferenceSet, name: str, ignore: frozenset[str]) -> str
     dims = {dim for array in refs.arrays.values() for dim in array.meta.dims or ()}
     names = [path for path in refs.arrays if path not in ignore and path.rpartition("/")[2] not in ignore | dims]
     if len(names) != 1:
-        raise CombineError(
+        raise _NoValueError(
             f"Multiple varnames found in dataset {name}, please provide a more specific selector: {names}"
             if names
-            else f"no data variable in {name} to take a name from",
-            inputs=[name],
+            else f"no data variable in {name} to take a name from"
         )
     return names[0]
 
 
-def _cast(inputs: Inputs, dim: str, index: int, block: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    try:
-        return block.astype(dtype)
-    except (TypeError, ValueError) as error:
-        name = inputs.name(index)
-        raise CombineError(f"{dim}: {block[:3]} of {name} cannot be made {dtype}: {error}", inputs=[name]) from error
+def _cast(
+    findings: Findings, raw: _Raw, values: Mapping[int, NDArray[Any]], dtype: np.dtype[Any]
+) -> dict[int, NDArray[Any]]:
+    cast: dict[int, NDArray[Any]] = {}
+    for index, block in values.items():
+        try:
+            cast[index] = block.astype(dtype)
+        except (TypeError, ValueError) as error:
+            head = f"{block[:3]} of {findings.inputs.name(index)} cannot be made {dtype}: {error}"
+            findings.lose(raw.scope.path, "type of values", index, head)
+    return cast

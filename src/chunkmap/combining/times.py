@@ -16,7 +16,7 @@ import cftime
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TimeUnits", "in_units", "is_time"]
+__all__ = ["TimeUnits", "in_units", "is_time", "same_calendar"]
 
 _MICROSECONDS: Final = {
     "microsecond": 1,
@@ -83,7 +83,7 @@ class TimeUnits:
 
     def decode(self, values: NDArray[Any]) -> NDArray[np.datetime64]:
         """Dates of the standard calendars, `datetime64[us]`. Raises ValueError in a calendar that numpy has not."""
-        if _same_calendar(self.calendar) not in {"standard", "proleptic_gregorian"}:
+        if _canonical(self.calendar) not in {"standard", "proleptic_gregorian"}:
             raise ValueError(f"times in the calendar {self.calendar!r} cannot be stored as datetime64")
         start = np.datetime64(self.epoch().isoformat(), "us")
         return start + (values * self.microseconds).round().astype("m8[us]")
@@ -96,7 +96,7 @@ def in_units(values: Sequence[NDArray[Any]], units: Sequence[TimeUnits], wanted:
     """
     moved = []
     for block, own in zip(values, units, strict=True):
-        if _same_calendar(own.calendar) != _same_calendar(wanted.calendar):
+        if not same_calendar(own.calendar, wanted.calendar):
             raise ValueError(
                 f"calendars differ, {wanted.calendar!r} and {own.calendar!r}: their times cannot be brought to one axis"
             )
@@ -117,6 +117,15 @@ def _moved(block: NDArray[Any], own: TimeUnits, wanted: TimeUnits) -> NDArray[An
     return np.asarray(block * (own.microseconds / wanted.microseconds) + whole + rest / wanted.microseconds)
 
 
-def _same_calendar(calendar: str) -> str:
+def same_calendar(one: str, other: str) -> bool:
+    """Whether two names are of one calendar.
+
+    >>> same_calendar("gregorian", "standard"), same_calendar("noleap", "standard")
+    (True, False)
+    """
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(calendar: str) -> str:
     name = calendar.lower()
     return _CALENDARS.get(name, name)

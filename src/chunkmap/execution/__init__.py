@@ -1,5 +1,7 @@
 """The same work on one core, a pool of processes, or a Dask cluster."""
 
+from chunkmap.execution.appending import append
+from chunkmap.execution.checking import diagnose, merge
 from chunkmap.execution.verbs import build, combine, scan_many
 
-__all__ = ["build", "combine", "scan_many"]
+__all__ = ["append", "build", "combine", "diagnose", "merge", "scan_many"]

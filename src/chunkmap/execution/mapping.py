@@ -44,26 +44,42 @@ def map_ordered(
     *,
     executor: AnyExecutor = None,
     progress: Progress | None = None,
+    keep: Callable[[Result], Result] | None = None,
 ) -> list[Result]:
-    """The result for every item, in their order. The first failure cancels what has not begun, and raises."""
+    """The result for every item, in their order. The first failure cancels what has not begun, and raises.
+
+    `keep` is done to every result as soon as its turn has come: what it lets go of is not held until the end.
+    """
+    keep = keep or _as_it_is
     report = progress or _silent
     if executor is None:
         results = []
         for done, item in enumerate(items, 1):
-            results.append(function(item))
+            results.append(keep(function(item)))
             report(done, len(items))
         return results
     with _opened(executor) as pool:
-        futures = [pool.submit(function, item) for item in items]
+        futures: list[Any] = [pool.submit(function, item) for item in items]
         counter = _Counter(report, len(items))
         for future in futures:
             future.add_done_callback(counter.count)
         try:
-            return [future.result() for future in futures]
+            return [keep(result) for result in _results(futures)]
         except BaseException:
-            for future in futures:
+            for future in filter(None, futures):
                 future.cancel()
             raise
+
+
+def _results(futures: list[Any]) -> Iterator[Any]:
+    """The result of each, and then nothing holds it here."""
+    for number, future in enumerate(futures):
+        yield future.result()
+        futures[number] = None
+
+
+def _as_it_is(result: Result) -> Result:
+    return result
 
 
 class _Counter:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from dask.base import compute
 from dask.delayed import delayed
@@ -20,6 +20,12 @@ from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 
 __all__ = ["Tree", "reduce_on_dask"]
+
+_FEW: Final = 8
+"""Files that one task scans, at most: a task costs the scheduler about as much as a scan costs a worker."""
+
+_LEAVES: Final = 64
+"""Tasks that there are at least, for as many workers to share, before one scans more than one file."""
 
 ScanOne = Callable[[str], ReferenceSet | Sequence[ReferenceSet]]
 Step = Callable[[ReferenceSet], ReferenceSet]
@@ -41,10 +47,10 @@ class Tree:
     remote_options: Mapping[str, Any] | None = None
     remote_protocol: str | None = None
 
-    def leaf(self, url: str) -> list[ReferenceSet]:
-        """Scan one file and prepare what was found."""
-        found = self.scan(url)
-        sets = [found] if isinstance(found, ReferenceSet) else list(found)
+    def leaf(self, urls: Sequence[str]) -> list[ReferenceSet]:
+        """Scan a few files and prepare what was found."""
+        found = [self.scan(url) for url in urls]
+        sets = [refs for one in found for refs in ([one] if isinstance(one, ReferenceSet) else one)]
         return sets if self.preprocess is None else [self.preprocess(refs) for refs in sets]
 
     def branch(self, leaves: Sequence[Sequence[ReferenceSet]], first: int) -> ReferenceSet:
@@ -71,6 +77,10 @@ def reduce_on_dask(urls: Sequence[str], tree: Tree, *, batches: int) -> Referenc
     """Run the tree where Dask runs: on the cluster of the current client, or on this machine."""
     size = max(1, math.ceil(len(urls) / max(1, batches)))
     leaf, branch, root = (delayed(step, pure=False) for step in (tree.leaf, tree.branch, tree.root))
-    parts = [branch([leaf(url) for url in urls[i : i + size]], i) for i in range(0, len(urls), size)]
+    few = max(1, min(_FEW, len(urls) // _LEAVES))
+    parts = []
+    for first in range(0, len(urls), size):
+        own = urls[first : first + size]
+        parts.append(branch([leaf(own[i : i + few]) for i in range(0, len(own), few)], first))
     result: ReferenceSet = compute(root(parts))[0]  # type: ignore[no-untyped-call]
     return result

@@ -1,29 +1,37 @@
-"""The verbs for many files: scan them, combine what was found, build a stored set in one go."""
+"""The verbs for many files: scan them, combine what was found, build a stored set in one go, append to it."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
-from chunkmap.combining import Recipe, combine_sets
+from chunkmap.combining import Inputs, Recipe, combine_sets
 from chunkmap.combining.recipe import Selector
 from chunkmap.errors import ChunkmapError
+from chunkmap.execution.cache import ScanCache, scan_with
+from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
+from chunkmap.execution.origin import Origin
+from chunkmap.execution.streaming import Job
 from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
-from chunkmap.model import ReferenceSet
+from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import load, write
+from chunkmap.storage.place import find_place
 
-__all__ = ["build", "combine", "scan_many"]
+__all__ = ["RECIPE", "Step", "build", "combine", "make_recipe", "scan_files", "scan_many"]
 
 Step = Callable[[ReferenceSet], ReferenceSet]
 """Something done to a set before or after combining."""
+
+Cache = str | os.PathLike[str] | ScanCache
 
 
 def scan_many(
@@ -33,6 +41,7 @@ def scan_many(
     progress: Progress | None = None,
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    cache: Cache | None = None,
     **options: Any,
 ) -> list[ReferenceSet]:
     """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
@@ -40,28 +49,69 @@ def scan_many(
     `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
     threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
     scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
+
+    `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
+    was scanned before, and has not changed since, is not scanned again.
     """
+    found = scan_files(
+        urls,
+        executor=executor,
+        progress=progress,
+        storage_options=storage_options,
+        on_error=on_error,
+        cache=cache,
+        options=options,
+    )
+    return [_at_hand(refs) for refs in found] if cache is not None else found
+
+
+def scan_files(
+    urls: str | Iterable[str | os.PathLike[str]],
+    *,
+    executor: AnyExecutor,
+    progress: Progress | None,
+    storage_options: Mapping[str, Any] | None,
+    on_error: Literal["raise", "skip"],
+    cache: Cache | None,
+    options: Mapping[str, Any],
+    keep: Step | None = None,
+) -> list[ReferenceSet]:
+    """What `scan_many` does, but sets that are in a cache stay there, and `keep` is done to every set as it comes."""
     if on_error not in {"raise", "skip"}:
         raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
     files = expand_urls(urls, storage_options=storage_options)
-    one = partial(_scan_one, storage_options=storage_options, skip=on_error == "skip", options=options)
     if executor is None and len(files) > 1 and any(map(is_far, files)):
         executor = "threads"
-    found = map_ordered(one, files, executor=executor, progress=progress)
+    one = partial(
+        _scan_one,
+        storage_options=storage_options,
+        skip=on_error == "skip",
+        cache=None if cache is None else ScanCache.of(cache),
+        options=options,
+    )
+    kept = partial(_kept, keep=keep)
+    found = map_ordered(one, files, executor=executor, progress=progress, keep=kept)
     failed = [error for error in found if isinstance(error, ChunkmapError)]
     if failed:
         warnings.warn(
             f"{len(failed)} of {len(files)} files were skipped: {'; '.join(map(str, failed[:3]))}"
             + (f"; and {len(failed) - 3} more" if len(failed) > 3 else ""),
-            stacklevel=2,
+            stacklevel=3,
         )
     return [refs for refs in found if isinstance(refs, ReferenceSet)]
 
 
 def _scan_one(
-    url: str, *, storage_options: Mapping[str, Any] | None, skip: bool, options: Mapping[str, Any]
+    url: str,
+    *,
+    storage_options: Mapping[str, Any] | None,
+    skip: bool,
+    cache: ScanCache | None,
+    options: Mapping[str, Any],
 ) -> ReferenceSet | ChunkmapError:
     try:
+        if cache is not None:
+            return scan_with(cache, url, storage_options=storage_options, options=options)
         return scan(url, storage_options=storage_options, **options)
     except ChunkmapError as error:
         if skip:
@@ -69,8 +119,101 @@ def _scan_one(
         raise
 
 
+def _kept(found: ReferenceSet | ChunkmapError, keep: Step | None) -> ReferenceSet | ChunkmapError:
+    return found if keep is None or isinstance(found, ChunkmapError) else keep(found)
+
+
+def _at_hand(refs: ReferenceSet) -> ReferenceSet:
+    """The set with its chunks in memory."""
+    arrays = {path: ManifestArray(array.meta, array.chunks) for path, array in refs.arrays.items()}
+    return replace(refs, arrays=arrays)
+
+
 def combine(
     sets: Sequence[ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    concat_dims: str | Sequence[str] = (),
+    coo_map: Mapping[str, Selector] | None = None,
+    identical_dims: Collection[str] = (),
+    coo_dtypes: Mapping[str, Any] | None = None,
+    waive: Collection[str] = (),
+    load_below: int = 1_000_000,
+    compare_below: int = 64_000,
+    split: bool = False,
+    eras: bool = False,
+    inline_threshold: int = 0,
+    preprocess: Step | None = None,
+    postprocess: Step | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    output_options: Mapping[str, Any] | None = None,
+    record_size: int = 100_000,
+    executor: AnyExecutor = None,
+) -> ReferenceSet:
+    """Many reference sets to one.
+
+    `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. What the recipe is made of,
+    `concat_dims` to `eras`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
+    bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files
+    that the references point into are opened, where coordinates must be read from them, with `remote_options`.
+
+    With `out`, the result is written there, JSON or Parquet by its name, and is never held as a whole: inputs are
+    opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
+    given. What comes back is then the stored set, whose chunks are read when they are asked for. (A `postprocess`
+    needs the whole result in memory.)
+
+    Raises CombineError naming the inputs that do not fit; nothing is combined then.
+    """
+    recipe = make_recipe(
+        concat_dims=concat_dims,
+        coo_map=coo_map,
+        identical_dims=identical_dims,
+        coo_dtypes=coo_dtypes,
+        waive=waive,
+        load_below=load_below,
+        compare_below=compare_below,
+        split=split,
+        eras=eras,
+    )
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    if out is None or postprocess is not None:
+        inputs = [_as_set(refs, storage_options) for refs in sets]
+        if preprocess is not None:
+            inputs = [preprocess(refs) for refs in inputs]
+        combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
+        if out is not None:
+            write(combined, out, storage_options=output_options, record_size=record_size)
+        return combined
+    job = Job(
+        place=find_place(out, output_options),
+        origin=Origin(recipe=recipe, inputs=len(sets), inline_threshold=inline_threshold, steps=preprocess is not None),
+        fetcher=fetcher,
+        record_size=record_size,
+        executor=executor,
+    )
+    with headers_beside(job.place) as headers:
+        return job.write(Inputs([headers.open(refs, storage_options, preprocess) for refs in sets]))
+
+
+def _in_memory(
+    sets: Sequence[ReferenceSet], recipe: Recipe, fetcher: Fetcher, *, threshold: int, postprocess: Step | None
+) -> ReferenceSet:
+    combined = combine_sets(sets, recipe, lambda arrays: read_arrays(arrays, fetcher))
+    if threshold:
+        combined = inline(combined, fetcher.fetch, threshold=threshold)
+    return combined if postprocess is None else postprocess(combined)
+
+
+RECIPE: Final = (
+    *("concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive"),
+    *("load_below", "compare_below", "split", "eras"),
+)
+"""The arguments that say how to combine."""
+
+
+def make_recipe(
     *,
     concat_dims: str | Sequence[str] = (),
     coo_map: Mapping[str, Selector] | None = None,
@@ -78,38 +221,22 @@ def combine(
     coo_dtypes: Mapping[str, Any] | None = None,
     waive: Collection[str] = (),
     load_below: int = 1_000_000,
-    inline_threshold: int = 0,
-    preprocess: Step | None = None,
-    postprocess: Step | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-    remote_options: Mapping[str, Any] | None = None,
-    remote_protocol: str | None = None,
-) -> ReferenceSet:
-    """Many reference sets to one.
-
-    `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. What the recipe is made of,
-    `concat_dims` to `load_below`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
-    bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files
-    that the references point into are opened, where coordinates must be read from them, with `remote_options`.
-
-    Raises CombineError naming the inputs that do not fit; nothing is combined then.
-    """
-    recipe = Recipe(
+    compare_below: int = 64_000,
+    split: bool = False,
+    eras: bool = False,
+) -> Recipe:
+    """How to combine, as the arguments of `combine` say it."""
+    return Recipe(
         concat_dims=[concat_dims] if isinstance(concat_dims, str) else list(concat_dims),
         coo_map=coo_map or {},
         identical_dims=identical_dims,
         coo_dtypes=coo_dtypes or {},
         waive=waive,
         load_below=load_below,
+        compare_below=compare_below,
+        split=split,
+        eras=eras,
     )
-    inputs = [_as_set(refs, storage_options) for refs in sets]
-    if preprocess is not None:
-        inputs = [preprocess(refs) for refs in inputs]
-    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
-    combined = combine_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
-    if inline_threshold:
-        combined = inline(combined, fetcher.fetch, threshold=inline_threshold)
-    return combined if postprocess is None else postprocess(combined)
 
 
 def _as_set(
@@ -128,22 +255,55 @@ def build(
     output_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
     on_error: Literal["raise", "skip"] = "raise",
+    cache: Cache | None = None,
     scan_options: Mapping[str, Any] | None = None,
+    preprocess: Step | None = None,
     **how: Any,
 ) -> ReferenceSet:
     """Scan files, combine them, and write the result: JSON or Parquet, by the name of `out`.
 
     `how` says how to combine, as for `combine`; `scan_options` go to `scan`; `storage_options` open the files and
-    `output_options` the output. The output appears whole or not at all.
+    `output_options` the output. The output appears whole or not at all. Its references are never held all at once; what
+    comes back is the stored set, whose chunks are read when they are asked for.
+
+    `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
+    run after a crash or with more files scans only what is new: see `scan_many`.
     """
-    sets = scan_many(
+    recipe = {name: how.pop(name) for name in RECIPE if name in how}
+    postprocess, threshold = how.pop("postprocess", None), how.pop("inline_threshold", 0)
+    fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.pop("remote_protocol", None))
+    if how:
+        raise TypeError(f"build() does not know {sorted(how)}; how to combine is said by {sorted(RECIPE)}")
+    scanning = partial(
+        scan_files,
         urls,
         executor=executor,
         progress=progress,
         storage_options=storage_options,
         on_error=on_error,
-        **(scan_options or {}),
+        cache=cache,
+        options=scan_options or {},
     )
-    combined = combine(sets, remote_options=storage_options, **how)
-    write(combined, out, storage_options=output_options, record_size=record_size)
-    return combined
+    if postprocess is not None:
+        combined = _in_memory(
+            scanning(keep=preprocess), make_recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
+        )
+        write(combined, out, storage_options=output_options, record_size=record_size)
+        return combined
+    place = find_place(out, output_options)
+    job = Job(
+        place=place,
+        origin=Origin(
+            recipe=make_recipe(**recipe),
+            inputs=0,
+            inline_threshold=threshold,
+            scan_options=scan_options or {},
+            steps=preprocess is not None,
+        ),
+        fetcher=fetcher,
+        record_size=record_size,
+        executor=executor if place.is_local or cache is not None else None,
+    )
+    with headers_beside(place) as headers:
+        sets = scanning(keep=headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)))
+        return replace(job, origin=replace(job.origin, inputs=len(sets))).write(Inputs(sets))

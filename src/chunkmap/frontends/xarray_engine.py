@@ -5,6 +5,9 @@ file itself, which is scanned first. `storage_options` open what is named; `remo
 the files that its references point into. Who gives no `remote_options` has the `storage_options` used for those files
 too when what is named has no need of them (a set in memory or on this machine), or is such a file itself; but never
 when the set comes from elsewhere: the files it names may be on servers that should not see the credentials of the set.
+
+`allow` says what URLs the set may name, as beginnings of URLs; without it a set that comes from another machine may
+name no file on this one. `check="etag"` refuses files that changed since they were scanned.
 """
 
 from __future__ import annotations
@@ -12,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import xarray as xr
 from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
@@ -24,6 +27,7 @@ from xarray.core import indexing
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
+from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import ParquetReferences, is_json, is_parquet, load
@@ -31,7 +35,7 @@ from chunkmap.storage.json import COMPRESSIONS
 from chunkmap.storage.parquet import METADATA
 from chunkmap.storage.place import find_place
 
-__all__ = ["ChunkmapBackend", "open_dataset", "open_store"]
+__all__ = ["ChunkmapBackend", "Openable", "open_dataset", "open_references", "open_store"]
 
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
@@ -57,6 +61,8 @@ def open_dataset(
     storage_options: Mapping[str, Any] | None = None,
     remote_options: Mapping[str, Any] | None = None,
     remote_protocol: str | None = None,
+    allow: Sequence[str] | None = None,
+    check: Literal["etag"] | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Open references as an xarray dataset: `xarray.open_dataset(refs_or_path, engine="chunkmap", ...)`.
@@ -70,6 +76,8 @@ def open_dataset(
         storage_options=storage_options,
         remote_options=remote_options,
         remote_protocol=remote_protocol,
+        allow=allow,
+        check=check,
         **options,
     )
     return dataset
@@ -81,14 +89,23 @@ def open_store(
     storage_options: Mapping[str, Any] | None = None,
     remote_options: Mapping[str, Any] | None = None,
     remote_protocol: str | None = None,
+    allow: Sequence[str] | None = None,
+    check: Literal["etag"] | None = None,
 ) -> ReferenceStore:
     """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
 
-    Parquet is read partition by partition, everything else is held in memory.
+    Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
+    the set may name; `check="etag"` refuses files that changed since they were scanned.
     """
-    refs, shared = _references(refs_or_path, storage_options)
-    options = storage_options if shared and remote_options is None else remote_options
-    store = ReferenceStore(refs, Fetcher(storage_options=options, remote_protocol=remote_protocol))
+    refs, fetcher = open_references(
+        refs_or_path,
+        storage_options=storage_options,
+        remote_options=remote_options,
+        remote_protocol=remote_protocol,
+        allow=allow,
+        check=check,
+    )
+    store = ReferenceStore(refs, fetcher)
     if store.left_out:
         warnings.warn(
             f"{store}: zarr does not know the types of {', '.join(store.left_out)}, which are left out;"
@@ -96,6 +113,28 @@ def open_store(
             stacklevel=2,
         )
     return store
+
+
+def open_references(
+    refs_or_path: Openable,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    allow: Sequence[str] | None = None,
+    check: Literal["etag"] | None = None,
+) -> tuple[ReferenceSet | ParquetReferences, Fetcher]:
+    """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
+    if check not in (None, "etag"):
+        raise ValueError(f"check is {check!r}, expected 'etag' or None")
+    refs, shared = _references(refs_or_path, storage_options)
+    fetcher = Fetcher(
+        storage_options=storage_options if shared and remote_options is None else remote_options,
+        remote_protocol=remote_protocol,
+        trust=Trust(refs.name if isinstance(refs, ReferenceSet) else refs.url, allow),
+        expected=refs if check else None,
+    )
+    return refs, fetcher
 
 
 class ChunkmapBackend(BackendEntrypoint):
@@ -110,6 +149,8 @@ class ChunkmapBackend(BackendEntrypoint):
         "storage_options",
         "remote_options",
         "remote_protocol",
+        "allow",
+        "check",
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
@@ -136,6 +177,8 @@ class ChunkmapBackend(BackendEntrypoint):
         storage_options: Mapping[str, Any] | None = None,
         remote_options: Mapping[str, Any] | None = None,
         remote_protocol: str | None = None,
+        allow: Sequence[str] | None = None,
+        check: Literal["etag"] | None = None,
         **decoding: Any,
     ) -> xr.Dataset:
         """Open one group as a dataset; its arrays are read when they are used."""
@@ -144,6 +187,8 @@ class ChunkmapBackend(BackendEntrypoint):
             storage_options=storage_options,
             remote_options=remote_options,
             remote_protocol=remote_protocol,
+            allow=allow,
+            check=check,
         )
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=2)
         return StoreBackendEntrypoint().open_dataset(opened, **decoding)
@@ -156,6 +201,8 @@ class ChunkmapBackend(BackendEntrypoint):
         storage_options: Mapping[str, Any] | None = None,
         remote_options: Mapping[str, Any] | None = None,
         remote_protocol: str | None = None,
+        allow: Sequence[str] | None = None,
+        check: Literal["etag"] | None = None,
         **decoding: Any,
     ) -> xr.DataTree:
         """Open all groups as a tree."""
@@ -165,6 +212,8 @@ class ChunkmapBackend(BackendEntrypoint):
             storage_options=storage_options,
             remote_options=remote_options,
             remote_protocol=remote_protocol,
+            allow=allow,
+            check=check,
             **decoding,
         )
         return xr.DataTree.from_dict(groups)
@@ -177,6 +226,8 @@ class ChunkmapBackend(BackendEntrypoint):
         storage_options: Mapping[str, Any] | None = None,
         remote_options: Mapping[str, Any] | None = None,
         remote_protocol: str | None = None,
+        allow: Sequence[str] | None = None,
+        check: Literal["etag"] | None = None,
         **decoding: Any,
     ) -> dict[str, xr.Dataset]:
         """Open each group as a dataset, by path."""
@@ -185,6 +236,8 @@ class ChunkmapBackend(BackendEntrypoint):
             storage_options=storage_options,
             remote_options=remote_options,
             remote_protocol=remote_protocol,
+            allow=allow,
+            check=check,
         )
         parent = f"/{(group or '').strip('/')}"
         opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=2)

@@ -1,6 +1,6 @@
 """Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
 
-from chunkmap.io.archive import MemberSource, in_memory, outermost
+from chunkmap.io.archive import ARCHIVES, MemberSource, in_memory, outermost
 from chunkmap.io.file_object import FileObjectSource, FileView
 from chunkmap.io.head import HeadSource
 from chunkmap.io.listing import expand_urls
@@ -11,6 +11,7 @@ from chunkmap.io.remote import RemoteSource
 from chunkmap.io.source import Range, Source
 
 __all__ = [
+    "ARCHIVES",
     "BytesSource",
     "FileObjectSource",
     "FileView",

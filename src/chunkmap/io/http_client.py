@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from threading import Lock
 from typing import Any, Final
+from weakref import WeakSet
 
 __all__ = ["CONNECTIONS", "Watch", "get_client"]
 
 CONNECTIONS: Final = 256
 """Most connections open at once; aiohttp's own default of 100 makes waves of a round of many small reads."""
 
-_watches: dict[str, list[Watch]] = {}
+_watches: dict[str, WeakSet[Watch]] = {}
 _lock = Lock()
 
 
@@ -26,7 +27,7 @@ class Watch:
         self.lengths: set[int] = set()
         self.etags: set[str] = set()
         with _lock:
-            _watches.setdefault(url, []).append(self)
+            _watches.setdefault(url, WeakSet()).add(self)
 
     def note(self, headers: Any, status: int) -> None:
         """Keep what one answer says."""
@@ -46,9 +47,10 @@ class Watch:
     def stop(self) -> None:
         """Watch no longer."""
         with _lock:
-            left = [watch for watch in _watches.pop(self._url, []) if watch is not self]
-            if left:
-                _watches[self._url] = left
+            watching = _watches.get(self._url, WeakSet())
+            watching.discard(self)
+            if not watching:
+                _watches.pop(self._url, None)
 
 
 async def get_client(**options: Any) -> Any:

@@ -32,7 +32,11 @@ class BytesSource(SourceBase):
 
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """The bytes of each range, without a copy."""
-        return [self.read(offset, length) for offset, length in ranges]
+        view, size = self._view, len(self._view)
+        for offset, length in ranges:
+            if offset < 0 or length < 0 or offset + length > size:
+                check_range(self.url, size, offset, length)
+        return [view[offset : offset + length] for offset, length in ranges]
 
     def target(self) -> Target:
         """Only the size is known."""

@@ -30,11 +30,20 @@ class RemoteSource(SourceBase):
         self._whole: bytes | None = None
         self._fetches = 0
         self._watch = _watch(fs, path)
-        self._info = self._ask(lambda: fs.info(path))
-        if self._info.get("type") == "directory":
-            raise SourceError("expected a file, found a directory", url=url)
-        if self._info.get("size") is None:
-            raise SourceError("the server does not say how long it is, so ranges of it cannot be read", url=url)
+        try:
+            self._info = self._inspect()
+        except SourceError:
+            self.close()
+            raise
+
+    def _inspect(self) -> Mapping[str, Any]:
+        """What the server says of the file."""
+        info: Mapping[str, Any] = self._ask(lambda: self._fs.info(self._path))
+        if info.get("type") == "directory":
+            raise SourceError("expected a file, found a directory", url=self.url)
+        if info.get("size") is None:
+            raise SourceError("the server does not say how long it is, so ranges of it cannot be read", url=self.url)
+        return info
 
     def size(self) -> int:
         """Length in bytes, as the server gave it when the source was opened."""
@@ -70,7 +79,7 @@ class RemoteSource(SourceBase):
             self._check_watch(self._watch)
         elif self._fetches > 1:
             self._fs.invalidate_cache(self._path)
-            before, now = self.target(), _target(self._ask(lambda: self._fs.info(self._path)))
+            before, now = self.target(), _target(self._inspect())
             if before != now:
                 raise self._changed(f"it was {before}, it is {now}")
 

@@ -1,23 +1,29 @@
 """The nouns: manifests of chunks, metadata of arrays, sets of references. Numpy and the standard library only."""
 
-from chunkmap.model.array import ManifestArray
+from chunkmap.model.array import ChunksElsewhere, DeferredArray, ManifestArray
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
+from chunkmap.model.pieces import ArrayInPieces, Piece, in_one_piece
 from chunkmap.model.placement import Placement, place
 from chunkmap.model.references import Problem, ReferenceSet, Target
 from chunkmap.model.source_table import SourceTable
 
 __all__ = [
     "WHOLE_FILE",
+    "ArrayInPieces",
     "ArrayMeta",
     "ChunkManifest",
+    "ChunksElsewhere",
     "CodecConfig",
+    "DeferredArray",
     "ManifestArray",
+    "Piece",
     "Placement",
     "Problem",
     "Reference",
     "ReferenceSet",
     "SourceTable",
     "Target",
+    "in_one_piece",
     "place",
 ]

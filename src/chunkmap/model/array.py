@@ -1,14 +1,18 @@
-"""One array of a reference set: metadata and manifest together."""
+"""One array of a reference set: metadata and manifest together, or metadata and a way to the manifest."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 
-__all__ = ["ManifestArray"]
+__all__ = ["ChunksElsewhere", "DeferredArray", "ManifestArray"]
+
+_KEPT: Final = 16
+"""Chunks of an array that are kept once they have been fetched: those of coordinates, which are asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,4 +28,113 @@ class ManifestArray:
 
     def with_meta(self, **changes: Any) -> ManifestArray:
         """The same chunks under metadata with some entries changed."""
-        return replace(self, meta=replace(self.meta, **changes))
+        return self.under(replace(self.meta, **changes))
+
+    def under(self, meta: ArrayMeta) -> ManifestArray:
+        """The same chunks under other metadata of the same shape."""
+        return replace(self, meta=meta)
+
+    def in_grid_of(self, meta: ArrayMeta) -> ManifestArray:
+        """The same chunks under metadata whose grid has axes of one cell more or less."""
+        return ManifestArray(meta, self.chunks.reshape_grid(meta.grid_shape))
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """The chunks that stand in cells `start` to `stop` of the grid, C order, in a grid of the same shape."""
+        return self.chunks.between(start, stop)
+
+    def trimmed(self, start: int, stop: int) -> ManifestArray:
+        """The same array, all other chunks of which are forgotten."""
+        return ManifestArray(self.meta, self.between(start, stop).compact())
+
+    @property
+    def most_chunks(self) -> int:
+        """How many chunks there are, or at most may be where that is not known before they are fetched."""
+        return len(self.chunks)
+
+
+class ChunksElsewhere(Protocol):
+    """The chunks of one array at rest: what a `DeferredArray` fetches them from. It can be pickled."""
+
+    @property
+    def most_chunks(self) -> int:
+        """How many there are, or at most may be."""
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Those in cells `start` to `stop` of the grid, C order, in the grid of the whole array."""
+
+
+class DeferredArray(ManifestArray):
+    """An array whose chunks are elsewhere, and are fetched each time they are asked for.
+
+    It costs what its metadata costs. Only where there are few chunks are they kept.
+    """
+
+    __slots__ = ("_elsewhere", "_kept")
+
+    meta: ArrayMeta
+    _elsewhere: ChunksElsewhere
+    _kept: ChunkManifest | None
+
+    def __init__(self, meta: ArrayMeta, chunks: ChunksElsewhere) -> None:
+        object.__setattr__(self, "meta", meta)
+        object.__setattr__(self, "_elsewhere", chunks)
+        object.__setattr__(self, "_kept", chunks if isinstance(chunks, ChunkManifest) else None)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.meta, self._elsewhere)
+
+    def __eq__(self, other: object) -> bool:
+        """The same metadata and the same chunks, wherever they are."""
+        if not isinstance(other, ManifestArray):
+            return NotImplemented
+        return self.meta == other.meta and self.chunks == other.chunks
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<DeferredArray {self.meta.shape} in chunks {self.meta.chunk_shape}>"
+
+    @property
+    def chunks(self) -> ChunkManifest:
+        """All chunks, fetched."""
+        if self._kept is not None:
+            return self._kept
+        chunks = self._elsewhere.between(0, math.prod(self.meta.grid_shape))
+        if len(chunks) <= _KEPT:
+            object.__setattr__(self, "_kept", chunks)
+        return chunks
+
+    def under(self, meta: ArrayMeta) -> Self:
+        """The same chunks under other metadata of the same shape."""
+        array = type(self)(meta, self._elsewhere)
+        object.__setattr__(array, "_kept", self._kept)
+        return array
+
+    def in_grid_of(self, meta: ArrayMeta) -> Self:
+        """The same chunks under metadata whose grid has axes of one cell more or less."""
+        return type(self)(meta, _InGrid(self._elsewhere if self._kept is None else self._kept, meta.grid_shape))
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Some chunks, fetched."""
+        return self._elsewhere.between(start, stop) if self._kept is None else self._kept.between(start, stop)
+
+    @property
+    def most_chunks(self) -> int:
+        """How many chunks there are, or at most may be."""
+        return self._elsewhere.most_chunks
+
+
+class _InGrid(NamedTuple):
+    """Chunks elsewhere, in a grid of another number of axes."""
+
+    chunks: ChunksElsewhere
+    grid_shape: tuple[int, ...]
+
+    @property
+    def most_chunks(self) -> int:
+        """How many there are, or at most may be."""
+        return self.chunks.most_chunks
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Those in cells `start` to `stop`."""
+        return self.chunks.between(start, stop).reshape_grid(self.grid_shape)

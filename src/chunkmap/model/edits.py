@@ -26,6 +26,7 @@ __all__ = [
     "dereference",
     "drop",
     "inline",
+    "inline_chunks",
     "rename_urls",
     "select",
     "split_shape",
@@ -92,6 +93,12 @@ def inline(refs: ReferenceSet, fetch: Fetch, *, threshold: int, paths: Iterable[
         pieces = [bytes(next(data)) for _ in range(len(found))]
         arrays[path] = replace(wanted[path], chunks=wanted[path].chunks.with_inline(found, pieces))
     return replace(refs, arrays=arrays)
+
+
+def inline_chunks(chunks: ChunkManifest, fetch: Fetch, *, threshold: int) -> ChunkManifest:
+    """The same for one manifest."""
+    rows = _small_rows(chunks, threshold)
+    return chunks.with_inline(rows, map(bytes, fetch(chunks, rows))) if len(rows) else chunks
 
 
 def subchunk(refs: ReferenceSet, path: str, chunk_shape: Sequence[int]) -> ReferenceSet:

@@ -288,6 +288,22 @@ class ChunkManifest:
             self.grid_shape, index, self.sources, (self.source[rows], self.offset[rows], self.length[rows])
         )
 
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Only the rows whose positions lie between two, half-open, in the same grid: views of the columns."""
+        if start <= 0 and stop >= self.size:
+            return self
+        low, high = (start, stop) if self.index is None else np.searchsorted(self.index, [start, stop]).tolist()
+        rows = slice(max(low, 0), max(low, 0, min(high, len(self))))
+        columns = (self.source[rows], self.offset[rows], self.length[rows])
+        dtype = index_dtype(self.size)
+        index = np.arange(rows.start, rows.stop, dtype=dtype) if self.index is None else self.index[rows]
+        return ChunkManifest(self.grid_shape, self.sources, *columns, index)
+
+    @property
+    def most_chunks(self) -> int:
+        """The number of chunks, under the name that manifests at rest have for it."""
+        return len(self)
+
     def select(self, start: Sequence[int], stop: Sequence[int]) -> ChunkManifest:
         """The block of the grid between two cells (half-open), as a grid of its own.
 

@@ -38,19 +38,36 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
     grid_shape = tuple(grid_shape)
     total = sum(len(part.chunks) for part in parts)
     table = SourceTable()
-    index = np.empty(total, index_dtype(math.prod(grid_shape)))
+    if not last_wins and _end_to_end(grid_shape, parts):
+        index = None
+    else:
+        index = np.empty(total, index_dtype(math.prod(grid_shape)))
     source, offset, length = np.empty(total, np.uint32), np.empty(total, np.uint64), np.empty(total, np.uint64)
     stop = 0
     for block in _blocks(parts):
         start, stop = stop, stop + sum(len(part.chunks) for part in block)
-        index[start:stop] = _positions(grid_shape, block)
+        if index is not None:
+            index[start:stop] = _positions(grid_shape, block)
         source[start:stop] = _renumbered(table, [part.chunks for part in block])
         np.concatenate([part.chunks.offset for part in block], out=offset[start:stop])
         np.concatenate([part.chunks.length for part in block], out=length[start:stop])
+    if index is None:
+        return ChunkManifest(grid_shape, table.sources, source, offset, length)
     if last_wins:
         index, rows = _last_of_each(index)
         source, offset, length = source[rows], offset[rows], length[rows]
     return ChunkManifest.from_columns(grid_shape, index, table.sources, (source, offset, length))
+
+
+def _end_to_end(grid_shape: tuple[int, ...], parts: Sequence[Placement]) -> bool:
+    """Whether whole parts follow one another and fill the grid, so that rows need no positions."""
+    inner, row, stop = grid_shape[1:], math.prod(grid_shape[1:]), 0
+    for chunks, cells in parts:
+        whole = chunks.index is None and chunks.grid_shape[1:] == inner and len(cells) > 0
+        if not whole or not all(isinstance(cell, int) for cell in cells) or any(cells[1:]) or cells[0] * row != stop:
+            return False
+        stop += len(chunks.source)
+    return stop == math.prod(grid_shape)
 
 
 def _blocks(parts: Sequence[Placement]) -> Iterator[list[Placement]]:

@@ -6,18 +6,27 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from chunkmap.errors import StorageError
-from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet
+from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet, Target
 from chunkmap.storage.json import COMPRESSIONS, read_json, write_json
 from chunkmap.storage.parquet import write_parquet
-from chunkmap.storage.place import find_place
+from chunkmap.storage.place import Place, find_place
 from chunkmap.storage.references import ParquetReferences
 
-__all__ = ["ParquetReferences", "is_json", "is_parquet", "load", "write"]
+__all__ = [
+    "ParquetReferences",
+    "explicit_ranges",
+    "is_json",
+    "is_parquet",
+    "kind_of",
+    "load",
+    "whole_files",
+    "write",
+]
 
 
 def load(
@@ -48,33 +57,50 @@ def write(
 
     A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
     """
-    place, kind = find_place(url, storage_options), _kind(os.fspath(url))
+    place = find_place(url, storage_options)
+    kind = kind_of(place)
     refs = _with_explicit_ranges(refs)
-    if kind == "" and place.is_directory():
-        kind = "parquet"
     if kind == "json":
         write_json(refs, place)
-    elif kind == "parquet":
-        write_parquet(refs, place, record_size=record_size)
     else:
-        raise StorageError(f"{place.url}: expected a name ending in .json, .json.gz, .json.zst, .parq or .parquet")
+        write_parquet(refs, place, record_size=record_size)
+
+
+def kind_of(place: Place) -> Literal["json", "parquet"]:
+    """How a set is to be written, told from its name. Raises StorageError when that says nothing."""
+    kind = _kind(place.url)
+    if kind == "parquet" or (kind == "" and place.is_directory()):
+        return "parquet"
+    if kind == "json":
+        return "json"
+    raise StorageError(f"{place.url}: expected a name ending in .json, .json.gz, .json.zst, .parq or .parquet")
 
 
 def _with_explicit_ranges(refs: ReferenceSet) -> ReferenceSet:
     """The set with a range for every whole file whose size is known: some readers in other languages need one."""
-    sizes = {url: (url, 0, target.size) for url, target in refs.targets.items() if target.size}
+    sizes = whole_files(refs.targets)
     arrays = dict(refs.arrays)
     for path, array in refs.arrays.items():
-        if _has_whole_files(array.chunks):
-            try:
-                arrays[path] = replace(array, chunks=array.chunks.moved(sizes))
-            except ValueError as error:
-                raise StorageError(f"{path}: {error}") from error
+        chunks = array.chunks
+        explicit = explicit_ranges(path, chunks, sizes)
+        if explicit is not chunks:
+            arrays[path] = ManifestArray(array.meta, explicit)
     return replace(refs, arrays=arrays)
 
 
-def _has_whole_files(chunks: ChunkManifest) -> bool:
-    return bool((chunks.length == np.uint64(WHOLE_FILE)).any())
+def whole_files(targets: Mapping[str, Target]) -> dict[str, tuple[str, int, int]]:
+    """The ranges that whole files are, where their size is known."""
+    return {url: (url, 0, target.size) for url, target in targets.items() if target.size}
+
+
+def explicit_ranges(path: str, chunks: ChunkManifest, sizes: Mapping[str, tuple[str, int, int]]) -> ChunkManifest:
+    """The chunks of an array with a range for every whole file of known size: `sizes` are as `moved` takes them."""
+    if not bool((chunks.length == np.uint64(WHOLE_FILE)).any()):
+        return chunks
+    try:
+        return chunks.moved(sizes)
+    except ValueError as error:
+        raise StorageError(f"{path}: {error}") from error
 
 
 def is_parquet(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> bool:

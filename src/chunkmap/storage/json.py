@@ -1,15 +1,20 @@
 """A reference set as JSON, kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`.
 
 Written straight from the columns, a block of chunks at a time: no dictionary of all references is ever made. What is
-written has no templates and no `gen`. Read are versions 0 and 1, with plain templates, compressed or not.
+written has no templates and no `gen`. Read are versions 0 and 1, with templates and `gen`, compressed or not.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Iterable, Iterator
-from typing import Any, BinaryIO, Final, cast
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import chain
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 import numpy as np
 import orjson
@@ -18,16 +23,33 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
-from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet
+from chunkmap.model import (
+    WHOLE_FILE,
+    ArrayInPieces,
+    ArrayMeta,
+    ChunkManifest,
+    DeferredArray,
+    ManifestArray,
+    ReferenceSet,
+)
 from chunkmap.model.dictionary import collector_at_rest, documents, encode_inline, json_text
+from chunkmap.model.gathering import Gathering
 from chunkmap.storage.names import check_names
 from chunkmap.storage.place import Place
 from chunkmap.storage.text import parse_json
 
-__all__ = ["COMPRESSIONS", "read_json", "write_json"]
+__all__ = ["COMPRESSIONS", "deferred_json", "read_json", "write_json", "write_json_in_pieces"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
+
+_HEAD: Final = re.compile(rb'\s*\{\s*"version"\s*:\s*1\s*,\s*"refs"\s*:\s*\{')
+"""How a set begins that can be read in parts: kerchunk, fsspec and chunkmap write so."""
+
+_LONGEST_HEAD: Final = 128
+
+_PART: Final = 2 << 20
+"""Bytes of text that are read at once."""
 
 _BLOCK: Final = 1 << 16
 """Chunks that are printed at once."""
@@ -38,40 +60,67 @@ _BLOCK: Final = 1 << 16
 
 def write_json(refs: ReferenceSet, place: Place) -> None:
     """Write a set as one file, compressed when its name says so, in place of the one that is there."""
-    check_names(refs)
+    check_names(refs.arrays, refs.groups)
     place.publish_file(_compressed(json_pieces(refs), place.path))
+
+
+def write_json_in_pieces(
+    arrays: Iterable[ArrayInPieces], groups: Mapping[str, Mapping[str, Any]], place: Place
+) -> dict[str, ArrayMeta]:
+    """The same for arrays that come stretch by stretch; gives what each turned out to be.
+
+    Documents come first in the file, and are known last: the chunks wait in a temporary file.
+    """
+    metas: dict[str, ArrayMeta] = {}
+    with tempfile.TemporaryFile() as waiting:
+        for array in arrays:
+            for first, chunks in array.pieces:
+                waiting.writelines(_chunk_pieces(array.path, chunks, first, array.grid_shape))
+            metas[array.path] = array.meta()
+        check_names(metas, groups)
+        heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in metas.items()}
+        waiting.seek(0)
+        text = chain(_documents(heads, groups), iter(lambda: waiting.read(1 << 20), b""), [b"}}"])
+        place.publish_file(_compressed(text, place.path))
+    return metas
 
 
 def json_pieces(refs: ReferenceSet) -> Iterator[bytes | memoryview]:
     """The text of the file, piece by piece. Equal sets, in the same order, give equal bytes."""
-    yield b'{"version":1,"refs":{'
-    comma = b""
-    for key, document in documents(refs.arrays, refs.groups).items():
-        yield comma + orjson.dumps(key) + b":" + orjson.dumps(json_text(document))
-        comma = b","
+    yield from _documents(refs.arrays, refs.groups)
     for path, array in refs.arrays.items():
-        yield from _chunk_pieces(path, array.chunks)
+        chunks = array.chunks
+        yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape)
     yield b"}}"
 
 
-def _chunk_pieces(path: str, chunks: ChunkManifest) -> Iterator[memoryview]:
-    """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time."""
+def _documents(
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]
+) -> Iterator[bytes | memoryview]:
+    yield b'{"version":1,"refs":{'
+    comma = b""
+    for key, document in documents(arrays, groups).items():
+        yield comma + orjson.dumps(key) + b":" + orjson.dumps(json_text(document))
+        comma = b","
+
+
+def _chunk_pieces(path: str, chunks: ChunkManifest, first: int, grid_shape: tuple[int, ...]) -> Iterator[memoryview]:
+    """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time; positions count from the cell `first`."""
     prefix = "," + orjson.dumps(f"{path}/" if path else "").decode()[:-1]
     urls = pa.array([_json_url(source) for source in chunks.sources], pa.string())
     inline = chunks.is_inline
     for start in range(0, len(chunks), _BLOCK):
         rows = slice(start, min(start + _BLOCK, len(chunks)))
-        keys = _keys(chunks, rows, prefix)
+        keys = _keys(chunks.positions()[rows].astype(np.int64) + first, grid_shape, prefix)
         values = _with_odd_values(chunks, rows, inline[rows], _range_values(chunks, rows, urls))
         yield _text(pc.binary_join_element_wise(keys, values, ""))
 
 
-def _keys(chunks: ChunkManifest, rows: slice, prefix: str) -> pa.Array:
-    """`,"x/0.1":` for every chunk of a block."""
-    if not chunks.grid_shape:
+def _keys(cells: NDArray[np.int64], grid_shape: tuple[int, ...], prefix: str) -> pa.Array:
+    """`,"x/0.1":` for every cell of a block."""
+    if not grid_shape:
         return pa.array([f'{prefix}0":'])
-    cells = chunks.positions()[rows].astype(np.int64)
-    axes = [pa.array(axis).cast(pa.string()) for axis in np.unravel_index(cells, chunks.grid_shape)]
+    axes = [pa.array(axis).cast(pa.string()) for axis in np.unravel_index(cells, grid_shape)]
     numbers = axes[0] if len(axes) == 1 else pc.binary_join_element_wise(*axes, ".")
     return pc.binary_join_element_wise(prefix, numbers, '":', "")
 
@@ -159,19 +208,60 @@ def _drained(pieces: Iterable[bytes | memoryview], stream: Any, sink: io.BytesIO
 
 def read_json(place: Place) -> ReferenceSet:
     """Read a set from a file. Raises StorageError naming the file when it is none."""
-    data = place.read()
-    if data is None:
-        raise SourceError("there is no such file", url=place.url)
     try:
-        text = _decompressed(data)
-        with collector_at_rest():
-            return _read_text(text, place.url)
+        with _opened(place) as file:
+            refs = _read_in_parts(file, place.url)
+        if refs is not None:
+            return refs
+        with _opened(place) as file, collector_at_rest():
+            return _read_text(file.read(), place.url)
+    except SourceError:
+        raise
     except Unsupported as error:
         raise Unsupported(error.message, feature=error.feature, url=place.url) from error
     except ChunkmapError as error:
         raise StorageError(f"{place.url}: {error}") from error
     except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
         raise StorageError(f"{place.url}: expected a reference set as JSON, it cannot be read: {error}") from error
+
+
+def deferred_json(
+    place: Place, metas: Mapping[str, ArrayMeta], groups: Mapping[str, Mapping[str, Any]]
+) -> ReferenceSet:
+    """A set that was just written, whose file is read when chunks are asked for, once."""
+    file = _JsonFile(place)
+    arrays = {path: DeferredArray(meta, _JsonChunks(file, path)) for path, meta in metas.items()}
+    return ReferenceSet(arrays, groups, name=place.url)
+
+
+class _JsonFile:
+    """A file that is read when it is first needed."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.place,)
+
+    @cached_property
+    def refs(self) -> ReferenceSet:
+        return read_json(self.place)
+
+
+class _JsonChunks(NamedTuple):
+    """The chunks of one array in a file."""
+
+    file: _JsonFile
+    path: str
+
+    @property
+    def most_chunks(self) -> int:
+        """How many there are."""
+        return len(self.file.refs.arrays[self.path].chunks)
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Those in cells `start` to `stop`."""
+        return self.file.refs.arrays[self.path].between(start, stop)
 
 
 def _read_text(text: bytes, url: str) -> ReferenceSet:
@@ -181,11 +271,58 @@ def _read_text(text: bytes, url: str) -> ReferenceSet:
     return ReferenceSet.from_dict(document, name=url)
 
 
-def _decompressed(data: bytes) -> bytes:
-    if data.startswith(COMPRESSIONS[".gz"]):
-        return gzip.decompress(data)
-    if data.startswith(COMPRESSIONS[".zst"]):
-        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
-            whole: bytes = stream.read()
-        return whole
-    return data
+def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
+    """Read a set whose text is `{"version": 1, "refs": {...}}`, a part at a time, so that the text and the objects in
+    it are never all in memory; None for another one.
+
+    A part is cut off after a reference. Whether the cut was right is seen by the part being JSON: inside a text or
+    inside an array it would not be, because the text or the array would have no end.
+    """
+    gathering, part = Gathering(), bytearray(file.read(_LONGEST_HEAD))
+    head = _HEAD.match(part)
+    if head is None:
+        return None
+    del part[: head.end()]
+    size = _PART
+    while more := file.read(size):
+        part += more
+        cut = max(part.rfind(b'],"'), part.rfind(b'], "'), part.rfind(b"],\n"))
+        refs = _as_object(part, cut + 1) if cut >= 0 else None
+        if refs is None:
+            size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
+            continue
+        gathering.add(refs)
+        del part[: cut + 2]
+        size = _PART
+    try:
+        document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
+    except orjson.JSONDecodeError:
+        return None  # damage is named, and NaN understood, by who reads it whole
+    if document.keys() != {"version", "refs"}:
+        return None
+    gathering.add(document["refs"])
+    return ReferenceSet(*gathering.finish(), name=url)
+
+
+def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:
+    try:
+        refs: dict[str, Any] = orjson.loads(b"{%b}" % bytes(part[:stop]))
+    except orjson.JSONDecodeError:
+        return None
+    return refs
+
+
+@contextmanager
+def _opened(place: Place) -> Iterator[BinaryIO]:
+    """The text of a file, decompressed as it is read."""
+    with place.open() as file:
+        head = file.read(4)
+        file.seek(0)
+        if head.startswith(COMPRESSIONS[".gz"]):
+            with gzip.open(file) as text:
+                yield cast(BinaryIO, text)
+        elif head.startswith(COMPRESSIONS[".zst"]):
+            with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as text:
+                yield text
+        else:
+            yield file

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from chunkmap.errors import StorageError
-from chunkmap.model import ReferenceSet
 
 __all__ = ["check_names", "check_path"]
 
 
-def check_names(refs: ReferenceSet) -> None:
+def check_names(arrays: Collection[str], groups: Iterable[str]) -> None:
     """Raise StorageError for an array whose path cannot be stored, or that is a group as well.
 
     An array at the root is all that its set is, and has no name to check.
     """
-    above = {path for path in refs.groups if path}
-    for path in filter(None, refs.arrays):
+    above = {path for path in groups if path}
+    for path in filter(None, arrays):
         check_path(path)
         parts = path.split("/")
         above.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
-    both = sorted(above & refs.arrays.keys())
+    both = sorted(above & set(arrays))
     if both:
         raise StorageError(f"{both[0]!r} is an array and a group: a Zarr hierarchy has one of them; rename one")
 

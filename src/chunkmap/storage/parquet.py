@@ -12,22 +12,34 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from typing import Any, Final
 
 import numpy as np
 
 import chunkmap
 from chunkmap.errors import StorageError
-from chunkmap.model import ChunkManifest, ReferenceSet
+from chunkmap.model import (
+    ArrayInPieces,
+    ArrayMeta,
+    ChunkManifest,
+    ManifestArray,
+    Piece,
+    Problem,
+    ReferenceSet,
+    Target,
+    in_one_piece,
+)
 from chunkmap.model.dictionary import documents
 from chunkmap.storage.names import check_names
 from chunkmap.storage.partition import check_rows, encode_partition
-from chunkmap.storage.place import Place
+from chunkmap.storage.partitioned import partition_name
+from chunkmap.storage.place import Place, Stage
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
 
-__all__ = ["METADATA", "partition_name", "write_parquet"]
+__all__ = ["METADATA", "About", "ParquetWriter", "encode_piece", "write_parquet"]
 
 METADATA: Final = ".zmetadata"
 """The file that makes a directory a reference set."""
@@ -36,56 +48,99 @@ _EMPTY_FILES: Final = 100
 """Partitions without a chunk that get a file of their own, in each array."""
 
 
-def write_parquet(refs: ReferenceSet, place: Place, *, record_size: int) -> None:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a set holds beside its arrays."""
+
+    groups: Mapping[str, Mapping[str, Any]]
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """How the set came about: what appending to it must know."""
+
+
+def write_parquet(
+    refs: ReferenceSet, place: Place, *, record_size: int, origin: Mapping[str, Any] | None = None
+) -> None:
     """Write a set, in place of the one that is there. Raises StorageError before anything is changed when the set
     cannot be written.
     """
     if record_size < 1:
         raise ValueError(f"record_size is {record_size}, expected 1 or more")
-    check_names(refs)
+    check_names(refs.arrays, refs.groups)
     if "" in refs.arrays:
         raise StorageError(f"{place.url}: an array at the root has no directory for its partitions; write JSON instead")
-    for path, array in refs.arrays.items():
-        check_rows(path, array.chunks)
-    place.publish_directory(_files(refs, record_size), METADATA)
+    arrays = dict(refs.arrays)
+    for path, array in arrays.items():
+        check_rows(path, array.chunks, 0, array.meta.grid_shape)
+    with place.replacing(METADATA) as stage:
+        writer = ParquetWriter(stage, record_size)
+        for path, array in arrays.items():
+            writer.write(in_one_piece(path, array))
+        writer.finish(About(refs.groups, refs.targets, refs.problems, origin or {}))
 
 
-def partition_name(path: str, number: int) -> str:
-    """The file of a partition, from the root."""
-    return f"{path}/refs.{number}.parq"
+class ParquetWriter:
+    """Writes a set array by array, and each array one stretch of its grid after the other."""
+
+    def __init__(self, stage: Stage, record_size: int) -> None:
+        self.stage, self.record_size = stage, record_size
+        self.metas: dict[str, ArrayMeta] = {}
+        self.records: dict[str, dict[int, PartitionRecord]] = {}
+
+    def write(self, array: ArrayInPieces, kept: Mapping[int, PartitionRecord] | None = None) -> None:
+        """Write an array. `kept` are partitions that are there already."""
+        records = dict(kept or {})
+        for piece in array.pieces:
+            check_rows(array.path, piece.chunks, piece.first, array.grid_shape)
+            for number, count, data in encode_piece(piece, self.record_size, math.prod(array.grid_shape)):
+                self.stage.put({partition_name(array.path, number): data})
+                records[number] = PartitionRecord(count, len(data), checksum(data))
+        self.add(array.path, array.meta(), records)
+
+    def add(self, path: str, meta: ArrayMeta, records: Mapping[int, PartitionRecord]) -> None:
+        """Add an array whose partitions are written, and files for the first of its empty ones."""
+        self.metas[path] = meta
+        self.records[path] = dict(sorted(records.items()))
+        size = math.prod(meta.grid_shape)
+        empty = (number for number in range(math.ceil(size / self.record_size)) if number not in records)
+        for number in islice(empty, _EMPTY_FILES):
+            cells = range(number * self.record_size, min((number + 1) * self.record_size, size))
+            data = encode_partition(ChunkManifest.empty((len(cells),)), np.empty(0, np.bool_), slice(0, 0), cells)
+            self.stage.put({partition_name(path, number): data})
+
+    def sort(self, paths: Iterable[str]) -> None:
+        """Have the arrays in another order."""
+        order = list(paths)
+        self.metas = {path: self.metas[path] for path in order}
+        self.records = {path: self.records[path] for path in order}
+
+    def finish(self, about: About) -> None:
+        """Write what makes the files a set."""
+        check_names(self.metas, about.groups)
+        targets = None
+        if about.targets:
+            data = encode_targets(about.targets)
+            targets = PartitionRecord(len(about.targets), len(data), checksum(data))
+            self.stage.put({TARGETS: data})
+        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin)
+        self.stage.put({SIDECAR: sidecar.encode()})
+        heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
+        self.stage.put({METADATA: _metadata(documents(heads, about.groups), self.record_size)})
 
 
-def _files(refs: ReferenceSet, record_size: int) -> Iterator[tuple[str, bytes]]:
-    """Every file of the set, one at a time; that which makes it a set comes last."""
-    partitions: dict[str, dict[int, PartitionRecord]] = {}
-    for path, array in refs.arrays.items():
-        partitions[path] = {}
-        for number, chunks, data in _partitions(array.chunks, record_size):
-            if chunks:
-                partitions[path][number] = PartitionRecord(chunks, len(data), checksum(data))
-            yield partition_name(path, number), data
-    targets = None
-    if refs.targets:
-        data = encode_targets(refs.targets)
-        targets = PartitionRecord(len(refs.targets), len(data), checksum(data))
-        yield TARGETS, data
-    yield SIDECAR, Sidecar(chunkmap.__version__, partitions, targets, refs.problems).encode()
-    yield METADATA, _metadata(documents(refs.arrays, refs.groups), record_size)
+def encode_piece(piece: Piece, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
+    """(number, chunks in it, file) of every partition of a stretch in which chunks are.
 
-
-def _partitions(chunks: ChunkManifest, record_size: int) -> Iterator[tuple[int, int, bytes]]:
-    """(number, chunks in it, file) of every partition in which chunks are, and of the first of the others."""
-    held, starts = np.unique(chunks.positions().astype(np.int64) // record_size, return_index=True)
-    numbers, bounds = held.tolist(), [*starts.tolist(), len(chunks)]
-    inline = chunks.is_inline
-    for number, (start, stop) in zip(numbers, pairwise(bounds), strict=True):
-        cells = range(number * record_size, min((number + 1) * record_size, chunks.size))
+    The stretch begins with a partition. `size` is the number of cells of the whole grid.
+    """
+    chunks = piece.chunks
+    held, starts = np.unique((chunks.positions().astype(np.int64) + piece.first) // record_size, return_index=True)
+    bounds, inline = [*starts.tolist(), len(chunks)], chunks.is_inline
+    for number, (start, stop) in zip(held.tolist(), pairwise(bounds), strict=True):
+        begin = number * record_size
+        cells = range(begin - piece.first, min(begin + record_size, size) - piece.first)
         yield number, stop - start, encode_partition(chunks, inline[start:stop], slice(start, stop), cells)
-    occupied = set(numbers)
-    empty = (number for number in range(math.ceil(chunks.size / record_size)) if number not in occupied)
-    for number, _ in zip(empty, range(_EMPTY_FILES), strict=False):
-        cells = range(number * record_size, min((number + 1) * record_size, chunks.size))
-        yield number, 0, encode_partition(chunks, inline[:0], slice(0, 0), cells)
 
 
 def _metadata(found: Mapping[str, Mapping[str, Any]], record_size: int) -> bytes:

@@ -41,15 +41,19 @@ _RANGES_AND_RAW: Final = pa.schema([*_FIELDS, pa.field("raw", pa.binary())])
 # ---------------------------------------------------------------------- writing
 
 
-def check_rows(path: str, chunks: ChunkManifest) -> None:
-    """Raise StorageError for a row that the layout cannot hold, naming the array and the chunk."""
+def check_rows(path: str, chunks: ChunkManifest, first: int, grid_shape: tuple[int, ...]) -> None:
+    """Raise StorageError for a row that the layout cannot hold, naming the array and the chunk.
+
+    Positions of the chunks count from the cell `first` of the grid.
+    """
     whole = chunks.length == np.uint64(WHOLE_FILE)
     wrong = (whole & (chunks.offset != 0)) | (~whole & (chunks.length > _LARGEST)) | (chunks.offset > _LARGEST)
     if bool(wrong.any()):
         row = int(np.flatnonzero(wrong)[0])
-        key, reference = chunks.take(np.array([row])).keys(f"{path}/")[0], chunks.row(row)
+        cell = np.unravel_index(first + int(chunks.positions()[row]), grid_shape) if grid_shape else (0,)
+        key, reference = ".".join(str(int(number)) for number in cell), chunks.row(row)
         raise StorageError(
-            f"{key}: expected a range of bytes below 2**63, or a whole file,"
+            f"{path}/{key}: expected a range of bytes below 2**63, or a whole file,"
             f" found offset {reference.offset} and length {reference.length}"
         )
 

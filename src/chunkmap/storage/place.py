@@ -9,28 +9,35 @@ reader finds either a whole set or none.
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import chain, islice
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, Protocol, TypeVar
 
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError
 
-__all__ = ["Place", "find_place"]
+__all__ = ["Place", "Stage", "find_place"]
 
 _T = TypeVar("_T")
 
+_WAITING: Final = ".chunkmap-next"
+"""In an object store, where new files wait that will replace files of a set that is added to."""
+
 _BATCH: Final = 64
 """Files that are fetched from, or put into, an object store at once."""
+
+_BATCH_BYTES: Final = 64 << 20
+"""Bytes that wait to be put there together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,8 @@ class Place:
     """The path as the filesystem has it, without a slash at its end."""
     fs: AbstractFileSystem = field(repr=False)
     """The filesystem."""
+    options: Mapping[str, Any] | None = field(default=None, repr=False)
+    """What the filesystem was made with."""
 
     @property
     def is_local(self) -> bool:
@@ -52,16 +61,37 @@ class Place:
 
     def is_directory(self) -> bool:
         """Whether there is a directory; a directory of an object store is there when anything is in it."""
-        return bool(self._ask(lambda: self.fs.isdir(self.path)))
+        return bool(self.ask(lambda: self.fs.isdir(self.path)))
 
     def read(self, name: str = "") -> bytes | None:
         """All bytes of the file, or of a file in the directory; None when there is no such file."""
         path = f"{self.path}/{name}" if name else self.path
         try:
-            data: bytes = self._ask(lambda: self.fs.cat_file(path))
+            data: bytes = self.ask(lambda: self.fs.cat_file(path))
         except FileNotFoundError:
             return None
         return data
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The file, to be read from its beginning; one that is elsewhere is fetched whole.
+
+        Raises SourceError when there is no such file.
+        """
+        if self.is_local:
+            try:
+                file: BinaryIO = Path(self.path).open("rb")  # noqa: SIM115 - closed below
+            except FileNotFoundError as error:
+                raise SourceError("there is no such file", url=self.url) from error
+            except OSError as error:
+                raise SourceError(f"cannot be read: {error.strerror or error}", url=self.url) from error
+        else:
+            data = self.read()
+            if data is None:
+                raise SourceError("there is no such file", url=self.url)
+            file = io.BytesIO(data)
+        with file:
+            yield file
 
     def read_if_any(self, name: str) -> bytes | None:
         """The same for a file that need not be there: object stores that may not be listed say of one that is not
@@ -78,9 +108,21 @@ class Place:
     def head(self, length: int) -> bytes:
         """The first bytes of the file. Raises SourceError when there is no such file."""
         try:
-            data: bytes = self._ask(lambda: self.fs.cat_file(self.path, start=0, end=length))
+            data: bytes = self.ask(lambda: self.fs.cat_file(self.path, start=0, end=length))
         except FileNotFoundError as error:
             raise SourceError("there is no such file", url=self.url) from error
+        return data
+
+    def range(self, start: int, stop: int) -> bytes | None:
+        """Some bytes of the file, fewer where it ends; None when there is no such file."""
+        try:
+            if self.is_local:
+                with Path(self.path).open("rb") as file:
+                    file.seek(start)
+                    return file.read(stop - start)
+            data: bytes = self.ask(lambda: self.fs.cat_file(self.path, start=start, end=stop))
+        except FileNotFoundError:
+            return None
         return data
 
     def read_many(self, names: Sequence[str]) -> Iterator[bytes | None]:
@@ -90,7 +132,7 @@ class Place:
             return
         for some in _batches(names):
             paths = [f"{self.path}/{name}" for name in some]
-            found = self._ask(lambda paths=paths: self.fs.cat(paths, on_error="return"))
+            found = self.ask(lambda paths=paths: self.fs.cat(paths, on_error="return"))
             for path in paths:
                 data = found[path]
                 if isinstance(data, Exception) and not isinstance(data, FileNotFoundError):
@@ -101,7 +143,7 @@ class Place:
         """The names of what is in a directory below; nothing when it is not there."""
         self.fs.invalidate_cache(f"{self.path}/{directory}")
         try:
-            found = self._ask(lambda: self.fs.ls(f"{self.path}/{directory}", detail=False))
+            found = self.ask(lambda: self.fs.ls(f"{self.path}/{directory}", detail=False))
         except FileNotFoundError:
             return set()
         return {str(path).rstrip("/").rpartition("/")[2] for path in found}
@@ -109,7 +151,7 @@ class Place:
     def publish_file(self, pieces: Iterable[bytes | memoryview]) -> None:
         """Write one file."""
         if not self.is_local:
-            self._ask(lambda: self.fs.pipe_file(self.path, b"".join(pieces)))
+            self.ask(lambda: self.fs.pipe_file(self.path, b"".join(pieces)))
             return
         target = Path(self.path)
         with _beside(target) as temporary:
@@ -119,9 +161,13 @@ class Place:
                 _settle(file)
             temporary.replace(target)
 
-    def publish_directory(self, files: Iterable[tuple[str, bytes]], last: str) -> None:
-        """Write a directory of files, given by name, in place of the one that is there; `last` is the one that
-        makes it a set.
+    @contextmanager
+    def replacing(self, last: str, *, keeping: Collection[str] | None = None) -> Iterator[Stage]:
+        """A directory in the making, which takes the place of the one that is there when the block ends well.
+
+        `last` is the file that makes it a set. Files named in `keeping` are taken over from the old one: as further
+        names of the same files where the filesystem has such, so that nothing is copied; when it is not None, the old
+        set is read while the new one is made, and stays whole until the end.
 
         Raises StorageError rather than replace what is not a set.
         """
@@ -131,53 +177,125 @@ class Place:
                 f"{self.url}: expected nothing there, or a reference set, but it has no {last}; not replaced."
                 " Write to another name, or remove it first"
             )
-        if self.is_local:
-            self._publish_here(files)
-        else:
-            self._publish_there(files, last)
+        if not self.is_local:
+            stage = _StageThere(self, last, None if keeping is None else frozenset(keeping))
+            yield stage
+            stage.finish()
+            return
+        target = Path(self.path)
+        with _beside(target) as temporary:
+            temporary.mkdir()
+            here = _StageHere(self, replace(self, path=str(temporary)))
+            here.keep(keeping or ())
+            yield here
+            _swap(temporary, target)
+
+    def file(self, name: str) -> Place:
+        """A file in the directory."""
+        return replace(self, url=f"{self.url}/{name}", path=f"{self.path}/{name}")
+
+    def put(self, data: bytes) -> None:
+        """Write one file of a directory in the making: whole or not at all, and once more if need be."""
+        self.publish_file([data])
 
     def _replaceable(self, last: str) -> bool:
         if not self.fs.isdir(self.path):
             return False
         return bool(self.fs.exists(f"{self.path}/{last}")) or not self.fs.ls(self.path, detail=False)
 
-    def _publish_here(self, files: Iterable[tuple[str, bytes]]) -> None:
-        target = Path(self.path)
-        with _beside(target) as temporary:
-            temporary.mkdir()
-            for name, data in files:
-                path = temporary / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("xb") as file:
-                    file.write(data)
-                    _settle(file)
-            _swap(temporary, target)
-
-    def _publish_there(self, files: Iterable[tuple[str, bytes]], last: str) -> None:
-        old = set(self.fs.find(self.path)) if self.fs.exists(self.path) else set()
-        files = iter(files)
-        first = next(files)  # what cannot be encoded at all fails here, before anything is touched
-        if f"{self.path}/{last}" in old:
-            self.fs.rm_file(f"{self.path}/{last}")
-        final: dict[str, bytes] = {}
-        written: set[str] = set()
-        for some in _batches(chain([first], files)):
-            puts = {f"{self.path}/{name}": data for name, data in some}
-            final |= {path: puts.pop(path) for path in list(puts) if path == f"{self.path}/{last}"}
-            self._ask(lambda puts=puts: self.fs.pipe(puts))
-            written.update(puts)
-        stale = sorted(old - written - {f"{self.path}/{last}"})
-        if stale:
-            self.fs.rm(stale)
-        self._ask(lambda: self.fs.pipe(final))
-
-    def _ask(self, call: Any) -> Any:
+    def ask(self, call: Any) -> Any:
+        """Make a call to the filesystem; what it raises becomes a SourceError that names the place."""
         try:
             return call()
         except (FileNotFoundError, ChunkmapError):
             raise
         except Exception as error:
             raise SourceError(f"cannot be read or written: {type(error).__name__}: {error}", url=self.url) from error
+
+
+class Stage(Protocol):
+    """A directory in the making."""
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Add files, by name."""
+
+    def file(self, name: str) -> Place:
+        """Where a file goes that somebody else is about to write; workers on other machines, it may be."""
+
+
+@dataclass(slots=True)
+class _StageHere:
+    """On this machine: written beside, and renamed when it is complete."""
+
+    final: Place
+    temporary: Place
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            self.file(name).put(data)
+
+    def file(self, name: str) -> Place:
+        return self.temporary.file(name)
+
+    def keep(self, names: Iterable[str]) -> None:
+        for name in names:
+            new = Path(self.temporary.path, name)
+            new.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                new.hardlink_to(Path(self.final.path, name))
+            except OSError:  # a filesystem without hard links
+                shutil.copy2(Path(self.final.path, name), new)
+
+
+class _StageThere:
+    """In an object store: written where it belongs, that which makes it a set at the very end.
+
+    Where files are kept, the old set stays whole until then: files that replace old ones wait under another name.
+    """
+
+    def __init__(self, final: Place, last: str, keeping: frozenset[str] | None) -> None:
+        self.final, self.last, self.keeping = final, last, keeping
+        prefix = f"{final.path}/"
+        found = final.fs.find(final.path) if final.fs.exists(final.path) else []
+        self.old = {path.removeprefix(prefix) for path in found}
+        self.waiting: dict[str, str] = {}
+        self.written: set[str] = set()
+        self.puts: dict[str, bytes] = {}
+        self.end: dict[str, bytes] = {}
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        self.end |= {name: data for name, data in files.items() if name == self.last}
+        self.puts |= {self.file(name).path: data for name, data in files.items() if name != self.last}
+        if len(self.puts) >= _BATCH or sum(map(len, self.puts.values())) > _BATCH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        puts, self.puts = self.puts, {}
+        if puts:
+            self.final.ask(lambda: self.final.fs.pipe(puts))
+
+    def file(self, name: str) -> Place:
+        if self.keeping is None and self.last in self.old:
+            self.final.fs.rm_file(f"{self.final.path}/{self.last}")
+            self.old.discard(self.last)
+        self.written.add(name)
+        if self.keeping is not None and name in self.old:
+            self.waiting[name] = f"{_WAITING}/{name}"
+        return self.final.file(self.waiting.get(name, name))
+
+    def finish(self) -> None:
+        """Put everything in its place, then that which makes it a set; then remove what is left over."""
+        fs, root = self.final.fs, self.final.path
+        self._flush()
+        for name, elsewhere in self.waiting.items():
+            self.final.ask(lambda name=name, elsewhere=elsewhere: fs.copy(f"{root}/{elsewhere}", f"{root}/{name}"))
+        if self.keeping is not None:
+            self.final.ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}))
+        stale = (self.old - self.written - (self.keeping or frozenset()) - {self.last}) | set(self.waiting.values())
+        if stale:
+            fs.rm(sorted(f"{root}/{name}" for name in stale))
+        if self.keeping is None:
+            self.final.ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}))
 
 
 def find_place(url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> Place:
@@ -187,7 +305,7 @@ def find_place(url: str | os.PathLike[str], storage_options: Mapping[str, Any] |
         fs, path = fsspec.core.url_to_fs(name, **(storage_options or {}))
     except (ValueError, ImportError) as error:
         raise SourceError(f"cannot be opened: {error}", url=name) from error
-    return Place(name, path.rstrip("/"), fs)
+    return Place(name, path.rstrip("/"), fs, storage_options)
 
 
 def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:

@@ -16,13 +16,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from chunkmap.errors import SourceError, StorageError
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, Problem, ReferenceSet, Target, place
+from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, Problem, ReferenceSet, Target
 from chunkmap.model.dictionary import documents, from_refs
 from chunkmap.storage.names import check_path
-from chunkmap.storage.parquet import METADATA, partition_name
-from chunkmap.storage.partition import decode_partition
+from chunkmap.storage.parquet import METADATA
+from chunkmap.storage.partitioned import PartitionedChunks, partition_name
 from chunkmap.storage.place import Place, find_place
-from chunkmap.storage.sidecar import SIDECAR, TARGETS, Sidecar, decode_targets
+from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, decode_targets
 from chunkmap.storage.text import parse_json
 
 __all__ = ["ParquetReferences"]
@@ -45,12 +45,18 @@ class ParquetReferences:
     ) -> None:
         self.url = os.fspath(url)
         self._options, self._cache_bytes = storage_options, cache_bytes
-        self._place = find_place(self.url, storage_options)
-        self._arrays, self.groups, self.record_size = _read_metadata(self._place)
-        self._sidecar = _read_sidecar(self._place)
+        self.place = find_place(self.url, storage_options)
+        self._arrays, self.groups, self.record_size = _read_metadata(self.place)
+        self._sidecar = _read_sidecar(self.place)
+        self._stored = {path: self._of_array(path, array.chunks.grid_shape) for path, array in self._arrays.items()}
         self._kept: OrderedDict[tuple[str, int], ChunkManifest] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[tuple[str, int], threading.Lock] = {}
+
+    @classmethod
+    def at(cls, place: Place) -> ParquetReferences:
+        """The set in a place that was found before."""
+        return cls(place.url, storage_options=place.options)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (self.url, self._options, self._cache_bytes)
@@ -69,7 +75,7 @@ class ParquetReferences:
         if self._sidecar is None or self._sidecar.targets is None:
             return {}
         where = f"{self.url}/{TARGETS}"
-        return decode_targets(self._sidecar.targets.check(self._place.read(TARGETS), where), where)
+        return decode_targets(self._sidecar.targets.check(self.place.read(TARGETS), where), where)
 
     def documents(self) -> dict[str, Mapping[str, Any]]:
         """The Zarr v2 documents of the set, by key."""
@@ -98,8 +104,8 @@ class ParquetReferences:
                 if key in self._kept:
                     return self._kept[key]
             name = partition_name(path, number)
-            data = self._place.read(name) if self._expected(path, number) else None
-            chunks = self._decode(path, number, data)
+            stored = self._stored[path]
+            chunks = stored.decode(number, self.place.read(name) if stored.expected(number) else None)
             with self._lock:
                 self._keep(key, chunks)
                 self._loading.pop(key, None)
@@ -107,20 +113,35 @@ class ParquetReferences:
 
     def chunks(self, path: str) -> ChunkManifest:
         """The whole manifest of one array."""
-        grid_shape = self._arrays[path].meta.grid_shape
-        numbers = self._present(path)
-        parts = [
-            Placement(self._decode(path, number, data), (number * self.record_size,))
-            for number, data in zip(
-                numbers, self._place.read_many([partition_name(path, number) for number in numbers]), strict=True
-            )
-        ]
-        return place((math.prod(grid_shape),), parts).reshape_grid(grid_shape)
+        return self._stored[path].between(0, self._arrays[path].chunks.size)
+
+    def present(self, path: str) -> list[int]:
+        """The partitions of an array in which chunks are."""
+        return self._stored[path].present()
 
     def load(self) -> ReferenceSet:
         """All of it, in memory."""
         arrays = {path: ManifestArray(array.meta, self.chunks(path)) for path, array in self._arrays.items()}
         return ReferenceSet(arrays, self.groups, self._problems(), self.targets, self.url)
+
+    def deferred(self) -> ReferenceSet:
+        """The set without its chunks, which are read when they are asked for."""
+        arrays = {path: DeferredArray(array.meta, self._stored[path]) for path, array in self._arrays.items()}
+        return ReferenceSet(arrays, self.groups, self._problems(), self.targets, self.url)
+
+    @property
+    def records(self) -> Mapping[str, Mapping[int, PartitionRecord]] | None:
+        """What is known of every partition; None for a set that another tool wrote."""
+        return None if self._sidecar is None else self._sidecar.partitions
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """What was written down of how the set came about; nothing for a set that was not built."""
+        return {} if self._sidecar is None else self._sidecar.origin
+
+    def _of_array(self, path: str, grid_shape: tuple[int, ...]) -> PartitionedChunks:
+        records = None if self._sidecar is None else self._sidecar.partitions.get(path, {})
+        return PartitionedChunks(self.place, path, grid_shape, self.record_size, records)
 
     def _keep(self, key: tuple[str, int], chunks: ChunkManifest) -> None:
         """Keep a partition, and let go of those not used for longest."""
@@ -130,39 +151,13 @@ class ParquetReferences:
             _, oldest = self._kept.popitem(last=False)
             total -= _cost(oldest)
 
-    def _cells(self, path: str, number: int) -> int:
-        return max(0, min(self.record_size, self._arrays[path].chunks.size - number * self.record_size))
-
-    def _expected(self, path: str, number: int) -> bool:
-        """Whether there may be chunks in a partition."""
-        return self._sidecar is None or number in self._sidecar.partitions.get(path, {})
-
-    def _present(self, path: str) -> list[int]:
-        """The partitions of an array in which chunks are."""
-        if self._sidecar is not None:
-            return sorted(self._sidecar.partitions.get(path, {}))
-        count = math.ceil(self._arrays[path].chunks.size / self.record_size)
-        return sorted(number for number in _numbers(self._place.names(path)) if number < count)
-
-    def _decode(self, path: str, number: int, data: bytes | None) -> ChunkManifest:
-        cells, where = self._cells(path, number), f"{self.url}/{partition_name(path, number)}"
-        if not self._expected(path, number):
-            return ChunkManifest.empty((cells,))
-        if self._sidecar is not None:
-            record = self._sidecar.partitions[path][number]
-            chunks = decode_partition(record.check(data, where), cells, where)
-            if len(chunks) != record.chunks:
-                raise StorageError(f"{where}: expected {record.chunks} chunks, found {len(chunks)}")
-            return chunks
-        return ChunkManifest.empty((cells,)) if data is None else decode_partition(data, cells, where)
-
     def _problems(self) -> tuple[Problem, ...]:
         return tuple(self._missing_files()) if self._sidecar is None else self._sidecar.problems
 
     def _missing_files(self) -> Iterator[Problem]:
         for path, array in self._arrays.items():
             count = math.ceil(array.chunks.size / self.record_size)
-            missing = count - len(self._present(path))
+            missing = count - len(self.present(path))
             if missing:
                 yield Problem(
                     path=path,
@@ -196,14 +191,6 @@ def _read_metadata(place: Place) -> tuple[dict[str, ManifestArray], Mapping[str,
 def _read_sidecar(place: Place) -> Sidecar | None:
     data = place.read_if_any(SIDECAR)
     return None if data is None else Sidecar.decode(data, f"{place.url}/{SIDECAR}")
-
-
-def _numbers(names: set[str]) -> Iterator[int]:
-    """The numbers of the partitions among the names of files."""
-    for name in names:
-        parts = name.split(".")
-        if len(parts) == 3 and parts[0] == "refs" and parts[2] == "parq" and parts[1].isdecimal():
-            yield int(parts[1])
 
 
 def _cost(chunks: ChunkManifest) -> int:

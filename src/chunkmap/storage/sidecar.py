@@ -11,7 +11,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -68,6 +68,8 @@ class Sidecar:
     """The table of targets, when there is one."""
     problems: tuple[Problem, ...] = ()
     """What scanning or combining could not represent."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """How the set came about, as JSON: what appending to it must know."""
 
     def encode(self) -> bytes:
         """The file."""
@@ -80,6 +82,7 @@ class Sidecar:
             },
             "targets": None if self.targets is None else list(self.targets),
             "problems": [asdict(problem) for problem in self.problems],
+            **({"origin": self.origin} if self.origin else {}),
         }
         return json.dumps(document, separators=(",", ":")).encode()
 
@@ -100,6 +103,7 @@ class Sidecar:
                 },
                 targets=None if document["targets"] is None else PartitionRecord(*map(int, document["targets"])),
                 problems=tuple(Problem(**problem) for problem in document["problems"]),
+                origin=dict(document.get("origin") or {}),
             )
         except StorageError:
             raise

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +12,30 @@ import orjson
 
 import chunkmap as library
 from chunkmap.errors import ChunkmapError
-from chunkmap.frontends.command_line.display import counting, describe, note, warn_of_problems, warnings_as_notes
-from chunkmap.frontends.command_line.words import expand, json_object, selectors, stored_name
+from chunkmap.frontends.command_line.display import (
+    counting,
+    describe,
+    note,
+    size_of,
+    warn_of_problems,
+    warnings_as_notes,
+)
+from chunkmap.frontends.command_line.options import (
+    cache_option,
+    combine_options,
+    fit_options,
+    given,
+    on_error,
+    output_option,
+    pool,
+    scan_options,
+    storage_option,
+    workers_option,
+)
+from chunkmap.frontends.command_line.words import destinations, expand
 from chunkmap.model import ReferenceSet
 
 __all__ = ["chunkmap"]
-
-Command = Callable[..., Any]
 
 
 class _Group(click.Group):
@@ -50,81 +64,12 @@ def chunkmap(*, traceback: bool) -> None:
 # ---------------------------------------------------------------- options that several commands share
 
 
-def _scan_options(command: Command) -> Command:
-    for option in (
-        click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
-        click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
-        click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
-    ):
-        command = option(command)
-    return command
-
-
-def _storage_option(command: Command) -> Command:
-    return click.option(
-        "--storage-options",
-        callback=json_object,
-        metavar="JSON",
-        help="Options of the file system that holds the files: '{\"anon\": true}'.",
-    )(command)
-
-
-def _output_option(command: Command) -> Command:
-    return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst or x.parq.")(command)
-
-
-def _combine_options(command: Command) -> Command:
-    for option in (
-        click.option(
-            "--identical", multiple=True, metavar="NAME", help="A variable that is the same in all; taken once."
-        ),
-        click.option(
-            "--coord",
-            "coords",
-            multiple=True,
-            callback=selectors,
-            metavar="DIM=SELECTOR",
-            help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
-        ),
-        click.option("--concat", required=True, multiple=True, metavar="DIM", help="A dimension to concatenate along."),
-    ):
-        command = option(command)
-    return command
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    """The options that were given: the library's defaults stand for the others."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _on_error(*, skip: bool) -> Literal["raise", "skip"]:
-    return "skip" if skip else "raise"
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Processes to scan with; none where one worker is enough."""
-    if workers == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield pool
-
-
-_workers_option = click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
-)
-
-
-# ---------------------------------------------------------------- the commands
-
-
 @chunkmap.command()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option("-o", "--out", metavar="OUT", help="Where the set goes; for several files a directory, one set each.")
-@_workers_option
-@_scan_options
-@_storage_option
+@workers_option
+@scan_options
+@storage_option
 def scan(
     *,
     urls: tuple[str, ...],
@@ -142,15 +87,15 @@ def scan(
     names = expand(urls, storage_options=storage_options)
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
-    targets = _targets(names, out)
-    options = _given(format=file_format, inline_threshold=inline_threshold)
-    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+    targets = destinations(names, out)
+    options = given(format=file_format, inline_threshold=inline_threshold)
+    with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
             names,
             executor=executor,
             progress=progress,
             storage_options=storage_options,
-            on_error=_on_error(skip=skip_errors),
+            on_error=on_error(skip=skip_errors),
             **options,
         )
     if out is not None and len(names) > 1 and "://" not in out:
@@ -162,9 +107,10 @@ def scan(
 
 @chunkmap.command()
 @click.argument("sets", nargs=-1, required=True, metavar="SET...")
-@_output_option
-@_combine_options
-@_storage_option
+@output_option
+@combine_options
+@fit_options
+@storage_option
 def combine(
     *,
     sets: tuple[str, ...],
@@ -173,36 +119,77 @@ def combine(
     coords: dict[str, Any],
     identical: tuple[str, ...],
     storage_options: Mapping[str, Any] | None,
+    **fit: Any,
 ) -> None:
     """Make one set of many stored ones.
 
     SETs may be quoted globs.
     """
-    names = expand(sets)
-    loaded = []
-    with counting("loading", len(names)) as progress:
-        for done, name in enumerate(names, start=1):
-            loaded.append(library.load(name))
-            progress(done, len(names))
     refs = library.combine(
-        loaded,
+        _load_all(sets),
         concat_dims=list(concat),
         coo_map=coords or None,
         identical_dims=list(identical),
         remote_options=storage_options,
+        **fit,
     )
     _deliver(refs, out)
     warn_of_problems(refs.problems)
 
 
 @chunkmap.command()
+@click.argument("sets", nargs=-1, required=True, metavar="SET...")
+@click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
+@combine_options
+@fit_options
+@storage_option
+def diagnose(
+    *,
+    sets: tuple[str, ...],
+    as_json: bool,
+    concat: tuple[str, ...],
+    coords: dict[str, Any],
+    identical: tuple[str, ...],
+    storage_options: Mapping[str, Any] | None,
+    **fit: Any,
+) -> None:
+    """Say whether stored sets fit together.
+
+    What combine would refuse, and what would come of it; the exit status is 0 where they fit, and 1 where they do not.
+    SETs may be quoted globs.
+    """
+    found = library.diagnose(
+        _load_all(sets),
+        concat_dims=list(concat),
+        coo_map=coords or None,
+        identical_dims=list(identical),
+        remote_options=storage_options,
+        **fit,
+    )
+    click.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2) if as_json else str(found))
+    click.get_current_context().exit(0 if found.fits else 1)
+
+
+def _load_all(sets: tuple[str, ...]) -> list[ReferenceSet]:
+    names = expand(sets)
+    loaded = []
+    with counting("loading", len(names)) as progress:
+        for done, name in enumerate(names, start=1):
+            loaded.append(library.load(name))
+            progress(done, len(names))
+    return loaded
+
+
+@chunkmap.command()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
-@_output_option
-@_combine_options
-@_workers_option
+@output_option
+@combine_options
+@workers_option
+@cache_option
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
-@_scan_options
-@_storage_option
+@fit_options
+@scan_options
+@storage_option
 def build(
     *,
     urls: tuple[str, ...],
@@ -211,18 +198,20 @@ def build(
     coords: dict[str, Any],
     identical: tuple[str, ...],
     workers: int,
+    cache: str | None,
     record_size: int | None,
     inline_threshold: int | None,
     file_format: str | None,
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
+    **fit: Any,
 ) -> None:
     """Scan files, combine, write one set.
 
     The whole job in one step. URLs may be quoted globs.
     """
     names = expand(urls, storage_options=storage_options)
-    with _pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+    with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         refs = library.build(
             names,
             out,
@@ -232,11 +221,59 @@ def build(
             executor=executor,
             progress=progress,
             storage_options=storage_options,
-            on_error=_on_error(skip=skip_errors),
-            scan_options=_given(format=file_format, inline_threshold=inline_threshold),
-            **_given(record_size=record_size),
+            on_error=on_error(skip=skip_errors),
+            scan_options=given(format=file_format, inline_threshold=inline_threshold),
+            cache=cache,
+            **given(record_size=record_size),
+            **fit,
         )
-    note(f"{out}: {len(names):,} files, {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
+    note(f"{out}: {len(names):,} files, {size_of(refs)}")
+    warn_of_problems(refs.problems)
+
+
+@chunkmap.command()
+@click.argument("out", metavar="OUT")
+@click.argument("urls", nargs=-1, required=True, metavar="URL...")
+@partial(combine_options, required=False)
+@workers_option
+@cache_option
+@click.option("--overwrite", is_flag=True, help="Let the new files win where OUT holds the same.")
+@scan_options
+@storage_option
+def append(
+    *,
+    out: str,
+    urls: tuple[str, ...],
+    concat: tuple[str, ...],
+    coords: dict[str, Any],
+    identical: tuple[str, ...],
+    workers: int,
+    cache: str | None,
+    overwrite: bool,
+    inline_threshold: int | None,
+    file_format: str | None,
+    skip_errors: bool,
+    storage_options: Mapping[str, Any] | None,
+) -> None:
+    """Scan more files and add them to the set OUT.
+
+    A Parquet set that chunkmap built remembers how; of other sets, say it again with --concat and its like.
+    """
+    names = expand(urls, storage_options=storage_options)
+    with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+        refs = library.append(
+            out,
+            names,
+            executor=executor,
+            progress=progress,
+            storage_options=storage_options,
+            on_error=on_error(skip=skip_errors),
+            scan_options=given(format=file_format, inline_threshold=inline_threshold),
+            cache=cache,
+            overwrite=overwrite,
+            **given(concat_dims=list(concat) or None, coo_map=coords or None, identical_dims=list(identical) or None),
+        )
+    note(f"{out}: {len(names):,} more files, {size_of(refs)}")
     warn_of_problems(refs.problems)
 
 
@@ -250,7 +287,7 @@ def convert(*, stored: str, out: str, record_size: int | None) -> None:
     The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq.
     """
     refs = library.load(stored)
-    library.write(refs, out, **_given(record_size=record_size))
+    library.write(refs, out, **given(record_size=record_size))
     note(f"{out}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
 
 
@@ -266,19 +303,37 @@ def inspect(*, stored: str) -> None:
     warn_of_problems(refs.problems)
 
 
+@chunkmap.command()
+@click.argument("stored", metavar="SET")
+@click.option("--decode", type=click.Choice(["none", "sample", "all"]), default="none", help="Read chunks as well.")
+@click.option("--compare", is_flag=True, help="Read them with the format's own library too, and compare.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Chunks of each array in a sample.")
+@click.option("--allow", multiple=True, metavar="PREFIX", help="What URLs in the set may begin with.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@storage_option
+def verify(
+    *,
+    stored: str,
+    decode: Literal["none", "sample", "all"],
+    compare: bool,
+    sample: int | None,
+    allow: tuple[str, ...],
+    as_json: bool,
+    storage_options: Mapping[str, Any] | None,
+) -> None:
+    """Check that a set still says the truth.
+
+    Its files are there, as they were when they were scanned, and long enough. The exit status is 1 when something is
+    wrong.
+    """
+    options = given(sample=sample, allow=allow or None, remote_options=storage_options)
+    report = library.verify(stored, decode=decode, compare=compare, **options)
+    click.echo(orjson.dumps(report.to_dict()) if as_json else str(report))
+    if not report:
+        raise click.exceptions.Exit(1)
+
+
 # ---------------------------------------------------------------- where results go
-
-
-def _targets(names: list[str], out: str | None) -> dict[str | None, str | None]:
-    """File -> where its set goes: nowhere, to the one name given, or into the directory of this name."""
-    if out is None or len(names) == 1:
-        return dict.fromkeys(names, out)
-    targets: dict[str | None, str | None] = {name: f"{out.rstrip('/')}/{stored_name(name)}" for name in names}
-    counts = Counter(targets.values())
-    twice = [target for target, count in counts.items() if count > 1]
-    if twice:
-        raise ValueError(f"{twice[0]}: two files of this name would be written to one set; scan them apart")
-    return targets
 
 
 def _deliver(refs: ReferenceSet, target: str | None) -> None:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from chunkmap.model import WHOLE_FILE, ManifestArray, Problem, ReferenceSet
 
-__all__ = ["counting", "describe", "note", "warn_of_problems", "warnings_as_notes"]
+__all__ = ["counting", "describe", "note", "size_of", "warn_of_problems", "warnings_as_notes"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SHOWN_URLS = 3
@@ -57,6 +57,11 @@ def warnings_as_notes() -> Iterator[None]:
 def note(text: str) -> None:
     """Say something beside the result."""
     click.echo(text, err=True)
+
+
+def size_of(refs: ReferenceSet) -> str:
+    """How large a set is, without reading the partitions of one that is at rest."""
+    return f"{len(refs.arrays)} arrays, {sum(array.most_chunks for array in refs.arrays.values()):,} chunks"
 
 
 def warn_of_problems(problems: Iterable[Problem]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import orjson
 
 from chunkmap.io import expand_urls
 
-__all__ = ["expand", "json_object", "selectors", "stored_name"]
+__all__ = ["destinations", "expand", "json_object", "selectors", "stored_name"]
 
 
 def json_object(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -62,6 +63,18 @@ def stored_name(url: str) -> str:
     """
     first = url.partition("::")[0]
     return f"{first.rstrip('/').rpartition('/')[2]}.json"
+
+
+def destinations(names: list[str], out: str | None) -> dict[str | None, str | None]:
+    """File -> where its set goes: nowhere, to the one name given, or into the directory of this name."""
+    if out is None or len(names) == 1:
+        return dict.fromkeys(names, out)
+    targets: dict[str | None, str | None] = {name: f"{out.rstrip('/')}/{stored_name(name)}" for name in names}
+    counts = Counter(targets.values())
+    twice = [target for target, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(f"{twice[0]}: two files of this name would be written to one set; scan them apart")
+    return targets
 
 
 def _pattern(text: str) -> re.Pattern[str]:

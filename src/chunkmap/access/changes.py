@@ -1,0 +1,55 @@
+"""Whether a file is still the one that was scanned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from chunkmap.errors import SourceError
+from chunkmap.io import Source
+from chunkmap.model import Target
+
+__all__ = ["Recorded", "check_unchanged", "difference"]
+
+_SAME_TIME: Final = 1e-3
+"""Seconds by which two times of change may differ and be one: systems round them."""
+
+
+class Recorded(Protocol):
+    """What knows the files of a set as they were when they were scanned: a set in memory, or at rest as Parquet."""
+
+    @property
+    def targets(self) -> Mapping[str, Target]:
+        """What was known of each file, by URL."""
+
+
+def difference(recorded: Target, found: Target) -> str | None:
+    """How a file differs from what was recorded of it; None when it is the same as far as both tell.
+
+    The etag decides where both have one: it names the content, which a time of change does not.
+
+    >>> difference(Target(size=10, etag="a"), Target(size=10, etag="b"))
+    "expected etag 'a', found 'b'"
+    >>> difference(Target(size=10, etag="a", mtime=0.0), Target(size=10, etag="a", mtime=9.0))
+    """
+    if recorded.size is not None and found.size is not None and recorded.size != found.size:
+        return f"expected {recorded.size} bytes, found {found.size}"
+    if recorded.etag is not None and found.etag is not None:
+        return None if recorded.etag == found.etag else f"expected etag {recorded.etag!r}, found {found.etag!r}"
+    if recorded.mtime is not None and found.mtime is not None and abs(recorded.mtime - found.mtime) > _SAME_TIME:
+        return f"expected that it was changed at {recorded.mtime}, found {found.mtime} (seconds since 1970)"
+    return None
+
+
+def check_unchanged(source: Source, expected: Recorded) -> None:
+    """Raise SourceError when a file is not the one that was scanned, or when nothing was recorded of it."""
+    recorded = expected.targets.get(source.url)
+    if recorded is None or recorded == Target():
+        raise SourceError(
+            "whether it changed since the scan cannot be told, because the set does not say what it was like"
+            " (JSON never does); store the set as Parquet, or open it without check",
+            url=source.url,
+        )
+    changed = difference(recorded, source.target())
+    if changed is not None:
+        raise SourceError(f"changed since it was scanned: {changed}; scan it again", url=source.url)

@@ -1,0 +1,135 @@
+"""One array of many inputs: whether all can stand under the first one's metadata, and what is said where not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from chunkmap.combining.compatible import WAIVABLE, Difference, differences, same_meta
+from chunkmap.combining.findings import shortened
+from chunkmap.combining.request import Found, Request
+from chunkmap.combining.times import is_time, same_calendar
+from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
+
+__all__ = ["OTHER_CHUNKS", "RE_ENCODED", "compare", "compare_identical"]
+
+RE_ENCODED: Final = "times are re-encoded"
+"""Why an array of times is read, whose units differ."""
+OTHER_CHUNKS: Final = "chunks are"
+"""How the reason begins why an array is read whose chunks differ in shape."""
+
+
+def compare(
+    request: Request, path: str, found: Found, along: Sequence[str]
+) -> tuple[bool, str | None, tuple[str | None, ...]]:
+    """Whether all inputs can stand under one metadata, and what must be read instead of referred to."""
+    index, first = found[0][0], found[0][1].meta
+    bounds = _may_be_bounds(path, first)
+    own = [_units(request.inputs[i], path, array.meta) if bounds else None for i, array in found]
+    if not bounds:
+        own = [array.meta.attrs.get("units") for _, array in found]
+    re_encode = is_time(own[0]) and any(units != own[0] and is_time(units) for units in own)
+    load = RE_ENCODED if re_encode else None
+    sound, others = True, []
+    for other, array in found:
+        meta = array.meta
+        if meta is first or same_meta(first, meta):
+            continue
+        for difference in differences(first, meta, along):
+            if difference.check == "chunks" and not request.recipe.same_chunks:
+                others.append((other, difference))
+            elif re_encode and _is_re_encoded(difference, meta):
+                continue
+            elif difference.check in _ENCODING and _was_read(request, found[0]):
+                others.append((other, difference))
+            else:
+                sound &= _report(request, path, (index, other), difference, len(found))
+    if others and load is None:
+        load = _other_chunks(request, index, others)
+    return sound, load, tuple(own) if re_encode else ()
+
+
+_ENCODING: Final = frozenset({"codecs", "order", "dtype"})
+"""In what an array may differ from one that an earlier combine has read: it is read as well."""
+
+
+def _was_read(request: Request, first: tuple[int, ManifestArray]) -> bool:
+    """Whether an array is one that an earlier combine of the same recipe has read and holds inline."""
+    index, array = first
+    meta = array.meta
+    if index >= request.inputs.combined or meta.codecs or meta.nbytes > request.recipe.load_below:
+        return False
+    return meta.chunk_shape == meta.shape and bool(array.chunks.is_inline.all())
+
+
+def _other_chunks(request: Request, first: int, others: Sequence[tuple[int, Difference]]) -> str:
+    other, difference = others[0]
+    names = request.findings.names((first, other))
+    more = f" (and {len(others) - 1:,} more inputs have others)" if len(others) > 1 else ""
+    return f"{OTHER_CHUNKS} {difference.expected} in {names[0]} but {difference.found} in {names[1]}{more}"
+
+
+def _is_re_encoded(difference: Difference, meta: ArrayMeta) -> bool:
+    """Whether a difference goes away when times are brought to one unit: calendars must be one."""
+    if difference.what == "calendar":
+        return same_calendar(str(difference.expected or "standard"), str(difference.found or "standard"))
+    return difference.what == "units" and is_time(meta.attrs.get("units"))
+
+
+def _may_be_bounds(path: str, meta: ArrayMeta) -> bool:
+    """Bounds may have no units of their own: they have those of the array that they bound (CF section 7.1)."""
+    if "units" in meta.attrs or meta.dtype.kind not in "iuf":
+        return False
+    name = path.rpartition("/")[2].lower()
+    return name.endswith(("bnd", "_b")) or "bnds" in name or "bound" in name
+
+
+def _units(refs: ReferenceSet, path: str, meta: ArrayMeta) -> str | None:
+    if "units" in meta.attrs:
+        return str(meta.attrs["units"])
+    name = path.rpartition("/")[2]
+    for parent in refs.arrays.values():
+        if parent.meta.attrs.get("bounds") == name:
+            units = parent.meta.attrs.get("units")
+            return None if units is None else str(units)
+    return None
+
+
+def _report(request: Request, path: str, indexes: tuple[int, int], difference: Difference, of: int) -> bool:
+    """Whether the array can be combined in spite of a difference, which is reported where it cannot."""
+    check = difference.check
+    if check in request.recipe.waive or (check == "units" and "attrs" in request.recipe.waive):
+        return True
+    names = request.findings.names(indexes)
+    expected, value = shortened(difference.expected), shortened(difference.found)
+    kind = "Found chunk size mismatch: " if check == "chunks" else ""
+    head = f"{kind}{difference.what} is {expected} in {names[0]} but {value} in {names[1]}"
+    meaning = check == "meaning"
+    advice = "Under one array they would be read wrongly; combine them apart (eras=True does), or convert them."
+    if check in WAIVABLE:
+        advice += f" To use the first one's all the same, waive {check!r}."
+    request.findings.each(
+        path,
+        check,
+        indexes[1],
+        head,
+        what=difference.what,
+        value=difference.found,
+        advice="The first one's is used" if meaning else advice,
+        first=indexes[:1],
+        refused=not meaning,
+        expected=expected,
+        of=of,
+    )
+    return meaning
+
+
+def compare_identical(request: Request, path: str, found: Found) -> None:
+    """Stored numbers that are the same must also mean the same: units and packing are compared with the first's."""
+    index, first = found[0]
+    for other, array in found[1:]:
+        if array.meta is first.meta or same_meta(first.meta, array.meta):
+            continue
+        for difference in differences(first.meta, array.meta, first.meta.dims or ()):
+            if difference.check in {"attrs", "units"}:
+                _report(request, path, (index, other), difference, len(found))

@@ -1,0 +1,87 @@
+"""What would come of a combine: everything that does not fit, and the result in outline, without combining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chunkmap.combining.axes import note_gaps
+from chunkmap.combining.findings import Finding, Findings, together
+from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.plan import Plan
+from chunkmap.combining.planning import survey
+from chunkmap.combining.recipe import Recipe
+from chunkmap.combining.selectors import Reader
+from chunkmap.model import ReferenceSet
+
+__all__ = ["Diagnosis", "diagnose_sets"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Diagnosis:
+    """Whether inputs fit together, and what was found. `print` shows it; `to_dict` gives it as data."""
+
+    plan: Plan
+    """What would be combined, of what fits."""
+    findings: tuple[Finding, ...]
+    """What was found: what a combine refuses first, then what is worth knowing."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether a combine of the same inputs would be carried out."""
+        return not any(finding.refused for finding in self.findings)
+
+    def __repr__(self) -> str:
+        refused = sum(finding.refused for finding in self.findings)
+        return f"<Diagnosis of {len(self.plan.inputs)} inputs: {refused} refused, {len(self.findings)} findings>"
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The diagnosis as JSON has it."""
+        return {
+            "fits": self.fits,
+            "inputs": len(self.plan.inputs),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "result": self.plan.to_dict(),
+        }
+
+    def _lines(self) -> Iterator[str]:
+        refused = together(finding for finding in self.findings if finding.refused)
+        noted = together(finding for finding in self.findings if not finding.refused)
+        count = len(self.plan.inputs)
+        yield f"{count:,} inputs {'do not fit together' if refused else 'fit together'}"
+        if refused:
+            yield "refused"
+            for label, finding in refused:
+                yield from _said(label, finding)
+        if noted:
+            yield "worth knowing"
+            for label, finding in noted:
+                yield from _said(label, finding)
+        yield "what fits" if refused else "the result"
+        yield from (f"  {line}" for line in self.plan.summary().splitlines())
+
+
+def _said(label: str, finding: Finding) -> Iterator[str]:
+    yield f"  {label}: {finding.message} [{finding.check}]"
+    for variant in finding.variants:
+        inputs = f"{variant.count:,} input{'' if variant.count == 1 else 's'}"
+        yield f"    {variant.value}: {inputs}, {', '.join(variant.examples)}" + (
+            ", ..." if variant.count > len(variant.examples) else ""
+        )
+
+
+def diagnose_sets(sets: Sequence[ReferenceSet], recipe: Recipe, read: Reader) -> Diagnosis:
+    """Look at everything that a combine would look at, and at gaps; combine nothing.
+
+    Raises CombineError only where there is nothing to look at.
+    """
+    inputs = Inputs(sets)
+    plan, findings = survey(inputs, recipe, read)
+    gaps = Findings(inputs)
+    for axis in plan.axes.values():
+        note_gaps(axis, gaps)
+    return Diagnosis(plan, (*findings, *gaps.done()))

@@ -1,0 +1,63 @@
+"""Arrays that are taken once, because they are the same in all inputs: whether they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.combining.findings import Findings
+from chunkmap.combining.plan import ArrayPlan
+from chunkmap.combining.recipe import Recipe
+from chunkmap.combining.selectors import Reader
+from chunkmap.model import ManifestArray
+
+__all__ = ["check_identical"]
+
+_AT_ONCE: Final = 32_000_000
+"""Bytes of values that are read together when arrays are compared."""
+
+
+def check_identical(plans: Iterable[ArrayPlan], recipe: Recipe, read: Reader, findings: Findings) -> None:
+    """Compare what is taken from the first input with the others, bit for bit, reading what must be read at once."""
+    differing = [
+        (plan, index, array) for plan in plans for index, array in plan.same if _to_compare(recipe, plan, array)
+    ]
+    if not differing:
+        return
+    paths = {plan.path: plan for plan, _, _ in differing}
+    wanted = [plan.parts[0].array for plan in paths.values()]
+    firsts = dict(zip(paths, read(wanted), strict=True))
+    others = _in_turns([array for _, _, array in differing], read)
+    for (plan, index, _), other in zip(differing, others, strict=True):
+        expected = firsts[plan.path]
+        if not np.array_equal(expected, other, equal_nan=expected.dtype.kind in "fc"):
+            first = plan.parts[0].index
+            names = findings.names((first, index))
+            head = f"taken as identical in all inputs, but its values in {names[1]} are not those in {names[0]}"
+            advice = "Combine along its dimension, or waive 'identical' to use the first one's"
+            findings.each(plan.path, "identical", index, head, advice=advice, first=(first,))
+
+
+def _to_compare(recipe: Recipe, plan: ArrayPlan, array: ManifestArray) -> bool:
+    """Whether the values must be looked at: they are not the very same bytes, and are not taken on trust."""
+    first = plan.parts[0].array
+    if array.chunks == first.chunks and array.meta.dtype == first.meta.dtype:
+        return False
+    if {plan.path, plan.path.rpartition("/")[2]} & set(recipe.identical_dims):
+        return array.meta.nbytes < recipe.compare_below
+    return True
+
+
+def _in_turns(arrays: Iterable[ManifestArray], read: Reader) -> Iterator[NDArray[Any]]:
+    """The values of arrays, so many read at a time that together they are no burden."""
+    some: list[ManifestArray] = []
+    for array in arrays:
+        some.append(array)
+        if sum(one.meta.nbytes for one in some) >= _AT_ONCE:
+            yield from read(some)
+            some = []
+    if some:
+        yield from read(some)

@@ -1,0 +1,307 @@
+"""Making a plan, from headers and coordinate values only, before a single chunk is moved.
+
+The plan names for every array of the result the inputs that it comes from and the cells of the grid that each takes.
+What does not fit is found here, all of it: a combine refuses it, a diagnosis reports it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from chunkmap.combining.alignment import MOST_CHUNKS, Places, common_chunks
+from chunkmap.combining.axes import find_axis, make_axes
+from chunkmap.combining.comparing import OTHER_CHUNKS, RE_ENCODED, compare, compare_identical
+from chunkmap.combining.coverage import check_missing, check_overlap
+from chunkmap.combining.eras import eras_of
+from chunkmap.combining.findings import Finding, Findings, refusal
+from chunkmap.combining.identical import check_identical
+from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.plan import ArrayPlan, Part, Plan
+from chunkmap.combining.recipe import VARIABLES, Recipe
+from chunkmap.combining.request import Found, Request
+from chunkmap.combining.selectors import Reader, evaluate
+from chunkmap.errors import CombineError
+from chunkmap.model import ArrayMeta, ManifestArray
+from chunkmap.model.edits import subchunk_array
+
+__all__ = ["make_plan", "survey"]
+
+
+def make_plan(inputs: Inputs, recipe: Recipe, read: Reader) -> Plan:
+    """Plan a combine. Raises CombineError for what does not fit."""
+    plan, findings = survey(inputs, recipe, read)
+    refused = [finding for finding in findings if finding.refused]
+    if refused:
+        raise refusal(refused)
+    return plan
+
+
+def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Finding, ...]]:
+    """Look at everything, whatever is found on the way: a plan of what fits, and all findings.
+
+    Inputs of which it is not known where they stand, and arrays that do not fit, are not in the plan.
+    """
+    if not len(inputs):
+        raise CombineError("expected reference sets to combine, found none")
+    findings = Findings(inputs)
+    eras = eras_of(inputs, recipe, findings)
+    columns, names = evaluate(inputs, recipe, read, findings, eras)
+    places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}
+    request = Request(inputs, recipe, places, names, eras, findings)
+    made = {path: _plan_array(request, path, found) for path, found in _contributions(request).items()}
+    arrays = {path: plan for path, plan in made.items() if plan is not None}
+    if "identical" not in recipe.waive:
+        check_identical(arrays.values(), recipe, read, findings)
+    used = {(path.rpartition("/")[0], dim) for path, plan in arrays.items() for dim in plan.meta.dims or ()}
+    axes = {path: place.axis for path, place in places.items()}
+    named = {id(axis) for group, dim in used if (axis := find_axis(axes, f"{group}/{dim}", dim)) is not None}
+    axes = {path: axis for path, axis in axes.items() if axis.dim in recipe.dims or id(axis) in named}
+    chosen = tuple(sorted({name for name in names if name is not None}))
+    return Plan(inputs, recipe, axes, arrays, _groups(request), chosen), findings.done()
+
+
+def _groups(request: Request) -> dict[str, Mapping[str, object]]:
+    groups: dict[str, Mapping[str, object]] = {}
+    for refs, era in zip(request.inputs, request.eras, strict=True):
+        groups.setdefault("", refs.attrs)
+        for path, attrs in refs.groups.items():
+            groups.setdefault("/".join(part for part in (era, path) if part), attrs)
+    return groups
+
+
+def _contributions(request: Request) -> dict[str, Found]:
+    """Path in the result -> the inputs that have it."""
+    found: dict[str, Found] = {}
+    identical = set(request.recipe.identical_dims)
+    for index, refs in enumerate(request.inputs):
+        if index in request.findings.lost:
+            continue
+        era, new = request.eras[index], request.names[index]
+        dims = set() if new is None else {dim for array in refs.arrays.values() for dim in array.meta.dims or ()}
+        for path, array in refs.arrays.items():
+            target = path
+            if new is not None:
+                name = path.rpartition("/")[2]
+                if name not in dims and path not in identical and name not in identical:
+                    target = path[: len(path) - len(name)] + new
+            if era:
+                target = f"{era}/{target}"
+            if path in request.places or target in request.places:
+                continue
+            found.setdefault(target, []).append((index, array))
+    return found
+
+
+# ---------------------------------------------------------------------- one array
+
+
+def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
+    if _is_same_everywhere(request, path, found[0][1].meta):
+        return _plan_identical(request, path, found)
+    found = _with_all_dims(request, path, found)
+    found = [(i, array) for i, array in found if array.meta.size or not array.meta.ndim] or found[:1]
+    found = _with_known_places(request, path, found)
+    if not found:
+        return None
+    first = found[0][1].meta
+    places = [request.place(path, dim) for dim in first.dims or ()]
+    along = [place for place in places if place is not None]
+    if not along and first.nbytes <= request.recipe.load_below:
+        return _plan_identical(request, path, found)
+    sound, load, units = compare(request, path, found, [place.axis.dim for place in along])
+    shape = tuple(n if place is None else len(place.axis) for place, n in zip(places, first.shape, strict=True))
+    outline = ArrayPlan(path, replace(first, shape=shape), (), load, units)
+    plan = _place(request, outline, found, places) if sound else None
+    coverage = request.cover(along, tuple(i for i, _ in found))
+    if "overlap" not in request.recipe.waive:
+        check_overlap(plan or replace(outline, load="not placed"), coverage, request.findings)
+    if plan is None or "missing" in request.recipe.waive or coverage.filled == coverage.total:
+        return plan
+    return replace(plan, meta=check_missing(plan, coverage, _without(request, found, along), request.findings))
+
+
+def _without(request: Request, found: Found, along: Sequence[Places]) -> list[int]:
+    """The inputs that have a part in the axes and do not have the array."""
+    have = {index for index, _ in found} | request.findings.lost
+    return [i for i in range(len(request.inputs)) if i not in have and all(place.lengths[i] for place in along)]
+
+
+def _with_all_dims(request: Request, path: str, found: Found) -> Found:
+    """The arrays with every dimension that is combined along: those that they do not have lead, one element long."""
+    expanded: Found = []
+    wanted = tuple(dim for dim in request.recipe.dims if dim != VARIABLES and request.place(path, dim) is not None)
+    for index, array in found:
+        meta = array.meta
+        if meta.dims is None and meta.ndim:
+            head = f"its dimensions have no names in {request.inputs.name(index)}, so it cannot be placed"
+            request.findings.each(path, "dims", index, head)
+            continue
+        new = tuple(dim for dim in wanted if dim not in (meta.dims or ()))
+        expanded.append((index, _expanded(array, new) if new else array))
+    return expanded
+
+
+def _expanded(array: ManifestArray, new: tuple[str, ...]) -> ManifestArray:
+    """The array with new leading dimensions, one element long."""
+    meta, ones = array.meta, (1,) * len(new)
+    shape, chunk_shape, dims = ones + meta.shape, ones + meta.chunk_shape, new + (meta.dims or ())
+    return array.in_grid_of(replace(meta, shape=shape, chunk_shape=chunk_shape, dims=dims))
+
+
+def _is_same_everywhere(request: Request, path: str, meta: ArrayMeta) -> bool:
+    """Arrays named as identical, and coordinates of dimensions that are not combined, are taken from the first."""
+    name, identical = path.rpartition("/")[2], request.recipe.identical_dims
+    if path in identical or name in identical:
+        return True
+    return meta.dims == (name,) and request.place(path, name) is None
+
+
+def _plan_identical(request: Request, path: str, found: Found) -> ArrayPlan:
+    index, first = found[0]
+    same = []
+    for other, array in found[1:]:
+        if array.meta.shape == first.meta.shape or "identical" in request.recipe.waive:
+            same.append((other, array))
+            continue
+        names = request.findings.names((index, other))
+        head = (
+            f"taken as identical in all inputs, but its shape is {first.meta.shape} in {names[0]} and"
+            f" {array.meta.shape} in {names[1]}"
+        )
+        advice = "Combine along its dimension, or waive 'identical'"
+        request.findings.each(
+            path,
+            "identical",
+            other,
+            head,
+            what="identical shape",
+            value=array.meta.shape,
+            advice=advice,
+            first=(index,),
+        )
+    if "identical" not in request.recipe.waive:
+        compare_identical(request, path, found)
+    cells = tuple(0 for _ in first.meta.shape)
+    return ArrayPlan(path, first.meta, (Part(index, first, cells),), same=tuple(same))
+
+
+def _with_known_places(request: Request, path: str, found: Found) -> Found:
+    """Those inputs that say where each element of the array stands; the others are reported."""
+    wrong: set[int] = set()
+    dims = found[0][1].meta.dims if found else None
+    for axis, dim in enumerate(dims or ()):
+        place = request.place(path, dim)
+        if place is None:
+            continue
+        lengths = place.lengths
+        for index, array in found:
+            meta = array.meta
+            if lengths[index] != meta.shape[axis] and (meta.dims is dims or meta.dims == dims):
+                wrong.add(index)
+                _report_length(request, path, index, place, meta.shape[axis])
+    return [(index, array) for index, array in found if index not in wrong] if wrong else found
+
+
+def _report_length(request: Request, path: str, index: int, place: Places, length: int) -> None:
+    name, dim, values = request.inputs.name(index), place.axis.dim, place.lengths[index]
+    own = request.inputs[index].arrays.get(path)
+    if own is not None and dim not in (own.meta.dims or ()):
+        head = f"has no dimension {dim}, but {name} has {values} values along it"
+        advice = "If it is the same in all inputs, name it in identical_dims"
+    else:
+        head = f"has {length} elements along {dim} in {name}, but {values} values say where they stand"
+        advice = f"Give as many: coo_map={{{dim!r}: 'data:...'}} or a function"
+    request.findings.each(path, "length", index, head, what=f"length {dim}", value=length, advice=advice)
+
+
+# ---------------------------------------------------------------------- where its chunks go
+
+
+def _place(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Places | None]) -> ArrayPlan | None:
+    """The plan with its parts: chunks put into cells, cut to a common grid, or read; None where none of these goes."""
+    why, meta = plan.load, plan.meta
+    misfits: list[int] = []
+    if why is None:
+        why, misfits = _misaligned(request, meta, found, places)
+    if why is not None and request.recipe.split and why != RE_ENCODED:
+        cut = _cut(request, plan, found, places)
+        if cut is not None:
+            found, meta, why = cut, replace(meta, chunk_shape=cut[0][1].meta.chunk_shape), None
+            plan = replace(plan, is_cut=True)
+    if why is not None:
+        parts = tuple(Part(index, array, ()) for index, array in found)
+        return replace(plan, parts=parts, load=why) if _can_load(request, plan, why, misfits or [found[0][0]]) else None
+    columns = [
+        None if place is None else place.cells(chunk) for place, chunk in zip(places, meta.chunk_shape, strict=True)
+    ]
+    parts = tuple(
+        Part(index, array, tuple(0 if column is None else column[index] for column in columns))
+        for index, array in found
+    )
+    return replace(plan, meta=meta, parts=parts, load=None)
+
+
+def _cut(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Places | None]) -> Found | None:
+    """The arrays in chunks of a common grid; None where they cannot be cut."""
+    grid = common_chunks({index: array.meta for index, array in found}, plan.meta.shape, places)
+    if grid is None:
+        return None
+    cut: Found = []
+    for index, array in found:
+        try:
+            cut.append((index, subchunk_array(array, grid, plan.path)))
+        except ValueError as error:
+            head = f"the chunks of {request.inputs.name(index)} cannot be cut: {error}"
+            request.findings.each(plan.path, "split", index, head, refused=False)
+            return None
+    return cut
+
+
+def _misaligned(
+    request: Request, meta: ArrayMeta, found: Found, places: Sequence[Places | None]
+) -> tuple[str | None, list[int]]:
+    """Why whole chunks of the inputs are not whole cells of the grid, and which inputs are to blame."""
+    for place, chunk in zip(places, meta.chunk_shape, strict=True):
+        bad = frozenset() if place is None else place.misfits(chunk)
+        misfits = [index for index, _ in found if index in bad] if bad else []
+        if misfits and place is not None:
+            start, stop = place.extent(misfits[0])
+            more = f" and so do {len(misfits) - 1:,} more inputs" if len(misfits) > 1 else ""
+            why = (
+                f"{request.inputs.name(misfits[0])} covers {place.axis.dim} {start} to {stop} of {len(place.axis)},"
+                f" which does not fall on chunks of {chunk}{more}"
+            )
+            return why, misfits
+    return None, []
+
+
+def _can_load(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int]) -> bool:
+    """Whether the array is small enough to be read and held inline; what follows is reported either way."""
+    meta, names = plan.meta, request.findings.names(misfits[:3])
+    readable = meta.dtype.fields is None and (meta.dtype.kind != "O" or _is_text(meta))
+    if readable and meta.nbytes <= request.recipe.load_below:
+        message = f"{why}: it is read, and held inline"
+        request.findings.add(Finding("inline", plan.path, message, names, len(misfits), refused=False))
+        return True
+    ways = ["Put the input that is short last"]
+    if why.startswith(OTHER_CHUNKS):
+        ways = ["Put inputs of other chunks into groups of their own (eras=True)"]
+    if not meta.codecs and not request.recipe.split:
+        ways.append("cut them to a common grid (split=True)")
+    elif not meta.codecs:
+        ways.append(f"combine apart: no common grid has fewer than {MOST_CHUNKS:,} chunks")
+    message = (
+        f"{why}. Its chunks cannot be referred to as they are, and it is larger than"
+        f" load_below={request.recipe.load_below} allows to be read and kept inline. {', '.join(ways)}, or raise"
+        " load_below"
+    )
+    if not readable:
+        message = f"{why}. Its chunks cannot be referred to as they are, and values of type {meta.dtype} are not cut"
+    request.findings.add(Finding("alignment", plan.path, message, names, len(misfits)))
+    return False
+
+
+def _is_text(meta: ArrayMeta) -> bool:
+    """Whether objects are texts, which can be written inline again."""
+    return [codec.get("id") for codec in meta.codecs[:1]] == ["vlen-utf8"]

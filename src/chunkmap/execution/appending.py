@@ -1,0 +1,190 @@
+"""More files onto a stored set, in place: only the partitions that change are written again.
+
+The result is what building from all files gives. The old set stays whole until the new one is complete: on this
+machine a new directory, in which unchanged partitions are further names of the old files, takes the old one's name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.combining import Inputs, Plan, Recipe
+from chunkmap.combining.windows import stays, touched
+from chunkmap.errors import CombineError
+from chunkmap.execution.cache import ScanCache
+from chunkmap.execution.headers import Headers, headers_beside
+from chunkmap.execution.mapping import AnyExecutor, Progress
+from chunkmap.execution.origin import Origin
+from chunkmap.execution.streaming import Job, Kept
+from chunkmap.execution.verbs import RECIPE, Step, make_recipe, scan_files
+from chunkmap.model import ReferenceSet
+from chunkmap.storage import ParquetReferences, is_parquet, load
+from chunkmap.storage.partitioned import PartitionedChunks
+from chunkmap.storage.place import find_place
+from chunkmap.storage.sidecar import PartitionRecord
+
+__all__ = ["append"]
+
+
+def append(
+    out: str | os.PathLike[str],
+    urls: str | Iterable[str | os.PathLike[str]],
+    *,
+    executor: AnyExecutor = None,
+    progress: Progress | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    output_options: Mapping[str, Any] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    cache: str | os.PathLike[str] | ScanCache | None = None,
+    scan_options: Mapping[str, Any] | None = None,
+    preprocess: Step | None = None,
+    overwrite: bool = False,
+    **how: Any,
+) -> ReferenceSet:
+    """Scan more files and add them to a stored set, JSON or Parquet, in place. Gives the stored set.
+
+    A Parquet set that `build` or `combine` wrote remembers its recipe and the options of its scans. For other sets, and
+    where a function was part of the recipe, `how` says it again, as for `combine`; what is given replaces what is
+    remembered. The other arguments are those of `build`.
+
+    Files that hold what the set holds already are refused, unless they shall `overwrite` it. The old set stays whole
+    until the new one is complete.
+
+    Raises CombineError naming the inputs that do not fit; nothing is changed then.
+    """
+    place = find_place(out, output_options)
+    stored = (
+        ParquetReferences(out, storage_options=output_options)
+        if is_parquet(out, storage_options=output_options)
+        else None
+    )
+    origin = _origin(stored, os.fspath(out), how, preprocess)
+    scan_options = {**origin.scan_options, **(scan_options or {})}
+    recipe = replace(origin.recipe, waive={*origin.recipe.waive, "overlap"}) if overwrite else origin.recipe
+    job = Job(
+        place=place,
+        origin=replace(origin, recipe=recipe),
+        fetcher=Fetcher(storage_options=storage_options, remote_protocol=how.get("remote_protocol")),
+        record_size=100_000 if stored is None else stored.record_size,
+        executor=executor if place.is_local or cache is not None else None,
+    )
+    with headers_beside(place) as headers:
+        old = _old(stored, out, output_options, origin, headers)
+        new = scan_files(
+            urls,
+            executor=executor,
+            progress=progress,
+            storage_options=storage_options,
+            on_error=on_error,
+            cache=cache,
+            options=scan_options,
+            keep=headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)),
+        )
+        plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or _counted(old, recipe)))
+        _refuse_other_order(plan, os.fspath(out))
+        after = replace(origin, inputs=origin.inputs + len(new), scan_options=scan_options)
+        kind = "json" if stored is None else "parquet"
+        return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
+
+
+def _origin(stored: ParquetReferences | None, where: str, how: Mapping[str, Any], preprocess: Step | None) -> Origin:
+    """What is remembered, with what is given in its place."""
+    unknown = set(how) - {*RECIPE, "inline_threshold", "remote_protocol"}
+    if unknown:
+        raise TypeError(f"append() does not know {sorted(unknown)}; how to combine is said by {sorted(RECIPE)}")
+    given = {name: value for name, value in how.items() if name in RECIPE}
+    remembered = {} if stored is None else dict(stored.origin)
+    if not remembered:
+        if not given:
+            raise CombineError(
+                f"{where}: it is not written down how this set was made. Say it again: concat_dims=[...] and what else"
+                " was given then"
+            )
+        return Origin(recipe=make_recipe(**given), inputs=0, inline_threshold=how.get("inline_threshold", 0))
+    functions = given.get("coo_map") or {}
+    remembered["coo_map"] = {dim: s for dim, s in remembered.get("coo_map", {}).items() if dim not in functions}
+    origin = Origin.from_json(remembered, where)
+    if origin.steps and preprocess is None:
+        raise CombineError(f"{where}: it was built with a preprocess, which is not kept with the set; give it again")
+    if "coo_map" in given:
+        given["coo_map"] = {**origin.recipe.coo_map, **functions}
+    if isinstance(given.get("concat_dims"), str):
+        given["concat_dims"] = [given["concat_dims"]]
+    recipe: Recipe = replace(origin.recipe, **given)
+    return replace(origin, recipe=recipe, inline_threshold=how.get("inline_threshold", origin.inline_threshold))
+
+
+def _counted(old: ReferenceSet, recipe: Recipe) -> int:
+    """The place that INDEX goes on from, when nothing is written down of how many inputs there were."""
+    counted = [dim for dim, selector in recipe.selectors.items() if isinstance(selector, str) and selector == "INDEX"]
+    return max((old.arrays[dim].meta.size for dim in counted if dim in old.arrays), default=0)
+
+
+def _refuse_other_order(plan: Plan, where: str) -> None:
+    """A set in rising order does not tell in what order its files were given, which files in falling order would bring
+    back: appending would not give what building gives.
+    """
+    for dim, axis in plan.axes.items():
+        old = axis.values[axis.positions[0]]
+        if len(old) > 1 and _is_sorted(old) and not _is_sorted(axis.values):
+            raise CombineError(
+                f"{where}: {dim} is sorted in the set, but the new files do not all go in the same direction along it,"
+                " so it cannot be told where they stand. Build the set again from all files"
+            )
+
+
+def _is_sorted(values: NDArray[Any]) -> bool:
+    order = np.argsort(values, kind="stable")
+    steps = np.diff(order)
+    return bool((steps == 1).all() or (steps == -1).all())
+
+
+def _old(
+    stored: ParquetReferences | None,
+    out: str | os.PathLike[str],
+    options: Mapping[str, Any] | None,
+    origin: Origin,
+    headers: Headers,
+) -> ReferenceSet:
+    """The header of the old set, as it was before cells that no input covered were given a value."""
+    if stored is None:
+        return headers.take(load(out, storage_options=options))
+    refs = stored.deferred()
+    arrays = {
+        path: array.with_meta(fill_value=None) if path in origin.filled else array
+        for path, array in refs.arrays.items()
+    }
+    return replace(refs, arrays=arrays)
+
+
+def _kept(plan: Plan, stored: ParquetReferences) -> Kept:
+    """The partitions that nothing new touches, of arrays whose old chunks stay where they are.
+
+    There are none in a set that another tool wrote: of its files nothing is known, and all of it is written again.
+    """
+    if stored.records is None:
+        return Kept({}, {})
+    size = stored.record_size
+    records: dict[str, dict[int, PartitionRecord]] = {}
+    changed: dict[str, set[int]] = {}
+    for path, array_plan in plan.arrays.items():
+        first = array_plan.parts[0]
+        if array_plan.load is not None or first.index != 0 or path not in stored.records:
+            continue
+        grid_shape = array_plan.meta.grid_shape
+        if not stays(first, grid_shape):
+            continue
+        before = PartitionedChunks(stored.place, path, first.array.meta.grid_shape, size, stored.records[path])
+        after = PartitionedChunks(stored.place, path, grid_shape, size, stored.records[path])
+        new = touched(array_plan.parts[1:], grid_shape, size)
+        grown = {n for n in stored.records[path] if before.cells(n) != after.cells(n)}
+        changed[path] = new | grown
+        records[path] = {n: record for n, record in stored.records[path].items() if n not in changed[path]}
+    return Kept(records, changed)

@@ -1,0 +1,87 @@
+"""What was found in each file, kept: so that a second run scans only what is new.
+
+A cache is a directory, here or wherever fsspec writes. An entry is named by the URL of a file, its size, its etag or
+time of change, the options of the scan and the version of chunkmap: a file that has changed is another entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+import chunkmap
+from chunkmap.errors import StorageError
+from chunkmap.formats.scanning import scan
+from chunkmap.io import open_source, outermost
+from chunkmap.model import ReferenceSet, Target
+from chunkmap.storage.place import Place, find_place
+from chunkmap.storage.table import read_table, write_table
+
+__all__ = ["ScanCache", "scan_with"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanCache:
+    """A directory of tables. It can be pickled, and used by many workers at once."""
+
+    url: str
+    options: Mapping[str, Any] | None = field(default=None, repr=False)
+    """How fsspec opens it."""
+
+    @classmethod
+    def of(cls, cache: str | os.PathLike[str] | ScanCache) -> ScanCache:
+        """A cache by its URL."""
+        return cache if isinstance(cache, ScanCache) else cls(os.fspath(cache))
+
+    def entry(self, url: str, target: Target, options: Mapping[str, Any]) -> Place:
+        """The file in which a scan is kept."""
+        said = [
+            chunkmap.__version__,
+            url,
+            *astuple(target),
+            sorted((key, repr(value)) for key, value in options.items()),
+        ]
+        digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        return find_place(f"{self.url.rstrip('/')}/{digest[:2]}/{digest[2:]}.table", self.options)
+
+
+def scan_with(
+    cache: ScanCache, url: str, *, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any]
+) -> ReferenceSet:
+    """Scan a file, or find that it was scanned. The chunks of the set stay in the cache until they are asked for.
+
+    A file of which neither etag nor time of change is known is scanned every time.
+    """
+    known = _target(url, storage_options)
+    if known.etag is None and known.mtime is None:
+        return scan(url, storage_options=storage_options, **options)
+    entry = cache.entry(url, known, options)
+    found = _found(entry)
+    if found is not None:
+        return found
+    refs = scan(url, storage_options=storage_options, **options)
+    if known not in refs.targets.values():  # it changed while it was scanned
+        return refs
+    write_table(refs, entry)
+    return _found(entry) or refs
+
+
+def _target(url: str, storage_options: Mapping[str, Any] | None) -> Target:
+    source = open_source(url, storage_options=storage_options)
+    try:
+        return outermost(source).target()
+    finally:
+        source.close()
+
+
+def _found(entry: Place) -> ReferenceSet | None:
+    try:
+        return read_table(entry)
+    except StorageError as error:
+        warnings.warn(f"{error}; the file is scanned again", stacklevel=2)
+        return None

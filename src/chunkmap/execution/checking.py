@@ -1,0 +1,85 @@
+"""Verbs that look before they leap: what would not fit, and sets of different arrays joined after a look."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_arrays
+from chunkmap.combining import Diagnosis, Recipe, diagnose_sets
+from chunkmap.combining import merge as merge_sets
+from chunkmap.combining.merging import COMPARE_BELOW
+from chunkmap.combining.recipe import Selector
+from chunkmap.model import ReferenceSet
+from chunkmap.storage import load
+
+__all__ = ["diagnose", "merge"]
+
+AnySet = ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]
+"""A set, a dictionary, or the URL of a stored set."""
+
+
+def diagnose(
+    sets: Sequence[AnySet],
+    *,
+    concat_dims: str | Sequence[str] = (),
+    coo_map: Mapping[str, Selector] | None = None,
+    identical_dims: Collection[str] = (),
+    coo_dtypes: Mapping[str, Any] | None = None,
+    waive: Collection[str] = (),
+    load_below: int = 1_000_000,
+    compare_below: int = 64_000,
+    split: bool = False,
+    eras: bool = False,
+    preprocess: Callable[[ReferenceSet], ReferenceSet] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+) -> Diagnosis:
+    """What `combine` would say of the same sets, and what would come of it, without combining.
+
+    Which inputs differ and in what, gaps, overlaps, what is missing; every kind of finding once, with the first
+    inputs and their number. `print` shows it, `fits` tells whether `combine` would go through, `to_dict` gives data.
+    The arguments are those of `combine`.
+    """
+    recipe = Recipe(
+        concat_dims=[concat_dims] if isinstance(concat_dims, str) else list(concat_dims),
+        coo_map=coo_map or {},
+        identical_dims=identical_dims,
+        coo_dtypes=coo_dtypes or {},
+        waive=waive,
+        load_below=load_below,
+        compare_below=compare_below,
+        split=split,
+        eras=eras,
+    )
+    inputs = _loaded(sets, storage_options)
+    if preprocess is not None:
+        inputs = [preprocess(refs) for refs in inputs]
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
+
+
+def merge(
+    sets: Sequence[AnySet],
+    *,
+    compare_below: int = COMPARE_BELOW,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+) -> ReferenceSet:
+    """Sets of different arrays to one: variables kept in files of their own, a fixed grid beside a series.
+
+    An array that several sets have is taken from the first; it must be the same in all. Of at most `compare_below`
+    bytes, its values are read and compared; of more, only what headers say. Raises CombineError naming the arrays
+    and the inputs that differ.
+    """
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    inputs = _loaded(sets, storage_options)
+    return merge_sets(inputs, lambda arrays: read_arrays(arrays, fetcher), compare_below=compare_below)
+
+
+def _loaded(sets: Sequence[AnySet], storage_options: Mapping[str, Any] | None) -> list[ReferenceSet]:
+    return [refs if isinstance(refs, ReferenceSet) else load(refs, storage_options=storage_options) for refs in sets]

@@ -1,0 +1,85 @@
+"""The headers of many inputs: their metadata in memory, their tables where there is room for them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from chunkmap.model import ArrayMeta, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.storage import ParquetReferences, is_parquet, load
+from chunkmap.storage.place import Place, find_place
+from chunkmap.storage.table import read_table, write_table
+
+__all__ = ["Headers", "headers_beside"]
+
+Step = Callable[[ReferenceSet], ReferenceSet]
+Input = ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]
+
+_HELD: Final = 128 << 20
+"""Bytes of tables that are held in memory before the next ones are put aside."""
+
+_KINDS: Final = 4
+"""How many kinds of metadata of one array are looked through: files differ in few ways, or in every one."""
+
+
+class Headers:
+    """Takes sets, and gives them back as headers: their chunks come when they are asked for.
+
+    Metadata that are the same in many sets are held once. Tables are held in memory up to `held` bytes; the others
+    are put into files of a directory, which the caller removes when all is done.
+    """
+
+    def __init__(self, directory: str, held: int) -> None:
+        self._directory, self._free = directory, held
+        self._numbers = count()
+        self._metas: dict[str, list[ArrayMeta]] = {}
+
+    def take(self, refs: ReferenceSet) -> ReferenceSet:
+        """The header of a set that somebody has in memory."""
+        elsewhere = all(isinstance(array, DeferredArray) for array in refs.arrays.values())
+        nbytes = 0 if elsewhere else sum(array.chunks.nbytes for array in refs.arrays.values())
+        if nbytes > self._free:
+            place = find_place(f"{self._directory}/{next(self._numbers)}.table")
+            write_table(refs, place)
+            found = read_table(place)
+            assert found is not None
+            refs = found
+        else:
+            self._free -= nbytes
+        return replace(refs, arrays={path: self._shared(path, array) for path, array in refs.arrays.items()})
+
+    def open(self, refs: Input, storage_options: Mapping[str, Any] | None, preprocess: Step | None) -> ReferenceSet:
+        """The header of a set, of a dictionary, or of what is stored under a URL."""
+        if isinstance(refs, ReferenceSet):
+            return refs if preprocess is None else preprocess(refs)
+        if not isinstance(refs, Mapping) and is_parquet(refs, storage_options=storage_options):
+            stored = ParquetReferences(refs, storage_options=storage_options).deferred()
+        else:
+            stored = load(refs, storage_options=storage_options)
+        return self.take(stored if preprocess is None else preprocess(stored))
+
+    def _shared(self, path: str, array: ManifestArray) -> ManifestArray:
+        """The array with metadata that others have too."""
+        known = self._metas.setdefault(path, [])
+        meta = next((meta for meta in known if meta == array.meta), None)
+        if meta is not None:
+            return array.under(meta)
+        if len(known) < _KINDS:
+            known.append(array.meta)
+        return array
+
+
+@contextmanager
+def headers_beside(out: Place) -> Iterator[Headers]:
+    """Headers whose tables are put aside beside the output, where the workers that write it can reach them."""
+    parent = Path(out.path).parent if out.is_local else None
+    if parent is not None:
+        parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".chunkmap-", suffix=".tmp", dir=parent) as directory:
+        yield Headers(directory, _HELD)

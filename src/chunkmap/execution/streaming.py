@@ -1,0 +1,233 @@
+"""Combine and write without ever holding all references: each partition once, in order, from the inputs it touches.
+
+Memory is that of the inputs' headers, and of some stretches of the result. What is written is, byte for byte, what
+`combine` and `write` give.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_arrays
+from chunkmap.combining import Inputs, Plan, make_plan
+from chunkmap.combining.windows import Count, Tally, Window, carry_out_in_pieces, refused, whole_arrays, windows
+from chunkmap.errors import StorageError
+from chunkmap.execution.mapping import AnyExecutor, map_ordered
+from chunkmap.execution.origin import Origin
+from chunkmap.model import ArrayInPieces, ChunkManifest, Piece, ReferenceSet, in_one_piece
+from chunkmap.model.edits import inline_chunks
+from chunkmap.storage import ParquetReferences, explicit_ranges, kind_of, whole_files
+from chunkmap.storage.json import deferred_json, write_json_in_pieces
+from chunkmap.storage.parquet import METADATA, About, ParquetWriter, encode_piece
+from chunkmap.storage.partition import check_rows
+from chunkmap.storage.partitioned import partition_name
+from chunkmap.storage.place import Place, Stage
+from chunkmap.storage.sidecar import PartitionRecord, checksum
+
+__all__ = ["Job", "Kept"]
+
+_ROWS: Final = 1 << 20
+"""Chunks of a stretch of the result that is worked on here."""
+
+_ROWS_TO_SEND: Final = 1 << 18
+"""Chunks of a stretch of the result that a worker is handed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Partitions of an old set that stand unchanged in the new one, and which of an array are not among them."""
+
+    records: Mapping[str, Mapping[int, PartitionRecord]]
+    changed: Mapping[str, Collection[int]]
+
+    def names(self) -> list[str]:
+        """The files."""
+        return [partition_name(path, number) for path, records in self.records.items() for number in records]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One combined set to be written."""
+
+    place: Place
+    origin: Origin
+    fetcher: Fetcher
+    record_size: int
+    executor: AnyExecutor = None
+    """Who writes the partitions."""
+
+    def write(self, inputs: Inputs) -> ReferenceSet:
+        """Combine and write, in place of the set that is there, whole or not at all. Gives the stored set.
+
+        Raises CombineError for inputs that do not fit.
+        """
+        kind = kind_of(self.place)
+        return self.carry_out(self.plan(inputs), kind)
+
+    def plan(self, inputs: Inputs) -> Plan:
+        """Where everything goes."""
+        return make_plan(inputs, self.origin.recipe, self._read)
+
+    def carry_out(self, plan: Plan, kind: str, kept: Kept | None = None) -> ReferenceSet:
+        """Write what was planned; `kept` stays as it is."""
+        about = About(
+            plan.groups,
+            {url: target for refs in plan.inputs for url, target in refs.targets.items()},
+            tuple(problem for refs in plan.inputs for problem in refs.problems),
+        )
+        finish = _Finish(self.fetcher, self.origin.inline_threshold, whole_files(about.targets))
+        if kind == "json":
+            pieces = carry_out_in_pieces(plan, self._read, rows=_ROWS, multiple=1)
+            metas = write_json_in_pieces((_finished(array, finish) for array, _ in pieces), about.groups, self.place)
+            return replace(
+                deferred_json(self.place, metas, about.groups), problems=about.problems, targets=about.targets
+            )
+        with self.place.replacing(METADATA, keeping=None if kept is None else kept.names()) as stage:
+            writer = ParquetWriter(stage, self.record_size)
+            road = self._write_here if self.executor is None else self._write_on_workers
+            tallies = road(plan, writer, finish, kept)
+            writer.finish(replace(about, origin=self._origin(writer, tallies)))
+        return ParquetReferences.at(self.place).deferred()
+
+    def _write_here(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Tally]:
+        only = None if kept is None else kept.changed.get
+        tallies = []
+        for array, tally in carry_out_in_pieces(plan, self._read, rows=_ROWS, multiple=self.record_size, only=only):
+            if tally is None:
+                writer.write(_finished(array, finish))
+                continue
+            records = _begin(tally, kept, self.origin)
+            writer.write(_finished(array, finish), records)
+            tallies.append(tally)
+        return tallies
+
+    def _write_on_workers(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Tally]:
+        """The same, the partitions being placed, encoded and written by whoever runs the tasks."""
+        for path, array in whole_arrays(plan, self._read):
+            writer.write(_finished(in_one_piece(path, array), finish))
+        tallies = [Tally(plan, array_plan) for array_plan in plan.arrays.values() if array_plan.load is None]
+        found = [_begin(tally, kept, self.origin) for tally in tallies]
+        tasks = [
+            (number, self._task(tally, window, finish, writer.stage))
+            for number, tally in enumerate(tallies)
+            for window in windows(
+                plan,
+                tally.array_plan,
+                rows=_ROWS_TO_SEND,
+                multiple=self.record_size,
+                only=None if kept is None else kept.changed.get(tally.array_plan.path),
+            )
+        ]
+        results = map_ordered(_Task.run, [task for _, task in tasks], executor=self.executor)
+        for (number, _), result in zip(tasks, results, strict=True):
+            if result is None:
+                raise refused(tallies[number].array_plan, ValueError("two chunks stand in one cell of the grid"))
+            count, records = result
+            tallies[number].counts.append(count)
+            found[number].update(records)
+        for tally, records in zip(tallies, found, strict=True):
+            _check_written(writer.stage, tally.array_plan.path, records)
+            writer.add(tally.array_plan.path, tally.meta(), records)
+        writer.sort([*plan.axes, *plan.arrays])
+        return tallies
+
+    def _task(self, tally: Tally, window: Window, finish: _Finish, stage: Stage) -> _Task:
+        path = tally.array_plan.path
+        numbers = range(window.cells.start // self.record_size, -(-window.cells.stop // self.record_size))
+        files = {number: stage.file(partition_name(path, number)) for number in numbers}
+        plan = tally.plan  # a set that is at rest has no whole files of known size any more
+        inputs = [plan.inputs[part.index] for part in window.parts if part.index >= plan.inputs.combined]
+        sizes = whole_files({url: target for refs in inputs for url, target in refs.targets.items()})
+        return _Task(path, window.trimmed(), replace(finish, sizes=sizes), self.record_size, files)
+
+    def _read(self, arrays: Any) -> list[Any]:
+        return read_arrays(arrays, self.fetcher)
+
+    def _origin(self, writer: ParquetWriter, tallies: list[Tally]) -> dict[str, Any]:
+        own = {tally.array_plan.path: tally.missing()[1] for tally in tallies}
+        filled = tuple(
+            tally.array_plan.path
+            for tally in tallies
+            if tally.array_plan.parts[0].array.meta.fill_value is None
+            and writer.metas[tally.array_plan.path].fill_value is not None
+        )
+        own = {path: number for path, number in own.items() if number}
+        return replace(self.origin, own=own, filled=filled).to_json()
+
+
+def _begin(tally: Tally, kept: Kept | None, origin: Origin) -> dict[int, PartitionRecord]:
+    """The partitions of an array that are there already, counted."""
+    path = tally.array_plan.path
+    records = {} if kept is None else dict(kept.records.get(path, {}))
+    present = sum(record.chunks for record in records.values())
+    tally.counts.append(Count(present, present))
+    old = [part for part in tally.array_plan.parts if part.index < tally.plan.inputs.combined]
+    if kept is not None and old and origin.inputs:
+        unheld = math.prod(old[0].array.meta.grid_shape) - old[0].array.most_chunks
+        tally.own = origin.own.get(path, 0) - unheld
+    return records
+
+
+def _check_written(stage: Stage, path: str, records: Mapping[int, PartitionRecord]) -> None:
+    """Workers that share no directory with the caller write into one of their own."""
+    for number, record in records.items():
+        place = stage.file(partition_name(path, number))
+        if place.is_local and not (Path(place.path).is_file() and Path(place.path).stat().st_size == record.nbytes):
+            raise StorageError(
+                f"{place.path}: expected a file of {record.nbytes} bytes from a worker, but it is not there; the"
+                " workers need a directory that they share with the caller. Write to one, or to an object store"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A stretch of one array: placed, encoded and written by whoever runs it."""
+
+    path: str
+    window: Window
+    finish: _Finish
+    record_size: int
+    files: Mapping[int, Place]
+    """Where each partition goes."""
+
+    def run(self) -> tuple[Count, dict[int, PartitionRecord]] | None:
+        """What was written; None where two inputs claim one cell."""
+        try:
+            chunks, count = self.window.place()
+        except ValueError:
+            return None
+        grid_shape = self.window.grid_shape
+        piece = Piece(self.window.cells.start, self.finish(self.path, chunks))
+        check_rows(self.path, piece.chunks, piece.first, grid_shape)
+        records = {}
+        for number, present, data in encode_piece(piece, self.record_size, math.prod(grid_shape)):
+            self.files[number].put(data)
+            records[number] = PartitionRecord(present, len(data), checksum(data))
+        return count, records
+
+
+# ---------------------------------------------------------------------- what is done to every stretch
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """Small chunks are fetched and held inline; whole files become ranges where their size is known."""
+
+    fetcher: Fetcher
+    inline_threshold: int
+    sizes: Mapping[str, tuple[str, int, int]]
+
+    def __call__(self, path: str, chunks: ChunkManifest) -> ChunkManifest:
+        if self.inline_threshold:
+            chunks = inline_chunks(chunks, self.fetcher.fetch, threshold=self.inline_threshold)
+        return explicit_ranges(path, chunks, self.sizes)
+
+
+def _finished(array: ArrayInPieces, finish: _Finish) -> ArrayInPieces:
+    pieces = (Piece(first, finish(array.path, chunks)) for first, chunks in array.pieces)
+    return replace(array, pieces=pieces)

@@ -1,0 +1,119 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, Literal
+
+import click
+
+from chunkmap.frontends.command_line.words import json_object, selectors
+
+__all__ = [
+    "cache_option",
+    "combine_options",
+    "fit_options",
+    "given",
+    "on_error",
+    "output_option",
+    "pool",
+    "scan_options",
+    "storage_option",
+    "workers_option",
+]
+
+Command = Callable[..., Any]
+
+
+def scan_options(command: Command) -> Command:
+    """Options of the commands that scan files."""
+    for option in (
+        click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
+        click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
+        click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
+    ):
+        command = option(command)
+    return command
+
+
+def storage_option(command: Command) -> Command:
+    """How the file system that holds the files is opened."""
+    return click.option(
+        "--storage-options",
+        callback=json_object,
+        metavar="JSON",
+        help="Options of the file system that holds the files: '{\"anon\": true}'.",
+    )(command)
+
+
+def output_option(command: Command) -> Command:
+    """Where the set goes."""
+    return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst or x.parq.")(command)
+
+
+def combine_options(command: Command, *, required: bool = True) -> Command:
+    """Along what inputs are combined."""
+    for option in (
+        click.option(
+            "--identical", multiple=True, metavar="NAME", help="A variable that is the same in all; taken once."
+        ),
+        click.option(
+            "--coord",
+            "coords",
+            multiple=True,
+            callback=selectors,
+            metavar="DIM=SELECTOR",
+            help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
+        ),
+        click.option(
+            "--concat", required=required, multiple=True, metavar="DIM", help="A dimension to concatenate along."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def fit_options(command: Command) -> Command:
+    """What may be overlooked or made right where inputs do not fit."""
+    for option in (
+        click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
+        click.option("--split", is_flag=True, help="Cut uncompressed chunks to a common grid, where they need it."),
+        click.option("--waive", multiple=True, metavar="CHECK", help="A check to leave out, such as overlap."),
+    ):
+        command = option(command)
+    return command
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """The options that were given: the library's defaults stand for the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def on_error(*, skip: bool) -> Literal["raise", "skip"]:
+    """What the library calls leaving out files that cannot be scanned."""
+    return "skip" if skip else "raise"
+
+
+@contextmanager
+def pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Processes to scan with; none where one worker is enough."""
+    if workers == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield pool
+
+
+cache_option = click.option(
+    "--cache", metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
+)
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
+)
+
+
+# ---------------------------------------------------------------- the commands

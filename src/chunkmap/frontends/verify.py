@@ -1,0 +1,48 @@
+"""`chunkmap.verify`: whether a set still says the truth, on demand beside what the format's own library reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from chunkmap.access.verifying import Report, verify_set
+from chunkmap.frontends.originals import Originals
+from chunkmap.frontends.xarray_engine import Openable, open_references
+
+__all__ = ["verify"]
+
+
+def verify(
+    refs_or_path: Openable,
+    *,
+    decode: Literal["none", "sample", "all"] = "none",
+    compare: bool = False,
+    sample: int = 10,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    allow: Sequence[str] | None = None,
+) -> Report:
+    """Check a set against its files: they are there, as they were when they were scanned, and hold every range.
+
+    `decode` reads a `sample` of the chunks of each array, or all. `compare` reads the same chunks with the library of
+    the format (h5py; scipy or netCDF4) as well, of the files themselves; it reads a sample when `decode` says "none".
+    The other options are those of `open_dataset`. What is wrong is in the report, and nothing is raised for it, unless
+    the set itself cannot be opened.
+    """
+    if decode not in ("none", "sample", "all"):
+        raise ValueError(f"decode is {decode!r}, expected 'none', 'sample' or 'all'")
+    if sample < 1:
+        raise ValueError(f"sample is {sample}, expected 1 or more")
+    refs, fetcher = open_references(
+        refs_or_path,
+        storage_options=storage_options,
+        remote_options=remote_options,
+        remote_protocol=remote_protocol,
+        allow=allow,
+    )
+    chosen = None if decode == "all" else 0 if decode == "none" and not compare else sample
+    if not compare:
+        return verify_set(refs, fetcher, sample=chosen)
+    with Originals(refs, fetcher) as originals:
+        return verify_set(refs, fetcher, sample=chosen, compare=originals.compare)

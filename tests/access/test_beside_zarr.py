@@ -1,0 +1,168 @@
+"""What is read in bulk is what zarr reads, whatever the shape, the chunks, the codecs, the type and the selection."""
+
+import numcodecs
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chunkmap.access import selection
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.regular import even_strides, view_of_grid
+from chunkmap.access.selection import ArrayReader
+from chunkmap.access.steps import make_step
+from chunkmap.access.store import ReferenceStore
+from chunkmap.errors import FormatError, TruncatedFile
+from chunkmap.frontends.xarray_engine import open_dataset
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+
+pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+
+DTYPES = [
+    "<i2", ">i4", "<f4", ">f8", "<c8", "|b1", "|u1", "|S3", "<U2", "<M8[s]", "<m8[ns]", [("a", "<i2"), ("b", ">f8")],
+]  # fmt: skip
+ZLIB, GZIP, SHUFFLE = {"id": "zlib", "level": 1}, {"id": "gzip", "level": 1}, {"id": "shuffle"}
+
+
+@st.composite
+def sets(draw):
+    """An array in one block of bytes: its chunks in some order, with gaps or without, some of them missing."""
+    dtype = np.dtype(draw(st.sampled_from(DTYPES)))
+    shape = tuple(draw(st.lists(st.integers(0, 9), max_size=3)))
+    chunk_shape = tuple(draw(st.integers(1, 5)) for _ in shape)
+    compressor = draw(st.sampled_from([None, None, ZLIB, GZIP]))
+    filters = draw(st.sampled_from([(), ({**SHUFFLE, "elementsize": dtype.itemsize},)]))
+    order = draw(st.sampled_from("CF"))
+    fill = draw(st.sampled_from([None, 1])) if dtype.kind in "iufcb" else None
+    fill = None if fill is None else dtype.type(fill)
+    meta = ArrayMeta(
+        shape=shape, chunk_shape=chunk_shape, dtype=dtype, compressor=compressor, filters=filters, order=order,
+        fill_value=fill, dims=tuple("abc"[: len(shape)]),
+    )  # fmt: skip
+    cells = list(np.ndindex(meta.grid_shape))
+    if draw(st.booleans()):
+        cells = [cell for cell in cells if draw(st.booleans())]
+    written = draw(st.permutations(cells)) if draw(st.booleans()) else cells
+    gap, data, ranges = draw(st.sampled_from([0, 0, 3])), b"", {}
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    for cell in written:
+        raw = random.integers(0, 2 if dtype.kind == "b" else 120, meta.chunk_nbytes, dtype=np.uint8).tobytes()
+        if dtype.kind == "U":
+            raw = random.integers(32, 120, meta.chunk_nbytes // 4, dtype="<u4").tobytes()
+        encoded = raw
+        for config in meta.codecs:
+            encoded = bytes(numcodecs.get_codec(dict(config)).encode(encoded))
+        ranges[cell] = (len(data) + gap, len(encoded))
+        data += bytes(gap) + encoded
+    return meta, cells, [ranges[cell] for cell in cells], data
+
+
+def reference(path, made):
+    meta, cells, ranges, data = made
+    path.write_bytes(data)
+    offsets, lengths = [r[0] for r in ranges], [r[1] for r in ranges]
+    chunks = ChunkManifest.from_rows(meta.grid_shape, cells, [str(path)] * len(cells), offsets, lengths)
+    return ReferenceSet({"x": ManifestArray(meta, chunks)})
+
+
+def same(found, expected):
+    """Equal bytes, of equal type and shape."""
+    assert found.dtype == expected.dtype
+    assert found.shape == expected.shape
+    assert np.ascontiguousarray(found).tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+def outer(data, shape):
+    """A selection of each axis by itself."""
+    return tuple(
+        data.draw(
+            st.builds(slice, *[st.none() | st.integers(-n, n)] * 2)
+            | (st.lists(st.integers(0, n - 1), min_size=1, max_size=5).map(np.array) if n else st.just(slice(None)))
+        )
+        for n in shape
+    )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), made=sets())
+def test_every_array_is_what_zarr_reads(tmp_path, monkeypatch, data, made):
+    """The whole, an outer and a vectorised selection: in bulk, through xarray, and by zarr from the same store."""
+    monkeypatch.setattr(selection, "_FEW", 1)
+    monkeypatch.setattr(selection, "_WORTH_THREADS", data.draw(st.sampled_from([1, 1 << 20])))
+    refs = reference(tmp_path / "data", made)
+    meta = refs.arrays["x"].meta
+    by_zarr = zarr.open_group(ReferenceStore(refs), mode="r", zarr_format=2)["x"]
+    reader = ArrayReader(refs, "x", Fetcher())
+    whole = np.asarray(by_zarr[...], meta.dtype).reshape(meta.shape)
+    same(reader.read(tuple(slice(None) for _ in meta.shape)), whole)
+    key = outer(data, meta.shape)
+    arrays = [np.atleast_1d(np.arange(n)[pick]) for pick, n in zip(key, meta.shape, strict=True)]
+    same(reader.read(key), np.asarray(by_zarr.oindex[tuple(arrays)] if arrays else by_zarr[...], meta.dtype).reshape(
+        [len(a) for a in arrays]
+    ))  # fmt: skip
+    if meta.shape and all(meta.shape) and meta.dtype.kind not in "mMV":
+        points = [np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=4, max_size=4))) for n in meta.shape]
+        opened = open_dataset(refs, mask_and_scale=False, decode_times=False)["x"]
+        picked = opened.isel({d: xr.DataArray(p, dims="p") for d, p in zip(opened.dims, points, strict=True)})
+        same(picked.values.astype(meta.dtype), np.asarray(by_zarr.vindex[tuple(points)]))
+
+
+def test_even_chunks_are_copied_at_once(tmp_path, monkeypatch):
+    """Records a stride apart, in two axes, need no step a chunk; one that is elsewhere does."""
+    meta = ArrayMeta(shape=(4, 6), chunk_shape=(1, 3), dtype=np.dtype("<i4"))
+    values = np.arange(24, dtype="<i4").reshape(4, 6)
+    path = tmp_path / "data"
+    path.write_bytes(b"header" + b"".join(row.tobytes() + b"abc" for row in values))
+    offsets = [6 + 27 * i + 12 * j for i in range(4) for j in range(2)]
+    decoded = []
+    real = selection.ChunkDecoder.decode
+    monkeypatch.setattr(selection.ChunkDecoder, "decode", lambda *a: decoded.append(1) or real(*a))
+    for some, steps in ((offsets, 0), ([*offsets[:-2], offsets[-1], offsets[-2]], 8)):
+        chunks = ChunkManifest.from_rows((4, 2), list(np.ndindex(4, 2)), [str(path)] * 8, some, [12] * 8)
+        refs = ReferenceSet({"x": ManifestArray(meta, chunks)})
+        found = ArrayReader(refs, "x", Fetcher()).read((slice(None), slice(None)))
+        assert len(decoded) == steps
+        assert found[:3].tolist() == values[:3].tolist()
+    assert found[3].tolist() == [21, 22, 23, 18, 19, 20]
+
+
+@pytest.mark.parametrize("offset", [40, 2**63 - 8, 2**64 - 32])
+def test_even_chunks_out_of_the_file_are_an_error(tmp_path, offset):
+    """No byte beyond the mapped file is touched."""
+    (tmp_path / "data").write_bytes(bytes(60))
+    meta = ArrayMeta(shape=(8,), chunk_shape=(1,), dtype=np.dtype("<i4"))
+    offsets = [(offset + 4 * n) % 2**64 for n in range(8)]
+    chunks = ChunkManifest.from_rows((8,), [(n,) for n in range(8)], [str(tmp_path / "data")] * 8, offsets, [4] * 8)
+    refs = ReferenceSet({"x": ManifestArray(meta, chunks)})
+    with pytest.raises(TruncatedFile):
+        ArrayReader(refs, "x", Fetcher()).read((slice(None),))
+
+
+def test_evenness_does_not_overflow():
+    """Distances that wrap around 64 bits lead out of the data, and are refused."""
+    strides = even_strides(np.array([0, 2**62, -(2**63)]))
+    meta = ArrayMeta(shape=(3,), chunk_shape=(1,), dtype=np.dtype("<i4"))
+    with pytest.raises(ValueError, match="chunks from byte 0"):
+        view_of_grid(memoryview(bytes(60)), 0, (3,), strides, meta)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 8, 16])
+def test_the_fast_steps_are_those_of_numcodecs(size):
+    """zlib and shuffle decode as numcodecs decodes them, with a wrong guess at the length too."""
+    data = np.random.default_rng(0).integers(0, 255, 48, dtype=np.uint8).tobytes()
+    shuffled = numcodecs.Shuffle(size).encode(data)
+    assert bytes(make_step({"id": "shuffle", "elementsize": size}, 48)(shuffled)) == data
+    for guess in (0, 1, 48, 1000):
+        assert bytes(make_step({"id": "zlib"}, guess)(numcodecs.Zlib().encode(data))) == data
+
+
+def test_damage_is_named(tmp_path):
+    """Bytes that do not inflate, or shuffle to no whole number of elements, are an error that says where."""
+    for codec, data in (({"id": "zlib"}, b"abcdefgh"), ({"id": "shuffle", "elementsize": 4}, b"abcdefg")):
+        (tmp_path / "data").write_bytes(data)
+        meta = ArrayMeta(shape=(2,), chunk_shape=(2,), dtype=np.dtype("<i4"), compressor=codec)
+        chunks = ChunkManifest.single(str(tmp_path / "data"), 0, len(data), ndim=1)
+        with pytest.raises(FormatError, match="data at byte 0"):
+            ArrayReader(ReferenceSet({"x": ManifestArray(meta, chunks)}), "x", Fetcher()).read((slice(None),))

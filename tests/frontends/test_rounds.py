@@ -1,0 +1,87 @@
+"""What reading through a set costs: requests over a network, partitions read by a worker."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from chunkmap.frontends.xarray_engine import open_dataset, open_store
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.storage import ParquetReferences, write
+from chunkmap.storage.place import Place
+
+COUNT = 200
+
+
+def rows(url, stride):
+    """An array of 200 chunks of 1,000 numbers, so many bytes from one to the next."""
+    meta = ArrayMeta(shape=(COUNT, 1000), chunk_shape=(1, 1000), dtype=np.dtype("<i4"), dims=("time", "n"))
+    offsets = [stride * n for n in range(COUNT)]
+    cells = [(n, 0) for n in range(COUNT)]
+    chunks = ChunkManifest.from_rows((COUNT, 1), cells, [url] * COUNT, offsets, [4000] * COUNT)
+    return ReferenceSet({"x": ManifestArray(meta, chunks)})
+
+
+@pytest.fixture
+def values():
+    """200 rows of 1,000 numbers."""
+    return np.arange(COUNT * 1000, dtype="<i4").reshape(COUNT, 1000)
+
+
+def test_neighbours_are_few_requests(range_server, values):
+    """200 chunks one after another are one look at the file and one request, whatever selects them."""
+    opened = open_dataset(rows(range_server.put("a", values.tobytes()), 4000))["x"]
+    np.testing.assert_array_equal(opened.values, values)
+    assert len(range_server.gets) + len(range_server.heads) <= 3
+    range_server.forget()
+    again = open_dataset(rows(range_server.url("a"), 4000))["x"]
+    np.testing.assert_array_equal(again.isel(n=[3, 1, 3], time=slice(0, None, 2)).values, values[::2, [3, 1, 3]])
+    assert len(range_server.gets) + len(range_server.heads) <= 3
+
+
+def test_scattered_chunks_are_asked_for_at_once(range_server, values):
+    """200 chunks far apart are 200 requests, but not one after another."""
+    import time
+
+    stride = 100_000
+    data = bytearray(stride * COUNT)
+    for n, row in enumerate(values):
+        data[n * stride : n * stride + 4000] = row.tobytes()
+    opened = open_dataset(rows(range_server.put("a", bytes(data)), stride))["x"]
+    range_server.latency = 0.05
+    started = time.perf_counter()
+    np.testing.assert_array_equal(opened.values, values)
+    assert time.perf_counter() - started < COUNT * 0.05 / 3
+    assert COUNT <= len(range_server.gets) + len(range_server.heads) <= COUNT + 2
+
+
+def test_a_worker_reads_the_partitions_that_it_needs(tmp_path, values, monkeypatch):
+    """A task that was sent to a worker reads the metadata, and one partition of the twenty: that of its chunk."""
+    (tmp_path / "a").write_bytes(values.tobytes())
+    write(rows(str(tmp_path / "a"), 4000), tmp_path / "set.parq", record_size=10)
+    dataset = open_dataset(tmp_path / "set.parq", chunks={})
+    assert dataset["x"].chunks == ((1,) * COUNT, (1000,))
+    sent = pickle.dumps(dataset["x"].isel(time=slice(42, 45)))
+    read = []
+    real = Place.read
+    monkeypatch.setattr(Place, "read", lambda self, name="": read.append(name) or real(self, name))
+    part = pickle.loads(sent)
+    np.testing.assert_array_equal(part.compute(scheduler="threads").values, values[42:45])
+    assert [name for name in read if name.endswith(".parq")] == ["x/refs.4.parq"]
+
+
+def test_a_store_of_a_hundred_million_opens_at_once(tmp_path):
+    """Opening does not depend on the number of cells: an array of 10**8 chunks, of which a few are there."""
+    import time
+
+    (tmp_path / "a").write_bytes(bytes(8000))
+    meta = ArrayMeta(shape=(10**8, 1000), chunk_shape=(1, 1000), dtype=np.dtype("<i4"), dims=("time", "n"))
+    cells = [(n, 0) for n in (5, 50_000_000)]
+    chunks = ChunkManifest.from_rows((10**8, 1), cells, [str(tmp_path / "a")] * 2, [0, 4000], [4000] * 2)
+    write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq")
+    open_store(tmp_path / "set.parq")
+    started = time.perf_counter()
+    opened = open_dataset(tmp_path / "set.parq")["x"]
+    assert opened[50_000_000, :3].values.tolist() == [0, 0, 0]
+    assert time.perf_counter() - started < 1
+    assert ParquetReferences(tmp_path / "set.parq").locate("x", 6) is None
