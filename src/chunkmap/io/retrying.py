@@ -6,8 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
-
 __all__ = ["ATTEMPTS", "is_transient", "with_retries"]
 
 T = TypeVar("T")
@@ -21,10 +19,12 @@ _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 def with_retries(call: Callable[[], T]) -> T:
     """Call, and call again after a while as long as what is raised may pass; then raise the last of it."""
-    retrying = Retrying(
-        stop=stop_after_attempt(ATTEMPTS),
-        wait=wait_random_exponential(multiplier=0.1, max=2),
-        retry=retry_if_exception(is_transient),
+    import tenacity  # noqa: PLC0415 - loads asyncio, which nobody needs who reads local files
+
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
+        retry=tenacity.retry_if_exception(is_transient),
         reraise=True,
     )
     return retrying(call)
