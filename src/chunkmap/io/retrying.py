@@ -19,7 +19,7 @@ _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 def with_retries(call: Callable[[], T]) -> T:
     """Call, and call again after a while as long as what is raised may pass; then raise the last of it."""
-    import tenacity  # noqa: PLC0415 - loads asyncio, which nobody needs who reads local files
+    import tenacity  # noqa: PLC0415 - only what is fetched needs it
 
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(ATTEMPTS),
