@@ -148,7 +148,8 @@ class SingleHdf5ToZarr:
     def _report(self, refs: ReferenceSet) -> None:
         """Each problem as `error` asks: a warning, nothing, an exception, or a debugger."""
         for problem in refs.problems:
-            if self.error == "raise" and problem.path not in refs.arrays and problem.feature != "attribute":
+            left_out = problem.path not in refs.arrays and problem.feature not in ("attribute", "external link")
+            if self.error == "raise" and left_out:
                 raise Hdf5FeatureNotSupported(str(problem))
             if self.error == "pdb":
                 _debug(problem)

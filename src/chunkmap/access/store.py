@@ -260,7 +260,13 @@ def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None =
 def _is_known(meta: ArrayMeta) -> bool:
     """Whether zarr knows the type of an array. It is asked about what it may not know; plain types it knows."""
     dtype = meta.dtype
-    if dtype.names is None and dtype.itemsize and not (dtype.kind in "fc" and dtype.type(0).real.itemsize > 8):
+    is_plain = dtype.kind != "O" or not any(config.get("id") == "vlen-array" for config in meta.codecs)
+    if (
+        is_plain
+        and dtype.names is None
+        and dtype.itemsize
+        and not (dtype.kind in "fc" and dtype.type(0).real.itemsize > 8)
+    ):
         return True
     try:
         ArrayV2Metadata.from_dict({**array_document(meta), "attributes": {}})

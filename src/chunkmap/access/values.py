@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.steps import make_step
+from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+
+register()
 
 __all__ = ["ChunkDecoder", "check_codecs", "empty_array", "read_array", "read_arrays", "stored_at"]
 

@@ -3,16 +3,64 @@
 numcodecs finds them by their entry points; `register` makes them known where the package is not installed.
 """
 
+from typing import Final
+
 from numcodecs.registry import register_codec
 
 from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
+from chunkmap.codecs.hdf5_bitshuffle import Hdf5Bitshuffle
+from chunkmap.codecs.hdf5_blosc2 import Hdf5Blosc2
+from chunkmap.codecs.hdf5_images import Hdf5Htj2k, Hdf5JpegLs
+from chunkmap.codecs.hdf5_integer import Hdf5Integer
+from chunkmap.codecs.hdf5_lz4 import Hdf5Lz4
+from chunkmap.codecs.hdf5_lzf import Hdf5Lzf
+from chunkmap.codecs.hdf5_nbit import Hdf5Nbit
+from chunkmap.codecs.hdf5_scaleoffset import Hdf5ScaleOffset
+from chunkmap.codecs.hdf5_szip import Hdf5Szip
+from chunkmap.codecs.hdf5_text import Hdf5Text
+from chunkmap.codecs.hdf5_zfp import Hdf5Zfp
 from chunkmap.codecs.record_member import RecordArrayMember
 
-__all__ = ["DeflateCodec", "FillStringsCodec", "RecordArrayMember", "register"]
+__all__ = [
+    "DeflateCodec",
+    "FillStringsCodec",
+    "Hdf5Bitshuffle",
+    "Hdf5Blosc2",
+    "Hdf5Htj2k",
+    "Hdf5Integer",
+    "Hdf5JpegLs",
+    "Hdf5Lz4",
+    "Hdf5Lzf",
+    "Hdf5Nbit",
+    "Hdf5ScaleOffset",
+    "Hdf5Szip",
+    "Hdf5Text",
+    "Hdf5Zfp",
+    "RecordArrayMember",
+    "register",
+]
+
+_CODECS: Final = (
+    DeflateCodec,
+    FillStringsCodec,
+    Hdf5Bitshuffle,
+    Hdf5Blosc2,
+    Hdf5Htj2k,
+    Hdf5Integer,
+    Hdf5JpegLs,
+    Hdf5Lz4,
+    Hdf5Lzf,
+    Hdf5Nbit,
+    Hdf5ScaleOffset,
+    Hdf5Szip,
+    Hdf5Text,
+    Hdf5Zfp,
+    RecordArrayMember,
+)
 
 
 def register() -> None:
     """Make every codec of this package known to numcodecs by its id."""
-    for codec in (DeflateCodec, FillStringsCodec, RecordArrayMember):
+    for codec in _CODECS:
         register_codec(codec)

@@ -27,12 +27,12 @@ class HeadSource(SourceBase):
 
     def __init__(self, source: Source) -> None:
         self.url = source.url
-        self._source = source
+        self.source = source
         self._head: memoryview | None = None
 
     def size(self) -> int:
         """Length in bytes."""
-        return self._source.size()
+        return self.source.size()
 
     def read(self, offset: int, length: int) -> memoryview:
         """From the head where it holds the range."""
@@ -40,30 +40,30 @@ class HeadSource(SourceBase):
 
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """What the head does not hold is read at once."""
-        return self._serve(ranges, self._source.read_many)
+        return self._serve(ranges, self.source.read_many)
 
     def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
         """What the head does not hold is fetched, each range by a request of its own."""
-        return self._serve(ranges, self._source.fetch)
+        return self._serve(ranges, self.source.fetch)
 
     def target(self) -> Target:
         """What is known of the source."""
-        return self._source.target()
+        return self.source.target()
 
     def confirm(self) -> None:
         """Ask the source."""
-        self._source.confirm()
+        self.source.confirm()
 
     def close(self) -> None:
         """Let the head go, and close the source."""
         self._head = None
-        self._source.close()
+        self.source.close()
 
     def _serve(self, ranges: Sequence[Range], read: Callable[[Sequence[Range]], list[memoryview]]) -> list[memoryview]:
         for offset, length in ranges:
             check_range(self.url, self.size(), offset, length)
         if self._head is None:
-            self._head = self._source.read(0, head_of(self.size()))
+            self._head = self.source.read(0, head_of(self.size()))
         head = self._head
         rest = [r for r in ranges if r[0] + r[1] > len(head)]
         fetched = iter(read(rest) if rest else [])

@@ -29,6 +29,8 @@ class LocalSource(BytesSource):
         except OSError as error:
             raise SourceError(f"cannot be opened: {error.strerror or error}", url=url) from error
         super().__init__(memoryview(data), url)
+        self.path = os.fspath(path)
+        """Where it is, whatever references call it."""
 
     def target(self) -> Target:
         """Size and time of change."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -91,6 +92,10 @@ class RemoteSource(SourceBase):
     def target(self) -> Target:
         """Size, etag and time of change, as far as the server gives them."""
         return _target(self._info)
+
+    def beside(self, name: str) -> tuple[AbstractFileSystem, str]:
+        """The filesystem, and where a file of this name lies on it, from this one's directory."""
+        return self._fs, posixpath.join(posixpath.dirname(self._path), name)
 
     def _fetch(self, ranges: Sequence[Range]) -> list[bytes]:
         if self._whole is not None or not ranges:

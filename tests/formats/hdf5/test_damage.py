@@ -144,20 +144,6 @@ def test_sizes_that_are_not_handled_are_named(files):
         scan_bytes(data)
 
 
-def test_shared_messages_of_a_heap_are_named(tmp_path, libhdf5):
-    """Messages kept in the shared message heap make their objects problems; the first object keeps its own."""
-    create = h5py.h5p.create(h5py.h5p.FILE_CREATE)
-    assert libhdf5.H5Pset_shared_mesg_nindexes(create.id, 1) >= 0
-    assert libhdf5.H5Pset_shared_mesg_index(create.id, 0, 0x1F, 1) >= 0
-    path = tmp_path / "sohm.h5"
-    with h5py.File(h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, create)) as f:
-        for n in range(3):
-            f.create_dataset(f"v{n}", data=np.arange(10.0))
-    refs = scan(BytesSource(path.read_bytes(), "f"))
-    assert {p.path for p in refs.problems} == {"v1", "v2"}
-    assert list(refs.arrays) == ["v0"]
-
-
 @pytest.mark.parametrize("version", ["earliest", "latest"])
 def test_a_name_with_a_slash_is_refused(tmp_path, version):
     """A link cannot have a path for its name: it would be a member of a group that is not there."""

@@ -1,13 +1,17 @@
 """Filter pipelines and filter masks: decoded exactly, or refused by name."""
 
+import sys
+
 import h5py
 import hdf5plugin
 import numpy as np
 import pytest
 from numcodecs import Shuffle, Zlib
 
+from chunkmap.codecs import Hdf5Blosc2
+from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5 import scan
-from chunkmap.io import LocalSource
+from chunkmap.io import BytesSource, LocalSource
 
 DATA = (np.arange(1000, dtype="<i4") // 7).reshape(50, 20)
 
@@ -25,11 +29,122 @@ DECODED = {
     },
 }
 REFUSED = {
-    "lzf": {"compression": "lzf"},
-    "scaleoffset": {"scaleoffset": 0},
-    "lz4": dict(hdf5plugin.LZ4()),
-    "bitshuffle": dict(hdf5plugin.Bitshuffle()),
+    "sz": dict(hdf5plugin.SZ(absolute=0.1)),
+    "sz3": dict(hdf5plugin.SZ3(absolute=0.1)),
+    "sperr": dict(hdf5plugin.Sperr(rate=8)),
 }
+OWN = {
+    "lzf": {"compression": "lzf"},
+    "lzf, shuffle and fletcher32": {"compression": "lzf", "shuffle": True, "fletcher32": True},
+    "szip, entropy coding": {"compression": "szip", "compression_opts": ("ec", 8)},
+    "szip, nearest neighbour": {"compression": "szip", "compression_opts": ("nn", 16)},
+    "lz4": dict(hdf5plugin.LZ4()),
+    "lz4 in small blocks": dict(hdf5plugin.LZ4(nbytes=64)),
+    "bitshuffle": dict(hdf5plugin.Bitshuffle(cname="none")),
+    "bitshuffle and lz4": dict(hdf5plugin.Bitshuffle(cname="lz4")),
+    "bitshuffle and zstd": dict(hdf5plugin.Bitshuffle(cname="zstd")),
+    "bitshuffle in small blocks": dict(hdf5plugin.Bitshuffle(nelems=16)),
+    "blosc2": dict(hdf5plugin.Blosc2()),
+    "blosc2 and zstd": dict(hdf5plugin.Blosc2(cname="zstd", clevel=9, filters=hdf5plugin.Blosc2.BITSHUFFLE)),
+}
+TYPES = ["|u1", "<i2", ">i4", "<u8", "<f4", ">f8"]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_filters_with_codecs_of_our_own(tmp_path, check_values, name):
+    """Every type of number, several shapes, and chunks that hang over the edge, are read as HDF5 reads them."""
+    path = tmp_path / "a.h5"
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(50, 20)), axis=0)
+    with h5py.File(path, "w") as f:
+        for dtype in TYPES:
+            data = (DATA if "f" not in dtype else walk).astype(dtype)
+            f.create_dataset(f"v{dtype}", data=data, chunks=(7, 9), **OWN[name])
+            f.create_dataset(f"flat{dtype}", data=data.ravel(), chunks=(333,), **OWN[name])
+        f.create_dataset("cube", data=DATA.reshape(10, 10, 10), chunks=(4, 3, 10), **OWN[name])
+        f.create_dataset("zeros", data=np.zeros((20, 20)), chunks=(10, 20), **OWN[name])
+        f.create_dataset(
+            "noise", data=np.random.default_rng(0).integers(0, 256, 3000, "u1"), chunks=(999,), **OWN[name]
+        )
+    assert not check_values(path, inline_threshold=0).problems
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_scale_offset(tmp_path, check_values, dtype):
+    """Integers with any number of bits, floats with decimals, with and without fill values."""
+    path = tmp_path / "a.h5"
+    is_float = np.dtype(dtype).kind == "f"
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(50, 20)), axis=0)
+    data = (walk if is_float else DATA).astype(dtype)
+    with h5py.File(path, "w") as f:
+        for digits in (0, 2, 5) if is_float else (0, 5, 8 * np.dtype(dtype).itemsize):
+            f.create_dataset(f"v{digits}", data=data, chunks=(7, 20), scaleoffset=digits)
+            filled = np.where(data > 5, np.array(3, dtype), data).astype(dtype)
+            f.create_dataset(f"f{digits}", data=filled, chunks=(7, 20), scaleoffset=digits, fillvalue=3)
+        f.create_dataset("constant", data=data * 0 + 5, chunks=(7, 20), scaleoffset=2)
+        d = f.create_dataset("sparse", (50, 20), dtype, chunks=(7, 20), scaleoffset=2, fillvalue=9)
+        d[:7] = data[:7]
+        if not is_float:
+            extremes = data.copy()
+            extremes[0, :2] = np.iinfo(dtype).min, np.iinfo(dtype).max
+            f.create_dataset("extremes", data=extremes, chunks=(7, 20), scaleoffset=0)
+    assert not check_values(path, inline_threshold=0).problems
+
+
+ZFP = [{"rate": 8}, {"accuracy": 0.01}, {"precision": 10}, {"reversible": True}]
+ZFP.append({"minbits": 1, "maxbits": 1000, "maxprec": 20, "minexp": -20})
+
+
+@pytest.mark.parametrize("options", ZFP, ids=["_".join(o) for o in ZFP])
+def test_zfp(tmp_path, check_values, options):
+    """Each mode of ZFP gives the numbers that HDF5 reads, to the bit."""
+    path = tmp_path / "a.h5"
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(50, 20)), axis=0)
+    with h5py.File(path, "w") as f:
+        for dtype in ("<f4", "<f8"):
+            f.create_dataset(f"v{dtype}", data=walk.astype(dtype), chunks=(8, 20), **hdf5plugin.Zfp(**options))
+    assert not check_values(path, inline_threshold=0).problems
+
+
+@pytest.mark.parametrize("options", [hdf5plugin.FciDecomp(), hdf5plugin.Htj2k()], ids=["jpegls", "htj2k"])
+def test_pictures(tmp_path, check_values, options):
+    """Lossless pictures are the numbers that were written."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        for dtype in ("u1", "<u2"):
+            f.create_dataset(f"v{dtype}", data=DATA.astype(dtype), chunks=(10, 20), **options)
+    assert not check_values(path, inline_threshold=0).problems
+
+
+def test_chunks_never_written_where_the_codec_only_decodes(tmp_path, values):
+    """Their fill value becomes that of Zarr, and it is said that it is masked."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        d = f.create_dataset("v", (20, 20), "i4", chunks=(10, 20), fillvalue=7, **hdf5plugin.Blosc2())
+        d[:10] = 1
+    refs = scan(LocalSource(path))
+    assert [p.feature for p in refs.problems] == ["fill value"]
+    np.testing.assert_array_equal(values(refs, "v"), np.repeat([1, 7], 10)[:, None] * np.ones((1, 20), int))
+
+
+def test_a_pipeline_that_describes_nothing_is_refused(tmp_path):
+    """Client data that no filter can have is a problem, not a failure while reading."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.create_dataset("v", data=DATA, chunks=(7, 20), compression="lzf")
+    whole = path.read_bytes()
+    pipeline = whole.index(b"lzf\0")
+    damaged = whole[: pipeline - 4] + b"\0\0\1\0" + whole[pipeline:]
+    refs = scan(BytesSource(damaged, "f"))
+    assert [p.feature for p in refs.problems] == ["filter lzf"]
+
+
+def test_imagecodecs_missing(monkeypatch):
+    """Where a codec's package is not installed, the error says what to install."""
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    with pytest.raises(Unsupported, match=r"pip install 'chunkmap\[hdf5\]'"):
+        Hdf5Blosc2().decode(
+            b"\x9e\xa8b2frame\0".ljust(11) + (62).to_bytes(4, "big") + bytes(33) + b"\0\0\0\1" + bytes(30)
+        )
 
 
 @pytest.mark.parametrize("name", DECODED)
@@ -52,7 +167,7 @@ def test_filters_without_a_codec_are_refused_by_name(tmp_path, check_values, nam
     """A dataset that no codec decodes is a problem that names the filter; the others are scanned."""
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as f:
-        f.create_dataset("v", data=DATA, chunks=(7, 20), **REFUSED[name])
+        f.create_dataset("v", data=DATA.astype("f4"), chunks=(7, 20), **REFUSED[name])
         f["other"] = DATA
     refs = check_values(path)
     (problem,) = refs.problems

@@ -203,3 +203,26 @@ def test_too_many_missing_chunks_are_reported(tmp_path, values):
     assert [(p.path, p.feature) for p in refs.problems] == [("v", "fill value")]
     assert refs.arrays["v"].meta.fill_value == 5
     assert values(refs, "v")[:5].tolist() == [5, 5, 5, 1, 5]
+
+
+def test_nested_groups_are_a_tree(tmp_path):
+    """`open_datatree` gives the tree that h5netcdf gives, from the root and from a group."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as f:
+        f.title = "tree"
+        f.createDimension("time", None)
+        f.createDimension("x", 3)
+        f.createVariable("time", "f8", ("time",))[:] = [1, 2]
+        f["time"].units = "days since 2000-01-01"
+        group = f.createGroup("a")
+        group.createDimension("y", 2)
+        group.createVariable("t", "f4", ("time", "x"), fill_value=-1)[:] = np.arange(6).reshape(2, 3)
+        below = group.createGroup("b")
+        below.createVariable("u", "i2", ("y",), zlib=True)[:] = [1, 2]
+        below.createGroup("empty").note = "nothing in it"
+        texts = below.createVariable("s", str, ("y",))
+        texts[0], texts[1] = "a", "bc"
+    for group in (None, "a", "a/b"):
+        with xr.open_datatree(path, engine="h5netcdf", group=group) as wanted:
+            found = xr.open_datatree(path, engine="chunkmap", group=group)
+            xr.testing.assert_identical(found.load(), wanted.load())

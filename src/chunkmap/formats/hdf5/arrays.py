@@ -11,25 +11,25 @@ import numpy as np
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes
-from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
+from chunkmap.formats.hdf5.datatype import Datatype, left_as_stored, require_dtype
+from chunkmap.formats.hdf5.embedded import embed
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import settle_fill
-from chunkmap.formats.hdf5.filters import UnsupportedFilter
+from chunkmap.formats.hdf5.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
-from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, read_stored
-from chunkmap.formats.hdf5.vlen_strings import VLEN_UTF8, embed_strings
+from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, is_own, read_stored
+from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
 
 __all__ = ["Options", "ReadValues", "Represented", "VlenEncode", "attribute_problems", "check_vlen_encode", "represent"]
 
-VlenEncode = Literal["embed", "leave"]
+VlenEncode = Literal["embed", "null", "leave"]
 
 ReadValues = Callable[[str, int], bytes | None]
 """From the path and size in bytes of a dataset to its values as they would be stored without a filter, or None."""
 
-_SPACE_PADDED: Final = 2
 _MOST_MEMBERS: Final = 1000
 
 
@@ -39,7 +39,8 @@ class Options(NamedTuple):
     inline_threshold: int
     """Chunks of fewer stored bytes are held inline; 0 for none."""
     vlen_encode: VlenEncode
-    """Strings of variable length: their text is embedded, or their 16-byte heap references are left as they are."""
+    """What is of variable length: its values are embedded, or given up for empty ones (`null`), or its references
+    into the heap, 16 bytes each, are left as they are."""
     read_values: ReadValues | None = None
     """Gives the values of a dataset whose filters have no codec, to be held inline."""
 
@@ -83,22 +84,18 @@ def _array(
     file: File, path: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
 ) -> Parser[ManifestArray]:
     datatype = dataset.datatype
-    if datatype.is_vlen and datatype.is_string:
-        stored = grown((yield from read_stored(file, dataset)), dims.shape)
-        if options.vlen_encode == "embed":
-            chunks = yield from embed_strings(file, stored, dataset.fill_value)
-            return _object_array(dataset, dims, Stored(stored.chunk_shape, (VLEN_UTF8,), chunks))
-        dtype, inner = np.dtype("S16"), tuple[int, ...]()
-    else:
-        dtype, inner = element_dtype(datatype)
-        stored = yield from _stored(file, path, dataset, dims, options.read_values)
-    if datatype.is_string and datatype.padding == _SPACE_PADDED:
-        problems.append(("string padded with spaces", "HDF5 readers cut the spaces at the end off; here they stay"))
-    native = dataset.fill_value if dtype.kind != "S" or not datatype.is_vlen else None
+    if options.vlen_encode == "leave":
+        datatype = left_as_stored(datatype)
+    if datatype.needs_heap or datatype.is_reference:
+        return (yield from _embedded(file, dataset, dims, empty=options.vlen_encode == "null"))
+    dtype, inner = element_dtype(datatype)
+    stored = yield from _stored(file, path, dataset, dims, options.read_values)
+    stored = yield from with_text_codec(file, stored, datatype, dataset.fill_value)
+    native = None if dataset.datatype.needs_heap else _native_fill(stored, dataset.fill_value)
     fill = settle_fill(stored, dtype, native, dataset.attributes.fill_value)
     if fill.problem:
         problems.append(("fill value", fill.problem))
-    attrs = visible(dataset.attributes.values)
+    attrs = {**_flags(datatype), **visible(dataset.attributes.values)}
     if fill.keeps_attribute and FILL_VALUE in dataset.attributes.values:
         attrs[FILL_VALUE] = dataset.attributes.values[FILL_VALUE]
     chunks = fill.chunks.reshape_grid(fill.chunks.grid_shape + (1,) * len(inner)) if inner else fill.chunks
@@ -129,25 +126,42 @@ def _stored(
     return stored if dims.shape == dataset.shape else grown(stored, dims.shape)
 
 
-def _object_array(dataset: Dataset, dims: Dimensions, stored: Stored) -> ManifestArray:
+def _native_fill(stored: Stored, native: bytes | None) -> bytes | None:
+    """The fill value as chunks are when they are decoded."""
+    own = [codec for codec in stored.codecs[:1] if codec["id"] in ("hdf5_integer", "hdf5_text")]
+    return decode(own, native) if native and own else native
+
+
+def _flags(datatype: Datatype) -> dict[str, Any]:
+    """What the numbers of an enumeration mean, as the CF conventions write it (section 3.5)."""
+    if not datatype.enumerated:
+        return {}
+    names, values = zip(*datatype.enumerated, strict=True)
+    return {"flag_values": list(values), "flag_meanings": " ".join("_".join(name.split()) for name in names)}
+
+
+def _embedded(file: File, dataset: Dataset, dims: Dimensions, *, empty: bool) -> Parser[ManifestArray]:
+    """A dataset whose values lie in a heap, or are references."""
+    stored = grown((yield from read_stored(file, dataset)), dims.shape)
+    found = yield from embed(file, stored, dataset.datatype, dataset.fill_value, empty=empty)
     attrs = visible(dataset.attributes.values)
     if FILL_VALUE in dataset.attributes.values:
         attrs[FILL_VALUE] = dataset.attributes.values[FILL_VALUE]
     meta = ArrayMeta(
         shape=dims.shape,
         chunk_shape=stored.chunk_shape,
-        dtype=np.dtype(object),
-        filters=stored.codecs,
+        dtype=found.dtype,
+        filters=found.codecs,
         dims=dims.names,
         attrs=attrs,
     )
-    return ManifestArray(meta, stored.chunks)
+    return ManifestArray(meta, found.chunks)
 
 
 def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[ManifestArray]:
     """Hold small chunks inline."""
     chunks = array.chunks
-    if threshold <= 0:
+    if threshold <= 0 or not is_own(file, chunks):
         return array
     small = chunks.length < np.uint64(threshold)
     if not np.count_nonzero(small):

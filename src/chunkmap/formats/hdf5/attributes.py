@@ -18,12 +18,13 @@ import numpy as np
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
+from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype, plain_bytes
 from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
 from chunkmap.formats.hdf5.messages import parse_dataspace
 from chunkmap.formats.hdf5.object_header import Message, resolve_shared
+from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
 __all__ = ["FILL_VALUE", "Attributes", "References", "read_attributes"]
@@ -126,9 +127,17 @@ def _read_dense(file: File, body: bytes) -> Parser[list[memoryview]]:
     # heap ID (8), message flags (1), creation order (4), hash of the name (4)
     if records.shape[1] >= 13:
         records = records[np.argsort(little_endian(records[:, 9:13]), kind="stable")]
-    if np.count_nonzero(records[:, 8] & _SHARED):
-        raise file.unsupported("an attribute is kept in the shared message heap", "shared object header messages")
-    return (yield from read_heap(file, heap, records[:, :8]))
+    shared = np.flatnonzero(records[:, 8] & _SHARED)
+    if not len(shared):
+        return (yield from read_heap(file, heap, records[:, :8]))
+    own = iter((yield from read_heap(file, heap, records[(records[:, 8] & _SHARED) == 0, :8])))
+    bodies = []
+    for number, record in enumerate(records):
+        if number in shared:
+            bodies.append((yield from read_shared_message(file, ATTRIBUTE, record[:8].tobytes())))
+        else:
+            bodies.append(next(own))
+    return bodies
 
 
 def _places(body: bytes | memoryview) -> tuple[int, int, int, int]:
@@ -174,7 +183,7 @@ def _resolve_parts(file: File, body: bytes) -> Parser[tuple[_Kind, bytes]]:
 def _exactly(kind: _Kind, data: bytes) -> bytes:
     if len(data) != kind.size:
         raise FormatError(f"expected {kind.size} bytes of attribute {kind.name!r}, found {len(data)}")
-    return data
+    return plain_bytes(kind.datatype, data)
 
 
 @lru_cache(maxsize=8192)
@@ -182,12 +191,13 @@ def _kind(name: bytes, datatype: bytes, dataspace: bytes) -> _Kind:
     parsed, shape = parse_datatype(datatype), parse_dataspace(dataspace).shape
     count = 0 if shape is None else math.prod(shape)
     text = name.split(b"\0")[0].decode("utf-8", "replace")
-    return _Kind(text, parsed, shape, count * parsed.size, _numbers(parsed.dtype, count))
+    return _Kind(text, parsed, shape, count * parsed.size, _numbers(parsed, count))
 
 
-def _numbers(dtype: np.dtype[Any] | None, count: int) -> struct.Struct | None:
+def _numbers(datatype: Datatype, count: int) -> struct.Struct | None:
     """For a few numbers the `struct` module is quicker than numpy, and gives the same ones."""
-    if dtype is None or dtype.kind not in "iuf" or not 0 < count <= _FEW:
+    dtype = datatype.dtype
+    if dtype is None or datatype.bits is not None or dtype.kind not in "iuf" or not 0 < count <= _FEW:
         return None
     code = {"f2": "e", "f4": "f", "f8": "d"}.get(dtype.str[1:]) or "bhiq"[dtype.itemsize.bit_length() - 1]
     order = ">" if dtype.str[0] == ">" else "<"

@@ -15,9 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from chunkmap.codecs import Hdf5Integer
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.model import CodecConfig
 
-__all__ = ["Datatype", "parse_datatype", "require_dtype"]
+__all__ = ["Datatype", "integer_codec", "left_as_stored", "parse_datatype", "plain_bytes", "require_dtype"]
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
 
@@ -58,6 +60,10 @@ class Datatype:
     """Elements are references into a global heap."""
     is_reference: bool = False
     """Elements are object references: addresses of object headers."""
+    enumerated: tuple[tuple[str, int], ...] = ()
+    """Of an enumeration: names and values."""
+    bits: tuple[int, int] | None = None
+    """Of whole numbers that do not fill their bytes: first bit and number of bits."""
 
     @property
     def needs_heap(self) -> bool:
@@ -124,17 +130,29 @@ def _integer(body: bytes, place: int, head: _Head, sign: str) -> Datatype:
     offset, precision = _integer_properties(body, place)
     if head.size not in (1, 2, 4, 8):
         return Datatype(head.size, lacks=f"integer of {head.size} bytes")
-    if offset or precision != 8 * head.size:
+    dtype = np.dtype(f"{_order(head.bits)}{sign}{head.size}")
+    if not offset and precision == 8 * head.size:
+        return Datatype(head.size, dtype)
+    if not 0 < precision <= 8 * head.size - offset:
         return Datatype(head.size, lacks=f"integer of {precision} bits in {head.size} bytes")
-    return Datatype(head.size, np.dtype(f"{_order(head.bits)}{sign}{head.size}"))
+    return Datatype(head.size, dtype, bits=(offset, precision))
 
 
 def _float(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Bits 0 and 6: byte order; 4-5: mantissa normalization; 8-15: location of the sign."""
     properties, sign = _float_properties(body, place), head.bits >> 8 & 255
     if _IEEE.get(head.size) != (properties, sign) or head.bits & 0x40 or head.bits >> 4 & 3 != 2:
-        return Datatype(head.size, lacks=f"floating-point number of {head.size} bytes that is not IEEE 754"), place + 12
+        return Datatype(head.size, lacks=_odd_float(head.size, properties)), place + 12
     return Datatype(head.size, np.dtype(f"{_order(head.bits)}f{head.size}")), place + 12
+
+
+def _odd_float(size: int, properties: tuple[int, ...]) -> str:
+    """What other floats are called."""
+    if size == 2 and properties[2:] == (7, 8, 0, 7, 127):
+        return "bfloat16"
+    if size > 8:
+        return f"long double ({properties[1]} bits in {size} bytes)"
+    return f"floating-point number of {size} bytes that is not IEEE 754"
 
 
 def _time(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -190,7 +208,7 @@ def _compound(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
 
 
 def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> Datatype:
-    lacking = [f"{name!r}: {member.lacks}" for name, _, member in members if member.dtype is None]
+    lacking = [f"{name!r}: {_in_compound(member)}" for name, _, member in members if _in_compound(member)]
     if lacking:
         return Datatype(size, lacks=f"compound with {', '.join(lacking)}", members=members)
     names, offsets = [name for name, _, _ in members], [offset for _, offset, _ in members]
@@ -203,10 +221,19 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
     return Datatype(size, dtype, members=members)
 
 
+def _in_compound(member: Datatype) -> str:
+    """What a member lacks; bits are cut out of whole arrays only."""
+    if member.bits is not None:
+        return f"integer of {member.bits[1]} bits in {member.size} bytes"
+    return member.lacks if member.dtype is None else ""
+
+
 def _reference(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
-    """Bits 0-3: type of the reference, 0 is an object reference."""
-    is_object = head.bits & 15 == 0 and head.size == 8
-    return Datatype(head.size, lacks="reference", is_reference=is_object), place
+    """Bits 0-3: type of the reference."""
+    kind = head.bits & 15
+    names = ("object reference", "region reference", "object reference of HDF5 1.12", "region reference of HDF5 1.12")
+    lacks = names[kind] if kind < len(names) else "attribute reference of HDF5 1.12"
+    return Datatype(head.size, lacks=lacks, is_reference=kind == 0 and head.size == 8), place
 
 
 def _enum(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -223,7 +250,14 @@ def _enum(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     place += len(values)
     if base.size == 1 and dict(zip(names, values, strict=True)) == {b"FALSE": 0, b"TRUE": 1}:
         return Datatype(1, np.dtype("|b1")), place
-    return replace(base, size=head.size), place
+    return replace(base, size=head.size, enumerated=_enumerated(base, names, values)), place
+
+
+def _enumerated(base: Datatype, names: list[bytes], values: bytes) -> tuple[tuple[str, int], ...]:
+    if base.dtype is None or base.dtype.kind not in "iu":
+        return ()
+    numbers = np.frombuffer(plain_bytes(base, values), base.dtype).tolist()
+    return tuple((name.decode("utf-8", "replace"), number) for name, number in zip(names, numbers, strict=True))
 
 
 def _vlen(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -256,7 +290,7 @@ def _array_of(base: Datatype, shape: tuple[int, ...]) -> Datatype:
     if not 0 < size < 2**31:
         raise FormatError(f"an array datatype has the shape {shape}")
     dtype = None if base.dtype is None else np.dtype((base.dtype, shape))
-    return Datatype(size, dtype, lacks=base.lacks and f"array of {base.lacks}", base=base, shape=shape)
+    return Datatype(size, dtype, lacks=base.lacks and f"array of {base.lacks}", base=base, shape=shape, bits=base.bits)
 
 
 def _complex(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -281,6 +315,35 @@ _CLASSES: Final = {
     _ARRAY: _array,
     _COMPLEX: _complex,
 }
+
+
+def left_as_stored(datatype: Datatype) -> Datatype:
+    """The type with references into heaps as 16 bytes that nobody follows."""
+    if datatype.is_vlen:
+        return Datatype(16, np.dtype("S16"))
+    if not datatype.needs_heap:
+        return datatype
+    if datatype.members:
+        members = ((name, offset, left_as_stored(member)) for name, offset, member in datatype.members)
+        return _compound_of(datatype.size, tuple(members))
+    assert datatype.base is not None
+    return _array_of(left_as_stored(datatype.base), datatype.shape)
+
+
+def integer_codec(datatype: Datatype) -> CodecConfig | None:
+    """The codec that cuts whole numbers out of their bytes, where they do not fill them."""
+    if datatype.bits is None or datatype.dtype is None:
+        return None
+    offset, precision = datatype.bits
+    return {"id": "hdf5_integer", "dtype": datatype.dtype.base.str, "offset": offset, "precision": precision}
+
+
+def plain_bytes(datatype: Datatype, data: bytes) -> bytes:
+    """Stored elements as `dtype` has them."""
+    if datatype.bits is None or datatype.dtype is None:
+        return data
+    decoded: bytes = Hdf5Integer(datatype.dtype.base.str, *datatype.bits).decode(data)
+    return decoded
 
 
 def require_dtype(datatype: Datatype) -> np.dtype[Any]:

@@ -29,7 +29,19 @@ u64_pair = struct.Struct("<QQ").unpack_from
 class File:
     """One HDF5 file that is being parsed."""
 
-    __slots__ = ("base", "chunk_k", "collections", "committed", "group_k", "leaf_k", "size", "url")
+    __slots__ = (
+        "base",
+        "chunk_k",
+        "collections",
+        "committed",
+        "group_k",
+        "leaf_k",
+        "paths",
+        "shared",
+        "shared_heaps",
+        "size",
+        "url",
+    )
 
     def __init__(self, url: str, size: int) -> None:
         self.url, self.size = url, size
@@ -41,6 +53,12 @@ class File:
         """Global heap collections by address."""
         self.committed: dict[int, bytes] = {}
         """Messages that other objects share, by the address of the object header that holds them."""
+        self.shared_heaps: dict[int, int] = {}
+        """Type of message -> address of the heap that holds those which are shared."""
+        self.shared: dict[tuple[int, bytes], memoryview] = {}
+        """Messages from these heaps, by type and heap ID."""
+        self.paths: dict[int, str] = {}
+        """Paths of objects by the address of their headers, once all are known."""
 
     def span(self, address: int, need: int, want: int | None = None) -> Span:
         """A request for bytes at an address."""

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.filters import encode
 from chunkmap.formats.hdf5.stored import Stored
 from chunkmap.model import ChunkManifest
 
-__all__ = ["Fill", "fill_missing", "settle_fill"]
+__all__ = ["Fill", "fill_missing", "fill_native", "settle_fill"]
 
 _MOST_INLINE: Final = 1 << 20
 """Bytes that the chunks which hold nothing but the fill value may cost."""
@@ -54,7 +55,7 @@ def settle_fill(stored: Stored, dtype: np.dtype[Any], native: bytes | None, attr
         return Fill(masked, False, chunks)
     if is_zero or native is None:
         return Fill(None, attribute is not None, chunks)
-    filled = _with_filled_chunks(stored, native)
+    filled = fill_native(stored, native)
     if filled is not None:
         return Fill(masked, keeps, filled)
     value = np.frombuffer(native, dtype.base)[0]
@@ -83,12 +84,16 @@ def _reads_as(native: bytes | None, masked: Any, dtype: np.dtype[Any]) -> bool:
     return bool(found == masked or (found != found and masked != masked))
 
 
-def _with_filled_chunks(stored: Stored, native: bytes) -> ChunkManifest | None:
+def fill_native(stored: Stored, native: bytes) -> ChunkManifest | None:
     """A chunk of fill values in every cell that has none; None when that would cost too much."""
     count = math.prod(stored.chunk_shape)
     if stored.chunks.size - len(stored.chunks) > _MOST_CELLS or count * len(native) > _LARGEST_CHUNK:
         return None
-    return fill_missing(stored.chunks, encode(stored.codecs, native * count))
+    try:
+        blob = encode(stored.codecs, native * count)
+    except Unsupported:
+        return None  # a codec that only decodes
+    return fill_missing(stored.chunks, blob)
 
 
 def fill_missing(chunks: ChunkManifest, blob: bytes) -> ChunkManifest | None:

@@ -1,10 +1,11 @@
-"""From a filter pipeline to numcodecs codecs: only where these decode exactly what the HDF5 filter wrote.
+"""From a filter pipeline to codecs of numcodecs and of this project: only what decodes exactly what HDF5 wrote.
 
 Registered filters: https://github.com/HDFGroup/hdf5_plugins/blob/master/docs/RegisteredFilterPlugins.md
 """
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -12,6 +13,7 @@ from typing import Any, Final
 import numcodecs
 import numpy as np
 
+from chunkmap.codecs import register
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.messages import Filter
 from chunkmap.model import CodecConfig
@@ -19,23 +21,30 @@ from chunkmap.model import CodecConfig
 __all__ = ["UnsupportedFilter", "codec_objects", "codecs_of", "decode", "encode"]
 
 _NAMES: Final[Mapping[int, str]] = {
-    4: "szip",
-    5: "nbit",
-    6: "scaleoffset",
-    32000: "lzf",
-    32004: "lz4",
-    32008: "bitshuffle",
-    32013: "zfp",
+    305: "lzo",
+    32016: "fpzip",
     32017: "sz",
-    32018: "fcidecomp",
     32019: "jpeg",
+    32022: "bitgroom",
     32023: "granular bit round",
     32024: "sz3",
-    32026: "blosc2",
+    32027: "cbf",
+    32028: "sperr",
 }
-"""Filters that no codec of numcodecs decodes as HDF5 frames them."""
+"""Filters that no well-kept codec decodes as HDF5 frames them, without bringing the process down for damaged bytes."""
 
-_DAMAGED: Final = (zlib.error, RuntimeError, ValueError, TypeError, OSError, EOFError, MemoryError, AssertionError)
+_DAMAGED: Final = (
+    zlib.error,
+    struct.error,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OSError,
+    EOFError,
+    MemoryError,
+    AssertionError,
+)
 """What codecs raise for bytes that they did not write."""
 
 _BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", None, "zlib", "zstd")
@@ -43,6 +52,9 @@ _BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", None, "zlib", "zstd")
 
 class UnsupportedFilter(Unsupported):
     """A filter that no codec decodes."""
+
+
+register()
 
 
 def codecs_of(filters: Sequence[Filter], mask: int) -> tuple[CodecConfig, ...]:
@@ -91,12 +103,28 @@ def _plain(data: Any) -> bytes:
 
 def _codec(filter_: Filter) -> CodecConfig:
     if filter_.identifier in _CODECS:
-        return _CODECS[filter_.identifier](filter_)
+        return _made(_CODECS[filter_.identifier](filter_), filter_)
     name = _NAMES.get(filter_.identifier) or filter_.name or "unnamed"
     raise UnsupportedFilter(
         f"its chunks are written with the filter {name!r} ({filter_.identifier}), which no Zarr codec decodes",
         feature=f"filter {name}",
     )
+
+
+def _made(codec: CodecConfig, filter_: Filter) -> CodecConfig:
+    """The configuration, where a codec can be made of it: the client data may describe what there is not."""
+    if codec["id"] in _CHECKED:
+        try:
+            numcodecs.get_codec(dict(codec))
+        except _DAMAGED as error:
+            raise UnsupportedFilter(
+                f"its filter {filter_.identifier} cannot be decoded: {error}", feature=f"filter {filter_.name}"
+            ) from error
+    return codec
+
+
+_CHECKED: Final = frozenset({"hdf5_nbit", "hdf5_scaleoffset", "hdf5_zfp", "hdf5_bitshuffle"})
+"""Codecs that check their configuration."""
 
 
 def _value(filter_: Filter, number: int, default: int) -> int:
@@ -134,12 +162,60 @@ def _zstd(filter_: Filter) -> CodecConfig:
     return {"id": "zstd", "level": min(_value(filter_, 0, 3), 22)}
 
 
+def _szip(filter_: Filter) -> CodecConfig:
+    """Client data: options, pixels per block, bits per pixel, pixels per scanline."""
+    mask, block, pixel, scanline = _first(filter_, 4)
+    return {
+        "id": "hdf5_szip",
+        "mask": mask,
+        "pixels_per_block": block,
+        "bits_per_pixel": pixel,
+        "pixels_per_scanline": scanline,
+    }
+
+
+def _lzf(filter_: Filter) -> CodecConfig:
+    """Client data: version of the filter, version of LZF, bytes of a chunk."""
+    return {"id": "hdf5_lzf", "size": _first(filter_, 3)[2]}
+
+
+def _bitshuffle(filter_: Filter) -> CodecConfig:
+    """Client data: version (2), bytes of an element, elements of a block, compression, level."""
+    size = _first(filter_, 3)[2]
+    return {
+        "id": "hdf5_bitshuffle",
+        "elementsize": size,
+        "blocksize": _value(filter_, 3, 0),
+        "compression": _value(filter_, 4, 0),
+    }
+
+
+def _first(filter_: Filter, count: int) -> tuple[int, ...]:
+    """The first values of the client data, without which nothing decodes."""
+    if len(filter_.values) < count:
+        raise UnsupportedFilter(
+            f"its filter {filter_.identifier} has {len(filter_.values)} values of client data, expected {count}",
+            feature=f"filter {filter_.name or filter_.identifier}",
+        )
+    return filter_.values[:count]
+
+
 _CODECS: Final[Mapping[int, Callable[[Filter], CodecConfig]]] = {
     1: _deflate,
     2: _shuffle,
     3: lambda _: {"id": "fletcher32"},
+    4: _szip,
+    5: lambda f: {"id": "hdf5_nbit", "parameters": list(f.values)},
+    6: lambda f: {"id": "hdf5_scaleoffset", "parameters": list(f.values)},
     307: _bzip2,
+    32000: _lzf,
     32001: _blosc,
+    32004: lambda _: {"id": "hdf5_lz4"},
+    32008: _bitshuffle,
+    32013: lambda f: {"id": "hdf5_zfp", "header": list(f.values[1:])},
     32015: _zstd,
+    32018: lambda _: {"id": "hdf5_jpegls"},
+    32026: lambda _: {"id": "hdf5_blosc2"},
+    32033: lambda _: {"id": "hdf5_htj2k"},
 }
 """By the registered number of the filter."""

@@ -47,7 +47,10 @@ class Contiguous:
 
 @dataclass(frozen=True, slots=True)
 class Virtual:
-    """The data is that of other datasets."""
+    """The data is that of other datasets; an object of the global heap says of which."""
+
+    address: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ def _parse_version_4(body: bytes | memoryview, version: int) -> Layout:
     if kind in (_COMPACT, _CONTIGUOUS):
         return _parse_version_3(body)
     if kind == _VIRTUAL:
-        return Virtual()
+        return Virtual(u64(body, 2)[0], u32(body, 10)[0])
     if kind != _CHUNKED:
         raise FormatError(f"expected a layout class from 0 to 3 in version {version}, found {kind}")
     flags, rank, width = body[2], body[3], body[4]

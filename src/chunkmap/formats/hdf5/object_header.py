@@ -8,6 +8,7 @@ from typing import Final
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5.file import File, u64, u64_pair
+from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Message", "read_object_header", "resolve_shared"]
@@ -42,14 +43,14 @@ def resolve_shared(file: File, message: Message) -> Parser[bytes]:
     """The body of a message, which may be kept in another object's header.
 
     IV.A.2: "If bit 1 of the flags is set, the message is shared". IV.A.1.c: version 1 holds a symbol table entry's
-    remains before the address; from version 3 on, type 1 is a message of the shared message heap (SOHM).
+    remains before the address; from version 3 on, type 1 is a message of the shared message heap.
     """
     kind, flags, body = message
     if not flags & _SHARED:
         return body
     version, where = body[0], body[1]
     if version == 3 and where == 1:
-        raise file.unsupported("a message is kept in the shared message heap", "shared object header messages")
+        return bytes((yield from read_shared_message(file, kind, bytes(body[2:10]))))
     if not 1 <= version <= 3:
         raise FormatError(f"expected a shared message of version 1 to 3, found {version}", url=file.url)
     (address,) = u64(body, 16 if version == 1 else 2)

@@ -17,6 +17,7 @@ from chunkmap.formats.hdf5.attributes import Attributes, read_attributes
 from chunkmap.formats.hdf5.chunk_index import read_chunk_index
 from chunkmap.formats.hdf5.chunk_table import ChunkTable
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
+from chunkmap.formats.hdf5.external import Segment, read_external_files
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.groups import GROUP_MESSAGES, Link, members_hint, read_links
 from chunkmap.formats.hdf5.layout import Chunked, Layout, parse_layout
@@ -30,14 +31,24 @@ from chunkmap.formats.hdf5.messages import (
 )
 from chunkmap.formats.hdf5.object_header import Message, read_object_header, resolve_shared
 from chunkmap.io.rounds import Hint, Parser, Together
+from chunkmap.model import ChunkManifest, CodecConfig
 
-__all__ = ["BROKEN", "Dataset", "Group", "Objects", "located", "read_objects"]
+__all__ = ["BROKEN", "Dataset", "Group", "Objects", "Stored", "located", "read_objects"]
 
 _DATASPACE, _DATATYPE, _OLD_FILL_VALUE, _FILL_VALUE, _EXTERNAL_FILES = 0x01, 0x03, 0x04, 0x05, 0x07
 _LAYOUT, _FILTER_PIPELINE = 0x08, 0x0B
 
 BROKEN: Final = (struct.error, IndexError, ValueError, OverflowError)
 """What reading past the end of a message, or believing a number in it, comes to in Python."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The data of one dataset."""
+
+    chunk_shape: tuple[int, ...]
+    codecs: tuple[CodecConfig, ...]
+    chunks: ChunkManifest
 
 
 @dataclass(slots=True)
@@ -51,8 +62,10 @@ class Dataset:
     filters: tuple[Filter, ...] = ()
     fill_value: bytes | None = None
     """One element as it is stored; b"" and None stand for zeros."""
-    is_external: bool = False
-    """The data is in other files."""
+    external: tuple[Segment, ...] = ()
+    """Where the data is in other files."""
+    elsewhere: Stored | None = None
+    """The data, where it was found in other files or datasets."""
     attributes: Attributes = field(default_factory=lambda: Attributes({}, None, []))
     chunks: ChunkTable | None = None
     """Of a chunked layout."""
@@ -189,7 +202,9 @@ def _read_dataset(file: File, address: int, messages: Sequence[Message]) -> Pars
     layout = parse_layout(bodies[_LAYOUT], len(space.shape or ())) if space.shape is not None else None
     if layout is None:
         layout = parse_layout(b"\x03\x00\x00\x00", 0)
-    dataset = Dataset(address, datatype, space, layout, is_external=_EXTERNAL_FILES in bodies)
+    dataset = Dataset(address, datatype, space, layout)
+    if _EXTERNAL_FILES in bodies:
+        dataset.external = yield from read_external_files(file, bodies[_EXTERNAL_FILES])
     if _FILTER_PIPELINE in bodies:
         dataset.filters = parse_filter_pipeline(bodies[_FILTER_PIPELINE])
     dataset.fill_value = _fill_value(file, address, bodies, datatype)

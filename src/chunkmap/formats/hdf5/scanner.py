@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from chunkmap.errors import ChunkmapError
 from chunkmap.formats.hdf5.arrays import (
     Options,
     ReadValues,
@@ -13,12 +14,13 @@ from chunkmap.formats.hdf5.arrays import (
     check_vlen_encode,
     represent,
 )
+from chunkmap.formats.hdf5.elsewhere import Elsewhere, find_elsewhere
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, variable_path, visible
 from chunkmap.formats.hdf5.objects import read_objects
 from chunkmap.formats.hdf5.superblock import read_superblock
-from chunkmap.formats.hdf5.tree import Tree, build_tree
-from chunkmap.io import Source
+from chunkmap.formats.hdf5.tree import Tree, build_tree, join
+from chunkmap.io import Source, open_beside
 from chunkmap.io.rounds import Parser, Tally, Together, run
 from chunkmap.model import ManifestArray, Problem, ReferenceSet
 
@@ -66,13 +68,18 @@ def scanner(
 ) -> Parser[ReferenceSet]:
     """The parser behind `scan`, for `chunkmap.io.rounds.run_many`: many files in the same rounds."""
     check_vlen_encode(vlen_encode)
-    return _scan(source, Options(inline_threshold, vlen_encode, read_values), (group or "").strip("/"), linked_datasets)
+    return _scan(
+        source, Options(inline_threshold, vlen_encode, read_values), (group or "").strip("/"), linked=linked_datasets
+    )
 
 
-def _scan(source: Source, options: Options, group: str, linked: bool) -> Parser[ReferenceSet]:
+def _scan(source: Source, options: Options, group: str, *, linked: bool) -> Parser[ReferenceSet]:
     file = File(source.url, source.size())
     root = yield from read_superblock(file)
     tree = build_tree((yield from read_objects(file, root)))
+    file.paths = tree.paths
+    elsewhere = Elsewhere(lambda name: open_beside(source, name))
+    more = yield from find_elsewhere(file, tree, elsewhere)
     if group not in tree.groups:
         raise ValueError(f"there is no group {group!r}; there are {', '.join(repr(g) for g in tree.groups if g)}")
     dims = find_dimensions(tree)
@@ -85,11 +92,18 @@ def _scan(source: Source, options: Options, group: str, linked: bool) -> Parser[
     problems = [
         Problem(_below(p, group), feature, message, source.url)
         for p, o in zip(paths, outcomes, strict=True)
-        for feature, message in o.problems
+        for feature, message in (*o.problems, *more.get(p, ()))
     ]
     problems += _other_problems(tree, group, source.url)
     if linked:
         arrays |= _linked(tree, arrays, group)
+    for path, file_name, target in _external_links(tree, group):
+        found = _follow(elsewhere, options, file_name, target) if linked else "not followed; linked_datasets follows it"
+        if isinstance(found, str):
+            problems.append(Problem(_below(path, group), "external link", f"{file_name}:{target}: {found}", source.url))
+        else:
+            arrays |= {f"{path}/{name}".strip("/"): array for name, array in found.items()}
+    elsewhere.close()
     return ReferenceSet(
         {_below(path, group): array for path, array in arrays.items()},
         {
@@ -98,7 +112,7 @@ def _scan(source: Source, options: Options, group: str, linked: bool) -> Parser[
             if _is_within(path, group)
         },
         tuple(problems),
-        {source.url: source.target()},
+        {source.url: source.target(), **elsewhere.targets},
         source.url,
     )
 
@@ -113,6 +127,32 @@ def _below(path: str, group: str) -> str:
 
 def _linked(tree: Tree, arrays: dict[str, ManifestArray], group: str) -> dict[str, ManifestArray]:
     return {alias: arrays[path] for alias, path in tree.aliases.items() if path in arrays and _is_within(alias, group)}
+
+
+def _external_links(tree: Tree, group: str) -> Iterator[tuple[str, str, str]]:
+    """Path, file and path in that file of each link to another file."""
+    for path, found in tree.groups.items():
+        if _is_within(path, group):
+            for link in found.links:
+                if link.kind == "external":
+                    # version and flags, name of the file, path of the object
+                    name, _, target = link.target[1:].rstrip("\0").partition("\0")
+                    yield join(path, link.name), name, target
+
+
+def _follow(elsewhere: Elsewhere, options: Options, name: str, target: str) -> dict[str, ManifestArray] | str:
+    """The arrays that a link to another file leads to, by path below the link; a text says why there are none."""
+    try:
+        source = elsewhere.source(name)
+        if source is None:
+            return "there is no such file"
+        refs = run(source, _scan(source, options, "", linked=False))
+    except ChunkmapError as error:
+        return str(error)
+    elsewhere.use(source)
+    path = target.strip("/")
+    below = {p[len(path) :].strip("/"): a for p, a in refs.arrays.items() if p == path or _is_within(p, path)}
+    return below or "there is no such object that is a dataset or holds any"
 
 
 def _other_problems(tree: Tree, group: str, url: str) -> Iterator[Problem]:

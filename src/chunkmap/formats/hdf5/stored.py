@@ -4,49 +4,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.chunk_table import ChunkTable
+from chunkmap.formats.hdf5.datatype import integer_codec
 from chunkmap.formats.hdf5.file import UNDEFINED, File
 from chunkmap.formats.hdf5.filters import codecs_of, decode, encode
 from chunkmap.formats.hdf5.layout import Chunked, Compact, Contiguous, Virtual
-from chunkmap.formats.hdf5.objects import Dataset
+from chunkmap.formats.hdf5.objects import Dataset, Stored
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
 from chunkmap.model.grid import index_dtype
 from chunkmap.model.meta import grid_shape_of
 
-__all__ = ["Stored", "chunk_bytes", "grown", "inline_values", "read_stored"]
+__all__ = ["Stored", "chunk_bytes", "cut_rows", "grown", "inline_values", "is_own", "read_stored"]
 
 _MOST_REWRITTEN = 1 << 20
 """Bytes of chunks with a filter mask of their own that are decoded and held inline."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The data of one dataset."""
-
-    chunk_shape: tuple[int, ...]
-    codecs: tuple[CodecConfig, ...]
-    chunks: ChunkManifest
-
-
 def read_stored(file: File, dataset: Dataset) -> Parser[Stored]:
     """Where the data is. Raises Unsupported where that is in no range of this file, or no codec decodes it."""
     layout = dataset.layout
-    if dataset.is_external:
-        raise Unsupported("its data is in other files (external storage)", feature="external storage")
-    if isinstance(layout, Virtual):
-        raise Unsupported("its data is that of other datasets (virtual dataset)", feature="virtual dataset")
+    if dataset.refused is not None:
+        raise dataset.refused
+    if dataset.elsewhere is not None:
+        return dataset.elsewhere
+    if dataset.external or isinstance(layout, Virtual):
+        raise Unsupported("its data is in other files, which are not looked for here", feature="data in other files")
     if dataset.space.shape is None:
         raise Unsupported("it has a null dataspace: a type, but no element", feature="null dataspace")
     if isinstance(layout, Chunked):
-        return (yield from _read_chunked(file, dataset, layout))
-    return Stored(tuple(max(n, 1) for n in dataset.shape), (), _one_block(file, dataset, layout))
+        stored = yield from _read_chunked(file, dataset, layout)
+    else:
+        stored = Stored(tuple(max(n, 1) for n in dataset.shape), (), _one_block(file, dataset, layout))
+    codec = integer_codec(dataset.datatype)
+    return stored if codec is None else replace(stored, codecs=(codec, *stored.codecs))
 
 
 def chunk_bytes(file: File, chunks: ChunkManifest, rows: Sequence[int]) -> Parser[list[bytes | memoryview]]:
@@ -74,8 +71,6 @@ def _one_block(file: File, dataset: Dataset, layout: Compact | Contiguous) -> Ch
 
 
 def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Stored]:
-    if dataset.refused is not None:
-        raise dataset.refused
     assert dataset.chunks is not None
     table = _sorted(file, dataset.address, dataset.chunks)
     grid = grid_shape_of(dataset.shape, layout.chunk_shape)
@@ -161,6 +156,24 @@ def _rewrite(
         own = codecs_of(dataset.filters, int(masks[row]))
         pieces.append(encode(codecs, decode(own, data)))
     return chunks.with_inline(rows, pieces)
+
+
+def is_own(file: File, chunks: ChunkManifest) -> bool:
+    """Whether all chunks that are not inline are in this file."""
+    return all(url == file.url for url in chunks.urls)
+
+
+def cut_rows(stored: Stored, shape: tuple[int, ...], element: int, rows: int) -> Stored:
+    """One block without a codec, as chunks of so many rows; the last chunk must be whole too."""
+    chunks = stored.chunks
+    chunk_shape = (rows, *stored.chunk_shape[1:])
+    grid = grid_shape_of(shape, chunk_shape)
+    if not len(chunks) or rows == stored.chunk_shape[0]:
+        return Stored(chunk_shape, (), chunks if len(chunks) else ChunkManifest.empty(grid))
+    size = math.prod(chunk_shape) * element
+    offsets = int(chunks.offset[0]) + np.arange(grid[0], dtype=np.uint64) * np.uint64(size)
+    columns = (np.full(grid[0], chunks.source[0]), offsets, np.full(grid[0], size, np.uint64))
+    return Stored(chunk_shape, (), ChunkManifest.from_columns(grid, np.arange(grid[0]), chunks.sources, columns))
 
 
 def inline_values(dataset: Dataset, values: bytes) -> Stored:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkmap.errors import FormatError, TruncatedFile
+from chunkmap.errors import FormatError, TruncatedFile, Unsupported
 from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u64
 from chunkmap.formats.hdf5.object_header import read_object_header
+from chunkmap.formats.hdf5.shared_messages import read_shared_table
 from chunkmap.io.rounds import Parser, Span
 
 __all__ = ["read_superblock"]
 
 SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
+_SHARED_TABLE: Final = 0x0F
 _BTREE_K_VALUES: Final = 0x13
+_DRIVER_INFO: Final = 0x14
 _METADATA_CACHE_IMAGE: Final = 0x18
 
 
@@ -33,7 +36,7 @@ def read_superblock(file: File) -> Parser[int]:
     file.base = offset
     version = block[8]
     if version < 2:
-        return _read_version_0(file, block, version)
+        return (yield from _read_version_0(file, block, version))
     if version > 3:
         raise file.unsupported(f"the superblock has version {version}, expected 0 to 3", "superblock version")
     _check_sizes(file, block[9], block[10])
@@ -45,7 +48,7 @@ def read_superblock(file: File) -> Parser[int]:
     return int(root)
 
 
-def _read_version_0(file: File, block: memoryview, version: int) -> int:
+def _read_version_0(file: File, block: memoryview, version: int) -> Parser[int]:
     if len(block) < 100:
         raise TruncatedFile("expected a superblock of 100 bytes", url=file.url, offset=file.base)
     _check_sizes(file, block[13], block[14])
@@ -54,7 +57,11 @@ def _read_version_0(file: File, block: memoryview, version: int) -> int:
     if version == 1:
         file.chunk_k, place = u16(block, 24)[0], 28
     # base address, address of file free space info, end of file address, driver information block address
-    base, end = u64(block, place)[0], u64(block, place + 16)[0]
+    base, end, driver = u64(block, place)[0], u64(block, place + 16)[0], u64(block, place + 24)[0]
+    if driver != UNDEFINED:
+        # II.B: version, reserved (3), size, identification of the driver
+        found = yield file.span(driver, 16)
+        raise _split_file(file, bytes(found[8:16]))
     _check_end(file, base, end)
     _check_k(file)
     # III.C, symbol table entry of the root group: link name offset, object header address
@@ -69,11 +76,25 @@ def _read_extension(file: File, address: int) -> Parser[None]:
             # version, indexed storage internal node K, group internal node K, group leaf node K
             file.chunk_k, file.group_k, file.leaf_k = u16(body, 1)[0], u16(body, 3)[0], u16(body, 5)[0]
             _check_k(file)
+        elif kind == _SHARED_TABLE:
+            # version, address of the table, number of indexes
+            yield from read_shared_table(file, u64(body, 1)[0], body[9])
+        elif kind == _DRIVER_INFO:
+            raise _split_file(file, bytes(body[1:9]))
         elif kind == _METADATA_CACHE_IMAGE:
             raise file.unsupported(
                 "the file's metadata is in a metadata cache image; open and close it for writing with an HDF5 tool",
                 "metadata cache image",
             )
+
+
+def _split_file(file: File, driver: bytes) -> Unsupported:
+    name = driver.rstrip(b"\0").decode("ascii", "replace")
+    return file.unsupported(
+        f"it is one of several files of a driver ({name!r}: family, split or multi); copy it to one file with h5repart"
+        " or h5repack",
+        "file of several parts",
+    )
 
 
 def _check_sizes(file: File, offsets: int, lengths: int) -> None:

@@ -1,0 +1,71 @@
+"""The codec `hdf5_lzf`: HDF5's filter 32000, the LZF compression that h5py brings.
+
+A stream of LibLZF (http://oldhome.schmorp.de/marc/liblzf.html) without any header: the length of the decoded chunk is
+known to the filter, and stands in the codec's configuration.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numcodecs.abc import Codec
+from numcodecs.compat import ensure_bytes, ndarray_copy
+
+__all__ = ["Hdf5Lzf"]
+
+_LONGEST_LITERAL = 32
+
+
+class Hdf5Lzf(Codec):  # type: ignore[misc]
+    """LZF, where `size` is the length of a decoded chunk in bytes.
+
+    >>> Hdf5Lzf(6).decode(bytes([1]) + b"ab" + bytes([0x40, 1]))
+    b'ababab'
+    """
+
+    codec_id = "hdf5_lzf"
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def encode(self, buf: Any) -> Any:
+        """A valid stream that has found nothing to compress."""
+        raw = ensure_bytes(buf)
+        runs = [raw[start : start + _LONGEST_LITERAL] for start in range(0, len(raw), _LONGEST_LITERAL)]
+        return b"".join(bytes([len(run) - 1]) + run for run in runs)
+
+    def decode(self, buf: Any, out: Any = None) -> Any:
+        """The bytes of the chunk. Raises ValueError for a damaged stream."""
+        try:
+            data = _decompress(ensure_bytes(buf), self.size)
+        except IndexError as error:
+            raise ValueError("a stream of LZF ends too early") from error
+        if len(data) != self.size:
+            raise ValueError(f"expected {self.size} bytes from a stream of LZF, found {len(data)}")
+        return ndarray_copy(data, out)
+
+
+def _decompress(raw: bytes, size: int) -> bytes:
+    """Control byte below 32: so many literals and one more follow; else length (3 bits) and distance (13 bits)."""
+    found, place, end = bytearray(), 0, len(raw)
+    while place < end and len(found) <= size:
+        control = raw[place]
+        place += 1
+        if control < 32:
+            found += raw[place : place + control + 1]
+            place += control + 1
+            continue
+        length = control >> 5
+        if length == 7:
+            length += raw[place]
+            place += 1
+        start = len(found) - ((control & 31) << 8) - raw[place] - 1
+        place += 1
+        length += 2
+        if start < 0:
+            raise ValueError("a stream of LZF refers to bytes before its beginning")
+        copied = found[start : start + length]
+        if len(copied) < length:
+            copied = (copied * (length // len(copied) + 1))[:length]
+        found += copied
+    return bytes(found)

@@ -1,0 +1,235 @@
+"""Datasets whose elements lie elsewhere in the file: text and sequences of variable length, and references.
+
+A decoder of chunks cannot follow them, so what they lead to is brought into the chunks, which are held inline: text as
+`vlen-utf8`, sequences as `vlen-array`, object references as the paths of what they refer to. Records with text in
+them become packed records, the text as long as the longest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numcodecs import VLenArray, VLenUTF8
+from numpy.typing import NDArray
+
+from chunkmap.errors import Unsupported
+from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
+from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.fill import fill_missing
+from chunkmap.formats.hdf5.filters import decode
+from chunkmap.formats.hdf5.global_heap import heap_references, read_heap_objects
+from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
+from chunkmap.io.rounds import Parser
+from chunkmap.model import ChunkManifest, CodecConfig
+
+__all__ = ["VLEN_UTF8", "Embedded", "embed"]
+
+VLEN_UTF8: Final[CodecConfig] = {"id": "vlen-utf8"}
+
+_LONGEST_FILL: Final = 1 << 20
+"""Elements of a chunk of fill values."""
+
+_MOST_RECORDS: Final = 16 << 20
+"""Bytes of records with text that are held inline."""
+
+Contents = Sequence[bytes]
+"""Chunks as HDF5 stores them, without filters."""
+
+Encoder = Callable[[File, Contents], Parser[list[bytes]]]
+"""From stored chunks to encoded ones."""
+
+
+class Embedded(NamedTuple):
+    """Chunks that hold their values, and how."""
+
+    dtype: np.dtype[Any]
+    codecs: tuple[CodecConfig, ...]
+    chunks: ChunkManifest
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A plain member of a record, however deep it stands."""
+
+    name: str
+    offset: int
+    datatype: Datatype
+
+
+def embed(file: File, stored: Stored, datatype: Datatype, native: bytes | None, *, empty: bool) -> Parser[Embedded]:
+    """The chunks of a dataset with its values in them. `empty` gives text and sequences up: they are all empty."""
+    if not is_own(file, stored.chunks):
+        raise Unsupported("its elements lie in the heaps of other files", feature=datatype.lacks)
+    rows = list(range(len(stored.chunks)))
+    raw = yield from chunk_bytes(file, stored.chunks, rows)
+    contents = [decode(stored.codecs, data) for data in raw]
+    if empty:
+        contents = [_without_text(content, datatype) for content in contents]
+        native = None if native is None else _without_text(native, datatype)
+    if datatype.members:
+        return (yield from _embed_records(file, stored, contents, datatype, native))
+    dtype, codec, encoder, always = _encoding(datatype)
+    chunks = stored.chunks
+    if rows:
+        chunks = chunks.with_inline(np.arange(len(chunks)), (yield from encoder(file, contents)))
+    if len(chunks) < chunks.size and (always or (native is not None and any(native))):
+        count = min(math.prod(stored.chunk_shape), _LONGEST_FILL)
+        (blob,) = yield from encoder(file, [(native or bytes(datatype.size)) * count])
+        filled = fill_missing(chunks, blob) if math.prod(stored.chunk_shape) <= _LONGEST_FILL else None
+        if filled is None:
+            raise Unsupported("too much of it was never written to hold its fill value inline", feature="fill value")
+        chunks = filled
+    return Embedded(dtype, (codec,), chunks)
+
+
+def _encoding(datatype: Datatype) -> tuple[np.dtype[Any], CodecConfig, Encoder, bool]:
+    """Dtype, codec and encoder; whether missing chunks read as something else than what is nothing here."""
+    dtype = np.dtype(object)
+    if datatype.is_reference:
+        return dtype, VLEN_UTF8, _encode_paths, False
+    if datatype.is_vlen and datatype.is_string:
+        return dtype, VLEN_UTF8, _encode_text, False
+    base = datatype.base
+    if datatype.is_vlen and base is not None and _is_number(base):
+        codec = {"id": "vlen-array", "dtype": require_dtype(base).str}
+        return dtype, codec, _sequence_encoder(base), True
+    what = datatype.lacks if base is None or not datatype.is_vlen else f"sequence of {base.lacks or base.dtype}"
+    raise Unsupported(f"its type, {what}, has no counterpart in Zarr", feature=datatype.lacks)
+
+
+def _is_number(datatype: Datatype) -> bool:
+    return datatype.dtype is not None and datatype.dtype.kind in "iufb" and datatype.bits is None
+
+
+def _without_text(content: bytes, datatype: Datatype) -> bytes:
+    """The same elements, with all that leads into a heap leading nowhere."""
+    elements = np.frombuffer(content, np.uint8).reshape(-1, datatype.size).copy()
+    for member in _members(datatype, "", 0):
+        if member.datatype.needs_heap:
+            elements[:, member.offset : member.offset + member.datatype.size] = 0
+    return elements.tobytes()
+
+
+def _encode_text(file: File, contents: Contents) -> Parser[list[bytes]]:
+    """Stored elements to text, chunk by chunk."""
+    found = yield from _heap_objects(file, contents)
+    return [_vlen_utf8([o.split(b"\0")[0].decode("utf-8", "replace") for o in objects]) for objects in found]
+
+
+def _encode_paths(file: File, contents: Contents) -> Parser[list[bytes]]:
+    """Object references to the paths of objects; a reference to nothing is empty."""
+    yield from ()
+    return [_vlen_utf8([_path(file, a) for a in np.frombuffer(c, "<u8").tolist()]) for c in contents]
+
+
+def _path(file: File, address: int) -> str:
+    if address in (0, UNDEFINED):
+        return ""
+    if address not in file.paths:
+        raise Unsupported("it refers to an object that no link leads to", feature="reference without a path")
+    return f"/{file.paths[address]}"
+
+
+def _vlen_utf8(texts: list[str]) -> bytes:
+    return bytes(VLenUTF8().encode(np.array(texts, object)))
+
+
+def _sequence_encoder(base: Datatype) -> Encoder:
+    dtype = require_dtype(base)
+
+    def encoder(file: File, contents: Contents) -> Parser[list[bytes]]:
+        found = yield from _heap_objects(file, contents, base.size)
+        return [_vlen_array([np.frombuffer(o, dtype) for o in objects], dtype) for objects in found]
+
+    return encoder
+
+
+def _vlen_array(sequences: list[NDArray[Any]], dtype: np.dtype[Any]) -> bytes:
+    elements = np.empty(len(sequences), object)
+    for place, sequence in enumerate(sequences):
+        elements[place] = sequence
+    return bytes(VLenArray(dtype.str).encode(elements))
+
+
+def _heap_objects(file: File, contents: Contents, size: int = 1) -> Parser[list[list[bytes]]]:
+    """What each element of each chunk leads to, cut to its length in elements of `size` bytes."""
+    references = [heap_references(data) for data in contents]
+    objects = yield from read_heap_objects(file, [r for group in references for r in group])
+    found = [[bytes(next(objects)[: r.size * size]) for r in group] for group in references]
+    for group, pieces in zip(references, found, strict=True):
+        for reference, piece in zip(group, pieces, strict=True):
+            if size > 1 and len(piece) != reference.size * size and reference.address not in (0, UNDEFINED):
+                raise file.error(f"expected {reference.size * size} bytes in the global heap", reference.address)
+    return found
+
+
+def _embed_records(
+    file: File, stored: Stored, contents: list[bytes], datatype: Datatype, native: bytes | None
+) -> Parser[Embedded]:
+    """Records with text: each member is taken out, text is looked up, and all is packed anew, without gaps."""
+    members = list(_members(datatype, "", 0))
+    missing = len(stored.chunks) < stored.chunks.size
+    filled = missing and native is not None and any(native)
+    parts = [*contents, native] if filled and native is not None else contents
+    columns: dict[str, list[NDArray[Any]]] = {}
+    for member in members:
+        columns[member.name] = yield from _column(file, parts, member, datatype.size)
+    dtype = np.dtype([(m.name, np.result_type(*columns[m.name]) if parts else _plain_dtype(m)) for m in members])
+    count = math.prod(stored.chunk_shape)
+    if (len(contents) + 1) * count * dtype.itemsize > _MOST_RECORDS:
+        raise Unsupported("its records with text in them are too many to hold inline", feature="compound with text")
+    blobs = []
+    for number, part in enumerate(parts):
+        records = np.zeros(len(part) // datatype.size, dtype)
+        for member in members:
+            records[member.name] = columns[member.name][number]
+        blobs.append(records.tobytes())
+    chunks = stored.chunks
+    if contents:
+        chunks = chunks.with_inline(np.arange(len(chunks)), blobs[: len(contents)])
+    if filled:
+        whole = fill_missing(chunks, blobs[-1] * count)
+        if whole is None:
+            raise Unsupported("too much of it was never written to hold its fill value inline", feature="fill value")
+        chunks = whole
+    return Embedded(dtype, (), chunks)
+
+
+def _members(datatype: Datatype, name: str, offset: int) -> Iterator[_Member]:
+    if not datatype.members or (datatype.dtype is not None and datatype.dtype.names is None):
+        yield _Member(name, offset, datatype)
+        return
+    for inner, start, member in datatype.members:
+        yield from _members(member, f"{name}.{inner}" if name else inner, offset + start)
+
+
+def _plain_dtype(member: _Member) -> np.dtype[Any]:
+    datatype = member.datatype
+    if datatype.is_vlen and datatype.is_string:
+        return np.dtype("S1")
+    dtype = require_dtype(datatype)
+    if datatype.bits is not None or dtype.subdtype is not None:
+        raise Unsupported(
+            f"its member {member.name!r} stands beside text in a record, as {datatype.bits or dtype}",
+            feature="compound with text",
+        )
+    return dtype
+
+
+def _column(file: File, parts: Contents, member: _Member, size: int) -> Parser[list[NDArray[Any]]]:
+    """One member of the records of each chunk."""
+    dtype, datatype = _plain_dtype(member), member.datatype
+    pieces = [
+        np.frombuffer(p, np.uint8).reshape(-1, size)[:, member.offset : member.offset + datatype.size] for p in parts
+    ]
+    raw = [np.ascontiguousarray(piece).tobytes() for piece in pieces]
+    if not (datatype.is_vlen and datatype.is_string):
+        return [np.frombuffer(piece, dtype) for piece in raw]
+    found = yield from _heap_objects(file, raw)
+    texts = [np.array([o.split(b"\0")[0] for o in objects], np.bytes_) for objects in found]
+    longest = max([1, *(t.dtype.itemsize for t in texts)])
+    return [t.astype(f"S{longest}") for t in texts]

@@ -1,0 +1,159 @@
+"""VIII.A: selections of elements, as virtual datasets store them.
+
+Only what is a product of one list of indices an axis is represented: everything but sets of points, and unions of
+blocks in more than one axis.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.errors import FormatError, Unsupported
+
+__all__ = ["Selection", "parse_selection"]
+
+_NONE, _POINTS, _HYPERSLABS, _ALL = range(4)
+_REGULAR: Final = 1
+_MOST_AXES: Final = 32
+_MOST_INDICES: Final = 1 << 24
+_UNLIMITED: Final = -1
+
+_u32 = struct.Struct("<I").unpack_from
+
+
+class Slab(NamedTuple):
+    """The indices along one axis: `blocks` blocks, each so many after the one before. -1 is without end."""
+
+    start: int
+    stride: int
+    blocks: int
+    block: int
+
+
+class Selection(NamedTuple):
+    """Elements of a dataset."""
+
+    slabs: tuple[Slab, ...] | None
+    """A regular hyperslab; None when it is none."""
+    blocks: tuple[tuple[int, int], ...] = ()
+    """Of one axis: first and last index of each block."""
+    is_all: bool = False
+
+    @property
+    def unlimited(self) -> int | None:
+        """The axis that grows, if there is one."""
+        slabs = self.slabs or ()
+        return next((axis for axis, slab in enumerate(slabs) if _UNLIMITED in (slab.blocks, slab.block)), None)
+
+    def indices(self, shape: tuple[int, ...], blocks: int | None = None) -> list[NDArray[np.int64]]:
+        """The indices along each axis of a dataset of this shape; `blocks` is how many an unlimited axis has."""
+        if self.is_all:
+            return [_bounded(0, n) for n in shape]
+        if self.slabs is None:
+            return [np.concatenate([_bounded(first, last + 1) for first, last in self.blocks])]
+        if len(self.slabs) != len(shape):
+            raise FormatError(f"a selection of {len(self.slabs)} axes in a dataset of {len(shape)}")
+        return [_expand(slab, length, blocks) for slab, length in zip(self.slabs, shape, strict=True)]
+
+
+def _bounded(start: int, stop: int) -> NDArray[np.int64]:
+    if stop - start > _MOST_INDICES:
+        raise Unsupported(f"it selects {stop - start} elements along an axis", feature="virtual dataset")
+    return np.arange(start, stop)
+
+
+def _expand(slab: Slab, length: int, blocks: int | None) -> NDArray[np.int64]:
+    start, stride, count, block = slab
+    if block == _UNLIMITED:
+        return _bounded(start, max(length, start))
+    if count == _UNLIMITED:
+        if blocks is None:
+            offsets = _bounded(start, max(length, start)) - start
+            return offsets[offsets % stride < block] + start
+        count = blocks
+    if count * block > _MOST_INDICES:
+        raise Unsupported(f"it selects {count * block} elements along an axis", feature="virtual dataset")
+    return (start + np.arange(count)[:, None] * stride + np.arange(block)).ravel()
+
+
+def parse_selection(body: bytes, place: int) -> tuple[Selection, int]:
+    """Type, version, and what these say. Gives the selection and where it ends."""
+    kind, version = _u32(body, place)[0], _u32(body, place + 4)[0]
+    place += 8
+    if kind in (_NONE, _ALL):
+        return (Selection(None, is_all=True) if kind == _ALL else Selection(None, ((0, -1),))), place + 8
+    if kind == _POINTS:
+        raise Unsupported("it selects single points", feature="virtual dataset")
+    if kind != _HYPERSLABS or not 1 <= version <= 3:
+        raise FormatError(f"expected a selection of type 0 to 3 and version 1 to 3, found {kind} and {version}")
+    if version == 1:
+        return _parse_blocks(body, place + 8, 4, _rank(body, place + 8))
+    flags = body[place]
+    width = 8 if version == 2 else body[place + 1]
+    place += 5 if version == 2 else 2
+    if width not in (2, 4, 8):
+        raise FormatError(f"expected a selection in numbers of 2, 4 or 8 bytes, found {width}")
+    rank = _rank(body, place)
+    if not flags & _REGULAR:
+        return _parse_blocks(body, place, width, rank)
+    place += 4
+    numbers = [_number(body, place + width * n, width) for n in range(4 * rank)]
+    slabs = tuple(Slab(*numbers[n : n + 4]) for n in range(0, 4 * rank, 4))
+    if any(slab.start < 0 or slab.stride < 1 or not slab.block for slab in slabs):
+        raise FormatError(f"a selection has the hyperslab {slabs}")
+    return Selection(slabs), place + 4 * rank * width
+
+
+def _rank(body: bytes, place: int) -> int:
+    (rank,) = _u32(body, place)
+    if not 0 < rank <= _MOST_AXES:
+        raise FormatError(f"a selection has {rank} axes")
+    return int(rank)
+
+
+def _number(body: bytes, place: int, width: int) -> int:
+    raw = body[place : place + width]
+    if len(raw) != width:
+        raise FormatError("a selection ends too early")
+    return _UNLIMITED if raw == b"\xff" * width else int.from_bytes(raw, "little")
+
+
+def _parse_blocks(body: bytes, place: int, width: int, rank: int) -> tuple[Selection, int]:
+    """Rank, number of blocks, then of each block its first and its last element."""
+    count_width = 4 if width == 4 else width
+    count = _number(body, place + 4, count_width)
+    place += 4 + count_width
+    end = place + count * 2 * rank * width
+    if count < 0 or end > len(body):
+        raise FormatError(f"a selection claims {count} blocks")
+    numbers = [_number(body, start, width) for start in range(place, end, width)]
+    if any(number < 0 for number in numbers):
+        raise FormatError("a selection has a block without end")
+    if count == 1:
+        corners = zip(numbers[:rank], numbers[rank:], strict=True)
+        return Selection(tuple(Slab(first, 1, 1, last - first + 1) for first, last in corners)), end
+    if rank > 1:
+        return Selection(_regular(numbers, rank)), end
+    return Selection(None, tuple(sorted(zip(numbers[::2], numbers[1::2], strict=True)))), end
+
+
+def _regular(numbers: list[int], rank: int) -> tuple[Slab, ...]:
+    """Blocks that together are a product of indices along each axis, evenly spaced."""
+    corners = np.array(numbers, np.int64).reshape(-1, 2, rank)
+    slabs, total = [], 1
+    for axis in range(rank):
+        firsts = np.unique(corners[:, 0, axis])
+        lengths = np.unique(corners[:, 1, axis] - corners[:, 0, axis] + 1)
+        steps = np.unique(np.diff(firsts))
+        if len(lengths) > 1 or len(steps) > 1:
+            raise Unsupported("it selects blocks that are no regular pattern", feature="virtual dataset")
+        stride = int(steps[0]) if len(steps) else int(lengths[0])
+        slabs.append(Slab(int(firsts[0]), stride, len(firsts), int(lengths[0])))
+        total *= len(firsts)
+    if total != len(corners):
+        raise Unsupported("it selects blocks that are no regular pattern", feature="virtual dataset")
+    return tuple(slabs)

@@ -1,0 +1,252 @@
+"""Data in other files: virtual datasets, external files, links to other files."""
+
+import h5py
+import numpy as np
+import pytest
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
+from chunkmap.formats.hdf5 import scan
+from chunkmap.io import BytesSource, LocalSource, open_source
+
+LIBRARIES = ["v110", "latest"]
+
+
+@pytest.fixture
+def sources(tmp_path, monkeypatch):
+    """Four files of data; HDF5 looks for them in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    for n in range(4):
+        with h5py.File(f"s{n}.h5", "w", libver="latest") as f:
+            data = np.arange(40).reshape(10, 4) + 100 * n
+            f.create_dataset("chunked", data=data, chunks=(5, 4), compression="gzip", maxshape=(None, 4))
+            f.create_dataset("frames", data=data, chunks=(1, 4), compression="lzf")
+            f["block"] = np.arange(12.0).reshape(3, 4) + n
+            f.create_dataset("row", data=np.arange(8) + 10 * n, chunks=(4,))
+            f.create_dataset("sparse", (10, 4), "i8", chunks=(5, 4), fillvalue=3)[:5] = n
+    return tmp_path
+
+
+def source(n, name, shape, **options):
+    return h5py.VirtualSource(f"s{n}.h5", name, shape, **options)
+
+
+def joined(layout, n):
+    layout[10 * n : 10 * n + 10] = source(n, "chunked", (10, 4))
+
+
+def stacked(layout, n):
+    layout[n] = source(n, "row", (8,))
+
+
+def blocks(layout, n):
+    layout[3 * n : 3 * n + 3] = source(n, "block", (3, 4))
+
+
+def parts_of_blocks(layout, n):
+    layout[2 * n : 2 * n + 2] = source(n, "block", (3, 4))[1:3]
+
+
+def interleaved(layout, n):
+    layout[n::4] = source(n, "frames", (10, 4))
+
+
+def parts_of_chunked(layout, n):
+    layout[5 * n : 5 * n + 5] = source(n, "chunked", (10, 4))[5:]
+
+
+def sparse(layout, n):
+    layout[10 * n : 10 * n + 10] = source(n, "sparse", (10, 4))
+
+
+def with_a_gap(layout, n):
+    if n != 1:
+        joined(layout, n)
+
+
+ALIGNED = {
+    joined: ((40, 4), "i8"),
+    stacked: ((4, 8), "i8"),
+    blocks: ((12, 4), "f8"),
+    parts_of_blocks: ((8, 4), "f8"),
+    interleaved: ((40, 4), "i8"),
+    parts_of_chunked: ((20, 4), "i8"),
+    sparse: ((40, 4), "i8"),
+    with_a_gap: ((40, 4), "i8"),
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("mapping", ALIGNED)
+def test_virtual_datasets_are_the_chunks_of_their_sources(sources, mapping, library):
+    """Where a mapping moves whole chunks, references lead to the files that hold them; no value is copied."""
+    layout = h5py.VirtualLayout(*ALIGNED[mapping])
+    for n in range(4):
+        mapping(layout, n)
+    with h5py.File("v.h5", "w", libver=library) as f:
+        f.create_virtual_dataset("v", layout, fillvalue=-1)
+    refs = scan(LocalSource(sources / "v.h5"), inline_threshold=0)
+    assert not refs.problems
+    array = refs.arrays["v"]
+    with h5py.File("v.h5") as f:
+        np.testing.assert_array_equal(read_array(array, Fetcher()), f["v"][()])
+    used = {str(sources / f"s{n}.h5") for n in range(4) if mapping is not with_a_gap or n != 1}
+    assert set(array.chunks.urls) - {str(sources / "v.h5")} == used
+    assert used < set(refs.targets)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_virtual_datasets_of_the_same_file(tmp_path, library):
+    """The file `.` is the file itself, also where lines of the mapping share names."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=library) as f:
+        f.create_dataset("own", data=np.arange(12), chunks=(2,))
+        layout = h5py.VirtualLayout((12,), "i8")
+        for n in range(3):
+            layout[8 - 4 * n : 12 - 4 * n] = h5py.VirtualSource(".", "own", (12,))[4 * n : 4 * n + 4]
+        f.create_virtual_dataset("v", layout)
+    refs = scan(LocalSource(path))
+    assert not refs.problems
+    assert read_array(refs.arrays["v"], Fetcher()).tolist() == [8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_virtual_datasets_without_end(sources, library):
+    """One is as long as its source, one as there are numbered files."""
+    unlimited = h5py.h5s.UNLIMITED
+    with h5py.File("v.h5", "w", libver=library) as f:
+        layout = h5py.VirtualLayout((1, 4), "i8", maxshape=(None, 4))
+        layout[:unlimited] = source(0, "chunked", (10, 4), maxshape=(None, 4))[:unlimited]
+        f.create_virtual_dataset("long", layout)
+        create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        space = h5py.h5s.create_simple((10, 4), (unlimited, 4))
+        virtual = space.copy()
+        virtual.select_hyperslab((0, 0), (unlimited, 1), (10, 1), (10, 4))
+        create.set_virtual(virtual, b"s%b.h5", b"chunked", h5py.h5s.create_simple((10, 4)))
+        h5py.h5d.create(f.id, b"counted", h5py.h5t.NATIVE_INT64, space, create)
+    refs = scan(LocalSource(sources / "v.h5"))
+    assert not refs.problems
+    with h5py.File("v.h5") as f:
+        for name, rows in (("long", 10), ("counted", 40)):
+            assert f[name].shape == (rows, 4)
+            np.testing.assert_array_equal(read_array(refs.arrays[name], Fetcher()), f[name][()])
+
+
+def shifted(layout, n):
+    layout[10 * n + 2 : 10 * n + 10] = source(n, "chunked", (10, 4))[:8]
+
+
+def reshaped(layout, n):
+    layout[n] = source(n, "chunked", (10, 4))[:, 1]
+
+
+def mixed(layout, n):
+    layout[10 * n : 10 * n + 10] = source(n, "chunked" if n else "frames", (10, 4))
+
+
+REFUSED = {shifted: ((40, 4), "i8"), reshaped: ((4, 10), "i8"), mixed: ((40, 4), "i8"), joined: ((40, 4), "i4")}
+
+
+@pytest.mark.parametrize("mapping", REFUSED)
+def test_virtual_datasets_that_do_not_move_whole_chunks_are_problems(sources, mapping):
+    """They are left out, and it is said why."""
+    layout = h5py.VirtualLayout(*REFUSED[mapping])
+    for n in range(4):
+        mapping(layout, n)
+    with h5py.File("v.h5", "w", libver="latest") as f:
+        f.create_virtual_dataset("v", layout)
+        f["other"] = 1
+    refs = scan(LocalSource(sources / "v.h5"))
+    assert [(p.path, p.feature) for p in refs.problems] == [("v", "virtual dataset")]
+    assert list(refs.arrays) == ["other"]
+
+
+def test_sources_that_are_not_there_read_as_the_fill_value(sources):
+    """As HDF5 has it; but it is said."""
+    layout = h5py.VirtualLayout((20, 4), "i8")
+    layout[:10] = h5py.VirtualSource("nowhere.h5", "chunked", (10, 4))
+    layout[10:] = source(1, "chunked", (10, 4))
+    with h5py.File("v.h5", "w", libver="latest") as f:
+        f.create_virtual_dataset("v", layout, fillvalue=-7)
+    refs = scan(LocalSource(sources / "v.h5"))
+    assert ["nowhere.h5:chunked" in p.message for p in refs.problems] == [True]
+    with h5py.File("v.h5") as f:
+        np.testing.assert_array_equal(read_array(refs.arrays["v"], Fetcher()), f["v"][()])
+
+
+def test_bytes_have_no_place(sources):
+    """A file without a place cannot name others: a problem, not a search in the current directory."""
+    layout = h5py.VirtualLayout((10, 4), "i8")
+    layout[:] = source(0, "chunked", (10, 4))
+    with h5py.File("v.h5", "w", libver="latest") as f:
+        f.create_virtual_dataset("v", layout)
+    refs = scan(BytesSource((sources / "v.h5").read_bytes(), "v.h5"))
+    assert [p.feature for p in refs.problems] == ["virtual dataset"]
+    assert not refs.arrays
+
+
+def test_virtual_datasets_on_a_server(sources, range_server):
+    """Sources are looked for beside the file, on the same server."""
+    layout = h5py.VirtualLayout((40, 4), "i8")
+    for n in range(4):
+        joined(layout, n)
+    with h5py.File("v.h5", "w", libver="latest") as f:
+        f.create_virtual_dataset("v", layout)
+    for path in sources.iterdir():
+        range_server.put(f"data/{path.name}", path.read_bytes())
+    refs = scan(open_source(range_server.url("data/v.h5")))
+    assert not refs.problems
+    with h5py.File("v.h5") as f:
+        np.testing.assert_array_equal(read_array(refs.arrays["v"], Fetcher()), f["v"][()])
+
+
+SEGMENTS = {
+    "one file": [("raw0", 16, h5py.h5f.UNLIMITED)],
+    "two files": [("raw0", 0, 160), ("raw1", 80, 240)],
+    "three parts of a file": [("raw0", 0, 40), ("raw0", 200, 120), ("raw1", 0, 240)],
+}
+
+
+@pytest.mark.parametrize("name", SEGMENTS)
+def test_external_files(tmp_path, monkeypatch, name):
+    """Data in raw files is referred to there, cut where one file ends and the next begins."""
+    monkeypatch.chdir(tmp_path)
+    for n in range(2):
+        (tmp_path / f"raw{n}").write_bytes(np.arange(1000 * n, 1000 * n + 100.0).tobytes())
+    with h5py.File("a.h5", "w") as f:
+        f.create_dataset("v", (10, 5), "f8", external=SEGMENTS[name])
+    with h5py.File("a.h5") as f:
+        want = f["v"][()]
+    refs = scan(LocalSource(tmp_path / "a.h5"))
+    assert not refs.problems
+    np.testing.assert_array_equal(read_array(refs.arrays["v"], Fetcher()), want)
+    assert str(tmp_path / "raw0") in refs.targets
+
+
+@pytest.mark.parametrize("segments", [[("raw0", 0, 20), ("raw0", 40, 400)], [("raw0", 400, 400)], [("no", 0, 400)]])
+def test_external_files_that_cannot_be_referred_to(tmp_path, monkeypatch, segments):
+    """Parts that begin within a row, files that are too short or not there, are problems."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw0").write_bytes(bytes(700))
+    with h5py.File("a.h5", "w") as f:
+        f.create_dataset("v", (10, 5), "f8", external=segments)
+    refs = scan(LocalSource(tmp_path / "a.h5"))
+    assert [(p.path, p.feature) for p in refs.problems] == [("v", "external storage")]
+
+
+def test_external_links(sources):
+    """They are followed where that is asked for; else it is said that they are not."""
+    with h5py.File("links.h5", "w") as f:
+        f["own"] = 1
+        f["g/rows"] = h5py.ExternalLink("s1.h5", "/row")
+        f["whole"] = h5py.ExternalLink("s2.h5", "/")
+        f["lost"] = h5py.ExternalLink("nowhere.h5", "/v")
+    source = LocalSource(sources / "links.h5")
+    plain = scan(source)
+    assert list(plain.arrays) == ["own"]
+    assert {p.path for p in plain.problems} == {"g/rows", "whole", "lost"}
+    followed = scan(source, linked_datasets=True)
+    assert {p.path for p in followed.problems} == {"lost"}
+    assert read_array(followed.arrays["g/rows"], Fetcher()).tolist() == list(range(10, 18))
+    assert "whole/chunked" in followed.arrays
+    assert str(sources / "s1.h5") in followed.targets
