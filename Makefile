@@ -2,6 +2,7 @@
 #
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
+#   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out
 #   make check    format, lint, types, layers
 #   make bench    the table beside kerchunk 0.2.10
 #   make format   rewrite the sources as `make check` wants them
@@ -10,12 +11,13 @@
 # PYTHON=...  which Python (>= 3.11) to build the environment with; found by itself when not given
 # VENV=...    where the environment goes
 # TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
+# FUZZ=...    how many damaged files `make fuzz` makes
 # CASES=...   which benchmarks `make bench` runs;  REPEATS=...  how often;  WRITE=1  renew bench/results.md
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench format clean
+.PHONY: help demo test fuzz check bench format clean
 
 # Found only when an environment has to be made: the first Python >= 3.11 that runs and can make one.
 PYTHON ?= $(shell \
@@ -26,8 +28,10 @@ PYTHON ?= $(shell \
 	done)
 VENV ?= .venv
 KERCHUNK_VENV ?= .venv-kerchunk
+VIRTUALIZARR_VENV ?= .venv-virtualizarr
 TESTS ?= tests
 WORKERS ?= 2
+FUZZ ?= 100000
 CASES ?=
 REPEATS ?= 3
 
@@ -46,6 +50,10 @@ test: $(VENV)/test.stamp
 	@echo "== test: $$("$(VENV)/bin/python" --version), $(TESTS)"
 	@"$(VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q $(TESTS)
 
+fuzz: $(VENV)/test.stamp
+	@echo "== fuzz: $(FUZZ) damaged files"
+	@"$(VENV)/bin/python" tests/fuzz/run.py --files $(FUZZ) --keep .fuzz
+
 check: $(VENV)/check.stamp
 	@echo "== format"
 	@"$(VENV)/bin/python" -m ruff format --check src tests examples bench
@@ -56,17 +64,17 @@ check: $(VENV)/check.stamp
 	@echo "== layers"
 	@"$(VENV)/bin/lint-imports"
 
-bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp
+bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/virtualizarr.stamp
 	@echo "== bench: each case in fresh processes, the two tools in turn"
 	@"$(VENV)/bin/python" bench/run.py --ours "$(VENV)/bin/python" --theirs "$(KERCHUNK_VENV)/bin/python" \
-		--repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
+		--virtualizarr "$(VIRTUALIZARR_VENV)/bin/python" --repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
 
 format: $(VENV)/check.stamp
 	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench
 	@"$(VENV)/bin/python" -m ruff format src tests examples bench
 
 clean:
-	rm -rf .venv .venv-* .demo .bench build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .demo .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests examples bench -name __pycache__ -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------- the environments
@@ -98,4 +106,9 @@ $(VENV)/check.stamp: pyproject.toml $(VENV)/test.stamp
 $(KERCHUNK_VENV)/kerchunk.stamp: pyproject.toml | $(KERCHUNK_VENV)/pip.stamp
 	@echo "== installing kerchunk in an environment of its own"
 	@"$(KERCHUNK_VENV)/bin/python" -m pip install -qq --group kerchunk
+	@touch "$@"
+
+$(VIRTUALIZARR_VENV)/virtualizarr.stamp: pyproject.toml | $(VIRTUALIZARR_VENV)/pip.stamp
+	@echo "== installing VirtualiZarr in an environment of its own"
+	@"$(VIRTUALIZARR_VENV)/bin/python" -m pip install -qq --group virtualizarr
 	@touch "$@"

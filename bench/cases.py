@@ -15,7 +15,12 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
+import zlib
+from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import reading
@@ -25,12 +30,24 @@ VARIABLES = 20
 STEPS = 24
 MILLION = 1_000_000
 
+INDEXES = {
+    "btree1": (("earliest", "v108"), (None,), 1),
+    "fixed": ("v110", None, 1),
+    "extensible": ("v110", (None,), 1),
+    "btree2": ("v110", (None, None), 2),
+}
+"""Chunk indexes: versions of HDF5, maximum shape and rank that lead to each."""
+
+ROADS = ("core", "door", "virtualizarr")
+
 
 # ---------------------------------------------------------------- inputs
 
 
 def prepare(folder):
     """Write the files that the cases read; nothing happens when they are there already."""
+    import remote_files
+
     done = folder / "prepared"
     if done.exists():
         return
@@ -40,7 +57,13 @@ def prepare(folder):
     write_forecast(first)
     for number in range(1, FILES):
         shutil.copy(first, first.with_name(f"{number:03}.nc"))
-    write_million(folder / "million.h5")
+    for index in INDEXES:
+        write_million(folder / f"million_{index}.h5", index)
+    write_variables(folder / "variables.h5")
+    write_datasets(folder / "datasets.h5")
+    (folder / "far").mkdir()
+    remote_files.write_granule(folder / "far" / "granule.h5")
+    remote_files.write_day(folder / "far" / "day.h5")
     reading.prepare(folder)
     write_million_references(folder)
     done.touch()
@@ -87,12 +110,45 @@ def write_forecast(path):
             variable[:] = random.normal(280, 10, (STEPS, 20, 30))
 
 
-def write_million(path):
-    """One HDF5 dataset of a million small chunks, under the index that most files have (a version 1 B-tree)."""
+def write_million(path, index):
+    """One HDF5 dataset of a million small chunks, under one of the four large chunk indexes."""
     import h5py
 
+    version, maxshape, rank = INDEXES[index]
+    chunks, shape = ((16,), (16 * MILLION,)) if rank == 1 else ((1, 16), (1000, 16_000))
+    with h5py.File(path, "w", libver=version) as file:
+        data = file.create_dataset("x", shape, "i4", chunks=chunks, maxshape=maxshape, compression="gzip")
+        stored = zlib.compress(bytes(range(64)), 1)
+        for number in range(MILLION):
+            place = (16 * number,) if rank == 1 else (number // 1000, 16 * (number % 1000))
+            data.id.write_direct_chunk(place, stored)
+
+
+def write_variables(path):
+    """300 variables of 4 chunks, each with 20 attributes: texts, numbers and arrays."""
+    import h5py
+
+    values = np.random.default_rng(0).random((40, 50), "f4")
     with h5py.File(path, "w") as file:
-        file.create_dataset("x", data=np.arange(16 * MILLION, dtype="i4").reshape(MILLION, 16), chunks=(1, 16))
+        for number in range(300):
+            variable = file.create_dataset(
+                f"field{number:03}", data=values, chunks=(10, 50), compression="gzip", shuffle=True
+            )
+            for count in range(20):
+                kinds = (f"text {count} of field {number}", np.float32(count), np.arange(3) + count, number)
+                variable.attrs[f"attribute{count:02}"] = kinds[count % 4]
+
+
+def write_datasets(path):
+    """2,000 datasets of 2 chunks in 20 groups."""
+    import h5py
+
+    values = np.random.default_rng(0).random((2, 500))
+    with h5py.File(path, "w") as file:
+        for number in range(2000):
+            data = file.create_dataset(f"group{number % 20:02}/data{number:04}", data=values, chunks=(1, 500))
+            data.attrs["units"] = "m"
+            data.attrs["number"] = number
 
 
 def write_million_references(folder):
@@ -267,20 +323,135 @@ def write_door(folder):
     return lambda: refs_to_dataframe(refs, str(out)), lambda _: {"bytes": of_directory(out)}
 
 
-def million_core(folder):
-    """Scan one dataset of a million chunks to a reference set."""
+def one_file_core(name, **options):
+    """Scan one file to a reference set."""
+
+    def prepare_run(folder):
+        import chunkmap
+
+        chunkmap.scan(folder / "scan" / "000.nc")
+        path = str(folder / name)
+        return lambda: chunkmap.scan(path, **options), lambda refs: {"result": of_set(refs)}
+
+    return prepare_run
+
+
+def one_file_door(name, **options):
+    """Scan one file to a dictionary."""
+
+    def prepare_run(folder):
+        from kerchunk.hdf import SingleHdf5ToZarr
+
+        SingleHdf5ToZarr(str(folder / "scan" / "000.nc")).translate()
+        gc.disable()  # kerchunk 0.2.10 may hang when garbage is collected while it walks a file
+        path = str(folder / name)
+        return lambda: SingleHdf5ToZarr(path, **options).translate(), lambda refs: {"result": of_dictionary(refs)}
+
+    return prepare_run
+
+
+def one_file_virtualizarr(name):
+    """Scan one file to VirtualiZarr's own manifests."""
+
+    def prepare_run(folder):
+        parse = virtualizarr_parser()
+        parse((folder / "scan" / "000.nc").resolve().as_uri())
+        url = (folder / name).resolve().as_uri()
+        return lambda: parse(url), lambda _: {}
+
+    return prepare_run
+
+
+def scan_virtualizarr(folder):
+    """Scan 100 files to VirtualiZarr's own manifests."""
+    parse = virtualizarr_parser()
+    urls = [path.resolve().as_uri() for path in sorted((folder / "scan").iterdir())]
+    parse(urls[0])
+    return lambda: [parse(url) for url in urls], lambda _: {}
+
+
+def virtualizarr_parser(base=None):
+    """From a URL to a ManifestStore; `base` is the server that far files are on."""
+    from obspec_utils.registry import ObjectStoreRegistry
+    from obstore.store import HTTPStore, LocalStore
+    from virtualizarr.parsers import HDFParser
+
+    stores = {"file://": LocalStore()}
+    if base is not None:
+        stores[base] = HTTPStore.from_url(base, client_options={"allow_http": True})
+    parser, registry = HDFParser(), ObjectStoreRegistry(stores)
+    return lambda url: parser(url=url, registry=registry)
+
+
+@contextmanager
+def serving(folder):
+    """The address of a server that takes 50 ms to answer, and sends 80 MB/s a stream."""
+    words = [sys.executable, str(Path(__file__).with_name("latency_server.py")), str(folder)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.kill()
+
+
+def far(work):
+    """A case whose work is given the address of the server."""
+
+    def prepare_run(folder):
+        server = serving(folder / "far")
+        base = server.__enter__()
+        run = work(base)
+
+        def describe(outcome):
+            with urllib.request.urlopen(f"{base}/stats") as answer:
+                asked = json.load(answer)
+            server.__exit__(None, None, None)
+            return {"bytes": asked["bytes"], "requests": asked["requests"], **run.describe(outcome)}
+
+        with urllib.request.urlopen(f"{base}/stats"):
+            return run.work, describe
+
+    return prepare_run
+
+
+class Run(NamedTuple):
+    """The work of a far case, and what to say of its outcome."""
+
+    work: Callable
+    describe: Callable
+
+
+def far_granule_core(base):
+    """One granule to a reference set."""
     import chunkmap
 
-    path = str(folder / "million.h5")
-    return lambda: chunkmap.scan(path, inline_threshold=0), lambda refs: {"result": of_set(refs)}
+    chunkmap.scan(f"{base}/day.h5")
+    return Run(lambda: chunkmap.scan(f"{base}/granule.h5"), lambda refs: {"result": of_set(refs)})
 
 
-def million_door(folder):
-    """Scan one dataset of a million chunks to a dictionary."""
+def far_granule_door(base):
+    """One granule to a dictionary."""
     from kerchunk.hdf import SingleHdf5ToZarr
 
-    path = str(folder / "million.h5")
-    return lambda: SingleHdf5ToZarr(path, inline_threshold=0).translate(), lambda refs: {"result": of_dictionary(refs)}
+    SingleHdf5ToZarr(f"{base}/day.h5").translate()
+    gc.disable()
+    return Run(lambda: SingleHdf5ToZarr(f"{base}/granule.h5").translate(), lambda refs: {"result": of_dictionary(refs)})
+
+
+def far_granule_virtualizarr(base):
+    """One granule to VirtualiZarr's own manifests."""
+    parse = virtualizarr_parser(base)
+    parse(f"{base}/day.h5")
+    return Run(lambda: parse(f"{base}/granule.h5"), lambda _: {})
+
+
+def far_days_core(base):
+    """100 files of 2 MB to reference sets."""
+    import chunkmap
+
+    chunkmap.scan(f"{base}/day.h5")
+    urls = [f"{base}/day.h5?{number}" for number in range(FILES)]
+    return Run(lambda: chunkmap.scan_many(urls), lambda sets: {"result": len(sets)})
 
 
 def roundtrip_core(_folder):
@@ -328,14 +499,26 @@ def million_set():
 
 
 CASES = {
-    "import": (import_core, import_door),
-    "scan": (scan_core, scan_door),
-    "combine": (combine_core, combine_door),
-    "write": (write_core, write_door),
-    "million": (million_core, million_door),
-    "roundtrip": (roundtrip_core, None),
+    "import": (import_core, import_door, None),
+    "scan": (scan_core, scan_door, scan_virtualizarr),
+    "variables": (one_file_core("variables.h5"), one_file_door("variables.h5"), one_file_virtualizarr("variables.h5")),
+    "datasets": (one_file_core("datasets.h5"), one_file_door("datasets.h5"), one_file_virtualizarr("datasets.h5")),
+    **{
+        f"million_{index}": (
+            one_file_core(f"million_{index}.h5", inline_threshold=0),
+            one_file_door(f"million_{index}.h5", inline_threshold=0),
+            one_file_virtualizarr(f"million_{index}.h5"),
+        )
+        for index in INDEXES
+    },
+    "far_granule": (far(far_granule_core), far(far_granule_door), far(far_granule_virtualizarr)),
+    "far_days": (far(far_days_core), None, None),
+    "combine": (combine_core, combine_door, None),
+    "write": (write_core, write_door, None),
+    "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
 }
+"""What each road does in a case; None where it has no such thing."""
 
 
 def peak(whose=resource.RUSAGE_SELF):
@@ -345,7 +528,7 @@ def peak(whose=resource.RUSAGE_SELF):
 
 def main(case, road, folder):
     """Run one case once, and print what was measured."""
-    work, describe = CASES[case][("core", "door").index(road)](Path(folder))
+    work, describe = CASES[case][ROADS.index(road)](Path(folder))
     gc.collect()
     before = peak()
     start = time.perf_counter()

@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import median
 
 import reading
-from cases import CASES
+from cases import CASES, INDEXES, ROADS
 
 HERE = Path(__file__).parent
-DATA = HERE.parent / ".bench" / "data-2"
+DATA = HERE.parent / ".bench" / "data-3"
 TIME_LIMIT = 900
 
 TITLES = {
@@ -27,7 +27,11 @@ TITLES = {
     "scan": "scan 100 netCDF4 files x 20 variables x 24 chunks",
     "combine": "combine 100 sets x 5,000 chunks",
     "write": "write 1,000,000 references as Parquet",
-    "million": "scan one HDF5 dataset of 1,000,000 chunks",
+    "variables": "scan one HDF5 file, 300 variables x 20 attributes",
+    "datasets": "scan one HDF5 file, 2,000 datasets",
+    **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
+    "far_granule": "scan a granule of 728 MB, 50 ms away",
+    "far_days": "scan 100 files of 2 MB, 50 ms away",
     "roundtrip": "1,000,000 references: dictionary to set to dictionary",
     "read-large": "read 4,000 chunks x 64 kB (other side: fsspec, zarr)",
     "read-small": "read 20,000 chunks x 2 kB (other side: fsspec, zarr)",
@@ -38,7 +42,7 @@ TITLES = {
     "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
     "load": "load 1,000,000 references from JSON (other side: fsspec)",
 }
-RUNNERS = (("chunkmap", "core"), ("chunkmap's door", "door"), ("kerchunk", "door"))
+RUNNERS = (("chunkmap", "core"), ("chunkmap's door", "door"), ("kerchunk", "door"), ("VirtualiZarr", "virtualizarr"))
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 
 
@@ -47,6 +51,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--ours", required=True, help="a Python that has chunkmap")
     parser.add_argument("--theirs", required=True, help="a Python that has kerchunk 0.2.10, and not chunkmap")
+    parser.add_argument("--virtualizarr", help="a Python that has VirtualiZarr; left out when not given")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the table here as well")
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all when none is named")
@@ -90,7 +95,8 @@ def run(python, case, road):
 
 def measure(case, pythons, repeats):
     """Every runner of a case, in turn, so that a slow minute of the machine strikes all of them."""
-    runners = [(name, road) for name, road in RUNNERS if CASES[case][("core", "door").index(road)] is not None]
+    there = dict(zip(ROADS, CASES[case], strict=False))
+    runners = [(name, road) for name, road in RUNNERS if name in pythons and there.get(road) is not None]
     if case in reading.CASES:  # the names of kerchunk read nothing: fsspec and zarr do
         runners = [runner for runner in runners if runner[0] != "chunkmap's door"]
     results = {name: [] for name, _ in runners}
@@ -140,6 +146,10 @@ def main():
     given = arguments()
     version = check_environments(given.ours, given.theirs)
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
+    if given.virtualizarr:
+        pythons["VirtualiZarr"] = given.virtualizarr
+        has = "from importlib.metadata import version; print(version('virtualizarr'))"
+        version += f"; VirtualiZarr {ask(given.virtualizarr, has)}"
     print(f"preparing inputs in {DATA.relative_to(HERE.parent)}", file=sys.stderr)
     subprocess.run([given.ours, str(HERE / "cases.py"), "prepare", str(DATA)], check=True, env=environment())
     lines = [HEADER]

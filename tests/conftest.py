@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ class RangeServer:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.errors: dict[str, int] = {}
+        self.failures: dict[str, list[int]] = {}
+        """Statuses to answer GETs with before all is well again; 0 drops the connection."""
+        self.etag = '"one"'
         self.latency = 0.0
         self.serves_ranges = True
         self.says_length = True
@@ -73,9 +77,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_GET(self) -> None:
+        waiting = self.state.failures.get(self.path)
+        if waiting:
+            self._fail(waiting.pop(0))
+            return
         data, first, stop = self._answer()
         self.state.gets.append((self.path, first, stop - first))
         self.wfile.write(data[first:stop])
+
+    def _fail(self, status: int) -> None:
+        self.close_connection = True
+        if status:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        else:
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""
@@ -96,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Accept-Ranges", "bytes")
         if state.says_length:
             self.send_header("Content-Length", str(stop - first))
-        self.send_header("ETag", '"one"')
+        self.send_header("ETag", state.etag)
         self.send_header("Connection", "keep-alive" if state.says_length else "close")
         self.end_headers()
         self.close_connection = not state.says_length

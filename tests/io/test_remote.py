@@ -1,12 +1,15 @@
 """Sources behind a server: HTTP from a real server, S3 from moto's, and fsspec's memory."""
 
 import pickle
+import threading
 import time
 
 import fsspec
+import h5py
 import numpy as np
 import pytest
 
+import chunkmap
 from chunkmap.errors import SourceError, TruncatedFile
 from chunkmap.io import Range, RemoteSource, open_source
 
@@ -55,6 +58,84 @@ def test_error_after_opening_is_a_source_error(range_server):
     range_server.errors["/a.bin"] = 500
     with pytest.raises(SourceError, match="500"):
         source.read(0, 10)
+
+
+@pytest.mark.parametrize("failures", [[503, 503], [0, 0], [429, 0], [500]])
+def test_what_fails_for_a_moment_is_tried_again(range_server, failures):
+    """A server that is busy or drops connections twice is asked again, and only for what is missing."""
+    source = open_source(range_server.put("a.bin", DATA))
+    range_server.failures["/a.bin"] = list(failures)
+    ranges = [Range(n * 100_000, 10) for n in range(10)]
+    assert [bytes(v) for v in source.read_many(ranges)] == [DATA[o : o + n] for o, n in ranges]
+    assert sorted(first for _, first, _ in range_server.gets) == [r.offset for r in ranges]
+
+
+def test_what_will_not_pass_is_not_tried_again(range_server):
+    """A missing or forbidden file is asked for once."""
+    source = open_source(range_server.put("a.bin", DATA))
+    range_server.failures["/a.bin"] = [403, 403]
+    with pytest.raises(SourceError, match="403"):
+        source.read(0, 10)
+    assert range_server.failures["/a.bin"] == [403]
+
+
+def test_a_file_that_changes_is_an_error(range_server):
+    """Another etag or another length than in an answer before is a SourceError that says so."""
+    source = open_source(range_server.put("a.bin", DATA))
+    source.read(0, 10)
+    range_server.etag = '"two"'
+    with pytest.raises(SourceError, match=r"changed while it was read.*one.*two"):
+        source.read(20, 10)
+    source = open_source(range_server.url("a.bin"))
+    source.read(0, 10)
+    range_server.put("a.bin", DATA + b"more")
+    with pytest.raises(SourceError, match=r"changed while it was read.*1000000 bytes, then 1000004"):
+        source.read(20, 10)
+
+
+def test_a_scan_of_a_changing_file_is_refused(range_server, tmp_path):
+    """A file that is replaced between two rounds of one scan gives no references, and no error about its format."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for number in range(20):
+            file.create_dataset(f"x{number}", data=np.zeros((10, 50_000)), chunks=(1, 50_000))
+    data = path.read_bytes()
+    url = range_server.put("a.h5", data)
+    chunkmap.scan(url)
+    rounds = len(range_server.gets)
+    assert rounds > 1
+    assert len(range_server.heads) == 1
+
+    class Replaced(list):
+        def append(self, get):
+            super().append(get)
+            range_server.etag = '"two"'
+
+    range_server.gets = Replaced()
+    with pytest.raises(SourceError, match="changed while it was read"):
+        chunkmap.scan(url)
+
+
+def test_a_small_file_is_scanned_with_two_requests(range_server, tmp_path):
+    """One HEAD and one GET are enough for a file that is fetched whole."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(1000)
+    chunkmap.scan(range_server.put("a.h5", path.read_bytes()))
+    assert len(range_server.heads) == 1
+    assert [length for _, _, length in range_server.gets] == [path.stat().st_size]
+
+
+def test_far_files_are_scanned_side_by_side(range_server, tmp_path):
+    """Without an executor, files on a server wait for it together, and come back in their order."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.arange(1000)
+    urls = [range_server.put(f"{number}.h5", path.read_bytes()) for number in range(8)]
+    threads = set()
+    sets = chunkmap.scan_many(urls, progress=lambda _done, _all: threads.add(threading.get_ident()))
+    assert [refs.name for refs in sets] == urls
+    assert threads - {threading.get_ident()}
 
 
 def test_server_without_ranges_is_asked_once(range_server):

@@ -11,12 +11,13 @@ from chunkmap.errors import FormatError, SourceError, TruncatedFile
 from chunkmap.io import BytesSource, MemberSource, Range
 from chunkmap.io.extents import Extents
 from chunkmap.io.rounds import Gather, Reading, Span, Tally, Together, run, run_many
+from chunkmap.io.source import SourceBase
 
 LONG = 9 << 20
 """Longer than what is fetched whole."""
 
 
-class Remote:
+class Remote(SourceBase):
     """A source that has to be asked for its bytes, and counts what it was asked for."""
 
     def __init__(self, data, url="remote"):

@@ -20,7 +20,7 @@ from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.streaming import Job
 from chunkmap.formats.scanning import scan
-from chunkmap.io import expand_urls
+from chunkmap.io import expand_urls, is_far
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import load, write
@@ -46,7 +46,8 @@ def scan_many(
 ) -> list[ReferenceSet]:
     """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
 
-    `executor` runs the scans (see `chunkmap.execution.mapping`); `options` go to `scan`. A file that cannot be
+    `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
+    threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
     scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
 
     `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
@@ -79,6 +80,8 @@ def scan_files(
     if on_error not in {"raise", "skip"}:
         raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
     files = expand_urls(urls, storage_options=storage_options)
+    if executor is None and len(files) > 1 and any(map(is_far, files)):
+        executor = "threads"
     one = partial(
         _scan_one,
         storage_options=storage_options,

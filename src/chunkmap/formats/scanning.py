@@ -7,8 +7,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
+from chunkmap.errors import FormatError
 from chunkmap.formats import Format, find_format, sniff
-from chunkmap.io import Source, members, open_source, outermost
+from chunkmap.io import HeadSource, Source, in_memory, members, open_source, outermost
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import dereference
 
@@ -33,12 +34,24 @@ def scan(
     named = None if format is None else find_format(format)
     source = open_source(file, url=url, storage_options=storage_options)
     try:
-        found = named or sniff(source)
-        _check_options(found, options)
-        refs = found.scan(source, **options)
+        refs = _scan(source, named, options)
         return refs if url is not None and "::" not in url else _outside(refs, source)
     finally:
         source.close()
+
+
+def _scan(source: Source, named: Format | None, options: Mapping[str, Any]) -> ReferenceSet:
+    """Scan a source of which nothing is known yet, and make sure that it was one and the same all the time."""
+    reading: Source = source if named is not None or in_memory(source) else HeadSource(source)
+    found = named or sniff(reading)
+    _check_options(found, options)
+    try:
+        refs = found.scan(reading, **options)
+    except FormatError:
+        source.confirm()  # bytes of two files do not fit together: then that is what is wrong
+        raise
+    source.confirm()
+    return refs
 
 
 def _outside(refs: ReferenceSet, source: Source) -> ReferenceSet:

@@ -1,12 +1,13 @@
 """Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
 
-from chunkmap.io.archive import ARCHIVES, MemberSource, outermost
+from chunkmap.io.archive import ARCHIVES, MemberSource, in_memory, outermost
 from chunkmap.io.beside import open_beside
 from chunkmap.io.file_object import FileObjectSource, FileView
+from chunkmap.io.head import HeadSource
 from chunkmap.io.listing import expand_urls
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
-from chunkmap.io.opening import members, open_source
+from chunkmap.io.opening import is_far, members, open_source
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.source import Range, Source
 
@@ -15,12 +16,15 @@ __all__ = [
     "BytesSource",
     "FileObjectSource",
     "FileView",
+    "HeadSource",
     "LocalSource",
     "MemberSource",
     "Range",
     "RemoteSource",
     "Source",
     "expand_urls",
+    "in_memory",
+    "is_far",
     "members",
     "open_beside",
     "open_source",

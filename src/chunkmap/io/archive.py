@@ -17,10 +17,11 @@ from typing import Final
 
 from chunkmap.errors import FormatError, SourceError, Unsupported
 from chunkmap.io.file_object import FileView
+from chunkmap.io.memory import BytesSource
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
 
-__all__ = ["ARCHIVES", "MemberSource", "deflated_member", "open_member", "outermost"]
+__all__ = ["ARCHIVES", "MemberSource", "deflated_member", "in_memory", "open_member", "outermost"]
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _COMPRESSED: Final[Mapping[bytes, str]] = {
@@ -61,6 +62,16 @@ class MemberSource(SourceBase):
             check_range(self.url, self._length, offset, length)
         return self._outer.read_many([Range(self.first + offset, length) for offset, length in ranges])
 
+    def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """Ranges of the member, each by a request of its own to the archive."""
+        for offset, length in ranges:
+            check_range(self.url, self._length, offset, length)
+        return self._outer.fetch([Range(self.first + offset, length) for offset, length in ranges])
+
+    def confirm(self) -> None:
+        """A member changes with its archive."""
+        self._outer.confirm()
+
     def target(self) -> Target:
         """What is known of the archive, with the member's own size."""
         outer = self._outer.target()
@@ -81,6 +92,11 @@ class MemberSource(SourceBase):
 def outermost(source: Source) -> Source:
     """The file in which a source is, however deep: itself, when it is no member."""
     return outermost(source.outer) if isinstance(source, MemberSource) else source
+
+
+def in_memory(source: Source) -> bool:
+    """Whether bytes of a source are there without being fetched: read, or mapped."""
+    return isinstance(outermost(source), BytesSource)
 
 
 def open_member(kind: str, member: str, outer: Source, url: str) -> MemberSource:

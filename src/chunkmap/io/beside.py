@@ -6,6 +6,7 @@ import posixpath
 from pathlib import Path
 
 from chunkmap.errors import SourceError, Unsupported
+from chunkmap.io.head import HeadSource
 from chunkmap.io.local import LocalSource
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.source import Source
@@ -19,6 +20,8 @@ def open_beside(source: Source, name: str) -> Source:
     An absolute name that leads nowhere is looked for in the source's directory too. Raises SourceError when there is
     no such file, Unsupported when the source has no place, such as bytes in memory and members of archives.
     """
+    if isinstance(source, HeadSource):
+        return open_beside(source.source, name)
     if isinstance(source, LocalSource):
         return _open_local(source, name)
     if isinstance(source, RemoteSource):

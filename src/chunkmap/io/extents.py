@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 from chunkmap.io.source import Range
 
@@ -59,19 +60,54 @@ class Extents:
             place += 1
         return min(stop - offset, most)
 
-    def missing(self, wanted: Sequence[Range], *, gap: int) -> list[Range]:
+    def missing(self, wanted: Sequence[Range], *, gap: int, spare: int | None = None) -> list[Range]:
         """What to fetch so that every wanted range is held.
 
-        Near pieces are joined over a gap of unknown bytes, never over bytes that are held.
+        Near pieces are joined over a gap of unknown bytes, never over bytes that are held. The shortest gaps are
+        closed first, as long as no more than `spare` bytes are fetched in vain; None is no bound.
         """
-        out: list[Range] = []
+        pieces: list[Range] = []
         for piece in sorted(hole for offset, length in wanted for hole in self._holes(offset, offset + length)):
-            if out:
-                start, stop = out[-1].offset, out[-1].offset + out[-1].length
-                if piece.offset <= stop + gap and not self._holds_between(stop, piece.offset):
-                    out[-1] = Range(start, max(stop, piece.offset + piece.length) - start)
-                    continue
-            out.append(piece)
+            if pieces and piece.offset <= pieces[-1].offset + pieces[-1].length:
+                pieces[-1] = _joined(pieces[-1], piece)
+            else:
+                pieces.append(piece)
+        return self._without_gaps(pieces, gap, spare)
+
+    def readahead(self, offset: int, *, near: int) -> int:
+        """The length of the stretch that ends shortly before an offset; 0 where none does.
+
+        Who reads on behind a stretch will need as much again.
+        """
+        place = bisect_right(self._starts, offset) - 1
+        if place < 0 or offset > self._starts[place] + len(self._blocks[place]) + near:
+            return 0
+        length = len(self._blocks[place])
+        while place and self._starts[place - 1] + len(self._blocks[place - 1]) == self._starts[place]:
+            place -= 1
+            length += len(self._blocks[place])
+        return length
+
+    def _without_gaps(self, pieces: list[Range], gap: int, spare: int | None) -> list[Range]:
+        """Pieces that do not touch, joined where that is worth it."""
+        gaps = sorted(
+            (right.offset - left.offset - left.length, number)
+            for number, (left, right) in enumerate(pairwise(pieces), 1)
+            if right.offset - left.offset - left.length <= gap
+            and not self._holds_between(left.offset + left.length, right.offset)
+        )
+        closed, total = set(), 0
+        for length, number in gaps:
+            total += length
+            if spare is not None and total > spare:
+                break
+            closed.add(number)
+        out: list[Range] = []
+        for number, piece in enumerate(pieces):
+            if number in closed:
+                out[-1] = _joined(out[-1], piece)
+            else:
+                out.append(piece)
         return out
 
     def _holes(self, start: int, stop: int) -> list[Range]:
@@ -90,3 +126,7 @@ class Extents:
     def _holds_between(self, start: int, stop: int) -> bool:
         place = bisect_right(self._starts, start - 1)
         return place < len(self._starts) and self._starts[place] < stop
+
+
+def _joined(left: Range, right: Range) -> Range:
+    return Range(left.offset, max(left.length, right.offset + right.length - left.offset))

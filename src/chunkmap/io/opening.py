@@ -11,11 +11,12 @@ import fsspec
 from chunkmap.errors import SourceError
 from chunkmap.io.archive import ARCHIVES, MemberSource, open_member
 from chunkmap.io.file_object import FileObjectSource
+from chunkmap.io.http_client import get_client
 from chunkmap.io.local import LocalSource
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.source import Source
 
-__all__ = ["members", "open_source"]
+__all__ = ["is_far", "members", "open_source"]
 
 
 def open_source(
@@ -41,7 +42,7 @@ def open_source(
         archive = open_source(outer, url=outer_name, storage_options=_below(kind, storage_options))
         return open_member(kind, member, archive, name)
     try:
-        fs, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
+        fs, inner = fsspec.core.url_to_fs(path, **_with_client(path, storage_options or {}))
     except (ValueError, ImportError, OSError, TypeError) as error:
         raise SourceError(f"cannot be opened: {error}", url=name) from error
     if "local" in _protocols(fs) or "file" in _protocols(fs):
@@ -49,9 +50,24 @@ def open_source(
     return RemoteSource(fs, inner, name)
 
 
+def is_far(url: str | os.PathLike[str]) -> bool:
+    """Whether the bytes of a URL must be fetched, so that reading several at once saves time.
+
+    >>> is_far("s3://bucket/a.nc"), is_far("tar://a.nc::https://host/a.tar"), is_far("file:///data/a.nc")
+    (True, True, False)
+    """
+    protocol, found, _ = os.fspath(url).rpartition("::")[2].partition("://")
+    return bool(found) and protocol not in ("file", "local")
+
+
 def members(source: Source) -> dict[str, tuple[str, int, int]]:
     """The member that a source is, as `ChunkManifest.moved` takes it: nothing for a source that is no member."""
     return {source.url: source.range_in_file()} if isinstance(source, MemberSource) else {}
+
+
+def _with_client(path: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Options for fsspec, with the client for HTTP unless the caller brings one."""
+    return {"get_client": get_client, **options} if path.startswith(("http://", "https://")) else options
 
 
 def _below(kind: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:

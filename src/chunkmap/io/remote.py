@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,12 +11,14 @@ from fsspec.spec import AbstractFileSystem
 
 from chunkmap.errors import SourceError
 from chunkmap.io.coalesce import GAP, LONGEST, coalesce
+from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
+from chunkmap.io.retrying import is_transient, with_retries
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
 
 __all__ = ["CONCURRENCY", "RemoteSource"]
 
-CONCURRENCY: Final = 128
+CONCURRENCY: Final = CONNECTIONS
 """Most requests under way at once to one file."""
 
 
@@ -27,11 +29,22 @@ class RemoteSource(SourceBase):
         self.url = url
         self._fs, self._path, self._gap, self._longest = fs, path, gap, longest
         self._whole: bytes | None = None
-        self._info = self._ask(lambda: fs.info(path))
-        if self._info.get("type") == "directory":
-            raise SourceError("expected a file, found a directory", url=url)
-        if self._info.get("size") is None:
-            raise SourceError("the server does not say how long it is, so ranges of it cannot be read", url=url)
+        self._fetches = 0
+        self._watch = _watch(fs, path)
+        try:
+            self._info = self._inspect()
+        except SourceError:
+            self.close()
+            raise
+
+    def _inspect(self) -> Mapping[str, Any]:
+        """What the server says of the file."""
+        info: Mapping[str, Any] = self._ask(lambda: self._fs.info(self._path))
+        if info.get("type") == "directory":
+            raise SourceError("expected a file, found a directory", url=self.url)
+        if info.get("size") is None:
+            raise SourceError("the server does not say how long it is, so ranges of it cannot be read", url=self.url)
+        return info
 
     def size(self) -> int:
         """Length in bytes, as the server gave it when the source was opened."""
@@ -46,19 +59,39 @@ class RemoteSource(SourceBase):
         for offset, length in ranges:
             check_range(self.url, self.size(), offset, length)
         fetched, found = coalesce(ranges, gap=self._gap, longest=self._longest)
-        blocks = self._fetch([r for r in fetched if r.length])
-        full = iter(blocks)
-        views = [memoryview(next(full)) if r.length else memoryview(b"") for r in fetched]
+        views = self.fetch(fetched)
         return [
             views[number][start : start + length] for (number, start), (_, length) in zip(found, ranges, strict=True)
         ]
 
+    def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """Each range is one request; at most `CONCURRENCY` of them are under way."""
+        for offset, length in ranges:
+            check_range(self.url, self.size(), offset, length)
+        blocks = iter(self._fetch([r for r in ranges if r.length]))
+        return [memoryview(next(blocks)) if r.length else memoryview(b"") for r in ranges]
+
+    def confirm(self) -> None:
+        """Raise SourceError where the file is not the one any more that was opened.
+
+        Over HTTP every answer tells; elsewhere the server is asked once more, if the file was read more than once.
+        """
+        if self._watch is not None:
+            self._check_watch(self._watch)
+        elif self._fetches > 1:
+            self._fs.invalidate_cache(self._path)
+            before, now = self.target(), _target(self._inspect())
+            if before != now:
+                raise self._changed(f"it was {before}, it is {now}")
+
+    def close(self) -> None:
+        """Stop watching the file; connections belong to fsspec."""
+        if self._watch is not None:
+            self._watch.stop()
+
     def target(self) -> Target:
         """Size, etag and time of change, as far as the server gives them."""
-        etag = self._info.get("ETag") or self._info.get("etag")
-        changed = self._info.get("LastModified") or self._info.get("mtime") or self._info.get("modified")
-        mtime = changed.timestamp() if isinstance(changed, datetime) else changed
-        return Target(size=self.size(), etag=etag, mtime=mtime if isinstance(mtime, (int, float)) else None)
+        return _target(self._info)
 
     def beside(self, name: str) -> tuple[AbstractFileSystem, str]:
         """The filesystem, and where a file of this name lies on it, from this one's directory."""
@@ -67,16 +100,33 @@ class RemoteSource(SourceBase):
     def _fetch(self, ranges: Sequence[Range]) -> list[bytes]:
         if self._whole is not None or not ranges:
             return [self._checked(r, self._whole or b"") for r in ranges]
-        blocks = self._ask(
-            lambda: self._fs.cat_ranges(
-                [self._path] * len(ranges),
-                [r.offset for r in ranges],
-                [r.offset + r.length for r in ranges],
-                on_error="raise",
-                batch_size=CONCURRENCY,
-            )
+        self._fetches += 1
+        blocks: dict[Range, bytes] = {}
+        self._ask(lambda: self._fetch_into(blocks, [r for r in ranges if r not in blocks]))
+        if self._watch is not None:
+            self._check_watch(self._watch)
+        return [self._checked(r, blocks[r]) for r in ranges]
+
+    def _fetch_into(self, blocks: dict[Range, bytes], ranges: Sequence[Range]) -> None:
+        """Fetch ranges, and keep those that came even where others failed. Raises what will not pass first of all."""
+        found = self._fs.cat_ranges(
+            [self._path] * len(ranges),
+            [r.offset for r in ranges],
+            [r.offset + r.length for r in ranges],
+            on_error="return",
+            batch_size=CONCURRENCY,
         )
-        return [self._checked(r, block) for r, block in zip(ranges, blocks, strict=True)]
+        failures = [block for block in found if isinstance(block, BaseException)]
+        blocks.update((r, b) for r, b in zip(ranges, found, strict=True) if not isinstance(b, BaseException))
+        if failures:
+            raise min(failures, key=is_transient)
+
+    def _check_watch(self, watch: Watch) -> None:
+        if found := watch.changes():
+            raise self._changed(found)
+
+    def _changed(self, found: str) -> SourceError:
+        return SourceError(f"the file changed while it was read: {found}. Read it again", url=self.url)
 
     def _checked(self, wanted: Range, block: bytes) -> bytes:
         if len(block) == wanted.length:
@@ -92,8 +142,10 @@ class RemoteSource(SourceBase):
 
     def _ask(self, call: Callable[[], Any]) -> Any:
         try:
-            return call()
+            return with_retries(call)
         except FileNotFoundError as error:
+            if is_transient(error):
+                raise SourceError(f"cannot be read: {_reason(error.__cause__ or error)}", url=self.url) from error
             raise SourceError("there is no such file (404, or no such key)", url=self.url) from error
         except PermissionError as error:
             raise SourceError(f"may not be read: {error}", url=self.url) from error
@@ -103,6 +155,18 @@ class RemoteSource(SourceBase):
             raise SourceError(f"cannot be read: {_reason(error)}", url=self.url) from error
 
 
-def _reason(error: Exception) -> str:
+def _target(info: Mapping[str, Any]) -> Target:
+    etag = info.get("ETag") or info.get("etag")
+    changed = info.get("LastModified") or info.get("mtime") or info.get("modified")
+    mtime = changed.timestamp() if isinstance(changed, datetime) else changed
+    return Target(size=int(info["size"]), etag=etag, mtime=mtime if isinstance(mtime, (int, float)) else None)
+
+
+def _watch(fs: AbstractFileSystem, path: str) -> Watch | None:
+    """A watch on the URL, where its filesystem has a client that tells."""
+    return Watch(str(fs.encode_url(path))) if getattr(fs, "get_client", None) is get_client else None
+
+
+def _reason(error: BaseException) -> str:
     status, text = getattr(error, "status", None), getattr(error, "message", None)
     return f"the server answered {status} {text or ''}".strip() if status else f"{type(error).__name__}: {error}"

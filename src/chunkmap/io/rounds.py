@@ -5,6 +5,7 @@ A parser is a generator. It *yields* what it needs and is *sent* the answer:
     Span(offset, need, want)    -> memoryview of at least `need` bytes, `want` where the file is long enough
     [Span, Span, ...]           -> a list of the same
     Gather(offsets, size)       -> uint8 array of shape (offsets, size)
+    Hint([Span, ...])           -> nothing: bytes that will be asked for, to be fetched in the same round as others
     Together([parser, ...])     -> a list of what these parsers return, once all of them have
 
 A file that is in memory (or mapped) answers at once. For any other, the scheduler steps every parser of every file
@@ -24,24 +25,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, TruncatedFile
-from chunkmap.io.archive import MemberSource
+from chunkmap.io.archive import in_memory
 from chunkmap.io.coalesce import GAP
 from chunkmap.io.extents import Extents
-from chunkmap.io.memory import BytesSource
+from chunkmap.io.head import head_of
 from chunkmap.io.source import Range, Source
 
-__all__ = ["Gather", "Parser", "Reading", "Span", "Tally", "Together", "run", "run_many"]
+__all__ = ["Gather", "Hint", "Parser", "Reading", "Span", "Tally", "Together", "run", "run_many"]
 
 T = TypeVar("T")
 
-WHOLE: Final = 8 << 20
-"""A file that must be fetched and is not longer than this is fetched whole, in one request."""
-
-HEAD: Final = 256 << 10
-"""Of a longer file, this much is fetched first: that is where formats keep what leads to the rest."""
-
 LEAST: Final = 16 << 10
 """Least bytes a request asks for: structures that point at one another are often neighbours."""
+
+READ_AHEAD: Final = 1 << 20
+"""Most bytes asked for because as many before them were needed."""
+
+_SPARE: Final = 1 << 20
+_SPARE_SHARE: Final = 2
+"""Bytes that a round may fetch in vain to save requests: this many, or this many times what it needs."""
 
 _FILES_AT_ONCE: Final = 32
 
@@ -61,6 +63,15 @@ class Gather:
 
     def __init__(self, offsets: NDArray[np.uint64], size: int) -> None:
         self.offsets, self.size = offsets, size
+
+
+class Hint:
+    """Spans that another parser is about to ask for. Those that are not inside the file are passed over."""
+
+    __slots__ = ("spans",)
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self.spans = spans
 
 
 class Together:
@@ -125,8 +136,9 @@ def run_many(readings: Sequence[Reading], *, tally: Tally | None = None) -> list
 class _Mapped:
     """A file that is in memory: a span is a view, rows are copied by one strided index."""
 
-    def __init__(self, view: memoryview, url: str) -> None:
-        self._view, self._url, self._size = view, url, len(view)
+    def __init__(self, source: Source) -> None:
+        view = source.read(0, source.size())
+        self._view, self._url, self._size = view, source.url, len(view)
         self._array = np.frombuffer(view, np.uint8) if len(view) else np.empty(0, np.uint8)
 
     def span(self, span: Span) -> memoryview:
@@ -147,6 +159,10 @@ class _Mapped:
         )
         rows: NDArray[np.uint8] = windows[gather.offsets]
         return rows
+
+    def hint(self, _hint: Hint) -> tuple[()]:
+        """Nothing has to be fetched."""
+        return ()
 
 
 class _Fetched:
@@ -173,23 +189,39 @@ class _Fetched:
             found.append(block)
         return np.frombuffer(b"".join(found), np.uint8).reshape(len(found), gather.size)
 
+    def hint(self, hint: Hint) -> tuple[()] | None:
+        """Fetched before it is needed; what is not inside the file is whoever's mistake who asks for it."""
+        return None if any(self.extents.held(s.offset, s.need) < s.need for s in self._inside(hint)) else ()
+
+    def _inside(self, hint: Hint) -> list[Span]:
+        return [span for span in hint.spans if 0 <= span.offset <= self._size - span.need]
+
     def missing(self, requests: Sequence[Any]) -> list[Range]:
         """The ranges to fetch so that all requests can be served."""
-        return self.extents.missing([r for request in requests for r in self._wanted(request)], gap=GAP)
+        wanted = [r for request in requests for r in self._wanted(request)]
+        spare = max(_SPARE, _SPARE_SHARE * sum(r.length for r in wanted))
+        return self.extents.missing(wanted, gap=GAP, spare=spare)
 
     def _wanted(self, request: Any) -> list[Range]:
         if isinstance(request, Gather):
             return [Range(offset, request.size) for offset in request.offsets.tolist()]
-        spans = [request] if isinstance(request, Span) else request
+        if isinstance(request, Hint):
+            spans: Sequence[Span] = self._inside(request)
+        else:
+            spans = [request] if isinstance(request, Span) else request
         return [
-            Range(offset, min(max(want, LEAST), self._size - offset))
+            Range(offset, min(max(want, self._least(offset)), self._size - offset))
             for offset, need, want in spans
             if self.extents.held(offset, need) < need
         ]
 
+    def _least(self, offset: int) -> int:
+        """Least bytes to ask for: behind what is held, as much again."""
+        return max(LEAST, min(self.extents.readahead(offset, near=GAP), READ_AHEAD))
+
     def first(self) -> list[Range]:
         """What is fetched before anything is known."""
-        return [Range(0, self._size if self._size <= WHOLE else HEAD)] if self._size else []
+        return [Range(0, head_of(self._size))] if self._size else []
 
 
 class _Task:
@@ -207,8 +239,7 @@ class _File:
     """All parsers of one file: those that can go on, and those that wait for bytes."""
 
     def __init__(self, source: Source, parser: Parser[Any]) -> None:
-        view = _in_memory(source)
-        self.bytes: _Mapped | _Fetched = _Fetched(source) if view is None else _Mapped(view, source.url)
+        self.bytes: _Mapped | _Fetched = _Mapped(source) if in_memory(source) else _Fetched(source)
         self.blocked: list[tuple[_Task, Any]] = []
         self.outcome: Any = None
         self._ready: list[tuple[_Task, Any]] = [(_Task(parser, None, 0), None)]
@@ -266,6 +297,8 @@ class _File:
             return self.bytes.span(request)
         if kind is Gather:
             return self.bytes.rows(request)
+        if kind is Hint:
+            return self.bytes.hint(request)
         found = [self.bytes.span(span) for span in request]
         return None if None in found else found
 
@@ -314,20 +347,12 @@ def _serve_round(files: Sequence[_File], tally: Tally, plan: Callable[[_File], l
 def _fetch(file: _File, ranges: list[Range]) -> None:
     assert isinstance(file.bytes, _Fetched)
     try:
-        blocks = file.bytes.source.read_many(ranges)
+        blocks = file.bytes.source.fetch(ranges)
     except ChunkmapError as error:
         file.fail(error)
         return
     for (offset, _), block in zip(ranges, blocks, strict=True):
         file.bytes.extents.add(offset, block)
-
-
-def _in_memory(source: Source) -> memoryview | None:
-    """All bytes of a source that need not be fetched."""
-    innermost = source
-    while isinstance(innermost, MemberSource):
-        innermost = innermost.outer
-    return source.read(0, source.size()) if isinstance(innermost, BytesSource) else None
 
 
 def _check_rows(gather: Gather, size: int, url: str) -> None:

@@ -41,15 +41,21 @@ class Source(Protocol):
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """The bytes of each range, in the order of the ranges: near ranges fetched together, far ones at once."""
 
+    def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """The bytes of each range, each by a request of its own: for who has joined near ones already."""
+
     def target(self) -> Target:
         """What is known of the file as it is now: size, etag, time of change."""
+
+    def confirm(self) -> None:
+        """Raise SourceError where it can be told that the file changed since it was opened."""
 
     def close(self) -> None:
         """Give back what is held open. Reading afterwards is an error."""
 
 
 class SourceBase:
-    """What every source shares: it is its own context manager."""
+    """What sources share: each is its own context manager."""
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +64,17 @@ class SourceBase:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """Every source has its own."""
+        raise NotImplementedError
+
+    def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """As `read_many`, unless a source joins ranges there."""
+        return self.read_many(ranges)
+
+    def confirm(self) -> None:
+        """Nothing changes, unless a source can tell."""
 
     def close(self) -> None:
         """Nothing is held open, unless a source says otherwise."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -103,6 +104,7 @@ class ArrayMeta:
         return grid_shape_of(self.shape, self.chunk_shape)
 
 
+@lru_cache(maxsize=1024)
 def grid_shape_of(shape: tuple[int, ...], chunk_shape: tuple[int, ...]) -> tuple[int, ...]:
     """Number of chunks along each axis: the length over the chunk length, rounded up.
 

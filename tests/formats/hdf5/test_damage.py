@@ -142,3 +142,14 @@ def test_sizes_that_are_not_handled_are_named(files):
     data[13] = 5
     with pytest.raises(FormatError, match="sizes of offsets and lengths"):
         scan_bytes(data)
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_a_name_with_a_slash_is_refused(tmp_path, version):
+    """A link cannot have a path for its name: it would be a member of a group that is not there."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", libver=version) as f:
+        f["first_second"] = 1
+    damaged = path.read_bytes().replace(b"first_second", b"first/second")
+    with pytest.raises(FormatError, match="name of a link"):
+        scan(BytesSource(damaged, "a.h5"))

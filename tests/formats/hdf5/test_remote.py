@@ -9,10 +9,11 @@ import pytest
 from chunkmap.formats.hdf5 import scan, scanner
 from chunkmap.io import BytesSource, MemberSource, Range
 from chunkmap.io.rounds import Reading, Tally, run_many
+from chunkmap.io.source import SourceBase
 from chunkmap.model import Target
 
 
-class Remote:
+class Remote(SourceBase):
     """A source that has to be asked, and counts."""
 
     def __init__(self, data, url):

@@ -161,9 +161,9 @@ def _embedded(file: File, dataset: Dataset, dims: Dimensions, *, empty: bool) ->
 def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[ManifestArray]:
     """Hold small chunks inline."""
     chunks = array.chunks
-    small = chunks.length < np.uint64(max(threshold, 0))
-    if not is_own(file, chunks):
+    if threshold <= 0 or not is_own(file, chunks):
         return array
+    small = chunks.length < np.uint64(threshold)
     if not np.count_nonzero(small):
         return array
     rows = np.flatnonzero(small & ~chunks.is_inline)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -38,7 +38,7 @@ _SHARED: Final = 0x02
 FILL_VALUE: Final = "_FillValue"
 _SKIPPED: Final = "REFERENCE_LIST"  # who refers to a scale: long, and told by DIMENSION_LIST already
 _NAMES, _CREATION_ORDER = 8, 9  # types of a version 2 B-tree
-_LARGEST_MEMO: Final = 1024
+_FEW: Final = 64
 
 _sizes = struct.Struct("<HHH").unpack_from
 
@@ -51,22 +51,31 @@ class References:
     """For each element, the addresses it lists: one, or several for elements of variable length."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Attribute:
-    """An attribute message, cut into its parts."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kind:
+    """What an attribute message says before its data: the same in very many objects."""
 
     name: str
     datatype: Datatype
     shape: tuple[int, ...] | None
-    data: bytes
-    value: Any
-    """The JSON value, or `References`; None when it lies in the global heap, or there is none."""
-    in_heap: bool
-    """The value lies in the global heap."""
-    is_lost: bool
-    """The type has no JSON value."""
-    fill_value: Any
-    """Of `_FillValue`: its first element, as a numpy scalar."""
+    size: int
+    """Bytes of data."""
+    numbers: struct.Struct | None
+    """Unpacks a few plain numbers; None for all other data."""
+
+    @property
+    def in_heap(self) -> bool:
+        """Whether the value lies in the global heap."""
+        return self.shape is not None and self.datatype.needs_heap
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the type has no JSON value."""
+        return self.shape is not None and self.datatype.dtype is None and not self.datatype.is_reference
+
+
+_Waiting = tuple[_Kind, bytes]
+"""An attribute whose elements lie in the global heap, and its references to them."""
 
 
 @dataclass(slots=True)
@@ -83,7 +92,7 @@ class Attributes:
 
 def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
     """Every attribute of an object, in the order of the file."""
-    bodies: list[memoryview] = []
+    bodies: list[bytes | memoryview] = []
     for message in messages:
         kind, flags, body = message
         if kind == ATTRIBUTE:
@@ -91,26 +100,25 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
         elif kind == ATTRIBUTE_INFO:
             bodies += yield from _read_dense(file, body)
     found = Attributes({}, None, [])
-    waiting: list[_Attribute] = []
-    for body in bodies:
-        raw = bytes(body)
+    waiting: list[_Waiting] = []
+    for raw in map(bytes, bodies):
         if raw[0] > 1 and raw[1] & 3:
-            attribute = yield from _resolve_parts(file, body)
+            kind_of, data = yield from _resolve_parts(file, raw)
         else:
-            attribute = _split(raw) if len(raw) <= _LARGEST_MEMO else _split.__wrapped__(raw)
-        if attribute.name == _SKIPPED:
+            kind_of, data = _split(raw)
+        if kind_of.name == _SKIPPED:
             continue
-        if attribute.in_heap:
-            found.values[attribute.name] = None
-            waiting.append(attribute)
+        if kind_of.in_heap:
+            found.values[kind_of.name] = None
+            waiting.append((kind_of, data))
         else:
-            _keep(found, attribute)
+            _keep(found, kind_of, data)
     if waiting:
         yield from _read_waiting(file, found, waiting)
     return found
 
 
-def _read_dense(file: File, body: memoryview) -> Parser[list[memoryview]]:
+def _read_dense(file: File, body: bytes) -> Parser[list[memoryview]]:
     """Attribute info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, of order."""
     heap, names = u64_pair(body, 4 if body[1] & 1 else 2)
     if heap == UNDEFINED:
@@ -152,41 +160,48 @@ def _padded(size: int) -> int:
     return size + 7 & ~7
 
 
-@lru_cache(maxsize=8192)
-def _split(body: bytes) -> _Attribute:
-    """Cut an attribute message without shared parts. The same message stands in very many objects."""
+def _split(body: bytes) -> tuple[_Kind, bytes]:
+    """Cut an attribute message without shared parts."""
     name, datatype, dataspace, data = _places(body)
     _, datatype_size, dataspace_size = _sizes(body, 2)
-    return _attribute(
-        body[name:datatype],
-        body[datatype : datatype + datatype_size],
-        body[dataspace : dataspace + dataspace_size],
-        body[data:],
+    kind = _kind(
+        body[name:datatype], body[datatype : datatype + datatype_size], body[dataspace : dataspace + dataspace_size]
     )
+    return kind, _exactly(kind, body[data : data + kind.size])
 
 
-def _resolve_parts(file: File, body: memoryview) -> Parser[_Attribute]:
+def _resolve_parts(file: File, body: bytes) -> Parser[tuple[_Kind, bytes]]:
     """Flags bit 0: the datatype is shared; bit 1: the dataspace is."""
     name, datatype, dataspace, data = _places(body)
-    shared_type = body[datatype:dataspace] if body[0] > 1 else body[datatype : datatype + 24]
     parts = []
-    for bit, kind, part in ((1, _DATATYPE, shared_type), (2, _DATASPACE, body[dataspace:data])):
-        parts.append((yield from resolve_shared(file, (kind, _SHARED if body[1] & bit else 0, part))))
-    return _attribute(bytes(body[name:datatype]), bytes(parts[0]), bytes(parts[1]), bytes(body[data:]))
+    for bit, message, part in ((1, _DATATYPE, body[datatype:dataspace]), (2, _DATASPACE, body[dataspace:data])):
+        parts.append((yield from resolve_shared(file, (message, _SHARED if body[1] & bit else 0, part))))
+    kind = _kind(body[name:datatype], bytes(parts[0]), bytes(parts[1]))
+    return kind, _exactly(kind, body[data : data + kind.size])
 
 
-def _attribute(name: bytes, datatype: bytes, dataspace: bytes, data: bytes) -> _Attribute:
+def _exactly(kind: _Kind, data: bytes) -> bytes:
+    if len(data) != kind.size:
+        raise FormatError(f"expected {kind.size} bytes of attribute {kind.name!r}, found {len(data)}")
+    return plain_bytes(kind.datatype, data)
+
+
+@lru_cache(maxsize=8192)
+def _kind(name: bytes, datatype: bytes, dataspace: bytes) -> _Kind:
     parsed, shape = parse_datatype(datatype), parse_dataspace(dataspace).shape
+    count = 0 if shape is None else math.prod(shape)
     text = name.split(b"\0")[0].decode("utf-8", "replace")
-    size = 0 if shape is None else math.prod(shape) * parsed.size
-    if len(data) < size:
-        raise FormatError(f"expected {size} bytes of attribute {text!r}, found {len(data)}")
-    data = plain_bytes(parsed, data[:size])
-    in_heap = parsed.needs_heap and shape is not None
-    is_lost = not in_heap and parsed.dtype is None and not parsed.is_reference and shape is not None
-    value = None if in_heap or is_lost else _value(parsed, shape, data)
-    fill_value = _scalar(parsed, data) if text == FILL_VALUE and not in_heap and not is_lost else None
-    return _Attribute(text, parsed, shape, data, value, in_heap, is_lost, fill_value)
+    return _Kind(text, parsed, shape, count * parsed.size, _numbers(parsed, count))
+
+
+def _numbers(datatype: Datatype, count: int) -> struct.Struct | None:
+    """For a few numbers the `struct` module is quicker than numpy, and gives the same ones."""
+    dtype = datatype.dtype
+    if dtype is None or datatype.bits is not None or dtype.kind not in "iuf" or not 0 < count <= _FEW:
+        return None
+    code = {"f2": "e", "f4": "f", "f8": "d"}.get(dtype.str[1:]) or "bhiq"[dtype.itemsize.bit_length() - 1]
+    order = ">" if dtype.str[0] == ">" else "<"
+    return struct.Struct(f"{order}{count}{code.upper() if dtype.kind == 'u' else code}")
 
 
 def _scalar(datatype: Datatype, data: bytes) -> Any:
@@ -196,14 +211,18 @@ def _scalar(datatype: Datatype, data: bytes) -> Any:
     return np.frombuffer(data[: datatype.size], datatype.dtype)[0]
 
 
-def _keep(found: Attributes, attribute: _Attribute) -> None:
+def _keep(found: Attributes, kind: _Kind, data: bytes) -> None:
     """File an attribute whose value needs nothing more from the file."""
-    if attribute.is_lost:
-        found.lost.append((attribute.name, attribute.datatype.lacks))
+    if kind.numbers is not None:
+        assert kind.shape is not None
+        found.values[kind.name] = _unwrap(list(kind.numbers.unpack(data)), kind.shape)
+    elif kind.is_lost:
+        found.lost.append((kind.name, kind.datatype.lacks))
         return
-    found.values[attribute.name] = attribute.value
-    if attribute.fill_value is not None:
-        found.fill_value = attribute.fill_value
+    else:
+        found.values[kind.name] = _value(kind.datatype, kind.shape, data)
+    if kind.name == FILL_VALUE:
+        found.fill_value = _scalar(kind.datatype, data)
 
 
 def _value(datatype: Datatype, shape: tuple[int, ...] | None, data: bytes) -> Any:
@@ -213,6 +232,8 @@ def _value(datatype: Datatype, shape: tuple[int, ...] | None, data: bytes) -> An
     if datatype.is_reference:
         return References(tuple((a,) for a in np.frombuffer(data, "<u8").tolist()))
     assert datatype.dtype is not None
+    if datatype.is_string and shape == ():
+        return _text(data, datatype.padding)
     values = np.frombuffer(data, np.uint8).view(datatype.dtype) if data else np.empty(0, datatype.dtype)
     if datatype.is_string:
         return _unwrap([_text(v, datatype.padding) for v in values.tolist()], shape)
@@ -226,7 +247,9 @@ def _text(value: bytes, padding: int) -> str:
     if padding == 0:
         value = value.split(b"\0")[0]
     elif padding == 2:
-        value = value.rstrip(b" ")
+        value = value.rstrip(b"\0").rstrip(b" ")
+    else:
+        value = value.rstrip(b"\0")
     return value.decode("utf-8", "replace")
 
 
@@ -252,43 +275,44 @@ def _unwrap(values: list[Any], shape: tuple[int, ...]) -> Any:
     return values
 
 
-def _read_waiting(file: File, found: Attributes, waiting: list[_Attribute]) -> Parser[None]:
+def _read_waiting(file: File, found: Attributes, waiting: list[_Waiting]) -> Parser[None]:
     """Attributes whose elements lie in the global heap, all of an object in one round."""
-    plain = [a for a in waiting if a.datatype.is_vlen]
-    for attribute in waiting:
-        if not attribute.datatype.is_vlen:
-            found.values.pop(attribute.name)
-            found.lost.append((attribute.name, attribute.datatype.lacks))
-    references = [heap_references(a.data) for a in plain]
-    objects = yield from read_heap_objects(file, [r for group in references for r in group])
-    for attribute, group in zip(plain, references, strict=True):
-        _keep_vlen(file, found, attribute, [(r, next(objects)) for r in group])
+    plain = []
+    for kind, data in waiting:
+        if kind.datatype.is_vlen:
+            plain.append((kind, heap_references(data)))
+        else:
+            found.values.pop(kind.name)
+            found.lost.append((kind.name, kind.datatype.lacks))
+    objects = yield from read_heap_objects(file, [r for _, group in plain for r in group])
+    for kind, group in plain:
+        _keep_vlen(file, found, kind, group, [next(objects) for _ in group])
 
 
 def _keep_vlen(
-    file: File, found: Attributes, attribute: _Attribute, elements: list[tuple[HeapReference, memoryview]]
+    file: File, found: Attributes, kind: _Kind, group: list[HeapReference], objects: list[memoryview]
 ) -> None:
-    base, shape = attribute.datatype.base, attribute.shape
+    base, shape = kind.datatype.base, kind.shape
     assert base is not None
     assert shape is not None
-    contents = list(_contents(file, base, elements))
-    if attribute.datatype.is_string:
-        texts = [content.split(b"\0")[0].decode("utf-8", "replace") for content in contents]
-        found.values[attribute.name] = _unwrap(texts, shape)
+    contents = list(map(_content, repeat(file), repeat(base.size), group, objects))
+    if kind.datatype.is_string:
+        texts = [content.partition(b"\0")[0].decode("utf-8", "replace") for content in contents]
+        found.values[kind.name] = _unwrap(texts, shape)
     elif base.is_reference:
         addresses = tuple(tuple(np.frombuffer(content, "<u8").tolist()) for content in contents)
-        found.values[attribute.name] = References(addresses)
+        found.values[kind.name] = References(addresses)
     elif base.dtype is not None:
         values = [[_plain(v) for v in np.frombuffer(content, base.dtype).tolist()] for content in contents]
-        found.values[attribute.name] = _unwrap(values, shape)
+        found.values[kind.name] = _unwrap(values, shape)
     else:
-        found.values.pop(attribute.name)
-        found.lost.append((attribute.name, f"sequence of {base.lacks}"))
+        found.values.pop(kind.name)
+        found.lost.append((kind.name, f"sequence of {base.lacks}"))
 
 
-def _contents(file: File, base: Datatype, elements: list[tuple[HeapReference, memoryview]]) -> Iterator[bytes]:
-    for reference, content in elements:
-        size = reference.size * base.size
-        if len(content) < size:
-            raise file.error(f"expected {size} bytes in the global heap, found {len(content)}", reference.address)
-        yield bytes(content[:size])
+def _content(file: File, element_size: int, reference: HeapReference, content: memoryview) -> bytes:
+    """The bytes of one element: objects in the heap may be longer than what refers to them."""
+    size = reference[0] * element_size
+    if len(content) < size:
+        raise file.error(f"expected {size} bytes in the global heap, found {len(content)}", reference.address)
+    return bytes(content[:size])

@@ -7,30 +7,37 @@ through these tables, not that listing, is what they are tested against.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
 from chunkmap.formats.hdf5.chunk_table import (
     ChunkTable,
     Elements,
     Grid,
     empty_table,
+    from_few,
     from_numbers,
     from_scaled,
     split_elements,
 )
 from chunkmap.formats.hdf5.extensible_array import read_extensible_array
-from chunkmap.formats.hdf5.file import UNDEFINED, File, largest
+from chunkmap.formats.hdf5.file import UNDEFINED, File, largest, u16
 from chunkmap.formats.hdf5.fixed_array import read_fixed_array
 from chunkmap.formats.hdf5.layout import Chunked, Index
 from chunkmap.formats.hdf5.messages import Dataspace
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_chunk_index"]
+
+_FEW: Final = 32
+"""Entries up to which a loop is quicker than numpy."""
 
 _RAW_DATA: Final = 1  # type of a version 1 B-tree node
 _UNFILTERED_CHUNKS, _FILTERED_CHUNKS = 10, 11  # types of a version 2 B-tree
@@ -75,13 +82,45 @@ def _read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable]:
     entry = np.dtype([("size", "<u4"), ("mask", "<u4"), ("offset", "<u8", (grid.rank + 1,)), ("child", "<u8")])
     node_size = 24 + 2 * file.chunk_k * entry.itemsize + entry.itemsize - 8
     addresses, above = np.array([grid.layout.address], np.uint64), 256
+    nodes = yield file.gather(addresses, node_size)
+    root = nodes[0].data
+    if root[5] == 0 and u16(root, 6)[0] <= min(_FEW, 2 * file.chunk_k):
+        return _from_small_leaf(file, grid, root)
     while True:
-        nodes = yield file.gather(addresses, node_size)
         level, used = _check_nodes(file, nodes, above)
         entries = _used_entries(nodes, used, entry)
         if level == 0:
             return _from_leaves(file, grid, entries)
         addresses, above = entries["child"], level
+        nodes = yield file.gather(addresses, node_size)
+
+
+def _from_small_leaf(file: File, grid: Grid, leaf: memoryview) -> ChunkTable:
+    """The chunks of a tree that is one leaf of few entries, as most trees are: there numpy is slower than Python."""
+    file.expect(leaf, b"TREE\x01\x00", grid.layout.address)
+    entry = _entry(grid.rank)
+    rows = []
+    for size, mask, *offsets, address in entry.iter_unpack(leaf[24 : 24 + entry.size * u16(leaf, 6)[0]]):
+        position, inside = 0, True
+        for offset, length, cells in zip(offsets, grid.layout.chunk_shape, grid.now, strict=False):
+            coord, rest = divmod(offset, length)
+            if rest:
+                raise _misplaced(file, grid)
+            inside = inside and coord < cells
+            position = position * cells + coord
+        if inside:
+            rows.append((position, address, size, mask))
+    return from_few(file, rows)
+
+
+@lru_cache(maxsize=64)
+def _entry(rank: int) -> struct.Struct:
+    """Size, filter mask, offsets along the axes and in the element, address of the chunk."""
+    return struct.Struct(f"<II{rank + 1}QQ")
+
+
+def _misplaced(file: File, grid: Grid) -> FormatError:
+    return file.error(f"a chunk does not begin at multiples of {grid.layout.chunk_shape}", 0)
 
 
 def _used_entries(nodes: NDArray[np.uint8], used: NDArray[np.int64], entry: np.dtype[Any]) -> NDArray[Any]:
@@ -111,7 +150,7 @@ def _from_leaves(file: File, grid: Grid, entries: NDArray[Any]) -> ChunkTable:
     offsets = entries["offset"][:, : grid.rank]
     coords = offsets // shape
     if np.count_nonzero(coords * shape != offsets):
-        raise file.error(f"a chunk does not begin at multiples of {grid.layout.chunk_shape}", 0)
+        raise _misplaced(file, grid)
     elements = Elements(entries["child"], entries["size"].astype(np.uint64), entries["mask"])
     return from_scaled(file, grid, coords, elements)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from chunkmap.formats.hdf5.layout import Chunked
 from chunkmap.formats.hdf5.messages import Dataspace
 from chunkmap.model.meta import grid_shape_of
 
-__all__ = ["ChunkTable", "Elements", "Grid", "empty_table", "from_numbers", "from_scaled", "split_elements"]
+__all__ = ["ChunkTable", "Elements", "Grid", "empty_table", "from_few", "from_numbers", "from_scaled", "split_elements"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +143,30 @@ def _finish(
         bad = (addresses > room) | (sizes > room - addresses)
         if np.count_nonzero(bad):
             row = int(np.flatnonzero(bad)[0])
-            raise TruncatedFile(
-                f"expected a chunk of {int(sizes[row])} bytes, but the file has only {file.size} in all",
-                url=file.url,
-                offset=int(addresses[row]) + file.base,
-            )
+            raise _cut_short(file, int(addresses[row]), int(sizes[row]))
     return ChunkTable(positions, addresses, sizes, masks if masks is not None and np.count_nonzero(masks) else None)
+
+
+def from_few(file: File, rows: Sequence[tuple[int, int, int, int]]) -> ChunkTable:
+    """A few chunks inside the dataset: position, address, stored size and filter mask of each."""
+    room = file.size - file.base
+    for _, address, size, _ in rows:
+        if address + size > room:
+            raise _cut_short(file, address, size)
+    if not rows:
+        return empty_table()
+    positions, addresses, sizes, masks = zip(*rows, strict=True)
+    return ChunkTable(
+        np.array(positions, np.uint64),
+        np.array(addresses, np.uint64),
+        np.array(sizes, np.uint64),
+        np.array(masks, np.uint32) if any(masks) else None,
+    )
+
+
+def _cut_short(file: File, address: int, size: int) -> TruncatedFile:
+    return TruncatedFile(
+        f"expected a chunk of {size} bytes, but the file has only {file.size} in all",
+        url=file.url,
+        offset=address + file.base,
+    )

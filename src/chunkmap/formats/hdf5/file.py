@@ -51,7 +51,7 @@ class File:
         """Half the entries of a node: symbol table nodes, group B-trees, chunk B-trees."""
         self.collections: dict[int, dict[int, memoryview]] = {}
         """Global heap collections by address."""
-        self.committed: dict[int, memoryview] = {}
+        self.committed: dict[int, bytes] = {}
         """Messages that other objects share, by the address of the object header that holds them."""
         self.shared_heaps: dict[int, int] = {}
         """Type of message -> address of the heap that holds those which are shared."""

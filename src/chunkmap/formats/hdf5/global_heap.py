@@ -14,6 +14,8 @@ __all__ = ["HeapReference", "heap_references", "read_heap_objects"]
 _SMALLEST: Final = 4096
 """No collection that the library writes is shorter."""
 
+_NOTHING: Final = memoryview(b"")
+
 _reference = struct.Struct("<IQI")
 
 
@@ -33,17 +35,24 @@ def heap_references(data: bytes | memoryview) -> list[HeapReference]:
 def read_heap_objects(file: File, references: Iterable[HeapReference]) -> Parser[Iterator[memoryview]]:
     """The bytes of each reference, in order; empty for a reference to nothing."""
     references = list(references)
-    addresses = dict.fromkeys(r.address for r in references if r.size and r.address not in (0, UNDEFINED))
-    yield from _read_collections(file, [a for a in addresses if a not in file.collections])
-    return (_object_of(file, reference) for reference in references)
+    collections = file.collections
+    missing = [a for a in dict.fromkeys([a for size, a, _ in references if size]) if a not in collections and _leads(a)]
+    if missing:
+        yield from _read_collections(file, missing)
+    return (_object_of(file, *reference) for reference in references)
 
 
-def _object_of(file: File, reference: HeapReference) -> memoryview:
-    if not reference.size or reference.address in (0, UNDEFINED):
-        return memoryview(b"")
-    found = file.collections[reference.address].get(reference.number)
+def _leads(address: int) -> bool:
+    """Whether there is a collection at all."""
+    return address not in (0, UNDEFINED)
+
+
+def _object_of(file: File, size: int, address: int, number: int) -> memoryview:
+    if not size or not _leads(address):
+        return _NOTHING
+    found = file.collections[address].get(number)
     if found is None:
-        raise file.error(f"expected object {reference.number} in the global heap, found none", reference.address)
+        raise file.error(f"expected object {number} in the global heap, found none", address)
     return found
 
 
@@ -53,6 +62,8 @@ def _read_collections(file: File, addresses: list[int]) -> Parser[None]:
     blocks = yield [file.span(address, 16, _SMALLEST) for address in addresses]
     longer = []
     for address, block in zip(addresses, blocks, strict=True):
+        if address in file.collections:
+            continue
         file.expect(block, b"GCOL", address)
         size = u64(block, 8)[0]
         if size > len(block):
@@ -60,7 +71,8 @@ def _read_collections(file: File, addresses: list[int]) -> Parser[None]:
     whole = (yield [file.span(*where) for where in longer]) if longer else []
     found = dict(zip(addresses, blocks, strict=True)) | dict(zip([a for a, _ in longer], whole, strict=True))
     for address, block in found.items():
-        file.collections[address] = _split(file, address, block)
+        if address not in file.collections:  # another object may have had it fetched meanwhile
+            file.collections[address] = _split(file, address, block)
 
 
 def _split(file: File, address: int, block: memoryview) -> dict[int, memoryview]:

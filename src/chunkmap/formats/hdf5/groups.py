@@ -10,9 +10,9 @@ from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
 from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u32, u64, u64_pair
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.object_header import Message
-from chunkmap.io.rounds import Parser
+from chunkmap.io.rounds import Hint, Parser, Span, Together
 
-__all__ = ["GROUP_MESSAGES", "Link", "read_links"]
+__all__ = ["GROUP_MESSAGES", "Link", "members_hint", "read_links"]
 
 LINK_INFO: Final = 0x02
 LINK: Final = 0x06
@@ -22,7 +22,9 @@ SYMBOL_TABLE: Final = 0x11
 GROUP_MESSAGES: Final = frozenset({LINK_INFO, LINK, GROUP_INFO, SYMBOL_TABLE})
 """Messages that only the header of a group has."""
 
-_SOFT_ENTRY: Final = 2
+_GROUP_ENTRY, _SOFT_ENTRY = 1, 2
+_NAMES_GUESS: Final = 1024
+"""Most local heaps begin with their header, and the data follows."""
 _NAMES, _CREATION_ORDER = 5, 6  # types of a version 2 B-tree
 _KINDS: Final[dict[int, LinkKind]] = {0: "hard", 1: "soft", 64: "external"}
 
@@ -40,6 +42,8 @@ class Link(NamedTuple):
     """Of a soft link: the path it leads to."""
     order: int
     """When it was made, counted within its group; -1 where groups do not keep that."""
+    members: tuple[int, int] | None = None
+    """Of a link to a group, where the link says it: addresses of its B-tree and its local heap."""
 
 
 def read_links(file: File, messages: list[Message]) -> Parser[list[Link]]:
@@ -55,7 +59,7 @@ def read_links(file: File, messages: list[Message]) -> Parser[list[Link]]:
     return sorted(links, key=lambda link: (link.order, link.name))
 
 
-def _parse_link(file: File, body: memoryview) -> Link:
+def _parse_link(file: File, body: bytes | memoryview) -> Link:
     """Version, flags, type (bit 3), creation order (bit 2), character set (bit 4), length of name, name."""
     version, flags, place = body[0], body[1], 2
     if version != 1:
@@ -70,13 +74,19 @@ def _parse_link(file: File, body: memoryview) -> Link:
     width = 1 << (flags & 3)
     length = int.from_bytes(body[place : place + width], "little")
     place += width
-    name = _name(file, body[place : place + length], length)
+    name = _without_slash(file, _name(file, body[place : place + length], length))
     place += length
     if kind == 0:
         return Link(name, "hard", u64(body, place)[0], "", order)
     (size,) = u16(body, place)
     target = bytes(body[place + 2 : place + 2 + size]).decode("utf-8", "replace")
     return Link(name, _KINDS.get(kind, "user"), UNDEFINED, target, order)
+
+
+def _without_slash(file: File, name: str) -> str:
+    if "/" in name:
+        raise file.error(f"expected the name of a link, found a path: {name!r}", 0)
+    return name
 
 
 def _name(file: File, raw: bytes | memoryview, length: int) -> str:
@@ -86,7 +96,7 @@ def _name(file: File, raw: bytes | memoryview, length: int) -> str:
     return text.decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode("utf-8")
 
 
-def _read_dense(file: File, body: memoryview) -> Parser[list[Link]]:
+def _read_dense(file: File, body: bytes) -> Parser[list[Link]]:
     """Link info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, B-tree of order."""
     heap, names = u64_pair(body, 10 if body[1] & 1 else 2)
     if heap == UNDEFINED:
@@ -97,22 +107,45 @@ def _read_dense(file: File, body: memoryview) -> Parser[list[Link]]:
     return [_parse_link(file, link) for link in found]
 
 
-def _read_symbol_table(file: File, body: memoryview) -> Parser[list[Link]]:
+def _read_symbol_table(file: File, body: bytes) -> Parser[list[Link]]:
     """Addresses of a version 1 B-tree and of a local heap, which holds the names."""
     tree, heap = u64_pair(body)
-    node = 24 + 16 * 2 * file.group_k + 8
-    (header, root) = yield [file.span(heap, 32), file.span(tree, 24, node)]
+    (names, nodes) = yield Together([_read_names(file, heap), _read_symbol_nodes(file, tree)])
+    links: list[Link] = []
+    for address, block in nodes:
+        links += _parse_symbol_node(file, address, block, names)
+    return links
+
+
+def members_hint(file: File, links: list[Link]) -> Hint:
+    """What the links say of the groups they lead to, to be fetched with the headers of these groups."""
+    found = [link.members for link in links if link.members is not None]
+    return Hint(
+        [Span(tree + file.base, 24, _node_size(file)) for tree, _ in found]
+        + [Span(heap + file.base, 32, _NAMES_GUESS) for _, heap in found]
+    )
+
+
+def _node_size(file: File) -> int:
+    return 24 + 16 * 2 * file.group_k + 8
+
+
+def _read_names(file: File, heap: int) -> Parser[bytes]:
+    """Local heap: signature, version, reserved, data segment size, offset to head of free list, its address."""
+    header = yield file.span(heap, 32, _NAMES_GUESS)
     file.expect(header, b"HEAP", heap)
-    # signature, version, reserved, data segment size, offset to head of free list, address of data segment
-    size, _, data = u64(header, 8)[0], u64(header, 16)[0], u64(header, 24)[0]
-    (names,) = yield [file.span(data, size)]
+    size, data = u64(header, 8)[0], u64(header, 24)[0]
+    return bytes((yield file.span(data, size)))
+
+
+def _read_symbol_nodes(file: File, tree: int) -> Parser[list[tuple[int, memoryview]]]:
+    """Every symbol table node of a group, with its address."""
+    node = _node_size(file)
+    root = yield file.span(tree, 24, node)
     tables = yield from _read_group_tree(file, tree, root, node)
     leaf = 8 + 40 * 2 * file.leaf_k
     blocks = (yield [file.span(address, 8, leaf) for address in tables]) if tables else []
-    links: list[Link] = []
-    for address, block in zip(tables, blocks, strict=True):
-        links += _parse_symbol_node(file, address, block, bytes(names))
-    return links
+    return list(zip(tables, blocks, strict=True))
 
 
 def _read_group_tree(file: File, tree: int, root: memoryview, size: int) -> Parser[list[int]]:
@@ -138,7 +171,8 @@ def _read_group_tree(file: File, tree: int, root: memoryview, size: int) -> Pars
 def _parse_symbol_node(file: File, address: int, block: memoryview, names: bytes) -> list[Link]:
     """Signature, version, reserved, number of symbols; entries of 40 bytes.
 
-    Entry: link name offset, object header address, cache type, reserved, scratch pad (soft link: its value).
+    Entry: link name offset, object header address, cache type, reserved, scratch pad (soft link: its value; group:
+    addresses of its B-tree and its local heap).
     """
     file.expect(block, b"SNOD", address)
     (count,) = u16(block, 6)
@@ -147,12 +181,14 @@ def _parse_symbol_node(file: File, address: int, block: memoryview, names: bytes
     links = []
     for place in range(8, 8 + 40 * count, 40):
         offset, target = u64_pair(block, place)
-        name = _heap_string(file, names, offset, address)
-        if u32(block, place + 16)[0] == _SOFT_ENTRY:
+        name = _without_slash(file, _heap_string(file, names, offset, address))
+        (cached,) = u32(block, place + 16)
+        if cached == _SOFT_ENTRY:
             path = _heap_string(file, names, u32(block, place + 24)[0], address)
             links.append(Link(name, "soft", UNDEFINED, path, -1))
         else:
-            links.append(Link(name, "hard", target, "", -1))
+            members = u64_pair(block, place + 24) if cached == _GROUP_ENTRY else None
+            links.append(Link(name, "hard", target, "", -1, members))
     return links
 
 

@@ -86,6 +86,8 @@ class _Finder:
         self._tree = tree
         self._scales: dict[str, dict[str, int]] = {group: {} for group in tree.groups}
         self._phony: dict[str, dict[str, int]] = {}
+        self._fitting: dict[tuple[str, int], list[str]] = {}
+        self._unnamed: dict[tuple[str, tuple[int, ...]], tuple[str, ...]] = {}
         members: dict[str, list[str]] = {group: [] for group in tree.groups}
         for path, dataset in tree.datasets.items():
             group = path.rpartition("/")[0]
@@ -103,11 +105,10 @@ class _Finder:
 
     def _invent(self, group: str, paths: list[str], scales: int, phonies: int) -> dict[str, int]:
         """A group's phony dimensions: for each length, as many as one dataset needs beyond the scales there are."""
+        datasets = [self._tree.datasets[path] for path in paths]
         wanted: Counter[int] = Counter()
-        for path in paths:
-            dataset = self._tree.datasets[path]
-            if not _is_scale(dataset) and not _listed(dataset):
-                wanted |= Counter(dataset.shape)
+        for shape in dict.fromkeys(d.shape for d in datasets if not _is_scale(d) and not _listed(d)):
+            wanted |= Counter(shape)
         there = Counter(self._tree.datasets[path].shape[:1] for path in self._scales[group])
         invented: dict[str, int] = {}
         for length, count in wanted.items():
@@ -129,7 +130,12 @@ class _Finder:
         listed = self._listed_names(dataset)
         if None not in listed:
             return tuple(name for name in listed if name is not None)
-        return self._with_phony(group, dataset, listed)
+        if any(listed):
+            return self._with_phony(group, dataset.shape, listed)
+        unnamed = self._unnamed.get((group, dataset.shape))
+        if unnamed is None:
+            unnamed = self._unnamed[group, dataset.shape] = self._with_phony(group, dataset.shape, listed)
+        return unnamed
 
     def _by_number(self, group: str, numbers: Any, rank: int) -> tuple[str, ...] | None:
         numbers = numbers if isinstance(numbers, list) else [numbers]
@@ -148,10 +154,10 @@ class _Finder:
             return [None] * rank
         return [self._tree.paths.get(axis[-1]) if axis else None for axis in references.addresses]
 
-    def _with_phony(self, group: str, dataset: Dataset, listed: list[str | None]) -> tuple[str, ...]:
+    def _with_phony(self, group: str, shape: tuple[int, ...], listed: list[str | None]) -> tuple[str, ...]:
         taken: Counter[int] = Counter()
         names = []
-        for name, length in zip(listed, dataset.shape, strict=True):
+        for name, length in zip(listed, shape, strict=True):
             if name is None:
                 names.append(self._nth(group, length, taken[length]))
                 taken[length] += 1
@@ -160,8 +166,11 @@ class _Finder:
         return tuple(names)
 
     def _nth(self, group: str, length: int, number: int) -> str:
-        fitting = [path for path in self._scales[group] if self._tree.datasets[path].shape[:1] == (length,)]
-        fitting += [path for path, phony in self._phony[group].items() if phony == length]
+        fitting = self._fitting.get((group, length))
+        if fitting is None:
+            fitting = [path for path in self._scales[group] if self._tree.datasets[path].shape[:1] == (length,)]
+            fitting += [path for path, phony in self._phony[group].items() if phony == length]
+            self._fitting[group, length] = fitting
         return fitting[number] if number < len(fitting) else f"{group}/phony_dim_{length}_{number}"
 
 

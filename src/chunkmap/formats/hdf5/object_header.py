@@ -13,7 +13,7 @@ from chunkmap.io.rounds import Parser
 
 __all__ = ["Message", "read_object_header", "resolve_shared"]
 
-Message = tuple[int, int, memoryview]
+Message = tuple[int, int, bytes]
 """Type, flags and body of a header message."""
 
 _CONTINUATION: Final = 0x10
@@ -39,7 +39,7 @@ def read_object_header(file: File, address: int) -> Parser[list[Message]]:
     raise file.error(f"expected an object header, found {bytes(block[:4])!r}", address)
 
 
-def resolve_shared(file: File, message: Message) -> Parser[memoryview]:
+def resolve_shared(file: File, message: Message) -> Parser[bytes]:
     """The body of a message, which may be kept in another object's header.
 
     IV.A.2: "If bit 1 of the flags is set, the message is shared". IV.A.1.c: version 1 holds a symbol table entry's
@@ -50,7 +50,7 @@ def resolve_shared(file: File, message: Message) -> Parser[memoryview]:
         return body
     version, where = body[0], body[1]
     if version == 3 and where == 1:
-        return (yield from read_shared_message(file, kind, bytes(body[2:10])))
+        return bytes((yield from read_shared_message(file, kind, bytes(body[2:10]))))
     if not 1 <= version <= 3:
         raise FormatError(f"expected a shared message of version 1 to 3, found {version}", url=file.url)
     (address,) = u64(body, 16 if version == 1 else 2)
@@ -91,18 +91,19 @@ def _read_version_1(file: File, address: int, block: memoryview) -> Parser[list[
     if len(block) < 16 + size:
         block = yield file.span(address, 16 + size)
     collected = _Collected(address, file.size)
-    blocks = [block[16 : 16 + size]]
+    blocks = [bytes(block[16 : 16 + size])]
     while blocks:
         for part in blocks:
             count = _split_version_1(file, collected, part, count)
         continued = collected.take_continued(file)
-        blocks = (yield [file.span(*where) for where in continued]) if continued and count > 0 else []
+        more = (yield [file.span(*where) for where in continued]) if continued and count > 0 else []
+        blocks = [bytes(part) for part in more]
     return collected.messages
 
 
-def _split_version_1(file: File, collected: _Collected, part: memoryview, count: int) -> int:
+def _split_version_1(file: File, collected: _Collected, part: bytes, count: int) -> int:
     """Header message: type, size of data, flags, reserved, data. Gives the number of messages still to come."""
-    place, end = 0, len(part) - 8
+    messages, place, end = collected.messages, 0, len(part) - 8
     while place <= end and count > 0:
         kind, size, flags = _message_v1(part, place)
         body = part[place + 8 : place + 8 + size]
@@ -115,8 +116,9 @@ def _split_version_1(file: File, collected: _Collected, part: memoryview, count:
         if kind == _CONTINUATION:
             collected.continued.append(u64_pair(body))
         elif kind:
-            _check_known(file, kind, flags)
-            collected.messages.append((kind, flags, body))
+            if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
+                raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
+            messages.append((kind, flags, body))
     return count
 
 
@@ -133,7 +135,7 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
         block = yield file.span(address, place + size)
     header = 6 if flags & 4 else 4
     collected = _Collected(address, file.size)
-    blocks = [block[place : place + size]]
+    blocks = [bytes(block[place : place + size])]
     while blocks:
         for part in blocks:
             _split_version_2(file, collected, part, header)
@@ -142,13 +144,13 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
         for part, (where, _) in zip(parts, continued, strict=True):
             file.expect(part, b"OCHK", where)
         # Continuation block: signature "OCHK", messages, gap, checksum
-        blocks = [part[4 : length - 4] for part, (_, length) in zip(parts, continued, strict=True)]
+        blocks = [bytes(part[4 : length - 4]) for part, (_, length) in zip(parts, continued, strict=True)]
     return collected.messages
 
 
-def _split_version_2(file: File, collected: _Collected, part: memoryview, header: int) -> None:
+def _split_version_2(file: File, collected: _Collected, part: bytes, header: int) -> None:
     """Header message: type, size of data, flags, creation order (optional), data."""
-    place, end = 0, len(part) - header
+    messages, place, end = collected.messages, 0, len(part) - header
     while place <= end:
         kind, size, flags = _message_v2(part, place)
         body = part[place + header : place + header + size]
@@ -160,10 +162,6 @@ def _split_version_2(file: File, collected: _Collected, part: memoryview, header
         if kind == _CONTINUATION:
             collected.continued.append(u64_pair(body))
         elif kind:
-            _check_known(file, kind, flags)
-            collected.messages.append((kind, flags, body))
-
-
-def _check_known(file: File, kind: int, flags: int) -> None:
-    if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
-        raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
+            if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
+                raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
+            messages.append((kind, flags, body))

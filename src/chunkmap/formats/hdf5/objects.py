@@ -19,7 +19,7 @@ from chunkmap.formats.hdf5.chunk_table import ChunkTable
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
 from chunkmap.formats.hdf5.external import Segment, read_external_files
 from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.groups import GROUP_MESSAGES, Link, read_links
+from chunkmap.formats.hdf5.groups import GROUP_MESSAGES, Link, members_hint, read_links
 from chunkmap.formats.hdf5.layout import Chunked, Layout, parse_layout
 from chunkmap.formats.hdf5.messages import (
     Dataspace,
@@ -30,7 +30,7 @@ from chunkmap.formats.hdf5.messages import (
     parse_old_fill_value,
 )
 from chunkmap.formats.hdf5.object_header import Message, read_object_header, resolve_shared
-from chunkmap.io.rounds import Parser, Together
+from chunkmap.io.rounds import Hint, Parser, Together
 from chunkmap.model import ChunkManifest, CodecConfig
 
 __all__ = ["BROKEN", "Dataset", "Group", "Objects", "Stored", "located", "read_objects"]
@@ -181,7 +181,14 @@ def _group_links(file: File, messages: list[Message], group: Group, objects: Obj
     objects.found.update(dict.fromkeys(unread))
     if len(objects.found) * 16 > file.size + 1024:
         raise file.error("there are more objects than the file has room for", group.address)
-    yield Together([_read_object(file, address, objects) for address in unread])
+    readers: list[Parser[None]] = [_read_object(file, address, objects) for address in unread]
+    if unread and any(link.members is not None for link in group.links):
+        readers.append(_foresee(members_hint(file, group.links)))
+    yield Together(readers)
+
+
+def _foresee(hint: Hint) -> Parser[None]:
+    yield hint
 
 
 def _read_dataset(file: File, address: int, messages: Sequence[Message]) -> Parser[Dataset]:

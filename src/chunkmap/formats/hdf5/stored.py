@@ -18,6 +18,7 @@ from chunkmap.formats.hdf5.layout import Chunked, Compact, Contiguous, Virtual
 from chunkmap.formats.hdf5.objects import Dataset, Stored
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
+from chunkmap.model.grid import index_dtype
 from chunkmap.model.meta import grid_shape_of
 
 __all__ = ["Stored", "chunk_bytes", "cut_rows", "grown", "inline_values", "is_own", "read_stored"]
@@ -71,7 +72,7 @@ def _one_block(file: File, dataset: Dataset, layout: Compact | Contiguous) -> Ch
 
 def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Stored]:
     assert dataset.chunks is not None
-    table = _sorted(dataset.chunks)
+    table = _sorted(file, dataset.address, dataset.chunks)
     grid = grid_shape_of(dataset.shape, layout.chunk_shape)
     masks = _masks(dataset, layout, table, grid)
     common = _most_common(masks)
@@ -80,23 +81,36 @@ def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Store
         odd = masks == common if masks is not None else np.ones(len(table.sizes), np.bool_)
         if not (table.sizes[odd] == layout.chunk_nbytes).all():
             raise file.error(f"expected chunks of {layout.chunk_nbytes} bytes, found others", dataset.address)
-    columns = (np.ones(len(table.sizes), np.uint32), table.addresses + np.uint64(file.base), table.sizes)
-    try:
-        chunks = ChunkManifest.from_columns(grid, table.positions, (None, file.url), columns)
-    except ValueError as error:
-        raise file.error(str(error), dataset.address) from error
+    chunks = _manifest(file, grid, table)
     if masks is not None and (masks != common).any():
         chunks = yield from _rewrite(file, dataset, chunks, masks, codecs)
     return Stored(layout.chunk_shape, codecs, chunks)
 
 
-def _sorted(table: ChunkTable) -> ChunkTable:
+def _manifest(file: File, grid: tuple[int, ...], table: ChunkTable) -> ChunkManifest:
+    """The chunks of a table that is sorted, all of them inside the grid."""
+    size = math.prod(grid)
+    return ChunkManifest(
+        grid,
+        (None, file.url),
+        np.ones(len(table.sizes), np.uint32),
+        table.addresses + np.uint64(file.base),
+        np.ascontiguousarray(table.sizes, np.uint64),
+        None if len(table.positions) == size else table.positions.astype(index_dtype(size)),
+    )
+
+
+def _sorted(file: File, address: int, table: ChunkTable) -> ChunkTable:
+    """In order of position; raises FormatError for two chunks in one place."""
     positions = table.positions
-    if len(positions) < 2 or not np.count_nonzero(positions[1:] <= positions[:-1]):
+    if not np.count_nonzero(positions[1:] <= positions[:-1]):
         return table
     order = np.argsort(positions, kind="stable")
+    positions = positions[order]
+    if np.count_nonzero(positions[1:] == positions[:-1]):
+        raise file.error("two chunks stand in one cell of the grid", address)
     masks = None if table.masks is None else table.masks[order]
-    return ChunkTable(positions[order], table.addresses[order], table.sizes[order], masks)
+    return ChunkTable(positions, table.addresses[order], table.sizes[order], masks)
 
 
 def _masks(dataset: Dataset, layout: Chunked, table: ChunkTable, grid: tuple[int, ...]) -> NDArray[np.uint32] | None:

@@ -1,0 +1,92 @@
+"""What it costs to scan files as they lie on servers: rounds, requests and bytes are the same on every machine."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from chunkmap.formats.hdf5 import scan
+from chunkmap.io import LocalSource, Range
+from chunkmap.io.rounds import Tally
+from chunkmap.io.source import SourceBase
+
+BENCH = Path(__file__).parents[3] / "bench" / "remote_files.py"
+
+
+def load_writers():
+    """The module that writes the files of the benchmark."""
+    spec = importlib.util.spec_from_file_location("remote_files", BENCH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+writers = load_writers()
+
+
+class Far(SourceBase):
+    """A file that has to be fetched, and what was fetched of it."""
+
+    def __init__(self, path):
+        self.url, self.inner, self.fetched = str(path), LocalSource(path), []
+
+    def size(self):
+        return self.inner.size()
+
+    def read(self, offset, length):
+        return self.read_many([Range(offset, length)])[0]
+
+    def read_many(self, ranges):
+        self.fetched += ranges
+        return self.inner.read_many(ranges)
+
+    def target(self):
+        return self.inner.target()
+
+
+@pytest.mark.parametrize(
+    ("write", "rounds", "requests", "most"),
+    [
+        pytest.param(lambda p: writers.write_month(p, edge=12, chunks=240), 3, 80, 1.0, id="month of netCDF4"),
+        pytest.param(lambda p: writers.write_chunked(p, values=250), 4, 400, 2.5, id="20,000 chunks, B-tree v1"),
+        pytest.param(
+            lambda p: writers.write_granule(p, variables=120, values=1500), 5, 300, 10.0, id="granule, round robin"
+        ),
+        pytest.param(
+            lambda p: writers.write_granule(p, variables=120, values=1500, order="by variable"),
+            8,
+            400,
+            10.0,
+            id="granule, variable by variable",
+        ),
+        pytest.param(
+            lambda p: writers.write_granule(p, variables=120, values=1500, libver=("v110", "v110")),
+            6,
+            300,
+            6.0,
+            id="granule, version 1.10",
+        ),
+        pytest.param(
+            lambda p: writers.write_granule(p, variables=120, values=1500, **writers.PAGED),
+            4,
+            10,
+            3.0,
+            id="granule, paged",
+        ),
+        pytest.param(writers.write_day, 1, 1, 2.2, id="a file of 2 MB"),
+    ],
+)
+def test_rounds_requests_and_bytes(tmp_path, write, rounds, requests, most):
+    """Metadata comes in so many rounds, requests and MB at most, each byte once, and the set is the one of the file."""
+    path = tmp_path / "a.h5"
+    write(path)
+    source, tally = Far(path), Tally()
+    refs = scan(source, tally=tally)
+    assert refs == scan(LocalSource(path))
+    assert tally.rounds <= rounds
+    assert tally.requests <= requests
+    assert tally.bytes <= most * 1e6
+    ends = 0
+    for offset, length in sorted(source.fetched):
+        assert offset >= ends
+        ends = offset + length

@@ -1,0 +1,229 @@
+"""Damaged files by the thousand: only errors of chunkmap may come out, in little time and little memory.
+
+    python tests/fuzz/run.py [--files 100000] [--seconds 3600] [--seed 0] [--only hdf5] [--keep DIRECTORY]
+
+stops after so many files or seconds, prints what it did, and exits with 1 when anything else than an error of
+chunkmap came out, or a file took more than 2 s of processor time or 256 MB more than its own size. Each finding is
+named by its seed file and number; with `--keep` the damaged file is kept as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import seeds
+from mutations import Ranges, mutate
+
+import chunkmap
+from chunkmap.errors import ChunkmapError
+from chunkmap.formats import hdf5, netcdf3
+from chunkmap.io import BytesSource, head
+from chunkmap.io.archive import open_member
+from chunkmap.io.rounds import Gather, Span
+from chunkmap.io.source import SourceBase
+
+SECONDS = 2
+MEMORY = 256 << 20
+
+
+class TooLongError(BaseException):
+    """A file took more time than it may; no handler for errors may catch this."""
+
+
+class Far(SourceBase):
+    """Bytes that have to be fetched, so that rounds are damaged too."""
+
+    def __init__(self, data: bytes) -> None:
+        self.url, self._inner = "far", BytesSource(data)
+
+    def size(self) -> int:
+        return self._inner.size()
+
+    def read(self, offset: int, length: int) -> memoryview:
+        return self._inner.read(offset, length)
+
+    def read_many(self, ranges: Any) -> list[memoryview]:
+        return self._inner.read_many(ranges)
+
+    def target(self) -> Any:
+        return self._inner.target()
+
+
+class Seed(NamedTuple):
+    """A file to damage."""
+
+    kind: str
+    name: str
+    data: bytes
+    ranges: Ranges
+
+
+def scan_hdf5(data: bytes, number: int) -> None:
+    """Near, or far."""
+    hdf5.scan(BytesSource(data, "near") if number % 4 else Far(data))
+
+
+def scan_netcdf3(data: bytes, _number: int) -> None:
+    """The header, and all that follows from it."""
+    netcdf3.scan(BytesSource(data, "near"))
+
+
+def open_archive(data: bytes, _number: int) -> None:
+    """Find a member and read it."""
+    kind = "zip" if data[:2] == b"PK" else "tar"
+    member = open_member(kind, "a.bin", BytesSource(data, "a"), f"{kind}://a.bin::a")
+    member.read(0, member.size())
+
+
+def load_document(data: bytes, _number: int) -> None:
+    """From JSON to a reference set, and every array of it."""
+    with tempfile.NamedTemporaryFile(suffix=".json") as file:
+        file.write(data)
+        file.flush()
+        chunkmap.load(file.name).to_dict()
+
+
+KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int], None]]] = {
+    "hdf5": (seeds.hdf5, scan_hdf5),
+    "netcdf3": (seeds.netcdf3, scan_netcdf3),
+    "archives": (seeds.archives, open_archive),
+    "documents": (seeds.documents, load_document),
+}
+
+WEIGHTS = {"hdf5": 8, "netcdf3": 2, "archives": 1, "documents": 1}
+
+
+def structures(kind: str, data: bytes) -> Ranges:
+    """Where the scanner reads: the places of the structures of a file of HDF5; the beginning of any other."""
+    if kind != "hdf5":
+        return [(0, min(len(data), 2000))]
+    source = BytesSource(data, "seed")
+    found: list[tuple[int, int]] = []
+    parser = hdf5.scanner(source)
+    hdf5_requests(parser, source, found)
+    return sorted(set(found))
+
+
+def hdf5_requests(parser: Any, source: BytesSource, found: list[tuple[int, int]]) -> None:
+    """Run a parser, and note what it asks for."""
+    from chunkmap.io import rounds
+
+    class Noting(rounds._Mapped):
+        def span(self, span: Span) -> memoryview:
+            found.append((span.offset, span.want))
+            return super().span(span)
+
+        def rows(self, gather: Gather) -> Any:
+            found.extend((offset, gather.size) for offset in gather.offsets.tolist())
+            return super().rows(gather)
+
+    original = rounds._Mapped
+    rounds._Mapped = Noting  # type: ignore[misc]
+    try:
+        rounds.run(source, parser)
+    finally:
+        rounds._Mapped = original  # type: ignore[misc]
+
+
+def all_seeds(only: str | None) -> list[Seed]:
+    """Every file to damage."""
+    found = []
+    for kind, (write, _) in KINDS.items():
+        if only in (None, kind):
+            with tempfile.TemporaryDirectory() as folder:
+                files = write(Path(folder))
+            found += [Seed(kind, name, data, structures(kind, data)) for name, data in files.items()]
+    return found
+
+
+def schedule(files: list[Seed], first: int) -> Iterator[tuple[int, Seed]]:
+    """Numbers and the seeds that they damage, endlessly; some kinds more often than others."""
+    import itertools
+    import random
+
+    weights = [WEIGHTS[seed.kind] / sum(s.kind == seed.kind for s in files) for seed in files]
+    for number in itertools.count(first):
+        yield number, random.Random(number).choices(files, weights)[0]
+
+
+def limit_memory(size: int) -> None:
+    """From now on this process may have so much more memory than it has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY + size, hard))
+
+
+def expire(_signal: int, _frame: Any) -> None:
+    """The processor time is over."""
+    raise TooLongError
+
+
+def attempt(seed: Seed, data: bytes, number: int) -> tuple[str, str]:
+    """What came of one damaged file: a word for the table, and the trace of what must not be."""
+    try:
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        KINDS[seed.kind][1](data, number)
+    except ChunkmapError as error:
+        return type(error).__name__, ""
+    except TooLongError:
+        return "took too long", traceback.format_exc()
+    except MemoryError:
+        return "took too much memory", traceback.format_exc()
+    except Exception as error:
+        return f"raised {type(error).__name__}", traceback.format_exc()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+    return "read", ""
+
+
+def main() -> int:
+    """Damage, scan, count."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--files", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--seed", type=int, default=0, help="number of the first file")
+    parser.add_argument("--only", choices=list(KINDS))
+    parser.add_argument("--keep", type=Path, help="where damaged files go that were not refused as they should be")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    head.WHOLE, head.HEAD = 0, 512  # type: ignore[misc]
+    files = all_seeds(given.only)
+    for seed in files:
+        KINDS[seed.kind][1](seed.data, 1)
+    signal.signal(signal.SIGPROF, expire)
+    limit_memory(max(len(seed.data) for seed in files))
+    counts: collections.Counter[str] = collections.Counter()
+    slowest, start, findings = 0.0, time.monotonic(), {}
+    for number, seed in schedule(files, given.seed):
+        if number == given.seed + given.files or time.monotonic() - start > given.seconds:
+            break
+        data = mutate(number, seed.data, seed.ranges)
+        before = time.process_time()
+        word, trace = attempt(seed, data, number)
+        slowest = max(slowest, time.process_time() - before)
+        counts[word] += 1
+        if trace and (place := "".join(trace.strip().splitlines()[-3:])) not in findings:
+            findings[place] = f"{seed.name}, number {number}: {word}\n{trace}"
+            if given.keep:
+                given.keep.mkdir(parents=True, exist_ok=True)
+                (given.keep / f"{number}-{seed.name}").write_bytes(data)
+    print(json.dumps({"files": counts.total(), "slowest": round(slowest, 3), **dict(counts.most_common())}))
+    for finding in findings.values():
+        print(finding)
+    return bool(findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""Small real files, written by the native libraries: what the fuzzer damages."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+import scipy.io
+
+
+def hdf5(folder: Path) -> dict[str, bytes]:
+    """Files of HDF5 that between them have every structure that is parsed."""
+    versions = {"early": ("earliest", "v108"), "v110": ("v110", "v110"), "latest": ("latest", "latest")}
+    for name, libver in versions.items():
+        with h5py.File(folder / f"{name}_chunks.h5", "w", libver=libver) as file:
+            chunk_indexes(file)
+        with h5py.File(folder / f"{name}_types.h5", "w", libver=libver, track_order=True) as file:
+            types(file)
+        with h5py.File(folder / f"{name}_groups.h5", "w", libver=libver) as file:
+            groups(file)
+    with h5py.File(folder / "user_block.h5", "w", userblock_size=512) as file:
+        chunk_indexes(file)
+    with h5py.File(folder / "paged.h5", "w", fs_strategy="page", fs_page_size=4096) as file:
+        groups(file)
+    with netCDF4.Dataset(folder / "netcdf.nc", "w") as dataset:
+        netcdf(dataset)
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def chunk_indexes(file: h5py.File) -> None:
+    """One dataset for each kind of layout and chunk index."""
+    values = np.arange(600, dtype="i4")
+    file["compact_or_contiguous"] = values[:20]
+    file.create_dataset("one_chunk", data=values, chunks=(600,), compression="gzip")
+    file.create_dataset("fixed", data=values, chunks=(7,), shuffle=True, compression="gzip")
+    file.create_dataset("paged_fixed", (3000,), "i1", chunks=(1,), maxshape=(3000,))[::500] = 1
+    file.create_dataset("extensible", data=values, chunks=(3,), maxshape=(None,), fletcher32=True)
+    file.create_dataset("second_axis", data=values.reshape(20, 30), chunks=(7, 4), maxshape=(20, None))
+    file.create_dataset("tree", data=values.reshape(20, 30), chunks=(2, 2), maxshape=(None, None), fillvalue=9)
+    file.create_dataset("long", (5000,), "i1", chunks=(2,), maxshape=(None,))[:] = 1
+    file.create_dataset("never_written", (10, 10), "f8", chunks=(3, 3), fillvalue=1.5)
+
+
+def types(file: h5py.File) -> None:
+    """Datatypes, as datasets and as attributes, also shared ones, and attributes too many for the header."""
+    record = np.dtype([("a", "i4"), ("b", "f8", (2,)), ("c", "S3"), ("d", [("e", "u1"), ("f", "c16")])])
+    file["type"] = record
+    samples = {
+        "text": "text",
+        "texts": ["a", "bc", ""],
+        "fixed": np.array([b"ab", b"c"]),
+        "numbers": np.arange(6, dtype=">i2").reshape(2, 3),
+        "flags": np.array([True, False]),
+        "record": np.zeros(3, record),
+        "complex": np.array([1j, 2]),
+        "nothing": h5py.Empty("f4"),
+        "half": np.float16(0.5),
+    }
+    for name, value in samples.items():
+        file[name] = value
+        file.attrs[name] = value
+    lists = file.create_dataset("lists", (3,), h5py.vlen_dtype("i4"))
+    lists[0] = [1, 2, 3]
+    file.create_dataset("enum", (3,), h5py.enum_dtype({"LOW": 0, "HIGH": 5}, "u1"))
+    file.create_dataset("references", (2,), h5py.ref_dtype)[0] = file["text"].ref
+    typed = file.create_dataset("typed", (2,), file["type"])
+    typed.attrs.create("typed", np.zeros(1, record), dtype=file["type"])
+    for number in range(20):
+        file["numbers"].attrs[f"attribute{number:02}"] = "x" * number
+    file["numbers"].attrs["large"] = np.arange(3000)
+
+
+def groups(file: h5py.File) -> None:
+    """Groups in groups, many members, and links of every kind."""
+    for number in range(40):
+        file[f"many/member{number:02}"] = number
+    deep = file
+    for number in range(6):
+        deep = deep.create_group(f"level{number}")
+        deep.attrs["level"] = number
+    file["alias"] = file["many/member03"]
+    file["circle"] = h5py.SoftLink("/circle")
+    file["soft"] = h5py.SoftLink("/many/member05")
+    file["elsewhere"] = h5py.ExternalLink("other.h5", "/x")
+    deep["up"] = file["many"]
+
+
+def netcdf(dataset: netCDF4.Dataset) -> None:
+    """Dimensions, an unlimited one, groups, and attributes enough to be stored densely."""
+    for name, size in (("time", None), ("lat", 4), ("bare", 3)):
+        dataset.createDimension(name, size)
+    for name, dims in (("time", ("time",)), ("lat", ("lat",)), ("t", ("time", "lat")), ("s", ("time", "bare"))):
+        variable = dataset.createVariable(name, "f4", dims, zlib=len(dims) > 1, fill_value=-1.0)
+        variable.setncatts({f"attribute{number}": number for number in range(12)})
+        variable[:] = np.ones([5 if dim == "time" else len(dataset.dimensions[dim]) for dim in dims])
+    dataset.createGroup("below").createVariable("u", str, ("lat",))[0] = "text"
+
+
+def netcdf3(folder: Path) -> dict[str, bytes]:
+    """Classic files of the three versions."""
+    for version in (1, 2):
+        with scipy.io.netcdf_file(folder / f"classic{version}.nc", "w", version=version) as file:
+            file.title = "x"
+            file.createDimension("time", None)
+            file.createDimension("x", 5)
+            for name, dims in (("time", ("time",)), ("x", ("x",)), ("v", ("time", "x"))):
+                variable = file.createVariable(name, "f4", dims)
+                variable.units = "m"
+                variable[:] = np.ones([3 if dim == "time" else 5 for dim in dims])
+    with netCDF4.Dataset(folder / "classic5.nc", "w", format="NETCDF3_64BIT_DATA") as dataset:
+        dataset.createDimension("x", 4)
+        dataset.createVariable("v", "u8", ("x",))[:] = [1, 2, 3, 4]
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def archives(_folder: Path) -> dict[str, bytes]:
+    """A ZIP and a TAR archive with a member `a.bin`."""
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for name in ("other.bin", "a.bin"):
+            archive.writestr(name, b"0123456789" * 20)
+    with tarfile.open(fileobj=tarred, mode="w") as archive:
+        for name in ("other.bin", "a.bin"):
+            member = tarfile.TarInfo(name)
+            member.size = 200
+            archive.addfile(member, io.BytesIO(b"0123456789" * 20))
+    return {"a.zip": zipped.getvalue(), "a.tar": tarred.getvalue()}
+
+
+def documents(_folder: Path) -> dict[str, bytes]:
+    """Reference sets as JSON, plain and with templates."""
+    zarray = {
+        "shape": [4, 3],
+        "chunks": [2, 3],
+        "dtype": "<f4",
+        "compressor": {"id": "zlib", "level": 1},
+        "filters": None,
+        "fill_value": "NaN",
+        "order": "C",
+        "zarr_format": 2,
+    }
+    refs = {
+        ".zgroup": '{"zarr_format": 2}',
+        ".zattrs": '{"title": "x"}',
+        "v/.zarray": json.dumps(zarray),
+        "v/.zattrs": '{"_ARRAY_DIMENSIONS": ["y", "x"]}',
+        "v/0.0": ["s3://bucket/a.nc", 100, 20],
+        "v/1.0": "base64:AAECAwQ=",
+    }
+    templated = {
+        "version": 1,
+        "templates": {"u": "s3://bucket/a.nc"},
+        "refs": {**refs, "v/0.0": ["{{u}}", 100, 20]},
+    }
+    return {"flat.json": json.dumps(refs).encode(), "templated.json": json.dumps(templated).encode()}

@@ -1,0 +1,19 @@
+"""Damaged files give errors of chunkmap and nothing else: briefly here, longer by `make fuzz`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize(("kind", "files"), [("hdf5", 1200), ("netcdf3", 300), ("archives", 200), ("documents", 200)])
+def test_only_our_errors_come_out(kind, files):
+    """Of so many damaged files each is read, or refused by an error of chunkmap, in bounded time and memory."""
+    words = [sys.executable, str(Path(__file__).with_name("run.py")), "--only", kind, "--files", str(files)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = json.loads(done.stdout.splitlines()[0])
+    assert counts["files"] == files
+    assert counts["read"] < 0.9 * files
