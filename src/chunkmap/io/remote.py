@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from fsspec.spec import AbstractFileSystem
 
-from chunkmap.errors import SourceError
+from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.coalesce import GAP, LONGEST, coalesce
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
 from chunkmap.io.retrying import is_transient, with_retries
@@ -146,7 +146,7 @@ class RemoteSource(SourceBase):
         except FileNotFoundError as error:
             if is_transient(error):
                 raise SourceError(f"cannot be read: {_reason(error.__cause__ or error)}", url=self.url) from error
-            raise SourceError("there is no such file (404, or no such key)", url=self.url) from error
+            raise NoSuchFile("there is no such file (404, or no such key)", url=self.url) from error
         except PermissionError as error:
             raise SourceError(f"may not be read: {error}", url=self.url) from error
         except IsADirectoryError as error:
