@@ -54,11 +54,14 @@ class MultiZarrToZarr:
         preprocess: OnRefs | None = None,
         postprocess: OnRefs | None = None,
         out: Refs | None = None,
+        *,
+        waive: Sequence[str] = (),
     ) -> None:
         self.path, self._indicts = path, indicts
         self._base: ReferenceSet | None = None
-        recipe = _recipe(concat_dims, coo_map, coo_dtypes, identical_dims)
+        recipe = _recipe(concat_dims, coo_map, coo_dtypes, identical_dims, waive)
         self.concat_dims, self.coo_map = list(recipe.concat_dims or recipe.dims), dict(recipe.selectors)
+        self.waive = list(recipe.waive)
         self.coo_dtypes, self.identical_dims = dict(recipe.coo_dtypes), list(recipe.identical_dims)
         self.target_options, self.remote_protocol = dict(target_options or {}), remote_protocol
         self.remote_options, self.inline = remote_options, inline_threshold
@@ -147,11 +150,10 @@ class MultiZarrToZarr:
                 return self.out
             plain = self._is_own_out and self.postprocess is None
             result = {"version": 1, "refs": dict(self.out)} if plain else consolidate(self.out)
-        if filename is None:
-            return result
-        with fsspec.open(filename, mode="wb", **(storage_options or {})) as file:
-            file.write(orjson.dumps(result))
-        return None
+        if filename is not None:
+            with fsspec.open(filename, mode="wb", **(storage_options or {})) as file:
+                file.write(orjson.dumps(result))
+        return result
 
     def _inputs(self) -> Inputs:
         sets = load_inputs(self.path, self._indicts, self.target_options)
@@ -169,7 +171,7 @@ class MultiZarrToZarr:
 
     def _recipe(self) -> Recipe:
         selectors = {dim: self._adapted(selector) for dim, selector in self.coo_map.items()}
-        return _recipe(self.concat_dims, selectors, self.coo_dtypes, self.identical_dims)
+        return _recipe(self.concat_dims, selectors, self.coo_dtypes, self.identical_dims, self.waive)
 
     def _adapted(self, selector: Any) -> Any:
         if callable(selector):
@@ -226,13 +228,16 @@ def _recipe(
     concat_dims: str | Sequence[str] | None,
     coo_map: Mapping[str, Any] | None,
     coo_dtypes: Mapping[str, Any] | None,
-    identical_dims: Sequence[str] | None,
+    identical_dims: str | Sequence[str] | None,
+    waive: Sequence[str] = (),
 ) -> Recipe:
+    named = [concat_dims] if isinstance(concat_dims, str) else list(concat_dims or ())
     return Recipe(
-        concat_dims=[concat_dims] if isinstance(concat_dims, str) else list(concat_dims or ()),
+        concat_dims=[dim.rpartition("/")[2] for dim in named],
         coo_map=coo_map or {},
         coo_dtypes=coo_dtypes or {},
         identical_dims=identical_dims or (),
+        waive=waive,
         compare_below=0,
         same_chunks=True,
     )

@@ -1,6 +1,7 @@
 """Chunks as HDF5 and its plugins wrote them, and what they hold: configuration, stored and decoded bytes, in hex."""
 
 GOLDEN = {
+    "shuffle": ({"id": "hdf5_shuffle", "elementsize": 2}, "61626331323321", "61316232633321"),
     "lzf": (
         {"id": "hdf5_lzf", "size": 1536},
         (

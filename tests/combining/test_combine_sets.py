@@ -375,7 +375,6 @@ def test_a_value_for_each_element():
     [
         ({"concat_dims": ["time"], "identical_dims": ["time"]}, CombineError),
         ({}, CombineError),
-        ({"concat_dims": "time"}, TypeError),
         ({"concat_dims": ["time"], "waive": ["dtype"]}, ValueError),
     ],
 )

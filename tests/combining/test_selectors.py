@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import date
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from bridge import combine, month, to_dataset, to_refs
@@ -134,7 +137,7 @@ def test_times_can_be_stored_as_dates():
         ("vattr:temp:nope", ["no attribute of temp 'nope'", "units"]),
         ("VARNAME", ["Multiple varnames found", "area", "temp"]),
         (re.compile("zzz"), ["zzz", "s3://bucket/file_0.nc"]),
-        ([1], ["1 values", "input 1"]),
+        ([1], ["1 values", "none for s3://bucket/file_1.nc"]),
         ("cf:x", ["cannot read times", "use data:"]),
         (lambda *_: np.zeros((2, 2)), ["shape (2, 2)"]),
     ],
@@ -151,3 +154,43 @@ def test_a_value_that_cannot_be_cast_is_refused():
     """A text that is no number cannot be cast to one."""
     with pytest.raises(CombineError, match="cannot be made"):
         combine(inputs(0), concat_dims=["n"], coo_map={"n": "abc"}, coo_dtypes={"n": "i4"})
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        [date(2000, 1, 1 + n) for n in range(2)],
+        np.array(["2000-01-01", "2000-01-02"], "M8[D]"),
+        pd.date_range("2000-01-01", periods=2),
+        lambda index, *_: pd.Timestamp(2000, 1, 1 + index).to_pydatetime(),
+    ],
+    ids=["list", "array", "index", "function"],
+)
+def test_dates_are_stored_as_dates(dates):
+    """Dates that a selector gives make an axis of dates, whatever holds them."""
+    combined = combine(
+        inputs(0, 1), concat_dims=["run"], coo_map={"run": dates}, identical_dims=[*STATIC, "time"], waive=["identical"]
+    )
+
+    assert combined.arrays["run"].meta.dtype.kind == "M"
+    assert np.array_equal(to_dataset(combined)["run"], np.array(["2000-01-01", "2000-01-02"], "M8[ns]"))
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["x_20000101.nc", "x_20000102.nc"], ["2000-01-01", "2000-01-02"]),
+        (["x_200001011230.nc", "x_200001020000.nc"], ["2000-01-01T12:30", "2000-01-02"]),
+        (["x_2000-01-01.nc", "x_2000-01-02.nc"], ["2000-01-01", "2000-01-02"]),
+    ],
+)
+def test_dates_of_digits_in_file_names(names, expected):
+    """Digits that stand for a date are not taken for a year."""
+    sets = [replace(refs, name=name) for refs, name in zip(inputs(0, 1), names, strict=True)]
+    pattern = re.compile(r"x_(.*)\.nc")
+
+    combined = combine(
+        sets, concat_dims=["time"], coo_map={"time": pattern}, coo_dtypes={"time": "M8[s]"}, identical_dims=STATIC
+    )
+
+    assert np.array_equal(to_dataset(combined)["time"], np.array(expected, "M8[ns]"))

@@ -246,3 +246,50 @@ def _bytes(text):
     import base64
 
     return base64.b64decode(text.removeprefix("base64:")) if text.startswith("base64:") else text.encode()
+
+
+def test_what_has_no_combined_dimension_is_taken_once():
+    """A scalar or a grid that all inputs share, beside several steps in each, need not be named as identical."""
+    sets = [
+        cases.dataset(
+            cases.array("time", [2 * n, 2 * n + 1], ["time"]),
+            cases.array("d", [1.0, 2.0], ["time"]),
+            cases.array("crs", np.int32(5), []),
+            cases.array("lat", np.array([[1.0, 2.0]]), ["y", "x"]),
+        )
+        for n in range(2)
+    ]
+
+    refs = combined(sets, concat_dims=["time"])["refs"]
+
+    assert json.loads(refs["crs/.zarray"])["shape"] == []
+    assert json.loads(refs["lat/.zarray"])["shape"] == [1, 2]
+    other = json.loads(json.dumps(sets[1]))
+    other["refs"]["crs/0"] = "base64:BgAAAA=="
+    with pytest.raises(ValueError, match="crs: taken as identical"):
+        combined([sets[0], other], concat_dims=["time"])
+
+
+def test_writing_gives_the_set_as_well(tmp_path):
+    """`translate` with a file name writes JSON, and gives what it wrote."""
+    refs = MultiZarrToZarr(cases.MONTHS, concat_dims=["time"]).translate(str(tmp_path / "out.json"))
+
+    assert json.loads((tmp_path / "out.json").read_text()) == refs == combined(cases.MONTHS, concat_dims=["time"])
+
+
+def test_one_name_may_stand_for_a_list():
+    """One text does for one name, and the path of a coordinate for its dimension."""
+    refs = combined(cases.MONTHS, concat_dims="time", identical_dims="static")["refs"]
+    grouped = [cases.grouped(n) for n in range(2)]
+
+    assert json.loads(refs["static/.zarray"])["shape"] == [2]
+    assert combined(grouped, concat_dims=["time"]) == combined(grouped, concat_dims=["g/time"])
+
+
+def test_a_check_may_be_waived():
+    """Checks that kerchunk does not make can be left out by name."""
+    sets = [cases.month(0), cases.month(0)]
+
+    refs = combined(sets, concat_dims=["time"], waive=["overlap"])
+
+    assert json.loads(refs["refs"]["d/.zarray"])["shape"] == [1, 2]

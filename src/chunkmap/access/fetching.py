@@ -21,8 +21,8 @@ from chunkmap.model import WHOLE_FILE, ChunkManifest
 
 __all__ = ["Fetcher"]
 
-_OPEN: Final = 256
-"""Most sources that are held open."""
+_OPEN: Final = 64
+"""Most sources that are held open: few beside the 256 files that some systems allow a process."""
 
 _AT_ONCE: Final = 32
 """Most remote URLs that are read at once."""
@@ -72,7 +72,9 @@ class Fetcher:
         trust: Trust | None = None,
         expected: Recorded | None = None,
     ) -> None:
-        self.storage_options, self.remote_protocol = storage_options, remote_protocol
+        # `asynchronous` is for readers that run the filesystem in a loop of their own; here it is asked and waited for.
+        self.storage_options = {k: v for k, v in (storage_options or {}).items() if k != "asynchronous"}
+        self.remote_protocol = remote_protocol
         self.trust, self.expected = Trust() if trust is None else trust, expected
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._lock = threading.Lock()

@@ -17,6 +17,7 @@ from chunkmap.codecs.hdf5_lz4 import Hdf5Lz4
 from chunkmap.codecs.hdf5_lzf import Hdf5Lzf
 from chunkmap.codecs.hdf5_nbit import Hdf5Nbit
 from chunkmap.codecs.hdf5_scaleoffset import Hdf5ScaleOffset
+from chunkmap.codecs.hdf5_shuffle import Hdf5Shuffle
 from chunkmap.codecs.hdf5_szip import Hdf5Szip
 from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.codecs.hdf5_zfp import Hdf5Zfp
@@ -34,6 +35,7 @@ __all__ = [
     "Hdf5Lzf",
     "Hdf5Nbit",
     "Hdf5ScaleOffset",
+    "Hdf5Shuffle",
     "Hdf5Szip",
     "Hdf5Text",
     "Hdf5Zfp",
@@ -53,6 +55,7 @@ _CODECS: Final = (
     Hdf5Lzf,
     Hdf5Nbit,
     Hdf5ScaleOffset,
+    Hdf5Shuffle,
     Hdf5Szip,
     Hdf5Text,
     Hdf5Zfp,

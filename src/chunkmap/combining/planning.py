@@ -99,6 +99,8 @@ def _contributions(request: Request) -> dict[str, Found]:
 def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     if _is_same_everywhere(request, path, found[0][1].meta):
         return _plan_identical(request, path, found)
+    if _is_fixed(request, path, found):
+        return _plan_identical(request, path, found)
     found = _with_all_dims(request, path, found)
     found = [(i, array) for i, array in found if array.meta.size or not array.meta.ndim] or found[:1]
     found = _with_known_places(request, path, found)
@@ -155,6 +157,20 @@ def _is_same_everywhere(request: Request, path: str, meta: ArrayMeta) -> bool:
     if path in identical or name in identical:
         return True
     return meta.dims == (name,) and request.place(path, name) is None
+
+
+def _is_fixed(request: Request, path: str, found: Found) -> bool:
+    """Small arrays that no dimension of the combine touches, of inputs with several values each: a mask, a projection.
+
+    There is no telling at which of its values each would stand, so they are taken once, if all are the same.
+    """
+    metas = [array.meta for _, array in found]
+    wanted = [(dim, request.place(path, dim)) for dim in request.recipe.dims if dim != VARIABLES]
+    if max(meta.nbytes for meta in metas) > request.recipe.load_below:
+        return False
+    if any(dim in (meta.dims or ()) for meta in metas for dim, _ in wanted):
+        return False
+    return any(place.lengths[index] > 1 for _, place in wanted if place is not None for index, _ in found)
 
 
 def _plan_identical(request: Request, path: str, found: Found) -> ArrayPlan:

@@ -49,8 +49,9 @@ class Recipe:
     """Refuse arrays whose chunks differ in shape between inputs even when they are small enough to be read."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.concat_dims, str) or isinstance(self.identical_dims, str):
-            raise TypeError("concat_dims and identical_dims are lists of names, not a text")
+        for name in ("concat_dims", "identical_dims", "waive"):
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, (getattr(self, name),))
         both = set(self.identical_dims) & {*self.coo_map, *self.concat_dims}
         if both:
             raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Final, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from chunkmap.combining.findings import Findings
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import VARIABLES, Recipe, Selector
-from chunkmap.combining.times import TimeUnits, in_units, is_time
+from chunkmap.combining.times import TimeUnits, as_iso, in_units, is_time
 from chunkmap.model import ManifestArray, ReferenceSet
 
 __all__ = ["Column", "Reader", "evaluate"]
@@ -197,6 +198,8 @@ class _Raw:
 
 def _keep(raw: _Raw, findings: Findings, index: int, value: Any) -> None:
     block = np.atleast_1d(np.asarray(value))
+    if block.dtype.kind == "O" and block.size and all(isinstance(item, date) for item in block.flat):
+        block = block.astype("M8[us]")
     if block.ndim == 2 and block.dtype == np.dtype("S1"):
         block = np.ascontiguousarray(block).view(f"S{max(block.shape[1], 1)}").reshape(-1)
     if block.ndim == 1:
@@ -318,9 +321,11 @@ def _scalar(inputs: Inputs, index: int, dim: str, selector: Selector, ignore: fr
     refs, name = inputs[index], inputs.name(index)
     if isinstance(selector, re.Pattern):
         return _search(selector, refs.name, name)
-    if isinstance(selector, (list, tuple)):
+    if _is_list(selector):
         if inputs.place(index) >= len(selector):
-            raise _NoValueError(f"the list has {len(selector)} values, but {name} is input {inputs.place(index)}")
+            raise _NoValueError(
+                f"the list has {len(selector)} values, none for {name}, the input at place {inputs.place(index)}"
+            )
         return selector[inputs.place(index)]
     if callable(selector):
         return selector(inputs.place(index), refs, dim, refs.name)
@@ -339,6 +344,11 @@ def _scalar(inputs: Inputs, index: int, dim: str, selector: Selector, ignore: fr
             name, _array(inputs, index, dim, f"vattr:{path}").meta.attrs, attribute, f"attribute of {path}"
         )
     return selector
+
+
+def _is_list(selector: Selector) -> bool:
+    """Whether a selector has a value for each input: a list, or what is indexed as one."""
+    return (isinstance(selector, Sequence) and not isinstance(selector, str)) or getattr(selector, "ndim", 0) == 1
 
 
 def _search(pattern: re.Pattern[str], text: str | None, name: str) -> str:
@@ -372,7 +382,7 @@ def _cast(
     cast: dict[int, NDArray[Any]] = {}
     for index, block in values.items():
         try:
-            cast[index] = block.astype(dtype)
+            cast[index] = (as_iso(block) if dtype.kind == "M" and block.dtype.kind == "U" else block).astype(dtype)
         except (TypeError, ValueError) as error:
             head = f"{block[:3]} of {findings.inputs.name(index)} cannot be made {dtype}: {error}"
             findings.lose(raw.scope.path, "type of values", index, head)

@@ -16,7 +16,7 @@ import cftime
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TimeUnits", "in_units", "is_time", "same_calendar"]
+__all__ = ["TimeUnits", "as_iso", "in_units", "is_time", "same_calendar"]
 
 _MICROSECONDS: Final = {
     "microsecond": 1,
@@ -36,6 +36,8 @@ _ALIASES: Final = {
     **dict.fromkeys(("h", "hr", "hrs"), "hour"),
     "d": "day",
 }
+_DIGITS: Final = re.compile(r"^(\d{4})(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\d\d)?)?)?)?$")
+"""Year and month, then day, hour, minute and second as far as they go."""
 _SINCE: Final = re.compile(r"^\s*(\w+)\s+since\s+(.+?)\s*$", re.IGNORECASE)
 _CALENDARS: Final = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
 
@@ -129,3 +131,17 @@ def same_calendar(one: str, other: str) -> bool:
 def _canonical(calendar: str) -> str:
     name = calendar.lower()
     return _CALENDARS.get(name, name)
+
+
+def as_iso(texts: NDArray[Any]) -> NDArray[Any]:
+    """Dates of digits alone, as file names have them, in the form that numpy reads: it would take them for years.
+
+    >>> as_iso(np.array(["20000131", "200001311230", "2000-01"])).tolist()
+    ['2000-01-31', '2000-01-31T12:30', '2000-01']
+    """
+    return np.array([_DIGITS.sub(_dashed, text) for text in texts.tolist()])
+
+
+def _dashed(found: re.Match[str]) -> str:
+    day, clock = "-".join(filter(None, found.groups()[:3])), ":".join(filter(None, found.groups()[3:]))
+    return f"{day}T{clock}" if clock else day

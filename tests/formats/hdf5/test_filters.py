@@ -4,6 +4,7 @@ import sys
 
 import h5py
 import hdf5plugin
+import netCDF4
 import numpy as np
 import pytest
 from numcodecs import Shuffle, Zlib
@@ -220,3 +221,15 @@ def test_a_chunk_that_does_not_decode_is_reported(tmp_path):
             d.id.write_direct_chunk((start,), b"x" * 40, mask)
     refs = scan(LocalSource(path))
     assert [p.feature for p in refs.problems] == ["damaged chunk"]
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u4", "i8", "f4", "f8"])
+def test_a_checksum_before_a_shuffle(tmp_path, check_values, dtype):
+    """netCDF-C shuffles a chunk and its checksum together: elements of 8 bytes leave 4 bytes over."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as nc:
+        nc.createDimension("x", 50)
+        nc.createVariable("x", "i4", ("x",))[:] = np.arange(50)
+        options = {"zlib": True, "shuffle": True, "fletcher32": True, "chunksizes": (20,)}
+        nc.createVariable("v", dtype, ("x",), **options)[:] = np.arange(50).astype(dtype)
+    assert not check_values(path, inline_threshold=0).problems

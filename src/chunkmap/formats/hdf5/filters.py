@@ -47,6 +47,9 @@ _DAMAGED: Final = (
 )
 """What codecs raise for bytes that they did not write."""
 
+_CHECKSUM_SIZE: Final = 4
+"""Bytes that fletcher32 adds to a chunk; elements of 1, 2 and 4 bytes still fill it."""
+
 _BLOSC_COMPRESSORS: Final = ("blosclz", "lz4", "lz4hc", None, "zlib", "zstd")
 
 
@@ -68,7 +71,13 @@ def codecs_of(filters: Sequence[Filter], mask: int) -> tuple[CodecConfig, ...]:
     ({'id': 'zlib', 'level': 4},)
     """
     kept = [f for number, f in enumerate(filters) if not mask >> number & 1]
-    return tuple(_codec(f) for f in kept)
+    return tuple(_after(kept[:number], _codec(f)) for number, f in enumerate(kept))
+
+
+def _after(before: Sequence[Filter], codec: CodecConfig) -> CodecConfig:
+    """The codec, where a filter before it may have left a chunk that is no whole number of elements."""
+    is_odd = codec["id"] == "shuffle" and bool(before) and _CHECKSUM_SIZE % max(codec["elementsize"], 1)
+    return {**codec, "id": "hdf5_shuffle"} if is_odd else codec
 
 
 def codec_objects(filters: Sequence[Filter]) -> list[Any]:
