@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -30,6 +31,7 @@ __all__ = ["Elsewhere", "OpenBeside", "find_elsewhere"]
 OpenBeside = Callable[[str], Source]
 """Opens a file by the name that this file has for it."""
 
+_MOST_CHUNKS: Final = 1 << 20
 _Key = tuple[str, str]
 
 
@@ -157,6 +159,8 @@ def _external(dataset: Dataset, elsewhere: Elsewhere) -> Stored:
     chunk_shape = (max(rows, 1), *(max(n, 1) for n in shape[1:])) if shape else ()
     grid = grid_shape_of(shape, chunk_shape)
     step = rows * row if shape else size
+    if len(pieces) * size > _MOST_CHUNKS * max(step, 1) and len(pieces) > 1:
+        raise Unsupported("its data would have to be cut into too many parts", feature="external storage")
     cells = [(url, offset + at) for url, offset, length in pieces for at in range(0, length, max(step, 1))]
     coords = np.zeros((len(cells), len(shape)), np.int64)
     if shape:

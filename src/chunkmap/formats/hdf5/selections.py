@@ -19,7 +19,7 @@ __all__ = ["Selection", "parse_selection"]
 _NONE, _POINTS, _HYPERSLABS, _ALL = range(4)
 _REGULAR: Final = 1
 _MOST_AXES: Final = 32
-_MOST_INDICES: Final = 1 << 24
+_MOST_INDICES: Final = 1 << 22
 _UNLIMITED: Final = -1
 
 _u32 = struct.Struct("<I").unpack_from

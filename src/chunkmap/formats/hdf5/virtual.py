@@ -28,7 +28,9 @@ from chunkmap.model.source_table import SourceTable
 __all__ = ["Find", "MappedSource", "ResolvedVirtual", "resolve_virtual"]
 
 _MOST_BLOCKS: Final = 1 << 16
-_MOST_CHUNKS: Final = 1 << 24
+_MOST_CHUNKS: Final = 1 << 22
+_MOST_INDICES: Final = 1 << 23
+"""Of all selections of one virtual dataset."""
 
 
 class MappedSource(NamedTuple):
@@ -63,13 +65,14 @@ def resolve_virtual(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> 
     """The chunks of a virtual dataset. Raises Unsupported saying why where they are not those of its sources."""
     shape, named, missing = _expand(dataset, mapping, find)
     sources = find([(file, path) for file, path, _ in named])
-    pieces = []
+    pieces, total = list[_Piece](), 0
     for file, path, (source, there) in named:
         found = sources[file, path]
         if found is None:
             missing.append(f"{file}:{path}")
-        else:
-            pieces.append(_piece(found, source, there, shape))
+            continue
+        pieces.append(_piece(found, source, there, shape))
+        total = _within(total, pieces[-1].here)
     problems = []
     if missing:
         text = f"{len(missing)} of its sources cannot be found and read as the fill value: {', '.join(missing[:3])}"
@@ -85,7 +88,9 @@ def _expand(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> tuple[tu
     shape, missing = list(dataset.shape), list[str]()
     grown: dict[int, int] = {}
     named: list[_Named] = []
+    total = 0
     for line in mapping:
+        total = _within(total, named[-1][2][1] if named else [])
         axis = line.virtual.unlimited
         if axis is None:
             named.append((_plain(line.file), _plain(line.path), (line.source, line.virtual.indices(tuple(shape)))))
@@ -104,6 +109,14 @@ def _expand(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> tuple[tu
         fixed = [int(t[axis].max(initial=-1)) + 1 for _, _, (_, t) in named]
         shape[axis] = max([length, *fixed])
     return tuple(shape), named, missing
+
+
+def _within(total: int, indices: list[NDArray[np.int64]]) -> int:
+    """How many indices there are so far. Raises Unsupported when they are too many to hold."""
+    total += sum(map(len, indices))
+    if total > _MOST_INDICES:
+        raise Unsupported(f"its mapping has more than {_MOST_INDICES} indices along axes", feature="virtual dataset")
+    return total
 
 
 def _plain(name: str) -> str:
@@ -232,6 +245,8 @@ def _in_common_rows(pieces: list[_Piece]) -> list[_Piece]:
         return pieces
     chunked = {p.source.stored.chunk_shape[0] for p in pieces if not _is_block(p) and p.source.stored.chunk_shape}
     rows = math.gcd(*chunked, *(_row_unit(p) for p in whole))
+    if sum(p.source.dataset.shape[0] // max(rows, 1) for p in whole if p.source.dataset.shape) > _MOST_CHUNKS:
+        raise Unsupported(f"its sources would have to be cut into {rows} rows each", feature="virtual dataset")
     if chunked and chunked != {rows}:
         raise Unsupported("its sources are not aligned with one another", feature="virtual dataset")
     return [_cut(piece, rows) if _is_block(piece) else piece for piece in pieces]
@@ -283,13 +298,15 @@ def _placed(
         if virtual is None:
             if length != 1:
                 raise _misaligned(source)
-            goes = np.full(chunks.grid_shape[source], -1)
-            goes[piece.here[source][0]] = 0
+            numbers_here, numbers_there = piece.here[source][:1], np.zeros(1, np.int64)
         else:
-            goes = _goes(piece.here[source], piece.there[virtual], chunk_shape[virtual], shape[virtual])
-            goes = np.concatenate([goes, np.full(max(chunks.grid_shape[source] - len(goes), 0), -1)])
-            moved[virtual] = goes[coords[source]]
-        kept &= goes[coords[source]] >= 0
+            numbers_here, numbers_there = _goes(
+                piece.here[source], piece.there[virtual], chunk_shape[virtual], shape[virtual]
+            )
+        place = np.minimum(np.searchsorted(numbers_here, coords[source]), len(numbers_here) - 1)
+        kept &= numbers_here[place] == coords[source]
+        if virtual is not None:
+            moved[virtual] = numbers_there[place]
     rows = np.flatnonzero(kept)
     index = linear(np.stack([m[rows] for m in moved], axis=1), grid) if grid else np.zeros(len(rows), np.int64)
     numbers = table.numbers(chunks.sources)
@@ -302,23 +319,24 @@ def _misaligned(axis: int) -> Unsupported:
     )
 
 
-def _goes(here: NDArray[np.int64], there: NDArray[np.int64], length: int, end: int) -> NDArray[np.int64]:
-    """Chunk of the source along an axis -> chunk of the virtual dataset, -1 for none.
+def _goes(
+    here: NDArray[np.int64], there: NDArray[np.int64], length: int, end: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Chunks of the source along an axis, rising, and the chunks of the virtual dataset that they become.
 
     Only the last chunk of the virtual dataset may be less than whole: what a chunk holds beyond is not seen there.
     """
     starts = np.arange(0, len(here), length)
     within = np.arange(len(here)) % length
     first_here, first_there = here[starts], there[starts]
-    whole = (first_here % length == 0).all() and (first_there % length == 0).all()
-    steady = (here == np.repeat(first_here, length)[: len(here)] + within).all() and (
-        there == np.repeat(first_there, length)[: len(there)] + within
+    whole = not (first_here % length).any() and not (first_there % length).any()
+    rising = (np.diff(first_here) > 0).all() and (np.diff(first_there) > 0).all()
+    steady = (here == first_here[np.arange(len(here)) // length] + within).all() and (
+        there == first_there[np.arange(len(there)) // length] + within
     ).all()
-    if not (whole and steady) or (len(here) % length and int(there[-1]) != end - 1):
+    if not (whole and rising and steady) or (len(here) % length and int(there[-1]) != end - 1):
         raise Unsupported("its mapping does not move whole chunks of its sources", feature="virtual dataset")
-    goes = np.full(int(first_here.max()) // length + 1, -1)
-    goes[first_here // length] = first_there // length
-    return goes
+    return first_here // length, first_there // length
 
 
 def _with_own_fill(dataset: Dataset, source: MappedSource) -> ChunkManifest:
