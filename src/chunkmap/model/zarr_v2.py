@@ -76,7 +76,7 @@ def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[s
             dims=None if dims is None else tuple(map(str, dims)),
             attrs=attrs,
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, SyntaxError) as error:
         found = f"no entry {error}" if isinstance(error, KeyError) else str(error)
         raise StorageError(f"{path}/.zarray: not the metadata of a Zarr v2 array: {found}") from error
 

@@ -171,7 +171,7 @@ def _opaque(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     if tag.startswith("NUMPY:"):
         try:
             dtype = np.dtype(tag[6:])
-        except TypeError:
+        except (TypeError, ValueError, SyntaxError):
             dtype = np.dtype(f"V{head.size}")
         if dtype.kind in "mM" and dtype.itemsize == head.size:
             return Datatype(head.size, dtype), place + length
