@@ -7,8 +7,9 @@ Measured on a million values in chunks of 256 kB: zlib-ng inflates 1.8 times as 
 from __future__ import annotations
 
 import sys
-import zlib
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Final
 
 import numcodecs
@@ -17,12 +18,10 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 
-try:
-    from zlib_ng import zlib_ng as _inflater
-except ImportError:  # there are no wheels of it for this machine; zlib gives the same, later
-    _inflater = zlib
-
 __all__ = ["Step", "make_step"]
+
+# Where there are no wheels of zlib-ng for a machine, zlib gives the same, later.
+_inflater: Final = import_module("zlib_ng.zlib_ng" if find_spec("zlib_ng") else "zlib")
 
 Step = Callable[[Any], Any]
 """Encoded bytes -> bytes or an array, one codec undone."""
