@@ -19,6 +19,9 @@ import reading
 from cases import CASES, INDEXES, ROADS
 
 HERE = Path(__file__).parent
+LONG = ("far_granule",)
+"""Cases that take minutes a run: only done when they are named."""
+
 DATA = HERE.parent / ".bench" / "data-3"
 TIME_LIMIT = 900
 
@@ -54,7 +57,9 @@ def arguments():
     parser.add_argument("--virtualizarr", help="a Python that has VirtualiZarr; left out when not given")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the table here as well")
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all when none is named")
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all but {', '.join(LONG)} when none is named"
+    )
     given = parser.parse_args()
     unknown = set(given.cases) - set(CASES)
     if unknown:
@@ -153,7 +158,7 @@ def main():
     print(f"preparing inputs in {DATA.relative_to(HERE.parent)}", file=sys.stderr)
     subprocess.run([given.ours, str(HERE / "cases.py"), "prepare", str(DATA)], check=True, env=environment())
     lines = [HEADER]
-    for case in given.cases or CASES:
+    for case in given.cases or [case for case in CASES if case not in LONG]:
         print(f"{case} ", end="", flush=True, file=sys.stderr)
         lines += rows(case, measure(case, pythons, given.repeats))
         print(file=sys.stderr)
