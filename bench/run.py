@@ -58,7 +58,7 @@ def arguments():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the table here as well")
     parser.add_argument(
-        "cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all but {', '.join(LONG)} when none is named"
+        "cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; when none is named, all but {', '.join(LONG)}"
     )
     given = parser.parse_args()
     unknown = set(given.cases) - set(CASES)

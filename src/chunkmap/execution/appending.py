@@ -18,12 +18,13 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.windows import stays, touched
 from chunkmap.errors import CombineError
+from chunkmap.execution.arguments import make_recipe
 from chunkmap.execution.cache import ScanCache
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.streaming import Job, Kept
-from chunkmap.execution.verbs import RECIPE, Step, make_recipe, scan_files
+from chunkmap.execution.verbs import RECIPE, Step, scan_files
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import ParquetReferences, is_parquet, load
 from chunkmap.storage.partitioned import PartitionedChunks

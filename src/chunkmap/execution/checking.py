@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
-from chunkmap.combining import Diagnosis, Recipe, diagnose_sets
+from chunkmap.combining import Diagnosis, diagnose_sets
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import Selector
+from chunkmap.execution.arguments import AnySet, as_set, listed, make_recipe
 from chunkmap.model import ReferenceSet
-from chunkmap.storage import load
 
 __all__ = ["diagnose", "merge"]
-
-AnySet = ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]
-"""A set, a dictionary, or the URL of a stored set."""
 
 
 def diagnose(
@@ -44,18 +40,18 @@ def diagnose(
     inputs and their number. `print` shows it, `fits` tells whether `combine` would go through, `to_dict` gives data.
     The arguments are those of `combine`.
     """
-    recipe = Recipe(
-        concat_dims=[concat_dims] if isinstance(concat_dims, str) else list(concat_dims),
-        coo_map=coo_map or {},
+    recipe = make_recipe(
+        concat_dims=concat_dims,
+        coo_map=coo_map,
         identical_dims=identical_dims,
-        coo_dtypes=coo_dtypes or {},
+        coo_dtypes=coo_dtypes,
         waive=waive,
         load_below=load_below,
         compare_below=compare_below,
         split=split,
         eras=eras,
     )
-    inputs = _loaded(sets, storage_options)
+    inputs = [as_set(refs, storage_options) for refs in listed(sets)]
     if preprocess is not None:
         inputs = [preprocess(refs) for refs in inputs]
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
@@ -77,9 +73,5 @@ def merge(
     and the inputs that differ.
     """
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
-    inputs = _loaded(sets, storage_options)
+    inputs = [as_set(refs, storage_options) for refs in listed(sets)]
     return merge_sets(inputs, lambda arrays: read_arrays(arrays, fetcher), compare_below=compare_below)
-
-
-def _loaded(sets: Sequence[AnySet], storage_options: Mapping[str, Any] | None) -> list[ReferenceSet]:
-    return [refs if isinstance(refs, ReferenceSet) else load(refs, storage_options=storage_options) for refs in sets]

@@ -14,6 +14,7 @@ from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Recipe, combine_sets
 from chunkmap.combining.recipe import Selector
 from chunkmap.errors import ChunkmapError
+from chunkmap.execution.arguments import AnySet, as_set, listed, make_recipe
 from chunkmap.execution.cache import ScanCache, scan_with
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
@@ -23,10 +24,10 @@ from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import load, write
+from chunkmap.storage import write
 from chunkmap.storage.place import find_place
 
-__all__ = ["RECIPE", "Step", "build", "combine", "make_recipe", "scan_files", "scan_many"]
+__all__ = ["RECIPE", "Step", "build", "combine", "scan_files", "scan_many"]
 
 Step = Callable[[ReferenceSet], ReferenceSet]
 """Something done to a set before or after combining."""
@@ -130,7 +131,7 @@ def _at_hand(refs: ReferenceSet) -> ReferenceSet:
 
 
 def combine(
-    sets: Sequence[ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]],
+    sets: Sequence[AnySet],
     *,
     out: str | os.PathLike[str] | None = None,
     concat_dims: str | Sequence[str] = (),
@@ -177,9 +178,10 @@ def combine(
         split=split,
         eras=eras,
     )
+    sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
-        inputs = [_as_set(refs, storage_options) for refs in sets]
+        inputs = [as_set(refs, storage_options) for refs in sets]
         if preprocess is not None:
             inputs = [preprocess(refs) for refs in inputs]
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
@@ -211,38 +213,6 @@ RECIPE: Final = (
     *("load_below", "compare_below", "split", "eras"),
 )
 """The arguments that say how to combine."""
-
-
-def make_recipe(
-    *,
-    concat_dims: str | Sequence[str] = (),
-    coo_map: Mapping[str, Selector] | None = None,
-    identical_dims: Collection[str] = (),
-    coo_dtypes: Mapping[str, Any] | None = None,
-    waive: Collection[str] = (),
-    load_below: int = 1_000_000,
-    compare_below: int = 64_000,
-    split: bool = False,
-    eras: bool = False,
-) -> Recipe:
-    """How to combine, as the arguments of `combine` say it."""
-    return Recipe(
-        concat_dims=[concat_dims] if isinstance(concat_dims, str) else list(concat_dims),
-        coo_map=coo_map or {},
-        identical_dims=identical_dims,
-        coo_dtypes=coo_dtypes or {},
-        waive=waive,
-        load_below=load_below,
-        compare_below=compare_below,
-        split=split,
-        eras=eras,
-    )
-
-
-def _as_set(
-    refs: ReferenceSet | Mapping[str, Any] | str | os.PathLike[str], storage_options: Mapping[str, Any] | None
-) -> ReferenceSet:
-    return refs if isinstance(refs, ReferenceSet) else load(refs, storage_options=storage_options)
 
 
 def build(

@@ -222,7 +222,13 @@ def read_json(place: Place) -> ReferenceSet:
     except ChunkmapError as error:
         raise StorageError(f"{place.url}: {error}") from error
     except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
-        raise StorageError(f"{place.url}: expected a reference set as JSON, it cannot be read: {error}") from error
+        advice = ". It is a file to scan, not a set of references" if place.head(8).startswith(_ARCHIVAL) else ""
+        text = f"{place.url}: expected a reference set as JSON, it cannot be read: {error}{advice}"
+        raise StorageError(text) from error
+
+
+_ARCHIVAL: Final = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+"""How files of the formats that are scanned begin."""
 
 
 def deferred_json(
