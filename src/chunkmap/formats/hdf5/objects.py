@@ -121,10 +121,10 @@ def _read_object(file: File, address: int, objects: Objects) -> Parser[None]:
         if _LAYOUT in kinds and _DATASPACE in kinds and _DATATYPE in kinds:
             dataset = yield from _read_dataset(file, address, messages)
             objects.found[address] = dataset
-            yield Together([_dataset_attributes(file, messages, dataset), _dataset_chunks(file, dataset)])
+            yield Together([_attributes(file, messages, dataset), _dataset_chunks(file, dataset)])
         elif kinds & GROUP_MESSAGES:
             group = objects.found[address] = Group(address)
-            yield Together([_group_attributes(file, messages, group), _group_links(file, messages, group, objects)])
+            yield Together([_attributes(file, messages, group), _group_links(file, messages, group, objects)])
     except Unsupported as refusal:
         objects.refused[address] = refusal
     except BROKEN as error:
@@ -140,13 +140,13 @@ def located(file: File, address: int, error: Exception) -> FormatError:
     return kind(text, url=file.url, offset=address + file.base)
 
 
-def _dataset_attributes(file: File, messages: list[Message], dataset: Dataset) -> Parser[None]:
+def _attributes(file: File, messages: list[Message], found: Dataset | Group) -> Parser[None]:
     try:
-        dataset.attributes = yield from read_attributes(file, messages)
+        found.attributes = yield from read_attributes(file, messages)
     except Unsupported as refusal:
-        dataset.attributes.lost.append(("", refusal.message))
+        found.attributes.lost.append(("", refusal.message))
     except BROKEN as error:
-        raise located(file, dataset.address, error) from error
+        raise located(file, found.address, error) from error
 
 
 def _dataset_chunks(file: File, dataset: Dataset) -> Parser[None]:
@@ -158,15 +158,6 @@ def _dataset_chunks(file: File, dataset: Dataset) -> Parser[None]:
         dataset.refused = refusal
     except BROKEN as error:
         raise located(file, dataset.address, error) from error
-
-
-def _group_attributes(file: File, messages: list[Message], group: Group) -> Parser[None]:
-    try:
-        group.attributes = yield from read_attributes(file, messages)
-    except Unsupported as refusal:
-        group.attributes.lost.append(("", refusal.message))
-    except BROKEN as error:
-        raise located(file, group.address, error) from error
 
 
 def _group_links(file: File, messages: list[Message], group: Group, objects: Objects) -> Parser[None]:
