@@ -193,30 +193,9 @@ class ChunkmapBackend(BackendEntrypoint):
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=2)
         return StoreBackendEntrypoint().open_dataset(opened, **decoding)
 
-    def open_datatree(  # type: ignore[override]
-        self,
-        filename_or_obj: Openable,
-        *,
-        group: str | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        remote_options: Mapping[str, Any] | None = None,
-        remote_protocol: str | None = None,
-        allow: Sequence[str] | None = None,
-        check: Literal["etag"] | None = None,
-        **decoding: Any,
-    ) -> xr.DataTree:
-        """Open all groups as a tree."""
-        groups = self.open_groups_as_dict(
-            filename_or_obj,
-            group=group,
-            storage_options=storage_options,
-            remote_options=remote_options,
-            remote_protocol=remote_protocol,
-            allow=allow,
-            check=check,
-            **decoding,
-        )
-        return xr.DataTree.from_dict(groups)
+    def open_datatree(self, filename_or_obj: Openable, **options: Any) -> xr.DataTree:  # type: ignore[override]
+        """Open all groups as a tree; the options are those of `open_dataset`."""
+        return xr.DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **options))
 
     def open_groups_as_dict(  # type: ignore[override]
         self,

@@ -61,9 +61,6 @@ def chunkmap(*, traceback: bool) -> None:
     del traceback  # looked up by the group, before any command runs
 
 
-# ---------------------------------------------------------------- options that several commands share
-
-
 @chunkmap.command()
 @click.argument("urls", nargs=-1, required=True, metavar="URL...")
 @click.option("-o", "--out", metavar="OUT", help="Where the set goes; for several files a directory, one set each.")
@@ -115,11 +112,8 @@ def combine(
     *,
     sets: tuple[str, ...],
     out: str,
-    concat: tuple[str, ...],
-    coords: dict[str, Any],
-    identical: tuple[str, ...],
     storage_options: Mapping[str, Any] | None,
-    **fit: Any,
+    **recipe: Any,
 ) -> None:
     """Make one set of many stored ones.
 
@@ -127,11 +121,8 @@ def combine(
     """
     refs = library.combine(
         _load_all(sets),
-        concat_dims=list(concat),
-        coo_map=coords or None,
-        identical_dims=list(identical),
         remote_options=storage_options,
-        **fit,
+        **recipe,
     )
     _deliver(refs, out)
     warn_of_problems(refs.problems)
@@ -147,11 +138,8 @@ def diagnose(
     *,
     sets: tuple[str, ...],
     as_json: bool,
-    concat: tuple[str, ...],
-    coords: dict[str, Any],
-    identical: tuple[str, ...],
     storage_options: Mapping[str, Any] | None,
-    **fit: Any,
+    **recipe: Any,
 ) -> None:
     """Say whether stored sets fit together.
 
@@ -160,11 +148,8 @@ def diagnose(
     """
     found = library.diagnose(
         _load_all(sets),
-        concat_dims=list(concat),
-        coo_map=coords or None,
-        identical_dims=list(identical),
         remote_options=storage_options,
-        **fit,
+        **recipe,
     )
     click.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2) if as_json else str(found))
     click.get_current_context().exit(0 if found.fits else 1)
@@ -194,9 +179,6 @@ def build(
     *,
     urls: tuple[str, ...],
     out: str,
-    concat: tuple[str, ...],
-    coords: dict[str, Any],
-    identical: tuple[str, ...],
     workers: int,
     cache: str | None,
     record_size: int | None,
@@ -204,7 +186,7 @@ def build(
     file_format: str | None,
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
-    **fit: Any,
+    **recipe: Any,
 ) -> None:
     """Scan files, combine, write one set.
 
@@ -215,9 +197,6 @@ def build(
         refs = library.build(
             names,
             out,
-            concat_dims=list(concat),
-            coo_map=coords or None,
-            identical_dims=list(identical),
             executor=executor,
             progress=progress,
             storage_options=storage_options,
@@ -225,7 +204,7 @@ def build(
             scan_options=given(format=file_format, inline_threshold=inline_threshold),
             cache=cache,
             **given(record_size=record_size),
-            **fit,
+            **recipe,
         )
     note(f"{out}: {len(names):,} files, {size_of(refs)}")
     warn_of_problems(refs.problems)
@@ -244,9 +223,6 @@ def append(
     *,
     out: str,
     urls: tuple[str, ...],
-    concat: tuple[str, ...],
-    coords: dict[str, Any],
-    identical: tuple[str, ...],
     workers: int,
     cache: str | None,
     overwrite: bool,
@@ -254,6 +230,7 @@ def append(
     file_format: str | None,
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
+    **recipe: Any,
 ) -> None:
     """Scan more files and add them to the set OUT.
 
@@ -271,7 +248,7 @@ def append(
             scan_options=given(format=file_format, inline_threshold=inline_threshold),
             cache=cache,
             overwrite=overwrite,
-            **given(concat_dims=list(concat) or None, coo_map=coords or None, identical_dims=list(identical) or None),
+            **{name: value for name, value in recipe.items() if value},
         )
     note(f"{out}: {len(names):,} more files, {size_of(refs)}")
     warn_of_problems(refs.problems)

@@ -58,18 +58,27 @@ def combine_options(command: Command, *, required: bool = True) -> Command:
     """Along what inputs are combined."""
     for option in (
         click.option(
-            "--identical", multiple=True, metavar="NAME", help="A variable that is the same in all; taken once."
+            "--identical",
+            "identical_dims",
+            multiple=True,
+            metavar="NAME",
+            help="A variable that is the same in all; taken once.",
         ),
         click.option(
             "--coord",
-            "coords",
+            "coo_map",
             multiple=True,
             callback=selectors,
             metavar="DIM=SELECTOR",
             help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
         ),
         click.option(
-            "--concat", required=required, multiple=True, metavar="DIM", help="A dimension to concatenate along."
+            "--concat",
+            "concat_dims",
+            required=required,
+            multiple=True,
+            metavar="DIM",
+            help="A dimension to concatenate along.",
         ),
     ):
         command = option(command)
@@ -114,6 +123,3 @@ cache_option = click.option(
 workers_option = click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
 )
-
-
-# ---------------------------------------------------------------- the commands
