@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from chunkmap.combining.compatible import WAIVABLE, Difference, differences, same_meta
+from chunkmap.combining.compatible import WAIVABLE, Difference, differences
 from chunkmap.combining.findings import shortened
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.times import is_time, same_calendar
@@ -33,7 +33,7 @@ def compare(
     sound, others = True, []
     for other, array in found:
         meta = array.meta
-        if meta is first or same_meta(first, meta):
+        if meta is first:
             continue
         for difference in differences(first, meta, along):
             if difference.check == "chunks" and not request.recipe.same_chunks:
@@ -128,7 +128,7 @@ def compare_identical(request: Request, path: str, found: Found) -> None:
     """Stored numbers that are the same must also mean the same: units and packing are compared with the first's."""
     index, first = found[0]
     for other, array in found[1:]:
-        if array.meta is first.meta or same_meta(first.meta, array.meta):
+        if array.meta is first.meta:
             continue
         for difference in differences(first.meta, array.meta, first.meta.dims or ()):
             if difference.check in {"attrs", "units"}:

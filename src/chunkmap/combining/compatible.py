@@ -20,7 +20,6 @@ __all__ = [
     "Difference",
     "decodes_as",
     "differences",
-    "same_meta",
     "signature",
 ]
 
@@ -80,7 +79,7 @@ def decodes_as(codec: CodecConfig) -> dict[str, Any]:
 
 def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> Iterator[Difference]:
     """In what `other` differs from `first`, leaving out the lengths of the dimensions `along` which they are joined."""
-    if same_meta(first, other):
+    if first == other:
         return
     if other.dims != first.dims:
         yield Difference("dimensions", first.dims, other.dims, "dims")
@@ -123,21 +122,6 @@ def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool, units: b
         meta.order,
         str(meta.fill_value),
         repr([meta.attrs.get(name) for name in names]),
-    )
-
-
-def same_meta(first: ArrayMeta, other: ArrayMeta) -> bool:
-    """The common case, told quickly: nothing differs, not even the shape."""
-    return (
-        first.shape == other.shape
-        and first.dims == other.dims
-        and first.chunk_shape == other.chunk_shape
-        and first.dtype == other.dtype
-        and first.filters == other.filters
-        and first.compressor == other.compressor
-        and first.order == other.order
-        and first.attrs == other.attrs
-        and same_scalar(first.fill_value, other.fill_value)
     )
 
 

@@ -52,6 +52,10 @@ class Recipe:
         for name in ("concat_dims", "identical_dims", "waive"):
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, (getattr(self, name),))
+        for name in ("coo_map", "coo_dtypes"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, {})
+        object.__setattr__(self, "concat_dims", tuple(self.concat_dims or ()))
         both = set(self.identical_dims) & {*self.coo_map, *self.concat_dims}
         if both:
             raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")

@@ -18,13 +18,13 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.windows import stays, touched
 from chunkmap.errors import CombineError
-from chunkmap.execution.arguments import make_recipe
+from chunkmap.execution.arguments import Step
 from chunkmap.execution.cache import ScanCache
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.streaming import Job, Kept
-from chunkmap.execution.verbs import RECIPE, Step, scan_files
+from chunkmap.execution.verbs import RECIPE, scan_files
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import ParquetReferences, is_parquet, load
 from chunkmap.storage.partitioned import PartitionedChunks
@@ -108,7 +108,7 @@ def _origin(stored: ParquetReferences | None, where: str, how: Mapping[str, Any]
                 f"{where}: it is not written down how this set was made. Say it again: concat_dims=[...] and what else"
                 " was given then"
             )
-        return Origin(recipe=make_recipe(**given), inputs=0, inline_threshold=how.get("inline_threshold", 0))
+        return Origin(recipe=Recipe(**given), inputs=0, inline_threshold=how.get("inline_threshold", 0))
     functions = given.get("coo_map") or {}
     remembered["coo_map"] = {dim: s for dim, s in remembered.get("coo_map", {}).items() if dim not in functions}
     origin = Origin.from_json(remembered, where)
@@ -116,10 +116,11 @@ def _origin(stored: ParquetReferences | None, where: str, how: Mapping[str, Any]
         raise CombineError(f"{where}: it was built with a preprocess, which is not kept with the set; give it again")
     if "coo_map" in given:
         given["coo_map"] = {**origin.recipe.coo_map, **functions}
-    if isinstance(given.get("concat_dims"), str):
-        given["concat_dims"] = [given["concat_dims"]]
-    recipe: Recipe = replace(origin.recipe, **given)
-    return replace(origin, recipe=recipe, inline_threshold=how.get("inline_threshold", origin.inline_threshold))
+    return replace(
+        origin,
+        recipe=replace(origin.recipe, **given),
+        inline_threshold=how.get("inline_threshold", origin.inline_threshold),
+    )
 
 
 def _counted(old: ReferenceSet, recipe: Recipe) -> int:

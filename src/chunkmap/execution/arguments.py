@@ -1,25 +1,27 @@
-"""What the verbs are given, brought to one form: sets in any of their forms, and how to combine."""
+"""What the verbs are given: sets in any of their forms, brought to one, and what is done to each."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chunkmap.combining import Recipe
-from chunkmap.combining.recipe import Selector
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import load
 
-__all__ = ["AnySet", "as_set", "listed", "make_recipe"]
+__all__ = ["AnySet", "Step", "listed", "opened"]
 
 AnySet = ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]
 """A set, a dictionary, or the URL of a stored set."""
 
+Step = Callable[[ReferenceSet], ReferenceSet]
+"""Something done to a set before or after combining."""
 
-def as_set(refs: AnySet, storage_options: Mapping[str, Any] | None) -> ReferenceSet:
-    """The set that is meant."""
-    return refs if isinstance(refs, ReferenceSet) else load(refs, storage_options=storage_options)
+
+def opened(refs: AnySet, storage_options: Mapping[str, Any] | None, preprocess: Step | None = None) -> ReferenceSet:
+    """The set that is meant, with what is done to every input done to it."""
+    found = refs if isinstance(refs, ReferenceSet) else load(refs, storage_options=storage_options)
+    return found if preprocess is None else preprocess(found)
 
 
 def listed(sets: AnySet | Sequence[AnySet]) -> Sequence[AnySet]:
@@ -29,29 +31,3 @@ def listed(sets: AnySet | Sequence[AnySet]) -> Sequence[AnySet]:
     ['a.json']
     """
     return [sets] if isinstance(sets, (ReferenceSet, Mapping, str, os.PathLike)) else list(sets)
-
-
-def make_recipe(
-    *,
-    concat_dims: str | Sequence[str] = (),
-    coo_map: Mapping[str, Selector] | None = None,
-    identical_dims: Collection[str] = (),
-    coo_dtypes: Mapping[str, Any] | None = None,
-    waive: Collection[str] = (),
-    load_below: int = 1_000_000,
-    compare_below: int = 64_000,
-    split: bool = False,
-    eras: bool = False,
-) -> Recipe:
-    """How to combine, as the arguments of `combine` say it."""
-    return Recipe(
-        concat_dims=[concat_dims] if isinstance(concat_dims, str) else list(concat_dims),
-        coo_map=coo_map or {},
-        identical_dims=identical_dims,
-        coo_dtypes=coo_dtypes or {},
-        waive=waive,
-        load_below=load_below,
-        compare_below=compare_below,
-        split=split,
-        eras=eras,
-    )

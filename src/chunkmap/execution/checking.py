@@ -7,11 +7,11 @@ from typing import Any
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
-from chunkmap.combining import Diagnosis, diagnose_sets
+from chunkmap.combining import Diagnosis, Recipe, diagnose_sets
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import Selector
-from chunkmap.execution.arguments import AnySet, as_set, listed, make_recipe
+from chunkmap.execution.arguments import AnySet, listed, opened
 from chunkmap.model import ReferenceSet
 
 __all__ = ["diagnose", "merge"]
@@ -40,20 +40,18 @@ def diagnose(
     inputs and their number. `print` shows it, `fits` tells whether `combine` would go through, `to_dict` gives data.
     The arguments are those of `combine`.
     """
-    recipe = make_recipe(
+    recipe = Recipe(
         concat_dims=concat_dims,
-        coo_map=coo_map,
+        coo_map=coo_map or {},
         identical_dims=identical_dims,
-        coo_dtypes=coo_dtypes,
+        coo_dtypes=coo_dtypes or {},
         waive=waive,
         load_below=load_below,
         compare_below=compare_below,
         split=split,
         eras=eras,
     )
-    inputs = [as_set(refs, storage_options) for refs in listed(sets)]
-    if preprocess is not None:
-        inputs = [preprocess(refs) for refs in inputs]
+    inputs = [opened(refs, storage_options, preprocess) for refs in listed(sets)]
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
 
@@ -73,5 +71,5 @@ def merge(
     and the inputs that differ.
     """
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
-    inputs = [as_set(refs, storage_options) for refs in listed(sets)]
+    inputs = [opened(refs, storage_options) for refs in listed(sets)]
     return merge_sets(inputs, lambda arrays: read_arrays(arrays, fetcher), compare_below=compare_below)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from chunkmap.execution.arguments import AnySet, Step
 from chunkmap.model import ArrayMeta, DeferredArray, ManifestArray, ReferenceSet
 from chunkmap.storage import ParquetReferences, is_parquet, load
 from chunkmap.storage.place import Place, find_place
 from chunkmap.storage.table import read_table, write_table
 
 __all__ = ["Headers", "headers_beside"]
-
-Step = Callable[[ReferenceSet], ReferenceSet]
-Input = ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]
 
 _HELD: Final = 128 << 20
 """Bytes of tables that are held in memory before the next ones are put aside."""
@@ -54,7 +51,7 @@ class Headers:
             self._free -= nbytes
         return replace(refs, arrays={path: self._shared(path, array) for path, array in refs.arrays.items()})
 
-    def open(self, refs: Input, storage_options: Mapping[str, Any] | None, preprocess: Step | None) -> ReferenceSet:
+    def open(self, refs: AnySet, storage_options: Mapping[str, Any] | None, preprocess: Step | None) -> ReferenceSet:
         """The header of a set, of a dictionary, or of what is stored under a URL."""
         if isinstance(refs, ReferenceSet):
             return refs if preprocess is None else preprocess(refs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal
@@ -14,7 +14,7 @@ from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Recipe, combine_sets
 from chunkmap.combining.recipe import Selector
 from chunkmap.errors import ChunkmapError
-from chunkmap.execution.arguments import AnySet, as_set, listed, make_recipe
+from chunkmap.execution.arguments import AnySet, Step, listed, opened
 from chunkmap.execution.cache import ScanCache, scan_with
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
@@ -27,10 +27,7 @@ from chunkmap.model.edits import inline
 from chunkmap.storage import write
 from chunkmap.storage.place import find_place
 
-__all__ = ["RECIPE", "Step", "build", "combine", "scan_files", "scan_many"]
-
-Step = Callable[[ReferenceSet], ReferenceSet]
-"""Something done to a set before or after combining."""
+__all__ = ["RECIPE", "build", "combine", "scan_files", "scan_many"]
 
 Cache = str | os.PathLike[str] | ScanCache
 
@@ -167,11 +164,11 @@ def combine(
 
     Raises CombineError naming the inputs that do not fit; nothing is combined then.
     """
-    recipe = make_recipe(
+    recipe = Recipe(
         concat_dims=concat_dims,
-        coo_map=coo_map,
+        coo_map=coo_map or {},
         identical_dims=identical_dims,
-        coo_dtypes=coo_dtypes,
+        coo_dtypes=coo_dtypes or {},
         waive=waive,
         load_below=load_below,
         compare_below=compare_below,
@@ -181,9 +178,7 @@ def combine(
     sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
-        inputs = [as_set(refs, storage_options) for refs in sets]
-        if preprocess is not None:
-            inputs = [preprocess(refs) for refs in inputs]
+        inputs = [opened(refs, storage_options, preprocess) for refs in sets]
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         if out is not None:
             write(combined, out, storage_options=output_options, record_size=record_size)
@@ -256,7 +251,7 @@ def build(
     )
     if postprocess is not None:
         combined = _in_memory(
-            scanning(keep=preprocess), make_recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
+            scanning(keep=preprocess), Recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
         )
         write(combined, out, storage_options=output_options, record_size=record_size)
         return combined
@@ -264,7 +259,7 @@ def build(
     job = Job(
         place=place,
         origin=Origin(
-            recipe=make_recipe(**recipe),
+            recipe=Recipe(**recipe),
             inputs=0,
             inline_threshold=threshold,
             scan_options=scan_options or {},
