@@ -1,14 +1,15 @@
 """IV.A.2.m and IV.A.2.v: attributes, in the object header or dense in a fractal heap, as Python values.
 
 Values are what JSON has: text, numbers, booleans, None, and lists of them; an array of one element is the element,
-as netCDF4 and h5netcdf give it. Two kinds are kept as they are, for those who interpret them: object references, and
-the raw `_FillValue`.
+as netCDF4 and h5netcdf give it. Two kinds are kept as they are, for those who interpret them: references, and the raw
+`_FillValue`.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.errors import FormatError
+from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype, plain_bytes
 from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
@@ -24,6 +25,7 @@ from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
 from chunkmap.formats.hdf5.messages import parse_dataspace
 from chunkmap.formats.hdf5.object_header import Message, resolve_shared
+from chunkmap.formats.hdf5.references import Target, read_references, reference_text
 from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
@@ -45,10 +47,22 @@ _sizes = struct.Struct("<HHH").unpack_from
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Object references: the addresses of object headers, None where a reference leads nowhere."""
+    """References, whose objects have no path before the whole file is known."""
 
     addresses: tuple[tuple[int, ...], ...]
-    """For each element, the addresses it lists: one, or several for elements of variable length."""
+    """For each element, the object headers it lists: one, or several for elements of variable length."""
+    shape: tuple[int, ...]
+    are_lists: bool = False
+    """Elements are of variable length."""
+    regions: tuple[str, ...] = ()
+    """Where they are of regions, the region of each element."""
+
+    def value(self, paths: Mapping[int, str]) -> Any:
+        """The JSON value: paths for references. Raises Unsupported where an object has none."""
+        texts: list[Any] = [[reference_text(Target(a), paths) for a in group] for group in self.addresses]
+        if not self.are_lists:
+            texts = [text + region for (text,), region in zip(texts, self.regions or repeat(""), strict=False)]
+        return _unwrap(texts, self.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,7 +244,7 @@ def _value(datatype: Datatype, shape: tuple[int, ...] | None, data: bytes) -> An
     if shape is None:
         return "" if datatype.is_string else []
     if datatype.is_reference:
-        return References(tuple((a,) for a in np.frombuffer(data, "<u8").tolist()))
+        return References(tuple((a,) for a in np.frombuffer(data, "<u8").tolist()), shape)
     assert datatype.dtype is not None
     if datatype.is_string and shape == ():
         return _text(data, datatype.padding)
@@ -281,12 +295,26 @@ def _read_waiting(file: File, found: Attributes, waiting: list[_Waiting]) -> Par
     for kind, data in waiting:
         if kind.datatype.is_vlen:
             plain.append((kind, heap_references(data)))
+        elif kind.datatype.reference:
+            yield from _keep_references(file, found, kind, data)
         else:
             found.values.pop(kind.name)
             found.lost.append((kind.name, kind.datatype.lacks))
     objects = yield from read_heap_objects(file, [r for _, group in plain for r in group])
     for kind, group in plain:
         _keep_vlen(file, found, kind, group, [next(objects) for _ in group])
+
+
+def _keep_references(file: File, found: Attributes, kind: _Kind, data: bytes) -> Parser[None]:
+    assert kind.shape is not None
+    try:
+        targets = yield from read_references(file, kind.datatype, data)
+    except Unsupported as refusal:
+        found.values.pop(kind.name)
+        found.lost.append((kind.name, f"{kind.datatype.lacks}: {refusal.message}"))
+        return
+    addresses = tuple((target.address,) for target in targets)
+    found.values[kind.name] = References(addresses, kind.shape, regions=tuple(target.region for target in targets))
 
 
 def _keep_vlen(
@@ -301,7 +329,7 @@ def _keep_vlen(
         found.values[kind.name] = _unwrap(texts, shape)
     elif base.is_reference:
         addresses = tuple(tuple(np.frombuffer(content, "<u8").tolist()) for content in contents)
-        found.values[kind.name] = References(addresses)
+        found.values[kind.name] = References(addresses, shape, are_lists=True)
     elif base.dtype is not None:
         values = [[_plain(v) for v in np.frombuffer(content, base.dtype).tolist()] for content in contents]
         found.values[kind.name] = _unwrap(values, shape)

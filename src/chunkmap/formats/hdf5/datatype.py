@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -58,18 +58,24 @@ class Datatype:
     """Of a compound: name, offset and type of each member."""
     is_vlen: bool = False
     """Elements are references into a global heap."""
-    is_reference: bool = False
-    """Elements are object references: addresses of object headers."""
+    reference: Literal["", "object", "region", "any"] = ""
+    """Of references: what to; "any" are those of HDF5 1.12, each of which says it itself."""
     enumerated: tuple[tuple[str, int], ...] = ()
     """Of an enumeration: names and values."""
     bits: tuple[int, int] | None = None
     """Of whole numbers that do not fill their bytes: first bit and number of bits."""
 
     @property
+    def is_reference(self) -> bool:
+        """Whether elements are object references: addresses of object headers."""
+        return self.reference == "object"
+
+    @property
     def needs_heap(self) -> bool:
         """Whether any part of an element lies in a global heap."""
         return (
             self.is_vlen
+            or self.reference in ("region", "any")
             or (self.base is not None and self.base.needs_heap)
             or any(member.needs_heap for _, _, member in self.members)
         )
@@ -229,11 +235,15 @@ def _in_compound(member: Datatype) -> str:
 
 
 def _reference(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
-    """Bits 0-3: type of the reference."""
+    """Bits 0-3: type of the reference. From HDF5 1.12 on it is 2 for whatever the elements refer to."""
     kind = head.bits & 15
-    names = ("object reference", "region reference", "object reference of HDF5 1.12", "region reference of HDF5 1.12")
-    lacks = names[kind] if kind < len(names) else "attribute reference of HDF5 1.12"
-    return Datatype(head.size, lacks=lacks, is_reference=kind == 0 and head.size == 8), place
+    if kind == 0 and head.size == 8:
+        return Datatype(head.size, lacks="object reference", reference="object"), place
+    if kind == 1 and head.size == 12:
+        return Datatype(head.size, lacks="region reference", reference="region"), place
+    if kind == 2 and head.size == 18:
+        return Datatype(head.size, lacks="reference of HDF5 1.12", reference="any"), place
+    return Datatype(head.size, lacks=f"reference of type {kind} in {head.size} bytes"), place
 
 
 def _enum(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -321,7 +331,7 @@ def left_as_stored(datatype: Datatype) -> Datatype:
     """The type with references into heaps as 16 bytes that nobody follows."""
     if datatype.is_vlen:
         return Datatype(16, np.dtype("S16"))
-    if not datatype.needs_heap:
+    if not datatype.needs_heap or datatype.reference:
         return datatype
     if datatype.members:
         members = ((name, offset, left_as_stored(member)) for name, offset, member in datatype.members)

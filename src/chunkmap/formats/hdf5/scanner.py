@@ -16,7 +16,7 @@ from chunkmap.formats.hdf5.arrays import (
 )
 from chunkmap.formats.hdf5.elsewhere import Elsewhere, find_elsewhere
 from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, variable_path, visible
+from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, name_references, variable_path, visible
 from chunkmap.formats.hdf5.objects import read_objects
 from chunkmap.formats.hdf5.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree, join
@@ -87,6 +87,8 @@ def _scan(source: Source, options: Options, group: str, *, linked: bool) -> Pars
     outcomes: list[Represented] = yield Together(
         [represent(file, p, tree.datasets[p], dims[p], options) for p in paths]
     )
+    for found_group in tree.groups.values():
+        name_references(found_group.attributes, tree.paths)
     paths = [variable_path(p, tree) for p in paths]
     arrays = {p: o.array for p, o in zip(paths, outcomes, strict=True) if o.array is not None}
     problems = [

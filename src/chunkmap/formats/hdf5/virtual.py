@@ -202,7 +202,7 @@ def _assemble(dataset: Dataset, shape: tuple[int, ...], pieces: list[_Piece]) ->
 
 def _check_like(dataset: Dataset, piece: _Piece, codecs: tuple[CodecConfig, ...]) -> None:
     own, found = dataset.datatype, piece.source.dataset.datatype
-    if found.needs_heap or found.is_reference:
+    if found.needs_heap or found.reference:
         raise Unsupported("its elements lie in the heaps of other files", feature="virtual dataset")
     if found.dtype != own.dtype or found.bits != own.bits or found.padding != own.padding:
         raise Unsupported(f"its type is {own.dtype}, that of a source {found.dtype}", feature="virtual dataset")
