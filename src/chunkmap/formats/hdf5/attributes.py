@@ -20,12 +20,12 @@ import numpy as np
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype, plain_bytes
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
+from chunkmap.formats.hdf5.file import File, Sizes, little_endian
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
 from chunkmap.formats.hdf5.messages import parse_dataspace
 from chunkmap.formats.hdf5.object_header import Message, resolve_shared
-from chunkmap.formats.hdf5.references import Target, read_references, reference_text
+from chunkmap.formats.hdf5.references import Target, object_addresses, read_references, reference_text
 from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
@@ -119,7 +119,7 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
         if raw[0] > 1 and raw[1] & 3:
             kind_of, data = yield from _resolve_parts(file, raw)
         else:
-            kind_of, data = _split(raw)
+            kind_of, data = _split(file, raw)
         if kind_of.name == _SKIPPED:
             continue
         if kind_of.in_heap:
@@ -134,8 +134,8 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
 
 def _read_dense(file: File, body: bytes) -> Parser[list[memoryview]]:
     """Attribute info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, of order."""
-    heap, names = u64_pair(body, 4 if body[1] & 1 else 2)
-    if heap == UNDEFINED:
+    heap, names = file.address_pair(body, 4 if body[1] & 1 else 2)
+    if heap == file.undefined:
         return []
     records = yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))
     # heap ID (8), message flags (1), creation order (4), hash of the name (4)
@@ -174,13 +174,12 @@ def _padded(size: int) -> int:
     return size + 7 & ~7
 
 
-def _split(body: bytes) -> tuple[_Kind, bytes]:
+def _split(file: File, body: bytes) -> tuple[_Kind, bytes]:
     """Cut an attribute message without shared parts."""
     name, datatype, dataspace, data = _places(body)
     _, datatype_size, dataspace_size = _sizes(body, 2)
-    kind = _kind(
-        body[name:datatype], body[datatype : datatype + datatype_size], body[dataspace : dataspace + dataspace_size]
-    )
+    parts = body[datatype : datatype + datatype_size], body[dataspace : dataspace + dataspace_size]
+    kind = _kind(body[name:datatype], *parts, file.sizes)
     return kind, _exactly(kind, body[data : data + kind.size])
 
 
@@ -190,7 +189,7 @@ def _resolve_parts(file: File, body: bytes) -> Parser[tuple[_Kind, bytes]]:
     parts = []
     for bit, message, part in ((1, _DATATYPE, body[datatype:dataspace]), (2, _DATASPACE, body[dataspace:data])):
         parts.append((yield from resolve_shared(file, (message, _SHARED if body[1] & bit else 0, part))))
-    kind = _kind(body[name:datatype], bytes(parts[0]), bytes(parts[1]))
+    kind = _kind(body[name:datatype], bytes(parts[0]), bytes(parts[1]), file.sizes)
     return kind, _exactly(kind, body[data : data + kind.size])
 
 
@@ -201,8 +200,8 @@ def _exactly(kind: _Kind, data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=8192)
-def _kind(name: bytes, datatype: bytes, dataspace: bytes) -> _Kind:
-    parsed, shape = parse_datatype(datatype), parse_dataspace(dataspace).shape
+def _kind(name: bytes, datatype: bytes, dataspace: bytes, sizes: Sizes) -> _Kind:
+    parsed, shape = parse_datatype(datatype, sizes[0]), parse_dataspace(dataspace, sizes[1]).shape
     count = 0 if shape is None else math.prod(shape)
     text = name.split(b"\0")[0].decode("utf-8", "replace")
     return _Kind(text, parsed, shape, count * parsed.size, _numbers(parsed, count))
@@ -244,7 +243,7 @@ def _value(datatype: Datatype, shape: tuple[int, ...] | None, data: bytes) -> An
     if shape is None:
         return "" if datatype.is_string else []
     if datatype.is_reference:
-        return References(tuple((a,) for a in np.frombuffer(data, "<u8").tolist()), shape)
+        return References(tuple((address,) for address in object_addresses(datatype, data)), shape)
     assert datatype.dtype is not None
     if datatype.is_string and shape == ():
         return _text(data, datatype.padding)
@@ -294,7 +293,7 @@ def _read_waiting(file: File, found: Attributes, waiting: list[_Waiting]) -> Par
     plain = []
     for kind, data in waiting:
         if kind.datatype.is_vlen:
-            plain.append((kind, heap_references(data)))
+            plain.append((kind, heap_references(file, data)))
         elif kind.datatype.reference:
             yield from _keep_references(file, found, kind, data)
         else:
@@ -328,7 +327,7 @@ def _keep_vlen(
         texts = [content.partition(b"\0")[0].decode("utf-8", "replace") for content in contents]
         found.values[kind.name] = _unwrap(texts, shape)
     elif base.is_reference:
-        addresses = tuple(tuple(np.frombuffer(content, "<u8").tolist()) for content in contents)
+        addresses = tuple(tuple(object_addresses(base, content)) for content in contents)
         found.values[kind.name] = References(addresses, shape, are_lists=True)
     elif base.dtype is not None:
         values = [[_plain(v) for v in np.frombuffer(content, base.dtype).tolist()] for content in contents]

@@ -7,9 +7,7 @@ through these tables, not that listing, is what they are tested against.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +26,7 @@ from chunkmap.formats.hdf5.chunk_table import (
     split_elements,
 )
 from chunkmap.formats.hdf5.extensible_array import read_extensible_array
-from chunkmap.formats.hdf5.file import UNDEFINED, File, largest, u16
+from chunkmap.formats.hdf5.file import File, largest, u16
 from chunkmap.formats.hdf5.fixed_array import read_fixed_array
 from chunkmap.formats.hdf5.layout import Chunked, Index
 from chunkmap.formats.hdf5.messages import Dataspace
@@ -45,7 +43,7 @@ _UNFILTERED_CHUNKS, _FILTERED_CHUNKS = 10, 11  # types of a version 2 B-tree
 
 def read_chunk_index(file: File, layout: Chunked, space: Dataspace) -> Parser[ChunkTable]:
     """Every chunk of a dataset."""
-    if layout.address == UNDEFINED or not math.prod(space.shape or (0,)):
+    if layout.address == file.undefined or not math.prod(space.shape or (0,)):
         return empty_table()
     grid = Grid.of(layout, space)
     if layout.index in _COMPUTED:
@@ -79,8 +77,10 @@ def _read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable]:
     Key of raw data chunks: size of the chunk in bytes, filter mask, offset of its first element along each axis, and
     0 for the element itself.
     """
-    entry = np.dtype([("size", "<u4"), ("mask", "<u4"), ("offset", "<u8", (grid.rank + 1,)), ("child", "<u8")])
-    node_size = 24 + 2 * file.chunk_k * entry.itemsize + entry.itemsize - 8
+    child = f"<u{file.sizes[0]}"
+    entry = np.dtype([("size", "<u4"), ("mask", "<u4"), ("offset", "<u8", (grid.rank + 1,)), ("child", child)])
+    prefix = _node_prefix(file)
+    node_size = prefix + (2 * file.chunk_k + 1) * entry.itemsize - file.sizes[0]
     addresses, above = np.array([grid.layout.address], np.uint64), 256
     nodes = yield file.gather(addresses, node_size)
     root = nodes[0].data
@@ -88,19 +88,19 @@ def _read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable]:
         return _from_small_leaf(file, grid, root)
     while True:
         level, used = _check_nodes(file, nodes, above)
-        entries = _used_entries(nodes, used, entry)
+        entries = _used_entries(nodes[:, prefix:], used, entry)
         if level == 0:
             return _from_leaves(file, grid, entries)
-        addresses, above = entries["child"], level
+        addresses, above = entries["child"].astype(np.uint64), level
         nodes = yield file.gather(addresses, node_size)
 
 
 def _from_small_leaf(file: File, grid: Grid, leaf: memoryview) -> ChunkTable:
     """The chunks of a tree that is one leaf of few entries, as most trees are: there numpy is slower than Python."""
     file.expect(leaf, b"TREE\x01\x00", grid.layout.address)
-    entry = _entry(grid.rank)
+    entry, prefix = file.fields(f"II{grid.rank + 1}QA"), _node_prefix(file)
     rows = []
-    for size, mask, *offsets, address in entry.iter_unpack(leaf[24 : 24 + entry.size * u16(leaf, 6)[0]]):
+    for size, mask, *offsets, address in entry.iter_unpack(leaf[prefix : prefix + entry.size * u16(leaf, 6)[0]]):
         position, inside = 0, True
         for offset, length, cells in zip(offsets, grid.layout.chunk_shape, grid.now, strict=False):
             coord, rest = divmod(offset, length)
@@ -113,10 +113,9 @@ def _from_small_leaf(file: File, grid: Grid, leaf: memoryview) -> ChunkTable:
     return from_few(file, rows)
 
 
-@lru_cache(maxsize=64)
-def _entry(rank: int) -> struct.Struct:
-    """Size, filter mask, offsets along the axes and in the element, address of the chunk."""
-    return struct.Struct(f"<II{rank + 1}QQ")
+def _node_prefix(file: File) -> int:
+    """Bytes of a B-tree node before its entries."""
+    return 8 + 2 * file.sizes[0]
 
 
 def _misplaced(file: File, grid: Grid) -> FormatError:
@@ -126,7 +125,7 @@ def _misplaced(file: File, grid: Grid) -> FormatError:
 def _used_entries(nodes: NDArray[np.uint8], used: NDArray[np.int64], entry: np.dtype[Any]) -> NDArray[Any]:
     """The entries that are in use, of all nodes, in one row."""
     most = largest(used)
-    rows = nodes[:, 24 : 24 + most * entry.itemsize]
+    rows = nodes[:, : most * entry.itemsize]
     entries = np.ascontiguousarray(rows).view(entry)
     if len(nodes) == 1 or bool((used == most).all()):
         return entries.ravel()
@@ -151,28 +150,28 @@ def _from_leaves(file: File, grid: Grid, entries: NDArray[Any]) -> ChunkTable:
     coords = offsets // shape
     if np.count_nonzero(coords * shape != offsets):
         raise _misplaced(file, grid)
-    elements = Elements(entries["child"], entries["size"].astype(np.uint64), entries["mask"])
+    elements = Elements(entries["child"].astype(np.uint64), entries["size"].astype(np.uint64), entries["mask"])
     return from_scaled(file, grid, coords, elements)
 
 
 def _read_fixed_array(file: File, grid: Grid) -> Parser[ChunkTable]:
     numbers, rows = yield from read_fixed_array(file, grid.layout.address)
-    return from_numbers(file, grid, numbers, split_elements(rows, grid.layout.chunk_nbytes))
+    return from_numbers(file, grid, numbers, split_elements(file, rows, grid.layout.chunk_nbytes))
 
 
 def _read_extensible_array(file: File, grid: Grid) -> Parser[ChunkTable]:
     numbers, rows = yield from read_extensible_array(file, grid.layout.address)
-    return from_numbers(file, grid, numbers, split_elements(rows, grid.layout.chunk_nbytes))
+    return from_numbers(file, grid, numbers, split_elements(file, rows, grid.layout.chunk_nbytes))
 
 
 def _read_btree_v2(file: File, grid: Grid) -> Parser[ChunkTable]:
     """VII.E: records of type 10 and 11: address, (filtered: stored size, filter mask,) scaled offsets."""
     records = yield from read_btree_v2(file, grid.layout.address, (_UNFILTERED_CHUNKS, _FILTERED_CHUNKS))
     split = records.shape[1] - 8 * grid.rank
-    if split < 8:
+    if split < file.sizes[0]:
         raise file.error(f"a chunk record of {records.shape[1]} bytes has no room for {grid.rank} axes", 0)
     scaled = np.ascontiguousarray(records[:, split:]).view("<u8")
-    elements = split_elements(records[:, :split], grid.layout.chunk_nbytes)
+    elements = split_elements(file, records[:, :split], grid.layout.chunk_nbytes)
     return from_scaled(file, grid, scaled, elements)
 
 

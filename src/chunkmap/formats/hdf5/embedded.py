@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
-from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import fill_missing
 from chunkmap.formats.hdf5.filters import decode
 from chunkmap.formats.hdf5.global_heap import heap_references, read_heap_objects
@@ -155,12 +155,12 @@ def _vlen_array(sequences: list[NDArray[Any]], dtype: np.dtype[Any]) -> bytes:
 
 def _heap_objects(file: File, contents: Contents, size: int = 1) -> Parser[list[list[bytes]]]:
     """What each element of each chunk leads to, cut to its length in elements of `size` bytes."""
-    references = [heap_references(data) for data in contents]
+    references = [heap_references(file, data) for data in contents]
     objects = yield from read_heap_objects(file, [r for group in references for r in group])
     found = [[bytes(next(objects)[: r.size * size]) for r in group] for group in references]
     for group, pieces in zip(references, found, strict=True):
         for reference, piece in zip(group, pieces, strict=True):
-            if size > 1 and len(piece) != reference.size * size and reference.address not in (0, UNDEFINED):
+            if size > 1 and len(piece) != reference.size * size and reference.address not in (0, file.undefined):
                 raise file.error(f"expected {reference.size * size} bytes in the global heap", reference.address)
     return found
 

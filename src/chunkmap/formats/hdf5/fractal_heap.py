@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -11,12 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64, u64_pair
+from chunkmap.formats.hdf5.file import File, little_endian
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_heap"]
 
-_HEADER_SIZE: Final = 142
+_HEADER: Final = "5xHHBILALA8LHLLHHAH"
+"""Signature, version; heap ID length, I/O filters' encoded length, flags, maximum size of managed objects; next huge
+object ID, B-tree of huge objects; free space; statistics; table width, starting block size, maximum direct block size,
+maximum heap size (bits), starting rows, root, rows of the root."""
+
+_CHECKSUM: Final = 4
 _MOST_ROWS: Final = 64
 
 _MANAGED, _HUGE, _TINY = 0, 1, 2
@@ -74,7 +78,7 @@ class _Header:
 
 def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parser[list[memoryview]]:
     """The objects with these heap IDs (rows of bytes), in order."""
-    block = yield file.span(address, _HEADER_SIZE, 160)
+    block = yield file.span(address, file.fields(_HEADER).size + _CHECKSUM, 160)
     header = _parse_header(file, address, block)
     managed = yield from _read_blocks(file, address, header)
     kinds = identifiers[:, 0] >> 4 & 3
@@ -100,7 +104,7 @@ def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parse
 def _read_blocks(file: File, address: int, header: _Header) -> Parser[_Managed]:
     """Every direct block of a heap."""
     blocks: list[_Block] = []
-    if header.root != UNDEFINED:
+    if header.root != file.undefined:
         if header.root_rows == 0:
             blocks.append(_Block(0, header.start_size, header.root))
         else:
@@ -118,11 +122,11 @@ def _read_huge(file: File, address: int, header: _Header, identifiers: list[byte
 
     Record: address, length, ID.
     """
-    if header.identifier_size >= 1 + 16:
-        places = [u64_pair(raw) for raw in identifiers]
+    if header.identifier_size >= 1 + sum(file.sizes):
+        places = [file.extent(raw) for raw in identifiers]
     else:
         records = yield from read_btree_v2(file, header.huge_index, (_HUGE_INDIRECT,))
-        known = {number: (where, length) for where, length, number in records.view("<u8").tolist()}
+        known = {number: (where, length) for where, length, number in file.fields("ALL").iter_unpack(records.tobytes())}
         numbers = [int.from_bytes(raw[:8], "little") for raw in identifiers]
         if not all(number in known for number in numbers):
             raise file.error("expected a huge object of a fractal heap, found none", address)
@@ -156,14 +160,16 @@ def _managed_objects(
 
 def _parse_header(file: File, address: int, block: memoryview) -> _Header:
     file.expect(block, b"FRHP", address)
-    # version, heap ID length, I/O filters' encoded length, flags, maximum size of managed objects
-    identifier_size, filters, _, most_managed = struct.unpack_from("<HHBI", block, 5)
+    found = file.fields(_HEADER).unpack_from(block)
+    (identifier_size, filters, _, most_managed, _, huge_index), table = found[:6], found[-7:]
     if filters:
         raise file.unsupported("the blocks of a fractal heap are filtered", "filtered fractal heap")
-    # next huge object ID, address of the B-tree of huge objects
-    (huge_index,) = u64(block, 22)
-    # table width, starting block size, maximum direct block size, maximum heap size (bits), starting rows, root
-    width, start_size, largest, bits, _, root, rows = struct.unpack_from("<HQQHHQH", block, 110)
+    width, start_size, largest, bits, _, root, rows = table
+    if file.sizes[1] == 2 and not largest:
+        raise file.unsupported(
+            "the largest block of a fractal heap has a length that two bytes do not hold",
+            "fractal heap of short lengths",
+        )
     if not (width and start_size and start_size & start_size - 1 == 0 and largest >= start_size and bits <= 64):
         raise file.error(f"a fractal heap has {width} blocks of {start_size} to {largest} bytes in a row", address)
     if rows > _MOST_ROWS or start_size > file.size:
@@ -180,38 +186,38 @@ def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Bl
     blocks: list[_Block] = []
     waiting = [_Indirect(header.root, header.root_rows, 0)]
     budget = file.size
-    prefix = 13 + header.offset_size
+    prefix = 5 + file.sizes[0] + header.offset_size
     while waiting:
-        spans = [file.span(node.address, prefix + 8 * node.rows * header.width) for node in waiting]
+        spans = [file.span(node.address, prefix + file.sizes[0] * node.rows * header.width) for node in waiting]
         budget -= sum(span.need for span in spans)
         if budget < 0:
             raise file.error("the indirect blocks of a fractal heap are longer than the file", address)
         contents = yield spans
-        below: list[_Indirect] = []
-        for node, content in zip(waiting, contents, strict=True):
+        waiting, parents = [], waiting
+        for node, content in zip(parents, contents, strict=True):
             file.expect(content, b"FHIB", node.address)
-            if not _split_indirect(node, content, header, blocks, below):
-                raise file.error("an indirect block of a fractal heap has rows larger than itself", node.address)
-        waiting = below
+            children = file.fields(f"{node.rows * header.width}A").unpack_from(content, prefix)
+            direct, below = _split_indirect(file, node, children, header)
+            blocks += direct
+            waiting += below
     blocks.sort()
     return blocks
 
 
 def _split_indirect(
-    node: _Indirect, content: memoryview, header: _Header, blocks: list[_Block], below: list[_Indirect]
-) -> bool:
-    """Whether every indirect block below is smaller than this one: else the heap would have no end."""
-    place, start = 13 + header.offset_size, node.start
-    for cell in range(node.rows * header.width):
+    file: File, node: _Indirect, children: tuple[int, ...], header: _Header
+) -> tuple[list[_Block], list[_Indirect]]:
+    """The blocks that a block leads to: indirect ones must be smaller than itself, else the heap would have no end."""
+    blocks, below, start = list[_Block](), list[_Indirect](), node.start
+    for cell, child in enumerate(children):
         row = cell // header.width
         size = header.block_size(row)
-        (child,) = u64(content, place)
-        if child != UNDEFINED and row < header.direct_rows:
+        if child != file.undefined and row < header.direct_rows:
             blocks.append(_Block(start, size, child))
-        elif child != UNDEFINED:
+        elif child != file.undefined:
             rows = size.bit_length() - (header.start_size * header.width).bit_length() + 1
             if not 0 < rows < node.rows:
-                return False
+                raise file.error("an indirect block of a fractal heap has rows larger than itself", node.address)
             below.append(_Indirect(child, rows, start))
-        place, start = place + 8, start + size
-    return True
+        start += size
+    return blocks, below

@@ -13,12 +13,12 @@ import numpy as np
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.datatype import Datatype
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u32
+from chunkmap.formats.hdf5.file import File, little_endian, u32
 from chunkmap.formats.hdf5.global_heap import HeapReference, read_heap_objects
 from chunkmap.formats.hdf5.selections import parse_selection
 from chunkmap.io.rounds import Parser
 
-__all__ = ["Target", "is_null", "read_references", "reference_text"]
+__all__ = ["Target", "object_addresses", "read_references", "reference_text"]
 
 _OBJECT, _REGION, _ATTRIBUTE = 2, 3, 4  # types of a reference of HDF5 1.12; all zeros is none
 
@@ -27,17 +27,12 @@ class Target(NamedTuple):
     """What a reference leads to."""
 
     address: int
-    """Of the object header."""
+    """Of the object header; 0 for nothing."""
     region: str = ""
     """`[1:3, 0:9:2]`, as numpy selects it; empty where it is the whole object."""
 
 
 _NOTHING: Final = Target(0)
-
-
-def is_null(address: int) -> bool:
-    """Whether a reference leads nowhere."""
-    return address in (0, UNDEFINED)
 
 
 def reference_text(target: Target, paths: Mapping[int, str]) -> str:
@@ -46,22 +41,28 @@ def reference_text(target: Target, paths: Mapping[int, str]) -> str:
     >>> reference_text(Target(800, "[1:3]"), {800: "group/x"})
     '/group/x[1:3]'
     """
-    if is_null(target.address):
+    if not target.address:
         return ""
     if target.address not in paths:
         raise Unsupported("it refers to an object that no link leads to", feature="reference without a path")
     return f"/{paths[target.address]}{target.region}"
 
 
+def object_addresses(datatype: Datatype, data: bytes) -> list[int]:
+    """The addresses that object references are; 0 for nothing."""
+    nothing = (1 << 8 * datatype.size) - 1
+    found = little_endian(np.frombuffer(data, np.uint8).reshape(-1, datatype.size)).tolist()
+    return [0 if address == nothing else address for address in found]
+
+
 def read_references(file: File, datatype: Datatype, data: bytes) -> Parser[list[Target]]:
     """What the elements of a type of references lead to. Raises Unsupported for what is no text."""
-    rows = np.frombuffer(data, np.uint8).reshape(-1, datatype.size)
     if datatype.reference == "object":
-        return [Target(address) for address in little_endian(rows).tolist()]
+        return [Target(address) for address in object_addresses(datatype, data)]
+    elements = [data[place : place + datatype.size] for place in range(0, len(data), datatype.size)]
     if datatype.reference == "region":
-        content = [_heap_id(row.tobytes()) for row in rows]
-        return (yield from _read_regions(file, content))
-    return (yield from _read_revised(file, [row.tobytes() for row in rows]))
+        return (yield from _read_regions(file, list(map(_heap_id, elements))))
+    return (yield from _read_revised(file, elements))
 
 
 def _heap_id(raw: bytes) -> HeapReference:
@@ -72,7 +73,7 @@ def _heap_id(raw: bytes) -> HeapReference:
 def _read_regions(file: File, content: Sequence[HeapReference]) -> Parser[list[Target]]:
     """Of each, in the global heap: address of the dataset, selection."""
     objects = yield from read_heap_objects(file, content)
-    return [_region(bytes(found), 8) if found else _NOTHING for found in objects]
+    return [_region(bytes(found), file.sizes[0]) if found else _NOTHING for found in objects]
 
 
 def _region(found: bytes, width: int, gap: int = 0) -> Target:
