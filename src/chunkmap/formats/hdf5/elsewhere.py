@@ -17,6 +17,7 @@ from chunkmap.formats.hdf5.layout import Virtual
 from chunkmap.formats.hdf5.mapping import THIS_FILE, read_mapping
 from chunkmap.formats.hdf5.messages import Dataspace
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, Stored, located, read_objects
+from chunkmap.formats.hdf5.overlay import overlaid
 from chunkmap.formats.hdf5.stored import read_stored
 from chunkmap.formats.hdf5.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree
@@ -89,7 +90,12 @@ class Elsewhere:
 def _read_sources(source: Source, paths: Sequence[str]) -> Parser[dict[str, MappedSource | None]]:
     """Datasets of a file by path; None for one that is not there."""
     file = File(source.url, source.size())
-    tree = build_tree((yield from read_objects(file, (yield from read_superblock(file)))))
+    root = yield from read_superblock(file)
+    return (yield from overlaid(file.image, _read_below(file, root, paths)))
+
+
+def _read_below(file: File, root: int, paths: Sequence[str]) -> Parser[dict[str, MappedSource | None]]:
+    tree = build_tree((yield from read_objects(file, root)))
     return (yield from _look_up(file, tree, paths))
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
+from chunkmap.formats.hdf5.overlay import Overlay
 from chunkmap.io.rounds import Gather, Span
 
 __all__ = ["File", "Sizes", "fields", "largest", "little_endian", "u16", "u32", "u64"]
@@ -51,6 +52,7 @@ class File:
         "committed",
         "extent",
         "group_k",
+        "image",
         "leaf_k",
         "length",
         "paths",
@@ -79,6 +81,8 @@ class File:
         """Messages from these heaps, by type and heap ID."""
         self.paths: dict[int, str] = {}
         """Paths of objects by the address of their headers, once all are known."""
+        self.image: Overlay | None = None
+        """What stands for the file's own bytes, where it was closed with a metadata cache image."""
 
     def set_sizes(self, sizes: Sizes) -> None:
         """How long addresses and lengths are, and so every structure that has them."""

@@ -18,6 +18,7 @@ from chunkmap.formats.hdf5.elsewhere import Elsewhere, find_elsewhere
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, name_references, variable_path, visible
 from chunkmap.formats.hdf5.objects import read_objects
+from chunkmap.formats.hdf5.overlay import overlaid
 from chunkmap.formats.hdf5.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree, join
 from chunkmap.io import Source, open_beside
@@ -76,6 +77,12 @@ def scanner(
 def _scan(source: Source, options: Options, group: str, *, linked: bool) -> Parser[ReferenceSet]:
     file = File(source.url, source.size())
     root = yield from read_superblock(file)
+    return (yield from overlaid(file.image, _scan_from(source, file, root, options, group, linked=linked)))
+
+
+def _scan_from(
+    source: Source, file: File, root: int, options: Options, group: str, *, linked: bool
+) -> Parser[ReferenceSet]:
     tree = build_tree((yield from read_objects(file, root)))
     file.paths = tree.paths
     elsewhere = Elsewhere(lambda name: open_beside(source, name))

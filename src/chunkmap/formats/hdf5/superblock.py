@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
+from chunkmap.formats.hdf5.cache_image import read_cache_image
 from chunkmap.formats.hdf5.file import File, u16
-from chunkmap.formats.hdf5.object_header import read_object_header
+from chunkmap.formats.hdf5.object_header import Message, read_object_header
+from chunkmap.formats.hdf5.overlay import overlaid
 from chunkmap.formats.hdf5.shared_messages import read_shared_table
 from chunkmap.io.rounds import Parser, Span
 
@@ -73,6 +75,14 @@ def _read_version_0(file: File, block: memoryview, version: int) -> Parser[int]:
 def _read_extension(file: File, address: int) -> Parser[None]:
     messages = yield from read_object_header(file, address)
     for kind, _, body in messages:
+        if kind == _METADATA_CACHE_IMAGE and file.address(body, 1)[0] != file.undefined:
+            # version, address, length
+            file.image = yield from read_cache_image(file, *file.extent(body, 1))
+    yield from overlaid(file.image, _apply_extension(file, messages))
+
+
+def _apply_extension(file: File, messages: list[Message]) -> Parser[None]:
+    for kind, _, body in messages:
         if kind == _BTREE_K_VALUES:
             # version, indexed storage internal node K, group internal node K, group leaf node K
             file.chunk_k, file.group_k, file.leaf_k = u16(body, 1)[0], u16(body, 3)[0], u16(body, 5)[0]
@@ -82,11 +92,6 @@ def _read_extension(file: File, address: int) -> Parser[None]:
             yield from read_shared_table(file, file.address(body, 1)[0], body[1 + file.sizes[0]])
         elif kind == _DRIVER_INFO:
             raise _split_file(file, bytes(body[1:9]))
-        elif kind == _METADATA_CACHE_IMAGE:
-            raise file.unsupported(
-                "the file's metadata is in a metadata cache image; open and close it for writing with an HDF5 tool",
-                "metadata cache image",
-            )
 
 
 def _split_file(file: File, driver: bytes) -> Unsupported:
