@@ -75,6 +75,14 @@ def virtual(start):
     return write
 
 
+def nested(f):
+    virtual(0)(f)
+    f.move("v", "inner")
+    layout = h5py.VirtualLayout((100, 20), "<i4")
+    layout[:] = h5py.VirtualSource(".", "inner", (100, 20))
+    f.create_virtual_dataset("v", layout)
+
+
 def external(f):
     Path("raw.bin").write_bytes(DATA.tobytes())
     f.create_dataset("v", DATA.shape, "<i4", external=[("raw.bin", 0, DATA.nbytes)])
@@ -115,6 +123,7 @@ FEATURES = {
         "chunked, B-tree of version 2": ("latest", indexed((None, None))),
         "virtual, whole chunks": ("latest", virtual(0)),
         "virtual, parts of chunks": ("latest", virtual(3)),
+        "virtual, of virtual datasets": ("latest", nested),
         "external files": ("earliest", external),
         "null dataspace": ("earliest", lambda f: f.create_dataset("v", data=h5py.Empty("f4"))),
     },

@@ -121,7 +121,7 @@ def _scan_from(
             if _is_within(path, group)
         },
         tuple(problems),
-        {source.url: source.target(), **elsewhere.targets},
+        {source.url: source.target(), **elsewhere.known.targets},
         source.url,
     )
 
