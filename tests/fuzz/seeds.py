@@ -54,13 +54,12 @@ def chunk_indexes(file: h5py.File) -> None:
 def newest(folder: Path) -> None:
     """What few files have: short addresses, cache images, filtered groups, references of HDF5 1.12, nested mappings."""
     library = ctypes.CDLL(h5py.h5p.__file__)
-    for offsets, lengths in ((4, 4), (2, 8)):
+    for offsets, lengths, parts in ((4, 4, (indexes, types, groups)), (2, 8, (indexes, groups))):
         kind, plain = h5py.h5p.create(h5py.h5p.FILE_CREATE), access()
         kind.set_sizes(offsets, lengths)
         with created(folder / f"sizes_{offsets}_{lengths}.h5", kind, plain) as file:
-            indexes(file)
-            types(file)
-            groups(file)
+            for part in parts:
+                part(file)
     image = access()
     library.H5Pset_mdc_image_config.argtypes = (ctypes.c_int64, ctypes.c_char_p)
     # version, generate an image (2 flags, 2 bytes of padding), entries do not age
