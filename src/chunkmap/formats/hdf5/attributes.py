@@ -219,9 +219,9 @@ def _numbers(datatype: Datatype, count: int) -> struct.Struct | None:
 
 def _scalar(datatype: Datatype, data: bytes) -> Any:
     """The first element, as numpy has it."""
-    if datatype.dtype is None or len(data) < datatype.size:
+    if datatype.dtype is None or len(data) < datatype.dtype.itemsize:
         return None
-    return np.frombuffer(data[: datatype.size], datatype.dtype)[0]
+    return np.frombuffer(data[: datatype.dtype.itemsize], datatype.dtype)[0]
 
 
 def _keep(found: Attributes, kind: _Kind, data: bytes) -> None:
@@ -328,7 +328,7 @@ def _keep_vlen(
         addresses = tuple(tuple(object_addresses(base, content)) for content in contents)
         found.values[kind.name] = References(addresses, shape, are_lists=True)
     elif base.dtype is not None:
-        values = [[_plain(v) for v in np.frombuffer(content, base.dtype).tolist()] for content in contents]
+        values = [[_plain(v) for v in np.frombuffer(plain_bytes(base, c), base.dtype).tolist()] for c in contents]
         found.values[kind.name] = _unwrap(values, shape)
     else:
         found.values.pop(kind.name)

@@ -14,12 +14,15 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
+from numcodecs import get_codec
 
-from chunkmap.codecs import Hdf5Integer
+from chunkmap.codecs import register
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.model import CodecConfig
 
-__all__ = ["Datatype", "integer_codec", "left_as_stored", "parse_datatype", "plain_bytes", "require_dtype"]
+__all__ = ["Datatype", "left_as_stored", "number_codec", "parse_datatype", "plain_bytes", "require_dtype"]
+
+register()
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
 
@@ -34,6 +37,12 @@ _IEEE: Final[Mapping[int, tuple[tuple[int, ...], int]]] = {
     4: ((0, 32, 23, 8, 0, 23, 127), 31),
     8: ((0, 64, 52, 11, 0, 52, 1023), 63),
 }
+_IMPLIED: Final = 2  # the most significant bit of the mantissa is not stored
+_LARGEST_FLOAT: Final = 8
+_MOST_EXPONENT: Final = 12
+
+# size -> bits of the mantissa, largest and smallest exponent
+_RANGES: Final[Mapping[int, tuple[int, int, int]]] = {2: (10, 16, -14), 4: (23, 128, -126), 8: (52, 1024, -1022)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +71,9 @@ class Datatype:
     """Of references: what to; "any" are those of HDF5 1.12, each of which says it itself."""
     enumerated: tuple[tuple[str, int], ...] = ()
     """Of an enumeration: names and values."""
-    bits: tuple[int, int] | None = None
-    """Of whole numbers that do not fill their bytes: first bit and number of bits."""
+    bits: tuple[int, ...] | None = None
+    """Of numbers that are not stored as numpy has them. Whole ones: first bit and number of bits. Others: bytes, place
+    of the sign, place and size of the exponent, place and size of the mantissa, exponent bias."""
 
     @property
     def is_reference(self) -> bool:
@@ -151,18 +161,27 @@ def _integer(body: bytes, place: int, head: _Head, sign: str) -> Datatype:
 def _float(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Bits 0 and 6: byte order; 4-5: mantissa normalization; 8-15: location of the sign."""
     properties, sign = _float_properties(body, place), head.bits >> 8 & 255
-    if _IEEE.get(head.size) != (properties, sign) or head.bits & 0x40 or head.bits >> 4 & 3 != 2:
-        return Datatype(head.size, lacks=_odd_float(head.size, properties)), place + 12
-    return Datatype(head.size, np.dtype(f"{_order(head.bits)}f{head.size}")), place + 12
+    if head.bits & 0x40:
+        return Datatype(head.size, lacks="VAX floating-point number"), place + 12
+    if head.size > _LARGEST_FLOAT:
+        return Datatype(head.size, lacks=f"long double ({properties[1]} bits in {head.size} bytes)"), place + 12
+    if head.bits >> 4 & 3 != _IMPLIED:
+        return Datatype(head.size, lacks="floating-point number without an implied bit"), place + 12
+    if _IEEE.get(head.size) == (properties, sign):
+        return Datatype(head.size, np.dtype(f"{_order(head.bits)}f{head.size}")), place + 12
+    return _odd_float(head, sign, properties[2:]), place + 12
 
 
-def _odd_float(size: int, properties: tuple[int, ...]) -> str:
-    """What other floats are called."""
-    if size == 2 and properties[2:] == (7, 8, 0, 7, 127):
-        return "bfloat16"
-    if size > 8:
-        return f"long double ({properties[1]} bits in {size} bytes)"
-    return f"floating-point number of {size} bytes that is not IEEE 754"
+def _odd_float(head: _Head, sign: int, fields: tuple[int, ...]) -> Datatype:
+    """The smallest number of IEEE 754 that holds all numbers of another layout, as h5py has it."""
+    _, exponent, _, mantissa, bias = fields
+    highest, lowest = (1 << min(exponent, _MOST_EXPONENT)) - bias - 1, 1 - bias
+    for size, (bits, most, least) in _RANGES.items():
+        if mantissa <= bits and highest <= most and lowest >= least and exponent < _MOST_EXPONENT:
+            found = Datatype(head.size, np.dtype(f"{_order(head.bits)}f{size}"), bits=(head.size, sign, *fields))
+            get_codec(number_codec(found))  # which checks that the fields are inside the element
+            return found
+    return Datatype(head.size, lacks=f"floating-point number of {head.size} bytes that no other holds")
 
 
 def _time(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -234,7 +253,7 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
 def _in_compound(member: Datatype) -> str:
     """What a member lacks; bits are cut out of whole arrays only."""
     if member.bits is not None:
-        return f"integer of {member.bits[1]} bits in {member.size} bytes"
+        return f"number in {member.size} bytes that numpy stores otherwise"
     return member.lacks if member.dtype is None else ""
 
 
@@ -345,19 +364,25 @@ def left_as_stored(datatype: Datatype) -> Datatype:
     return _array_of(left_as_stored(datatype.base), datatype.shape)
 
 
-def integer_codec(datatype: Datatype) -> CodecConfig | None:
-    """The codec that cuts whole numbers out of their bytes, where they do not fill them."""
+def number_codec(datatype: Datatype) -> CodecConfig | None:
+    """The codec that makes numbers of what is not stored as numpy has them."""
     if datatype.bits is None or datatype.dtype is None:
         return None
+    dtype = datatype.dtype.base
+    if dtype.kind == "f":
+        size, sign, *places, bias = datatype.bits
+        fields = {"sign": sign, "exponent": places[:2], "mantissa": places[2:], "bias": bias}
+        return {"id": "hdf5_float", "dtype": dtype.str, "size": size, **fields}
     offset, precision = datatype.bits
-    return {"id": "hdf5_integer", "dtype": datatype.dtype.base.str, "offset": offset, "precision": precision}
+    return {"id": "hdf5_integer", "dtype": dtype.str, "offset": offset, "precision": precision}
 
 
 def plain_bytes(datatype: Datatype, data: bytes) -> bytes:
     """Stored elements as `dtype` has them."""
-    if datatype.bits is None or datatype.dtype is None:
+    codec = number_codec(datatype)
+    if codec is None:
         return data
-    decoded: bytes = Hdf5Integer(datatype.dtype.base.str, *datatype.bits).decode(data)
+    decoded: bytes = get_codec(codec).decode(data)
     return decoded
 
 
