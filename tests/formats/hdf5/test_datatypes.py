@@ -218,7 +218,11 @@ def test_numbers_that_cannot_be_represented_are_problems(tmp_path, libhdf5):
         b"record": record.id,
         b"long": h5py.h5t.NATIVE_LDOUBLE.id,
     }
-    with h5py.File(path, "w") as f:
+    if hasattr(library, "H5Tcomplex_create"):
+        library.H5Tcomplex_create.argtypes, library.H5Tcomplex_create.restype = (ctypes.c_int64,), ctypes.c_int64
+        parts = float_type("moved")
+        kinds[b"complex"] = library.H5Tcomplex_create(parts.id)
+    with h5py.File(path, "w", libver="latest") as f:
         for name, kind in kinds.items():
             assert library.H5Dclose(library.H5Dcreate2(f.id.id, name, kind, space.id, 0, 0, 0)) >= 0
         f.attrs["long"] = np.longdouble(1)
@@ -226,7 +230,9 @@ def test_numbers_that_cannot_be_represented_are_problems(tmp_path, libhdf5):
     refs = scan(LocalSource(path))
     assert not refs.arrays
     assert not refs.attrs
-    assert {p.path: p.feature for p in refs.problems if p.path} == {
+    features = {p.path: p.feature for p in refs.problems if p.path}
+    assert features.pop("complex", "complex number of 8 bytes") == "complex number of 8 bytes"
+    assert features == {
         "vax": "VAX floating-point number",
         "whole": "floating-point number without an implied bit",
         "time": "time",

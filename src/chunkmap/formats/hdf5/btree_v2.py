@@ -16,6 +16,7 @@ _HEADER: Final = "4sBBIHHBBAHL"
 """Signature, version, type, node size, record size, depth, split percent, merge percent, root address, number of
 records in root node, total number of records; then a checksum."""
 
+_CHECKSUM: Final = 4
 _NODE_PREFIX: Final = 6  # signature, version, type
 _NODE_OVERHEAD: Final = 10  # prefix and checksum
 _DEEPEST: Final = 32
@@ -24,7 +25,7 @@ _DEEPEST: Final = 32
 def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[NDArray[np.uint8]]:
     """Every record of a tree of one of the given types, as rows of bytes, in no particular order."""
     header = file.fields(_HEADER)
-    block = yield file.span(address, header.size + 4, 64)
+    block = yield file.span(address, header.size + _CHECKSUM, 64)
     signature, _, kind, node_size, record_size, depth, _, _, root, root_count, total = header.unpack_from(block)
     file.expect(signature, b"BTHD", address)
     if kind not in types:

@@ -8,7 +8,6 @@ times, odd numbers; `Datatype.lacks` then says what it is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -16,13 +15,11 @@ from typing import Any, Final, Literal
 import numpy as np
 from numcodecs import get_codec
 
-from chunkmap.codecs import register
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.hdf5.floats import float_codec, float_layout
 from chunkmap.model import CodecConfig
 
 __all__ = ["Datatype", "left_as_stored", "number_codec", "parse_datatype", "plain_bytes", "require_dtype"]
-
-register()
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
 
@@ -30,19 +27,6 @@ _DEEPEST: Final = 32
 _u32 = struct.Struct("<I").unpack_from
 _integer_properties = struct.Struct("<HH").unpack_from
 _float_properties = struct.Struct("<HHBBBBI").unpack_from
-
-# size -> bit offset, precision, exponent location and size, mantissa location and size, exponent bias; sign location
-_IEEE: Final[Mapping[int, tuple[tuple[int, ...], int]]] = {
-    2: ((0, 16, 10, 5, 0, 10, 15), 15),
-    4: ((0, 32, 23, 8, 0, 23, 127), 31),
-    8: ((0, 64, 52, 11, 0, 52, 1023), 63),
-}
-_IMPLIED: Final = 2  # the most significant bit of the mantissa is not stored
-_LARGEST_FLOAT: Final = 8
-_MOST_EXPONENT: Final = 12
-
-# size -> bits of the mantissa, largest and smallest exponent
-_RANGES: Final[Mapping[int, tuple[int, int, int]]] = {2: (10, 16, -14), 4: (23, 128, -126), 8: (52, 1024, -1022)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +56,8 @@ class Datatype:
     enumerated: tuple[tuple[str, int], ...] = ()
     """Of an enumeration: names and values."""
     bits: tuple[int, ...] | None = None
-    """Of numbers that are not stored as numpy has them. Whole ones: first bit and number of bits. Others: bytes, place
-    of the sign, place and size of the exponent, place and size of the mantissa, exponent bias."""
+    """Of numbers that are not stored as numpy has them. Whole ones: first bit and number of bits; others: `FloatLayout`
+    says what."""
 
     @property
     def is_reference(self) -> bool:
@@ -159,29 +143,9 @@ def _integer(body: bytes, place: int, head: _Head, sign: str) -> Datatype:
 
 
 def _float(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
-    """Bits 0 and 6: byte order; 4-5: mantissa normalization; 8-15: location of the sign."""
-    properties, sign = _float_properties(body, place), head.bits >> 8 & 255
-    if head.bits & 0x40:
-        return Datatype(head.size, lacks="VAX floating-point number"), place + 12
-    if head.size > _LARGEST_FLOAT:
-        return Datatype(head.size, lacks=f"long double ({properties[1]} bits in {head.size} bytes)"), place + 12
-    if head.bits >> 4 & 3 != _IMPLIED:
-        return Datatype(head.size, lacks="floating-point number without an implied bit"), place + 12
-    if _IEEE.get(head.size) == (properties, sign):
-        return Datatype(head.size, np.dtype(f"{_order(head.bits)}f{head.size}")), place + 12
-    return _odd_float(head, sign, properties[2:]), place + 12
-
-
-def _odd_float(head: _Head, sign: int, fields: tuple[int, ...]) -> Datatype:
-    """The smallest number of IEEE 754 that holds all numbers of another layout, as h5py has it."""
-    _, exponent, _, mantissa, bias = fields
-    highest, lowest = (1 << min(exponent, _MOST_EXPONENT)) - bias - 1, 1 - bias
-    for size, (bits, most, least) in _RANGES.items():
-        if mantissa <= bits and highest <= most and lowest >= least and exponent < _MOST_EXPONENT:
-            found = Datatype(head.size, np.dtype(f"{_order(head.bits)}f{size}"), bits=(head.size, sign, *fields))
-            get_codec(number_codec(found))  # which checks that the fields are inside the element
-            return found
-    return Datatype(head.size, lacks=f"floating-point number of {head.size} bytes that no other holds")
+    """Properties: bit offset and precision; location and size of exponent and mantissa; exponent bias."""
+    dtype, bits, lacks = float_layout(head.size, head.bits, _float_properties(body, place))
+    return Datatype(head.size, dtype, lacks, bits=bits), place + 12
 
 
 def _time(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -330,7 +294,8 @@ def _array_of(base: Datatype, shape: tuple[int, ...]) -> Datatype:
 def _complex(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Class 11 (HDF5 2.0): two numbers of the base type."""
     base, place = _parse(body, place, head.depth, head.offset_size)
-    if base.dtype is None or base.dtype.kind != "f" or base.size not in (4, 8) or head.size != 2 * base.size:
+    plain = base.dtype is not None and base.dtype.kind == "f" and base.bits is None and base.size in (4, 8)
+    if not plain or base.dtype is None or head.size != 2 * base.size:
         return Datatype(head.size, lacks=f"complex number of {head.size} bytes"), place
     return Datatype(head.size, np.dtype(f"{base.dtype.byteorder}c{head.size}")), place
 
@@ -370,9 +335,7 @@ def number_codec(datatype: Datatype) -> CodecConfig | None:
         return None
     dtype = datatype.dtype.base
     if dtype.kind == "f":
-        size, sign, *places, bias = datatype.bits
-        fields = {"sign": sign, "exponent": places[:2], "mantissa": places[2:], "bias": bias}
-        return {"id": "hdf5_float", "dtype": dtype.str, "size": size, **fields}
+        return float_codec(dtype.str, datatype.bits)
     offset, precision = datatype.bits
     return {"id": "hdf5_integer", "dtype": dtype.str, "offset": offset, "precision": precision}
 

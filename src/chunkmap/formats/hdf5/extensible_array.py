@@ -76,7 +76,8 @@ class _DataBlock(NamedTuple):
 
 def read_extensible_array(file: File, address: int) -> Parser[Rows]:
     """Every element that was set."""
-    header = _parse_header(file, address, (yield file.span(address, 12 + file.fields(_STATISTICS).size + 4, 96)))
+    size = 12 + file.fields(_STATISTICS).size + _CHECKSUM
+    header = _parse_header(file, address, (yield file.span(address, size, 96)))
     if header.index_block == file.undefined:
         return np.empty(0, np.uint64), np.empty((0, header.element), np.uint8)
     direct_supers = 2 * (header.pointers.bit_length() - 1)
