@@ -29,6 +29,8 @@ TITLES = {
     "import": "start Python, import the scanner and combine",
     "scan": "scan 100 netCDF4 files x 20 variables x 24 chunks",
     "combine": "combine 100 sets x 5,000 chunks",
+    "place": "combine 1,000 sets x 1 variable x 1,000 chunks",
+    "many-small": "combine 1,000 sets x 10 variables x 1 chunk",
     "write": "write 1,000,000 references as Parquet",
     "variables": "scan one HDF5 file, 300 variables x 20 attributes",
     "datasets": "scan one HDF5 file, 2,000 datasets",
