@@ -117,7 +117,7 @@ def door(fields, chunks):
         from kerchunk.combine import MultiZarrToZarr
 
         def combine(sets):
-            return MultiZarrToZarr(sets, concat_dims=["time"], remote_protocol="file", inline_threshold=0).translate()
+            return MultiZarrToZarr(sets, concat_dims=["time"], remote_protocol="file").translate()
 
         sets = [as_dictionary(number, fields, chunks) for number in range(SETS)]
         combine(sets[:2])
