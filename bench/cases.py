@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import combining
+import joining
 import numpy as np
 import reading
 
@@ -515,7 +515,7 @@ CASES = {
     "far_granule": (far(far_granule_core), far(far_granule_door), far(far_granule_virtualizarr)),
     "far_days": (far(far_days_core), None, None),
     "combine": (combine_core, combine_door, None),
-    **combining.CASES,
+    **joining.CASES,
     "write": (write_core, write_door, None),
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,

@@ -178,7 +178,7 @@ def combine(
     sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
-        inputs = [opened(refs, storage_options, preprocess) for refs in sets]
+        inputs = opened(sets, storage_options, preprocess)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         if out is not None:
             write(combined, out, storage_options=output_options, record_size=record_size)

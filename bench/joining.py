@@ -53,9 +53,7 @@ def as_set(number, fields, chunks):
 def zarray(shape, chunks, dtype, compressor=None):
     """The document of an array."""
     rest = {"filters": None, "fill_value": None, "order": "C", "zarr_format": 2}
-    return json.dumps(
-        {"shape": list(shape), "chunks": list(chunks), "dtype": dtype, "compressor": compressor, **rest}
-    )
+    return json.dumps({"shape": list(shape), "chunks": list(chunks), "dtype": dtype, "compressor": compressor, **rest})
 
 
 def as_dictionary(number, fields, chunks):
@@ -99,8 +97,9 @@ def core(fields, chunks):
     """Sets to a set."""
 
     def prepare_run(_folder):
-        import chunkmap
         from cases import of_set
+
+        import chunkmap
 
         sets = [as_set(number, fields, chunks) for number in range(SETS)]
         chunkmap.combine(sets[:2], concat_dims=["time"])
@@ -114,6 +113,7 @@ def door(fields, chunks):
 
     def prepare_run(_folder):
         from cases import of_dictionary
+
         from kerchunk.combine import MultiZarrToZarr
 
         def combine(sets):
@@ -144,11 +144,12 @@ def virtualizarr(fields, chunks):
 
 def of_dataset(dataset):
     """Number of ranges in files, and the sums of their offsets and lengths."""
-    manifests = [variable.data.manifest for variable in dataset.data_vars.values()]
+    columns = [variable.data.manifest for variable in dataset.data_vars.values()]
+    offsets = [manifest._offsets for manifest in columns]  # noqa: SLF001 - no public name gives them as columns
+    lengths = [manifest._lengths for manifest in columns]  # noqa: SLF001
     return [
-        sum(manifest._offsets.size for manifest in manifests),
-        sum(int(manifest._offsets.sum()) for manifest in manifests),
-        sum(int(manifest._lengths.sum()) for manifest in manifests),
+        sum(column.size for column in offsets),
+        *(sum(int(column.sum()) for column in some) for some in (offsets, lengths)),
     ]
 
 
