@@ -11,7 +11,7 @@ from chunkmap.combining import Diagnosis, Recipe, diagnose_sets
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import Selector
-from chunkmap.execution.arguments import AnySet, listed, opened
+from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.model import ReferenceSet
 
 __all__ = ["diagnose", "merge"]
