@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sets import coordinate, file, files_below
 
 import chunkmap
-from chunkmap.execution import streaming, verbs
+from chunkmap.execution import scanning, streaming
 from chunkmap.model import ChunkManifest, ManifestArray
 
 
@@ -29,7 +29,7 @@ def scanned(sets):
         return sets[url]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verbs, "scan", scan)
+        patch.setattr(scanning, "scan", scan)
         patch.setattr(streaming, "_ROWS", 5)
         yield seen
 

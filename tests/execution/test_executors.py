@@ -85,13 +85,13 @@ class Perilous:
             os.kill(os.getpid(), kill)
             return result
 
-        named = getattr(function, "__qualname__", "") or function.func.__qualname__
+        named = getattr(function, "__qualname__", "") or type(function).__qualname__
         if self.name not in named:
             return self.client.submit(function, item)
         return self.client.submit(perilous, function, item, self.flag, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("name", ["_scan_one", "_Task.run"])
+@pytest.mark.parametrize("name", ["_ScanOne", "_Task.run"])
 def test_a_worker_is_killed(built, tmp_path, cluster_client, name):
     """A worker that dies while it scans or writes is started again, its task is repeated, and the set is whole."""
     paths, expected = built
