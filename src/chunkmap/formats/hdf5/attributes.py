@@ -18,9 +18,9 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
+from chunkmap.formats.hdf5.btree_v2 import read_btree_v2, split_records
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype, plain_bytes
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
+from chunkmap.formats.hdf5.file import UNDEFINED, File, u64_pair
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
 from chunkmap.formats.hdf5.messages import parse_dataspace
@@ -42,6 +42,7 @@ _NAMES, _CREATION_ORDER = 8, 9  # types of a version 2 B-tree
 _FEW: Final = 64
 
 _sizes = struct.Struct("<HHH").unpack_from
+_creation_order = struct.Struct("<9xI").unpack_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +120,15 @@ def _read_dense(file: File, body: bytes) -> Parser[list[memoryview]]:
     heap, names = u64_pair(body, 4 if body[1] & 1 else 2)
     if heap == UNDEFINED:
         return []
-    records = yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))
     # heap ID (8), message flags (1), creation order (4), hash of the name (4)
-    if records.shape[1] >= 13:
-        records = records[np.argsort(little_endian(records[:, 9:13]), kind="stable")]
-    shared = np.flatnonzero(records[:, 8] & _SHARED)
-    if not len(shared):
-        return (yield from read_heap(file, heap, records[:, :8]))
-    own = iter((yield from read_heap(file, heap, records[(records[:, 8] & _SHARED) == 0, :8])))
+    records = split_records((yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))))
+    if records and len(records[0]) >= 13:
+        records.sort(key=_creation_order)
+    own = iter((yield from read_heap(file, heap, [r[:8] for r in records if not r[8] & _SHARED])))
     bodies = []
-    for number, record in enumerate(records):
-        if number in shared:
-            bodies.append((yield from read_shared_message(file, ATTRIBUTE, record[:8].tobytes())))
+    for record in records:
+        if record[8] & _SHARED:
+            bodies.append((yield from read_shared_message(file, ATTRIBUTE, record[:8])))
         else:
             bodies.append(next(own))
     return bodies

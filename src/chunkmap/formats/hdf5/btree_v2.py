@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chunkmap.formats.hdf5.file import UNDEFINED, File, largest, little_endian
 from chunkmap.io.rounds import Parser
 
-__all__ = ["read_btree_v2"]
+__all__ = ["read_btree_v2", "split_records"]
 
 # signature, version, type, node size, record size, depth, split percent, merge percent, root address,
 # number of records in root node, total number of records
@@ -55,6 +55,12 @@ def read_btree_v2(file: File, address: int, types: tuple[int, ...]) -> Parser[ND
     if len(records) != total:
         raise file.error(f"expected {total} records in a B-tree, found {len(records)}", address)
     return records
+
+
+def split_records(records: NDArray[np.uint8]) -> list[bytes]:
+    """Records one by one, where each becomes an object of its own."""
+    raw, width = records.tobytes(), records.shape[1]
+    return [raw[start : start + width] for start in range(0, len(raw), width)]
 
 
 def _read_only_leaf(file: File, address: int, leaf: tuple[int, int, int, int]) -> Parser[NDArray[np.uint8]]:

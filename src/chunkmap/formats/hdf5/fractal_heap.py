@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64, u64_pair
+from chunkmap.formats.hdf5.file import UNDEFINED, File, u64, u64_pair
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_heap"]
@@ -72,27 +70,30 @@ class _Header:
         return self.start_size << max(row - 1, 0)
 
 
-def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parser[list[memoryview]]:
-    """The objects with these heap IDs (rows of bytes), in order."""
+def read_heap(file: File, address: int, identifiers: Sequence[bytes]) -> Parser[list[memoryview]]:
+    """The objects with these heap IDs, in order."""
+    if not identifiers:
+        return []
     block = yield file.span(address, _HEADER_SIZE, 160)
     header = _parse_header(file, address, block)
     managed = yield from _read_blocks(file, address, header)
-    kinds = identifiers[:, 0] >> 4 & 3
-    if not np.count_nonzero(kinds):
+    kinds = [raw[0] >> 4 & 3 for raw in identifiers]
+    if not any(kinds):
         return _managed_objects(file, address, header, managed, identifiers)
     objects: list[memoryview] = [memoryview(b"")] * len(identifiers)
-    for kind in set(kinds.tolist()):
-        rows = np.flatnonzero(kinds == kind)
+    for kind in set(kinds):
+        rows = [row for row, found in enumerate(kinds) if found == kind]
+        chosen = [identifiers[row] for row in rows]
         if kind == _MANAGED:
-            found = _managed_objects(file, address, header, managed, identifiers[rows])
+            found = _managed_objects(file, address, header, managed, chosen)
         elif kind == _TINY:
             # version and type, of which the lower half is the length less one; then the object itself
-            found = [memoryview(raw.tobytes())[1 : 2 + (int(raw[0]) & 15)] for raw in identifiers[rows]]
+            found = [memoryview(raw)[1 : 2 + (raw[0] & 15)] for raw in chosen]
         elif kind == _HUGE:
-            found = yield from _read_huge(file, address, header, [raw.tobytes()[1:] for raw in identifiers[rows]])
+            found = yield from _read_huge(file, address, header, [raw[1:] for raw in chosen])
         else:
             raise file.error(f"expected a heap ID of type 0, 1 or 2, found {kind}", address)
-        for row, content in zip(rows.tolist(), found, strict=True):
+        for row, content in zip(rows, found, strict=True):
             objects[row] = content
     return objects
 
@@ -134,15 +135,15 @@ def _read_huge(file: File, address: int, header: _Header, identifiers: list[byte
 
 
 def _managed_objects(
-    file: File, address: int, header: _Header, blocks: _Managed, identifiers: NDArray[np.uint8]
+    file: File, address: int, header: _Header, blocks: _Managed, identifiers: Sequence[bytes]
 ) -> list[memoryview]:
     """Heap ID of a managed object: version and type, offset, length."""
     split = 1 + header.offset_size
-    offsets = little_endian(identifiers[:, 1:split]).tolist()
-    lengths = little_endian(identifiers[:, split : split + header.length_size]).tolist()
+    end = split + header.length_size
     starts, contents = blocks
     objects = []
-    for offset, length in zip(offsets, lengths, strict=True):
+    for raw in identifiers:
+        offset, length = int.from_bytes(raw[1:split], "little"), int.from_bytes(raw[split:end], "little")
         number = bisect_right(starts, offset) - 1
         place = offset - starts[number] if number >= 0 else 0
         found = contents[number][place : place + length] if number >= 0 else memoryview(b"")

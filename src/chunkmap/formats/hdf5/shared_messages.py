@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-import numpy as np
-
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.io.rounds import Parser
@@ -35,6 +33,5 @@ def read_shared_message(file: File, kind: int, identifier: bytes) -> Parser[memo
     if key not in file.shared:
         if kind not in file.shared_heaps:
             raise file.error(f"expected a heap of shared messages of type {kind:#x}, found none", 0)
-        rows = np.frombuffer(identifier, np.uint8).reshape(1, -1)
-        (file.shared[key],) = yield from read_heap(file, file.shared_heaps[kind], rows)
+        (file.shared[key],) = yield from read_heap(file, file.shared_heaps[kind], [identifier])
     return file.shared[key]
