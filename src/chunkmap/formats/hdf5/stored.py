@@ -71,8 +71,8 @@ def _one_block(file: File, dataset: Dataset, layout: Compact | Contiguous) -> Ch
 
 
 def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Stored]:
-    assert dataset.chunks is not None
-    table = _sorted(file, dataset.address, dataset.chunks)
+    table = dataset.chunks
+    assert isinstance(table, ChunkTable)
     grid = grid_shape_of(dataset.shape, layout.chunk_shape)
     masks = _masks(dataset, layout, table, grid)
     common = _most_common(masks)
@@ -98,19 +98,6 @@ def _manifest(file: File, grid: tuple[int, ...], table: ChunkTable) -> ChunkMani
         np.ascontiguousarray(table.sizes, np.uint64),
         None if len(table.positions) == size else table.positions.astype(index_dtype(size)),
     )
-
-
-def _sorted(file: File, address: int, table: ChunkTable) -> ChunkTable:
-    """In order of position; raises FormatError for two chunks in one place."""
-    positions = table.positions
-    if not np.count_nonzero(positions[1:] <= positions[:-1]):
-        return table
-    order = np.argsort(positions, kind="stable")
-    positions = positions[order]
-    if np.count_nonzero(positions[1:] == positions[:-1]):
-        raise file.error("two chunks stand in one cell of the grid", address)
-    masks = None if table.masks is None else table.masks[order]
-    return ChunkTable(positions, table.addresses[order], table.sizes[order], masks)
 
 
 def _masks(dataset: Dataset, layout: Chunked, table: ChunkTable, grid: tuple[int, ...]) -> NDArray[np.uint32] | None:
