@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -64,15 +64,17 @@ class Datatype:
     """Of an enumeration: names and values."""
     bits: tuple[int, int] | None = None
     """Of whole numbers that do not fill their bytes: first bit and number of bits."""
+    needs_heap: bool = field(init=False)
+    """Whether any part of an element lies in a global heap."""
+    has_text: bool = field(init=False)
+    """Whether any part of an element is text of fixed length."""
 
-    @property
-    def needs_heap(self) -> bool:
-        """Whether any part of an element lies in a global heap."""
-        return (
-            self.is_vlen
-            or (self.base is not None and self.base.needs_heap)
-            or any(member.needs_heap for _, _, member in self.members)
-        )
+    def __post_init__(self) -> None:
+        parts = [member for _, _, member in self.members] + ([] if self.base is None else [self.base])
+        needs_heap = self.is_vlen or any(part.needs_heap for part in parts)
+        has_text = (self.is_string and not self.is_vlen) or any(part.has_text for part in parts)
+        object.__setattr__(self, "needs_heap", needs_heap)
+        object.__setattr__(self, "has_text", has_text)
 
 
 @lru_cache(maxsize=1024)

@@ -147,7 +147,7 @@ def _rewrite(
 
 def is_own(file: File, chunks: ChunkManifest) -> bool:
     """Whether all chunks that are not inline are in this file."""
-    return all(url == file.url for url in chunks.urls)
+    return chunks.sources == (None, file.url) or all(url == file.url for url in chunks.urls)
 
 
 def cut_rows(stored: Stored, shape: tuple[int, ...], element: int, rows: int) -> Stored:
