@@ -40,13 +40,12 @@ def read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable | Leaf]:
     Node: signature, type, level, entries used, siblings (2), then keys and children in turn.
     """
     entry = _entry(grid.rank)
-    addresses = np.array([grid.layout.address], np.uint64)
-    nodes = yield file.gather(addresses, _node_size(file, entry))
-    root = nodes[0].data
+    root = yield file.span(grid.layout.address, _node_size(file, entry))
     level, (count,) = root[5], u16(root, 6)
     if level == 0 and count <= 2 * file.chunk_k:
         file.expect(root, b"TREE\x01", grid.layout.address)
         return Leaf(grid, root[24 : 24 + count * entry.itemsize])
+    nodes = np.frombuffer(root, np.uint8).reshape(1, -1)
     used = _check_nodes(file, nodes, level)
     while level > 1:
         level -= 1

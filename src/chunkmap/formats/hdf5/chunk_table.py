@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,8 +55,7 @@ class Elements(NamedTuple):
     masks: NDArray[np.uint32] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """The chunk grid of a dataset: as it is, and as it may become."""
 
     layout: Chunked

@@ -15,6 +15,7 @@ _SMALLEST: Final = 4096
 """No collection that the library writes is shorter."""
 
 _NOTHING: Final = memoryview(b"")
+_NOWHERE: Final = (0, UNDEFINED)
 
 _reference = struct.Struct("<IQI")
 
@@ -36,24 +37,16 @@ def read_heap_objects(file: File, references: Iterable[HeapReference]) -> Parser
     """The bytes of each reference, in order; empty for a reference to nothing."""
     references = list(references)
     collections = file.collections
-    missing = [a for a in dict.fromkeys([a for size, a, _ in references if size]) if a not in collections and _leads(a)]
+    missing = dict.fromkeys([a for size, a, _ in references if size and a not in collections])
     if missing:
-        yield from _read_collections(file, missing)
-    return (_object_of(file, *reference) for reference in references)
-
-
-def _leads(address: int) -> bool:
-    """Whether there is a collection at all."""
-    return address not in (0, UNDEFINED)
-
-
-def _object_of(file: File, size: int, address: int, number: int) -> memoryview:
-    if not size or not _leads(address):
-        return _NOTHING
-    found = file.collections[address].get(number)
-    if found is None:
-        raise file.error(f"expected object {number} in the global heap, found none", address)
-    return found
+        yield from _read_collections(file, [a for a in missing if a not in _NOWHERE])
+    objects = []
+    for size, address, number in references:
+        found = collections[address].get(number) if size and address not in _NOWHERE else _NOTHING
+        if found is None:
+            raise file.error(f"expected object {number} in the global heap, found none", address)
+        objects.append(found)
+    return iter(objects)
 
 
 def _read_collections(file: File, addresses: list[int]) -> Parser[None]:

@@ -32,10 +32,10 @@ _GUESS: Final = 1024
 def read_object_header(file: File, address: int) -> Parser[list[Message]]:
     """Every message of an object, in order, without NIL messages and continuations."""
     block = yield file.span(address, 16, _GUESS)
-    if bytes(block[:4]) == b"OHDR":
-        return (yield from _read_version_2(file, address, block))
     if block[0] == 1:
         return (yield from _read_version_1(file, address, block))
+    if block[:4] == b"OHDR":
+        return (yield from _read_version_2(file, address, block))
     raise file.error(f"expected an object header, found {bytes(block[:4])!r}", address)
 
 

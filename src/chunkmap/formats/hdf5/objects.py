@@ -146,7 +146,7 @@ def _attributes(file: File, messages: list[Message], found: Dataset | Group) -> 
     try:
         found.attributes = yield from read_attributes(file, messages)
     except Unsupported as refusal:
-        found.attributes.lost.append(("", refusal.message))
+        found.attributes = Attributes({}, None, [("", refusal.message)])
     except BROKEN as error:
         raise located(file, found.address, error) from error
 
