@@ -35,15 +35,17 @@ __all__ = ["Gather", "Hint", "Parser", "Reading", "Span", "Tally", "Together", "
 
 T = TypeVar("T")
 
-LEAST: Final = 16 << 10
+LEAST: Final = 4 << 10
 """Least bytes a request asks for: structures that point at one another are often neighbours."""
 
 READ_AHEAD: Final = 1 << 20
 """Most bytes asked for because as many before them were needed."""
 
-_SPARE: Final = 1 << 20
-_SPARE_SHARE: Final = 2
-"""Bytes that a round may fetch in vain to save requests: this many, or this many times what it needs."""
+LONGEST: Final = 1 << 20
+"""Most bytes of one request: what is longer is fetched side by side, as one stream has only so much bandwidth."""
+
+_SPARE: Final = 512 << 10
+"""Bytes that a round may fetch in vain to save requests, beside as many as it needs."""
 
 _FILES_AT_ONCE: Final = 32
 
@@ -128,8 +130,8 @@ def run_many(readings: Sequence[Reading], *, tally: Tally | None = None) -> list
         file.step()
     while waiting := [file for file in far if file.blocked]:
         _serve_round(waiting, tally, _Far.missing)
-        for reading in waiting:
-            reading.resume()
+        for blocked in waiting:
+            blocked.resume()
     return [file.outcome for file in files]
 
 
@@ -216,8 +218,8 @@ class _Fetched:
     def missing(self, requests: Sequence[Any]) -> list[Range]:
         """The ranges to fetch so that all requests can be served."""
         wanted = [r for request in requests for r in self._wanted(request)]
-        spare = max(_SPARE, _SPARE_SHARE * sum(r.length for r in wanted))
-        return self.extents.missing(wanted, gap=GAP, spare=spare)
+        spare = _SPARE + sum(r.length for r in wanted)
+        return [piece for found in self.extents.missing(wanted, gap=GAP, spare=spare) for piece in _pieces(found)]
 
     def _wanted(self, request: Any) -> list[Range]:
         if isinstance(request, Gather):
@@ -397,6 +399,13 @@ def _fetch(file: _Far, ranges: list[Range]) -> None:
         return
     for (offset, _), block in zip(ranges, blocks, strict=True):
         file.bytes.extents.add(offset, block)
+
+
+def _pieces(found: Range) -> Iterator[Range]:
+    """A long range as several of nearly the same length, which are fetched side by side."""
+    offset, length = found
+    step = -(-length // -(-length // LONGEST))
+    return (Range(start, min(step, offset + length - start)) for start in range(offset, offset + length, step))
 
 
 def _check_rows(gather: Gather, size: int, url: str) -> None:
