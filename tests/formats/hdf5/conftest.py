@@ -1,6 +1,7 @@
 """Reading through references with numcodecs alone, and comparing with h5py."""
 
 import ctypes
+import importlib.util
 import math
 from pathlib import Path
 
@@ -35,6 +36,15 @@ def decode_array(array, data):
         sizes = [min(n, s - b) for n, s, b in zip(meta.chunk_shape, meta.shape, start, strict=True)]
         out[tuple(slice(b, b + n) for b, n in zip(start, sizes, strict=True))] = block[tuple(map(slice, sizes))]
     return out
+
+
+@pytest.fixture(scope="session")
+def repair():
+    """Makes the checksums of a damaged file right."""
+    spec = importlib.util.spec_from_file_location("repair", Path(__file__).parents[2] / "fuzz" / "repair.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.repair
 
 
 @pytest.fixture

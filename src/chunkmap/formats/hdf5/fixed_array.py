@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_pages
 from chunkmap.formats.hdf5.file import UNDEFINED, File
 from chunkmap.io.rounds import Parser
 
@@ -20,7 +21,6 @@ Rows = tuple[NDArray[np.uint64], NDArray[np.uint8]]
 _header = struct.Struct("<4sBBBBQQ").unpack_from
 _HEADER_SIZE: Final = 28
 _PREFIX: Final = 14  # data block: signature, version, client ID, header address
-_CHECKSUM: Final = 4
 
 
 def read_fixed_array(file: File, address: int) -> Parser[Rows]:
@@ -28,23 +28,29 @@ def read_fixed_array(file: File, address: int) -> Parser[Rows]:
     block = yield file.span(address, _HEADER_SIZE, 64)
     signature, _, _, entry, page_bits, count, data = _header(block)
     file.expect(signature, b"FAHD", address)
+    check(file, block, _HEADER_SIZE, address)
     if not entry or page_bits >= 32 or count * entry > file.size:
         raise file.error(f"a fixed array claims {count} entries of {entry} bytes", address)
     if data == UNDEFINED:
         return np.empty(0, np.uint64), np.empty((0, entry), np.uint8)
     page = 1 << page_bits
     if count <= page:
-        block = yield file.span(data, _PREFIX + count * entry)
+        size = _PREFIX + count * entry + CHECKSUM
+        block = yield file.span(data, size)
         file.expect(block, b"FADB", data)
+        check(file, block, size, data)
         rows = np.frombuffer(block, np.uint8, count * entry, _PREFIX).reshape(count, entry)
         return np.arange(count, dtype=np.uint64), rows
     pages = -(-count // page)
     bitmap = (pages + 7) // 8
-    start = _PREFIX + bitmap + _CHECKSUM
-    block = yield file.span(data, start + count * entry + _CHECKSUM * pages)
+    start = _PREFIX + bitmap + CHECKSUM
+    block = yield file.span(data, start + count * entry + CHECKSUM * pages)
     file.expect(block, b"FADB", data)
-    content = np.frombuffer(block, np.uint8)
-    return _written_pages(content[start:], _bits(content[_PREFIX : _PREFIX + bitmap])[:pages], count, page, entry)
+    check(file, block, start, data)
+    written = _bits(np.frombuffer(block, np.uint8, bitmap, _PREFIX))[:pages]
+    content = block[start : start + count * entry + CHECKSUM * pages]
+    check_pages(file, content, written, page * entry + CHECKSUM, data + start)
+    return _written_pages(np.frombuffer(content, np.uint8), written, count, page, entry)
 
 
 def page_numbers(written: NDArray[np.bool_], page: int) -> NDArray[np.uint64]:
@@ -61,7 +67,7 @@ def _bits(bitmap: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _written_pages(content: NDArray[np.uint8], written: NDArray[np.bool_], count: int, page: int, entry: int) -> Rows:
     """Each page is its elements and a checksum; the last one may be short."""
-    whole, stride = len(written) - 1, page * entry + _CHECKSUM
+    whole, stride = len(written) - 1, page * entry + CHECKSUM
     full = content[: whole * stride].reshape(whole, stride)[:, : page * entry].reshape(whole, page, entry)
     rows = full[written[:-1]].reshape(-1, entry)
     numbers = page_numbers(written[:-1], page)

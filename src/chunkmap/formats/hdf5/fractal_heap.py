@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_zeroed
 from chunkmap.formats.hdf5.file import UNDEFINED, File, u64, u64_pair
 from chunkmap.io.rounds import Parser
 
@@ -16,6 +17,7 @@ __all__ = ["read_heap"]
 
 _HEADER_SIZE: Final = 142
 _MOST_ROWS: Final = 64
+_CHECKSUMMED: Final = 2  # flag: direct blocks have checksums
 
 _MANAGED, _HUGE, _TINY = 0, 1, 2
 _HUGE_INDIRECT: Final = 1  # type of a version 2 B-tree: huge objects, not filtered
@@ -59,6 +61,8 @@ class _Header:
     """Bytes of a heap ID."""
     huge_index: int
     """Address of the B-tree of objects too large for the heap's own blocks."""
+    has_checksums: bool
+    """Whether direct blocks have checksums."""
 
     @property
     def direct_rows(self) -> int:
@@ -74,7 +78,7 @@ def read_heap(file: File, address: int, identifiers: Sequence[bytes]) -> Parser[
     """The objects with these heap IDs, in order."""
     if not identifiers:
         return []
-    block = yield file.span(address, _HEADER_SIZE, 160)
+    block = yield file.span(address, _HEADER_SIZE + CHECKSUM, 160)
     header = _parse_header(file, address, block)
     managed = yield from _read_blocks(file, address, header)
     kinds = [raw[0] >> 4 & 3 for raw in identifiers]
@@ -111,6 +115,8 @@ def _read_blocks(file: File, address: int, header: _Header) -> Parser[_Managed]:
     contents = (yield [file.span(b.address, b.size) for b in blocks]) if blocks else []
     for found, content in zip(blocks, contents, strict=True):
         file.expect(content, b"FHDB", found.address)
+        if header.has_checksums:
+            check_zeroed(file, content, 13 + header.offset_size, found.address)
     return _Managed([b.start for b in blocks], contents)
 
 
@@ -158,9 +164,10 @@ def _managed_objects(
 def _parse_header(file: File, address: int, block: memoryview) -> _Header:
     file.expect(block, b"FRHP", address)
     # version, heap ID length, I/O filters' encoded length, flags, maximum size of managed objects
-    identifier_size, filters, _, most_managed = struct.unpack_from("<HHBI", block, 5)
+    identifier_size, filters, flags, most_managed = struct.unpack_from("<HHBI", block, 5)
     if filters:
         raise file.unsupported("the blocks of a fractal heap are filtered", "filtered fractal heap")
+    check(file, block, _HEADER_SIZE + CHECKSUM, address)
     # next huge object ID, address of the B-tree of huge objects
     (huge_index,) = u64(block, 22)
     # table width, starting block size, maximum direct block size, maximum heap size (bits), starting rows, root
@@ -170,7 +177,18 @@ def _parse_header(file: File, address: int, block: memoryview) -> _Header:
     if rows > _MOST_ROWS or start_size > file.size:
         raise file.error(f"a fractal heap claims {rows} rows of blocks from {start_size} bytes up", address)
     length_size = max(1, (min(largest, most_managed).bit_length() + 7) // 8)
-    return _Header(width, start_size, largest, (bits + 7) // 8, length_size, root, rows, identifier_size, huge_index)
+    return _Header(
+        width,
+        start_size,
+        largest,
+        (bits + 7) // 8,
+        length_size,
+        root,
+        rows,
+        identifier_size,
+        huge_index,
+        bool(flags & _CHECKSUMMED),
+    )
 
 
 def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Block]]:
@@ -183,7 +201,7 @@ def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Bl
     budget = file.size
     prefix = 13 + header.offset_size
     while waiting:
-        spans = [file.span(node.address, prefix + 8 * node.rows * header.width) for node in waiting]
+        spans = [file.span(node.address, prefix + 8 * node.rows * header.width + CHECKSUM) for node in waiting]
         budget -= sum(span.need for span in spans)
         if budget < 0:
             raise file.error("the indirect blocks of a fractal heap are longer than the file", address)
@@ -191,6 +209,7 @@ def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Bl
         below: list[_Indirect] = []
         for node, content in zip(waiting, contents, strict=True):
             file.expect(content, b"FHIB", node.address)
+            check(file, content, len(content), node.address)
             if not _split_indirect(node, content, header, blocks, below):
                 raise file.error("an indirect block of a fractal heap has rows larger than itself", node.address)
         waiting = below

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chunkmap.errors import FormatError
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check
 from chunkmap.formats.hdf5.file import File, u64, u64_pair
 from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
@@ -131,8 +132,9 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
         block = yield file.span(address, place + width)
     size = int.from_bytes(block[place : place + width], "little")
     place += width
-    if len(block) < place + size:
-        block = yield file.span(address, place + size)
+    if len(block) < place + size + CHECKSUM:
+        block = yield file.span(address, place + size + CHECKSUM)
+    check(file, block, place + size + CHECKSUM, address)
     header = 6 if flags & 4 else 4
     collected = _Collected(address, file.size)
     blocks = [bytes(block[place : place + size])]
@@ -141,8 +143,9 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
             _split_version_2(file, collected, part, header)
         continued = collected.take_continued(file)
         parts = (yield [file.span(*where) for where in continued]) if continued else []
-        for part, (where, _) in zip(parts, continued, strict=True):
+        for part, (where, length) in zip(parts, continued, strict=True):
             file.expect(part, b"OCHK", where)
+            check(file, part, length, where)
         # Continuation block: signature "OCHK", messages, gap, checksum
         blocks = [bytes(part[4 : length - 4]) for part, (_, length) in zip(parts, continued, strict=True)]
     return collected.messages

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.io.rounds import Parser
@@ -20,8 +21,9 @@ def read_shared_table(file: File, address: int, count: int) -> Parser[None]:
     """Signature, indexes, checksum: fills in which heap holds messages of which type."""
     if not 0 < count <= _MOST_INDEXES:
         raise file.error(f"expected 1 to {_MOST_INDEXES} indexes of shared messages, found {count}", address)
-    block = yield file.span(address, 4 + count * _index.size)
+    block = yield file.span(address, 4 + count * _index.size + CHECKSUM)
     file.expect(block, b"SMTB", address)
+    check(file, block, 4 + count * _index.size + CHECKSUM, address)
     for number in range(count):
         _, _, types, _, _, _, _, _, heap = _index.unpack_from(block, 4 + number * _index.size)
         file.shared_heaps.update({kind: heap for kind in range(16) if types >> kind & 1})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
+from chunkmap.formats.hdf5.checksums import check
 from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u64
 from chunkmap.formats.hdf5.object_header import read_object_header
 from chunkmap.formats.hdf5.shared_messages import read_shared_table
@@ -40,6 +41,7 @@ def read_superblock(file: File) -> Parser[int]:
     if version > 3:
         raise file.unsupported(f"the superblock has version {version}, expected 0 to 3", "superblock version")
     _check_sizes(file, block[9], block[10])
+    check(file, block, 48, 0)
     # Version 2: base address, superblock extension address, end of file address, root group object header address
     base, extension, end, root = (u64(block, place)[0] for place in (12, 20, 28, 36))
     _check_end(file, base, end)
