@@ -258,13 +258,10 @@ def _few_numbers(unpack: Callable[[bytes], tuple[Any, ...]], shape: tuple[int, .
 def _values(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Any:
     """Elements of any type that numpy has."""
     assert datatype.dtype is not None
-    data = plain_bytes(datatype, data)
-    values = np.frombuffer(data, np.uint8).view(datatype.dtype) if data else np.empty(0, datatype.dtype)
+    element, inner = datatype.dtype.subdtype or (datatype.dtype, ())
+    values, shape = np.frombuffer(plain_bytes(datatype, data), element), shape + inner
     if datatype.is_string:
         return _unwrap([_text(v, datatype.padding) for v in values.tolist()], shape)
-    if datatype.dtype.subdtype is not None:
-        base, inner = datatype.dtype.subdtype
-        values, shape = np.frombuffer(data, base), shape + inner
     return _unwrap([_plain(v) for v in values.tolist()], shape)
 
 
