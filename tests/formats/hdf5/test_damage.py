@@ -136,9 +136,9 @@ def test_a_tree_that_contains_itself(files):
 
 
 def test_sizes_that_are_not_handled_are_named(files):
-    """Files with offsets of four bytes are legal, and refused by name."""
+    """Files with offsets of sixteen bytes are legal, and refused by name."""
     data = bytearray(files["old.h5"])
-    data[13] = 4
+    data[13] = 16
     with pytest.raises(Unsupported) as caught:
         scan_bytes(data)
     assert caught.value.feature == "size of offsets"

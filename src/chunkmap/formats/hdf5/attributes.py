@@ -1,15 +1,15 @@
 """IV.A.2.m and IV.A.2.v: attributes, in the object header or dense in a fractal heap, as Python values.
 
 Values are what JSON has: text, numbers, booleans, None, and lists of them; an array of one element is the element,
-as netCDF4 and h5netcdf give it. Two kinds are kept as they are, for those who interpret them: object references, and
-the raw `_FillValue`.
+as netCDF4 and h5netcdf give it. Two kinds are kept as they are, for those who interpret them: references, and the raw
+`_FillValue`.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import repeat
@@ -17,14 +17,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.errors import FormatError
+from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2, split_records
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype, plain_bytes
-from chunkmap.formats.hdf5.file import UNDEFINED, File, u64_pair
+from chunkmap.formats.hdf5.file import File, Sizes
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
 from chunkmap.formats.hdf5.messages import parse_dataspace
 from chunkmap.formats.hdf5.object_header import Message, resolve_shared
+from chunkmap.formats.hdf5.references import Target, object_addresses, read_references, reference_text
 from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
@@ -47,10 +48,22 @@ _creation_order = struct.Struct("<9xI").unpack_from
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Object references: the addresses of object headers, None where a reference leads nowhere."""
+    """References, whose objects have no path before the whole file is known."""
 
     addresses: tuple[tuple[int, ...], ...]
-    """For each element, the addresses it lists: one, or several for elements of variable length."""
+    """For each element, the object headers it lists: one, or several for elements of variable length."""
+    shape: tuple[int, ...]
+    are_lists: bool = False
+    """Elements are of variable length."""
+    regions: tuple[str, ...] = ()
+    """Where they are of regions, the region of each element."""
+
+    def value(self, paths: Mapping[int, str]) -> Any:
+        """The JSON value: paths for references. Raises Unsupported where an object has none."""
+        texts: list[Any] = [[reference_text(Target(a), paths) for a in group] for group in self.addresses]
+        if not self.are_lists:
+            texts = [text + region for (text,), region in zip(texts, self.regions or repeat(""), strict=False)]
+        return _unwrap(texts, self.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +112,7 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
         if raw[0] > 1 and raw[1] & 3:
             kind_of, data = yield from _resolve_parts(file, raw)
         else:
-            kind_of, data = _split(raw)
+            kind_of, data = _split(file, raw)
         if kind_of.decode is not None:
             values[kind_of.name] = kind_of.decode(data)
         elif kind_of.in_heap:
@@ -117,8 +130,8 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
 
 def _read_dense(file: File, body: bytes) -> Parser[list[memoryview]]:
     """Attribute info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, of order."""
-    heap, names = u64_pair(body, 4 if body[1] & 1 else 2)
-    if heap == UNDEFINED:
+    heap, names = file.address_pair(body, 4 if body[1] & 1 else 2)
+    if heap == file.undefined:
         return []
     # heap ID (8), message flags (1), creation order (4), hash of the name (4)
     records = split_records((yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))))
@@ -155,21 +168,20 @@ def _padded(size: int) -> int:
     return size + 7 & ~7
 
 
-def _split(body: bytes) -> tuple[_Kind, bytes]:
+def _split(file: File, body: bytes) -> tuple[_Kind, bytes]:
     """Cut an attribute message without shared parts."""
     start = _places(body[:8])[3]
-    kind = _kind_of(body[:start])
+    kind = _kind_of(body[:start], file.sizes)
     return kind, _exactly(kind, body[start : start + kind.size])
 
 
 @lru_cache(maxsize=8192)
-def _kind_of(head: bytes) -> _Kind:
+def _kind_of(head: bytes, sizes: Sizes) -> _Kind:
     """What a message says that has no shared parts, up to its data."""
     name, datatype, dataspace, _ = _places(head[:8])
     _, datatype_size, dataspace_size = _sizes(head, 2)
-    return _kind(
-        head[name:datatype], head[datatype : datatype + datatype_size], head[dataspace : dataspace + dataspace_size]
-    )
+    parts = head[datatype : datatype + datatype_size], head[dataspace : dataspace + dataspace_size]
+    return _kind(head[name:datatype], *parts, sizes)
 
 
 def _resolve_parts(file: File, body: bytes) -> Parser[tuple[_Kind, bytes]]:
@@ -178,7 +190,7 @@ def _resolve_parts(file: File, body: bytes) -> Parser[tuple[_Kind, bytes]]:
     parts = []
     for bit, message, part in ((1, _DATATYPE, body[datatype:dataspace]), (2, _DATASPACE, body[dataspace:data])):
         parts.append((yield from resolve_shared(file, (message, _SHARED if body[1] & bit else 0, part))))
-    kind = _kind(body[name:datatype], bytes(parts[0]), bytes(parts[1]))
+    kind = _kind(body[name:datatype], bytes(parts[0]), bytes(parts[1]), file.sizes)
     return kind, _exactly(kind, body[data : data + kind.size])
 
 
@@ -188,8 +200,8 @@ def _exactly(kind: _Kind, data: bytes) -> bytes:
     return data
 
 
-def _kind(name: bytes, datatype: bytes, dataspace: bytes) -> _Kind:
-    parsed, shape = parse_datatype(datatype), parse_dataspace(dataspace).shape
+def _kind(name: bytes, datatype: bytes, dataspace: bytes, sizes: Sizes) -> _Kind:
+    parsed, shape = parse_datatype(datatype, sizes[0]), parse_dataspace(dataspace, sizes[1]).shape
     text = name.split(b"\0")[0].decode("utf-8", "replace")
     size = 0 if shape is None else math.prod(shape) * parsed.size
     if text == _SKIPPED:
@@ -202,7 +214,7 @@ def _decoder(datatype: Datatype, shape: tuple[int, ...] | None) -> Callable[[byt
     if shape is None:
         return _no_text if datatype.is_string else _no_values
     if datatype.is_reference:
-        return _references
+        return partial(_references, datatype, shape)
     if datatype.dtype is None:
         return None
     count = math.prod(shape)
@@ -243,8 +255,8 @@ def _no_values(_data: bytes) -> list[Any]:
     return []
 
 
-def _references(data: bytes) -> References:
-    return References(tuple((a,) for a in np.frombuffer(data, "<u8").tolist()))
+def _references(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> References:
+    return References(tuple((address,) for address in object_addresses(datatype, data)), shape)
 
 
 def _number(unpack: Callable[[bytes], tuple[Any, ...]], data: bytes) -> Any:
@@ -302,13 +314,27 @@ def _read_waiting(file: File, found: Attributes, waiting: list[_Waiting]) -> Par
     plain = []
     for kind, data in waiting:
         if kind.datatype.is_vlen:
-            plain.append((kind, heap_references(data)))
+            plain.append((kind, heap_references(file, data)))
+        elif kind.datatype.reference:
+            yield from _keep_references(file, found, kind, data)
         else:
             found.values.pop(kind.name)
             found.lost.append((kind.name, kind.datatype.lacks))
     objects = yield from read_heap_objects(file, [r for _, group in plain for r in group])
     for kind, group in plain:
         _keep_vlen(file, found, kind, group, [next(objects) for _ in group])
+
+
+def _keep_references(file: File, found: Attributes, kind: _Kind, data: bytes) -> Parser[None]:
+    assert kind.shape is not None
+    try:
+        targets = yield from read_references(file, kind.datatype, data)
+    except Unsupported as refusal:
+        found.values.pop(kind.name)
+        found.lost.append((kind.name, f"{kind.datatype.lacks}: {refusal.message}"))
+        return
+    addresses = tuple((target.address,) for target in targets)
+    found.values[kind.name] = References(addresses, kind.shape, regions=tuple(target.region for target in targets))
 
 
 def _keep_vlen(
@@ -322,8 +348,8 @@ def _keep_vlen(
         texts = [content.partition(b"\0")[0].decode("utf-8", "replace") for content in contents]
         found.values[kind.name] = _unwrap(texts, shape)
     elif base.is_reference:
-        addresses = tuple(tuple(np.frombuffer(content, "<u8").tolist()) for content in contents)
-        found.values[kind.name] = References(addresses)
+        addresses = tuple(tuple(object_addresses(base, content)) for content in contents)
+        found.values[kind.name] = References(addresses, shape, are_lists=True)
     elif base.dtype is not None:
         values = [[_plain(v) for v in np.frombuffer(content, base.dtype).tolist()] for content in contents]
         found.values[kind.name] = _unwrap(values, shape)

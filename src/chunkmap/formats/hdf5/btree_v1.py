@@ -39,20 +39,21 @@ def read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable | Leaf]:
 
     Node: signature, type, level, entries used, siblings (2), then keys and children in turn.
     """
-    entry = _entry(grid.rank)
+    entry = _entry(grid.rank, file.sizes[0])
     root = yield file.span(grid.layout.address, _node_size(file, entry))
     level, (count,) = root[5], u16(root, 6)
     if level == 0 and count <= 2 * file.chunk_k:
         file.expect(root, b"TREE\x01", grid.layout.address)
-        return Leaf(grid, root[24 : 24 + count * entry.itemsize])
+        start = _prefix(file)
+        return Leaf(grid, root[start : start + count * entry.itemsize])
     nodes = np.frombuffer(root, np.uint8).reshape(1, -1)
     used = _check_nodes(file, nodes, level)
     while level > 1:
         level -= 1
-        addresses = _used_entries(nodes, used, entry)["child"]
+        addresses = _used_entries(file, nodes, used, entry)["child"].astype(np.uint64)
         nodes = yield file.gather(addresses, _node_size(file, entry))
         used = _check_nodes(file, nodes, level)
-    leaves = np.ascontiguousarray(_used_entries(nodes, used, entry)["child"])
+    leaves = _used_entries(file, nodes, used, entry)["child"].astype(np.uint64)
     file.gather(leaves, _node_size(file, entry))  # refused before any of them is read
     parts = [leaves[start : start + _AT_ONCE] for start in range(0, len(leaves), _AT_ONCE)]
     return in_order(file, grid, join((yield Together([_read_leaves(file, grid, part) for part in parts]))))
@@ -69,7 +70,7 @@ def decode_leaves(file: File, leaves: Sequence[Leaf]) -> list[ChunkTable]:
 
 def _decode_together(file: File, rank: int, leaves: Sequence[Leaf]) -> list[ChunkTable]:
     """Leaves of datasets of one rank."""
-    entry = _entry(rank)
+    entry = _entry(rank, file.sizes[0])
     entries = np.frombuffer(b"".join([leaf.entries for leaf in leaves]), entry)
     owner = np.repeat(np.arange(len(leaves)), [len(leaf.entries) // entry.itemsize for leaf in leaves])
     lengths = np.array([leaf.grid.layout.chunk_shape for leaf in leaves], np.uint64)[owner]
@@ -84,23 +85,28 @@ def _decode_together(file: File, rank: int, leaves: Sequence[Leaf]) -> list[Chun
 
 
 def _read_leaves(file: File, grid: Grid, addresses: NDArray[np.uint64]) -> Parser[ChunkTable]:
-    entry = _entry(grid.rank)
+    entry = _entry(grid.rank, file.sizes[0])
     nodes = yield file.gather(addresses, _node_size(file, entry))
-    entries = _used_entries(nodes, _check_nodes(file, nodes, 0), entry)
+    entries = _used_entries(file, nodes, _check_nodes(file, nodes, 0), entry)
     lengths, cells = map(np.uint64, grid.layout.chunk_shape), map(np.uint64, grid.now)
     positions, inside = _positions(file, entries, list(lengths), list(cells))
     return finish(file, positions, inside, _elements(entries))
 
 
 @lru_cache(maxsize=64)
-def _entry(rank: int) -> np.dtype[Any]:
+def _entry(rank: int, width: int) -> np.dtype[Any]:
     """Size of the chunk in bytes, filter mask, offset of its first element along each axis, 0; its address."""
-    return np.dtype([("size", "<u4"), ("mask", "<u4"), ("offset", "<u8", (rank + 1,)), ("child", "<u8")])
+    return np.dtype([("size", "<u4"), ("mask", "<u4"), ("offset", "<u8", (rank + 1,)), ("child", f"<u{width}")])
+
+
+def _prefix(file: File) -> int:
+    """Bytes of a node before its entries."""
+    return 8 + 2 * file.sizes[0]
 
 
 def _node_size(file: File, entry: np.dtype[Any]) -> int:
     """There is one key more than there are children."""
-    return 24 + 2 * file.chunk_k * entry.itemsize + entry.itemsize - 8
+    return _prefix(file) + (2 * file.chunk_k + 1) * entry.itemsize - file.sizes[0]
 
 
 def _check_nodes(file: File, nodes: NDArray[np.uint8], level: int) -> NDArray[np.int64]:
@@ -113,17 +119,17 @@ def _check_nodes(file: File, nodes: NDArray[np.uint8], level: int) -> NDArray[np
     return used
 
 
-def _used_entries(nodes: NDArray[np.uint8], used: NDArray[np.int64], entry: np.dtype[Any]) -> NDArray[Any]:
+def _used_entries(file: File, nodes: NDArray[np.uint8], used: NDArray[np.int64], entry: np.dtype[Any]) -> NDArray[Any]:
     """The entries that are in use, of all nodes, in one row. They are copied once."""
     most = largest(used)
     strides = (nodes.strides[0], entry.itemsize)
-    entries = np.ndarray((len(nodes), most), entry, nodes, offset=24, strides=strides)
+    entries = np.ndarray((len(nodes), most), entry, nodes, offset=_prefix(file), strides=strides)
     there: NDArray[Any] = entries[np.arange(most) < used[:, None]]
     return there
 
 
 def _elements(entries: NDArray[Any]) -> Elements:
-    return Elements(np.ascontiguousarray(entries["child"]), entries["size"].astype(np.uint64), entries["mask"])
+    return Elements(entries["child"].astype(np.uint64), entries["size"].astype(np.uint64), entries["mask"])
 
 
 def _positions(

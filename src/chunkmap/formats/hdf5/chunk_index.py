@@ -24,7 +24,7 @@ from chunkmap.formats.hdf5.chunk_table import (
     split_elements,
 )
 from chunkmap.formats.hdf5.extensible_array import read_extensible_array
-from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fixed_array import read_fixed_array
 from chunkmap.formats.hdf5.layout import Chunked, Index
 from chunkmap.formats.hdf5.messages import Dataspace
@@ -37,7 +37,7 @@ _UNFILTERED_CHUNKS, _FILTERED_CHUNKS = 10, 11  # types of a version 2 B-tree
 
 def read_chunk_index(file: File, layout: Chunked, space: Dataspace) -> Parser[ChunkTable | Leaf]:
     """Every chunk of a dataset, or the one leaf that has them all."""
-    if layout.address == UNDEFINED or not math.prod(space.shape or (0,)):
+    if layout.address == file.undefined or not math.prod(space.shape or (0,)):
         return empty_table()
     grid = Grid.of(layout, space)
     if layout.index in _COMPUTED:
@@ -67,22 +67,22 @@ def _implicit(file: File, grid: Grid) -> ChunkTable:
 
 def _read_fixed_array(file: File, grid: Grid) -> Parser[ChunkTable]:
     numbers, rows = yield from read_fixed_array(file, grid.layout.address)
-    return from_numbers(file, grid, numbers, split_elements(rows, grid.layout.chunk_nbytes))
+    return from_numbers(file, grid, numbers, split_elements(file, rows, grid.layout.chunk_nbytes))
 
 
 def _read_extensible_array(file: File, grid: Grid) -> Parser[ChunkTable]:
     numbers, rows = yield from read_extensible_array(file, grid.layout.address)
-    return from_numbers(file, grid, numbers, split_elements(rows, grid.layout.chunk_nbytes))
+    return from_numbers(file, grid, numbers, split_elements(file, rows, grid.layout.chunk_nbytes))
 
 
 def _read_btree_v2(file: File, grid: Grid) -> Parser[ChunkTable]:
     """VII.E: records of type 10 and 11: address, (filtered: stored size, filter mask,) scaled offsets."""
     records = yield from read_btree_v2(file, grid.layout.address, (_UNFILTERED_CHUNKS, _FILTERED_CHUNKS))
     split = records.shape[1] - 8 * grid.rank
-    if split < 8:
+    if split < file.sizes[0]:
         raise file.error(f"a chunk record of {records.shape[1]} bytes has no room for {grid.rank} axes", 0)
     scaled = np.ascontiguousarray(records[:, split:]).view("<u8")
-    elements = split_elements(records[:, :split], grid.layout.chunk_nbytes)
+    elements = split_elements(file, records[:, :split], grid.layout.chunk_nbytes)
     return from_scaled(file, grid, scaled, elements)
 
 

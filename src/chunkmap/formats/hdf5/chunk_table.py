@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian
+from chunkmap.formats.hdf5.file import File, little_endian
 from chunkmap.formats.hdf5.layout import Chunked
 from chunkmap.formats.hdf5.messages import Dataspace
 from chunkmap.model.meta import grid_shape_of
@@ -86,16 +86,16 @@ def empty_table() -> ChunkTable:
     return ChunkTable(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint64))
 
 
-def split_elements(rows: NDArray[np.uint8], chunk_nbytes: int) -> Elements:
+def split_elements(file: File, rows: NDArray[np.uint8], chunk_nbytes: int) -> Elements:
     """VII: an element is an address, or (filtered) an address, a stored size and a filter mask of 4 bytes."""
-    width = rows.shape[1]
-    addresses = np.ascontiguousarray(rows[:, :8]).view("<u8")[:, 0]
-    if width == 8:
+    width, start = rows.shape[1], file.sizes[0]
+    addresses = file.addresses(rows)
+    if width == start:
         return Elements(addresses, np.full(len(rows), chunk_nbytes, np.uint64), None)
-    if not 13 <= width <= 20:
+    if not start + 5 <= width <= start + 12:
         raise ValueError(f"elements of {width} bytes in a chunk index")
     masks = np.ascontiguousarray(rows[:, width - 4 :]).view("<u4")[:, 0]
-    return Elements(addresses, little_endian(rows[:, 8 : width - 4]), masks)
+    return Elements(addresses, little_endian(rows[:, start : width - 4]), masks)
 
 
 def from_numbers(file: File, grid: Grid, numbers: NDArray[np.uint64], elements: Elements) -> ChunkTable:
@@ -105,7 +105,7 @@ def from_numbers(file: File, grid: Grid, numbers: NDArray[np.uint64], elements: 
     the numbering has it moved to the front.
     """
     addresses, sizes, masks = elements
-    written = addresses != np.uint64(UNDEFINED)
+    written = addresses != np.uint64(file.undefined)
     if not written.all():
         numbers, addresses, sizes = numbers[written], addresses[written], sizes[written]
         masks = None if masks is None else masks[written]

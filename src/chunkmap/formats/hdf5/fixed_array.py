@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_pages
-from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.file import File
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Rows", "page_numbers", "read_fixed_array"]
@@ -17,37 +16,36 @@ __all__ = ["Rows", "page_numbers", "read_fixed_array"]
 Rows = tuple[NDArray[np.uint64], NDArray[np.uint8]]
 """Numbers of elements, and their bytes as rows."""
 
-# signature, version, client ID, entry size, page bits, max number of entries, data block address
-_header = struct.Struct("<4sBBBBQQ").unpack_from
-_HEADER_SIZE: Final = 28
-_PREFIX: Final = 14  # data block: signature, version, client ID, header address
+_HEADER: Final = "4sBBBBLA"
+"""Signature, version, client ID, entry size, page bits, max number of entries, data block address; then a checksum."""
 
 
 def read_fixed_array(file: File, address: int) -> Parser[Rows]:
     """The elements of every page that was written."""
-    block = yield file.span(address, _HEADER_SIZE, 64)
-    signature, _, _, entry, page_bits, count, data = _header(block)
+    header = file.fields(_HEADER)
+    block = yield file.span(address, header.size + CHECKSUM, 64)
+    signature, _, _, entry, page_bits, count, data = header.unpack_from(block)
     file.expect(signature, b"FAHD", address)
-    check(file, block, _HEADER_SIZE, address)
+    check(file, block, header.size + CHECKSUM, address)
     if not entry or page_bits >= 32 or count * entry > file.size:
         raise file.error(f"a fixed array claims {count} entries of {entry} bytes", address)
-    if data == UNDEFINED:
+    if data == file.undefined:
         return np.empty(0, np.uint64), np.empty((0, entry), np.uint8)
-    page = 1 << page_bits
+    page, prefix = 1 << page_bits, 6 + file.sizes[0]  # data block: signature, version, client ID, header address
     if count <= page:
-        size = _PREFIX + count * entry + CHECKSUM
+        size = prefix + count * entry + CHECKSUM
         block = yield file.span(data, size)
         file.expect(block, b"FADB", data)
         check(file, block, size, data)
-        rows = np.frombuffer(block, np.uint8, count * entry, _PREFIX).reshape(count, entry)
+        rows = np.frombuffer(block, np.uint8, count * entry, prefix).reshape(count, entry)
         return np.arange(count, dtype=np.uint64), rows
     pages = -(-count // page)
     bitmap = (pages + 7) // 8
-    start = _PREFIX + bitmap + CHECKSUM
+    start = prefix + bitmap + CHECKSUM
     block = yield file.span(data, start + count * entry + CHECKSUM * pages)
     file.expect(block, b"FADB", data)
     check(file, block, start, data)
-    written = _bits(np.frombuffer(block, np.uint8, bitmap, _PREFIX))[:pages]
+    written = _bits(np.frombuffer(block, np.uint8, bitmap, prefix))[:pages]
     content = block[start : start + count * entry + CHECKSUM * pages]
     check_pages(file, content, written, page * entry + CHECKSUM, data + start)
     return _written_pages(np.frombuffer(content, np.uint8), written, count, page, entry)

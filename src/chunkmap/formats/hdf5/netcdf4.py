@@ -10,11 +10,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from chunkmap.formats.hdf5.attributes import FILL_VALUE, References
+from chunkmap.errors import Unsupported
+from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes, References
 from chunkmap.formats.hdf5.objects import Dataset
 from chunkmap.formats.hdf5.tree import Tree
 
-__all__ = ["HIDDEN", "Dimensions", "find_dimensions", "is_bare_dimension", "variable_path", "visible"]
+__all__ = [
+    "HIDDEN",
+    "Dimensions",
+    "find_dimensions",
+    "is_bare_dimension",
+    "name_references",
+    "variable_path",
+    "visible",
+]
 
 HIDDEN: Final = frozenset(
     {
@@ -58,12 +67,19 @@ def is_bare_dimension(dataset: Dataset) -> bool:
 
 
 def visible(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that a user of netCDF sees, without `_FillValue` and references."""
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in HIDDEN and name != FILL_VALUE and not isinstance(value, References)
-    }
+    """The attributes that a user of netCDF sees, without `_FillValue`."""
+    return {name: value for name, value in values.items() if name not in HIDDEN and name != FILL_VALUE}
+
+
+def name_references(attributes: Attributes, paths: Mapping[int, str]) -> None:
+    """The references that a user sees become the paths of what they refer to, now that these are known."""
+    values = attributes.values
+    for name in [n for n, v in values.items() if isinstance(v, References) and n not in HIDDEN]:
+        try:
+            values[name] = values[name].value(paths)
+        except Unsupported as refusal:
+            values.pop(name)
+            attributes.lost.append((name, f"reference: {refusal.message}"))
 
 
 def find_dimensions(tree: Tree) -> dict[str, Dimensions]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5.checksums import CHECKSUM, check
-from chunkmap.formats.hdf5.file import File, u64, u64_pair
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
@@ -54,7 +54,7 @@ def resolve_shared(file: File, message: Message) -> Parser[bytes]:
         return bytes((yield from read_shared_message(file, kind, bytes(body[2:10]))))
     if not 1 <= version <= 3:
         raise FormatError(f"expected a shared message of version 1 to 3, found {version}", url=file.url)
-    (address,) = u64(body, 16 if version == 1 else 2)
+    (address,) = file.address(body, 8 + file.sizes[1] if version == 1 else 2)
     if address in file.committed:
         return file.committed[address]
     for other, other_flags, other_body in (yield from read_object_header(file, address)):
@@ -115,7 +115,7 @@ def _split_version_1(file: File, collected: _Collected, part: bytes, count: int)
                 f"a message of type {kind:#x} reaches past the end of its object header", collected.address
             )
         if kind == _CONTINUATION:
-            collected.continued.append(u64_pair(body))
+            collected.continued.append(file.extent(body))
         elif kind:
             if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
                 raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
@@ -163,7 +163,7 @@ def _split_version_2(file: File, collected: _Collected, part: bytes, header: int
                 f"a message of type {kind:#x} reaches past the end of its object header", collected.address
             )
         if kind == _CONTINUATION:
-            collected.continued.append(u64_pair(body))
+            collected.continued.append(file.extent(body))
         elif kind:
             if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
                 raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")

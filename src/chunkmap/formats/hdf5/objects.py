@@ -21,7 +21,7 @@ from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
 from chunkmap.formats.hdf5.external import Segment, read_external_files
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.groups import GROUP_MESSAGES, Link, members_hint, read_links
-from chunkmap.formats.hdf5.layout import Chunked, Layout, parse_layout
+from chunkmap.formats.hdf5.layout import Chunked, Compact, Layout, parse_layout
 from chunkmap.formats.hdf5.messages import (
     Dataspace,
     Filter,
@@ -202,11 +202,9 @@ def _read_dataset(file: File, address: int, messages: Sequence[Message]) -> Pars
         kind, flags, body = message
         if kind in _DATASET_MESSAGES:
             bodies[kind] = bytes((yield from resolve_shared(file, message)) if flags & 2 else body)
-    space = parse_dataspace(bodies[_DATASPACE])
-    datatype = parse_datatype(bodies[_DATATYPE])
-    layout = parse_layout(bodies[_LAYOUT], len(space.shape or ())) if space.shape is not None else None
-    if layout is None:
-        layout = parse_layout(b"\x03\x00\x00\x00", 0)
+    space = parse_dataspace(bodies[_DATASPACE], file.sizes[1])
+    datatype = parse_datatype(bodies[_DATATYPE], file.sizes[0])
+    layout = Compact(b"") if space.shape is None else parse_layout(bodies[_LAYOUT], len(space.shape), file.sizes)
     dataset = Dataset(address, datatype, space, layout)
     if _EXTERNAL_FILES in bodies:
         dataset.external = yield from read_external_files(file, bodies[_EXTERNAL_FILES])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.chunk_table import ChunkTable
 from chunkmap.formats.hdf5.datatype import integer_codec
-from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.filters import codecs_of, decode, encode
 from chunkmap.formats.hdf5.layout import Chunked, Compact, Contiguous, Virtual
 from chunkmap.formats.hdf5.objects import Dataset, Stored
@@ -66,7 +66,7 @@ def _one_block(file: File, dataset: Dataset, layout: Compact | Contiguous) -> Ch
         if size and len(layout.data) < size:
             raise file.error(f"expected {size} bytes of compact data, found {len(layout.data)}", dataset.address)
         return ChunkManifest.single(layout.data[:size], 0, size, len(shape)) if size else ChunkManifest.empty(grid)
-    if layout.address == UNDEFINED or not size:
+    if layout.address == file.undefined or not size:
         return ChunkManifest.empty(grid)
     if layout.size is not None and layout.size < size:
         raise file.error(f"expected {size} bytes of contiguous data, found {layout.size}", dataset.address)
