@@ -63,6 +63,8 @@ class _Member:
 
 def embed(file: File, stored: Stored, datatype: Datatype, native: bytes | None, *, empty: bool) -> Parser[Embedded]:
     """The chunks of a dataset with its values in them. `empty` gives text and sequences up: they are all empty."""
+    if empty and datatype.is_vlen and datatype.is_string:
+        return Embedded(np.dtype(object), (VLEN_UTF8,), ChunkManifest.empty(stored.chunks.grid_shape))
     if not is_own(file, stored.chunks):
         raise Unsupported("its elements lie in the heaps of other files", feature=datatype.lacks)
     rows = list(range(len(stored.chunks)))
