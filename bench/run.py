@@ -16,10 +16,10 @@ from pathlib import Path
 from statistics import median
 
 import reading
-from cases import CASES, INDEXES, ROADS
+from cases import CASES, FAR, INDEXES, ROADS
 
 HERE = Path(__file__).parent
-LONG = ("far_granule",)
+LONG = tuple(FAR)
 """Cases that take minutes a run: only done when they are named."""
 
 DATA = HERE.parent / ".bench" / "data-3"
@@ -36,6 +36,9 @@ TITLES = {
     "datasets": "scan one HDF5 file, 2,000 datasets",
     **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
     "far_granule": "scan a granule of 728 MB, 50 ms away",
+    "far_spread": "scan a granule of 728 MB written variable by variable, 50 ms away",
+    "far_month": "scan a month of hourly fields, 166 MB, 50 ms away",
+    "far_chunks": "scan one HDF5 dataset of 20,000 chunks (btree1), 50 ms away",
     "far_days": "scan 100 files of 2 MB, 50 ms away",
     "roundtrip": "1,000,000 references: dictionary to set to dictionary",
     "read-large": "read 4,000 chunks x 64 kB (other side: fsspec, zarr)",
@@ -47,7 +50,14 @@ TITLES = {
     "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
     "load": "load 1,000,000 references from JSON (other side: fsspec)",
 }
-RUNNERS = (("chunkmap", "core"), ("chunkmap's door", "door"), ("kerchunk", "door"), ("VirtualiZarr", "virtualizarr"))
+RUNNERS = (
+    ("chunkmap", "core"),
+    ("chunkmap's door", "door"),
+    ("kerchunk", "door"),
+    ("VirtualiZarr", "virtualizarr"),
+    ("h5py's chunk_iter", "h5py"),
+    ("hidefix", "hidefix"),
+)
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 
 
@@ -153,8 +163,9 @@ def main():
     given = arguments()
     version = check_environments(given.ours, given.theirs)
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
+    pythons["h5py's chunk_iter"] = given.ours
     if given.virtualizarr:
-        pythons["VirtualiZarr"] = given.virtualizarr
+        pythons["VirtualiZarr"] = pythons["hidefix"] = given.virtualizarr
         has = "from importlib.metadata import version; print(version('virtualizarr'))"
         version += f"; VirtualiZarr {ask(given.virtualizarr, has)}"
     print(f"preparing inputs in {DATA.relative_to(HERE.parent)}", file=sys.stderr)

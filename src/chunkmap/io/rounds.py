@@ -16,7 +16,7 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
@@ -35,15 +35,17 @@ __all__ = ["Gather", "Hint", "Parser", "Reading", "Span", "Tally", "Together", "
 
 T = TypeVar("T")
 
-LEAST: Final = 16 << 10
+LEAST: Final = 4 << 10
 """Least bytes a request asks for: structures that point at one another are often neighbours."""
 
 READ_AHEAD: Final = 1 << 20
 """Most bytes asked for because as many before them were needed."""
 
-_SPARE: Final = 1 << 20
-_SPARE_SHARE: Final = 2
-"""Bytes that a round may fetch in vain to save requests: this many, or this many times what it needs."""
+LONGEST: Final = 1 << 20
+"""Most bytes of one request: what is longer is fetched side by side, as one stream has only so much bandwidth."""
+
+_SPARE: Final = 512 << 10
+"""Bytes that a round may fetch in vain to save requests, beside as many as it needs."""
 
 _FILES_AT_ONCE: Final = 32
 
@@ -121,15 +123,15 @@ def run_many(readings: Sequence[Reading], *, tally: Tally | None = None) -> list
     Gives for each file what its parser returned, or the `ChunkmapError` that stopped it; other files go on.
     """
     tally = Tally() if tally is None else tally
-    files = [_File(source, parser) for source, parser in readings]
-    fetching = [file for file in files if isinstance(file.bytes, _Fetched)]
-    _serve_round(fetching, tally, _first)
+    files = [_Near(source, parser) if in_memory(source) else _Far(source, parser) for source, parser in readings]
+    far = [file for file in files if isinstance(file, _Far)]
+    _serve_round(far, tally, _Far.first)
     for file in files:
         file.step()
-    while waiting := [file for file in fetching if file.blocked]:
-        _serve_round(waiting, tally, _missing)
-        for file in waiting:
-            file.resume()
+    while waiting := [file for file in far if file.blocked]:
+        _serve_round(waiting, tally, _Far.missing)
+        for blocked in waiting:
+            blocked.resume()
     return [file.outcome for file in files]
 
 
@@ -160,9 +162,14 @@ class _Mapped:
         rows: NDArray[np.uint8] = windows[gather.offsets]
         return rows
 
-    def hint(self, _hint: Hint) -> tuple[()]:
-        """Nothing has to be fetched."""
-        return ()
+    def serve(self, request: Any) -> Any:
+        """The answer to any request. Nothing has to be fetched, so a hint says nothing."""
+        kind = type(request)
+        if kind is Span:
+            return self.span(request)
+        if kind is Gather:
+            return self.rows(request)
+        return () if kind is Hint else list(map(self.span, request))
 
 
 class _Fetched:
@@ -189,6 +196,18 @@ class _Fetched:
             found.append(block)
         return np.frombuffer(b"".join(found), np.uint8).reshape(len(found), gather.size)
 
+    def serve(self, request: Any) -> Any:
+        """The answer to a request; None as long as not all of it was fetched."""
+        kind = type(request)
+        if kind is Span:
+            return self.span(request)
+        if kind is Gather:
+            return self.rows(request)
+        if kind is Hint:
+            return self.hint(request)
+        found = list(map(self.span, request))
+        return None if None in found else found
+
     def hint(self, hint: Hint) -> tuple[()] | None:
         """Fetched before it is needed; what is not inside the file is whoever's mistake who asks for it."""
         return None if any(self.extents.held(s.offset, s.need) < s.need for s in self._inside(hint)) else ()
@@ -199,8 +218,8 @@ class _Fetched:
     def missing(self, requests: Sequence[Any]) -> list[Range]:
         """The ranges to fetch so that all requests can be served."""
         wanted = [r for request in requests for r in self._wanted(request)]
-        spare = max(_SPARE, _SPARE_SHARE * sum(r.length for r in wanted))
-        return self.extents.missing(wanted, gap=GAP, spare=spare)
+        spare = _SPARE + sum(r.length for r in wanted)
+        return [piece for found in self.extents.missing(wanted, gap=GAP, spare=spare) for piece in _pieces(found)]
 
     def _wanted(self, request: Any) -> list[Range]:
         if isinstance(request, Gather):
@@ -235,14 +254,61 @@ class _Task:
         self.missing = 0
 
 
-class _File:
-    """All parsers of one file: those that can go on, and those that wait for bytes."""
+class _Near:
+    """The parsers of a file that is in memory: each is run to its end, as nothing ever waits."""
 
     def __init__(self, source: Source, parser: Parser[Any]) -> None:
-        self.bytes: _Mapped | _Fetched = _Mapped(source) if in_memory(source) else _Fetched(source)
+        self.outcome: Any = None
+        self._bytes, self._parser = _Mapped(source), parser
+
+    def step(self) -> None:
+        """Run to the end."""
+        try:
+            self.outcome = self._run(self._parser)
+        except ChunkmapError as error:
+            self.outcome = error
+
+    def _run(self, parser: Parser[Any]) -> Any:
+        """What a parser returns. `above` is who waits for it: each parser, its parsers to come, and their results."""
+        serve, above, value = self._bytes.serve, list[tuple[Parser[Any], Iterator[Parser[Any]], list[Any]]](), None
+        while True:
+            try:
+                request = parser.send(value)
+            except StopIteration as stop:
+                if not above:
+                    return stop.value
+                parent, coming, results = above[-1]
+                results.append(stop.value)
+            else:
+                if type(request) is not Together:
+                    value = serve(request)
+                    continue
+                parent, coming, results = parser, iter(request.parsers), []
+                above.append((parent, coming, results))
+            following = next(coming, None)
+            if following is None:
+                above.pop()
+                parser, value = parent, results
+            else:
+                parser, value = following, None
+
+
+class _Far:
+    """All parsers of a file that has to be fetched: those that can go on, and those that wait for bytes."""
+
+    def __init__(self, source: Source, parser: Parser[Any]) -> None:
+        self.bytes = _Fetched(source)
         self.blocked: list[tuple[_Task, Any]] = []
         self.outcome: Any = None
         self._ready: list[tuple[_Task, Any]] = [(_Task(parser, None, 0), None)]
+
+    def first(self) -> list[Range]:
+        """What is fetched before anything is known."""
+        return self.bytes.first()
+
+    def missing(self) -> list[Range]:
+        """What is fetched for those that wait."""
+        return self.bytes.missing([request for _, request in self.blocked])
 
     def step(self) -> None:
         """Run until every parser has ended or waits."""
@@ -269,7 +335,7 @@ class _File:
         self.blocked.clear()
 
     def _advance(self, task: _Task, value: Any) -> None:
-        send, serve = task.parser.send, self._serve
+        send, serve = task.parser.send, self.bytes.serve
         while True:
             try:
                 request = send(value)
@@ -285,22 +351,11 @@ class _File:
                 return
 
     def _answer(self, task: _Task, request: Any) -> None:
-        value = self._serve(request)
+        value = self.bytes.serve(request)
         if value is None:
             self.blocked.append((task, request))
         else:
             self._ready.append((task, value))
-
-    def _serve(self, request: Any) -> Any:
-        kind = type(request)
-        if kind is Span:
-            return self.bytes.span(request)
-        if kind is Gather:
-            return self.bytes.rows(request)
-        if kind is Hint:
-            return self.bytes.hint(request)
-        found = [self.bytes.span(span) for span in request]
-        return None if None in found else found
 
     def _spawn(self, task: _Task, parsers: Sequence[Parser[Any]]) -> None:
         task.missing, task.results = len(parsers), [None] * len(parsers)
@@ -321,15 +376,7 @@ class _File:
             self._ready.append((parent, results))
 
 
-def _first(file: _File) -> list[Range]:
-    return file.bytes.first() if isinstance(file.bytes, _Fetched) else []
-
-
-def _missing(file: _File) -> list[Range]:
-    return file.bytes.missing([request for _, request in file.blocked]) if isinstance(file.bytes, _Fetched) else []
-
-
-def _serve_round(files: Sequence[_File], tally: Tally, plan: Callable[[_File], list[Range]]) -> None:
+def _serve_round(files: Sequence[_Far], tally: Tally, plan: Callable[[_Far], list[Range]]) -> None:
     """Fetch for all files at once what each of them plans; a file whose bytes cannot be had fails alone."""
     jobs = [(file, ranges) for file in files if (ranges := plan(file))]
     if not jobs:
@@ -344,8 +391,7 @@ def _serve_round(files: Sequence[_File], tally: Tally, plan: Callable[[_File], l
     tally.bytes += sum(r.length for _, ranges in jobs for r in ranges)
 
 
-def _fetch(file: _File, ranges: list[Range]) -> None:
-    assert isinstance(file.bytes, _Fetched)
+def _fetch(file: _Far, ranges: list[Range]) -> None:
     try:
         blocks = file.bytes.source.fetch(ranges)
     except ChunkmapError as error:
@@ -353,6 +399,13 @@ def _fetch(file: _File, ranges: list[Range]) -> None:
         return
     for (offset, _), block in zip(ranges, blocks, strict=True):
         file.bytes.extents.add(offset, block)
+
+
+def _pieces(found: Range) -> Iterator[Range]:
+    """A long range as several of nearly the same length, which are fetched side by side."""
+    offset, length = found
+    step = -(-length // -(-length // LONGEST))
+    return (Range(start, min(step, offset + length - start)) for start in range(offset, offset + length, step))
 
 
 def _check_rows(gather: Gather, size: int, url: str) -> None:
