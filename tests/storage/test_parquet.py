@@ -290,6 +290,19 @@ def test_a_directory_of_partitions_that_is_gone_is_an_error(stored):
         load(stored)
 
 
+def test_a_column_that_holds_something_else_is_an_error(stored):
+    """Where no checksum tells, a sound Parquet file with a column of another kind is refused."""
+    (stored / ".chunkmap.json").unlink()
+    path = stored / "x" / "refs.0.parq"
+    table = pq.read_table(path)
+    for name, kind in (("raw", [True]), ("raw", [{"a": 1}]), ("offset", ["x"]), ("size", [-1]), ("path", [[1]])):
+        pq.write_table(
+            table.drop_columns(name if name in table.column_names else []).append_column(name, [kind * 10]), path
+        )
+        with pytest.raises(StorageError, match=r"refs\.0\.parq"):
+            load(stored)
+
+
 def test_every_flipped_byte_without_a_sidecar_is_an_error_or_a_set(stored):
     """Without checksums no damage does more than raise StorageError, or give a set of the same shape."""
     (stored / ".chunkmap.json").unlink()

@@ -108,7 +108,7 @@ def open_store(
     store = ReferenceStore(refs, fetcher)
     if store.left_out:
         warnings.warn(
-            f"{store}: zarr does not know the types of {', '.join(store.left_out)}, which are left out;"
+            f"{store}: zarr does not know the types or the codecs of {', '.join(store.left_out)}, which are left out;"
             " read them with chunkmap.access.values.read_array",
             stacklevel=2,
         )

@@ -34,6 +34,8 @@ class LocalSource(BytesSource):
             raise SourceError("expected a file, found a directory", url=url) from error
         except OSError as error:
             raise SourceError(f"cannot be opened: {error.strerror or error}", url=url) from error
+        except ValueError as error:  # a null byte in the name
+            raise SourceError(f"cannot be opened: {error}", url=url) from error
         weakref.finalize(self, os.close, self._file)
         super().__init__(memoryview(data), url)
         self.path = os.fspath(path)

@@ -235,6 +235,8 @@ def _valid(column: pa.Array) -> NDArray[np.bool_]:
     return np.from_dlpack(column.is_valid().cast(pa.uint8())).astype(np.bool_)
 
 
-def _decode_raw(piece: bytes | str) -> bytes:
+def _decode_raw(piece: Any) -> bytes:
     data = piece.encode() if isinstance(piece, str) else piece
+    if not isinstance(data, bytes):
+        raise TypeError(f"expected bytes in the column raw, found {data!r}")
     return base64.standard_b64decode(data[len(_BASE64) :]) if data.startswith(_BASE64) else data
