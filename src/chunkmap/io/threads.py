@@ -27,7 +27,7 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
         ahead: deque[Future[Result]] = deque()
         for item in items:
             ahead.append(pool.submit(function, item))
-            if len(ahead) > 2 * CORES:
+            if len(ahead) > CORES:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()

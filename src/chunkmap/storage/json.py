@@ -53,7 +53,7 @@ _LONGEST_HEAD: Final = 128
 _PART: Final = 2 << 20
 """Bytes of text that are read at once."""
 
-_BLOCK: Final = 1 << 16
+_BLOCK: Final = 1 << 15
 """Chunks that are printed at once."""
 
 
