@@ -3,6 +3,7 @@
 import ctypes
 import importlib.util
 import math
+from pathlib import Path
 
 import h5py
 import hdf5plugin  # noqa: F401 - before netCDF4, whose HDF5 would else bring filters that h5py cannot call
