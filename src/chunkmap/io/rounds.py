@@ -16,77 +16,22 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from chunkmap.errors import ChunkmapError, TruncatedFile
+from chunkmap.errors import ChunkmapError
+from chunkmap.io.answers import Fetched, Mapped
 from chunkmap.io.archive import in_memory
-from chunkmap.io.coalesce import GAP
-from chunkmap.io.extents import Extents
-from chunkmap.io.head import head_of
+from chunkmap.io.requests import Gather, Hint, Parser, Span, Together
 from chunkmap.io.source import Range, Source
 
 __all__ = ["Gather", "Hint", "Parser", "Reading", "Span", "Tally", "Together", "run", "run_many"]
 
 T = TypeVar("T")
 
-LEAST: Final = 4 << 10
-"""Least bytes a request asks for: structures that point at one another are often neighbours."""
-
-READ_AHEAD: Final = 1 << 20
-"""Most bytes asked for because as many before them were needed."""
-
-LONGEST: Final = 1 << 20
-"""Most bytes of one request: what is longer is fetched side by side, as one stream has only so much bandwidth."""
-
-_SPARE: Final = 512 << 10
-"""Bytes that a round may fetch in vain to save requests, beside as many as it needs."""
-
 _FILES_AT_ONCE: Final = 32
-
-
-class Span(NamedTuple):
-    """A range of bytes: `need` of them are indispensable, up to `want` are welcome."""
-
-    offset: int
-    need: int
-    want: int
-
-
-class Gather:
-    """Many ranges of one size, to be given as the rows of an array."""
-
-    __slots__ = ("offsets", "size")
-
-    def __init__(self, offsets: NDArray[np.uint64], size: int) -> None:
-        self.offsets, self.size = offsets, size
-
-
-class Hint:
-    """Spans that another parser is about to ask for. Those that are not inside the file are passed over."""
-
-    __slots__ = ("spans",)
-
-    def __init__(self, spans: Sequence[Span]) -> None:
-        self.spans = spans
-
-
-class Together:
-    """Parsers to run side by side, so that what they need is fetched in the same rounds."""
-
-    __slots__ = ("parsers",)
-
-    def __init__(self, parsers: Sequence[Parser[Any]]) -> None:
-        self.parsers = parsers
-
-
-Parser = Generator[Any, Any, T]
-"""A generator that yields requests, is sent their answers, and returns what it has parsed."""
 
 
 @dataclass(slots=True)
@@ -135,114 +80,6 @@ def run_many(readings: Sequence[Reading], *, tally: Tally | None = None) -> list
     return [file.outcome for file in files]
 
 
-class _Mapped:
-    """A file that is in memory: a span is a view, rows are copied by one strided index."""
-
-    def __init__(self, source: Source) -> None:
-        view = source.read(0, source.size())
-        self._view, self._url, self._size = view, source.url, len(view)
-        self._array = np.frombuffer(view, np.uint8) if len(view) else np.empty(0, np.uint8)
-
-    def span(self, span: Span) -> memoryview:
-        offset, need, want = span
-        if offset < 0 or offset + need > self._size:
-            raise _too_short(self._url, self._size, offset, need)
-        return self._view[offset : offset + want]
-
-    def rows(self, gather: Gather) -> NDArray[np.uint8]:
-        _check_rows(gather, self._size, self._url)
-        if len(gather.offsets) == 1:
-            start = int(gather.offsets[0])
-            return self._array[start : start + gather.size].reshape(1, -1)
-        if not len(gather.offsets) or not gather.size:
-            return np.empty((len(gather.offsets), gather.size), np.uint8)
-        windows = np.lib.stride_tricks.as_strided(
-            self._array, (self._size - gather.size + 1, gather.size), (1, 1), writeable=False
-        )
-        rows: NDArray[np.uint8] = windows[gather.offsets]
-        return rows
-
-    def serve(self, request: Any) -> Any:
-        """The answer to any request. Nothing has to be fetched, so a hint says nothing."""
-        kind = type(request)
-        if kind is Span:
-            return self.span(request)
-        if kind is Gather:
-            return self.rows(request)
-        return () if kind is Hint else list(map(self.span, request))
-
-
-class _Fetched:
-    """A file that has to be fetched, as far as it has been."""
-
-    def __init__(self, source: Source) -> None:
-        self.source, self.extents = source, Extents()
-        self._size = source.size()
-
-    def span(self, span: Span) -> memoryview | None:
-        offset, need, want = span
-        if offset < 0 or offset + need > self._size:
-            raise _too_short(self.source.url, self._size, offset, need)
-        held = self.extents.held(offset, min(want, self._size - offset))
-        return self.extents.find(offset, held) if held >= need else None
-
-    def rows(self, gather: Gather) -> NDArray[np.uint8] | None:
-        _check_rows(gather, self._size, self.source.url)
-        found = []
-        for offset in gather.offsets.tolist():
-            block = self.extents.find(offset, gather.size)
-            if block is None:
-                return None
-            found.append(block)
-        return np.frombuffer(b"".join(found), np.uint8).reshape(len(found), gather.size)
-
-    def serve(self, request: Any) -> Any:
-        """The answer to a request; None as long as not all of it was fetched."""
-        kind = type(request)
-        if kind is Span:
-            return self.span(request)
-        if kind is Gather:
-            return self.rows(request)
-        if kind is Hint:
-            return self.hint(request)
-        found = list(map(self.span, request))
-        return None if None in found else found
-
-    def hint(self, hint: Hint) -> tuple[()] | None:
-        """Fetched before it is needed; what is not inside the file is whoever's mistake who asks for it."""
-        return None if any(self.extents.held(s.offset, s.need) < s.need for s in self._inside(hint)) else ()
-
-    def _inside(self, hint: Hint) -> list[Span]:
-        return [span for span in hint.spans if 0 <= span.offset <= self._size - span.need]
-
-    def missing(self, requests: Sequence[Any]) -> list[Range]:
-        """The ranges to fetch so that all requests can be served."""
-        wanted = [r for request in requests for r in self._wanted(request)]
-        spare = _SPARE + sum(r.length for r in wanted)
-        return [piece for found in self.extents.missing(wanted, gap=GAP, spare=spare) for piece in _pieces(found)]
-
-    def _wanted(self, request: Any) -> list[Range]:
-        if isinstance(request, Gather):
-            return [Range(offset, request.size) for offset in request.offsets.tolist()]
-        if isinstance(request, Hint):
-            spans: Sequence[Span] = self._inside(request)
-        else:
-            spans = [request] if isinstance(request, Span) else request
-        return [
-            Range(offset, min(max(want, self._least(offset)), self._size - offset))
-            for offset, need, want in spans
-            if self.extents.held(offset, need) < need
-        ]
-
-    def _least(self, offset: int) -> int:
-        """Least bytes to ask for: behind what is held, as much again."""
-        return max(LEAST, min(self.extents.readahead(offset, near=GAP), READ_AHEAD))
-
-    def first(self) -> list[Range]:
-        """What is fetched before anything is known."""
-        return [Range(0, head_of(self._size))] if self._size else []
-
-
 class _Task:
     """A parser under way; `parent` waits for it."""
 
@@ -259,7 +96,7 @@ class _Near:
 
     def __init__(self, source: Source, parser: Parser[Any]) -> None:
         self.outcome: Any = None
-        self._bytes, self._parser = _Mapped(source), parser
+        self._bytes, self._parser = Mapped(source), parser
 
     def step(self) -> None:
         """Run to the end."""
@@ -297,7 +134,7 @@ class _Far:
     """All parsers of a file that has to be fetched: those that can go on, and those that wait for bytes."""
 
     def __init__(self, source: Source, parser: Parser[Any]) -> None:
-        self.bytes = _Fetched(source)
+        self.bytes = Fetched(source)
         self.blocked: list[tuple[_Task, Any]] = []
         self.outcome: Any = None
         self._ready: list[tuple[_Task, Any]] = [(_Task(parser, None, 0), None)]
@@ -399,25 +236,3 @@ def _fetch(file: _Far, ranges: list[Range]) -> None:
         return
     for (offset, _), block in zip(ranges, blocks, strict=True):
         file.bytes.extents.add(offset, block)
-
-
-def _pieces(found: Range) -> Iterator[Range]:
-    """A long range as several of nearly the same length, which are fetched side by side."""
-    offset, length = found
-    step = -(-length // -(-length // LONGEST))
-    return (Range(start, min(step, offset + length - start)) for start in range(offset, offset + length, step))
-
-
-def _check_rows(gather: Gather, size: int, url: str) -> None:
-    if len(gather.offsets):
-        last = int(gather.offsets.max()) if len(gather.offsets) > 1 else int(gather.offsets[0])
-        if last + gather.size > size:
-            raise _too_short(url, size, last, gather.size)
-
-
-def _too_short(url: str, size: int, offset: int, length: int) -> TruncatedFile:
-    return TruncatedFile(
-        f"expected {length} bytes, but the file has only {size} in all; it is cut short or the address is wrong",
-        url=url,
-        offset=offset,
-    )
