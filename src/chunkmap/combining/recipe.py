@@ -60,8 +60,7 @@ class Recipe:
                 object.__setattr__(self, name, {})
         object.__setattr__(self, "concat_dims", tuple(self.concat_dims or ()))
         if not self.any_text:
-            for dim, selector in self.coo_map.items():
-                check_spelling(dim, selector)
+            check_spelling(self.coo_map)
         both = set(self.identical_dims) & {*self.coo_map, *self.concat_dims}
         if both:
             raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")

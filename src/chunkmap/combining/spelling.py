@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
 
@@ -14,16 +15,20 @@ _HEADS: Final = {"DATA": "data:VARIABLE", "CF": "cf:VARIABLE", "ATTR": "attr:NAM
 _ALIKE: Final = 0.75
 
 
-def check_spelling(dim: str, selector: object) -> None:
+def check_spelling(selectors: Mapping[str, object]) -> None:
     """Raise CombineError for a text that is nearly a selector. Any other text is a constant, as it stands.
 
-    >>> check_spelling("model", "ICON")
-    >>> check_spelling("time", "cftime:time")
+    >>> check_spelling({"model": "ICON"})
+    >>> check_spelling({"time": "cftime:time"})
     Traceback (most recent call last):
     chunkmap.errors.CombineError: coo_map: 'cftime:time' for time is no selector: did you mean 'cf:VARIABLE'? ...
     """
-    if not isinstance(selector, str):
-        return
+    for dim, selector in selectors.items():
+        if isinstance(selector, str):
+            _check(dim, selector)
+
+
+def _check(dim: str, selector: str) -> None:
     head, colon, rest = selector.partition(":")
     known = _HEADS if colon else _WORDS
     if _is_selector(head, colon, rest):
