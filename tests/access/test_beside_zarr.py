@@ -20,6 +20,7 @@ from chunkmap.errors import FormatError, TruncatedFile
 from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.io import BytesSource
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.storage import ParquetReferences, write
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
 
@@ -177,6 +178,20 @@ def test_even_chunks_are_copied_at_once(tmp_path, monkeypatch):
         assert len(decoded) == steps
         assert found[:3].tolist() == values[:3].tolist()
     assert found[3].tolist() == [21, 22, 23, 18, 19, 20]
+
+
+def test_even_chunks_of_many_partitions_are_read_at_once(tmp_path, monkeypatch):
+    """Where the references are cut into partitions, what they name is one piece all the same."""
+    values = np.arange(40, dtype="<i4")
+    (tmp_path / "data").write_bytes(b"head" + values.tobytes())
+    meta = ArrayMeta(shape=(40,), chunk_shape=(2,), dtype=np.dtype("<i4"))
+    offsets = [4 + 8 * n for n in range(20)]
+    chunks = ChunkManifest.from_rows((20,), list(np.ndindex(20)), [str(tmp_path / "data")] * 20, offsets, [8] * 20)
+    write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq", record_size=7)
+    monkeypatch.setattr(selection, "ChunkDecoder", None)
+    reader = ArrayReader(ParquetReferences(tmp_path / "set.parq"), "x", Fetcher())
+    assert reader.read((slice(None),)).tolist() == values.tolist()
+    assert reader.read((slice(4, 36),)).tolist() == values[4:36].tolist()
 
 
 @pytest.mark.parametrize("offset", [40, 2**63 - 8, 2**64 - 32])

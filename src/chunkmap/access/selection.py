@@ -120,14 +120,19 @@ class ArrayReader:
 
     def _read_evenly(self, axes: Sequence[_Axis], grid: tuple[int, ...]) -> NDArray[Any] | None:
         """The selected chunks read all at once; None when they are not at even distances in a file of this machine."""
-        count, nbytes = math.prod(grid), self.meta.chunk_nbytes
-        parts = self._parts(axes, np.unravel_index(np.arange(count), grid))
-        chunks, rows, _ = parts[0]
-        if len(parts) != 1 or len(rows) < count or bool((chunks.length[rows] != nbytes).any()):
+        count, found = math.prod(grid), 0
+        offsets = np.empty(count, np.int64)
+        sources: set[str | bytes | None] = set()
+        for chunks, rows, cells in self._parts(axes, np.unravel_index(np.arange(count), grid)):
+            if bool((chunks.length[rows] != self.meta.chunk_nbytes).any()):
+                return None
+            found += len(rows)
+            offsets[cells] = chunks.offset[rows].astype(np.int64)
+            sources.update(chunks.sources[number] for number in np.unique(chunks.source[rows]).tolist())
+        if found < count or len(sources) != 1:
             return None
-        number = chunks.source[rows]
-        source = self._fetcher.at_hand(chunks.sources[int(number[0])]) if bool((number == number[0]).all()) else None
-        even = even_grid(chunks.offset[rows].astype(np.int64).reshape(grid), self.meta)
+        source = self._fetcher.at_hand(sources.pop())
+        even = None if source is None else even_grid(offsets.reshape(grid), self.meta)
         result = None if source is None or even is None else read_grid(source, even)
         return None if result is None else result.reshape([axis.length for axis in axes])
 
