@@ -1,7 +1,9 @@
 """Reading through references with numcodecs alone, and comparing with h5py."""
 
 import ctypes
+import importlib.util
 import math
+from pathlib import Path
 
 import h5py
 import hdf5plugin  # noqa: F401 - before netCDF4, whose HDF5 would else bring filters that h5py cannot call
@@ -34,6 +36,15 @@ def decode_array(array, data):
         sizes = [min(n, s - b) for n, s, b in zip(meta.chunk_shape, meta.shape, start, strict=True)]
         out[tuple(slice(b, b + n) for b, n in zip(start, sizes, strict=True))] = block[tuple(map(slice, sizes))]
     return out
+
+
+@pytest.fixture(scope="session")
+def repair():
+    """Makes the checksums of a damaged file right."""
+    spec = importlib.util.spec_from_file_location("repair", Path(__file__).parents[2] / "fuzz" / "repair.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.repair
 
 
 @pytest.fixture

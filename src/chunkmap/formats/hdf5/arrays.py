@@ -162,10 +162,8 @@ def _embedded(file: File, dataset: Dataset, dims: Dimensions, *, empty: bool) ->
 def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[ManifestArray]:
     """Hold small chunks inline."""
     chunks = array.chunks
-    if threshold <= 0 or not is_own(file, chunks):
-        return array
-    small = chunks.length < np.uint64(threshold)
-    if not np.count_nonzero(small):
+    small = chunks.length < threshold
+    if threshold <= 0 or not np.count_nonzero(small) or not is_own(file, chunks):
         return array
     rows = np.flatnonzero(small & ~chunks.is_inline)
     if not len(rows):

@@ -8,7 +8,7 @@ times, odd numbers; `Datatype.lacks` then says what it is.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -58,21 +58,22 @@ class Datatype:
     bits: tuple[int, ...] | None = None
     """Of numbers that are not stored as numpy has them. Whole ones: first bit and number of bits; others: `FloatLayout`
     says what."""
+    needs_heap: bool = field(init=False)
+    """Whether any part of an element lies in a global heap."""
+    has_text: bool = field(init=False)
+    """Whether any part of an element is text of fixed length."""
+
+    def __post_init__(self) -> None:
+        parts = [member for _, _, member in self.members] + ([] if self.base is None else [self.base])
+        in_heap = self.is_vlen or self.reference in ("region", "any")
+        is_text = self.is_string and not self.is_vlen
+        object.__setattr__(self, "needs_heap", in_heap or any(part.needs_heap for part in parts))
+        object.__setattr__(self, "has_text", is_text or any(part.has_text for part in parts))
 
     @property
     def is_reference(self) -> bool:
         """Whether elements are object references: addresses of object headers."""
         return self.reference == "object"
-
-    @property
-    def needs_heap(self) -> bool:
-        """Whether any part of an element lies in a global heap."""
-        return (
-            self.is_vlen
-            or self.reference in ("region", "any")
-            or (self.base is not None and self.base.needs_heap)
-            or any(member.needs_heap for _, _, member in self.members)
-        )
 
 
 @lru_cache(maxsize=1024)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_pages
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fixed_array import Rows, page_numbers
 from chunkmap.io.rounds import Parser
@@ -26,8 +27,6 @@ _header = struct.Struct("<4s8B").unpack_from
 _STATISTICS: Final = "LLLLLLA"
 """After the first 12 bytes of the header: secondary blocks and their size, data blocks and their size, max index set,
 elements realized; then the address of the index block."""
-
-_CHECKSUM: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +75,16 @@ class _DataBlock(NamedTuple):
 
 def read_extensible_array(file: File, address: int) -> Parser[Rows]:
     """Every element that was set."""
-    size = 12 + file.fields(_STATISTICS).size + _CHECKSUM
-    header = _parse_header(file, address, (yield file.span(address, size, 96)))
+    header = _parse_header(file, address, (yield file.span(address, _header_size(file), 96)))
     if header.index_block == file.undefined:
         return np.empty(0, np.uint64), np.empty((0, header.element), np.uint8)
     direct_supers = 2 * (header.pointers.bit_length() - 1)
     pointers, secondaries = 2 * (header.pointers - 1), max(header.supers - direct_supers, 0)
     place, children = header.start + header.direct * header.element, file.fields(f"{pointers + secondaries}A")
-    block = yield file.span(header.index_block, place + children.size)
+    size = place + children.size + CHECKSUM
+    block = yield file.span(header.index_block, size)
     file.expect(block, b"EAIB", header.index_block)
+    check(file, block, size, header.index_block)
     addresses = children.unpack_from(block, place)
     blocks = _direct_blocks(file, header, direct_supers, addresses[:pointers])
     blocks += yield from _secondary_blocks(file, header, direct_supers, addresses[pointers:])
@@ -97,9 +97,14 @@ def read_extensible_array(file: File, address: int) -> Parser[Rows]:
     return numbers[kept], rows[kept]
 
 
+def _header_size(file: File) -> int:
+    return 12 + file.fields(_STATISTICS).size + CHECKSUM
+
+
 def _parse_header(file: File, address: int, block: memoryview) -> _Header:
     signature, _, _, element, bits, direct, least, pointers, page_bits = _header(block)
     file.expect(signature, b"EAHD", address)
+    check(file, block, _header_size(file), address)
     powers = all(n and n & n - 1 == 0 for n in (least, pointers))
     if not element or not powers or bits > 64 or page_bits >= 32 or bits < least.bit_length():
         raise file.error(f"an extensible array has blocks of {least} elements and {pointers} pointers", address)
@@ -140,11 +145,13 @@ def _secondary_blocks(file: File, header: _Header, supers: int, addresses: Seque
     spans = []
     for number, address in there:
         many, count = header.super_block(number)
-        spans.append(file.span(address, header.prefix + _bitmap_size(header, many, count) + file.sizes[0] * many))
+        content = _bitmap_size(header, many, count) + file.sizes[0] * many
+        spans.append(file.span(address, header.prefix + content + CHECKSUM))
     contents = (yield spans) if spans else []
     blocks: list[_DataBlock] = []
     for (number, address), content in zip(there, contents, strict=True):
         file.expect(content, b"EASB", address)
+        check(file, content, len(content), address)
         many, count = header.super_block(number)
         pages = count // header.page if count > header.page else 0
         bitmap = _bitmap_size(header, many, count)
@@ -164,10 +171,8 @@ def _bitmap_size(header: _Header, many: int, count: int) -> int:
 def _read_data_blocks(file: File, header: _Header, blocks: list[_DataBlock]) -> Parser[list[Rows]]:
     spans, budget = [], file.size
     for block in blocks:
-        content = block.elements * header.element
-        if block.pages is not None:
-            content = _CHECKSUM + content + _CHECKSUM * len(block.pages)
-        spans.append(file.span(block.address, header.prefix + content))
+        checksums = CHECKSUM if block.pages is None else CHECKSUM * (1 + len(block.pages))
+        spans.append(file.span(block.address, header.prefix + block.elements * header.element + checksums))
         budget -= spans[-1].need
     if budget < 0:
         raise file.error("the data blocks of an extensible array are longer than the file", header.address)
@@ -175,16 +180,20 @@ def _read_data_blocks(file: File, header: _Header, blocks: list[_DataBlock]) -> 
     parts = []
     for block, content in zip(blocks, contents, strict=True):
         file.expect(content, b"EADB", block.address)
-        parts.append(_split_data_block(header, block, np.frombuffer(content, np.uint8)))
+        parts.append(_split_data_block(file, header, block, content))
     return parts
 
 
-def _split_data_block(header: _Header, block: _DataBlock, content: NDArray[np.uint8]) -> Rows:
+def _split_data_block(file: File, header: _Header, block: _DataBlock, content: memoryview) -> Rows:
     """A paged block has a checksum after its prefix, and one after each page."""
     if block.pages is None:
-        rows = content[header.prefix :][: block.elements * header.element].reshape(block.elements, header.element)
-        return np.arange(block.first, block.first + block.elements, dtype=np.uint64), rows
-    stride = header.page * header.element + _CHECKSUM
-    pages = content[header.prefix + _CHECKSUM :][: len(block.pages) * stride].reshape(len(block.pages), stride)
+        check(file, content, len(content), block.address)
+        rows = np.frombuffer(content, np.uint8, block.elements * header.element, header.prefix)
+        numbers = np.arange(block.first, block.first + block.elements, dtype=np.uint64)
+        return numbers, rows.reshape(block.elements, header.element)
+    start, stride = header.prefix + CHECKSUM, header.page * header.element + CHECKSUM
+    check(file, content, start, block.address)
+    check_pages(file, content[start:], block.pages, stride, block.address + start)
+    pages = np.frombuffer(content, np.uint8, offset=start).reshape(len(block.pages), stride)
     rows = pages[block.pages, : header.page * header.element].reshape(-1, header.element)
     return page_numbers(block.pages, header.page) + np.uint64(block.first), rows

@@ -134,9 +134,9 @@ class File:
 
     def expect(self, block: Any, signature: bytes, address: int) -> None:
         """Raise FormatError unless a structure begins with its signature."""
-        found = bytes(block[: len(signature)])
+        found = block[: len(signature)]
         if found != signature:
-            raise self.error(f"expected signature {signature.decode()!r}, found {found!r}", address)
+            raise self.error(f"expected signature {signature.decode()!r}, found {bytes(found)!r}", address)
 
 
 def largest(column: NDArray[Any]) -> int:

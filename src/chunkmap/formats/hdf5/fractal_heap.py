@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.file import File, little_endian
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_zeroed
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.filters import codecs_of, decode
 from chunkmap.formats.hdf5.messages import Filter, parse_filter_pipeline
 from chunkmap.io.rounds import Parser
@@ -23,7 +21,7 @@ _HEADER: Final = "5xHHBILALA8LHLLHHAH"
 object ID, B-tree of huge objects; free space; statistics; table width, starting block size, maximum direct block size,
 maximum heap size (bits), starting rows, root, rows of the root."""
 
-_CHECKSUM: Final = 4
+_HAS_CHECKSUMS: Final = 2  # flag: of direct blocks
 _MOST_ROWS: Final = 64
 
 _MANAGED, _HUGE, _TINY = 0, 1, 2
@@ -82,6 +80,8 @@ class _Header:
     """What its blocks and huge objects are filtered with."""
     root_stored: _Stored
     """Of a heap that is one direct block: where it is stored."""
+    has_checksums: bool
+    """Whether direct blocks have checksums."""
 
     @property
     def direct_rows(self) -> int:
@@ -112,27 +112,30 @@ class _Header:
                 start += size
 
 
-def read_heap(file: File, address: int, identifiers: NDArray[np.uint8]) -> Parser[list[memoryview]]:
-    """The objects with these heap IDs (rows of bytes), in order."""
+def read_heap(file: File, address: int, identifiers: Sequence[bytes]) -> Parser[list[memoryview]]:
+    """The objects with these heap IDs, in order."""
+    if not identifiers:
+        return []
     header = yield from _read_header(file, address)
     managed = yield from _read_blocks(file, address, header)
-    kinds = identifiers[:, 0] >> 4 & 3
-    if not np.count_nonzero(kinds):
+    kinds = [raw[0] >> 4 & 3 for raw in identifiers]
+    if not any(kinds):
         return _managed_objects(file, address, header, managed, identifiers)
     objects: list[memoryview] = [memoryview(b"")] * len(identifiers)
     found: Sequence[memoryview]
-    for kind in set(kinds.tolist()):
-        rows = np.flatnonzero(kinds == kind)
+    for kind in set(kinds):
+        rows = [row for row, other in enumerate(kinds) if other == kind]
+        chosen = [identifiers[row] for row in rows]
         if kind == _MANAGED:
-            found = _managed_objects(file, address, header, managed, identifiers[rows])
+            found = _managed_objects(file, address, header, managed, chosen)
         elif kind == _TINY:
             # version and type, of which the lower half is the length less one; then the object itself
-            found = [memoryview(raw.tobytes())[1 : 2 + (int(raw[0]) & 15)] for raw in identifiers[rows]]
+            found = [memoryview(raw)[1 : 2 + (raw[0] & 15)] for raw in chosen]
         elif kind == _HUGE:
-            found = yield from _read_huge(file, address, header, [raw.tobytes()[1:] for raw in identifiers[rows]])
+            found = yield from _read_huge(file, address, header, [raw[1:] for raw in chosen])
         else:
             raise file.error(f"expected a heap ID of type 0, 1 or 2, found {kind}", address)
-        for row, content in zip(rows.tolist(), found, strict=True):
+        for row, content in zip(rows, found, strict=True):
             objects[row] = content
     return objects
 
@@ -150,6 +153,8 @@ def _read_blocks(file: File, address: int, header: _Header) -> Parser[_Managed]:
         raise file.error("the blocks of a fractal heap are longer than its filters can make them", address)
     for found, content in zip(blocks, contents, strict=True):
         file.expect(content, b"FHDB", found.stored.address)
+        if header.has_checksums:
+            check_zeroed(file, content, 5 + file.sizes[0] + header.offset_size, found.stored.address)
     return _Managed([b.start for b in blocks], contents)
 
 
@@ -190,15 +195,15 @@ def _read_huge(file: File, address: int, header: _Header, identifiers: list[byte
 
 
 def _managed_objects(
-    file: File, address: int, header: _Header, blocks: _Managed, identifiers: NDArray[np.uint8]
+    file: File, address: int, header: _Header, blocks: _Managed, identifiers: Sequence[bytes]
 ) -> list[memoryview]:
     """Heap ID of a managed object: version and type, offset, length."""
     split = 1 + header.offset_size
-    offsets = little_endian(identifiers[:, 1:split]).tolist()
-    lengths = little_endian(identifiers[:, split : split + header.length_size]).tolist()
+    end = split + header.length_size
     starts, contents = blocks
     objects = []
-    for offset, length in zip(offsets, lengths, strict=True):
+    for raw in identifiers:
+        offset, length = int.from_bytes(raw[1:split], "little"), int.from_bytes(raw[split:end], "little")
         number = bisect_right(starts, offset) - 1
         place = offset - starts[number] if number >= 0 else 0
         found = contents[number][place : place + length] if number >= 0 else memoryview(b"")
@@ -213,10 +218,13 @@ def _managed_objects(
 def _read_header(file: File, address: int) -> Parser[_Header]:
     """What `_HEADER` says, then for filtered heaps: size and filter mask of the root block, filter pipeline message."""
     fields, filtered = file.fields(_HEADER), file.fields("LI")
-    block = yield file.span(address, fields.size + _CHECKSUM, 160)
+    block = yield file.span(address, fields.size + CHECKSUM, 160)
     file.expect(block, b"FRHP", address)
     found = fields.unpack_from(block)
-    (identifier_size, filters, _, most_managed, _, huge_index), table = found[:6], found[-7:]
+    (identifier_size, filters, flags, most_managed, _, huge_index), table = found[:6], found[-7:]
+    if filters:
+        block = yield file.span(address, fields.size + filtered.size + filters + CHECKSUM)
+    check(file, block, fields.size + (filtered.size + filters if filters else 0) + CHECKSUM, address)
     width, start_size, largest, bits, _, root, rows = table
     if file.sizes[1] == 2 and not largest:
         raise file.unsupported(
@@ -229,12 +237,23 @@ def _read_header(file: File, address: int) -> Parser[_Header]:
         raise file.error(f"a fractal heap claims {rows} rows of blocks from {start_size} bytes up", address)
     pipeline, stored = tuple[Filter, ...](), _Stored(root, start_size, 0)
     if filters:
-        block = yield file.span(address, fields.size + filtered.size + filters + _CHECKSUM)
         start = fields.size + filtered.size
         pipeline = parse_filter_pipeline(bytes(block[start : start + filters]))
         stored = _Stored(root, *filtered.unpack_from(block, fields.size))
     sizes = (bits + 7) // 8, max(1, (min(largest, most_managed).bit_length() + 7) // 8)
-    return _Header(width, start_size, largest, *sizes, root, rows, identifier_size, huge_index, pipeline, stored)
+    return _Header(
+        width,
+        start_size,
+        largest,
+        *sizes,
+        root,
+        rows,
+        identifier_size,
+        huge_index,
+        pipeline,
+        stored,
+        bool(flags & _HAS_CHECKSUMS),
+    )
 
 
 def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Block]]:
@@ -248,7 +267,7 @@ def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Bl
     budget = file.size
     prefix = 5 + file.sizes[0] + header.offset_size
     while waiting:
-        spans = [file.span(node.address, prefix + header.children_size(file, node)) for node in waiting]
+        spans = [file.span(n.address, prefix + header.children_size(file, n) + CHECKSUM) for n in waiting]
         budget -= sum(span.need for span in spans)
         if budget < 0:
             raise file.error("the indirect blocks of a fractal heap are longer than the file", address)
@@ -256,7 +275,8 @@ def _read_indirect(file: File, address: int, header: _Header) -> Parser[list[_Bl
         waiting, parents = [], waiting
         for node, content in zip(parents, contents, strict=True):
             file.expect(content, b"FHIB", node.address)
-            direct, below = _split_indirect(file, node, content[prefix:], header)
+            check(file, content, len(content), node.address)
+            direct, below = _split_indirect(file, node, content[prefix:-CHECKSUM], header)
             blocks += direct
             waiting += below
     blocks.sort()

@@ -32,20 +32,17 @@ def heap_references(file: File, data: bytes | memoryview) -> list[HeapReference]
 def read_heap_objects(file: File, references: Iterable[HeapReference]) -> Parser[Iterator[memoryview]]:
     """The bytes of each reference, in order; empty for a reference to nothing."""
     references = list(references)
-    there = dict.fromkeys([address for size, address, _ in references if size and address])
-    missing = [address for address in there if address not in file.collections and address != file.undefined]
+    collections, nowhere = file.collections, (0, file.undefined)
+    missing = dict.fromkeys([a for size, a, _ in references if size and a not in collections])
     if missing:
-        yield from _read_collections(file, missing)
-    return (_object_of(file, *reference) for reference in references)
-
-
-def _object_of(file: File, size: int, address: int, number: int) -> memoryview:
-    if not size or address in (0, file.undefined):
-        return _NOTHING
-    found = file.collections[address].get(number)
-    if found is None:
-        raise file.error(f"expected object {number} in the global heap, found none", address)
-    return found
+        yield from _read_collections(file, [a for a in missing if a not in nowhere])
+    objects = []
+    for size, address, number in references:
+        found = collections[address].get(number) if size and address not in nowhere else _NOTHING
+        if found is None:
+            raise file.error(f"expected object {number} in the global heap, found none", address)
+        objects.append(found)
+    return iter(objects)
 
 
 def _read_collections(file: File, addresses: list[int]) -> Parser[None]:

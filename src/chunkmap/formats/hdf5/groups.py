@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
+from chunkmap.formats.hdf5.btree_v2 import read_btree_v2, split_records
 from chunkmap.formats.hdf5.file import File, u16, u32, u64
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.object_header import Message
@@ -102,9 +102,9 @@ def _read_dense(file: File, body: bytes) -> Parser[list[Link]]:
     heap, names = file.address_pair(body, 10 if body[1] & 1 else 2)
     if heap == file.undefined:
         return []
-    records = yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))
+    records = split_records((yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))))
     # type 5: hash of the name (4 bytes), heap ID (7 bytes)
-    found = yield from read_heap(file, heap, records[:, 4:11])
+    found = yield from read_heap(file, heap, [record[4:11] for record in records])
     return [_parse_link(file, link) for link in found]
 
 

@@ -6,7 +6,7 @@ import math
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5.file import Sizes, fields, u16, u32
@@ -30,23 +30,20 @@ class Index(IntEnum):
     BTREE_V2 = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Compact:
+class Compact(NamedTuple):
     """The data stands in the object header."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Contiguous:
+class Contiguous(NamedTuple):
     """The data is one block; `address` is undefined before anything was written."""
 
     address: int
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Virtual:
+class Virtual(NamedTuple):
     """The data is that of other datasets; an object of the global heap says of which."""
 
     address: int

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes, References
@@ -44,8 +43,7 @@ _NOT_COORDINATE: Final = "_nc4_non_coord_"
 _BARE_DIMENSION: Final = "This is a netCDF dimension but not a netCDF variable"
 
 
-@dataclass(frozen=True, slots=True)
-class Dimensions:
+class Dimensions(NamedTuple):
     """The axes of one dataset: names, and lengths, which grow with the unlimited dimensions they lie along."""
 
     names: tuple[str, ...]
@@ -221,6 +219,8 @@ def _unlimited_lengths(tree: Tree, names: Mapping[str, tuple[str, ...]]) -> dict
 def _grown(dataset: Dataset, axes: tuple[str, ...], lengths: Mapping[str, int]) -> tuple[int, ...]:
     """The shape, longer where an unlimited axis is shorter than its dimension: netCDF reads fill values there."""
     maximum = dataset.space.maximum
+    if None not in maximum:
+        return dataset.shape
     return tuple(
         lengths.get(name, length) if limit is None else length
         for name, length, limit in zip(axes, dataset.shape, maximum, strict=True)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.attributes import Attributes, read_attributes
+from chunkmap.formats.hdf5.btree_v1 import Leaf, decode_leaves
 from chunkmap.formats.hdf5.chunk_index import read_chunk_index
 from chunkmap.formats.hdf5.chunk_table import ChunkTable
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
@@ -68,7 +69,7 @@ class Dataset:
     elsewhere: Stored | None = None
     """The data, where it was found in other files or datasets."""
     attributes: Attributes = field(default_factory=lambda: Attributes({}, None, []))
-    chunks: ChunkTable | None = None
+    chunks: ChunkTable | Leaf | None = None
     """Of a chunked layout."""
     refused: Unsupported | None = None
     """Why the dataset cannot be represented."""
@@ -110,6 +111,7 @@ def read_objects(file: File, root: int) -> Parser[Objects]:
         if root in objects.refused:
             raise objects.refused[root]
         raise file.error("expected the root group, found something else", root)
+    _decode_leaves(file, objects)
     return objects
 
 
@@ -145,7 +147,7 @@ def _attributes(file: File, messages: list[Message], found: Dataset | Group) -> 
     try:
         found.attributes = yield from read_attributes(file, messages)
     except Unsupported as refusal:
-        found.attributes.lost.append(("", refusal.message))
+        found.attributes = Attributes({}, None, [("", refusal.message)])
     except BROKEN as error:
         raise located(file, found.address, error) from error
 
@@ -159,6 +161,17 @@ def _dataset_chunks(file: File, dataset: Dataset) -> Parser[None]:
         dataset.refused = refusal
     except BROKEN as error:
         raise located(file, dataset.address, error) from error
+
+
+def _decode_leaves(file: File, objects: Objects) -> None:
+    """The chunk indexes of all datasets that were left to be decoded together."""
+    datasets, leaves = list[Dataset](), list[Leaf]()
+    for found in objects.found.values():
+        if isinstance(found, Dataset) and isinstance(found.chunks, Leaf):
+            datasets.append(found)
+            leaves.append(found.chunks)
+    for dataset, table in zip(datasets, decode_leaves(file, leaves), strict=True):
+        dataset.chunks = table
 
 
 def _group_links(file: File, messages: list[Message], group: Group, objects: Objects) -> Parser[None]:

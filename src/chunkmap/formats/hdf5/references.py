@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-import numpy as np
-
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.datatype import Datatype
-from chunkmap.formats.hdf5.file import File, little_endian, u32
+from chunkmap.formats.hdf5.file import File, u32
 from chunkmap.formats.hdf5.global_heap import HeapReference, read_heap_objects
 from chunkmap.formats.hdf5.selections import parse_selection
 from chunkmap.io.rounds import Parser
@@ -51,7 +49,8 @@ def reference_text(target: Target, paths: Mapping[int, str]) -> str:
 def object_addresses(datatype: Datatype, data: bytes) -> list[int]:
     """The addresses that object references are; 0 for nothing."""
     nothing = (1 << 8 * datatype.size) - 1
-    found = little_endian(np.frombuffer(data, np.uint8).reshape(-1, datatype.size)).tolist()
+    starts = range(0, len(data), datatype.size)
+    found = [int.from_bytes(data[start : start + datatype.size], "little") for start in starts]
     return [0 if address == nothing else address for address in found]
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
 from chunkmap.formats.hdf5.cache_image import read_cache_image
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check
 from chunkmap.formats.hdf5.file import File, u16
 from chunkmap.formats.hdf5.object_header import Message, read_object_header
 from chunkmap.formats.hdf5.overlay import overlaid
@@ -42,8 +43,10 @@ def read_superblock(file: File) -> Parser[int]:
     if version > 3:
         raise file.unsupported(f"the superblock has version {version}, expected 0 to 3", "superblock version")
     _set_sizes(file, block[9], block[10])
+    addresses = file.fields("AAAA")
+    check(file, block, 12 + addresses.size + CHECKSUM, 0)
     # Version 2: base address, superblock extension address, end of file address, root group object header address
-    base, extension, end, root = file.fields("AAAA").unpack_from(block, 12)
+    base, extension, end, root = addresses.unpack_from(block, 12)
     _check_end(file, base, end)
     if extension != file.undefined:
         yield from _read_extension(file, extension)
