@@ -56,9 +56,9 @@ def float_layout(size: int, flags: int, properties: tuple[int, ...]) -> FloatLay
     larger = _smallest_that_holds(properties)
     if larger is None:
         return FloatLayout(lacks=f"floating-point number of {size} bytes that no other holds")
-    found = FloatLayout(np.dtype(f"{order}f{larger}"), (size, sign, *properties[2:]))
-    get_codec(float_codec(f"{order}f{larger}", (size, sign, *properties[2:])))  # checks that all is in the element
-    return found
+    bits = (size, sign, *properties[2:])
+    get_codec(float_codec(f"{order}f{larger}", bits))  # which checks that all is in the element
+    return FloatLayout(np.dtype(f"{order}f{larger}"), bits)
 
 
 def _smallest_that_holds(properties: tuple[int, ...]) -> int | None:
