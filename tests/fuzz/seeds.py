@@ -71,6 +71,7 @@ def newest(folder: Path) -> None:
         filtered_group(file, library)
         references(file, library)
         nested(file)
+        other_floats(file)
 
 
 def access() -> h5py.h5p.PropFAID:
@@ -137,6 +138,18 @@ def nested(file: h5py.File) -> None:
         layout[:10] = h5py.VirtualSource(".", source, (20, 10))[:10]
         layout[10:] = h5py.VirtualSource(".", source, (20, 10))[10:]
         file.create_virtual_dataset(name, layout)
+
+
+def other_floats(file: h5py.File) -> None:
+    """Numbers of 16 and of 8 bits, as a dataset and as an attribute."""
+    for name, sign, exponent, mantissa in ((b"brain", 15, (7, 8), (0, 7)), (b"quarter", 7, (3, 4), (0, 3))):
+        kind = h5py.h5t.IEEE_F32LE.copy()
+        kind.set_fields(sign, *exponent, *mantissa)
+        kind.set_precision(sign + 1)
+        kind.set_size((sign + 1) // 8)
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(file.id, name, kind, space).write(h5py.h5s.ALL, h5py.h5s.ALL, np.ones(4))
+        h5py.h5a.create(file.id, name, kind, space).write(np.ones(4))
 
 
 def types(file: h5py.File) -> None:
