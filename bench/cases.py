@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import joining
 import numpy as np
 import reading
 
@@ -326,6 +327,39 @@ def write_door(folder):
     return lambda: refs_to_dataframe(refs, str(out)), lambda _: {"bytes": of_directory(out)}
 
 
+def write_json_core(folder):
+    """Write a million references of a reference set as JSON."""
+    import chunkmap
+
+    refs, write = million_set(), chunkmap.write
+    out = folder / "core.json"
+    out.unlink(missing_ok=True)
+    return lambda: write(refs, str(out)), lambda _: {"bytes": out.stat().st_size}
+
+
+def write_json_door(folder):
+    """Write a million references of a dictionary as JSON, as kerchunk's manual does."""
+    import ujson
+
+    refs = million_dictionary()
+    out = folder / "door.json"
+    out.unlink(missing_ok=True)
+    return lambda: out.write_bytes(ujson.dumps(refs).encode()), lambda _: {"bytes": out.stat().st_size}
+
+
+def write_json_python(folder):
+    """The same with Python's own library."""
+    refs = million_dictionary()
+    out = folder / "door.json"
+    out.unlink(missing_ok=True)
+
+    def work():
+        with out.open("w") as file:
+            json.dump(refs, file)
+
+    return work, lambda _: {"bytes": out.stat().st_size}
+
+
 def one_file_core(name, **options):
     """Scan one file to a reference set."""
 
@@ -553,11 +587,17 @@ CASES = {
     **{case: one_far_file(name) for case, name in FAR.items()},
     "far_days": (far(far_days_core), None, None),
     "combine": (combine_core, combine_door, None),
+    **joining.CASES,
     "write": (write_core, write_door, None),
+    "write-json": (write_json_core, write_json_python, None),
+    "write-ujson": (write_json_core, write_json_door, None),
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
+
+WITHOUT_DOOR = {*reading.CASES, "write-json", "write-ujson"}
+"""Cases in which the names of kerchunk do nothing: other libraries do."""
 
 
 def peak(whose=resource.RUSAGE_SELF):

@@ -17,8 +17,10 @@ from zarr.core.metadata import ArrayV2Metadata
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.selection import ArrayReader
+from chunkmap.access.steps import make_codec
 from chunkmap.access.trust import Trust
 from chunkmap.access.values import check_codecs
+from chunkmap.errors import Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import documents, json_text
 from chunkmap.model.grid import linear_cell
@@ -76,8 +78,8 @@ def _by_group(item: tuple[str, object]) -> tuple[int, str]:
 class ReferenceStore(Store):
     """A reference set as a read-only Zarr v2 store.
 
-    An array of a type that zarr does not know, which would keep it from opening any of the set, is not in the
-    consolidated metadata: `left_out` has its path. `reader` reads it.
+    An array of a type that zarr does not know, or of a codec that is not installed, which would keep zarr from opening
+    any of the set, is not in the consolidated metadata: `left_out` has its path. `reader` reads it, or says what lacks.
 
     >>> import zarr
     >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {
@@ -258,8 +260,15 @@ def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None =
 
 
 def _is_known(meta: ArrayMeta) -> bool:
-    """Whether zarr knows the type of an array. It is asked about what it may not know; plain types it knows."""
+    """Whether zarr knows the type of an array, and finds its codecs. It is asked about what it may not know; plain
+    types it knows.
+    """
     dtype = meta.dtype
+    try:
+        for config in meta.codecs:
+            make_codec(config)
+    except Unsupported:
+        return False
     is_plain = dtype.kind != "O" or not any(config.get("id") == "vlen-array" for config in meta.codecs)
     if (
         is_plain

@@ -66,7 +66,7 @@ class ArrayMeta:
             and self.chunk_shape == other.chunk_shape
             and self.dtype == other.dtype
             and self.dims == other.dims
-            and self.codecs == other.codecs
+            and ((self.filters == other.filters and self.compressor == other.compressor) or self.codecs == other.codecs)
             and self.order == other.order
             and same_scalar(self.fill_value, other.fill_value)
             and same_attrs(self.attrs, other.attrs)
