@@ -240,7 +240,7 @@ def _scalar(datatype: Datatype, data: bytes) -> Any:
     """The first element, as numpy has it."""
     if datatype.dtype is None or len(data) < datatype.size:
         return None
-    return np.frombuffer(plain_bytes(datatype, data)[: datatype.dtype.itemsize], datatype.dtype)[0]
+    return np.frombuffer(plain_bytes(datatype, data[: datatype.size]), datatype.dtype)[0]
 
 
 def _nothing(_data: bytes) -> None:
