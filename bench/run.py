@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from cases import CASES, INDEXES, ROADS, WITHOUT_DOOR
+from cases import CASES, FAR, INDEXES, ROADS, WITHOUT_DOOR
 
 HERE = Path(__file__).parent
-LONG = ("far_granule",)
+LONG = tuple(FAR)
 """Cases that take minutes a run: only done when they are named."""
 
 DATA = HERE.parent / ".bench" / "data-3"
@@ -28,11 +28,16 @@ TITLES = {
     "import": "start Python, import the scanner and combine",
     "scan": "scan 100 netCDF4 files x 20 variables x 24 chunks",
     "combine": "combine 100 sets x 5,000 chunks",
+    "place": "combine 1,000 sets x 1 variable x 1,000 chunks",
+    "many-small": "combine 1,000 sets x 10 variables x 1 chunk",
     "write": "write 1,000,000 references as Parquet",
     "variables": "scan one HDF5 file, 300 variables x 20 attributes",
     "datasets": "scan one HDF5 file, 2,000 datasets",
     **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
     "far_granule": "scan a granule of 728 MB, 50 ms away",
+    "far_spread": "scan a granule of 728 MB written variable by variable, 50 ms away",
+    "far_month": "scan a month of hourly fields, 166 MB, 50 ms away",
+    "far_chunks": "scan one HDF5 dataset of 20,000 chunks (btree1), 50 ms away",
     "far_days": "scan 100 files of 2 MB, 50 ms away",
     "roundtrip": "1,000,000 references: dictionary to set to dictionary",
     "write-json": "write 1,000,000 references as JSON (other side: json.dump)",
@@ -47,7 +52,14 @@ TITLES = {
     "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
     "load": "load 1,000,000 references from JSON (other side: fsspec)",
 }
-RUNNERS = (("chunkmap", "core"), ("chunkmap's door", "door"), ("kerchunk", "door"), ("VirtualiZarr", "virtualizarr"))
+RUNNERS = (
+    ("chunkmap", "core"),
+    ("chunkmap's door", "door"),
+    ("kerchunk", "door"),
+    ("VirtualiZarr", "virtualizarr"),
+    ("h5py's chunk_iter", "h5py"),
+    ("hidefix", "hidefix"),
+)
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 
 
@@ -161,8 +173,9 @@ def main():
     given = arguments()
     version = check_environments(given.ours, given.theirs)
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
+    pythons["h5py's chunk_iter"] = given.ours
     if given.virtualizarr:
-        pythons["VirtualiZarr"] = given.virtualizarr
+        pythons["VirtualiZarr"] = pythons["hidefix"] = given.virtualizarr
         has = "from importlib.metadata import version; print(version('virtualizarr'))"
         version += f"; VirtualiZarr {ask(given.virtualizarr, has)}"
     print(f"preparing inputs in {DATA.relative_to(HERE.parent)}", file=sys.stderr)

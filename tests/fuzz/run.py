@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import seeds
 import stored
 from mutations import Ranges, mutate
+from repair import repair
 
 import chunkmap
 from chunkmap.errors import ChunkmapError
@@ -73,7 +74,9 @@ class Seed(NamedTuple):
 
 
 def scan_hdf5(data: bytes, number: int) -> None:
-    """Near, or far."""
+    """Near, or far; of every other file as if damage had been done before checksums were made."""
+    if number % 2:
+        data = repair(data)
     hdf5.scan(BytesSource(data, "near") if number % 4 else Far(data))
 
 
@@ -123,7 +126,7 @@ def hdf5_requests(parser: Any, source: BytesSource, found: list[tuple[int, int]]
     """Run a parser, and note what it asks for."""
     from chunkmap.io import rounds
 
-    class Noting(rounds._Mapped):
+    class Noting(rounds.Mapped):
         def span(self, span: Span) -> memoryview:
             found.append((span.offset, span.want))
             return super().span(span)
@@ -132,12 +135,12 @@ def hdf5_requests(parser: Any, source: BytesSource, found: list[tuple[int, int]]
             found.extend((offset, gather.size) for offset in gather.offsets.tolist())
             return super().rows(gather)
 
-    original = rounds._Mapped
-    rounds._Mapped = Noting  # type: ignore[misc]
+    original = rounds.Mapped
+    rounds.Mapped = Noting  # type: ignore[misc]
     try:
         rounds.run(source, parser)
     finally:
-        rounds._Mapped = original  # type: ignore[misc]
+        rounds.Mapped = original  # type: ignore[misc]
 
 
 def all_seeds(only: str | None) -> list[Seed]:

@@ -34,6 +34,7 @@ def make_step(config: Mapping[str, Any], nbytes: int) -> Step:
 
     Raises Unsupported when there is no such codec here.
 
+    >>> import zlib
     >>> bytes(make_step({"id": "zlib"}, 3)(zlib.compress(b"abc")))
     b'abc'
     """

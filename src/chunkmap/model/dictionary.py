@@ -19,6 +19,7 @@ import numpy as np
 from chunkmap.errors import StorageError
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.gathering import Arrays, Gathering, Groups, collector_at_rest, decode_inline, prefix_of
+from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.templates import check_templates, expand_templates, generate
 from chunkmap.model.zarr_v2 import GROUP, array_document, attrs_document
@@ -106,10 +107,10 @@ def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
 # ---------------------------------------------------------------------- reading
 
 
-def from_refs(document: Mapping[str, Any]) -> tuple[Arrays, Groups]:
+def from_refs(document: Mapping[str, Any], precedent: Precedent | None = None) -> tuple[Arrays, Groups]:
     """The arrays and groups of a dictionary of version 0 or 1. Raises StorageError naming the key that is wrong."""
     refs, templates = _unwrap(document)
-    gathering = Gathering(templates)
+    gathering = Gathering(templates, precedent)
     gathering.add(refs)
     return gathering.finish()
 

@@ -17,20 +17,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import StorageError, Unsupported
+from chunkmap.errors import StorageError
 from chunkmap.model.array import ManifestArray
-from chunkmap.model.grid import linear
+from chunkmap.model.keys import Precedent, positions_of
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.templates import expand_templates
-from chunkmap.model.zarr_v2 import array_from_documents
 
 __all__ = ["Arrays", "Gathering", "Groups", "collector_at_rest", "decode_inline", "prefix_of"]
 
 _BASE64: Final = "base64:"
-_STRETCH: Final = 8192
-_DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+_NO_ATTRS: Final[Mapping[str, Any]] = {}
 
 Arrays = dict[str, ManifestArray]
 Groups = dict[str, Mapping[str, Any]]
@@ -48,8 +46,9 @@ class Gathering:
     <ChunkManifest 2 of 2 chunks, grid (2,), 1 urls>
     """
 
-    def __init__(self, templates: Mapping[str, str] | None = None) -> None:
+    def __init__(self, templates: Mapping[str, str] | None = None, precedent: Precedent | None = None) -> None:
         self._templates = templates or {}
+        self._precedent = precedent or Precedent()
         self._parsed: dict[str, dict[str, Any]] = {}
         self._parts: dict[str, list[_Part]] = {}
         self._waiting: dict[str, Owned] = {}
@@ -60,27 +59,28 @@ class Gathering:
         Chunks whose array is known become columns now, others wait for it.
         """
         with collector_at_rest():
-            texts, chunks = _split(refs)
-            for key, value in texts.items():
-                self._parsed[key] = _parse_document(key, expand_templates(value, self._templates))
-            for parent, (names, values) in chunks.items():
-                zarray = self._parsed.get(f"{prefix_of(parent)}.zarray")
-                if zarray is not None and parent not in self._waiting:
-                    self._keep(parent, _meta(parent, self._parsed), (names, values))
+            keys, values = self._precedent.keys(list(refs)), list(refs.values())
+            for row, key in keys.documents:
+                text = expand_templates(values[row], self._templates)
+                self._parsed[key] = self._precedent.document(key, text, _parse_document)
+            for parent, below in keys.chunks.items():
+                if f"{prefix_of(parent)}.zarray" in self._parsed and parent not in self._waiting:
+                    meta = self._meta(parent)
+                    self._keep(parent, below.positions(parent, meta.grid_shape), below.names, below.of(values))
                     continue
                 waiting = self._waiting.setdefault(parent, ([], []))
-                waiting[0].extend(names)
-                waiting[1].extend(values)
+                waiting[0].extend(below.names)
+                waiting[1].extend(below.of(values))
 
     def finish(self) -> tuple[Arrays, Groups]:
         """The arrays and groups. Raises StorageError for a chunk without an array, or two in one cell."""
         parsed = self._parsed
         parsed.pop(".zmetadata", None)
         paths = [key.rpartition("/")[0] for key in parsed if key.rpartition("/")[2] == ".zarray"]
-        metas = {path: _meta(path, parsed) for path in paths}
+        metas = {path: self._meta(path) for path in paths}
         with collector_at_rest():
-            for path, owned in _owners(self._waiting, paths).items():
-                self._keep(path, metas[path], owned)
+            for path, (names, values) in _owners(self._waiting, paths).items():
+                self._keep(path, positions_of(path, names, metas[path].grid_shape), names, values)
         arrays: Arrays = {
             path: ManifestArray(meta, _joined(path, meta, self._parts.pop(path, []))) for path, meta in metas.items()
         }
@@ -91,9 +91,13 @@ class Gathering:
                 groups[path] = parsed.get(f"{prefix_of(path)}.zattrs", {})
         return arrays, groups
 
-    def _keep(self, path: str, meta: ArrayMeta, owned: Owned) -> None:
-        names, values = owned
-        index = _positions(path, names, meta.grid_shape)
+    def _meta(self, path: str) -> ArrayMeta:
+        prefix = prefix_of(path)
+        return self._precedent.meta(
+            path, self._parsed[f"{prefix}.zarray"], self._parsed.get(f"{prefix}.zattrs", _NO_ATTRS)
+        )
+
+    def _keep(self, path: str, index: NDArray[np.int64], names: list[str], values: list[Any]) -> None:
         self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
 
 
@@ -101,25 +105,23 @@ _Part = tuple[NDArray[np.int64], tuple[str | bytes | None, ...], Columns]
 """Positions in the grid, the table of sources, and the columns of some chunks."""
 
 
-def _meta(path: str, parsed: Mapping[str, Any]) -> ArrayMeta:
-    prefix = prefix_of(path)
-    return array_from_documents(path, parsed[f"{prefix}.zarray"], parsed.get(f"{prefix}.zattrs", {}))
-
-
 def _joined(path: str, meta: ArrayMeta, parts: Sequence[_Part]) -> ChunkManifest:
     """One manifest of the parts of an array."""
     if not parts:
         return ChunkManifest.empty(meta.grid_shape)
+    index, sources, columns = parts[0] if len(parts) == 1 else _one_part(parts)
+    try:
+        return ChunkManifest.from_columns(meta.grid_shape, index, sources, columns)
+    except ValueError as error:
+        raise StorageError(f"{path}: the chunk keys do not fit its shape and chunks: {error}") from error
+
+
+def _one_part(parts: Sequence[_Part]) -> _Part:
     table = SourceTable()
     numbers = [table.numbers(sources)[columns[0]] for _, sources, columns in parts]
     index = np.concatenate([part[0] for part in parts])
     offset, length = (np.concatenate([part[2][n] for part in parts]) for n in (1, 2))
-    try:
-        return ChunkManifest.from_columns(
-            meta.grid_shape, index, table.sources, (np.concatenate(numbers), offset, length)
-        )
-    except ValueError as error:
-        raise StorageError(f"{path}: the chunk keys do not fit its shape and chunks: {error}") from error
+    return index, table.sources, (np.concatenate(numbers), offset, length)
 
 
 def decode_inline(value: Any) -> bytes:
@@ -148,51 +150,6 @@ def collector_at_rest() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[list[str], list[Any]]]]:
-    """Documents by key, and chunks by the path before the last `/`: runs of keys with one path, as sets have them."""
-    texts: dict[str, Any] = {}
-    chunks: dict[str, tuple[list[str], list[Any]]] = {}
-    values = list(refs.values())
-    stop = 0
-    for parent, below in _runs(list(refs)):
-        start, stop = stop, stop + len(below)
-        names, own = below, values[start:stop]
-        found = _DOCUMENTS.intersection(names)
-        if found:
-            texts.update((parent + name, value) for name, value in zip(names, own, strict=True) if name in found)
-            rest = [pair for pair in zip(names, own, strict=True) if pair[0] not in found]
-            names, own = [name for name, _ in rest], [value for _, value in rest]
-        if "zarr.json" in names:
-            raise Unsupported(
-                f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references"
-            )
-        if names:
-            owned = chunks.setdefault(parent[:-1], ([], []))
-            owned[0].extend(names)
-            owned[1].extend(own)
-    return texts, chunks
-
-
-def _runs(keys: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Stretches of keys that stand below one path: the path, up to its last `/`, and what follows it in each key.
-
-    A stretch that turns out to be of several paths is halved, so that the work is done by `join`, `count` and `split`.
-    """
-    waiting = [(start, min(start + _STRETCH, len(keys))) for start in range(0, len(keys), _STRETCH)][::-1]
-    while waiting:
-        start, stop = waiting.pop()
-        parent = keys[start][: keys[start].rfind("/") + 1]
-        text = "\n".join(keys[start:stop])
-        names = text[len(parent) :].split(f"\n{parent}")
-        if stop - start == 1:
-            yield parent, [text[len(parent) :]]
-        elif len(names) == stop - start and text.count("/") == len(names) * parent.count("/"):
-            yield parent, names
-        else:
-            middle = (start + stop) // 2
-            waiting += [(middle, stop), (start, middle)]
 
 
 def _owners(
@@ -227,30 +184,6 @@ def _parse_document(key: str, value: Any) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}")
     return document
-
-
-def _positions(path: str, names: list[str], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Printed chunk indexes -> positions in the grid."""
-    ndim = max(len(grid_shape), 1)
-    text = ".".join(names)
-    numbers = np.empty(0, np.int64)
-    if text.count(".") == len(names) * ndim - 1 and _is_index(text):
-        numbers = np.fromstring(text.replace(".", " "), dtype=np.int64, sep=" ")
-    if len(numbers) != len(names) * ndim:
-        for name in names:
-            if len(name.split(".")) != ndim or not all(map(_is_index, name.split("."))):
-                raise StorageError(f"{path}/{name}: expected a chunk index of {ndim} numbers, found {name!r}")
-    if not grid_shape:
-        return numbers
-    try:
-        return linear(numbers.reshape(len(names), ndim), grid_shape)
-    except ValueError as error:
-        raise StorageError(f"{path}: {error}") from error
-
-
-def _is_index(text: str) -> bool:
-    """Whether there are only digits and dots."""
-    return text.isascii() and text.replace(".", "0").isdecimal() and bool(text.strip("."))
 
 
 def _value_columns(
