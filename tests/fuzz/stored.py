@@ -124,15 +124,25 @@ def damage_file(chance: random.Random, name: str, data: bytes) -> bytes:
         if name.endswith(".gz"):
             return gzip.compress(damage_document(chance, gzip.decompress(data)), mtime=0)
         return damage_document(chance, data)
-    except (ValueError, OSError, LookupError, EOFError, TypeError, zlib.error, pa.ArrowException):  # damaged already
+    except (ValueError, OSError, LookupError, EOFError, TypeError, RecursionError, zlib.error, pa.ArrowException):
         return data[: chance.randrange(len(data) + 1)]
 
 
 LEAVES = (0, 1, -1, 7, 2**31, 2**53, 2**63, 2**64, 10**30, 1.5, -0.0, 1e300, None, True, "", "x", "|O", [], {}, [[]])
 
 
+def nested(depth: int) -> Any:
+    """Lists in lists."""
+    document: Any = 1
+    for _ in range(depth):
+        document = [document]
+    return document
+
+
 def damage_document(chance: random.Random, data: bytes) -> bytes:
     """JSON of which one value is another, or is missing; texts that are JSON are damaged inside."""
+    if chance.random() < 0.02:
+        return data.rstrip()[:-1] + b', "deep": ' + b"[" * 99_999 + b"]" * 99_999 + b"}"
     document = json.loads(data)
     at, key = chance.choice(list(leaves(document)))
     if isinstance(at[key], str) and at[key].startswith("{"):
@@ -143,7 +153,7 @@ def damage_document(chance: random.Random, data: bytes) -> bytes:
         place = chance.randrange(len(at[key]))
         at[key] = at[key][:place] + chance.choice("0129.-/|<>SUOV{}\0\u1234") + at[key][place + 1 :]
     else:
-        at[key] = chance.choice(LEAVES)
+        at[key] = chance.choice((*LEAVES, nested(chance.choice((100, 300, 700)))))
     return json.dumps(document).encode()
 
 

@@ -154,6 +154,18 @@ def test_a_compressed_file_that_was_changed_is_refused(tmp_path, refs):
         load(path)
 
 
+def test_documents_that_nest_without_end_are_refused(tmp_path):
+    """Depth ends in an error of the set, in a dictionary and in every file of a stored one."""
+    deep = "[" * 100_000
+    with pytest.raises(StorageError, match=r"\.zattrs: expected a JSON document"):
+        load({".zgroup": '{"zarr_format": 2}', ".zattrs": deep})
+    write(ReferenceSet({}), tmp_path / "set.parq")
+    for name in (".chunkmap.json", ".zmetadata"):
+        (tmp_path / "set.parq" / name).write_text(deep)
+        with pytest.raises(StorageError, match=name):
+            load(tmp_path / "set.parq")
+
+
 def test_blocks_of_many_chunks_are_printed_in_their_order(tmp_path):
     """A set of more chunks than are printed at once is the JSON of its dictionary, odd ones among them included."""
     count = 150_000

@@ -248,7 +248,8 @@ class _LazyArray(BackendArray):
     """An array that xarray reads selections of. Texts are read as objects, and given in the type that zarr has them."""
 
     def __init__(self, reader: ArrayReader, dtype: np.dtype[Any]) -> None:
-        self.shape, self.dtype = reader.meta.shape, dtype
+        self.shape, own = reader.meta.shape, reader.meta.dtype
+        self.dtype = dtype if own.kind == "O" else own
         self._reader = reader
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:

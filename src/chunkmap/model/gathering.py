@@ -179,7 +179,7 @@ def _parse_document(key: str, value: Any) -> dict[str, Any]:
         return dict(value)
     try:
         document = json.loads(decode_inline(value))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}: {error}") from error
     if not isinstance(document, dict):
         raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}")

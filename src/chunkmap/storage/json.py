@@ -219,7 +219,7 @@ def read_json(place: Place) -> ReferenceSet:
         raise Unsupported(error.message, feature=error.feature, url=place.url) from error
     except ChunkmapError as error:
         raise StorageError(f"{place.url}: {error}") from error
-    except (ValueError, TypeError, AttributeError, OSError, EOFError, RecursionError, zlib.error) as error:
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, zlib.error) as error:
         advice = ". It is a file to scan, not a set of references" if place.head(8).startswith(_ARCHIVAL) else ""
         text = f"{place.url}: expected a reference set as JSON, it cannot be read: {error}{advice}"
         raise StorageError(text) from error
