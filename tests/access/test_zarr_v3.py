@@ -127,7 +127,7 @@ def background(chunks):
     return ReferenceSet({"v": ManifestArray(meta, chunks)})
 
 
-def test_missing_chunks_that_mask_nothing():
+def test_missing_chunks_that_mask_nothing(tmp_path):
     """They read as zarr reads them in v3; v2 has no words for them, and needs none when no chunk is missing."""
     refs = background(ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE))
     again = ReferenceSet.from_dict(json.loads(json.dumps(refs.to_dict(zarr_format=3))))
@@ -137,7 +137,11 @@ def test_missing_chunks_that_mask_nothing():
         assert dataset["v"].dtype == np.dtype("<i2")
     with pytest.raises(Unsupported, match="v: missing chunks read as 7"):
         refs.to_dict()
+    with pytest.raises(Unsupported, match="v: missing chunks read as 7"):
+        write(refs, tmp_path / "v2.parq")
     whole = background(ChunkManifest.from_columns((2,), np.arange(2), (None, b"\1\0\7\0"), TWO))
+    write(whole, tmp_path / "v2.parq")
+    assert open_dataset(tmp_path / "v2.parq")["v"].values.tolist() == [1, 7, 1, 7]
     assert by_zarr(open_store(whole, zarr_format=2), 2)["v"].values.tolist() == [1, 7, 1, 7]
 
 
