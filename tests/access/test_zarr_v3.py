@@ -12,10 +12,12 @@ import pytest
 import xarray as xr
 import zarr
 
-from chunkmap import load, open_dataset, open_store, scan, write
+from chunkmap import combine, load, open_dataset, open_store, scan, write
 from chunkmap.access.store import ReferenceStore
-from chunkmap.errors import StorageError, Unsupported
+from chunkmap.errors import CombineError, StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.storage.place import find_place
+from chunkmap.storage.table import read_table, write_table
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
@@ -366,3 +368,49 @@ def test_fsspec_reads_the_documents_and_chunks(refs, tmp_path):
     fs = fsspec.filesystem("reference", fo=str(tmp_path / "v3.json"), remote_protocol="file")
     assert json.loads(fs.cat("packed/zarr.json"))["node_type"] == "array"
     assert sorted(fs.ls("packed/c/0", detail=False)) == ["packed/c/0/0", "packed/c/0/1"]
+
+
+def test_sets_of_v3_are_combined_as_those_of_v2(tmp_path):
+    """What comes of stored sets does not depend on the version of Zarr in which they are stored."""
+    names = {2: [], 3: []}
+    for n in range(2):
+        with netCDF4.Dataset(tmp_path / f"{n}.nc", "w") as f:
+            f.createDimension("t", None)
+            f.createVariable("t", "f8", ("t",), chunksizes=(2,))[:] = [2 * n, 2 * n + 1]
+            f.createVariable("v", "i2", ("t",), chunksizes=(2,), fill_value=-1)[:] = [n, -1]
+        for version, written in names.items():
+            written.append(str(tmp_path / f"{n}-v{version}.json"))
+            write(scan(str(tmp_path / f"{n}.nc")), written[-1], zarr_format=version)
+    both = {version: combine(paths, concat_dims=["t"]) for version, paths in names.items()}
+    assert both[2] == both[3]
+    assert open_dataset(both[3])["v"].fillna(9).values.tolist() == [0, 9, 1, 9]
+
+
+def test_what_missing_chunks_read_as_is_compared_and_kept():
+    """Sets that differ in it do not combine; where no input has a chunk, it is read."""
+    chunk = ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE)
+    times = ManifestArray(
+        ArrayMeta(shape=(4,), chunk_shape=(4,), dtype=np.dtype("|u1"), dims=("x",)),
+        ChunkManifest.single(b"\0\1\2\3", 0, 4, ndim=1),
+    )
+    later = ManifestArray(times.meta, ChunkManifest.single(b"\4\5\6\7", 0, 4, ndim=1))
+    first, second = (
+        ReferenceSet({**background(chunk).arrays, "x": axis}, name=name) for name, axis in (("a", times), ("b", later))
+    )
+    both = combine([first, second], concat_dims=["x"])
+    assert both.arrays["v"].meta.background == 7
+    assert open_dataset(both)["v"].values.tolist() == [7, 7, 1, 7] * 2
+    other = ReferenceSet({**second.arrays, "v": second.arrays["v"].with_meta(background=np.int16(8))}, name="b")
+    with pytest.raises(CombineError, match="value of missing chunks"):
+        combine([first, other], concat_dims=["x"])
+
+
+def test_tables_between_workers_keep_it(tmp_path):
+    """A set that workers hand on, or that is cached, says of missing chunks what it said."""
+    refs = ReferenceSet.from_dict(
+        background(ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE)).to_dict(zarr_format=3)
+    )
+    write_table(refs, find_place(tmp_path / "table"))
+    again = read_table(find_place(tmp_path / "table"))
+    assert again == refs
+    assert again.zarr_format == 3
