@@ -224,7 +224,7 @@ def _positions(path: str, names: Sequence[str], grid_shape: tuple[int, ...]) -> 
         return numbers
     try:
         return linear(numbers.reshape(len(names), ndim), grid_shape)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise StorageError(f"{path}: {error}") from error
 
 
