@@ -285,7 +285,7 @@ def test_types_that_v3_does_not_have_are_left_out():
         for name, n, dtype in (("a", 1, "<f16"), ("b", 1, "<c16"))
     }
     refs = ReferenceSet(arrays)
-    with pytest.warns(UserWarning, match="does not know the types of a"):
+    with pytest.warns(UserWarning, match="does not know the types or the codecs of a"):
         store = open_store(refs, zarr_format=3)
     assert set(by_zarr(store, 3).variables) == {"b"}
     with pytest.raises(Unsupported, match="a: Zarr v3 has no data type for float128"):

@@ -75,6 +75,14 @@ def virtual(start):
     return write
 
 
+def nested(f):
+    virtual(0)(f)
+    f.move("v", "inner")
+    layout = h5py.VirtualLayout((100, 20), "<i4")
+    layout[:] = h5py.VirtualSource(".", "inner", (100, 20))
+    f.create_virtual_dataset("v", layout)
+
+
 def external(f):
     Path("raw.bin").write_bytes(DATA.tobytes())
     f.create_dataset("v", DATA.shape, "<i4", external=[("raw.bin", 0, DATA.nbytes)])
@@ -115,6 +123,7 @@ FEATURES = {
         "chunked, B-tree of version 2": ("latest", indexed((None, None))),
         "virtual, whole chunks": ("latest", virtual(0)),
         "virtual, parts of chunks": ("latest", virtual(3)),
+        "virtual, of virtual datasets": ("latest", nested),
         "external files": ("earliest", external),
         "null dataspace": ("earliest", lambda f: f.create_dataset("v", data=h5py.Empty("f4"))),
     },
@@ -190,7 +199,9 @@ def check_equal(found, wanted, file):
             assert found[name].tolist() == wanted[name].tolist()
     elif wanted.dtype.kind == "O":
         for one, other in zip(found.ravel(), wanted.ravel(), strict=True):
-            if isinstance(other, h5py.Reference):
+            if isinstance(other, h5py.RegionReference):
+                assert one == (f"{file[other].name}[1:3]" if other else "")
+            elif isinstance(other, h5py.Reference):
                 assert one == (file[other].name if other else "")
             else:
                 np.testing.assert_array_equal(one, other.decode() if isinstance(other, bytes) else other)
