@@ -54,7 +54,9 @@ class Hierarchy:
         except StorageError as error:
             raise StorageError(f"{key}: {error}") from error
         for name_below, node in below.items():
-            self._add_node(f"{prefix_of(path)}{name_below}", self._nodes.get(f"{prefix_of(path)}{name_below}", node))
+            path_below = f"{prefix_of(path)}{name_below}"
+            if path_below not in self._nodes:
+                self._add_node(path_below, node)
         self._add_node(path, document)
 
     def _add_node(self, path: str, node: Mapping[str, Any]) -> None:
