@@ -239,7 +239,7 @@ def archives(_folder: Path) -> dict[str, bytes]:
 
 
 def documents(_folder: Path) -> dict[str, bytes]:
-    """Reference sets as JSON, plain and with templates."""
+    """Reference sets as JSON, plain, with templates, and of Zarr v3."""
     zarray = {
         "shape": [4, 3],
         "chunks": [2, 3],
@@ -263,4 +263,22 @@ def documents(_folder: Path) -> dict[str, bytes]:
         "templates": {"u": "s3://bucket/a.nc"},
         "refs": {**refs, "v/0.0": ["{{u}}", 100, 20]},
     }
-    return {"flat.json": json.dumps(refs).encode(), "templated.json": json.dumps(templated).encode()}
+    in_v3 = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [4, 3],
+        "data_type": "float32",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 3]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": "NaN",
+        "codecs": [
+            {"name": "transpose", "configuration": {"order": [1, 0]}},
+            {"name": "bytes", "configuration": {"endian": "big"}},
+            {"name": "blosc", "configuration": {"typesize": 4, "cname": "lz4", "clevel": 5, "shuffle": "shuffle"}},
+        ],
+        "attributes": {"_FillValue": "AAAAAAAA+H8="},
+        "dimension_names": ["y", "x"],
+    }
+    v3 = {"v/zarr.json": in_v3, "v/c/0/0": ["s3://bucket/a.nc", 100, 20], "v/c/1/0": "base64:AAECAwQ="}
+    texts = {"flat.json": refs, "templated.json": templated, "v3.json": v3}
+    return {name: json.dumps(text).encode() for name, text in texts.items()}
