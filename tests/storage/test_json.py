@@ -36,15 +36,17 @@ def refs():
     )
 
 
-def test_the_text_is_the_dictionary(tmp_path, refs):
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_the_text_is_the_dictionary(tmp_path, refs, zarr_format):
     """The streamed text parses to the dictionary of version 1, and has no space to spare."""
-    write(refs, tmp_path / "a.json")
-    text = (tmp_path / "a.json").read_bytes()
-    assert orjson.loads(text) == json.loads(text) == refs.to_dict()
-    assert text == orjson.dumps(refs.to_dict())
+    write(refs, tmp_path / "a.json", zarr_format=zarr_format)
+    text, expected = (tmp_path / "a.json").read_bytes(), refs.to_dict(zarr_format=zarr_format)
+    assert orjson.loads(text) == json.loads(text) == expected
+    assert text == orjson.dumps(expected)
 
 
-def test_blocks_join_without_a_seam(tmp_path):
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_blocks_join_without_a_seam(tmp_path, zarr_format):
     """An array of more chunks than one block prints as its dictionary does."""
     n = 70_000
     meta = ArrayMeta(shape=(n,), chunk_shape=(1,), dtype=np.dtype("u1"))
@@ -52,8 +54,9 @@ def test_blocks_join_without_a_seam(tmp_path):
         (n,), (None, "a", "b"), np.arange(n, dtype="u4") % 2 + 1, np.arange(n, dtype="u8"), np.ones(n, "u8")
     )
     refs = ReferenceSet({"x": ManifestArray(meta, chunks)})
-    write(refs, tmp_path / "a.json")
-    assert orjson.loads((tmp_path / "a.json").read_bytes()) == refs.to_dict()
+    write(refs, tmp_path / "a.json", zarr_format=zarr_format)
+    assert orjson.loads((tmp_path / "a.json").read_bytes()) == refs.to_dict(zarr_format=zarr_format)
+    assert load(tmp_path / "a.json") == refs
 
 
 @pytest.mark.parametrize("ending", ["json", "json.gz", "json.zst"])
@@ -138,6 +141,45 @@ def test_a_compressed_file_that_was_cut_is_refused(tmp_path, refs, ending):
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(StorageError, match="cannot be read"):
         load(path)
+
+
+def test_a_compressed_file_that_was_changed_is_refused(tmp_path, refs):
+    """Bytes in the middle that do not inflate, and text that nests without end, are errors of the set."""
+    path = tmp_path / "a.json.gz"
+    write(refs, path)
+    data = bytearray(path.read_bytes())
+    data[12:16] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match="cannot be read"):
+        load(path)
+    path.write_bytes(gzip.compress(b'{"refs": {"a": NaN, "b": ' + b"[" * 100_000))
+    with pytest.raises(StorageError, match="cannot be read"):
+        load(path)
+
+
+def test_documents_that_nest_without_end_are_refused(tmp_path):
+    """Depth ends in an error of the set, in a dictionary and in every file of a stored one."""
+    deep = "[" * 100_000
+    with pytest.raises(StorageError, match=r"\.zattrs: expected a JSON document"):
+        load({".zgroup": '{"zarr_format": 2}', ".zattrs": deep})
+    write(ReferenceSet({}), tmp_path / "set.parq")
+    for name in (".chunkmap.json", ".zmetadata"):
+        (tmp_path / "set.parq" / name).write_text(deep)
+        with pytest.raises(StorageError, match=name):
+            load(tmp_path / "set.parq")
+
+
+def test_blocks_of_many_chunks_are_printed_in_their_order(tmp_path):
+    """A set of more chunks than are printed at once is the JSON of its dictionary, odd ones among them included."""
+    count = 150_000
+    meta = ArrayMeta(shape=(count,), chunk_shape=(1,), dtype=np.dtype("<i4"))
+    source, offset = np.ones(count, np.uint32), np.arange(count, dtype=np.uint64)
+    length = np.full(count, 4, np.uint64)
+    source[70_000], offset[70_000], length[70_001], offset[70_001] = 2, 0, WHOLE_FILE, 0
+    chunks = ChunkManifest.from_columns((count,), np.arange(count), (None, "a.nc", b"four"), (source, offset, length))
+    refs = ReferenceSet({"x": ManifestArray(meta, chunks)})
+    write(refs, tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_bytes() == orjson.dumps(refs.to_dict())
 
 
 def test_a_file_that_is_not_there_is_a_source_error(tmp_path):
