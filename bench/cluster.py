@@ -51,7 +51,7 @@ def main():
             write(url, number)
     how = {"concat_dims": ["time"], "identical_dims": ["lat", "lon"]}
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster),
     ):
         kerchunk.combine.auto_dask(urls[:8], kerchunk.hdf.SingleHdf5ToZarr, {}, how, 4)  # workers import what they need

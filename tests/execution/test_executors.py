@@ -103,7 +103,7 @@ def test_a_worker_is_killed(built, tmp_path, cluster_client, name):
 
     assert flag.exists()
     assert files_below(tmp_path / "out.parq") == expected
-    cluster_client.wait_for_workers(2, timeout=30)
+    cluster_client.wait_for_workers(1, timeout=60)
 
 
 @pytest.mark.parametrize("stage", ["scan", "combine"])
@@ -133,7 +133,7 @@ def test_a_worker_of_a_tree_is_killed(built, tmp_path, cluster_client, stage):
 
     assert Path(flag).exists()
     assert refs == MultiZarrToZarr([SingleHdf5ToZarr(url).translate() for url in urls], **how).translate()
-    cluster_client.wait_for_workers(2, timeout=30)
+    cluster_client.wait_for_workers(1, timeout=60)
 
 
 @pytest.mark.parametrize("executor", [None, "threads"])
