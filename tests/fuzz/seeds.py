@@ -71,6 +71,7 @@ def newest(folder: Path) -> None:
         filtered_group(file, library)
         references(file, library)
         nested(file)
+        other_floats(file)
 
 
 def access() -> h5py.h5p.PropFAID:
@@ -137,6 +138,18 @@ def nested(file: h5py.File) -> None:
         layout[:10] = h5py.VirtualSource(".", source, (20, 10))[:10]
         layout[10:] = h5py.VirtualSource(".", source, (20, 10))[10:]
         file.create_virtual_dataset(name, layout)
+
+
+def other_floats(file: h5py.File) -> None:
+    """Numbers of 16 and of 8 bits, as a dataset and as an attribute."""
+    for name, sign, exponent, mantissa in ((b"brain", 15, (7, 8), (0, 7)), (b"quarter", 7, (3, 4), (0, 3))):
+        kind = h5py.h5t.IEEE_F32LE.copy()
+        kind.set_fields(sign, *exponent, *mantissa)
+        kind.set_precision(sign + 1)
+        kind.set_size((sign + 1) // 8)
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(file.id, name, kind, space).write(h5py.h5s.ALL, h5py.h5s.ALL, np.ones(4))
+        h5py.h5a.create(file.id, name, kind, space).write(np.ones(4))
 
 
 def types(file: h5py.File) -> None:
@@ -226,7 +239,7 @@ def archives(_folder: Path) -> dict[str, bytes]:
 
 
 def documents(_folder: Path) -> dict[str, bytes]:
-    """Reference sets as JSON, plain and with templates."""
+    """Reference sets as JSON, plain, with templates, and of Zarr v3."""
     zarray = {
         "shape": [4, 3],
         "chunks": [2, 3],
@@ -250,4 +263,22 @@ def documents(_folder: Path) -> dict[str, bytes]:
         "templates": {"u": "s3://bucket/a.nc"},
         "refs": {**refs, "v/0.0": ["{{u}}", 100, 20]},
     }
-    return {"flat.json": json.dumps(refs).encode(), "templated.json": json.dumps(templated).encode()}
+    in_v3 = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [4, 3],
+        "data_type": "float32",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 3]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": "NaN",
+        "codecs": [
+            {"name": "transpose", "configuration": {"order": [1, 0]}},
+            {"name": "bytes", "configuration": {"endian": "big"}},
+            {"name": "blosc", "configuration": {"typesize": 4, "cname": "lz4", "clevel": 5, "shuffle": "shuffle"}},
+        ],
+        "attributes": {"_FillValue": "AAAAAAAA+H8="},
+        "dimension_names": ["y", "x"],
+    }
+    v3 = {"v/zarr.json": in_v3, "v/c/0/0": ["s3://bucket/a.nc", 100, 20], "v/c/1/0": "base64:AAECAwQ="}
+    texts = {"flat.json": refs, "templated.json": templated, "v3.json": v3}
+    return {name: json.dumps(text).encode() for name, text in texts.items()}

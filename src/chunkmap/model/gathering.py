@@ -6,32 +6,28 @@ and numpy. Of a set that is read in parts, only the columns of what was read are
 
 from __future__ import annotations
 
-import base64
 import gc
-import json
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
 from chunkmap.model.array import ManifestArray
-from chunkmap.model.keys import Precedent, positions_of
+from chunkmap.model.hierarchy import Groups, Hierarchy, ZarrFormat, decode_inline
+from chunkmap.model.keys import Below, Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.templates import expand_templates
 
-__all__ = ["Arrays", "Gathering", "Groups", "collector_at_rest", "decode_inline", "prefix_of"]
+__all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
-_BASE64: Final = "base64:"
-_NO_ATTRS: Final[Mapping[str, Any]] = {}
 
 Arrays = dict[str, ManifestArray]
-Groups = dict[str, Mapping[str, Any]]
 Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]
 Owned = tuple[list[str], list[Any]]
 
@@ -49,9 +45,14 @@ class Gathering:
     def __init__(self, templates: Mapping[str, str] | None = None, precedent: Precedent | None = None) -> None:
         self._templates = templates or {}
         self._precedent = precedent or Precedent()
-        self._parsed: dict[str, dict[str, Any]] = {}
+        self._hierarchy = Hierarchy(self._precedent)
         self._parts: dict[str, list[_Part]] = {}
         self._waiting: dict[str, Owned] = {}
+
+    @property
+    def zarr_format(self) -> ZarrFormat:
+        """3 when anything was said in the words of Zarr v3, else 2."""
+        return self._hierarchy.zarr_format
 
     def add(self, refs: Mapping[str, Any]) -> None:
         """Take in some references. Raises StorageError naming the key that is wrong.
@@ -59,14 +60,13 @@ class Gathering:
         Chunks whose array is known become columns now, others wait for it.
         """
         with collector_at_rest():
-            keys, values = self._precedent.keys(list(refs)), list(refs.values())
-            for row, key in keys.documents:
-                text = expand_templates(values[row], self._templates)
-                self._parsed[key] = self._precedent.document(key, text, _parse_document)
+            values = list(refs.values())
+            keys = self._precedent.keys(list(refs), lambda found: self._v3_arrays(found, values))
+            self._add_documents(keys.documents, values)
             for parent, below in keys.chunks.items():
-                if f"{prefix_of(parent)}.zarray" in self._parsed and parent not in self._waiting:
-                    meta = self._meta(parent)
-                    self._keep(parent, below.positions(parent, meta.grid_shape), below.names, below.of(values))
+                if self._hierarchy.knows(parent) and parent not in self._waiting:
+                    index = self._hierarchy.positions(parent, below)
+                    self._keep(parent, index, below.names, below.of(values))
                     continue
                 waiting = self._waiting.setdefault(parent, ([], []))
                 waiting[0].extend(below.names)
@@ -74,28 +74,23 @@ class Gathering:
 
     def finish(self) -> tuple[Arrays, Groups]:
         """The arrays and groups. Raises StorageError for a chunk without an array, or two in one cell."""
-        parsed = self._parsed
-        parsed.pop(".zmetadata", None)
-        paths = [key.rpartition("/")[0] for key in parsed if key.rpartition("/")[2] == ".zarray"]
-        metas = {path: self._meta(path) for path in paths}
+        metas = {path: self._hierarchy.meta(path) for path in self._hierarchy.arrays()}
         with collector_at_rest():
-            for path, (names, values) in _owners(self._waiting, paths).items():
-                self._keep(path, positions_of(path, names, metas[path].grid_shape), names, values)
+            for path, (names, values) in _owners(self._waiting, list(metas)).items():
+                self._keep(path, self._hierarchy.positions(path, Below(names)), names, values)
         arrays: Arrays = {
             path: ManifestArray(meta, _joined(path, meta, self._parts.pop(path, []))) for path, meta in metas.items()
         }
-        groups: Groups = {} if "" in arrays else {"": {}}
-        for key in parsed:
-            path, _, name = key.rpartition("/")
-            if path not in arrays and name in (".zgroup", ".zattrs"):
-                groups[path] = parsed.get(f"{prefix_of(path)}.zattrs", {})
-        return arrays, groups
+        return arrays, self._hierarchy.groups()
 
-    def _meta(self, path: str) -> ArrayMeta:
-        prefix = prefix_of(path)
-        return self._precedent.meta(
-            path, self._parsed[f"{prefix}.zarray"], self._parsed.get(f"{prefix}.zattrs", _NO_ATTRS)
-        )
+    def _add_documents(self, documents: Sequence[tuple[int, str]], values: Sequence[Any]) -> None:
+        for row, key in documents:
+            self._hierarchy.add(key, expand_templates(values[row], self._templates))
+
+    def _v3_arrays(self, documents: Sequence[tuple[int, str]], values: Sequence[Any]) -> frozenset[str]:
+        """Take in the documents of Zarr v3, which say what the keys of chunks stand below: the arrays known so far."""
+        self._add_documents(documents, values)
+        return self._hierarchy.v3_arrays()
 
     def _keep(self, path: str, index: NDArray[np.int64], names: list[str], values: list[Any]) -> None:
         self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
@@ -122,22 +117,6 @@ def _one_part(parts: Sequence[_Part]) -> _Part:
     index = np.concatenate([part[0] for part in parts])
     offset, length = (np.concatenate([part[2][n] for part in parts]) for n in (1, 2))
     return index, table.sources, (np.concatenate(numbers), offset, length)
-
-
-def decode_inline(value: Any) -> bytes:
-    """The bytes that a dictionary holds inline: text, `base64:` text, bytes, or a JSON document."""
-    if isinstance(value, str):
-        return base64.b64decode(value[len(_BASE64) :], validate=True) if value.startswith(_BASE64) else value.encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    if hasattr(value, "to_bytes") and not isinstance(value, int):
-        return bytes(value.to_bytes())
-    return json.dumps(value).encode()
-
-
-def prefix_of(path: str) -> str:
-    """What the keys of an array or group begin with; an array may be all that a set is, at the root."""
-    return f"{path}/" if path else ""
 
 
 @contextmanager
@@ -174,20 +153,8 @@ def _owners(
     return owners
 
 
-def _parse_document(key: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    try:
-        document = json.loads(decode_inline(value))
-    except (ValueError, RecursionError) as error:
-        raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}: {error}") from error
-    if not isinstance(document, dict):
-        raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}")
-    return document
-
-
 def _value_columns(
-    path: str, names: list[str], values: list[Any], templates: Mapping[str, str]
+    path: str, names: Sequence[str], values: list[Any], templates: Mapping[str, str]
 ) -> tuple[tuple[str | bytes | None, ...], tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
     kinds = set(map(type, values))
     if kinds <= {list, tuple} and set(map(len, values)) <= {3}:

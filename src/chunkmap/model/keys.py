@@ -6,7 +6,8 @@ numpy. The files of a series mostly have the same keys, so a `Precedent` remembe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -14,15 +15,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import StorageError, Unsupported
+from chunkmap.errors import StorageError
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import ArrayMeta
-from chunkmap.model.zarr_v2 import array_from_documents
+from chunkmap.model.zarr_v3 import DOCUMENT
 
 __all__ = ["Below", "Precedent", "positions_of"]
 
 _STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+
+Rows = list[tuple[int, str]]
+"""Row and key of each of some keys."""
 
 
 @dataclass(slots=True)
@@ -61,10 +65,10 @@ class Below:
 class Keys:
     """What the keys of a set say."""
 
-    documents: list[tuple[int, str]]
-    """Row and key of each document."""
+    documents: Rows
+    """Row and key of each document of Zarr v2."""
     chunks: dict[str, Below]
-    """Chunks by the path before the last `/`."""
+    """Chunks by the array of Zarr v3 that they stand below, or else by the path before the last `/`."""
 
 
 class Precedent:
@@ -77,14 +81,21 @@ class Precedent:
 
     def __init__(self) -> None:
         self._last: list[str] | None = None
+        self._v3: Rows = []
+        self._arrays: frozenset[str] | None = None
         self._keys = Keys([], {})
         self._documents: dict[str, tuple[Any, dict[str, Any]]] = {}
-        self._metas: dict[str, tuple[Any, Any, ArrayMeta]] = {}
+        self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
 
-    def keys(self, keys: list[str]) -> Keys:
-        """What these keys say."""
+    def keys(self, keys: list[str], v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()) -> Keys:
+        """What these keys say. `v3_arrays` is given the documents of Zarr v3 among them, and says what arrays of v3 are
+        known by now.
+        """
         if keys != self._last:
-            self._last, self._keys = keys, read_keys(keys)
+            self._last, self._v3, self._arrays = keys, v3_documents(keys), None
+        arrays = v3_arrays(self._v3)
+        if arrays != self._arrays:
+            self._arrays, self._keys = arrays, read_keys(keys, arrays)
         return self._keys
 
     def document(self, key: str, value: Any, parse: Callable[[str, Any], dict[str, Any]]) -> dict[str, Any]:
@@ -96,53 +107,70 @@ class Precedent:
             known = self._documents[key] = (value, parse(key, value))
         return known[1]
 
-    def meta(self, path: str, zarray: Mapping[str, Any], zattrs: Mapping[str, Any]) -> ArrayMeta:
-        """The metadata of an array; the very same where its documents are."""
+    def meta(self, path: str, documents: tuple[Any, ...], read: Callable[..., ArrayMeta]) -> ArrayMeta:
+        """The metadata of an array, read from its path and documents; the very same where its documents are."""
         known = self._metas.get(path)
-        if known is None or known[0] is not zarray or known[1] is not zattrs:
-            known = self._metas[path] = (zarray, zattrs, array_from_documents(path, zarray, zattrs))
-        return known[2]
+        if known is None or len(known[0]) != len(documents) or any(map(operator.is_not, known[0], documents)):
+            known = self._metas[path] = (documents, read(path, *documents))
+        return known[1]
 
 
-def read_keys(keys: list[str]) -> Keys:
-    """What the keys of a set say. Raises Unsupported for those of Zarr v3."""
+def v3_documents(keys: list[str]) -> Rows:
+    """Those of the keys that are of documents of Zarr v3."""
+    return [
+        (start + row, key)
+        for start in range(0, len(keys), _STRETCH)
+        if DOCUMENT in "\n".join(keys[start : start + _STRETCH])
+        for row, key in enumerate(keys[start : start + _STRETCH])
+        if key.rpartition("/")[2] == DOCUMENT
+    ]
+
+
+def read_keys(keys: list[str], v3_arrays: Collection[str] = ()) -> Keys:
+    """What the keys of a set say, but for those of documents of Zarr v3."""
     found = Keys([], {})
     stop = 0
-    for parent, names in _runs(keys):
+    for parent, names in _runs(keys, v3_arrays):
         start, stop = stop, stop + len(names)
-        if "zarr.json" in names:
-            raise Unsupported(
-                f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references"
-            )
-        documents = [row for row, name in enumerate(names) if name in _DOCUMENTS]
-        found.documents.extend((start + row, parent + names[row]) for row in documents)
+        documents = [row for row, name in enumerate(names) if name in _DOCUMENTS or name == DOCUMENT]
+        found.documents.extend((start + row, parent + names[row]) for row in documents if names[row] != DOCUMENT)
         for low, high in pairwise([-1, *documents, len(names)]):
             if high - low > 1:
                 found.chunks.setdefault(parent[:-1], Below()).add(names[low + 1 : high], start + low + 1)
     return found
 
 
-def _runs(keys: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Stretches of keys that stand below one path: the path, up to its last `/`, and what follows it in each key.
+def _runs(keys: list[str], v3_arrays: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    """Stretches of keys that stand below one path: the path with its `/`, and what follows it in each key.
 
     A stretch that turns out to be of several paths is halved, so that the work is done by `join`, `count` and `split`.
     """
     waiting = [(start, min(start + _STRETCH, len(keys))) for start in range(0, len(keys), _STRETCH)][::-1]
     while waiting:
         start, stop = waiting.pop()
-        parent = keys[start][: keys[start].rfind("/") + 1]
+        parent = _parent(keys[start], v3_arrays)
         text = "\n".join(keys[start:stop])
         names = text[len(parent) :].split(f"\n{parent}")
         if stop - start == 1:
             yield parent, [text[len(parent) :]]
-        elif len(names) == stop - start and text.count("/") == len(names) * parent.count("/"):
+        elif len(names) == stop - start and text.count("/") == len(names) * keys[start].count("/"):
             yield parent, names
         else:
             middle = (start + stop) // 2
             waiting += [(middle, stop), (start, middle)]
 
 
-def positions_of(path: str, names: list[str], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _parent(key: str, v3_arrays: Collection[str]) -> str:
+    """What a key stands below, with its `/`: an array of Zarr v3 that is known, or what comes before its last `/`."""
+    path, slash, _ = key.rpartition("/")
+    while v3_arrays and slash:
+        if path in v3_arrays:
+            return path + slash
+        path, slash, _ = path.rpartition("/")
+    return "" if "" in v3_arrays else key[: key.rfind("/") + 1]
+
+
+def positions_of(path: str, names: Sequence[str], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Printed chunk indexes -> positions in the grid."""
     ndim = max(len(grid_shape), 1)
     text = ".".join(names)
@@ -157,7 +185,7 @@ def positions_of(path: str, names: list[str], grid_shape: tuple[int, ...]) -> ND
         return numbers
     try:
         return linear(numbers.reshape(len(names), ndim), grid_shape)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise StorageError(f"{path}: {error}") from error
 
 

@@ -47,9 +47,21 @@ def low_level(kind, data, **options):
     return write
 
 
+def unwritten(kind):
+    return lambda f: h5py.h5d.create(f.id, b"v", kind, h5py.h5s.create_simple((2,)))
+
+
 def bits():
     kind = h5py.h5t.STD_I16LE.copy()
     kind.set_precision(12)
+    return kind
+
+
+def bfloat16():
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_fields(15, 7, 8, 0, 7)
+    kind.set_precision(16)
+    kind.set_size(2)
     return kind
 
 
@@ -154,6 +166,8 @@ FEATURES = {
     "Types": {
         "integers, floats": ("earliest", lambda f: f.create_dataset("v", data=FLOATS.astype(">f2"))),
         "integers that do not fill their bytes": ("earliest", low_level(bits(), DATA.astype("<i2"))),
+        "floats of other layouts (bfloat16)": ("earliest", low_level(bfloat16(), FLOATS.astype("f4"))),
+        "times": ("earliest", unwritten(h5py.h5t.UNIX_D32LE)),
         "long double": ("earliest", lambda f: f.create_dataset("v", data=np.ones(3, np.longdouble))),
         "text of fixed length": ("earliest", lambda f: f.create_dataset("v", data=np.array([b"ab", b"c"] * 400))),
         "text padded with spaces": ("earliest", low_level(text(2), np.tile(SPACES, 100), memory=text(2))),

@@ -129,7 +129,7 @@ def _stored(
 
 def _native_fill(stored: Stored, native: bytes | None) -> bytes | None:
     """The fill value as chunks are when they are decoded."""
-    own = [codec for codec in stored.codecs[:1] if codec["id"] in ("hdf5_integer", "hdf5_text")]
+    own = [codec for codec in stored.codecs[:1] if codec["id"] in ("hdf5_float", "hdf5_integer", "hdf5_text")]
     return decode(own, native) if native and own else native
 
 

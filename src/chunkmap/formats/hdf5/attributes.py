@@ -240,7 +240,7 @@ def _scalar(datatype: Datatype, data: bytes) -> Any:
     """The first element, as numpy has it."""
     if datatype.dtype is None or len(data) < datatype.size:
         return None
-    return np.frombuffer(plain_bytes(datatype, data)[: datatype.size], datatype.dtype)[0]
+    return np.frombuffer(plain_bytes(datatype, data[: datatype.size]), datatype.dtype)[0]
 
 
 def _nothing(_data: bytes) -> None:
@@ -351,7 +351,7 @@ def _keep_vlen(
         addresses = tuple(tuple(object_addresses(base, content)) for content in contents)
         found.values[kind.name] = References(addresses, shape, are_lists=True)
     elif base.dtype is not None:
-        values = [[_plain(v) for v in np.frombuffer(content, base.dtype).tolist()] for content in contents]
+        values = [[_plain(v) for v in np.frombuffer(plain_bytes(base, c), base.dtype).tolist()] for c in contents]
         found.values[kind.name] = _unwrap(values, shape)
     else:
         found.values.pop(kind.name)

@@ -61,6 +61,8 @@ def read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable | Leaf]:
 
 def decode_leaves(file: File, leaves: Sequence[Leaf]) -> list[ChunkTable]:
     """The chunks of many datasets, each of which has one leaf."""
+    if sum(len(leaf.entries) for leaf in leaves) > file.size:
+        raise file.error("the chunk B-trees of a file are longer than the file", 0)
     tables: dict[int, ChunkTable] = {}
     for rank in {leaf.grid.rank for leaf in leaves}:
         numbers = [number for number, leaf in enumerate(leaves) if leaf.grid.rank == rank]

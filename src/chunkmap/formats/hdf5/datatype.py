@@ -8,18 +8,18 @@ times, odd numbers; `Datatype.lacks` then says what it is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
+from numcodecs import get_codec
 
-from chunkmap.codecs import Hdf5Integer
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.hdf5.floats import float_codec, float_layout
 from chunkmap.model import CodecConfig
 
-__all__ = ["Datatype", "integer_codec", "left_as_stored", "parse_datatype", "plain_bytes", "require_dtype"]
+__all__ = ["Datatype", "left_as_stored", "number_codec", "parse_datatype", "plain_bytes", "require_dtype"]
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
 
@@ -27,13 +27,6 @@ _DEEPEST: Final = 32
 _u32 = struct.Struct("<I").unpack_from
 _integer_properties = struct.Struct("<HH").unpack_from
 _float_properties = struct.Struct("<HHBBBBI").unpack_from
-
-# size -> bit offset, precision, exponent location and size, mantissa location and size, exponent bias; sign location
-_IEEE: Final[Mapping[int, tuple[tuple[int, ...], int]]] = {
-    2: ((0, 16, 10, 5, 0, 10, 15), 15),
-    4: ((0, 32, 23, 8, 0, 23, 127), 31),
-    8: ((0, 64, 52, 11, 0, 52, 1023), 63),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +55,9 @@ class Datatype:
     """Of references: what to; "any" are those of HDF5 1.12, each of which says it itself."""
     enumerated: tuple[tuple[str, int], ...] = ()
     """Of an enumeration: names and values."""
-    bits: tuple[int, int] | None = None
-    """Of whole numbers that do not fill their bytes: first bit and number of bits."""
-
+    bits: tuple[int, ...] | None = None
+    """Of numbers that are not stored as numpy has them. Whole ones: first bit and number of bits; others: `FloatLayout`
+    says what."""
     needs_heap: bool = field(init=False)
     """Whether any part of an element lies in a global heap."""
     has_text: bool = field(init=False)
@@ -151,20 +144,9 @@ def _integer(body: bytes, place: int, head: _Head, sign: str) -> Datatype:
 
 
 def _float(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
-    """Bits 0 and 6: byte order; 4-5: mantissa normalization; 8-15: location of the sign."""
-    properties, sign = _float_properties(body, place), head.bits >> 8 & 255
-    if _IEEE.get(head.size) != (properties, sign) or head.bits & 0x40 or head.bits >> 4 & 3 != 2:
-        return Datatype(head.size, lacks=_odd_float(head.size, properties)), place + 12
-    return Datatype(head.size, np.dtype(f"{_order(head.bits)}f{head.size}")), place + 12
-
-
-def _odd_float(size: int, properties: tuple[int, ...]) -> str:
-    """What other floats are called."""
-    if size == 2 and properties[2:] == (7, 8, 0, 7, 127):
-        return "bfloat16"
-    if size > 8:
-        return f"long double ({properties[1]} bits in {size} bytes)"
-    return f"floating-point number of {size} bytes that is not IEEE 754"
+    """Properties: bit offset and precision; location and size of exponent and mantissa; exponent bias."""
+    dtype, bits, lacks = float_layout(head.size, head.bits, _float_properties(body, place))
+    return Datatype(head.size, dtype, lacks, bits=bits), place + 12
 
 
 def _time(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -236,7 +218,7 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
 def _in_compound(member: Datatype) -> str:
     """What a member lacks; bits are cut out of whole arrays only."""
     if member.bits is not None:
-        return f"integer of {member.bits[1]} bits in {member.size} bytes"
+        return f"number in {member.size} bytes that numpy stores otherwise"
     return member.lacks if member.dtype is None else ""
 
 
@@ -313,7 +295,8 @@ def _array_of(base: Datatype, shape: tuple[int, ...]) -> Datatype:
 def _complex(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Class 11 (HDF5 2.0): two numbers of the base type."""
     base, place = _parse(body, place, head.depth, head.offset_size)
-    if base.dtype is None or base.dtype.kind != "f" or base.size not in (4, 8) or head.size != 2 * base.size:
+    plain = base.dtype is not None and base.dtype.kind == "f" and base.bits is None and base.size in (4, 8)
+    if not plain or base.dtype is None or head.size != 2 * base.size:
         return Datatype(head.size, lacks=f"complex number of {head.size} bytes"), place
     return Datatype(head.size, np.dtype(f"{base.dtype.byteorder}c{head.size}")), place
 
@@ -347,19 +330,23 @@ def left_as_stored(datatype: Datatype) -> Datatype:
     return _array_of(left_as_stored(datatype.base), datatype.shape)
 
 
-def integer_codec(datatype: Datatype) -> CodecConfig | None:
-    """The codec that cuts whole numbers out of their bytes, where they do not fill them."""
+def number_codec(datatype: Datatype) -> CodecConfig | None:
+    """The codec that makes numbers of what is not stored as numpy has them."""
     if datatype.bits is None or datatype.dtype is None:
         return None
+    dtype = datatype.dtype.base
+    if dtype.kind == "f":
+        return float_codec(dtype.str, datatype.bits)
     offset, precision = datatype.bits
-    return {"id": "hdf5_integer", "dtype": datatype.dtype.base.str, "offset": offset, "precision": precision}
+    return {"id": "hdf5_integer", "dtype": dtype.str, "offset": offset, "precision": precision}
 
 
 def plain_bytes(datatype: Datatype, data: bytes) -> bytes:
     """Stored elements as `dtype` has them."""
-    if datatype.bits is None or datatype.dtype is None:
+    codec = number_codec(datatype)
+    if codec is None:
         return data
-    decoded: bytes = Hdf5Integer(datatype.dtype.base.str, *datatype.bits).decode(data)
+    decoded: bytes = get_codec(codec).decode(data)
     return decoded
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.chunk_table import ChunkTable
-from chunkmap.formats.hdf5.datatype import integer_codec
+from chunkmap.formats.hdf5.datatype import number_codec
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.filters import codecs_of, decode, encode
 from chunkmap.formats.hdf5.layout import Chunked, Compact, Contiguous, Virtual
@@ -46,7 +46,7 @@ def read_stored(file: File, dataset: Dataset) -> Parser[Stored]:
         stored = yield from _read_chunked(file, dataset, layout)
     else:
         stored = Stored(tuple(max(n, 1) for n in dataset.shape), (), _one_block(file, dataset, layout))
-    codec = integer_codec(dataset.datatype)
+    codec = number_codec(dataset.datatype)
     return stored if codec is None else replace(stored, codecs=(codec, *stored.codecs))
 
 
