@@ -28,6 +28,9 @@ from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 DATA = "memory://chunkmap-fuzz/data"
 """The file that the references point into."""
 
+FAR = "memory://chunkmap-fuzz/sets"
+"""Where every second set is written; the others are on this machine's disk."""
+
 SIDECAR, METADATA = ".chunkmap.json", ".zmetadata"
 Values = dict[str, np.ndarray]
 
@@ -198,23 +201,23 @@ def read(data: bytes, number: int) -> None:
     files = unpack(data)
     if number % 2:
         with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-            for name, content in files.items():
-                path = Path(folder, "set.parq", name) if is_directory(files) else Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            read_at(str(path if not is_directory(files) else Path(folder, "set.parq")), files)
-        return
-    memory = fsspec.filesystem("memory")
-    root = "memory://chunkmap-fuzz/set.parq/" if is_directory(files) else "memory://chunkmap-fuzz/"
-    if memory.exists(root) and is_directory(files):
-        memory.rm(root, recursive=True)
-    memory.pipe({f"{root}{name}": content for name, content in files.items()})
-    read_at(root.rstrip("/") if is_directory(files) else f"{root}{next(iter(files))}", files)
+            read_at(place(files, folder), files)
+    else:
+        memory = fsspec.filesystem("memory")
+        if memory.exists(FAR):
+            memory.rm(FAR, recursive=True)
+        read_at(place(files, FAR), files)
 
 
-def is_directory(files: dict[str, bytes]) -> bool:
-    """Whether it is a set of Parquet."""
-    return not next(iter(files)).startswith("set.json")
+def place(files: dict[str, bytes], root: str) -> str:
+    """Write the files of a set; gives its URL."""
+    is_json = next(iter(files)).startswith("set.json")
+    base = root if is_json else f"{root}/set.parq"
+    fs, _ = fsspec.core.url_to_fs(root)
+    for name, content in files.items():
+        fs.makedirs(f"{base}/{name}".rpartition("/")[0], exist_ok=True)
+        fs.pipe_file(f"{base}/{name}", content)
+    return f"{base}/{next(iter(files))}" if is_json else base
 
 
 def read_at(url: str, files: dict[str, bytes]) -> None:
@@ -234,10 +237,13 @@ def read_at(url: str, files: dict[str, bytes]) -> None:
         raise failures[0]
 
 
-def loaded(url: str, _guarded: bool) -> Values:
-    """All in memory, and back to a dictionary."""
+def loaded(url: str, guarded: bool) -> Values:
+    """All references in memory, and back to a dictionary."""
     refs = chunkmap.load(url)
-    chunkmap.load(refs.to_dict())
+    document = refs.to_dict()
+    chunkmap.load(document)
+    if guarded and document != original().to_dict():
+        raise WrongValuesError("other references")
     return {}
 
 

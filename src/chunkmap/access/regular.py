@@ -3,7 +3,7 @@
 Uncompressed chunks of one file mostly stand in the order of the grid, one after another or a record apart. Then the
 whole grid of them is one array with strides over the file. It is read a portion at a time, straight into the result
 where the order is the same, else into memory that stays in the cache of a core, from where numpy puts the elements in
-order: no step of Python a chunk, and no page of the file is mapped.
+order: no step of Python a chunk. Where a portion holds much else, what is wanted is copied out of the mapped file.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ _SHORT_PORTION: Final = 128 << 10
 _WORTH_THREADS: Final = 8 << 20
 """Bytes from which on several threads are faster than one."""
 
-
 Item = TypeVar("Item")
 
 
@@ -58,8 +57,11 @@ class EvenGrid(NamedTuple):
     @property
     def steps(self) -> tuple[int, ...]:
         """Bytes from one element to the next along each axis of that shape."""
-        element = np.dtype((np.void, self.meta.dtype.itemsize))
-        inside = np.empty(self.meta.chunk_shape, element, order=self.meta.order).strides
+        lengths, is_c = self.meta.chunk_shape, self.meta.order == "C"
+        inside = [
+            self.meta.dtype.itemsize * math.prod(lengths[axis + 1 :] if is_c else lengths[:axis])
+            for axis in range(len(lengths))
+        ]
         return tuple(chain.from_iterable(zip(self.strides, inside, strict=True)))
 
     @property

@@ -20,7 +20,7 @@ from chunkmap.errors import Unsupported
 
 __all__ = ["Step", "make_codec", "make_step"]
 
-# Where there are no wheels of zlib-ng for a machine, zlib gives the same, later.
+# Where there are no wheels of zlib-ng for a machine, zlib gives the same, later. isal inflates chunks no faster.
 _inflater: Final = import_module("zlib_ng.zlib_ng" if find_spec("zlib_ng") else "zlib")
 
 Step = Callable[[Any], Any]
