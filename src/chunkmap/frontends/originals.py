@@ -77,9 +77,10 @@ class Originals:
         if isinstance(place, str):
             return False, f"not compared: {place}"
         path, meta, cell = place
-        if meta.chunk_shape != chunk.meta.chunk_shape:
-            return True, f"chunks of {chunk.meta.chunk_shape}, in the file they are {meta.chunk_shape}"
         part = _part(meta, cell)
+        is_cut = bool(chunk.meta.edges) and chunk.values.shape == tuple(p.stop - p.start for p in part)
+        if meta.chunk_shape != chunk.values.shape and not is_cut:
+            return True, f"chunks of {chunk.values.shape}, in the file they are {meta.chunk_shape}"
         ours = chunk.values[tuple(slice(0, p.stop - p.start) for p in part)]
         try:
             theirs = original.read(path, part)
@@ -143,17 +144,14 @@ def _place(chunk: Chunk, original: _Original) -> tuple[str, ArrayMeta, int] | st
 def _inline_place(chunk: Chunk, original: _Original) -> tuple[str, ArrayMeta, int] | str:
     """A chunk held inline stands where it stands in the file, when the array is as it is there."""
     array = original.refs.arrays.get(chunk.path)
-    if array is None or (array.meta.shape, array.meta.chunk_shape) != (chunk.meta.shape, chunk.meta.chunk_shape):
+    if array is None or (array.meta.shape, array.meta.chunks) != (chunk.meta.shape, chunk.meta.chunks):
         return "held inline, in an array that is not as it is in the file"
     return chunk.path, array.meta, chunk.position
 
 
 def _part(meta: ArrayMeta, cell: int) -> Part:
     coord = np.unravel_index(cell, meta.grid_shape) if meta.ndim else ()
-    starts = [int(n) * size for n, size in zip(coord, meta.chunk_shape, strict=True)]
-    return tuple(
-        slice(start, min(start + size, n)) for start, size, n in zip(starts, meta.chunk_shape, meta.shape, strict=True)
-    )
+    return meta.elements_of_chunk([int(n) for n in coord])
 
 
 def _difference(ours: NDArray[Any], theirs: NDArray[Any]) -> str | None:

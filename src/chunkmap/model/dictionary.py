@@ -60,7 +60,7 @@ def documents(
         if attrs or not path:
             out[f"{prefix_of(path)}.zattrs"] = dict(attrs or {})
     for path, array in arrays.items():
-        out[f"{prefix_of(path)}.zarray"] = array_document(array.meta)
+        out[f"{prefix_of(path)}.zarray"] = array_document(array.meta, path)
         out[f"{prefix_of(path)}.zattrs"] = attrs_document(array.meta)
     return out
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta
 
 __all__ = [
@@ -36,8 +36,14 @@ GROUP: Final[Mapping[str, Any]] = {"zarr_format": 2}
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def array_document(meta: ArrayMeta) -> dict[str, Any]:
-    """The content of `.zarray`."""
+def array_document(meta: ArrayMeta, path: str = "an array") -> dict[str, Any]:
+    """The content of `.zarray`. Raises Unsupported for a grid that Zarr v2 does not have."""
+    if meta.edges:
+        raise Unsupported(
+            f"{path}: its chunks are of several lengths, {meta.chunks}, for which Zarr v2 has no grid; Zarr v3 has one,"
+            " and references of Zarr v3 are kept as JSON: zarr_format=3",
+            feature="rectilinear chunk grid",
+        )
     return {
         "shape": list(meta.shape),
         "chunks": list(meta.chunk_shape),
