@@ -18,6 +18,7 @@ from chunkmap.access.steps import make_step
 from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model.trimming import trim, trim_axis, untrimmed
 
 register()
 
@@ -61,7 +62,8 @@ class ChunkDecoder:
     def __init__(self, meta: ArrayMeta) -> None:
         check_codecs("an array", meta)
         self._meta = meta
-        self._steps = [make_step(config, meta.chunk_nbytes) for config in reversed(meta.codecs)]
+        self._trim = trim_axis(meta)
+        self._steps = [make_step(config, meta.chunk_nbytes) for config in reversed(untrimmed(meta).codecs)]
         self._dtype, self._shape, self._order = meta.dtype, meta.chunk_shape, meta.order
 
     def decode(
@@ -78,6 +80,8 @@ class ChunkDecoder:
             for step in self._steps:
                 data = step(data)
             values = self._typed(data)
+            if self._trim is not None:
+                return trim(values, shape, self._trim)
             if values.size == size:
                 return values.reshape(shape, order=self._order)
         except ChunkmapError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from chunkmap.combining.compatible import WAIVABLE
 from chunkmap.errors import CombineError
@@ -42,6 +42,9 @@ class Recipe:
     """Arrays in `identical_dims` of fewer bytes are read and compared; larger ones are taken on trust."""
     split: bool = False
     """Cut uncompressed chunks, where those of the inputs do not fall on one grid, into a grid that they do fall on."""
+    zarr_format: Literal[2, 3] = 2
+    """With 3, where whole chunks of the inputs do not fall on one grid, the grid is that of their own lengths: only
+    Zarr v3 has such."""
     eras: bool = False
     """Put inputs that cannot share arrays (another type, packing, codec or shape) into groups `era_0`, `era_1`..."""
 
@@ -63,6 +66,8 @@ class Recipe:
             raise CombineError(
                 "expected concat_dims or coo_map to say along which dimensions to combine, found neither"
             )
+        if self.zarr_format not in (2, 3):
+            raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
         unknown = set(self.waive) - WAIVABLE
         if unknown:
             raise ValueError(f"cannot waive {sorted(unknown)}: the checks that can be waived are {sorted(WAIVABLE)}")

@@ -1,0 +1,107 @@
+"""Chunks of which only the beginning along one axis counts: files store their last chunk whole.
+
+Zarr allows a chunk to hang over the end of an array, not over the end of a cell in the middle of it. An uncompressed
+chunk, cut along its slowest axis, is a shorter range of the same bytes. Any other must be cut after it is decoded. That
+is the codec `TRIM`, `{"id": "chunkmap_trim", "axis": 0}`, the first of a chain: of the bytes that the others give back
+it keeps those of the leading elements along its axis, as many as the chunk has, and of a chunk that is no longer than
+that, all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.model.array import DeferredArray, ManifestArray
+from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
+from chunkmap.model.meta import ArrayMeta
+
+__all__ = ["TRIM", "can_be_shortened", "shortened", "trim", "trim_axis", "untrimmed", "with_trim"]
+
+TRIM: Final = "chunkmap_trim"
+"""The id of the codec."""
+
+
+def trim_axis(meta: ArrayMeta) -> int | None:
+    """The axis along which decoded chunks are cut; None when they are not."""
+    first = meta.codecs[0] if meta.codecs else {}
+    return int(first["axis"]) if first.get("id") == TRIM else None
+
+
+def untrimmed(meta: ArrayMeta) -> ArrayMeta:
+    """The metadata of the same chunks as they are stored."""
+    return meta if trim_axis(meta) is None else replace(meta, filters=meta.filters[1:])
+
+
+def with_trim(meta: ArrayMeta, axis: int) -> ArrayMeta:
+    """The metadata of the same chunks, cut along an axis when they are decoded."""
+    return replace(meta, filters=({"id": TRIM, "axis": axis}, *untrimmed(meta).filters))
+
+
+def trim(values: NDArray[Any], shape: tuple[int, ...], axis: int) -> NDArray[Any]:
+    """What counts of a decoded chunk, as elements in C order: those of a chunk of this shape.
+
+    Raises ValueError when there are fewer, or no whole number along the axis.
+
+    >>> trim(np.arange(6), (2, 2), axis=1)
+    array([[0, 1],
+           [3, 4]])
+    """
+    others = math.prod(shape[:axis] + shape[axis + 1 :])
+    length, rest = divmod(values.size, others)
+    if rest or length < shape[axis]:
+        raise ValueError(f"expected a chunk of {shape} values, or longer along axis {axis}, found {values.size} values")
+    whole = values.reshape(*shape[:axis], length, *shape[axis + 1 :])
+    return whole[(slice(None),) * axis + (slice(shape[axis]),)]
+
+
+# ---------------------------------------------------------------------- ranges of uncompressed chunks
+
+
+def can_be_shortened(meta: ArrayMeta, axis: int) -> bool:
+    """Whether the beginning of a chunk along an axis is the beginning of its bytes."""
+    slower = meta.chunk_shape[:axis] if meta.order == "C" else meta.chunk_shape[axis + 1 :]
+    return not meta.codecs and not meta.dtype.hasobject and math.prod(slower) == 1
+
+
+def shortened(array: ManifestArray, axis: int, kept: int) -> ManifestArray:
+    """The same array, the last chunks of which along an axis are referred to no further than their first elements.
+
+    Chunks that are elsewhere stay there. Raises ValueError, then or when they are fetched, for a chunk that is not
+    stored whole.
+    """
+    if isinstance(array, DeferredArray):
+        return DeferredArray(array.meta, _Shortened(array, axis, kept))
+    return replace(array, chunks=_shorter(array.meta, array.chunks, axis, kept))
+
+
+class _Shortened(NamedTuple):
+    """Chunks elsewhere, the last of which along an axis are shortened."""
+
+    array: DeferredArray
+    axis: int
+    kept: int
+
+    @property
+    def most_chunks(self) -> int:
+        """How many there are, or at most may be."""
+        return self.array.most_chunks
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Those in cells `start` to `stop`."""
+        return _shorter(self.array.meta, self.array.between(start, stop), self.axis, self.kept)
+
+
+def _shorter(meta: ArrayMeta, chunks: ChunkManifest, axis: int, kept: int) -> ChunkManifest:
+    last = chunks.coords()[axis] == chunks.grid_shape[axis] - 1
+    stored = chunks.length[last]
+    wrong = (stored != np.uint64(meta.chunk_nbytes)) & (stored != np.uint64(WHOLE_FILE))
+    if bool(wrong.any()):
+        raise ValueError(f"expected chunks of {meta.chunk_nbytes} bytes, found one of {stored[wrong][0]}")
+    length = chunks.length.copy()
+    length[last] = meta.chunk_nbytes // meta.chunk_shape[axis] * kept
+    return replace(chunks, length=length)
