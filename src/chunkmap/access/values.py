@@ -44,9 +44,9 @@ def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
     """
     if meta.dtype.kind == "O":
         empty = b"" if any(config.get("id") == "vlen-bytes" for config in meta.filters) else ""
-        return np.full(shape, meta.fill_value or empty, meta.dtype)
-    if meta.fill_value is not None:
-        return np.full(shape, meta.fill_value, meta.dtype)
+        return np.full(shape, meta.missing or empty, meta.dtype)
+    if meta.missing is not None:
+        return np.full(shape, meta.missing, meta.dtype)
     return np.full(shape, "NaT", meta.dtype) if meta.dtype.kind in "mM" else np.zeros(shape, meta.dtype)
 
 

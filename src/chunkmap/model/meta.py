@@ -2,7 +2,7 @@
 
 `ArrayMeta` says what Zarr v2's `.zarray` and `.zattrs` say, as values: its dtype is a numpy dtype, its fill value a
 scalar of that dtype, its dimension names stand beside the attributes, not in them. Reading and writing the documents
-is the business of `zarr_v2`.
+is the business of `zarr_v2` and `zarr_v3`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ class ArrayMeta:
     compressor: CodecConfig | None = None
     """The codec after the filters, kept apart as Zarr v2 keeps it."""
     fill_value: Any = None
-    """Value of elements that no chunk holds, a scalar of `dtype` (`bytes` for strings); None when there is none."""
+    """Value of elements that no chunk holds, a scalar of `dtype` (`bytes` for strings); None when there is none.
+
+    xarray masks it, as Zarr v2 is read."""
+    background: Any = None
+    """Value of elements that no chunk holds, where there is no fill value: Zarr v3 has such, which masks nothing. None
+    stands for zero, no time, or no text."""
     order: Literal["C", "F"] = "C"
     """Order of the elements inside a chunk."""
     dims: tuple[str, ...] | None = None
@@ -88,6 +93,7 @@ class ArrayMeta:
             and self.codecs == other.codecs
             and self.order == other.order
             and same_scalar(self.fill_value, other.fill_value)
+            and same_scalar(self.background, other.background)
             and same_attrs(self.attrs, other.attrs)
         )
 
@@ -97,6 +103,11 @@ class ArrayMeta:
     def codecs(self) -> tuple[CodecConfig, ...]:
         """Every codec, in the order of encoding."""
         return self.filters if self.compressor is None else (*self.filters, self.compressor)
+
+    @property
+    def missing(self) -> Any:
+        """What elements read as that no chunk holds; None stands for zero, no time, or no text."""
+        return self.background if self.fill_value is None else self.fill_value
 
     @property
     def ndim(self) -> int:

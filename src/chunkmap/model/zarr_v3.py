@@ -1,0 +1,247 @@
+"""The documents of Zarr v3, `zarr.json` of arrays and groups, to and from `ArrayMeta`.
+
+Specification: https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html, "Array metadata", "Group metadata".
+Data types and fill values are those of `v3_data_types`, codecs those of `v3_codecs`.
+
+What is missing is said otherwise than in v2, whose `fill_value` is what missing chunks read as, and masks: in v3 it
+masks nothing and is never null, and what xarray masks is the attribute `_FillValue`, a number of 8 bytes in base64 for
+floats. xarray understands that attribute of numbers alone, and fails on that of anything else. So what it would not
+understand stands beside the attributes, in the extension `chunkmap` of the document, which other readers leave alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from chunkmap.errors import StorageError, Unsupported
+from chunkmap.model.meta import ArrayMeta, same_scalar
+from chunkmap.model.v3_codecs import decode_codecs, encode_codecs, objects_of
+from chunkmap.model.v3_data_types import (
+    decode_data_type,
+    decode_scalar,
+    default_scalar,
+    encode_data_type,
+    encode_scalar,
+    named,
+)
+from chunkmap.model.zarr_v2 import DIMENSIONS
+
+__all__ = [
+    "DOCUMENT",
+    "array_document",
+    "array_from_document",
+    "consolidated_documents",
+    "group_document",
+    "is_array",
+]
+
+DOCUMENT: Final = "zarr.json"
+"""The name of every document."""
+
+_EXTENSION: Final = "chunkmap"
+_MASK: Final = "_FillValue"
+_KNOWN: Final = frozenset(
+    {"zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs"}
+    | {"attributes", "dimension_names", "storage_transformers"}
+)
+_KEY_ENCODINGS: Final = frozenset({"default", "v2"})
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def array_document(meta: ArrayMeta) -> dict[str, Any]:
+    """The `zarr.json` of an array. Raises Unsupported for what Zarr v3 has no words for.
+
+    Chunks have the keys `c/0/1`, the default of the specification, which every reader knows.
+    """
+    objects = objects_of(meta)
+    dtype = meta.dtype
+    attributes, beside = _encode_mask(meta, objects)
+    document: dict[str, Any] = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(meta.shape),
+        "data_type": encode_data_type(dtype) if objects is None else objects,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [max(1, n) for n in meta.chunk_shape]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": encode_scalar(meta.missing, dtype, objects),
+        "codecs": encode_codecs(meta),
+        "attributes": attributes,
+    }
+    if meta.dims is not None:
+        document["dimension_names"] = list(meta.dims)
+    if beside:
+        document[_EXTENSION] = {"must_understand": False, **beside}
+    return document
+
+
+def group_document(
+    attrs: Mapping[str, Any], consolidated: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The `zarr.json` of a group; `consolidated` are the documents of what is below it, by path."""
+    document: dict[str, Any] = {"zarr_format": 3, "node_type": "group", "attributes": dict(attrs)}
+    if consolidated is not None:
+        document["consolidated_metadata"] = {
+            "kind": "inline",
+            "must_understand": False,
+            "metadata": dict(consolidated),
+        }
+    return document
+
+
+def _encode_mask(meta: ArrayMeta, objects: str | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The attributes as xarray understands them in v3, and what it would not."""
+    attrs = {name: value for name, value in meta.attrs.items() if name != DIMENSIONS}
+    beside: dict[str, Any] = {}
+    value = meta.fill_value if meta.fill_value is not None else attrs.get(_MASK)
+    encoded = None if value is None else _encode_number(value, meta.dtype)
+    if _MASK in attrs and (encoded is None or meta.fill_value is not None):
+        beside["attributes"] = {_MASK: attrs.pop(_MASK)}
+    if encoded is not None:
+        attrs[_MASK] = encoded
+    elif meta.fill_value is not None:
+        beside["fill_value"] = encode_scalar(meta.fill_value, meta.dtype, objects)
+    return attrs, beside
+
+
+def _encode_number(value: Any, dtype: np.dtype[Any]) -> Any:
+    """A masked value as xarray has it among the attributes in v3; None for what it does not understand there."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value) if dtype.kind == "b" else None
+    if dtype.kind == "c" and isinstance(value, (complex, np.complexfloating)):
+        return [_encode_double(float(value.real)), _encode_double(float(value.imag))]
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        return None
+    if dtype.kind == "f":
+        return _encode_double(float(value))
+    return int(value) if dtype.kind in "iu" and value == np.trunc(value) else None
+
+
+def _encode_double(value: float) -> str:
+    return base64.standard_b64encode(struct.pack("<d", value)).decode("ascii")
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def is_array(document: Mapping[str, Any]) -> bool:
+    """Whether a `zarr.json` is that of an array. Raises StorageError when it is that of neither array nor group."""
+    if document.get("zarr_format") != 3 or document.get("node_type") not in ("array", "group"):
+        found = f"zarr_format {document.get('zarr_format')!r}, node_type {document.get('node_type')!r}"
+        raise StorageError(f"expected the document of a Zarr v3 array or group, found {found}")
+    return bool(document["node_type"] == "array")
+
+
+def consolidated_documents(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """What the document of a group says of what is below it, by path."""
+    consolidated = document.get("consolidated_metadata") or {}
+    metadata = consolidated.get("metadata") if isinstance(consolidated, Mapping) else None
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
+def array_from_document(path: str, document: Mapping[str, Any]) -> ArrayMeta:
+    """Read the `zarr.json` of an array.
+
+    Raises StorageError naming the array and what is wrong, Unsupported naming the array and what is not read.
+    """
+    try:
+        if not is_array(document):
+            raise ValueError("node_type is 'group', expected 'array'")
+        _check_entries(document)
+        return _array(document)
+    except Unsupported as error:
+        raise Unsupported(f"{path}: {error.message}", feature=error.feature) from error
+    except StorageError as error:
+        raise StorageError(f"{path}/{DOCUMENT}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, struct.error) as error:
+        found = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        raise StorageError(f"{path}/{DOCUMENT}: not the metadata of a Zarr v3 array: {found}") from error
+
+
+def _array(document: Mapping[str, Any]) -> ArrayMeta:
+    shape = tuple(map(int, document["shape"]))
+    dtype, objects = decode_data_type(document["data_type"])
+    value = decode_scalar(document["fill_value"], dtype, objects)
+    decoded = decode_codecs(document["codecs"], dtype, len(shape))
+    attrs = dict(document.get("attributes") or {})
+    in_attrs, names = attrs.pop(DIMENSIONS, None), document.get("dimension_names")
+    names = in_attrs if names is None else names
+    is_default = same_scalar(value, default_scalar(dtype, objects))
+    beside = dict(document.get(_EXTENSION) or {})
+    if "fill_value" in beside:
+        beside["fill_value"] = decode_scalar(beside["fill_value"], dtype, objects)
+    fill_value, background = _decode_mask(value, is_default, attrs, beside, decoded.dtype)
+    return ArrayMeta(
+        shape=shape,
+        chunk_shape=_chunk_shape(document["chunk_grid"]),
+        dtype=decoded.dtype,
+        filters=decoded.filters,
+        compressor=decoded.compressor,
+        fill_value=fill_value,
+        background=background,
+        order=decoded.order,
+        dims=None if names is None or None in names else tuple(map(str, names)),
+        attrs=attrs,
+    )
+
+
+def _check_entries(document: Mapping[str, Any]) -> None:
+    """Raise Unsupported for entries that change how an array is read, in a way not known here."""
+    for name, value in document.items():
+        is_optional = isinstance(value, Mapping) and value.get("must_understand") is False
+        if name not in _KNOWN and not is_optional:
+            raise Unsupported(f"the entry {name!r} of {DOCUMENT} is not understood", feature=name)
+    if document.get("storage_transformers"):
+        raise Unsupported("storage transformers are not read", feature="storage_transformers")
+    name, _ = named(document["chunk_key_encoding"])
+    if name not in _KEY_ENCODINGS:
+        raise Unsupported(f"the chunk key encoding {name!r} is not read", feature="chunk_key_encoding")
+
+
+def _chunk_shape(grid: Any) -> tuple[int, ...]:
+    name, configuration = named(grid)
+    if name != "regular":
+        raise Unsupported(f"the chunk grid {name!r} is not read, only regular ones are", feature="chunk_grid")
+    return tuple(map(int, configuration["chunk_shape"]))
+
+
+def _decode_mask(
+    value: Any, is_default: bool, attrs: dict[str, Any], beside: Mapping[str, Any], dtype: np.dtype[Any]
+) -> tuple[Any, Any]:
+    """The fill value and the background that v2 would have; the attributes are changed to those of v2."""
+    background = None if is_default else value
+    if _MASK in attrs:
+        mask = _decode_number(attrs.pop(_MASK), dtype)
+        if not same_scalar(mask, value):
+            attrs[_MASK] = mask
+            return None, background
+        fill_value = value
+    elif "fill_value" in beside:
+        fill_value = beside["fill_value"]
+    elif dtype.kind in "mM" or (dtype.kind == "f" and value != value):
+        fill_value = background  # of these xarray masks nothing that is not missing already
+    else:
+        attrs.update(beside.get("attributes") or {})
+        return None, background
+    attrs.update(beside.get("attributes") or {})
+    return fill_value, None
+
+
+def _decode_number(value: Any, dtype: np.dtype[Any]) -> Any:
+    """The masked value that xarray reads among the attributes; what it would not understand stays as it is."""
+    if dtype.kind == "f" and isinstance(value, str):
+        return _decode_double(value)
+    if dtype.kind == "c" and isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
+        return dtype.type(complex(*map(_decode_double, value)))
+    return value
+
+
+def _decode_double(text: str) -> float:
+    number: float = struct.unpack("<d", base64.standard_b64decode(text))[0]
+    return number
