@@ -6,16 +6,13 @@ import itertools
 
 import h5py
 import numpy as np
-import pytest
-import xarray as xr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chunkmap
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array, read_arrays
-from chunkmap.combining import Recipe, combine_sets, diagnose_sets
-from chunkmap.model import Edges
+from chunkmap.combining import Recipe, combine_sets
 
 RECIPE = {"concat_dims": ["time"], "load_below": 0, "zarr_format": 3}
 

@@ -2,14 +2,16 @@
 
 Zarr allows a chunk to hang over the end of an array, not over the end of a cell in the middle of it. An uncompressed
 chunk, cut along its slowest axis, is a shorter range of the same bytes. Any other must be cut after it is decoded. That
-is the codec `TRIM`, `{"id": "chunkmap_trim", "axis": 0}`, the first of a chain: of the bytes that the others give back
+is the codec `TRIM`, `{"id": "chunkmap.trim", "axis": 0}`, the first of a chain: of the bytes that the others give back
 it keeps those of the leading elements along its axis, as many as the chunk has, and of a chunk that is no longer than
-that, all.
+that, all. Zarr v3 has it under the same name, after the codec `bytes`; `chunkmap.codecs.trim` makes it known to
+zarr-python.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -22,8 +24,8 @@ from chunkmap.model.meta import ArrayMeta
 
 __all__ = ["TRIM", "can_be_shortened", "shortened", "trim", "trim_axis", "untrimmed", "with_trim"]
 
-TRIM: Final = "chunkmap_trim"
-"""The id of the codec."""
+TRIM: Final = "chunkmap.trim"
+"""The id of the codec, and its name in Zarr v3."""
 
 
 def trim_axis(meta: ArrayMeta) -> int | None:
@@ -42,8 +44,8 @@ def with_trim(meta: ArrayMeta, axis: int) -> ArrayMeta:
     return replace(meta, filters=({"id": TRIM, "axis": axis}, *untrimmed(meta).filters))
 
 
-def trim(values: NDArray[Any], shape: tuple[int, ...], axis: int) -> NDArray[Any]:
-    """What counts of a decoded chunk, as elements in C order: those of a chunk of this shape.
+def trim(values: NDArray[Any], shape: Sequence[int], axis: int) -> NDArray[Any]:
+    """What counts of a decoded chunk, given as its elements in C order: those of a chunk of this shape.
 
     Raises ValueError when there are fewer, or no whole number along the axis.
 
@@ -51,10 +53,12 @@ def trim(values: NDArray[Any], shape: tuple[int, ...], axis: int) -> NDArray[Any
     array([[0, 1],
            [3, 4]])
     """
-    others = math.prod(shape[:axis] + shape[axis + 1 :])
+    others = math.prod((*shape[:axis], *shape[axis + 1 :]))
     length, rest = divmod(values.size, others)
     if rest or length < shape[axis]:
-        raise ValueError(f"expected a chunk of {shape} values, or longer along axis {axis}, found {values.size} values")
+        raise ValueError(
+            f"expected a chunk of {tuple(shape)} values, or longer along axis {axis}, found {values.size} values"
+        )
     whole = values.reshape(*shape[:axis], length, *shape[axis + 1 :])
     return whole[(slice(None),) * axis + (slice(shape[axis]),)]
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from chunkmap.errors import Unsupported
 from chunkmap.model.meta import ArrayMeta, CodecConfig
+from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_data_types import BYTES, STRING, named
 
 __all__ = ["CODEC", "MAKES_TEXT", "Decoded", "decode_codecs", "encode_codecs", "objects_of"]
@@ -127,6 +128,8 @@ def _encode(config: CodecConfig, dtype: np.dtype[Any]) -> dict[str, Any]:
             return _named("blosc", **_encode_blosc(config, dtype))
         case "shuffle":  # without its size zarr-python takes that of the elements, numcodecs takes 4
             return _of_numcodecs({"elementsize": 4, **config})
+        case "chunkmap.trim":
+            return _named(TRIM, axis=config["axis"])
         case other if other in _OF_BYTES:
             return _of_numcodecs(config)
     return {"name": CODEC, "configuration": dict(config)}
@@ -178,9 +181,17 @@ def decode_codecs(codecs: Sequence[Any], dtype: np.dtype[Any], ndim: int) -> Dec
     if to_bytes and later and later[0].get("id") == MAKES_TEXT:
         to_bytes = ()
     chain = (*arrays, *to_bytes, *later)
+    _check_trim(chain, order, ndim)
     if chain and chain[-1]["id"] in _COMPRESSORS:
         return Decoded(dtype, order, chain[:-1], chain[-1])
     return Decoded(dtype, order, chain, None)
+
+
+def _check_trim(chain: Sequence[CodecConfig], order: str, ndim: int) -> None:
+    """Chunks are cut as decoded elements in C order: after everything else, and along an axis that there is."""
+    axes = [config["axis"] for config in chain if config["id"] == TRIM]
+    if axes and not (len(axes) == 1 and chain[0]["id"] == TRIM and order == "C" and 0 <= axes[0] < ndim):
+        raise ValueError(f"{TRIM} along axis {axes[0]} is not the first codec of row-major bytes of {ndim} axes")
 
 
 def _is_of_arrays_by_name(name: str) -> bool:
@@ -241,6 +252,8 @@ def _decode(name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any]) -
             return {"id": "astype", "decode_dtype": dtype.str, **configuration}
         case "chunkmap.numcodecs":
             return dict(configuration)
+        case "chunkmap.trim":
+            return {"id": TRIM, "axis": int(configuration["axis"])}
     if name.startswith(_NUMCODECS):
         return {"id": name.removeprefix(_NUMCODECS), **configuration}
     raise Unsupported(
