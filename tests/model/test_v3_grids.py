@@ -23,7 +23,7 @@ only_where_zarr_knows = pytest.mark.skipif(not KNOWS_RECTILINEAR, reason="this z
 
 
 def meta_of(*axes, shape=None, **more):
-    """Metadata of an array whose axes are cut at lengths, or evenly; the last chunk of an axis may hang over its end."""
+    """Metadata of an array whose axes are cut at lengths, or evenly; the last chunk may hang over the end."""
     edges = tuple(Edges.of(own) if isinstance(own, list) else None for own in axes)
     longest = tuple(max(own) if isinstance(own, list) else own for own in axes)
     full = tuple(sum(own) if isinstance(own, list) else own for own in axes)
@@ -43,8 +43,8 @@ def test_a_grid_is_read_as_it_was_written(axes):
     vary = [isinstance(own, list) and len(set(own)) > 1 for own in axes]
     assert found.shape == meta.shape
     assert found.grid_shape == meta.grid_shape
-    for own, given, longest, does in zip(found.chunks, meta.chunks, meta.chunk_shape, vary, strict=True):
-        assert own == (given if does else longest)
+    for own, wanted, longest, does in zip(found.chunks, meta.chunks, meta.chunk_shape, vary, strict=True):
+        assert own == (wanted if does else longest)
 
 
 def test_runs_of_one_length_are_told_once():

@@ -18,6 +18,7 @@ import numpy as np
 from chunkmap.errors import Unsupported
 from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.trimming import TRIM
+from chunkmap.model.v3_casts import CASTS, decode_cast, encode_cast, in_order_of, is_cast, stored_as
 from chunkmap.model.v3_data_types import BYTES, STRING, named
 
 __all__ = ["CODEC", "MAKES_TEXT", "Decoded", "decode_codecs", "encode_codecs", "objects_of"]
@@ -81,8 +82,8 @@ def _chain(meta: ArrayMeta, objects: str | None) -> Iterator[dict[str, Any]]:
         rest = rest if rest[0]["id"] == MAKES_TEXT else rest[1:]
     else:
         arrays = list(takewhile(lambda config: _is_of_arrays(config, meta.dtype), rest))
-        yield from (_of_numcodecs(config) for config in arrays)
-        yield from _to_bytes(meta.dtype)
+        yield from (encode_cast(config) if is_cast(config) else _of_numcodecs(config) for config in arrays)
+        yield from _to_bytes(stored_as(arrays, meta.dtype))
         rest = rest[len(arrays) :]
     yield from (_encode(config, meta.dtype) for config in rest)
 
@@ -111,6 +112,8 @@ def _members(dtype: np.dtype[Any]) -> Iterator[str]:
 
 def _is_of_arrays(config: CodecConfig, dtype: np.dtype[Any]) -> bool:
     """Whether zarr-python has the codec from arrays to arrays, and its types are in the order of `bytes`."""
+    if is_cast(config):
+        return True
     texts = [value for value in config.values() if isinstance(value, str)]
     return config["id"] in _OF_ARRAYS and dtype.kind in "iufb" and not any(t[:1] == ">" for t in (dtype.str, *texts))
 
@@ -170,14 +173,16 @@ def decode_codecs(codecs: Sequence[Any], dtype: np.dtype[Any], ndim: int) -> Dec
         name, configuration = rest.pop(0)
         if name == "transpose":
             order = _order(configuration["order"], ndim, first=not arrays and order == "C")
+        elif name in CASTS:
+            arrays.append(decode_cast(name, configuration, stored_as(arrays, dtype)))
         else:
-            arrays.append(_decode(name, configuration, dtype))
+            arrays.append(_decode(name, configuration, stored_as(arrays, dtype)))
     if not rest:
         raise ValueError(f"no codec of {[name for name, _ in map(named, codecs)]} turns arrays into bytes")
-    dtype, to_bytes = _serializer(*rest.pop(0), dtype)
-    if arrays and dtype.str[0] == ">":
-        raise Unsupported("filters of arrays before big-endian bytes are not read", feature="codecs")
-    later = [_decode(name, configuration, dtype) for name, configuration in rest]
+    stored, to_bytes = _serializer(*rest.pop(0), stored_as(arrays, dtype))
+    arrays = in_order_of(arrays, stored)
+    dtype = dtype if any(map(is_cast, arrays)) else stored
+    later = [_decode(name, configuration, stored) for name, configuration in rest]
     if to_bytes and later and later[0].get("id") == MAKES_TEXT:
         to_bytes = ()
     chain = (*arrays, *to_bytes, *later)
@@ -195,7 +200,11 @@ def _check_trim(chain: Sequence[CodecConfig], order: str, ndim: int) -> None:
 
 
 def _is_of_arrays_by_name(name: str) -> bool:
-    return name == "transpose" or (name.startswith(_NUMCODECS) and name.removeprefix(_NUMCODECS) in _OF_ARRAYS)
+    return (
+        name == "transpose"
+        or name in CASTS
+        or (name.startswith(_NUMCODECS) and name.removeprefix(_NUMCODECS) in _OF_ARRAYS)
+    )
 
 
 def _order(order: Any, ndim: int, *, first: bool) -> str:
