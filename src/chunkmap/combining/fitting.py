@@ -18,7 +18,7 @@ from chunkmap.combining.rectilinear import own_grid
 from chunkmap.combining.request import Found, Request
 from chunkmap.model import ArrayMeta
 from chunkmap.model.edits import subchunk_array
-from chunkmap.model.trimming import trim_axis
+from chunkmap.model.trimming import trim_axis, trimmed_as
 
 __all__ = ["fit"]
 
@@ -30,7 +30,8 @@ def fit(request: Request, plan: ArrayPlan, found: Found, places: Along) -> Array
     """The plan with its parts; None where they do not fit, which is reported."""
     why, misfits = plan.load, [found[0][0]]
     if why is None:
-        why, misfits = _misaligned(request, plan.meta, found, places)
+        why, misfits = _trimmed_apart(request, found) or _misaligned(request, plan.meta, found, places)
+    plan = replace(plan, meta=trimmed_as(plan.meta, (array.meta for _, array in found)))
     if why is None:
         return _placed(plan, found, places)
     if why != RE_ENCODED and request.recipe.split:
@@ -88,6 +89,15 @@ def _in_own_grid(request: Request, plan: ArrayPlan, found: Found, places: Along)
         return str(error)
     parts = tuple(Part(index, array, grid.cells[index]) for index, array in grid.arrays.items())
     return replace(plan, meta=grid.meta, parts=parts, load=None)
+
+
+def _trimmed_apart(request: Request, found: Found) -> tuple[str, list[int]] | None:
+    """Why chunks that results of earlier combines cut along other axes cannot be of one array."""
+    cut = {axis: index for index, array in found if (axis := trim_axis(array.meta)) is not None}
+    if len(cut) < 2:
+        return None
+    names = " and ".join(request.findings.names(cut.values()))
+    return f"decoded chunks are cut along other axes in {names}", list(cut.values())
 
 
 def _misaligned(request: Request, meta: ArrayMeta, found: Found, places: Along) -> tuple[str | None, list[int]]:

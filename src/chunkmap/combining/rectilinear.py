@@ -149,8 +149,8 @@ def _without_overhang(
     """Chunks that are longer than their cells are shortened, or are to be cut when they are decoded."""
     cut = {axis for array in arrays.values() if (axis := trim_axis(array.meta)) is not None}
     axes = [axis for axis, found in enumerate(hanging) if found]
-    if len(axes) == 1 and not cut and can_be_shortened(meta, axes[0]):
-        found = hanging[axes[0]]
+    found = hanging[axes[0]] if len(axes) == 1 and not cut else {}
+    if found and all(can_be_shortened(arrays[index].meta, axes[0]) for index in found):
         return meta, {
             index: shortened(array, axes[0], found[index]) if index in found else array
             for index, array in arrays.items()

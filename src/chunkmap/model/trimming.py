@@ -11,7 +11,7 @@ zarr-python.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +22,7 @@ from chunkmap.model.array import DeferredArray, ManifestArray
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 
-__all__ = ["TRIM", "can_be_shortened", "shortened", "trim", "trim_axis", "untrimmed", "with_trim"]
+__all__ = ["TRIM", "can_be_shortened", "shortened", "trim", "trim_axis", "trimmed_as", "untrimmed", "with_trim"]
 
 TRIM: Final = "chunkmap.trim"
 """The id of the codec, and its name in Zarr v3."""
@@ -42,6 +42,12 @@ def untrimmed(meta: ArrayMeta) -> ArrayMeta:
 def with_trim(meta: ArrayMeta, axis: int) -> ArrayMeta:
     """The metadata of the same chunks, cut along an axis when they are decoded."""
     return replace(meta, filters=({"id": TRIM, "axis": axis}, *untrimmed(meta).filters))
+
+
+def trimmed_as(meta: ArrayMeta, others: Iterable[ArrayMeta]) -> ArrayMeta:
+    """The metadata under which chunks of the others can stand too, some of which may be cut."""
+    axis = next((axis for other in others if (axis := trim_axis(other)) is not None), None)
+    return meta if axis is None else with_trim(meta, axis)
 
 
 def trim(values: NDArray[Any], shape: Sequence[int], axis: int) -> NDArray[Any]:
@@ -101,11 +107,13 @@ class _Shortened(NamedTuple):
 
 
 def _shorter(meta: ArrayMeta, chunks: ChunkManifest, axis: int, kept: int) -> ChunkManifest:
-    last = chunks.coords()[axis] == chunks.grid_shape[axis] - 1
+    last = np.flatnonzero(chunks.coords()[axis] == chunks.grid_shape[axis] - 1)
+    sizes = [steps.lengths(coord[last]) for steps, coord in zip(meta.axes, chunks.coords(), strict=True)]
+    whole = np.prod(sizes, axis=0).astype(np.uint64) * np.uint64(meta.dtype.itemsize)
     stored = chunks.length[last]
-    wrong = (stored != np.uint64(meta.chunk_nbytes)) & (stored != np.uint64(WHOLE_FILE))
-    if bool(wrong.any()):
-        raise ValueError(f"expected chunks of {meta.chunk_nbytes} bytes, found one of {stored[wrong][0]}")
+    wrong = np.flatnonzero((stored != whole) & (stored != np.uint64(WHOLE_FILE)))
+    if len(wrong):
+        raise ValueError(f"expected a chunk of {whole[wrong[0]]} bytes, found one of {stored[wrong[0]]}")
     length = chunks.length.copy()
-    length[last] = meta.chunk_nbytes // meta.chunk_shape[axis] * kept
+    length[last] = whole // sizes[axis].astype(np.uint64) * np.uint64(kept)
     return replace(chunks, length=length)

@@ -16,6 +16,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.trimming import trim_axis
 
 __all__ = [
     "DIMENSIONS",
@@ -38,7 +39,7 @@ _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.
 
 def array_document(meta: ArrayMeta, path: str = "an array") -> dict[str, Any]:
     """The content of `.zarray`. Raises Unsupported for a grid that Zarr v2 does not have."""
-    if meta.edges:
+    if meta.edges or trim_axis(meta) is not None:
         raise Unsupported(
             f"{path}: its chunks are of several lengths, {meta.chunks}, for which Zarr v2 has no grid; Zarr v3 has one,"
             " and references of Zarr v3 are kept as JSON: zarr_format=3",
