@@ -7,7 +7,7 @@ import itertools
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import chunkmap
@@ -240,3 +240,32 @@ def test_eras_are_told_apart_by_what_edges_do_not_cure(tmp_path):
     np.testing.assert_array_equal(values(refs, "era_0/d"), whole[:12])
     np.testing.assert_array_equal(values(refs, "era_1/d"), whole[12:])
     assert "era_2" in combined(sets, eras=True, zarr_format=2).groups
+
+
+def hangs(lengths, chunks):
+    """Whether a chunk goes on where the next file begins."""
+    return any(n % chunk for n, chunk in list(zip(lengths, chunks, strict=True))[:-1])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_tiles_are_those_of_the_files(tmp_path, data):
+    """Tiles of any size, in chunks of any size for each row and column of them, some of them missing."""
+    sizes = st.lists(st.integers(1, 5), min_size=1, max_size=3)
+    lengths = [data.draw(sizes, label=dim) for dim in "ty"]
+    chunks = [[data.draw(st.integers(1, 6), label="chunk") for _ in own] for own in lengths]
+    assume(not all(hangs(n, chunk) for n, chunk in zip(lengths, chunks, strict=True)))  # those are refused
+    how = data.draw(st.sampled_from([{}, {"compression": "gzip"}]), label="how")
+    edges = [np.cumsum([0, *own]).tolist() for own in lengths]
+    whole = numbers(edges[0][-1], edges[1][-1], 2)
+    sets, expected = [], np.full_like(whole, np.nan)
+    for row, column in itertools.product(*(range(len(own)) for own in lengths)):
+        if row and column and data.draw(st.booleans(), label="missing"):
+            continue
+        start, corner = edges[0][row], edges[1][column]
+        tile = (slice(start, edges[0][row + 1]), slice(corner, edges[1][column + 1]))
+        expected[tile] = whole[tile]
+        own = (chunks[0][row], chunks[1][column], 2)
+        sets.append(month(tmp_path / f"{start}_{corner}.h5", start, whole[tile], own, corner=(corner, 0), **how))
+
+    np.testing.assert_array_equal(values(combined(sets, concat_dims=["time", "y"])), expected)

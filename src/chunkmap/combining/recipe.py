@@ -42,11 +42,11 @@ class Recipe:
     """Arrays in `identical_dims` of fewer bytes are read and compared; larger ones are taken on trust."""
     split: bool = False
     """Cut uncompressed chunks, where those of the inputs do not fall on one grid, into a grid that they do fall on."""
-    zarr_format: Literal[2, 3] = 2
-    """With 3, where whole chunks of the inputs do not fall on one grid, the grid is that of their own lengths: only
-    Zarr v3 has such."""
     eras: bool = False
     """Put inputs that cannot share arrays (another type, packing, codec or shape) into groups `era_0`, `era_1`..."""
+    zarr_format: Literal[2, 3] = 2
+    """The version of Zarr that the result is for. In v3 a grid may have chunks of several lengths: those of the inputs,
+    where they do not fall on a regular grid."""
 
     same_chunks: bool = False
     """Refuse arrays whose chunks differ in shape between inputs even when they are small enough to be read."""

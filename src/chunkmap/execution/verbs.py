@@ -140,6 +140,7 @@ def combine(
     compare_below: int = 64_000,
     split: bool = False,
     eras: bool = False,
+    zarr_format: Literal[2, 3] = 2,
     inline_threshold: int = 0,
     preprocess: Step | None = None,
     postprocess: Step | None = None,
@@ -153,7 +154,7 @@ def combine(
     """Many reference sets to one.
 
     `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. What the recipe is made of,
-    `concat_dims` to `eras`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
+    `concat_dims` to `zarr_format`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
     bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files
     that the references point into are opened, where coordinates must be read from them, with `remote_options`.
 
@@ -174,6 +175,7 @@ def combine(
         compare_below=compare_below,
         split=split,
         eras=eras,
+        zarr_format=zarr_format,
     )
     sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
@@ -205,7 +207,7 @@ def _in_memory(
 
 RECIPE: Final = (
     *("concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive"),
-    *("load_below", "compare_below", "split", "eras"),
+    *("load_below", "compare_below", "split", "eras", "zarr_format"),
 )
 """The arguments that say how to combine."""
 
