@@ -1,5 +1,7 @@
 """netCDF-4 files opened through references equal what xarray's own engines read."""
 
+from itertools import product
+
 import h5netcdf
 import h5py
 import netCDF4
@@ -192,6 +194,36 @@ def test_fill_values(tmp_path, values, case, filters):
     assert ("_FillValue" in meta.attrs) == kept
     np.testing.assert_array_equal(values(refs, "v"), want)
     assert not refs.problems
+
+
+@pytest.mark.parametrize("options", [{}, {"mask_and_scale": False}, {"concat_characters": False}], ids=str)
+def test_characters_that_are_missing(tmp_path, options):
+    """`_FillValue` of a variable of characters masks them, whether they were written or not."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as f:
+        f.createDimension("x", 4)
+        f.createDimension("n", 3)
+        for name, missing in (("letters", b"x"), ("spaces", b" "), ("nothing", b"\0")):
+            v = f.createVariable(name, "S1", ("x", "n"), fill_value=missing, chunksizes=(2, 3))
+            v[:2] = np.array([[b"a", b"x", b" "], [b"", b"b", b"c"]])
+    with xr.open_dataset(path, engine="h5netcdf", **options) as want:
+        xr.testing.assert_identical(xr.open_dataset(path, engine="chunkmap", **options), want)
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+@pytest.mark.parametrize("chunks", [None, (4,)])
+@pytest.mark.parametrize("times", [*product(["never", "alloc", "ifset"], ["EARLY", "LATE", "INCR"])], ids=" ".join)
+def test_when_fill_values_are_written(tmp_path, values, version, chunks, times):
+    """A fill value that is never written is not read either, whenever space is allocated."""
+    path = tmp_path / "a.h5"
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_alloc_time(getattr(h5py.h5d, f"ALLOC_TIME_{times[1]}"))
+    with h5py.File(path, "w", libver=version) as f:
+        f.create_dataset("v", (10,), "<i4", chunks=chunks, fillvalue=38, fill_time=times[0], dcpl=plist)
+        want = f["v"][()]
+    refs = scan(LocalSource(path))
+    assert not refs.problems
+    np.testing.assert_array_equal(values(refs, "v"), want)
 
 
 def test_too_many_missing_chunks_are_reported(tmp_path, values):
