@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet, Target
+from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.storage.json import COMPRESSIONS, read_json, write_json
 from chunkmap.storage.parquet import write_parquet
 from chunkmap.storage.place import Place, find_place
@@ -52,16 +53,26 @@ def write(
     *,
     storage_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
+    zarr_format: ZarrFormat = 2,
 ) -> None:
     """Store a set: `.json`, `.json.gz` and `.json.zst` are JSON; `.parq`, `.parquet`, or a directory, Parquet.
 
     A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
+    `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3. Raises
+    Unsupported naming the array that the format has no words for.
     """
     place = find_place(url, storage_options)
     kind = kind_of(place)
     refs = _with_explicit_ranges(refs)
+    if kind == "parquet" and zarr_format != 2:
+        raise Unsupported(
+            "references in Parquet are of Zarr v2, because fsspec's reader of them knows no other; write JSON for Zarr"
+            f" v{zarr_format}",
+            feature="Zarr v3 in Parquet",
+            url=place.url,
+        )
     if kind == "json":
-        write_json(refs, place)
+        write_json(refs, place, zarr_format=zarr_format)
     else:
         write_parquet(refs, place, record_size=record_size)
 
