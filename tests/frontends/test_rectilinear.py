@@ -1,5 +1,6 @@
 """Sets whose chunks are of several lengths: built from real files, at rest, and read by every road that there is."""
 
+import json
 import pickle
 
 import numpy as np
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 
 import chunkmap
 from chunkmap.access.even_grids import EvenStore
-from chunkmap.frontends.command_line import main
+from chunkmap.frontends.command_line.commands import chunkmap as chunkmap_command
 
 HOW = {"concat_dims": ["time"], "load_below": 0, "zarr_format": 3}
 KNOWS_RECTILINEAR = zarr.config.get("array.rectilinear_chunks", None) is not None
@@ -76,7 +77,7 @@ def test_trees_of_groups_are_opened(stored):
     """The same by way of groups."""
     path, expected = stored
     tree = xr.open_datatree(path, engine="chunkmap")
-    xr.testing.assert_equal(tree.dataset.load(), expected)
+    xr.testing.assert_equal(tree.to_dataset().load(), expected)
 
 
 @pytest.mark.skipif(not KNOWS_RECTILINEAR, reason="this zarr has no rectilinear grids")
@@ -157,13 +158,21 @@ def test_sets_are_verified_beside_their_files(stored):
 
 
 def test_the_command_line_asks_for_them(files, tmp_path):
-    """`--zarr-format 3` of build and combine, and what inspect shows."""
+    """`--zarr-format 3` of build and combine writes documents of v3; inspect shows the lengths of chunks."""
     folder, expected = files
-    run = CliRunner().invoke
     flags = ["--concat", "time", "--zarr-format", "3"]
-    result = run(main, ["build", f"{folder}/*.nc", "-o", str(tmp_path / "cube.json"), *flags])
-    assert result.exit_code == 0, result.output
-    xr.testing.assert_equal(chunkmap.open_dataset(tmp_path / "cube.json").load(), expected)
+    for words in (
+        ["build", f"{folder}/*.nc", "-o", f"{tmp_path}/built.json", *flags],
+        ["scan", f"{folder}/*.nc", "-o", f"{tmp_path}/sets"],
+        ["combine", f"{tmp_path}/sets/*.json", "-o", f"{tmp_path}/combined.json", *flags],
+    ):
+        result = CliRunner().invoke(chunkmap_command, words)
+        assert result.exit_code == 0, result.output
+    for name in ("built", "combined"):
+        assert "temp/zarr.json" in json.loads((tmp_path / f"{name}.json").read_text())["refs"]
+        xr.testing.assert_equal(chunkmap.open_dataset(tmp_path / f"{name}.json").load(), expected)
+    chunkmap.build(f"{folder}/*.nc", tmp_path / "cube.json", **HOW)
+    assert "1 to 10 x 3 x 5" in CliRunner().invoke(chunkmap_command, ["inspect", f"{tmp_path}/cube.json"]).output
 
 
 def test_eras_are_joined_by_xarray(tmp_path):

@@ -16,6 +16,7 @@ from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.errors import Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.trimming import trim_axis, untrimmed
 from chunkmap.storage import ParquetReferences
 
@@ -25,12 +26,17 @@ __all__ = ["EvenStore", "lengths_of_chunks"]
 class EvenStore(ReferenceStore):
     """A store in which every array has a regular grid. Arrays that have none are read by `reader`, and not by zarr."""
 
-    def __init__(self, refs: ReferenceSet | ParquetReferences, fetcher: Fetcher | None = None) -> None:
-        super().__init__(_in_even_grids(refs) if isinstance(refs, ReferenceSet) else refs, fetcher)
+    def __init__(
+        self,
+        refs: ReferenceSet | ParquetReferences,
+        fetcher: Fetcher | None = None,
+        zarr_format: ZarrFormat | None = None,
+    ) -> None:
+        super().__init__(_in_even_grids(refs) if isinstance(refs, ReferenceSet) else refs, fetcher, zarr_format)
         self._own = refs
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._own, self._fetcher)
+        return type(self), (self._own, self._fetcher, self.zarr_format)
 
     def reader(self, path: str) -> ArrayReader:
         """Reads selections of an array at once, in the grid that it has."""

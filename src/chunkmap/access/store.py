@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
+import zarr
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.metadata import ArrayV2Metadata
@@ -33,6 +34,9 @@ register_with_zarr()
 __all__ = ["ReferenceStore"]
 
 _CONSOLIDATED: Final = ".zmetadata"
+
+_FLAG: Final = "array.rectilinear_chunks"
+"""The setting of zarr-python that makes it read chunks of several lengths, where it knows such."""
 
 Keys = list[str]
 Found = list[Stored | None]
@@ -82,8 +86,8 @@ def _by_group(item: tuple[str, object]) -> tuple[int, str]:
 class ReferenceStore(Store):
     """A reference set as a read-only Zarr store, of v2 or v3; when that is not said, as the set is stored.
 
-    An array of a type that zarr does not know, which would keep it from opening any of the set, is not in the
-    consolidated metadata: `left_out` has its path. `reader` reads it.
+    An array of a type or grid that zarr does not know, which would keep it from opening any of the set, is not in the
+    consolidated metadata: `left_out` has its path, and what zarr does not know. `reader` reads it.
 
     >>> import zarr
     >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {
@@ -110,9 +114,9 @@ class ReferenceStore(Store):
         origin = refs.name if isinstance(refs, ReferenceSet) else refs.url
         self._refs, self._fetcher = refs, Fetcher(trust=Trust(origin)) if fetcher is None else fetcher
         self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
-        self.left_out = tuple(
-            path for path, meta in self._lookup.metas.items() if not _is_known(meta, self.zarr_format)
-        )
+        self.left_out = {
+            path: why for path, meta in self._lookup.metas.items() if (why := _unknown(meta, self.zarr_format))
+        }
         self._texts = {key: json_text(document).encode() for key, document in self._documents().items()}
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -154,6 +158,9 @@ class ReferenceStore(Store):
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """A document, or the stored bytes of a chunk; None where there is none."""
         data: Stored
+        if self.zarr_format == 3 and key.endswith(f"/{DOCUMENT}") and key.removesuffix(f"/{DOCUMENT}") in self.left_out:
+            path = key.removesuffix(f"/{DOCUMENT}")
+            raise Unsupported(f"{path}: {self.left_out[path]}", feature="zarr")
         if key in self._texts:
             data = self._texts[key]
         else:
@@ -275,6 +282,13 @@ def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None =
         cell.future.set_result(stored)
     else:
         cell.future.set_exception(error)
+
+
+def _unknown(meta: ArrayMeta, zarr_format: ZarrFormat) -> str | None:
+    """What of an array zarr does not know; None when it can open it."""
+    if meta.edges and zarr_format == 3 and zarr.config.get(_FLAG, None) is None:
+        return f"zarr {zarr.__version__} has no rectilinear chunk grids; later ones have, with zarr.config {_FLAG}"
+    return None if _is_known(meta, zarr_format) else "zarr does not know its type"
 
 
 def _is_known(meta: ArrayMeta, zarr_format: ZarrFormat) -> bool:

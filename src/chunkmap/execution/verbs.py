@@ -24,7 +24,7 @@ from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import write
+from chunkmap.storage import check_format, write
 from chunkmap.storage.place import find_place
 
 __all__ = ["RECIPE", "build", "combine", "scan_files", "scan_many"]
@@ -177,13 +177,17 @@ def combine(
         eras=eras,
         zarr_format=zarr_format,
     )
+    if out is not None:
+        check_format(find_place(out, output_options), zarr_format)
     sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
         inputs = [opened(refs, storage_options, preprocess) for refs in sets]
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         if out is not None:
-            write(combined, out, storage_options=output_options, record_size=record_size)
+            write(
+                combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format
+            )
         return combined
     job = Job(
         place=find_place(out, output_options),
@@ -236,11 +240,13 @@ def build(
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`.
     """
-    recipe = {name: how.pop(name) for name in RECIPE if name in how}
+    recipe = Recipe(**{name: how.pop(name) for name in RECIPE if name in how})
     postprocess, threshold = how.pop("postprocess", None), how.pop("inline_threshold", 0)
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.pop("remote_protocol", None))
     if how:
         raise TypeError(f"build() does not know {sorted(how)}; how to combine is said by {sorted(RECIPE)}")
+    place = find_place(out, output_options)
+    check_format(place, recipe.zarr_format)
     scanning = partial(
         scan_files,
         urls,
@@ -252,16 +258,13 @@ def build(
         options=scan_options or {},
     )
     if postprocess is not None:
-        combined = _in_memory(
-            scanning(keep=preprocess), Recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
-        )
-        write(combined, out, storage_options=output_options, record_size=record_size)
+        combined = _in_memory(scanning(keep=preprocess), recipe, fetcher, threshold=threshold, postprocess=postprocess)
+        write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
         return combined
-    place = find_place(out, output_options)
     job = Job(
         place=place,
         origin=Origin(
-            recipe=Recipe(**recipe),
+            recipe=recipe,
             inputs=0,
             inline_threshold=threshold,
             scan_options=scan_options or {},
