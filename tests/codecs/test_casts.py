@@ -1,5 +1,6 @@
 """Zarr v3's codecs of numbers, scale_offset and cast_value: decoded as zarr decodes them."""
 
+import base64
 import json
 from importlib.util import find_spec
 
@@ -8,11 +9,12 @@ import pytest
 import zarr
 from zarr.storage import MemoryStore
 
+import chunkmap
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
 from chunkmap.codecs import ZarrCastValue, ZarrScaleOffset
 from chunkmap.errors import StorageError, Unsupported
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.zarr_v3 import array_document, array_from_document
 
 zarr_has_them = pytest.mark.skipif(not hasattr(zarr.codecs, "ScaleOffset"), reason="this zarr has no such codecs")
@@ -165,6 +167,46 @@ def test_damaged_configurations_are_refused():
         array_from_document("x", document("float32", codecs_of({"name": "cast_value"}), 4))
     with pytest.raises(Unsupported, match="big-endian"):
         array_from_document("x", document("float32", codecs_of({"name": "scale_offset"}, endian="big"), 4))
+
+
+PACKED = codecs_of(
+    {"name": "scale_offset", "configuration": {"scale": 4, "offset": 100}},
+    {"name": "cast_value", "configuration": {"data_type": "int16", "scalar_map": {"decode": [[-9, "NaN"]]}}},
+)
+
+
+def packed_set():
+    """A set of Zarr v3 that unpacks numbers inside Zarr, and its values."""
+    data = np.array([-9, 2, 6], "<i2").tobytes()
+    described = {**document("float32", PACKED, 3), "dimension_names": ["x"]}
+    refs = {
+        "zarr.json": json.dumps({"zarr_format": 3, "node_type": "group", "attributes": {}}),
+        "d/zarr.json": json.dumps(described),
+        "d/c/0": "base64:" + base64.b64encode(data).decode(),
+        "plain/zarr.json": json.dumps({**document("int16", codecs_of(), 1), "dimension_names": ["one"]}),
+    }
+    return {"version": 1, "refs": refs}, [np.nan, 100.5, 101.5]
+
+
+def test_sets_that_use_them_are_opened_by_the_engine():
+    """Whether zarr has the codecs or not."""
+    refs, expected = packed_set()
+    found = chunkmap.open_dataset(refs)
+    assert found["d"].dtype == np.float32
+    np.testing.assert_array_equal(found["d"], expected)
+    assert ReferenceSet.from_dict(ReferenceSet.from_dict(refs).to_dict(zarr_format=3)) == ReferenceSet.from_dict(refs)
+
+
+def test_sets_that_use_them_are_opened_by_zarr_where_it_has_them():
+    """Where it has not, the array is left out by its name, and the others are opened."""
+    refs, expected = packed_set()
+    if hasattr(zarr.codecs, "ScaleOffset") and find_spec("cast_value_rs") is not None:
+        group = zarr.open_group(chunkmap.open_store(refs), mode="r")
+        np.testing.assert_array_equal(group["d"][:], expected)
+    else:
+        with pytest.warns(UserWarning, match="d: left out, because zarr .*(no codec|package cast-value-rs)"):
+            group = zarr.open_group(chunkmap.open_store(refs), mode="r")
+    assert group["plain"][:].tolist() == [0]
 
 
 def test_scaling_is_not_unpacking():

@@ -123,11 +123,13 @@ def test_the_engine_does_not_read_such_chunks_through_zarr(stored):
     np.testing.assert_array_equal(again.reader("temp").read((slice(None),) * 3), expected["temp"])
 
 
-def test_combining_in_memory_is_the_same(files, stored):
+def test_combining_in_memory_is_the_same(files, stored, tmp_path):
     """What is built at rest is what is combined in memory, and goes through a dictionary."""
     folder, expected = files
     refs = chunkmap.combine(chunkmap.scan_many(f"{folder}/*.nc"), **HOW)
     assert refs == chunkmap.load(stored[0])
+    chunkmap.build(f"{folder}/*.nc", tmp_path / "deferred.json", cache=tmp_path / "cache", **HOW)
+    assert refs == chunkmap.load(tmp_path / "deferred.json"), "chunks that stay in a cache until they are placed"
     assert chunkmap.ReferenceSet.from_dict(refs.to_dict(zarr_format=3)) == refs
     xr.testing.assert_equal(chunkmap.open_dataset(refs).load(), expected)
     with pytest.raises(chunkmap.Unsupported, match="zarr_format=3"):

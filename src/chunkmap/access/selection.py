@@ -231,8 +231,7 @@ def _axis(pick: Pick, length: int, chunks: EvenSteps | Edges) -> _Axis:
 
 def _run(start: int, stop: int, chunks: EvenSteps | Edges) -> _Axis:
     """A run of elements without a gap, sorted by chunk."""
-    ends = chunks.holding(np.array([start, stop - 1])) if stop > start else np.array([0, -1])
-    numbers = np.arange(ends[0], ends[1] + 1)
+    numbers = chunks.touched(start, stop) if stop > start else np.empty(0, np.int64)
     first, lengths = chunks.starts(numbers), chunks.lengths(numbers)
     low, high = np.maximum(start, first), np.minimum(stop, first + lengths)
     places = list(map(slice, (low - start).tolist(), (high - start).tolist()))

@@ -11,21 +11,19 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
-import zarr
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
-from zarr.core.metadata import ArrayV2Metadata
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
+from chunkmap.access.unknown import unknown_to_zarr
 from chunkmap.access.values import check_codecs
 from chunkmap.codecs.zarr_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
-from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet, zarr_v3
+from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, chunk_keys, documents, json_text
-from chunkmap.model.zarr_v2 import array_document
 from chunkmap.model.zarr_v3 import DOCUMENT, group_document
 from chunkmap.storage import ParquetReferences
 
@@ -35,8 +33,6 @@ __all__ = ["ReferenceStore"]
 
 _CONSOLIDATED: Final = ".zmetadata"
 
-_FLAG: Final = "array.rectilinear_chunks"
-"""The setting of zarr-python that makes it read chunks of several lengths, where it knows such."""
 
 Keys = list[str]
 Found = list[Stored | None]
@@ -115,7 +111,7 @@ class ReferenceStore(Store):
         self._refs, self._fetcher = refs, Fetcher(trust=Trust(origin)) if fetcher is None else fetcher
         self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
         self.left_out = {
-            path: why for path, meta in self._lookup.metas.items() if (why := _unknown(meta, self.zarr_format))
+            path: why for path, meta in self._lookup.metas.items() if (why := unknown_to_zarr(meta, self.zarr_format))
         }
         self._texts = {key: json_text(document).encode() for key, document in self._documents().items()}
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
@@ -158,8 +154,8 @@ class ReferenceStore(Store):
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """A document, or the stored bytes of a chunk; None where there is none."""
         data: Stored
-        if self.zarr_format == 3 and key.endswith(f"/{DOCUMENT}") and key.removesuffix(f"/{DOCUMENT}") in self.left_out:
-            path = key.removesuffix(f"/{DOCUMENT}")
+        path, _, name = key.rpartition("/")
+        if name == DOCUMENT and path in self.left_out:
             raise Unsupported(f"{path}: {self.left_out[path]}", feature="zarr")
         if key in self._texts:
             data = self._texts[key]
@@ -282,37 +278,6 @@ def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None =
         cell.future.set_result(stored)
     else:
         cell.future.set_exception(error)
-
-
-def _unknown(meta: ArrayMeta, zarr_format: ZarrFormat) -> str | None:
-    """What of an array zarr does not know; None when it can open it."""
-    if meta.edges and zarr_format == 3 and zarr.config.get(_FLAG, None) is None:
-        return f"zarr {zarr.__version__} has no rectilinear chunk grids; later ones have, with zarr.config {_FLAG}"
-    return None if _is_known(meta, zarr_format) else "zarr does not know its type"
-
-
-def _is_known(meta: ArrayMeta, zarr_format: ZarrFormat) -> bool:
-    """Whether zarr knows the type of an array. It is asked about what it may not know; plain types it knows."""
-    if zarr_format == 3:
-        try:
-            zarr_v3.array_document(meta)
-        except Unsupported:
-            return False
-        return True
-    dtype = meta.dtype
-    is_plain = dtype.kind != "O" or not any(config.get("id") == "vlen-array" for config in meta.codecs)
-    if (
-        is_plain
-        and dtype.names is None
-        and dtype.itemsize
-        and not (dtype.kind in "fc" and dtype.type(0).real.itemsize > 8)
-    ):
-        return True
-    try:
-        ArrayV2Metadata.from_dict({**array_document(meta), "attributes": {}})
-    except (ValueError, TypeError, KeyError, NotImplementedError):
-        return False
-    return True
 
 
 def _part(data: Stored, request: ByteRequest | None) -> bytes:

@@ -27,6 +27,10 @@ class EvenSteps(NamedTuple):
         """The chunk that holds each element."""
         return elements // self.length if len(elements) else elements
 
+    def touched(self, start: int, stop: int) -> Numbers:
+        """The chunks that hold elements from `start` on, before `stop`, which is beyond `start`."""
+        return np.arange(start // self.length, -(-stop // self.length))
+
     def starts(self, numbers: Numbers) -> Numbers:
         """The first element of each chunk."""
         return numbers * self.length
@@ -77,6 +81,11 @@ class Edges:
     def holding(self, elements: Numbers) -> Numbers:
         """The chunk that holds each element."""
         return np.searchsorted(self.ends, elements, side="right")
+
+    def touched(self, start: int, stop: int) -> Numbers:
+        """The chunks that hold elements from `start` on, before `stop`, which is beyond `start`."""
+        first, last = self.holding(np.array([start, stop - 1]))
+        return np.arange(first, last + 1)
 
     def starts(self, numbers: Numbers) -> Numbers:
         """The first element of each chunk."""
