@@ -156,7 +156,7 @@ class ReferenceStore(Store):
         data: Stored
         path, _, name = key.rpartition("/")
         if name == DOCUMENT and path in self.left_out:
-            raise Unsupported(f"{path}: {self.left_out[path]}", feature="zarr")
+            raise Unsupported(f"{self.left_out[path]} {path}", feature="zarr")
         if key in self._texts:
             data = self._texts[key]
         else:

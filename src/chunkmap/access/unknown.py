@@ -22,16 +22,22 @@ _FLAG: Final = "array.rectilinear_chunks"
 """The setting that makes zarr-python read chunks of several lengths, where it knows such."""
 
 
+_NO_TYPE: Final = "zarr does not know the types of"
+
+
 def unknown_to_zarr(meta: ArrayMeta, zarr_format: ZarrFormat) -> str | None:
-    """What of an array zarr does not know, in words; None when it can open it."""
+    """What zarr does not know, in words that the names of such arrays follow; None when it can open an array."""
     if zarr_format == 2:
-        return None if _is_known_in_v2(meta) else "zarr does not know its type"
+        return None if _is_known_in_v2(meta) else _NO_TYPE
     try:
         document = array_document_of_v3(meta)
-    except Unsupported as error:
-        return error.message
+    except Unsupported:
+        return _NO_TYPE
     if meta.edges and zarr.config.get(_FLAG, None) is None:
-        return f"zarr {zarr.__version__} has no rectilinear chunk grids; later ones have, with zarr.config {_FLAG}"
+        return (
+            f"zarr {zarr.__version__} has no rectilinear chunk grids (later ones have, with zarr.config {_FLAG}), which"
+            " are those of"
+        )
     return next(filter(None, (_unknown_codec(codec["name"]) for codec in document["codecs"])), None)
 
 
@@ -40,9 +46,9 @@ def _unknown_codec(name: str) -> str | None:
     try:
         get_codec_class(name)
     except KeyError:
-        return f"zarr {zarr.__version__} has no codec {name!r}"
+        return f"zarr {zarr.__version__} has no codec {name!r}, which is one of"
     if name == "cast_value" and find_spec("cast_value_rs") is None:
-        return f"zarr needs the package cast-value-rs for the codec {name!r}"
+        return f"zarr needs the package cast-value-rs for the codec {name!r}, which is one of"
     return None
 
 

@@ -116,7 +116,8 @@ def _warned(store: ReferenceStore) -> ReferenceStore:
     for why in dict.fromkeys(store.left_out.values()):
         paths = ", ".join(path for path, own in store.left_out.items() if own == why)
         warnings.warn(
-            f"{store}: {paths}: left out, because {why}; chunkmap.access.values.read_array reads it", stacklevel=3
+            f"{store}: {why} {paths}, which are left out; read them with chunkmap.access.values.read_array",
+            stacklevel=3,
         )
     return store
 
