@@ -33,7 +33,6 @@ __all__ = ["ReferenceStore"]
 
 _CONSOLIDATED: Final = ".zmetadata"
 
-
 Keys = list[str]
 Found = list[Stored | None]
 
@@ -155,7 +154,7 @@ class ReferenceStore(Store):
         """A document, or the stored bytes of a chunk; None where there is none."""
         data: Stored
         path, _, name = key.rpartition("/")
-        if name == DOCUMENT and path in self.left_out:
+        if self.zarr_format == 3 and name == DOCUMENT and path in self.left_out:
             raise Unsupported(f"{self.left_out[path]} {path}", feature="zarr")
         if key in self._texts:
             data = self._texts[key]

@@ -29,9 +29,10 @@ Along = Sequence[Places | None]
 def fit(request: Request, plan: ArrayPlan, found: Found, places: Along) -> ArrayPlan | None:
     """The plan with its parts; None where they do not fit, which is reported."""
     why, misfits = plan.load, [found[0][0]]
+    results = [(index, array) for index, array in found if array.meta.edges or trim_axis(array.meta) is not None]
+    plan = replace(plan, meta=trimmed_as(plan.meta, (array.meta for _, array in results)))
     if why is None:
-        why, misfits = _trimmed_apart(request, found) or _misaligned(request, plan.meta, found, places)
-    plan = replace(plan, meta=trimmed_as(plan.meta, (array.meta for _, array in found)))
+        why, misfits = _ragged(request, results, places) or _misaligned(request, plan.meta, found, places)
     if why is None:
         return _placed(plan, found, places)
     if why != RE_ENCODED and request.recipe.split:
@@ -91,26 +92,23 @@ def _in_own_grid(request: Request, plan: ArrayPlan, found: Found, places: Along)
     return replace(plan, meta=grid.meta, parts=parts, load=None)
 
 
-def _trimmed_apart(request: Request, found: Found) -> tuple[str, list[int]] | None:
-    """Why chunks that results of earlier combines cut along other axes cannot be of one array."""
-    cut = {axis: index for index, array in found if (axis := trim_axis(array.meta)) is not None}
-    if len(cut) < 2:
-        return None
-    names = " and ".join(request.findings.names(cut.values()))
-    return f"decoded chunks are cut along other axes in {names}", list(cut.values())
+def _ragged(request: Request, results: Found, places: Along) -> tuple[str, list[int]] | None:
+    """Why results of earlier combines, in grids of their own, do not fit a regular one, and which of them."""
+    cut = {axis: index for index, array in results if (axis := trim_axis(array.meta)) is not None}
+    if len(cut) > 1:
+        names = " and ".join(request.findings.names(cut.values()))
+        return f"decoded chunks are cut along other axes in {names}", list(cut.values())
+    along = [axis for axis, place in enumerate(places) if place is not None]
+    own = [i for i, array in results if array.meta.edges and any(array.meta.edges[axis] for axis in along)]
+    return (f"{OTHER_CHUNKS} of several lengths in {request.inputs.name(own[0])}", own) if own else None
 
 
 def _misaligned(request: Request, meta: ArrayMeta, found: Found, places: Along) -> tuple[str | None, list[int]]:
     """Why whole chunks of the inputs are not whole cells of the grid, and which inputs are to blame."""
-    for axis, (place, chunk) in enumerate(zip(places, meta.chunk_shape, strict=True)):
-        if place is None:
-            continue
-        ragged = [index for index, array in found if array.meta.edges and array.meta.edges[axis] is not None]
-        if ragged:
-            return f"{OTHER_CHUNKS} of several lengths in {request.inputs.name(ragged[0])}", ragged
-        bad = place.misfits(chunk)
+    for place, chunk in zip(places, meta.chunk_shape, strict=True):
+        bad = frozenset() if place is None else place.misfits(chunk)
         misfits = [index for index, _ in found if index in bad] if bad else []
-        if misfits:
+        if misfits and place is not None:
             start, stop = place.extent(misfits[0])
             more = f" and so do {len(misfits) - 1:,} more inputs" if len(misfits) > 1 else ""
             why = (

@@ -87,7 +87,8 @@ class ArrayMeta:
             return NotImplemented
         return (
             self.shape == other.shape
-            and self.chunks == other.chunks
+            and self.chunk_shape == other.chunk_shape
+            and self.edges == other.edges
             and self.dtype == other.dtype
             and self.dims == other.dims
             and self.codecs == other.codecs

@@ -30,8 +30,9 @@ TRIM: Final = "chunkmap.trim"
 
 def trim_axis(meta: ArrayMeta) -> int | None:
     """The axis along which decoded chunks are cut; None when they are not."""
-    first = meta.codecs[0] if meta.codecs else {}
-    return int(first["axis"]) if first.get("id") == TRIM else None
+    if not meta.filters or meta.filters[0].get("id") != TRIM:
+        return None
+    return int(meta.filters[0]["axis"])
 
 
 def untrimmed(meta: ArrayMeta) -> ArrayMeta:
