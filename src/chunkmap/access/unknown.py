@@ -55,7 +55,7 @@ def _unknown_codec(name: str) -> str | None:
 def _is_known_in_v2(meta: ArrayMeta) -> bool:
     """Zarr is asked about types that it may not know; plain ones it knows."""
     dtype = meta.dtype
-    is_plain = dtype.kind != "O" or not any(config.get("id") == "vlen-array" for config in meta.codecs)
+    is_plain = dtype.kind != "O" or any(config.get("id") in ("vlen-utf8", "vlen-bytes") for config in meta.codecs)
     is_short = not (dtype.kind in "fc" and dtype.type(0).real.itemsize > 8)
     if is_plain and is_short and dtype.names is None and dtype.itemsize:
         return True

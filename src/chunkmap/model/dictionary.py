@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -22,7 +21,6 @@ from chunkmap.model import zarr_v3
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.gathering import Arrays, Gathering, Groups, collector_at_rest, decode_inline, prefix_of
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
-from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.templates import check_templates, expand_templates, generate
 from chunkmap.model.zarr_v2 import GROUP, array_document, attrs_document
 
@@ -112,15 +110,8 @@ def documents(
 def _array_documents(prefix: str, array: ManifestArray, zarr_format: ZarrFormat) -> dict[str, Mapping[str, Any]]:
     if zarr_format == 3:
         return {f"{prefix}{zarr_v3.DOCUMENT}": zarr_v3.array_document(array.meta)}
-    meta = _without_background(array)
+    meta = array.without_background().meta
     return {f"{prefix}.zarray": array_document(meta), f"{prefix}.zattrs": attrs_document(meta)}
-
-
-def _without_background(array: ManifestArray) -> ArrayMeta:
-    """Metadata that do not say what missing chunks read as, where none is missing."""
-    if array.meta.background is None or len(array.chunks) < array.chunks.size:
-        return array.meta
-    return replace(array.meta, background=None)
 
 
 def chunk_values(chunks: ChunkManifest) -> list[Any]:

@@ -45,7 +45,8 @@ class Hierarchy:
             below = {} if is_array(document) else consolidated_documents(document)
         except StorageError as error:
             raise StorageError(f"{key}: {error}") from error
-        self._nodes = {f"{prefix_of(path)}{name}": node for name, node in below.items()} | self._nodes
+        for below_path, node in below.items():
+            self._nodes.setdefault(f"{prefix_of(path)}{below_path}", node)
         self._nodes[path] = document
 
     @property
@@ -100,7 +101,7 @@ class Hierarchy:
         if lines == "\nc":
             return ["0"]
         if lines.count("\nc.") != len(names):
-            wrong = next(name for name in names if name[:2] not in ("c/", "c."))
+            wrong = next((name for name in names if name[:2] not in ("c/", "c.")), names[0])
             raise StorageError(f"{path}/{wrong}: expected a chunk index after c/, found {wrong!r}")
         return lines.replace("\nc.", "\n")[1:].split("\n")
 

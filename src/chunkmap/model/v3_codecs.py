@@ -111,11 +111,17 @@ def _members(dtype: np.dtype[Any]) -> Iterator[str]:
 
 
 def _is_of_arrays(config: CodecConfig, dtype: np.dtype[Any]) -> bool:
-    """Whether zarr-python has the codec from arrays to arrays, and its types are in the order of `bytes`."""
+    """Whether zarr-python has the codec from arrays to arrays, and its types are in the order of `bytes`.
+
+    It takes no notice of `astype` in `quantize`.
+    """
     if is_cast(config):
         return True
-    texts = [value for value in config.values() if isinstance(value, str)]
-    return config["id"] in _OF_ARRAYS and dtype.kind in "iufb" and not any(t[:1] == ">" for t in (dtype.str, *texts))
+    if config["id"] not in _OF_ARRAYS or dtype.kind not in "iufb":
+        return False
+    if config["id"] == "quantize" and np.dtype(config.get("astype", dtype)) != dtype:
+        return False
+    return not any(isinstance(text, str) and text[:1] == ">" for text in (dtype.str, *config.values()))
 
 
 def _encode(config: CodecConfig, dtype: np.dtype[Any]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def write(
     if kind == "json":
         write_json(refs, place, zarr_format=zarr_format)
     else:
+        refs = replace(refs, arrays={path: array.without_background() for path, array in refs.arrays.items()})
         write_parquet(refs, place, record_size=record_size)
 
 
