@@ -81,8 +81,9 @@ def _by_group(item: tuple[str, object]) -> tuple[int, str]:
 class ReferenceStore(Store):
     """A reference set as a read-only Zarr store, of v2 or v3; when that is not said, as the set is stored.
 
-    An array of a type or grid that zarr does not know, which would keep it from opening any of the set, is not in the
-    consolidated metadata: `left_out` has its path, and what zarr does not know. `reader` reads it.
+    An array of a type or grid that zarr does not know, or of a codec that is not installed, which would keep zarr from
+    opening any of the set, is not in the consolidated metadata: `left_out` has its path, and what lacks. `reader` reads
+    it, or says what lacks.
 
     >>> import zarr
     >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {

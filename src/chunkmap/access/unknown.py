@@ -10,9 +10,11 @@ import zarr
 from zarr.core.metadata import ArrayV2Metadata
 from zarr.registry import get_codec_class
 
+from chunkmap.access.steps import make_codec
 from chunkmap.errors import Unsupported
 from chunkmap.model import ArrayMeta
 from chunkmap.model.dictionary import ZarrFormat
+from chunkmap.model.trimming import untrimmed
 from chunkmap.model.zarr_v2 import array_document
 from chunkmap.model.zarr_v3 import array_document as array_document_of_v3
 
@@ -22,17 +24,19 @@ _FLAG: Final = "array.rectilinear_chunks"
 """The setting that makes zarr-python read chunks of several lengths, where it knows such."""
 
 
-_NO_TYPE: Final = "zarr does not know the types of"
+_NOT_KNOWN: Final = "zarr does not know the types or the codecs of"
 
 
 def unknown_to_zarr(meta: ArrayMeta, zarr_format: ZarrFormat) -> str | None:
     """What zarr does not know, in words that the names of such arrays follow; None when it can open an array."""
-    if zarr_format == 2:
-        return None if _is_known_in_v2(meta) else _NO_TYPE
     try:
+        for config in untrimmed(meta).codecs:
+            make_codec(config)
+        if zarr_format == 2:
+            return None if _is_known_in_v2(meta) else _NOT_KNOWN
         document = array_document_of_v3(meta)
     except Unsupported:
-        return _NO_TYPE
+        return _NOT_KNOWN
     if meta.edges and zarr.config.get(_FLAG, None) is None:
         return (
             f"zarr {zarr.__version__} has no rectilinear chunk grids (later ones have, with zarr.config {_FLAG}), which"

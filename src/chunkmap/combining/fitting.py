@@ -34,12 +34,12 @@ def fit(request: Request, plan: ArrayPlan, found: Found, places: Along) -> Array
     if why is None:
         why, misfits = _ragged(request, results, places) or _misaligned(request, plan.meta, found, places)
     if why is None:
-        return _placed(plan, found, places)
+        return _placed(request, plan, found, places)
     if why != RE_ENCODED and request.recipe.split:
         cut = _cut(request, plan, found, places)
         if cut is not None:
             meta = replace(plan.meta, chunk_shape=cut[0][1].meta.chunk_shape)
-            return _placed(replace(plan, meta=meta, load=None, is_cut=True), cut, places)
+            return _placed(request, replace(plan, meta=meta, load=None, is_cut=True), cut, places)
     if _is_small(request, plan.meta):
         message = f"{why}: it is read, and held inline"
         names = request.findings.names(misfits[:3])
@@ -53,17 +53,15 @@ def fit(request: Request, plan: ArrayPlan, found: Found, places: Along) -> Array
     return None
 
 
-def _placed(plan: ArrayPlan, found: Found, places: Along) -> ArrayPlan:
+def _placed(request: Request, plan: ArrayPlan, found: Found, places: Along) -> ArrayPlan:
     """Every chunk in the cell of a regular grid that it falls on."""
+    zeros = [0] * len(request.inputs)
     columns = [
-        None if place is None else place.cells(chunk)
+        zeros if place is None else place.cells(chunk)
         for place, chunk in zip(places, plan.meta.chunk_shape, strict=True)
     ]
-    parts = tuple(
-        Part(index, array, tuple(0 if column is None else column[index] for column in columns))
-        for index, array in found
-    )
-    return replace(plan, parts=parts)
+    cells = list(zip(*columns, strict=True)) if columns else [()] * len(request.inputs)
+    return replace(plan, parts=tuple(Part(index, array, cells[index]) for index, array in found))
 
 
 def _cut(request: Request, plan: ArrayPlan, found: Found, places: Along) -> Found | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from chunkmap.combining.compatible import WAIVABLE
+from chunkmap.combining.spelling import check_spelling
 from chunkmap.errors import CombineError
 
 __all__ = ["VARIABLES", "Recipe", "Selector"]
@@ -48,6 +49,8 @@ class Recipe:
     """The version of Zarr that the result is for. In v3 a grid may have chunks of several lengths: those of the inputs,
     where they do not fall on a regular grid."""
 
+    any_text: bool = False
+    """Take every text in `coo_map` that is no selector for a constant, even one that is nearly a selector."""
     same_chunks: bool = False
     """Refuse arrays whose chunks differ in shape between inputs even when they are small enough to be read."""
 
@@ -59,6 +62,8 @@ class Recipe:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, {})
         object.__setattr__(self, "concat_dims", tuple(self.concat_dims or ()))
+        if not self.any_text:
+            check_spelling(self.coo_map)
         both = set(self.identical_dims) & {*self.coo_map, *self.concat_dims}
         if both:
             raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")

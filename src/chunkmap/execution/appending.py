@@ -19,12 +19,12 @@ from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.windows import stays, touched
 from chunkmap.errors import CombineError
 from chunkmap.execution.arguments import Step
-from chunkmap.execution.cache import ScanCache
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.origin import Origin
+from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
-from chunkmap.execution.verbs import RECIPE, scan_files
+from chunkmap.execution.verbs import RECIPE
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import ParquetReferences, check_format, is_parquet, load
 from chunkmap.storage.partitioned import PartitionedChunks
@@ -43,7 +43,7 @@ def append(
     storage_options: Mapping[str, Any] | None = None,
     output_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
-    cache: str | os.PathLike[str] | ScanCache | None = None,
+    cache: Cache | None = None,
     scan_options: Mapping[str, Any] | None = None,
     preprocess: Step | None = None,
     overwrite: bool = False,
@@ -76,22 +76,21 @@ def append(
         record_size=100_000 if stored is None else stored.record_size,
         executor=executor if place.is_local or cache is not None else None,
     )
+    scanning = Scanning(
+        executor=executor,
+        progress=progress,
+        storage_options=storage_options,
+        on_error=on_error,
+        cache=cache,
+        options=scan_options,
+    )
     with headers_beside(place) as headers:
         old = _old(stored, out, output_options, origin, headers)
         if "zarr_format" not in how:
             recipe = replace(recipe, zarr_format=old.zarr_format)
             job = replace(job, origin=replace(job.origin, recipe=recipe))
         check_format(place, recipe.zarr_format)
-        new = scan_files(
-            urls,
-            executor=executor,
-            progress=progress,
-            storage_options=storage_options,
-            on_error=on_error,
-            cache=cache,
-            options=scan_options,
-            keep=headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)),
-        )
+        new = scanning.run(urls, headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)))
         plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or _counted(old, recipe)))
         _refuse_other_order(plan, os.fspath(out))
         after = replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options)

@@ -19,7 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, Literal
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
@@ -248,21 +250,28 @@ class _ReferencesInXarray(ZarrStore):
             chunks = lengths_of_chunks(reader.meta)
             preferred = dict(zip(variable.dims, chunks, strict=True))
             encoding = {**encoding, "chunks": chunks, "preferred_chunks": preferred}
-        elif reader.meta.dtype.kind == "O":  # how strings become objects is left to xarray
+        elif (
+            reader.meta.dtype.kind == "O" and variable.dtype.kind not in "OT"
+        ):  # what zarr makes of it is its own affair
             return variable
-        data = indexing.LazilyIndexedArray(_LazyArray(reader))
+        data = indexing.LazilyIndexedArray(_LazyArray(reader, variable.dtype))
         return xr.Variable(variable.dims, data, variable.attrs, encoding)
 
 
 class _LazyArray(BackendArray):
-    """An array that xarray reads selections of."""
+    """An array that xarray reads selections of. Texts are read as objects, and given in the type that zarr has them."""
 
-    def __init__(self, reader: ArrayReader) -> None:
-        self.shape, self.dtype = reader.meta.shape, reader.meta.dtype
+    def __init__(self, reader: ArrayReader, dtype: np.dtype[Any]) -> None:
+        self.shape, own = reader.meta.shape, reader.meta.dtype
+        self.dtype = dtype if own.kind == "O" else own
         self._reader = reader
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._reader.read)
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: Any) -> NDArray[Any]:
+        values = self._reader.read(key)
+        return values if self.dtype.kind != "T" else values.astype(self.dtype)
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
         """The same, on another thread."""

@@ -2,6 +2,7 @@
 
 from chunkmap.model.array import ChunksElsewhere, DeferredArray, ManifestArray
 from chunkmap.model.edges import Edges, EvenSteps
+from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.pieces import ArrayInPieces, Piece, in_one_piece
@@ -22,6 +23,7 @@ __all__ = [
     "ManifestArray",
     "Piece",
     "Placement",
+    "Precedent",
     "Problem",
     "Reference",
     "ReferenceSet",

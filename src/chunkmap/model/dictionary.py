@@ -12,14 +12,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import zarr_v3
 from chunkmap.model.array import ManifestArray
-from chunkmap.model.gathering import Arrays, Gathering, Groups, collector_at_rest, decode_inline, prefix_of
+from chunkmap.model.gathering import Arrays, Gathering, collector_at_rest
+from chunkmap.model.hierarchy import Groups, ZarrFormat, decode_inline, prefix_of
+from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.templates import check_templates, expand_templates, generate
 from chunkmap.model.zarr_v2 import GROUP, array_document, attrs_document
@@ -41,9 +43,6 @@ __all__ = [
 
 _BASE64: Final = "base64:"
 
-ZarrFormat = Literal[2, 3]
-"""The version of Zarr that keys and documents are of."""
-
 
 # ---------------------------------------------------------------------- writing
 
@@ -64,8 +63,8 @@ def to_refs(
 def chunk_keys(path: str, chunks: ChunkManifest, zarr_format: ZarrFormat) -> list[str]:
     """Row -> its key: `"x/0.1"` in Zarr v2, `"x/c/0/1"` in v3.
 
-    >>> chunk_keys("x", ChunkManifest.from_columns((), [0], (None, "a.nc"), ([1], [0], [4])), 3)
-    ['x/c']
+    >>> chunk_keys("x", ChunkManifest.single("a.nc", 0, 4, ndim=2), 3)
+    ['x/c/0/0']
     """
     prefix, separator = chunk_key_parts(path, chunks.grid_shape, zarr_format)
     return chunks.keys(prefix, separator) if chunks.grid_shape else [prefix] * len(chunks)
@@ -155,15 +154,15 @@ def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
 # ---------------------------------------------------------------------- reading
 
 
-def from_refs(document: Mapping[str, Any]) -> tuple[Arrays, Groups]:
+def from_refs(document: Mapping[str, Any], precedent: Precedent | None = None) -> tuple[Arrays, Groups]:
     """The arrays and groups of a dictionary of version 0 or 1. Raises StorageError naming the key that is wrong."""
-    return gathered(document).finish()
+    return gathered(document, precedent).finish()
 
 
-def gathered(document: Mapping[str, Any]) -> Gathering:
+def gathered(document: Mapping[str, Any], precedent: Precedent | None = None) -> Gathering:
     """All of a dictionary of version 0 or 1, about to be finished."""
     refs, templates = _unwrap(document)
-    gathering = Gathering(templates)
+    gathering = Gathering(templates, precedent)
     gathering.add(refs)
     return gathering
 

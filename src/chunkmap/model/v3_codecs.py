@@ -101,13 +101,10 @@ def _to_bytes(dtype: np.dtype[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _members(dtype: np.dtype[Any]) -> Iterator[str]:
-    """The members of a record, and of records in it, as numpy lists types: `<i4,(2,)<f8`."""
+    """The types of a record's members, and of those of records in it."""
     for name in dtype.names or ():
-        base, shape = dtype[name].subdtype or (dtype[name], ())
-        if base.names is not None:
-            yield from _members(base)
-        else:
-            yield f"{shape or ''}{base.str}".replace(" ", "")
+        member = dtype[name]
+        yield from [member.str] if member.names is None else _members(member)
 
 
 def _is_of_arrays(config: CodecConfig, dtype: np.dtype[Any]) -> bool:
