@@ -352,7 +352,7 @@ def _as_one_chunk(path: str, array: ManifestArray, remote_options: Mapping[str, 
     meta, elements = array.meta, read_array(array, Fetcher(storage_options=remote_options))
     filters = ({"id": "vlen-utf8"},) if meta.dtype.hasobject else ()
     data = bytes(VLenUTF8().encode(elements.ravel())) if filters else elements.tobytes()
-    one = replace(meta, chunk_shape=meta.shape, filters=filters, compressor=None, order="C")
+    one = replace(meta, chunk_shape=meta.shape, edges=(), filters=filters, compressor=None, order="C")
     return _array_refs(path, ManifestArray(one, ChunkManifest.single(data, 0, len(data), meta.ndim)))
 
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from chunkmap.access import selection
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
+from chunkmap.access.values import read_array
 from chunkmap.errors import FormatError
 from chunkmap.io import LocalSource
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.model import ArrayMeta, ChunkManifest, Edges, ManifestArray, ReferenceSet
 from chunkmap.storage import ParquetReferences, write
 
 
@@ -28,7 +29,7 @@ def picks(n):
     return numbers | slices | st.lists(numbers, max_size=8).map(lambda chosen: np.array(chosen, np.int64))
 
 
-def stored(directory, shape, chunk_shape, held, *, order="C", compressor=None, fill=None):
+def stored(directory, shape, chunk_shape, held, *, order="C", compressor=None, fill=None, edges=()):
     """An array of rising numbers in a file, of which only some chunks are there, and its values."""
     import numcodecs
 
@@ -39,12 +40,18 @@ def stored(directory, shape, chunk_shape, held, *, order="C", compressor=None, f
         order=order,
         fill_value=fill,
         compressor=compressor,
+        edges=edges,
     )
     expected = np.full(shape, fill or 0, "<i4")
     offsets, pieces, stop = [], [], 0
     for number, coord in enumerate(held):
-        chunk = np.arange(np.prod(chunk_shape, dtype=int), dtype="<i4").reshape(chunk_shape) + 1000 * number
-        place = tuple(slice(c * n, min((c + 1) * n, s)) for c, n, s in zip(coord, chunk_shape, shape, strict=True))
+        own = meta.shape_of_chunk(coord)
+        chunk = np.arange(np.prod(own, dtype=int), dtype="<i4").reshape(own) + 1000 * number
+        starts = [
+            c * n if lengths is None else sum(lengths[:c])
+            for c, n, lengths in zip(coord, own, lengths_of(edges, shape), strict=True)
+        ]
+        place = tuple(slice(start, min(start + n, s)) for start, n, s in zip(starts, own, shape, strict=True))
         expected[place] = chunk[tuple(slice(0, p.stop - p.start) for p in place)]
         data = chunk.tobytes(order=order)
         pieces.append(data if compressor is None else bytes(numcodecs.get_codec(compressor).encode(data)))
@@ -54,6 +61,11 @@ def stored(directory, shape, chunk_shape, held, *, order="C", compressor=None, f
     urls = [str(directory / "data")] * len(held)
     chunks = ChunkManifest.from_rows(meta.grid_shape, held, urls, offsets, [len(p) for p in pieces])
     return ReferenceSet({"x": ManifestArray(meta, chunks)}), expected
+
+
+def lengths_of(edges, shape):
+    """The lengths of the chunks of each axis as a list; None where they are all of one."""
+    return [None if own is None else own.lengths(np.arange(len(own))).tolist() for own in edges or [None] * len(shape)]
 
 
 def crossing(values, key):
@@ -79,6 +91,28 @@ def test_any_selection_equals_that_of_numpy(tmp_path, data):
     found = ArrayReader(refs, "x", Fetcher()).read(key)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, crossing(expected, key))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_selection_over_chunks_of_any_lengths(tmp_path, data):
+    """The same where the chunks of some axes vary in length, and the last one may hang over the end."""
+    lengths = data.draw(st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=4), min_size=1, max_size=3))
+    even = [data.draw(st.booleans()) for _ in lengths]
+    shape = tuple(sum(own) - data.draw(st.integers(0, own[-1] - 1)) for own in lengths)
+    chunk_shape = tuple(max(own) for own in lengths)
+    edges = tuple(None if is_even else Edges.of(own) for is_even, own in zip(even, lengths, strict=True))
+    meta = ArrayMeta(shape=shape, chunk_shape=chunk_shape, dtype=np.dtype("i4"), edges=edges)
+    held = [coord for coord in np.ndindex(*meta.grid_shape) if data.draw(st.booleans())]
+    compressor = data.draw(st.sampled_from([None, {"id": "zlib", "level": 1}]))
+    order = data.draw(st.sampled_from("CF"))
+    refs, expected = stored(
+        tmp_path, shape, chunk_shape, held, order=order, fill=-1, edges=edges, compressor=compressor
+    )
+
+    key = tuple(data.draw(picks(n)) for n in shape)
+    np.testing.assert_array_equal(ArrayReader(refs, "x", Fetcher()).read(key), crossing(expected, key))
+    np.testing.assert_array_equal(read_array(refs.arrays["x"], Fetcher()), expected)
 
 
 def test_only_the_chunks_that_are_touched_are_read(tmp_path, monkeypatch):

@@ -7,9 +7,10 @@ reads for every `_BATCH` bytes of values, and chunks are decoded on several thre
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,7 +20,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.regular import even_grid, read_grid
 from chunkmap.access.values import ChunkDecoder, empty_array
 from chunkmap.io.threads import CORES
-from chunkmap.model import ChunkManifest, ReferenceSet
+from chunkmap.model import ChunkManifest, Edges, EvenSteps, ReferenceSet
 from chunkmap.storage import ParquetReferences
 
 __all__ = ["ArrayReader"]
@@ -55,6 +56,8 @@ class _Axis:
     """Where the elements of each chunk go in the result."""
     inside: Sequence[slice | NDArray[np.int64]]
     """Where they are in the chunk."""
+    lengths: NDArray[np.int64]
+    """How long each chunk is."""
     is_plain: bool = False
     """Whether everything above is slices."""
     whole: Sequence[bool] = ()
@@ -84,7 +87,7 @@ class ArrayReader:
         Raises FormatError naming the file and the byte when stored bytes do not decode to a chunk.
         """
         meta = self.meta
-        axes = [_axis(pick, n, chunk) for pick, n, chunk in zip(key, meta.shape, meta.chunk_shape, strict=True)]
+        axes = [_axis(pick, n, chunks) for pick, n, chunks in zip(key, meta.shape, meta.axes, strict=True)]
         grid = tuple(len(axis.numbers) for axis in axes)
         result = self._read_evenly(axes, grid) if self._may_be_even(axes) else None
         result = self._read_in_rounds(axes, grid) if result is None else result
@@ -107,12 +110,13 @@ class ArrayReader:
         return empty_array(meta, shape) if result is None else result
 
     def _may_be_even(self, axes: Sequence[_Axis]) -> bool:
-        """Whether the selected chunks are whole and as they are decoded."""
+        """Whether the selected chunks are whole, of one shape, and as they are decoded."""
         meta = self.meta
         count = math.prod(len(axis.numbers) for axis in axes)
         return bool(
             axes
             and not meta.codecs
+            and not meta.edges
             and not meta.dtype.hasobject
             and all(axis.is_plain and all(axis.whole) for axis in axes)
             and (count >= _FEW or count * meta.chunk_nbytes >= _MUCH)
@@ -153,8 +157,11 @@ class ArrayReader:
             part, stored, some = portion
             cells = part.cells[some]
             coords = zip(*(n[cells].tolist() for n in nth), strict=True) if nth else [()]
-            for row, data, coord in zip(part.rows[some].tolist(), stored[some], coords, strict=True):
-                copy(decode(data, part.chunks, row), coord)
+            shapes: Iterable[tuple[int, ...]] = repeat(self.meta.chunk_shape, len(cells))
+            if self.meta.edges:
+                shapes = zip(*(axis.lengths[n[cells]].tolist() for axis, n in zip(axes, nth, strict=True)), strict=True)
+            for row, data, coord, shape in zip(part.rows[some].tolist(), stored[some], coords, shapes, strict=True):
+                copy(decode(data, part.chunks, row, shape), coord)
 
         count = sum(map(len, found))
         workers = CORES if self.meta.codecs and count * self.meta.chunk_nbytes >= _WORTH_THREADS else 1
@@ -194,11 +201,11 @@ def _rows_at(chunks: ChunkManifest, positions: NDArray[np.int64]) -> tuple[NDArr
     return rows[there], there
 
 
-def _axis(pick: Pick, length: int, chunk: int) -> _Axis:
+def _axis(pick: Pick, length: int, chunks: EvenSteps | Edges) -> _Axis:
     """Sort what is picked of an axis by chunk."""
     if isinstance(pick, slice) and pick.indices(length)[2] == 1:
         start, stop, _ = pick.indices(length)
-        return _run(start, max(start, stop), chunk)
+        return _run(start, max(start, stop), chunks)
     if isinstance(pick, slice):
         elements = np.arange(*pick.indices(length))
     else:
@@ -206,21 +213,24 @@ def _axis(pick: Pick, length: int, chunk: int) -> _Axis:
         elements = np.where(elements < 0, elements + length, elements)
     if len(elements) and (int(elements.min()) < 0 or int(elements.max()) >= length):
         raise IndexError(f"index {pick!r} lies outside an axis of {length} elements")
-    order = np.argsort(elements // chunk, kind="stable")
-    numbers, starts = np.unique((elements // chunk)[order], return_index=True)
+    holding = chunks.holding(elements)
+    order = np.argsort(holding, kind="stable")
+    numbers, starts = np.unique(holding[order], return_index=True)
     places = np.split(order, starts[1:]) if len(numbers) else []
-    inside = [elements[place] - number * chunk for place, number in zip(places, numbers.tolist(), strict=True)]
-    return _Axis(len(elements), numbers, places, inside)
+    firsts = chunks.starts(numbers).tolist()
+    inside = [elements[place] - first for place, first in zip(places, firsts, strict=True)]
+    return _Axis(len(elements), numbers, places, inside, chunks.lengths(numbers))
 
 
-def _run(start: int, stop: int, chunk: int) -> _Axis:
+def _run(start: int, stop: int, chunks: EvenSteps | Edges) -> _Axis:
     """A run of elements without a gap, sorted by chunk."""
-    numbers = np.arange(start // chunk, -(-stop // chunk)) if stop > start else np.empty(0, np.int64)
-    first = numbers * chunk
-    low, high = np.maximum(start, first), np.minimum(stop, first + chunk)
+    numbers = chunks.touched(start, stop) if stop > start else np.empty(0, np.int64)
+    first, lengths = chunks.starts(numbers), chunks.lengths(numbers)
+    low, high = np.maximum(start, first), np.minimum(stop, first + lengths)
     places = list(map(slice, (low - start).tolist(), (high - start).tolist()))
     inside = list(map(slice, (low - first).tolist(), (high - first).tolist()))
-    return _Axis(stop - start, numbers, places, inside, is_plain=True, whole=(high - low == chunk).tolist())
+    whole = (high - low == lengths).tolist()
+    return _Axis(stop - start, numbers, places, inside, lengths, is_plain=True, whole=whole)
 
 
 def _copier(result: NDArray[Any], axes: Sequence[_Axis]) -> Callable[[NDArray[Any], tuple[int, ...]], None]:

@@ -13,19 +13,17 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
-from zarr.core.metadata import ArrayV2Metadata
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
-from chunkmap.access.steps import make_codec
 from chunkmap.access.trust import Trust
+from chunkmap.access.unknown import unknown_to_zarr
 from chunkmap.access.values import check_codecs
 from chunkmap.codecs.zarr_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
-from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet, zarr_v3
+from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, chunk_keys, documents, json_text
-from chunkmap.model.zarr_v2 import array_document
 from chunkmap.model.zarr_v3 import DOCUMENT, group_document
 from chunkmap.storage import ParquetReferences
 
@@ -83,8 +81,9 @@ def _by_group(item: tuple[str, object]) -> tuple[int, str]:
 class ReferenceStore(Store):
     """A reference set as a read-only Zarr store, of v2 or v3; when that is not said, as the set is stored.
 
-    An array of a type that zarr does not know, or of a codec that is not installed, which would keep zarr from opening
-    any of the set, is not in the consolidated metadata: `left_out` has its path. `reader` reads it, or says what lacks.
+    An array of a type or grid that zarr does not know, or of a codec that is not installed, which would keep zarr from
+    opening any of the set, is not in the consolidated metadata: `left_out` has its path, and what lacks. `reader` reads
+    it, or says what lacks.
 
     >>> import zarr
     >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {
@@ -111,9 +110,9 @@ class ReferenceStore(Store):
         origin = refs.name if isinstance(refs, ReferenceSet) else refs.url
         self._refs, self._fetcher = refs, Fetcher(trust=Trust(origin)) if fetcher is None else fetcher
         self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
-        self.left_out = tuple(
-            path for path, meta in self._lookup.metas.items() if not _is_known(meta, self.zarr_format)
-        )
+        self.left_out = {
+            path: why for path, meta in self._lookup.metas.items() if (why := unknown_to_zarr(meta, self.zarr_format))
+        }
         self._texts = {key: json_text(document).encode() for key, document in self._documents().items()}
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,6 +155,9 @@ class ReferenceStore(Store):
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """A document, or the stored bytes of a chunk; None where there is none."""
         data: Stored
+        path, _, name = key.rpartition("/")
+        if self.zarr_format == 3 and name == DOCUMENT and path in self.left_out:
+            raise Unsupported(f"{self.left_out[path]} {path}", feature="zarr")
         if key in self._texts:
             data = self._texts[key]
         else:
@@ -277,34 +279,6 @@ def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None =
         cell.future.set_result(stored)
     else:
         cell.future.set_exception(error)
-
-
-def _is_known(meta: ArrayMeta, zarr_format: ZarrFormat) -> bool:
-    """Whether zarr knows the type of an array, and finds its codecs. It is asked about what it may not know; plain
-    types it knows.
-    """
-    dtype = meta.dtype
-    try:
-        for config in meta.codecs:
-            make_codec(config)
-        if zarr_format == 3:
-            zarr_v3.array_document(meta)
-            return True
-    except Unsupported:
-        return False
-    is_plain = dtype.kind != "O" or any(config.get("id") in ("vlen-utf8", "vlen-bytes") for config in meta.codecs)
-    if (
-        is_plain
-        and dtype.names is None
-        and dtype.itemsize
-        and not (dtype.kind in "fc" and dtype.type(0).real.itemsize > 8)
-    ):
-        return True
-    try:
-        ArrayV2Metadata.from_dict({**array_document(meta), "attributes": {}})
-    except (ValueError, TypeError, KeyError, NotImplementedError):
-        return False
-    return True
 
 
 def _part(data: Stored, request: ByteRequest | None) -> bytes:

@@ -18,6 +18,7 @@ from chunkmap.access.steps import make_step
 from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model.trimming import trim, trim_axis, untrimmed
 
 register()
 
@@ -56,33 +57,40 @@ def check_codecs(path: str, meta: ArrayMeta) -> None:
 
 
 class ChunkDecoder:
-    """Decodes the chunks of one array: stored bytes -> values of `chunk_shape`. Safe to use from many threads."""
+    """Decodes the chunks of one array: stored bytes -> values of a chunk's shape. Safe to use from many threads."""
 
     def __init__(self, meta: ArrayMeta) -> None:
         check_codecs("an array", meta)
         self._meta = meta
-        self._steps = [make_step(config, meta.chunk_nbytes) for config in reversed(meta.codecs)]
-        self._size = math.prod(meta.chunk_shape)
+        self._trim = trim_axis(meta)
+        self._steps = [make_step(config, meta.chunk_nbytes) for config in reversed(untrimmed(meta).codecs)]
         self._dtype, self._shape, self._order = meta.dtype, meta.chunk_shape, meta.order
 
-    def decode(self, stored: Stored, chunks: ChunkManifest, row: int) -> NDArray[Any]:
-        """The values of a chunk; edge chunks are whole. Raises FormatError saying where they are stored when there
-        are none.
+    def decode(
+        self, stored: Stored, chunks: ChunkManifest, row: int, shape: tuple[int, ...] | None = None
+    ) -> NDArray[Any]:
+        """The values of a chunk; edge chunks are whole. Where chunks vary, `shape` is that of this one.
+
+        Raises FormatError saying where they are stored when there are none.
         """
         data: Any = stored
+        shape = self._shape if shape is None else shape
+        size = math.prod(shape)
         try:
             for step in self._steps:
                 data = step(data)
             values = self._typed(data)
-            if values.size == self._size:
-                return values.reshape(self._shape, order=self._order)
+            if self._trim is not None:
+                return trim(values, shape, self._trim)
+            if values.size == size:
+                return values.reshape(shape, order=self._order)
         except ChunkmapError:
             raise
         except Exception as error:  # codecs raise what they like
             message = f"the stored bytes cannot be decoded: {error}"
             raise FormatError(message, url=stored_at(chunks, row)) from error
         raise FormatError(
-            f"expected a chunk of {self._size} values of {self._dtype}, found {values.size}", url=stored_at(chunks, row)
+            f"expected a chunk of {size} values of {self._dtype}, found {values.size}", url=stored_at(chunks, row)
         )
 
     def _typed(self, data: Any) -> NDArray[Any]:
@@ -111,9 +119,7 @@ def _assemble(array: ManifestArray, stored: Sequence[Stored]) -> NDArray[Any]:
     decoder = ChunkDecoder(meta)
     corners = zip(*(axis.tolist() for axis in chunks.coords()), strict=True) if meta.ndim else [()]
     for row, (data, corner) in enumerate(zip(stored, corners, strict=False)):
-        starts = [n * size for n, size in zip(corner, meta.chunk_shape, strict=True)]
-        stops = [min(start + size, n) for start, size, n in zip(starts, meta.chunk_shape, meta.shape, strict=True)]
-        place = tuple(slice(start, stop) for start, stop in zip(starts, stops, strict=True))
-        part = tuple(slice(0, stop - start) for start, stop in zip(starts, stops, strict=True))
-        values[place] = decoder.decode(data, chunks, row)[part]
+        shape, place = meta.shape_of_chunk(corner), meta.elements_of_chunk(corner)
+        part = tuple(slice(0, piece.stop - piece.start) for piece in place)
+        values[place] = decoder.decode(data, chunks, row, shape)[part]
     return values

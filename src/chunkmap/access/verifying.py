@@ -212,7 +212,7 @@ class _Check:
             try:
                 if isinstance(stored, ChunkmapError):
                     raise stored
-                values = decoder.decode(stored, part.chunks, row)
+                values = decoder.decode(stored, part.chunks, row, meta.shape_of_chunk(_coord(meta, position)))
             except ChunkmapError as error:
                 self._failures.append(Finding(key, str(error)))
                 continue
@@ -278,8 +278,12 @@ def _batches(chunks: ChunkManifest, rows: NDArray[np.int64]) -> Iterator[NDArray
 
 
 def _key(path: str, meta: ArrayMeta, position: int) -> str:
-    coord = np.unravel_index(position, meta.grid_shape) if meta.ndim else (0,)
-    return f"{path}/{'.'.join(map(str, map(int, coord)))}".lstrip("/")
+    coord = _coord(meta, position) or (0,)
+    return f"{path}/{'.'.join(map(str, coord))}".lstrip("/")
+
+
+def _coord(meta: ArrayMeta, position: int) -> tuple[int, ...]:
+    return tuple(map(int, np.unravel_index(position, meta.grid_shape))) if meta.ndim else ()
 
 
 def _message(error: ChunkmapError) -> str:

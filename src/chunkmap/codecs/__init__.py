@@ -23,6 +23,8 @@ from chunkmap.codecs.hdf5_szip import Hdf5Szip
 from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.codecs.hdf5_zfp import Hdf5Zfp
 from chunkmap.codecs.record_member import RecordArrayMember
+from chunkmap.codecs.zarr_cast_value import ZarrCastValue
+from chunkmap.codecs.zarr_scale_offset import ZarrScaleOffset
 
 __all__ = [
     "DeflateCodec",
@@ -42,6 +44,8 @@ __all__ = [
     "Hdf5Text",
     "Hdf5Zfp",
     "RecordArrayMember",
+    "ZarrCastValue",
+    "ZarrScaleOffset",
     "register",
 ]
 
@@ -63,6 +67,8 @@ _CODECS: Final = (
     Hdf5Text,
     Hdf5Zfp,
     RecordArrayMember,
+    ZarrCastValue,
+    ZarrScaleOffset,
 )
 
 

@@ -19,7 +19,9 @@ from zarr.core.buffer import Buffer
 from zarr.registry import register_codec
 
 from chunkmap.codecs import register
+from chunkmap.codecs.trim import TrimCodec
 from chunkmap.errors import Unsupported
+from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_codecs import CODEC
 
 __all__ = ["NumcodecsCodec", "register_with_zarr"]
@@ -70,8 +72,9 @@ class NumcodecsCodec(BytesBytesCodec):
 
 
 def register_with_zarr() -> None:
-    """Make the codec known to zarr-python, as the entry point does where the package is installed."""
+    """Make the codecs known to zarr-python, as the entry points do where the package is installed."""
     register_codec(CODEC, NumcodecsCodec)
+    register_codec(TRIM, TrimCodec)
 
 
 def _as_bytes(data: Any) -> bytes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from chunkmap.combining.axes import Axis
 from chunkmap.model import ArrayMeta
 
-__all__ = ["MOST_CHUNKS", "Places", "Stands", "common_chunks"]
+__all__ = ["MOST_CHUNKS", "Cells", "Places", "Stands", "common_chunks"]
 
 MOST_CHUNKS: Final = 10**8
 """Into more chunks an array is not cut: their references would take gigabytes."""
@@ -32,6 +32,8 @@ class Places:
         )
         self._cells: dict[int, list[Cells]] = {}
         self._misfits: dict[int, frozenset[int]] = {}
+        self.own_grids: dict[Hashable, Any] = {}
+        """Grids of the inputs' own chunks, which arrays of the same chunks share (see `rectilinear`)."""
 
     def cells(self, chunk: int) -> list[Cells]:
         """Input -> the cells that its chunks take: the first one, or each where they are scattered."""

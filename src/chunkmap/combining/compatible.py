@@ -8,10 +8,11 @@ does not change the values (the level of a compression, a title) is not compared
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from chunkmap.model import ArrayMeta, CodecConfig
 from chunkmap.model.meta import same_attrs, same_scalar
+from chunkmap.model.trimming import untrimmed
 
 __all__ = [
     "DECODING_ATTRS",
@@ -106,29 +107,35 @@ _ATTRS: Final[Mapping[str, str]] = {
 """Attribute -> the check that compares it."""
 
 
-def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool, units: bool) -> Hashable:
+def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool | Literal["across"], units: bool) -> Hashable:
     """What two arrays must have in common to be told no `differences` that matter for decoding; as a key of a table.
 
-    With or without the shape of the chunks, and the units.
+    With or without the shape of the chunks (`chunks="across"`: but for the dimensions `along` which they are joined),
+    and the units.
     """
     names = [name for name in DECODING_ATTRS if units or name not in {"units", "calendar"}]
     lengths = [n for n, dim in zip(meta.shape, meta.dims or meta.shape, strict=True) if dim not in along]
     return (
         meta.dims,
         tuple(lengths),
-        meta.chunk_shape if chunks else None,
+        _chunks_across(meta, along if chunks == "across" else ()) if chunks else None,
         meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
-        repr([sorted(decodes_as(codec).items()) for codec in meta.codecs]),
+        repr([sorted(decodes_as(codec).items()) for codec in untrimmed(meta).codecs]),
         meta.order,
         (str(meta.fill_value), str(meta.background)),
         repr([meta.attrs.get(name) for name in names]),
     )
 
 
+def _chunks_across(meta: ArrayMeta, along: Collection[str]) -> Hashable:
+    dims = meta.dims or (None,) * meta.ndim
+    return tuple(n for n, dim in zip(meta.chunks, dims, strict=True) if dim not in along)
+
+
 _ENTRIES: Final[Mapping[str, Callable[[ArrayMeta], object]]] = {
-    "chunks": lambda meta: meta.chunk_shape,
+    "chunks": lambda meta: meta.chunks,
     "dtype": lambda meta: meta.dtype.str if meta.dtype.fields is None else meta.dtype,
-    "codecs": lambda meta: [decodes_as(codec) for codec in meta.codecs],
+    "codecs": lambda meta: [decodes_as(codec) for codec in untrimmed(meta).codecs],
     "order": lambda meta: meta.order,
     "value of missing chunks": lambda meta: str(meta.background),
 }

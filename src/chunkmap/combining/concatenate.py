@@ -8,6 +8,7 @@ from dataclasses import replace
 from chunkmap.combining.compatible import WAIVABLE, differences
 from chunkmap.errors import CombineError
 from chunkmap.model import ManifestArray, Placement, place
+from chunkmap.model.trimming import trim_axis
 
 __all__ = ["concatenate"]
 
@@ -29,6 +30,8 @@ def concatenate(arrays: Sequence[ManifestArray], axis: int = 0, *, names: Sequen
     if not -first.ndim <= axis < first.ndim:
         raise CombineError(f"axis {axis} is not one of the {first.ndim} axes of the arrays")
     axis %= first.ndim
+    if any(array.meta.edges or trim_axis(array.meta) is not None for array in arrays):
+        raise CombineError("arrays whose chunks are of several lengths are not joined by their order; combine sets")
     along = first.dims[axis] if first.dims is not None else f"axis {axis}"
     placements, cell, length = [], 0, 0
     for index, array in enumerate(arrays):

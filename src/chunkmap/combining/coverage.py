@@ -116,9 +116,9 @@ def _clash_of_chunks(plan: ArrayPlan, coverage: Coverage) -> tuple[int, int, str
         return None
     first, second, position = clash
     dims = plan.meta.dims or ()
-    corner = dict(zip(dims, np.unravel_index(position, grid), strict=True))
-    sizes = dict(zip(dims, plan.meta.chunk_shape, strict=True))
-    return first, second, _values(coverage.axes, [int(corner[a.dim]) * sizes[a.dim] for a in coverage.axes])
+    coord = [int(n) for n in np.unravel_index(position, grid)]
+    held = dict(zip(dims, plan.meta.elements_of_chunk(coord), strict=True))
+    return first, second, _values(coverage.axes, [held[axis.dim].start for axis in coverage.axes])
 
 
 def _values(axes: Sequence[Axis], position: Sequence[Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Final
+from typing import Final, Literal
 
 from chunkmap.combining.compatible import signature
 from chunkmap.combining.findings import Finding, Findings
@@ -66,5 +66,9 @@ def _signature(recipe: Recipe, path: str, meta: ArrayMeta, read_inline: set[str]
     selector = recipe.selectors.get(path.rpartition("/")[2])
     coordinate = isinstance(selector, str) and selector.startswith("cf:")
     times = is_time(meta.attrs.get("units")) and (coordinate or path not in recipe.selectors)
-    chunks = path not in read_inline and path not in recipe.selectors and not (recipe.split and not meta.codecs)
+    chunks: bool | Literal["across"] = path not in read_inline and path not in recipe.selectors
+    if chunks and recipe.split and not meta.codecs:
+        chunks = False
+    if chunks and recipe.zarr_format == 3:
+        chunks = "across"
     return signature(meta, recipe.selectors.keys(), chunks=chunks, units=not times)

@@ -56,6 +56,7 @@ def merge(
         groups,
         tuple(problem for refs in sets for problem in refs.problems),
         {url: target for refs in sets for url, target in refs.targets.items()},
+        zarr_format=max((refs.zarr_format for refs in sets), default=2),
     )
 
 

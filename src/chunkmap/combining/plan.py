@@ -60,6 +60,8 @@ class ArrayPlan:
             return f"read from {len(self.parts):,} inputs and held inline: {self.load}"
         if self.same:
             return f"taken once, the same in {len(self.same) + 1:,} inputs"
+        if self.meta.edges:
+            return f"chunks of {len(self.parts):,} inputs, each of its own length"
         if self.is_cut:
             return f"chunks of {len(self.parts):,} inputs, cut to one grid"
         return f"chunks of {len(self.parts):,} input{'' if len(self.parts) == 1 else 's'}"
@@ -105,7 +107,7 @@ class Plan:
             path: {
                 "dims": list(plan.meta.dims or ()),
                 "shape": list(plan.meta.shape),
-                "chunks": list(plan.meta.chunk_shape),
+                "chunks": [n if isinstance(n, int) else str(n) for n in plan.meta.chunks],
                 "dtype": str(plan.meta.dtype),
                 "inputs": len(plan.parts) + len(plan.same),
                 "how": plan.how,
@@ -124,7 +126,7 @@ class Plan:
         yield "arrays"
         for path, plan in self.arrays.items():
             sizes = ", ".join(f"{d}: {n:,}" for d, n in zip(plan.meta.dims or (), plan.meta.shape, strict=False))
-            chunks = " x ".join(f"{n:,}" for n in plan.meta.chunk_shape) or "one value"
+            chunks = " x ".join(f"{n:,}" if isinstance(n, int) else str(n) for n in plan.meta.chunks) or "one value"
             yield f"  {path} ({sizes}) {plan.meta.dtype} in chunks of {chunks}; {plan.how}"
         yield "inputs"
         for index in range(min(len(self.inputs), _SHOWN_INPUTS)):

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from chunkmap.combining.alignment import MOST_CHUNKS, Places, common_chunks
+from chunkmap.combining.alignment import Places
 from chunkmap.combining.axes import find_axis, make_axes
-from chunkmap.combining.comparing import OTHER_CHUNKS, RE_ENCODED, compare, compare_identical
+from chunkmap.combining.comparing import compare, compare_identical
 from chunkmap.combining.coverage import check_missing, check_overlap
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
+from chunkmap.combining.fitting import fit
 from chunkmap.combining.identical import check_identical
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
@@ -23,7 +24,6 @@ from chunkmap.combining.request import Found, Request
 from chunkmap.combining.selectors import Reader, evaluate
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta, ManifestArray
-from chunkmap.model.edits import subchunk_array
 
 __all__ = ["make_plan", "survey"]
 
@@ -112,15 +112,21 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     if not along and first.nbytes <= request.recipe.load_below:
         return _plan_identical(request, path, found)
     sound, load, units = compare(request, path, found, [place.axis.dim for place in along])
-    shape = tuple(n if place is None else len(place.axis) for place, n in zip(places, first.shape, strict=True))
-    outline = ArrayPlan(path, replace(first, shape=shape), (), load, units)
-    plan = _place(request, outline, found, places) if sound else None
+    outline = ArrayPlan(path, _outline(first, places), (), load, units)
+    plan = fit(request, outline, found, places) if sound else None
     coverage = request.cover(along, tuple(i for i, _ in found))
     if "overlap" not in request.recipe.waive:
         check_overlap(plan or replace(outline, load="not placed"), coverage, request.findings)
     if plan is None or "missing" in request.recipe.waive or coverage.filled == coverage.total:
         return plan
     return replace(plan, meta=check_missing(plan, coverage, _without(request, found, along), request.findings))
+
+
+def _outline(first: ArrayMeta, places: Sequence[Places | None]) -> ArrayMeta:
+    """The metadata of the result, in even chunks along what is combined."""
+    shape = tuple(n if place is None else len(place.axis) for place, n in zip(places, first.shape, strict=True))
+    own = zip(first.edges, places, strict=True) if first.edges else ()
+    return replace(first, shape=shape, edges=tuple(edges if place is None else None for edges, place in own))
 
 
 def _without(request: Request, found: Found, along: Sequence[Places]) -> list[int]:
@@ -149,8 +155,15 @@ def _with_all_dims(request: Request, path: str, found: Found) -> Found:
 def _expanded(array: ManifestArray, new: tuple[str, ...]) -> ManifestArray:
     """The array with new leading dimensions, one element long."""
     meta, ones = array.meta, (1,) * len(new)
-    shape, chunk_shape, dims = ones + meta.shape, ones + meta.chunk_shape, new + (meta.dims or ())
-    return array.in_grid_of(replace(meta, shape=shape, chunk_shape=chunk_shape, dims=dims))
+    return array.in_grid_of(
+        replace(
+            meta,
+            shape=ones + meta.shape,
+            chunk_shape=ones + meta.chunk_shape,
+            edges=(None,) * len(new) + meta.edges if meta.edges else (),
+            dims=new + (meta.dims or ()),
+        )
+    )
 
 
 def _is_same_everywhere(request: Request, path: str, meta: ArrayMeta) -> bool:
@@ -231,94 +244,3 @@ def _report_length(request: Request, path: str, index: int, place: Places, lengt
         head = f"has {length} elements along {dim} in {name}, but {values} values say where they stand"
         advice = f"Give as many: coo_map={{{dim!r}: 'data:...'}} or a function"
     request.findings.each(path, "length", index, head, what=f"length {dim}", value=length, advice=advice)
-
-
-# ---------------------------------------------------------------------- where its chunks go
-
-
-def _place(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Places | None]) -> ArrayPlan | None:
-    """The plan with its parts: chunks put into cells, cut to a common grid, or read; None where none of these goes."""
-    why, meta = plan.load, plan.meta
-    misfits: list[int] = []
-    if why is None:
-        why, misfits = _misaligned(request, meta, found, places)
-    if why is not None and request.recipe.split and why != RE_ENCODED:
-        cut = _cut(request, plan, found, places)
-        if cut is not None:
-            found, meta, why = cut, replace(meta, chunk_shape=cut[0][1].meta.chunk_shape), None
-            plan = replace(plan, is_cut=True)
-    if why is not None:
-        parts = tuple(Part(index, array, ()) for index, array in found)
-        return replace(plan, parts=parts, load=why) if _can_load(request, plan, why, misfits or [found[0][0]]) else None
-    zeros = [0] * len(request.inputs)
-    columns = [
-        zeros if place is None else place.cells(chunk) for place, chunk in zip(places, meta.chunk_shape, strict=True)
-    ]
-    cells = list(zip(*columns, strict=True)) if columns else [()] * len(request.inputs)
-    parts = tuple(Part(index, array, cells[index]) for index, array in found)
-    return replace(plan, meta=meta, parts=parts, load=None)
-
-
-def _cut(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Places | None]) -> Found | None:
-    """The arrays in chunks of a common grid; None where they cannot be cut."""
-    grid = common_chunks({index: array.meta for index, array in found}, plan.meta.shape, places)
-    if grid is None:
-        return None
-    cut: Found = []
-    for index, array in found:
-        try:
-            cut.append((index, subchunk_array(array, grid, plan.path)))
-        except ValueError as error:
-            head = f"the chunks of {request.inputs.name(index)} cannot be cut: {error}"
-            request.findings.each(plan.path, "split", index, head, refused=False)
-            return None
-    return cut
-
-
-def _misaligned(
-    request: Request, meta: ArrayMeta, found: Found, places: Sequence[Places | None]
-) -> tuple[str | None, list[int]]:
-    """Why whole chunks of the inputs are not whole cells of the grid, and which inputs are to blame."""
-    for place, chunk in zip(places, meta.chunk_shape, strict=True):
-        bad = frozenset() if place is None else place.misfits(chunk)
-        misfits = [index for index, _ in found if index in bad] if bad else []
-        if misfits and place is not None:
-            start, stop = place.extent(misfits[0])
-            more = f" and so do {len(misfits) - 1:,} more inputs" if len(misfits) > 1 else ""
-            why = (
-                f"{request.inputs.name(misfits[0])} covers {place.axis.dim} {start} to {stop} of {len(place.axis)},"
-                f" which does not fall on chunks of {chunk}{more}"
-            )
-            return why, misfits
-    return None, []
-
-
-def _can_load(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int]) -> bool:
-    """Whether the array is small enough to be read and held inline; what follows is reported either way."""
-    meta, names = plan.meta, request.findings.names(misfits[:3])
-    readable = meta.dtype.fields is None and (meta.dtype.kind != "O" or _is_text(meta))
-    if readable and meta.nbytes <= request.recipe.load_below:
-        message = f"{why}: it is read, and held inline"
-        request.findings.add(Finding("inline", plan.path, message, names, len(misfits), refused=False))
-        return True
-    ways = ["Put the input that is short last"]
-    if why.startswith(OTHER_CHUNKS):
-        ways = ["Put inputs of other chunks into groups of their own (eras=True)"]
-    if not meta.codecs and not request.recipe.split:
-        ways.append("cut them to a common grid (split=True)")
-    elif not meta.codecs:
-        ways.append(f"combine apart: no common grid has fewer than {MOST_CHUNKS:,} chunks")
-    message = (
-        f"{why}. Its chunks cannot be referred to as they are, and it is larger than"
-        f" load_below={request.recipe.load_below} allows to be read and kept inline. {', '.join(ways)}, or raise"
-        " load_below"
-    )
-    if not readable:
-        message = f"{why}. Its chunks cannot be referred to as they are, and values of type {meta.dtype} are not cut"
-    request.findings.add(Finding("alignment", plan.path, message, names, len(misfits)))
-    return False
-
-
-def _is_text(meta: ArrayMeta) -> bool:
-    """Whether objects are texts, which can be written inline again."""
-    return [codec.get("id") for codec in meta.codecs[:1]] == ["vlen-utf8"]

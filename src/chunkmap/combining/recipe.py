@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from chunkmap.combining.compatible import WAIVABLE
 from chunkmap.combining.spelling import check_spelling
@@ -45,6 +45,9 @@ class Recipe:
     """Cut uncompressed chunks, where those of the inputs do not fall on one grid, into a grid that they do fall on."""
     eras: bool = False
     """Put inputs that cannot share arrays (another type, packing, codec or shape) into groups `era_0`, `era_1`..."""
+    zarr_format: Literal[2, 3] = 2
+    """The version of Zarr that the result is for. In v3 a grid may have chunks of several lengths: those of the inputs,
+    where they do not fall on a regular grid."""
 
     any_text: bool = False
     """Take every text in `coo_map` that is no selector for a constant, even one that is nearly a selector."""
@@ -68,6 +71,8 @@ class Recipe:
             raise CombineError(
                 "expected concat_dims or coo_map to say along which dimensions to combine, found neither"
             )
+        if self.zarr_format not in (2, 3):
+            raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
         unknown = set(self.waive) - WAIVABLE
         if unknown:
             raise ValueError(f"cannot waive {sorted(unknown)}: the checks that can be waived are {sorted(WAIVABLE)}")

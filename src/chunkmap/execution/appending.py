@@ -26,7 +26,7 @@ from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
 from chunkmap.execution.verbs import RECIPE
 from chunkmap.model import ReferenceSet
-from chunkmap.storage import ParquetReferences, is_parquet, load
+from chunkmap.storage import ParquetReferences, check_format, is_parquet, load
 from chunkmap.storage.partitioned import PartitionedChunks
 from chunkmap.storage.place import find_place
 from chunkmap.storage.sidecar import PartitionRecord
@@ -86,10 +86,14 @@ def append(
     )
     with headers_beside(place) as headers:
         old = _old(stored, out, output_options, origin, headers)
+        if "zarr_format" not in how:
+            recipe = replace(recipe, zarr_format=old.zarr_format)
+            job = replace(job, origin=replace(job.origin, recipe=recipe))
+        check_format(place, recipe.zarr_format)
         new = scanning.run(urls, headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)))
         plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or _counted(old, recipe)))
         _refuse_other_order(plan, os.fspath(out))
-        after = replace(origin, inputs=origin.inputs + len(new), scan_options=scan_options)
+        after = replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options)
         kind = "json" if stored is None else "parquet"
         return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
 

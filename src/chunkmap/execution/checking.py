@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
@@ -29,6 +29,7 @@ def diagnose(
     compare_below: int = 64_000,
     split: bool = False,
     eras: bool = False,
+    zarr_format: Literal[2, 3] = 2,
     preprocess: Callable[[ReferenceSet], ReferenceSet] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     remote_options: Mapping[str, Any] | None = None,
@@ -50,6 +51,7 @@ def diagnose(
         compare_below=compare_below,
         split=split,
         eras=eras,
+        zarr_format=zarr_format,
     )
     inputs = opened(sets, storage_options, preprocess)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)

@@ -83,10 +83,10 @@ class Job:
         finish = _Finish(self.fetcher, self.origin.inline_threshold, whole_files(about.targets))
         if kind == "json":
             pieces = carry_out_in_pieces(plan, self._read, rows=_ROWS, multiple=1)
-            metas = write_json_in_pieces((_finished(array, finish) for array, _ in pieces), about.groups, self.place)
-            return replace(
-                deferred_json(self.place, metas, about.groups), problems=about.problems, targets=about.targets
-            )
+            version, finished = plan.recipe.zarr_format, (_finished(array, finish) for array, _ in pieces)
+            metas = write_json_in_pieces(finished, about.groups, self.place, zarr_format=version)
+            stored = deferred_json(self.place, metas, about.groups, zarr_format=version)
+            return replace(stored, problems=about.problems, targets=about.targets)
         with self.place.replacing(METADATA, keeping=None if kept is None else kept.names()) as stage:
             writer = ParquetWriter(stage, self.record_size)
             road = self._write_here if self.executor is None else self._write_on_workers

@@ -19,7 +19,7 @@ from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import write
+from chunkmap.storage import check_format, write
 from chunkmap.storage.place import find_place
 
 __all__ = ["RECIPE", "build", "combine", "scan_many"]
@@ -75,6 +75,7 @@ def combine(
     compare_below: int = 64_000,
     split: bool = False,
     eras: bool = False,
+    zarr_format: Literal[2, 3] = 2,
     inline_threshold: int = 0,
     preprocess: Step | None = None,
     postprocess: Step | None = None,
@@ -88,7 +89,7 @@ def combine(
     """Many reference sets to one.
 
     `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. What the recipe is made of,
-    `concat_dims` to `eras`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
+    `concat_dims` to `zarr_format`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
     bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files
     that the references point into are opened, where coordinates must be read from them, with `remote_options`.
 
@@ -109,14 +110,19 @@ def combine(
         compare_below=compare_below,
         split=split,
         eras=eras,
+        zarr_format=zarr_format,
     )
+    if out is not None:
+        check_format(find_place(out, output_options), zarr_format)
     sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
         inputs = opened(sets, storage_options, preprocess)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         if out is not None:
-            write(combined, out, storage_options=output_options, record_size=record_size)
+            write(
+                combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format
+            )
         return combined
     job = Job(
         place=find_place(out, output_options),
@@ -140,7 +146,7 @@ def _in_memory(
 
 RECIPE: Final = (
     *("concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive"),
-    *("load_below", "compare_below", "split", "eras"),
+    *("load_below", "compare_below", "split", "eras", "zarr_format"),
 )
 """The arguments that say how to combine."""
 
@@ -169,11 +175,13 @@ def build(
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`.
     """
-    recipe = {name: how.pop(name) for name in RECIPE if name in how}
+    recipe = Recipe(**{name: how.pop(name) for name in RECIPE if name in how})
     postprocess, threshold = how.pop("postprocess", None), how.pop("inline_threshold", 0)
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.pop("remote_protocol", None))
     if how:
         raise TypeError(f"build() does not know {sorted(how)}; how to combine is said by {sorted(RECIPE)}")
+    place = find_place(out, output_options)
+    check_format(place, recipe.zarr_format)
     scanning = Scanning(
         executor=executor,
         progress=progress,
@@ -183,16 +191,14 @@ def build(
         options=scan_options or {},
     )
     if postprocess is not None:
-        combined = _in_memory(
-            scanning.run(urls, preprocess), Recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
-        )
-        write(combined, out, storage_options=output_options, record_size=record_size)
+        sets = scanning.run(urls, preprocess)
+        combined = _in_memory(sets, recipe, fetcher, threshold=threshold, postprocess=postprocess)
+        write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
         return combined
-    place = find_place(out, output_options)
     job = Job(
         place=place,
         origin=Origin(
-            recipe=Recipe(**recipe),
+            recipe=recipe,
             inputs=0,
             inline_threshold=threshold,
             scan_options=scan_options or {},

@@ -80,9 +80,10 @@ class Originals:
         if misplaced is not None:
             return True, misplaced
         path, meta, cell = place
-        if meta.chunk_shape != chunk.meta.chunk_shape:
-            return True, f"chunks of {chunk.meta.chunk_shape}, in the file they are {meta.chunk_shape}"
         part = _part(meta, cell)
+        is_cut = bool(chunk.meta.edges) and chunk.values.shape == tuple(p.stop - p.start for p in part)
+        if meta.chunk_shape != chunk.values.shape and not is_cut:
+            return True, f"chunks of {chunk.values.shape}, in the file they are {meta.chunk_shape}"
         ours = chunk.values[tuple(slice(0, p.stop - p.start) for p in part)]
         try:
             theirs = original.read(path, part)
@@ -159,7 +160,7 @@ def _misplaced(chunk: Chunk, original: _Original) -> str | None:
 
 
 def _same_grid(a: ArrayMeta, b: ArrayMeta) -> bool:
-    return (a.shape, a.chunk_shape) == (b.shape, b.chunk_shape)
+    return (a.shape, a.chunks) == (b.shape, b.chunks)
 
 
 def _inline_place(chunk: Chunk, original: _Original) -> tuple[str, ArrayMeta, int] | str:
@@ -172,10 +173,7 @@ def _inline_place(chunk: Chunk, original: _Original) -> tuple[str, ArrayMeta, in
 
 def _part(meta: ArrayMeta, cell: int) -> Part:
     coord = np.unravel_index(cell, meta.grid_shape) if meta.ndim else ()
-    starts = [int(n) * size for n, size in zip(coord, meta.chunk_shape, strict=True)]
-    return tuple(
-        slice(start, min(start + size, n)) for start, size, n in zip(starts, meta.chunk_shape, meta.shape, strict=True)
-    )
+    return meta.elements_of_chunk([int(n) for n in coord])
 
 
 def _difference(ours: NDArray[Any], theirs: NDArray[Any]) -> str | None:

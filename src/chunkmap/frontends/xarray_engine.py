@@ -26,6 +26,7 @@ from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
+from chunkmap.access.even_grids import EvenStore, lengths_of_chunks
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
@@ -109,17 +110,15 @@ def open_store(
         allow=allow,
         check=check,
     )
-    return _store_over(refs, fetcher, zarr_format)
+    return _warned(ReferenceStore(refs, fetcher, zarr_format))
 
 
-def _store_over(
-    refs: ReferenceSet | ParquetReferences, fetcher: Fetcher, zarr_format: Literal[2, 3] | None
-) -> ReferenceStore:
-    store = ReferenceStore(refs, fetcher, zarr_format)
-    if store.left_out:
+def _warned(store: ReferenceStore) -> ReferenceStore:
+    """The store, of which it is said what it leaves out."""
+    for why in dict.fromkeys(store.left_out.values()):
+        paths = ", ".join(path for path, own in store.left_out.items() if own == why)
         warnings.warn(
-            f"{store}: zarr does not know the types or the codecs of {', '.join(store.left_out)}, which are left out;"
-            " read them with chunkmap.access.values.read_array",
+            f"{store}: {why} {paths}, which are left out; read them with chunkmap.access.values.read_array",
             stacklevel=3,
         )
     return store
@@ -246,10 +245,17 @@ class _ReferencesInXarray(ZarrStore):
         if not isinstance(store, ReferenceStore):
             raise TypeError(f"expected a store of references, found {store!r}")
         reader = store.reader(array.path)
-        if reader.meta.dtype.kind == "O" and variable.dtype.kind not in "OT":  # what zarr makes of it is its own affair
+        encoding = variable.encoding
+        if reader.meta.edges:
+            chunks = lengths_of_chunks(reader.meta)
+            preferred = dict(zip(variable.dims, chunks, strict=True))
+            encoding = {**encoding, "chunks": chunks, "preferred_chunks": preferred}
+        elif (
+            reader.meta.dtype.kind == "O" and variable.dtype.kind not in "OT"
+        ):  # what zarr makes of it is its own affair
             return variable
         data = indexing.LazilyIndexedArray(_LazyArray(reader, variable.dtype))
-        return xr.Variable(variable.dims, data, variable.attrs, variable.encoding)
+        return xr.Variable(variable.dims, data, variable.attrs, encoding)
 
 
 class _LazyArray(BackendArray):
@@ -278,7 +284,8 @@ def _store_for_xarray(refs_or_path: Openable, **options: Any) -> ReferenceStore:
     """
     refs, fetcher = open_references(refs_or_path, **options)
     arrays = refs.arrays.values() if isinstance(refs, ReferenceSet) else ()
-    return _store_over(refs, fetcher, 3 if any(array.meta.background is not None for array in arrays) else 2)
+    version: Literal[2, 3] = 3 if any(array.meta.background is not None for array in arrays) else 2
+    return _warned(EvenStore(refs, fetcher, version))
 
 
 def _below(path: str, parent: str) -> str:

@@ -1,6 +1,7 @@
 """The nouns: manifests of chunks, metadata of arrays, sets of references. Numpy and the standard library only."""
 
 from chunkmap.model.array import ChunksElsewhere, DeferredArray, ManifestArray
+from chunkmap.model.edges import Edges, EvenSteps
 from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
@@ -17,6 +18,8 @@ __all__ = [
     "ChunksElsewhere",
     "CodecConfig",
     "DeferredArray",
+    "Edges",
+    "EvenSteps",
     "ManifestArray",
     "Piece",
     "Placement",

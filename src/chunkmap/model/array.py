@@ -98,7 +98,7 @@ class DeferredArray(ManifestArray):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"<DeferredArray {self.meta.shape} in chunks {self.meta.chunk_shape}>"
+        return f"<DeferredArray {self.meta.shape} in chunks {self.meta.chunks}>"
 
     @property
     def chunks(self) -> ChunkManifest:

@@ -115,6 +115,8 @@ def subchunk_array(array: ManifestArray, chunk_shape: Sequence[int], path: str =
     or of the wrong length.
     """
     meta, new = array.meta, tuple(map(int, chunk_shape))
+    if meta.edges:
+        raise ValueError(f"{path}: its chunks are of several lengths, {meta.chunks}; only those of one are cut")
     if new == meta.chunk_shape:
         return array
     if meta.codecs or meta.dtype.hasobject:

@@ -8,12 +8,14 @@ is the business of `zarr_v2` and `zarr_v3`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
+
+from chunkmap.model.edges import Edges, EvenSteps
 
 __all__ = ["ArrayMeta", "CodecConfig", "grid_shape_of"]
 
@@ -33,7 +35,8 @@ class ArrayMeta:
     shape: tuple[int, ...]
     """Length of each axis, in elements."""
     chunk_shape: tuple[int, ...]
-    """Length of a chunk along each axis, in elements; the last chunk of an axis may hang over its end."""
+    """Length of a chunk along each axis, in elements, of the longest one where they vary; the last chunk of an axis may
+    hang over its end."""
     dtype: np.dtype[Any]
     """Type of the decoded elements, byte order included."""
     filters: tuple[CodecConfig, ...] = ()
@@ -53,6 +56,9 @@ class ArrayMeta:
     """Name of each axis; None when the axes have no names."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Attributes as JSON has them, without the names of the dimensions."""
+    edges: tuple[Edges | None, ...] = ()
+    """For each axis the lengths of its chunks, None where all are of one; nothing when none of them vary.
+    Only Zarr v3 has grids with edges."""
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.chunk_shape):
@@ -62,6 +68,20 @@ class ArrayMeta:
                 raise ValueError(f"a shape {self.shape} in chunks {self.chunk_shape} has a length that is none")
         if self.dims is not None and len(self.dims) != len(self.shape):
             raise ValueError(f"dimensions {self.dims} do not have as many axes as the shape {self.shape}")
+        if self.edges:
+            self._check_edges()
+
+    def _check_edges(self) -> None:
+        if not any(self.edges):
+            object.__setattr__(self, "edges", ())
+            return
+        for n, chunk, edges in zip(self.shape, self.chunk_shape, self.edges, strict=True):
+            if edges is None:
+                continue
+            if edges.longest != chunk:
+                raise ValueError(f"chunks of {edges} elements, of which the longest is said to have {chunk}")
+            if not edges.starts(np.array([len(edges) - 1]))[0] < n <= edges.ends[-1]:
+                raise ValueError(f"chunks that end at {edges.ends[-1]} do not cover an axis of {n} elements")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ArrayMeta):
@@ -69,6 +89,7 @@ class ArrayMeta:
         return (
             self.shape == other.shape
             and self.chunk_shape == other.chunk_shape
+            and self.edges == other.edges
             and self.dtype == other.dtype
             and self.dims == other.dims
             and ((self.filters == other.filters and self.compressor == other.compressor) or self.codecs == other.codecs)
@@ -107,13 +128,55 @@ class ArrayMeta:
 
     @property
     def chunk_nbytes(self) -> int:
-        """Bytes of one decoded chunk."""
+        """Bytes of one decoded chunk, as long along each axis as the longest."""
         return math.prod(self.chunk_shape) * self.dtype.itemsize
 
     @property
     def grid_shape(self) -> tuple[int, ...]:
         """Number of chunks along each axis."""
-        return grid_shape_of(self.shape, self.chunk_shape)
+        even = grid_shape_of(self.shape, self.chunk_shape)
+        if not self.edges:
+            return even
+        return tuple(n if edges is None else len(edges) for n, edges in zip(even, self.edges, strict=True))
+
+    @property
+    def chunks(self) -> tuple[int | Edges, ...]:
+        """Of each axis the length of its chunks, or their edges: what two grids are compared by."""
+        if not self.edges:
+            return self.chunk_shape
+        return tuple(n if edges is None else edges for n, edges in zip(self.chunk_shape, self.edges, strict=True))
+
+    @property
+    def axes(self) -> tuple[EvenSteps | Edges, ...]:
+        """How each axis is cut into chunks."""
+        return tuple(EvenSteps(n) if isinstance(n, int) else n for n in self.chunks)
+
+    def shape_of_chunk(self, coord: Sequence[int]) -> tuple[int, ...]:
+        """The shape of the chunk in a cell of the grid, decoded; an edge chunk is whole.
+
+        >>> meta = ArrayMeta(shape=(59, 4), chunk_shape=(31, 3), dtype=np.dtype("u1"), edges=(Edges.of([31, 28]), None))
+        >>> meta.grid_shape, meta.shape_of_chunk((1, 1))
+        ((2, 2), (28, 3))
+        """
+        if not self.edges:
+            return self.chunk_shape
+        return tuple(
+            n if edges is None else int(edges.lengths(np.array([at]))[0])
+            for n, edges, at in zip(self.chunk_shape, self.edges, coord, strict=True)
+        )
+
+    def elements_of_chunk(self, coord: Sequence[int]) -> tuple[slice, ...]:
+        """Which elements of the array the chunk in a cell of the grid holds.
+
+        >>> ArrayMeta(shape=(5, 4), chunk_shape=(2, 4), dtype=np.dtype("u1")).elements_of_chunk((2, 0))
+        (slice(4, 5, None), slice(0, 4, None))
+        """
+        starts = [n * at for n, at in zip(self.chunk_shape, coord, strict=True)]
+        for axis, edges in enumerate(self.edges):
+            if edges is not None:
+                starts[axis] = int(edges.starts(np.array([coord[axis]]))[0])
+        sizes = zip(starts, self.shape_of_chunk(coord), self.shape, strict=True)
+        return tuple(slice(start, min(start + n, length)) for start, n, length in sizes)
 
 
 @lru_cache(maxsize=1024)

@@ -17,6 +17,8 @@ import numpy as np
 
 from chunkmap.errors import Unsupported
 from chunkmap.model.meta import ArrayMeta, CodecConfig
+from chunkmap.model.trimming import TRIM
+from chunkmap.model.v3_casts import CASTS, decode_cast, encode_cast, in_order_of, is_cast, stored_as
 from chunkmap.model.v3_data_types import BYTES, STRING, named
 
 __all__ = ["CODEC", "MAKES_TEXT", "Decoded", "decode_codecs", "encode_codecs", "objects_of"]
@@ -80,8 +82,8 @@ def _chain(meta: ArrayMeta, objects: str | None) -> Iterator[dict[str, Any]]:
         rest = rest if rest[0]["id"] == MAKES_TEXT else rest[1:]
     else:
         arrays = list(takewhile(lambda config: _is_of_arrays(config, meta.dtype), rest))
-        yield from (_of_numcodecs(config) for config in arrays)
-        yield from _to_bytes(meta.dtype)
+        yield from (encode_cast(config) if is_cast(config) else _of_numcodecs(config) for config in arrays)
+        yield from _to_bytes(stored_as(arrays, meta.dtype))
         rest = rest[len(arrays) :]
     yield from (_encode(config, meta.dtype) for config in rest)
 
@@ -110,6 +112,8 @@ def _is_of_arrays(config: CodecConfig, dtype: np.dtype[Any]) -> bool:
 
     It takes no notice of `astype` in `quantize`.
     """
+    if is_cast(config):
+        return True
     if config["id"] not in _OF_ARRAYS or dtype.kind not in "iufb":
         return False
     if config["id"] == "quantize" and np.dtype(config.get("astype", dtype)) != dtype:
@@ -130,6 +134,8 @@ def _encode(config: CodecConfig, dtype: np.dtype[Any]) -> dict[str, Any]:
             return _named("blosc", **_encode_blosc(config, dtype))
         case "shuffle":  # without its size zarr-python takes that of the elements, numcodecs takes 4
             return _of_numcodecs({"elementsize": 4, **config})
+        case "chunkmap.trim":
+            return _named(TRIM, axis=config["axis"])
         case other if other in _OF_BYTES:
             return _of_numcodecs(config)
     return {"name": CODEC, "configuration": dict(config)}
@@ -170,24 +176,38 @@ def decode_codecs(codecs: Sequence[Any], dtype: np.dtype[Any], ndim: int) -> Dec
         name, configuration = rest.pop(0)
         if name == "transpose":
             order = _order(configuration["order"], ndim, first=not arrays and order == "C")
+        elif name in CASTS:
+            arrays.append(decode_cast(name, configuration, stored_as(arrays, dtype)))
         else:
-            arrays.append(_decode(name, configuration, dtype))
+            arrays.append(_decode(name, configuration, stored_as(arrays, dtype)))
     if not rest:
         raise ValueError(f"no codec of {[name for name, _ in map(named, codecs)]} turns arrays into bytes")
-    dtype, to_bytes = _serializer(*rest.pop(0), dtype)
-    if arrays and dtype.str[0] == ">":
-        raise Unsupported("filters of arrays before big-endian bytes are not read", feature="codecs")
-    later = [_decode(name, configuration, dtype) for name, configuration in rest]
+    stored, to_bytes = _serializer(*rest.pop(0), stored_as(arrays, dtype))
+    arrays = in_order_of(arrays, stored)
+    dtype = dtype if any(map(is_cast, arrays)) else stored
+    later = [_decode(name, configuration, stored) for name, configuration in rest]
     if to_bytes and later and later[0].get("id") == MAKES_TEXT:
         to_bytes = ()
     chain = (*arrays, *to_bytes, *later)
+    _check_trim(chain, order, ndim)
     if chain and chain[-1]["id"] in _COMPRESSORS:
         return Decoded(dtype, order, chain[:-1], chain[-1])
     return Decoded(dtype, order, chain, None)
 
 
+def _check_trim(chain: Sequence[CodecConfig], order: str, ndim: int) -> None:
+    """Chunks are cut as decoded elements in C order: after everything else, and along an axis that there is."""
+    axes = [config["axis"] for config in chain if config["id"] == TRIM]
+    if axes and not (len(axes) == 1 and chain[0]["id"] == TRIM and order == "C" and 0 <= axes[0] < ndim):
+        raise ValueError(f"{TRIM} along axis {axes[0]} is not the first codec of row-major bytes of {ndim} axes")
+
+
 def _is_of_arrays_by_name(name: str) -> bool:
-    return name == "transpose" or (name.startswith(_NUMCODECS) and name.removeprefix(_NUMCODECS) in _OF_ARRAYS)
+    return (
+        name == "transpose"
+        or name in CASTS
+        or (name.startswith(_NUMCODECS) and name.removeprefix(_NUMCODECS) in _OF_ARRAYS)
+    )
 
 
 def _order(order: Any, ndim: int, *, first: bool) -> str:
@@ -244,6 +264,8 @@ def _decode(name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any]) -
             return {"id": "astype", "decode_dtype": dtype.str, **configuration}
         case "chunkmap.numcodecs":
             return dict(configuration)
+        case "chunkmap.trim":
+            return {"id": TRIM, "axis": int(configuration["axis"])}
     if name.startswith(_NUMCODECS):
         return {"id": name.removeprefix(_NUMCODECS), **configuration}
     raise Unsupported(

@@ -16,6 +16,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.trimming import trim_axis
 
 __all__ = [
     "DIMENSIONS",
@@ -40,11 +41,20 @@ _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.
 
 
 def array_document(meta: ArrayMeta) -> dict[str, Any]:
-    """The content of `.zarray`. Raises Unsupported for missing chunks that read as what is not missing."""
+    """The content of `.zarray`.
+
+    Raises Unsupported for missing chunks that read as what is not missing, and for chunks of several lengths.
+    """
     if meta.background is not None:
         raise Unsupported(
             f"missing chunks read as {meta.background}, which masks nothing: Zarr v2 has no words for that, write v3",
             feature="fill value",
+        )
+    if meta.edges or trim_axis(meta) is not None:
+        raise Unsupported(
+            f"its chunks are of several lengths, {meta.chunks}, for which Zarr v2 has no grid; Zarr v3 has one, and"
+            " references of Zarr v3 are kept as JSON: zarr_format=3",
+            feature="rectilinear chunk grid",
         )
     return {
         "shape": list(meta.shape),

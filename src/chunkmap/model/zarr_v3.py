@@ -1,7 +1,7 @@
 """The documents of Zarr v3, `zarr.json` of arrays and groups, to and from `ArrayMeta`.
 
 Specification: https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html, "Array metadata", "Group metadata".
-Data types and fill values are those of `v3_data_types`, codecs those of `v3_codecs`.
+Data types and fill values are those of `v3_data_types`, codecs those of `v3_codecs`, chunk grids those of `v3_grids`.
 
 What is missing is said otherwise than in v2, whose `fill_value` is what missing chunks read as, and masks: in v3 it
 masks nothing and is never null, and what xarray masks is the attribute `_FillValue`, a number of 8 bytes in base64 for
@@ -29,6 +29,7 @@ from chunkmap.model.v3_data_types import (
     encode_scalar,
     named,
 )
+from chunkmap.model.v3_grids import decode_grid, encode_grid
 from chunkmap.model.zarr_v2 import DIMENSIONS
 
 __all__ = [
@@ -68,7 +69,7 @@ def array_document(meta: ArrayMeta) -> dict[str, Any]:
         "node_type": "array",
         "shape": list(meta.shape),
         "data_type": encode_data_type(dtype) if objects is None else objects,
-        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [max(1, n) for n in meta.chunk_shape]}},
+        "chunk_grid": encode_grid(meta),
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
         "fill_value": encode_scalar(meta.missing, dtype, objects),
         "codecs": encode_codecs(meta),
@@ -182,9 +183,11 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     if "fill_value" in beside:
         beside["fill_value"] = decode_scalar(beside["fill_value"], dtype, objects)
     fill_value, background = _decode_mask(value, is_default, attrs, beside, decoded.dtype)
+    chunk_shape, edges = decode_grid(*named(document["chunk_grid"]), shape)
     return ArrayMeta(
         shape=shape,
-        chunk_shape=_chunk_shape(document["chunk_grid"]),
+        chunk_shape=chunk_shape,
+        edges=edges,
         dtype=decoded.dtype,
         filters=decoded.filters,
         compressor=decoded.compressor,
@@ -207,13 +210,6 @@ def _check_entries(document: Mapping[str, Any]) -> None:
     name, _ = named(document["chunk_key_encoding"])
     if name not in _KEY_ENCODINGS:
         raise Unsupported(f"the chunk key encoding {name!r} is not read", feature="chunk_key_encoding")
-
-
-def _chunk_shape(grid: Any) -> tuple[int, ...]:
-    name, configuration = named(grid)
-    if name != "regular":
-        raise Unsupported(f"the chunk grid {name!r} is not read, only regular ones are", feature="chunk_grid")
-    return tuple(map(int, configuration["chunk_shape"]))
 
 
 def _decode_mask(

@@ -20,6 +20,7 @@ from chunkmap.storage.references import ParquetReferences
 
 __all__ = [
     "ParquetReferences",
+    "check_format",
     "explicit_ranges",
     "is_json",
     "is_parquet",
@@ -63,19 +64,24 @@ def write(
     """
     place = find_place(url, storage_options)
     kind = kind_of(place)
+    check_format(place, zarr_format)
     refs = _with_explicit_ranges(refs)
-    if kind == "parquet" and zarr_format != 2:
+    if kind == "json":
+        write_json(refs, place, zarr_format=zarr_format)
+    else:
+        refs = replace(refs, arrays={path: array.without_background() for path, array in refs.arrays.items()})
+        write_parquet(refs, place, record_size=record_size)
+
+
+def check_format(place: Place, zarr_format: ZarrFormat) -> None:
+    """Raise Unsupported for Zarr v3 where a set is to be written as Parquet."""
+    if kind_of(place) == "parquet" and zarr_format != 2:
         raise Unsupported(
             "references in Parquet are of Zarr v2, because fsspec's reader of them knows no other; write JSON for Zarr"
             f" v{zarr_format}",
             feature="Zarr v3 in Parquet",
             url=place.url,
         )
-    if kind == "json":
-        write_json(refs, place, zarr_format=zarr_format)
-    else:
-        refs = replace(refs, arrays={path: array.without_background() for path, array in refs.arrays.items()})
-        write_parquet(refs, place, record_size=record_size)
 
 
 def kind_of(place: Place) -> Literal["json", "parquet"]:

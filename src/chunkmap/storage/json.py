@@ -74,7 +74,11 @@ def write_json(refs: ReferenceSet, place: Place, *, zarr_format: ZarrFormat = 2)
 
 
 def write_json_in_pieces(
-    arrays: Iterable[ArrayInPieces], groups: Mapping[str, Mapping[str, Any]], place: Place
+    arrays: Iterable[ArrayInPieces],
+    groups: Mapping[str, Mapping[str, Any]],
+    place: Place,
+    *,
+    zarr_format: ZarrFormat = 2,
 ) -> dict[str, ArrayMeta]:
     """The same for arrays that come stretch by stretch; gives what each turned out to be.
 
@@ -84,12 +88,12 @@ def write_json_in_pieces(
     with tempfile.TemporaryFile() as waiting:
         for array in arrays:
             for first, chunks in array.pieces:
-                waiting.writelines(_chunk_pieces(array.path, chunks, first, array.grid_shape))
+                waiting.writelines(_chunk_pieces(array.path, chunks, first, array.grid_shape, zarr_format))
             metas[array.path] = array.meta()
         check_names(metas, groups)
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in metas.items()}
         waiting.seek(0)
-        text = chain(_documents(heads, groups), iter(lambda: waiting.read(1 << 20), b""), [b"}}"])
+        text = chain(_documents(heads, groups, zarr_format), iter(lambda: waiting.read(1 << 20), b""), [b"}}"])
         place.publish_file(_compressed(text, place.path))
     return metas
 
@@ -240,12 +244,16 @@ _ARCHIVAL: Final = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
 def deferred_json(
-    place: Place, metas: Mapping[str, ArrayMeta], groups: Mapping[str, Mapping[str, Any]]
+    place: Place,
+    metas: Mapping[str, ArrayMeta],
+    groups: Mapping[str, Mapping[str, Any]],
+    *,
+    zarr_format: ZarrFormat = 2,
 ) -> ReferenceSet:
     """A set that was just written, whose file is read when chunks are asked for, once."""
     file = _JsonFile(place)
     arrays = {path: DeferredArray(meta, _JsonChunks(file, path)) for path, meta in metas.items()}
-    return ReferenceSet(arrays, groups, name=place.url)
+    return ReferenceSet(arrays, groups, name=place.url, zarr_format=zarr_format)
 
 
 class _JsonFile:

@@ -319,7 +319,7 @@ def _deliver(refs: ReferenceSet, target: str | None) -> None:
     if target is None:
         describe(refs, refs.name or "")
     elif target == "-":
-        click.echo(orjson.dumps(refs.to_dict()))
+        click.echo(orjson.dumps(refs.to_dict(zarr_format=refs.zarr_format)))
     else:
-        library.write(refs, target)
+        library.write(refs, target, zarr_format=refs.zarr_format)
         note(f"{target}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")

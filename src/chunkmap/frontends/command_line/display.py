@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,7 +98,7 @@ def _row(array: ManifestArray) -> tuple[str, ...]:
     return (
         ", ".join(meta.dims or ()),
         _sizes(meta.shape),
-        _sizes(meta.chunk_shape),
+        _sizes(meta.chunks),
         meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
         ", ".join(map(_codec, meta.codecs)),
         f"{len(chunks) - inline:,}",
@@ -115,7 +115,7 @@ def _stored(array: ManifestArray) -> str:
     return human(int(array.chunks.length[known].sum())) + ("" if known.all() else "+")
 
 
-def _sizes(sizes: tuple[int, ...]) -> str:
+def _sizes(sizes: Sequence[object]) -> str:
     return " x ".join(map(str, sizes))
 
 

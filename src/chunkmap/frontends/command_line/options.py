@@ -88,6 +88,13 @@ def combine_options(command: Command, *, required: bool = True) -> Command:
 def fit_options(command: Command) -> Command:
     """What may be overlooked or made right where inputs do not fit."""
     for option in (
+        click.option(
+            "--zarr-format",
+            type=click.IntRange(2, 3),
+            default=2,
+            show_default=True,
+            help="With 3, chunks of several lengths keep them, in a rectilinear grid; JSON only.",
+        ),
         click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
         click.option("--split", is_flag=True, help="Cut uncompressed chunks to a common grid, where they need it."),
         click.option(

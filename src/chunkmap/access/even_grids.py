@@ -1,0 +1,84 @@
+"""Arrays with chunks of several lengths, as zarr can open them whatever its version.
+
+Who reads values through an `ArrayReader` takes metadata alone from zarr: shape, type, attributes. To zarr the array is
+then shown in a regular grid, of which it reads no chunk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.selection import ArrayReader
+from chunkmap.access.store import ReferenceStore
+from chunkmap.errors import Unsupported
+from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.model.dictionary import ZarrFormat
+from chunkmap.model.trimming import trim_axis, untrimmed
+from chunkmap.storage import ParquetReferences
+
+__all__ = ["EvenStore", "lengths_of_chunks"]
+
+
+class EvenStore(ReferenceStore):
+    """A store in which every array has a regular grid. Arrays that have none are read by `reader`, and not by zarr."""
+
+    def __init__(
+        self,
+        refs: ReferenceSet | ParquetReferences,
+        fetcher: Fetcher | None = None,
+        zarr_format: ZarrFormat | None = None,
+    ) -> None:
+        super().__init__(_in_even_grids(refs) if isinstance(refs, ReferenceSet) else refs, fetcher, zarr_format)
+        self._own = refs
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self._own, self._fetcher, self.zarr_format)
+
+    def reader(self, path: str) -> ArrayReader:
+        """Reads selections of an array at once, in the grid that it has."""
+        return ArrayReader(self._own, path, self._fetcher)
+
+
+def lengths_of_chunks(meta: ArrayMeta) -> tuple[int | tuple[int, ...], ...]:
+    """Of each axis the length of its chunks, or the length of each as far as the axis goes, as xarray has them."""
+    lengths: list[int | tuple[int, ...]] = []
+    for n, chunks in zip(meta.shape, meta.chunks, strict=True):
+        if isinstance(chunks, int):
+            lengths.append(chunks)
+        else:
+            lengths.append(tuple(np.diff(np.minimum(chunks.ends, n), prepend=0).tolist()))
+    return tuple(lengths)
+
+
+def _in_even_grids(refs: ReferenceSet) -> ReferenceSet:
+    return replace(refs, arrays={path: _evenly(path, array) for path, array in refs.arrays.items()})
+
+
+def _evenly(path: str, array: ManifestArray) -> ManifestArray:
+    meta = array.meta
+    if not meta.edges and trim_axis(meta) is None:
+        return array
+    return DeferredArray(replace(untrimmed(meta), edges=()), _NotThroughZarr(path))
+
+
+class _NotThroughZarr(NamedTuple):
+    """The chunks of an array that zarr is not to read."""
+
+    path: str
+
+    @property
+    def most_chunks(self) -> int:
+        """None that zarr may have."""
+        return 0
+
+    def between(self, start: int, stop: int) -> ChunkManifest:
+        """Not possible."""
+        raise Unsupported(
+            f"{self.path}: its chunks are of several lengths; cells {start} to {stop} of the regular grid that stands"
+            " for them are not there",
+            feature="rectilinear chunk grid",
+        )

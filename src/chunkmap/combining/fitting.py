@@ -1,0 +1,165 @@
+"""Where the chunks of the inputs go in an array of the result, and what becomes of those that do not fit its grid.
+
+Chunks that fall on the grid of the first input are placed there. Where some do not, they are cut to a common grid or
+put into one of their own lengths, if the caller asks for it; small arrays are read and held inline; all else is
+refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chunkmap.combining.alignment import MOST_CHUNKS, Places, common_chunks
+from chunkmap.combining.comparing import OTHER_CHUNKS, RE_ENCODED
+from chunkmap.combining.findings import Finding
+from chunkmap.combining.plan import ArrayPlan, Part
+from chunkmap.combining.rectilinear import own_grid
+from chunkmap.combining.request import Found, Request
+from chunkmap.model import ArrayMeta
+from chunkmap.model.edits import subchunk_array
+from chunkmap.model.trimming import trim_axis, trimmed_as
+
+__all__ = ["fit"]
+
+Along = Sequence[Places | None]
+"""Where the inputs stand along each axis; None where each lies along all of it."""
+
+
+def fit(request: Request, plan: ArrayPlan, found: Found, places: Along) -> ArrayPlan | None:
+    """The plan with its parts; None where they do not fit, which is reported."""
+    why, misfits = plan.load, [found[0][0]]
+    results = [(index, array) for index, array in found if array.meta.edges or trim_axis(array.meta) is not None]
+    plan = replace(plan, meta=trimmed_as(plan.meta, (array.meta for _, array in results)))
+    if why is None:
+        why, misfits = _ragged(request, results, places) or _misaligned(request, plan.meta, found, places)
+    if why is None:
+        return _placed(request, plan, found, places)
+    if why != RE_ENCODED and request.recipe.split:
+        cut = _cut(request, plan, found, places)
+        if cut is not None:
+            meta = replace(plan.meta, chunk_shape=cut[0][1].meta.chunk_shape)
+            return _placed(request, replace(plan, meta=meta, load=None, is_cut=True), cut, places)
+    if _is_small(request, plan.meta):
+        message = f"{why}: it is read, and held inline"
+        names = request.findings.names(misfits[:3])
+        request.findings.add(Finding("inline", plan.path, message, names, len(misfits), refused=False))
+        return replace(plan, parts=tuple(Part(index, array, ()) for index, array in found), load=why)
+    own = _in_own_grid(request, plan, found, places) if why != RE_ENCODED else "they must be read"
+    if not isinstance(own, str) and request.recipe.zarr_format == 3:
+        _note_own_grid(request, own, why, misfits)
+        return own
+    _refuse(request, plan, why, misfits, own)
+    return None
+
+
+def _placed(request: Request, plan: ArrayPlan, found: Found, places: Along) -> ArrayPlan:
+    """Every chunk in the cell of a regular grid that it falls on."""
+    zeros = [0] * len(request.inputs)
+    columns = [
+        zeros if place is None else place.cells(chunk)
+        for place, chunk in zip(places, plan.meta.chunk_shape, strict=True)
+    ]
+    cells = list(zip(*columns, strict=True)) if columns else [()] * len(request.inputs)
+    return replace(plan, parts=tuple(Part(index, array, cells[index]) for index, array in found))
+
+
+def _cut(request: Request, plan: ArrayPlan, found: Found, places: Along) -> Found | None:
+    """The arrays in chunks of a common grid; None where they cannot be cut."""
+    grid = common_chunks({index: array.meta for index, array in found}, plan.meta.shape, places)
+    if grid is None:
+        return None
+    cut: Found = []
+    for index, array in found:
+        try:
+            cut.append((index, subchunk_array(array, grid, plan.path)))
+        except ValueError as error:
+            head = f"the chunks of {request.inputs.name(index)} cannot be cut: {error}"
+            request.findings.each(plan.path, "split", index, head, refused=False)
+            return None
+    return cut
+
+
+def _in_own_grid(request: Request, plan: ArrayPlan, found: Found, places: Along) -> ArrayPlan | str:
+    """Every chunk in a cell of its own length; or why there is no such grid."""
+    try:
+        grid = own_grid(plan.meta, dict(found), places, request.inputs.name)
+    except ValueError as error:
+        return str(error)
+    parts = tuple(Part(index, array, grid.cells[index]) for index, array in grid.arrays.items())
+    return replace(plan, meta=grid.meta, parts=parts, load=None)
+
+
+def _ragged(request: Request, results: Found, places: Along) -> tuple[str, list[int]] | None:
+    """Why results of earlier combines, in grids of their own, do not fit a regular one, and which of them."""
+    cut = {axis: index for index, array in results if (axis := trim_axis(array.meta)) is not None}
+    if len(cut) > 1:
+        names = " and ".join(request.findings.names(cut.values()))
+        return f"decoded chunks are cut along other axes in {names}", list(cut.values())
+    along = [axis for axis, place in enumerate(places) if place is not None]
+    own = [i for i, array in results if array.meta.edges and any(array.meta.edges[axis] for axis in along)]
+    return (f"{OTHER_CHUNKS} of several lengths in {request.inputs.name(own[0])}", own) if own else None
+
+
+def _misaligned(request: Request, meta: ArrayMeta, found: Found, places: Along) -> tuple[str | None, list[int]]:
+    """Why whole chunks of the inputs are not whole cells of the grid, and which inputs are to blame."""
+    for place, chunk in zip(places, meta.chunk_shape, strict=True):
+        bad = frozenset() if place is None else place.misfits(chunk)
+        misfits = [index for index, _ in found if index in bad] if bad else []
+        if misfits and place is not None:
+            start, stop = place.extent(misfits[0])
+            more = f" and so do {len(misfits) - 1:,} more inputs" if len(misfits) > 1 else ""
+            why = (
+                f"{request.inputs.name(misfits[0])} covers {place.axis.dim} {start} to {stop} of {len(place.axis)},"
+                f" which does not fall on chunks of {chunk}{more}"
+            )
+            return why, misfits
+    return None, []
+
+
+def _is_small(request: Request, meta: ArrayMeta) -> bool:
+    """Whether an array may be read and held inline."""
+    return _is_readable(meta) and meta.nbytes <= request.recipe.load_below
+
+
+def _is_readable(meta: ArrayMeta) -> bool:
+    """Whether values can be written inline again: numbers, and objects that are texts."""
+    if meta.dtype.kind == "O":
+        return [codec.get("id") for codec in meta.codecs[:1]] == ["vlen-utf8"]
+    return meta.dtype.fields is None
+
+
+def _note_own_grid(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int]) -> None:
+    message = f"{why}: its chunks keep their lengths, in a rectilinear grid of Zarr v3"
+    if trim_axis(plan.meta) is not None:
+        message += (
+            ". Those that hang over the end of an input are cut when they are decoded, by a codec that other readers"
+            " than chunkmap find where it is installed"
+        )
+    names = request.findings.names(misfits[:3])
+    request.findings.add(Finding("rectilinear", plan.path, message, names, len(misfits), refused=False))
+
+
+def _refuse(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int], own: ArrayPlan | str) -> None:
+    """Report an array whose chunks do not fit, and what would help."""
+    meta, recipe, names = plan.meta, request.recipe, request.findings.names(misfits[:3])
+    keep = "keep their lengths in a rectilinear grid of Zarr v3 (zarr_format=3)"
+    ways = ["Put the input that is short last"]
+    if why.startswith(OTHER_CHUNKS):
+        ways = ["Put inputs of other chunks into groups of their own (eras=True)"]
+    if not meta.codecs and not recipe.split:
+        ways.append("cut them to a common grid (split=True)")
+    elif not meta.codecs:
+        ways.append(f"combine apart: no common grid has fewer than {MOST_CHUNKS:,} chunks")
+    if not isinstance(own, str):
+        ways.append(keep)
+    message = (
+        f"{why}. Its chunks cannot be referred to as they are, and it is larger than load_below={recipe.load_below}"
+        f" allows to be read and kept inline. {', '.join(ways)}, or raise load_below"
+    )
+    if not _is_readable(meta):
+        message = f"{why}. Its chunks cannot be referred to as they are, and values of type {meta.dtype} are not cut"
+        message += "" if isinstance(own, str) else f"; {keep}"
+    if isinstance(own, str) and recipe.zarr_format == 3:
+        message += f". There is no rectilinear grid of them: {own}"
+    request.findings.add(Finding("alignment", plan.path, message, names, len(misfits)))
