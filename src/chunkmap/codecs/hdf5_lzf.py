@@ -1,11 +1,12 @@
 """The codec `hdf5_lzf`: HDF5's filter 32000, the LZF compression that h5py brings.
 
-A stream of LibLZF (http://oldhome.schmorp.de/marc/liblzf.html) without any header: the length of the decoded chunk is
-known to the filter, and stands in the codec's configuration.
+A stream of LibLZF (http://oldhome.schmorp.de/marc/liblzf.html) without any header: where the filter knows the length of
+the decoded chunk, it stands in the codec's configuration.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numcodecs.abc import Codec
@@ -17,7 +18,7 @@ _LONGEST_LITERAL = 32
 
 
 class Hdf5Lzf(Codec):  # type: ignore[misc]
-    """LZF, where `size` is the length of a decoded chunk in bytes.
+    """LZF, where `size` is the length of a decoded chunk in bytes, None where it is not known.
 
     >>> Hdf5Lzf(6).decode(bytes([1]) + b"ab" + bytes([0x40, 1]))
     b'ababab'
@@ -25,7 +26,7 @@ class Hdf5Lzf(Codec):  # type: ignore[misc]
 
     codec_id = "hdf5_lzf"
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int | None) -> None:
         self.size = size
 
     def encode(self, buf: Any) -> Any:
@@ -40,15 +41,16 @@ class Hdf5Lzf(Codec):  # type: ignore[misc]
             data = _decompress(ensure_bytes(buf), self.size)
         except IndexError as error:
             raise ValueError("a stream of LZF ends too early") from error
-        if len(data) != self.size:
+        if self.size is not None and len(data) != self.size:
             raise ValueError(f"expected {self.size} bytes from a stream of LZF, found {len(data)}")
         return ndarray_copy(data, out)
 
 
-def _decompress(raw: bytes, size: int) -> bytes:
+def _decompress(raw: bytes, size: int | None) -> bytes:
     """Control byte below 32: so many literals and one more follow; else length (3 bits) and distance (13 bits)."""
     found, place, end = bytearray(), 0, len(raw)
-    while place < end and len(found) <= size:
+    most = math.inf if size is None else size
+    while place < end and len(found) <= most:
         control = raw[place]
         place += 1
         if control < 32:

@@ -25,7 +25,6 @@ VALUES = {
     "enum": (np.array([1, 2], h5py.enum_dtype({"A": 1, "B": 2}, basetype="i2")), [1, 2]),
     "complex": (1 + 2j, [1.0, 2.0]),
     "compound": (np.array((1, 2.5, b"ab"), [("a", "i4"), ("b", "f8"), ("c", "S2")]), [1, 2.5, "ab"]),
-    "array": (np.zeros(2, np.dtype(("<i2", (3,)))), [[0, 0, 0], [0, 0, 0]]),
     "null": (h5py.Empty("f4"), []),
     "null text": (h5py.Empty("S3"), ""),
 }
@@ -41,12 +40,14 @@ def test_values(tmp_path, version, track_order):
         for name, (value, _) in VALUES.items():
             f["v"].attrs[name] = value
         f["v"].attrs.create("lists", [np.arange(3), np.arange(2)], shape=(2,), dtype=h5py.vlen_dtype("i4"))
+        f["v"].attrs.create("arrays", np.arange(6).reshape(2, 3), shape=(2, 3), dtype=np.dtype((">i2", (3,))))
     refs = scan(LocalSource(path))
     assert refs.arrays["v"].meta.attrs == {name: value for name, (_, value) in VALUES.items()} | {
-        "lists": [[0, 1, 2], [0, 1]]
+        "lists": [[0, 1, 2], [0, 1]],
+        "arrays": [[0, 1, 2], [3, 4, 5]],
     }
     if track_order:
-        assert list(refs.arrays["v"].meta.attrs) == [*VALUES, "lists"]
+        assert list(refs.arrays["v"].meta.attrs) == [*VALUES, "lists", "arrays"]
     assert not refs.problems
 
 

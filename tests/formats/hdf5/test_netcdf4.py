@@ -1,5 +1,7 @@
 """netCDF-4 files opened through references equal what xarray's own engines read."""
 
+from itertools import product
+
 import h5netcdf
 import h5py
 import netCDF4
@@ -192,6 +194,22 @@ def test_fill_values(tmp_path, values, case, filters):
     assert ("_FillValue" in meta.attrs) == kept
     np.testing.assert_array_equal(values(refs, "v"), want)
     assert not refs.problems
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+@pytest.mark.parametrize("chunks", [None, (4,)])
+@pytest.mark.parametrize("times", [*product(["never", "alloc", "ifset"], ["EARLY", "LATE", "INCR"])], ids=" ".join)
+def test_when_fill_values_are_written(tmp_path, values, version, chunks, times):
+    """A fill value that is never written is not read either, whenever space is allocated."""
+    path = tmp_path / "a.h5"
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_alloc_time(getattr(h5py.h5d, f"ALLOC_TIME_{times[1]}"))
+    with h5py.File(path, "w", libver=version) as f:
+        f.create_dataset("v", (10,), "<i4", chunks=chunks, fillvalue=38, fill_time=times[0], dcpl=plist)
+        want = f["v"][()]
+    refs = scan(LocalSource(path))
+    assert not refs.problems
+    np.testing.assert_array_equal(values(refs, "v"), want)
 
 
 def test_too_many_missing_chunks_are_reported(tmp_path, values):

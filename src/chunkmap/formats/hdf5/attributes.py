@@ -234,12 +234,10 @@ def _value(datatype: Datatype, shape: tuple[int, ...] | None, data: bytes) -> An
     assert datatype.dtype is not None
     if datatype.is_string and shape == ():
         return _text(data, datatype.padding)
-    values = np.frombuffer(data, np.uint8).view(datatype.dtype) if data else np.empty(0, datatype.dtype)
+    element, inner = datatype.dtype.subdtype or (datatype.dtype, ())
+    values, shape = np.frombuffer(data, element), shape + inner
     if datatype.is_string:
         return _unwrap([_text(v, datatype.padding) for v in values.tolist()], shape)
-    if datatype.dtype.subdtype is not None:
-        base, inner = datatype.dtype.subdtype
-        values, shape = np.frombuffer(data, base), shape + inner
     return _unwrap([_plain(v) for v in values.tolist()], shape)
 
 

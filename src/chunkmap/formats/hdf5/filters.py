@@ -47,6 +47,7 @@ _DAMAGED: Final = (
 )
 """What codecs raise for bytes that they did not write."""
 
+_SHUFFLE, _FLETCHER32 = 2, 3
 _CHECKSUM_SIZE: Final = 4
 """Bytes that fletcher32 adds to a chunk; elements of 1, 2 and 4 bytes still fill it."""
 
@@ -75,9 +76,18 @@ def codecs_of(filters: Sequence[Filter], mask: int) -> tuple[CodecConfig, ...]:
 
 
 def _after(before: Sequence[Filter], codec: CodecConfig) -> CodecConfig:
-    """The codec, where a filter before it may have left a chunk that is no whole number of elements."""
-    is_odd = codec["id"] == "shuffle" and bool(before) and _CHECKSUM_SIZE % max(codec["elementsize"], 1)
-    return {**codec, "id": "hdf5_shuffle"} if is_odd else codec
+    """The codec, where filters before it may have left a chunk of another length than that of its elements."""
+    if codec["id"] == "shuffle" and not all(_keeps_whole(f, codec["elementsize"]) for f in before):
+        return {**codec, "id": "hdf5_shuffle"}
+    if codec["id"] == "hdf5_lzf" and any(f.identifier != _SHUFFLE for f in before):
+        return {"id": "hdf5_lzf", "size": None}
+    return codec
+
+
+def _keeps_whole(filter_: Filter, size: int) -> bool:
+    """Whether a chunk of whole elements of this many bytes comes out of a filter as such."""
+    adds = {_SHUFFLE: 0, _FLETCHER32: _CHECKSUM_SIZE}.get(filter_.identifier)
+    return adds is not None and adds % max(size, 1) == 0
 
 
 def codec_objects(filters: Sequence[Filter]) -> list[Any]:
@@ -184,8 +194,8 @@ def _szip(filter_: Filter) -> CodecConfig:
 
 
 def _lzf(filter_: Filter) -> CodecConfig:
-    """Client data: version of the filter, version of LZF, bytes of a chunk."""
-    return {"id": "hdf5_lzf", "size": _first(filter_, 3)[2]}
+    """Client data: version of the filter, version of LZF, bytes of a chunk; none for elements of variable length."""
+    return {"id": "hdf5_lzf", "size": _value(filter_, 2, 0) or None}
 
 
 def _bitshuffle(filter_: Filter) -> CodecConfig:
@@ -211,8 +221,8 @@ def _first(filter_: Filter, count: int) -> tuple[int, ...]:
 
 _CODECS: Final[Mapping[int, Callable[[Filter], CodecConfig]]] = {
     1: _deflate,
-    2: _shuffle,
-    3: lambda _: {"id": "fletcher32"},
+    _SHUFFLE: _shuffle,
+    _FLETCHER32: lambda _: {"id": "fletcher32"},
     4: _szip,
     5: lambda f: {"id": "hdf5_nbit", "parameters": list(f.values)},
     6: lambda f: {"id": "hdf5_scaleoffset", "parameters": list(f.values)},

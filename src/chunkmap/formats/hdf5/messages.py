@@ -15,6 +15,7 @@ from chunkmap.formats.hdf5.file import UNDEFINED, u16, u32
 __all__ = [
     "Dataspace",
     "Filter",
+    "is_never_filled",
     "parse_dataspace",
     "parse_fill_value",
     "parse_filter_pipeline",
@@ -87,6 +88,11 @@ def parse_fill_value(body: bytes) -> bytes | None:
     if body[1] & 0x20:
         return _exactly(body, 6, u32(body, 2)[0])
     return None if body[1] & 0x10 else b""
+
+
+def is_never_filled(body: bytes) -> bool:
+    """IV.A.2.f: whether the write time is "never": HDF5 then leaves the reader's memory as it was, h5py's as zeros."""
+    return (body[1] >> 2 & 3 if body[0] == 3 else body[2]) == 1
 
 
 def parse_old_fill_value(body: bytes) -> bytes:

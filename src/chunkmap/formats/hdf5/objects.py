@@ -24,6 +24,7 @@ from chunkmap.formats.hdf5.layout import Chunked, Layout, parse_layout
 from chunkmap.formats.hdf5.messages import (
     Dataspace,
     Filter,
+    is_never_filled,
     parse_dataspace,
     parse_fill_value,
     parse_filter_pipeline,
@@ -214,7 +215,10 @@ _DATASET_MESSAGES: Final = frozenset(
 
 
 def _fill_value(file: File, address: int, bodies: dict[int, Any], datatype: Datatype) -> bytes | None:
-    value = parse_fill_value(bodies[_FILL_VALUE]) if _FILL_VALUE in bodies else None
+    body = bodies.get(_FILL_VALUE)
+    value = None if body is None else parse_fill_value(body)
+    if body is not None and is_never_filled(body):
+        return None
     if not value and _OLD_FILL_VALUE in bodies:
         value = parse_old_fill_value(bodies[_OLD_FILL_VALUE])
     if value and len(value) != datatype.size:
