@@ -201,6 +201,17 @@ def test_convert_there_and_back(months, tmp_path):
     assert library.load(str(tmp_path / "a.json")) == library.load(str(tmp_path / "c.json"))
 
 
+def test_convert_to_icechunk(months, tmp_path):
+    """A repository is made by its name, and replaced where its directory is one, whatever that is called."""
+    run("scan", months / "m0.nc", "-o", tmp_path / "set.parq")
+    assert run("convert", tmp_path / "set.parq", tmp_path / "set.icechunk").exit_code == 0
+    (tmp_path / "set.icechunk").rename(tmp_path / "repository")
+    before = set((tmp_path / "repository" / "snapshots").iterdir())
+    result = run("convert", tmp_path / "set.parq", f"{tmp_path}/repository/")
+    assert result.exit_code == 0, result.stderr
+    assert set((tmp_path / "repository" / "snapshots").iterdir()) > before
+
+
 def test_inspect_counts_what_is_there(tmp_path):
     """The table says how many chunks are references, inline and missing, and names the file."""
     with h5py.File(tmp_path / "a.h5", "w") as file:
