@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import exporting
 import numpy as np
 import reading
 
@@ -515,6 +516,11 @@ CASES = {
     "far_days": (far(far_days_core), None, None),
     "combine": (combine_core, combine_door, None),
     "write": (write_core, write_door, None),
+    "icechunk": (
+        lambda _: exporting.export_core(million_set()),
+        None,
+        lambda _: exporting.export_virtualizarr(*million_columns()),
+    ),
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
 }

@@ -30,6 +30,7 @@ TITLES = {
     "scan": "scan 100 netCDF4 files x 20 variables x 24 chunks",
     "combine": "combine 100 sets x 5,000 chunks",
     "write": "write 1,000,000 references as Parquet",
+    "icechunk": "write 1,000,000 references into Icechunk",
     "variables": "scan one HDF5 file, 300 variables x 20 attributes",
     "datasets": "scan one HDF5 file, 2,000 datasets",
     **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
