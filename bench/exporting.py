@@ -1,4 +1,4 @@
-"""A million references into Icechunk, by chunkmap and by VirtualiZarr: columns are at hand, and nothing is committed."""
+"""A million references into Icechunk, by chunkmap and by VirtualiZarr: columns at hand, and nothing committed."""
 
 from dataclasses import replace
 

@@ -7,7 +7,7 @@ machine a new directory, in which unchanged partitions are further names of the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -76,12 +76,7 @@ def append(
         require_icechunk().check_lists(str(out))
         origin = _origin(None, str(out), how, preprocess)
         sets = scanning(options=scan_options or {}, keep=preprocess)
-        append_to_icechunk(
-            repository_of(out, output_options),
-            [inline(refs, fetcher.fetch, threshold=origin.inline_threshold) for refs in sets],
-            _recipe(origin, overwrite=overwrite),
-            fetcher,
-        )
+        _to_repository(repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
         return load(out, storage_options=output_options)
     place = find_place(out, output_options)
     stored = (
@@ -101,15 +96,21 @@ def append(
     )
     with headers_beside(place) as headers:
         old = _old(stored, out, output_options, origin, headers)
-        new = scanning(
-            options=scan_options,
-            keep=headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)),
-        )
+        keep = headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs))
+        new = scanning(options=scan_options, keep=keep)
         plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe)))
         refuse_other_order(plan, os.fspath(out))
         after = replace(origin, inputs=origin.inputs + len(new), scan_options=scan_options)
         kind = "json" if stored is None else "parquet"
         return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
+
+
+def _to_repository(
+    target: Any, sets: Sequence[ReferenceSet], origin: Origin, fetcher: Fetcher, *, overwrite: bool
+) -> None:
+    """Add sets to what is in a repository, small chunks held inline as they were said to be."""
+    new = [inline(refs, fetcher.fetch, threshold=origin.inline_threshold) for refs in sets]
+    append_to_icechunk(target, new, _recipe(origin, overwrite=overwrite), fetcher)
 
 
 def _recipe(origin: Origin, *, overwrite: bool) -> Recipe:

@@ -259,9 +259,9 @@ def append(
 @click.argument("out", metavar="OUT")
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
 def convert(*, stored: str, out: str, record_size: int | None) -> None:
-    """Turn JSON into Parquet, or back.
+    """Turn JSON into Parquet or Icechunk, or back.
 
-    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq.
+    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq, x.icechunk.
     """
     refs = library.load(stored)
     library.write(refs, out, **given(record_size=record_size))
