@@ -207,8 +207,10 @@ def test_convert_to_icechunk(months, tmp_path):
     assert run("convert", tmp_path / "set.parq", tmp_path / "set.icechunk").exit_code == 0
     (tmp_path / "set.icechunk").rename(tmp_path / "repository")
     before = set((tmp_path / "repository" / "snapshots").iterdir())
-    result = run("convert", tmp_path / "set.parq", f"{tmp_path}/repository/")
+    run("scan", months / "m0.nc", "-o", tmp_path / "set.json", "--inline-threshold", "0")
+    result = run("convert", tmp_path / "set.json", f"{tmp_path}/repository/")
     assert result.exit_code == 0, result.stderr
+    assert "warning: of 1 of 1 files neither etag nor time of change is known" in result.stderr
     assert set((tmp_path / "repository" / "snapshots").iterdir()) > before
 
 

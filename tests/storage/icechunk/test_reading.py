@@ -6,7 +6,7 @@ import pytest
 import zarr
 
 import chunkmap
-from chunkmap.errors import NoSuchFile, StorageError, Unsupported
+from chunkmap.errors import NoSuchFile, SourceError, StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet, Target
 from chunkmap.storage.icechunk import reading
 from chunkmap.storage.icechunk.repository import IS_FIRST
@@ -126,6 +126,18 @@ def test_a_repository_opens_by_its_path(tmp_path):
         with chunkmap.open_dataset(tmp_path / name) as dataset:
             np.testing.assert_array_equal(dataset.v, np.arange(1000))
         assert chunkmap.verify(tmp_path / name, decode="all")
+
+
+@lists_references
+def test_what_icechunk_opened_is_not_trusted(tmp_path, repository):
+    """A repository may be from anywhere: it may name no file of this machine unless that is said."""
+    (tmp_path / "a.bin").write_bytes(bytes(40))
+    meta = ArrayMeta(shape=(10,), chunk_shape=(10,), dtype=np.dtype("<i4"), dims=("x",))
+    refs = ReferenceSet({"v": ManifestArray(meta, ChunkManifest.single(str(tmp_path / "a.bin"), 0, 40, 1))})
+    chunkmap.to_icechunk(refs, repository)
+    with pytest.raises(SourceError, match="pass allow="):
+        chunkmap.open_dataset(repository).load()
+    assert chunkmap.open_dataset(repository, allow=[str(tmp_path)]).v.values.tolist() == [0] * 10
 
 
 def test_chunks_that_are_gone_are_an_error(tmp_path, make_repository):

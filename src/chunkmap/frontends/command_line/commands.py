@@ -264,7 +264,8 @@ def convert(*, stored: str, out: str, record_size: int | None) -> None:
     The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq, x.icechunk.
     """
     refs = library.load(stored)
-    library.write(refs, out, **given(record_size=record_size))
+    with warnings_as_notes():
+        library.write(refs, out, **given(record_size=record_size))
     note(f"{out}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from chunkmap.model import ReferenceSet
+from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.storage.icechunk.documents import written_and_read
 from chunkmap.storage.icechunk.reading import read_header, read_set, refuse_first
 from chunkmap.storage.icechunk.repository import IS_FIRST, open_here, open_or_create, readable, transaction
@@ -19,6 +19,9 @@ from chunkmap.storage.icechunk.writing import Writer, check_set, names_of, write
 from chunkmap.storage.place import Place
 
 __all__ = ["Longer", "appending", "as_stored", "check_lists", "read_icechunk", "write_icechunk"]
+
+OPENED: Final = "icechunk://opened"
+"""Where a set came from that was read from what icechunk opened: who knows on which machine that is."""
 
 
 def read_icechunk(target: Place | Any) -> ReferenceSet:
@@ -29,7 +32,7 @@ def read_icechunk(target: Place | Any) -> ReferenceSet:
     """
     if isinstance(target, Place):
         return read_set(readable(open_here(target)).store, name=target.url)
-    return read_set(readable(target).store)
+    return read_set(readable(target).store, name=OPENED)
 
 
 def check_lists(where: str) -> None:
@@ -44,6 +47,7 @@ def write_icechunk(refs: ReferenceSet, target: Place | Any, *, group: str = "", 
     A repository, here by its place or as a `Repository`, is written to on its branch `main` and committed; one that
     is not there yet is made. A session or its store is written to, and left to its owner to commit.
     """
+    refs = _at_hand(refs)
     check_set(refs)
     names = names_of([refs])
     if isinstance(target, Place):
@@ -69,8 +73,14 @@ def as_stored(refs: ReferenceSet) -> ReferenceSet:
 
     Raises StorageError or Unsupported, naming the array, for a set that Icechunk cannot hold.
     """
+    refs = _at_hand(refs)
     check_set(refs)
     return replace(refs, arrays={path: a.under(written_and_read(path, a.meta)) for path, a in refs.arrays.items()})
+
+
+def _at_hand(refs: ReferenceSet) -> ReferenceSet:
+    """The set with its chunks in memory: they are looked through more than once."""
+    return replace(refs, arrays={path: ManifestArray(array.meta, array.chunks) for path, array in refs.arrays.items()})
 
 
 @contextmanager

@@ -69,21 +69,28 @@ def _manifest(store: Any, path: str, meta: ArrayMeta) -> ChunkManifest:
         chunks = _Stored(store, path, meta.grid_shape).between(0, math.prod(meta.grid_shape))
         _check_own(path, int(chunks.length.sum()))
         return chunks
+    manifest: ChunkManifest = ask(_listed, store, path, meta.grid_shape)
+    return manifest
+
+
+async def _listed(store: Any, path: str, grid_shape: tuple[int, ...]) -> ChunkManifest:
+    """The chunks of an array, from what Icechunk 2 lists."""
     table = SourceTable()
-    parts, own = [], 0
-    for batch in ask(_batches, store, path):
-        is_own = batch.kinds != _VIRTUAL
+    parts: list[tuple[NDArray[np.int64], Columns]] = []
+    own = 0
+    async for columns in store.array_chunk_iterator(f"/{path}", _BATCH):
+        batch = _Batch(*columns)
+        position, is_own = _position(batch.coords, grid_shape), batch.kinds != _VIRTUAL
+        parts.append((position[~is_own], _references(batch, ~is_own, table)))
         own += int(batch.lengths[is_own].sum())
         _check_own(path, own)
-        position = _position(batch.coords, meta.grid_shape)
-        parts.append((position[~is_own], _references(batch, ~is_own, table)))
         if is_own.any():
-            parts.append((position[is_own], _held(_own_bytes(store, path, batch, is_own), table)))
+            parts.append((position[is_own], _held(await _own_bytes(store, path, batch, is_own), table)))
     if not parts:
-        return ChunkManifest.empty(meta.grid_shape)
+        return ChunkManifest.empty(grid_shape)
     index = np.concatenate([position for position, _ in parts])
     source, offset, length = (np.concatenate([columns[at] for _, columns in parts]) for at in range(3))
-    return ChunkManifest.from_columns(meta.grid_shape, index, table.sources, (source, offset, length))
+    return ChunkManifest.from_columns(grid_shape, index, table.sources, (source, offset, length))
 
 
 class _Batch(NamedTuple):
@@ -99,10 +106,6 @@ class _Batch(NamedTuple):
     lengths: NDArray[np.uint64]
     inlined: dict[int, bytes]
     """Row -> bytes, of chunks that are in the manifest itself."""
-
-
-async def _batches(store: Any, path: str) -> list[_Batch]:
-    return [_Batch(*batch) async for batch in store.array_chunk_iterator(f"/{path}", _BATCH)]
 
 
 def _position(coords: NDArray[Any], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -126,12 +129,12 @@ def _held(data: Sequence[bytes], table: SourceTable) -> Columns:
     return np.full(len(data), number, np.uint32), np.cumsum(length) - length, length
 
 
-def _own_bytes(store: Any, path: str, batch: _Batch, rows: NDArray[np.bool_]) -> list[bytes]:
+async def _own_bytes(store: Any, path: str, batch: _Batch, rows: NDArray[np.bool_]) -> list[bytes]:
     """The bytes of some rows, none of which is virtual."""
     numbers = np.flatnonzero(rows).tolist()
     absent = [number for number in numbers if number not in batch.inlined]
     keys = [chunk_key(path, coord) for coord in batch.coords[absent].tolist()]
-    fetched = dict(zip(absent, ask(_fetch, store, keys), strict=True))
+    fetched = dict(zip(absent, await _fetch(store, keys), strict=True))
     return [batch.inlined[number] if number in batch.inlined else fetched[number] for number in numbers]
 
 
