@@ -267,7 +267,7 @@ class GroupSelector:
     def __call__(self, index: int, refs: ReferenceSet, dim: str, name: str | None) -> Any:
         """Open the input as a zarr group for the function."""
         fetcher = Fetcher(storage_options=self.remote_options, remote_protocol=self.remote_protocol)
-        group = zarr.open_group(ReferenceStore(refs, fetcher), mode="r", zarr_format=2)
+        group = zarr.open_group(ReferenceStore(refs, fetcher, 2), mode="r", zarr_format=2)
         return self.function(index, group, dim, name)
 
 

@@ -85,6 +85,7 @@ def _store(refs: Any, options: Mapping[str, Any]) -> Store:
         storage_options=target_options,
         remote_options=options.get("remote_options"),
         remote_protocol=options.get("remote_protocol"),
+        zarr_format=2,
     )
 
 

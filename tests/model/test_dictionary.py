@@ -158,9 +158,9 @@ def test_what_is_wrong_is_named(refs, match):
         ReferenceSet.from_dict(refs)
 
 
-def test_zarr_v3_is_not_taken_for_chunks():
-    """A set of Zarr v3 is refused by its name."""
-    with pytest.raises(Unsupported, match="v3"):
+def test_a_document_of_v3_that_is_none_is_refused():
+    """It is refused by its name, with what it says it is."""
+    with pytest.raises(StorageError, match="x/zarr.json: expected the document"):
         ReferenceSet.from_dict({"x/zarr.json": "{}"})
 
 

@@ -1,4 +1,4 @@
-"""A Zarr store over a reference set: read-only, in Zarr v2's keys, for zarr-python 3.
+"""A Zarr store over a reference set: read-only, in the keys of Zarr v2 or v3, for zarr-python 3.
 
 The set is in memory, or a `ParquetReferences` that is read partition by partition; a partition that is lost or damaged
 is an error, never a missing chunk. Chunks that are asked for at the same moment are fetched together.
@@ -7,7 +7,7 @@ is an error, never a missing chunk. Chunks that are asked for at the same moment
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -16,14 +16,19 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.core.metadata import ArrayV2Metadata
 
 from chunkmap.access.fetching import Fetcher, Stored
+from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
 from chunkmap.access.values import check_codecs
-from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
-from chunkmap.model.dictionary import documents, json_text
-from chunkmap.model.grid import linear_cell
+from chunkmap.codecs.zarr_v3 import register_with_zarr
+from chunkmap.errors import Unsupported
+from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet, zarr_v3
+from chunkmap.model.dictionary import ZarrFormat, chunk_keys, documents, json_text
 from chunkmap.model.zarr_v2 import array_document
+from chunkmap.model.zarr_v3 import DOCUMENT, group_document
 from chunkmap.storage import ParquetReferences
+
+register_with_zarr()
 
 __all__ = ["ReferenceStore"]
 
@@ -40,8 +45,8 @@ class References(Protocol):
     def metas(self) -> Mapping[str, ArrayMeta]:
         """What each array is, by path."""
 
-    def documents(self) -> dict[str, Mapping[str, Any]]:
-        """The Zarr v2 documents, by key."""
+    def documents(self, zarr_format: ZarrFormat, leaving_out: Collection[str] = ()) -> dict[str, Mapping[str, Any]]:
+        """The documents, by key, without those of some arrays."""
 
     def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
         """A cell of an array's grid, as a row of a manifest; None when there is no chunk."""
@@ -54,8 +59,9 @@ class _InMemory:
         self._refs = refs
         self.metas: Mapping[str, ArrayMeta] = {path: array.meta for path, array in refs.arrays.items()}
 
-    def documents(self) -> dict[str, Mapping[str, Any]]:
-        return documents(self._refs.arrays, self._refs.groups)
+    def documents(self, zarr_format: ZarrFormat, leaving_out: Collection[str] = ()) -> dict[str, Mapping[str, Any]]:
+        arrays = {path: array for path, array in self._refs.arrays.items() if path not in leaving_out}
+        return documents(arrays, self._refs.groups, zarr_format)
 
     def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
         chunks = self._refs.arrays[path].chunks
@@ -74,7 +80,7 @@ def _by_group(item: tuple[str, object]) -> tuple[int, str]:
 
 
 class ReferenceStore(Store):
-    """A reference set as a read-only Zarr v2 store.
+    """A reference set as a read-only Zarr store, of v2 or v3; when that is not said, as the set is stored.
 
     An array of a type that zarr does not know, which would keep it from opening any of the set, is not in the
     consolidated metadata: `left_out` has its path. `reader` reads it.
@@ -92,27 +98,43 @@ class ReferenceStore(Store):
     supports_deletes = False
     supports_listing = True
 
-    def __init__(self, refs: ReferenceSet | ParquetReferences, fetcher: Fetcher | None = None) -> None:
+    def __init__(
+        self,
+        refs: ReferenceSet | ParquetReferences,
+        fetcher: Fetcher | None = None,
+        zarr_format: ZarrFormat | None = None,
+    ) -> None:
         super().__init__(read_only=True)
+        stored: ZarrFormat = refs.zarr_format if isinstance(refs, ReferenceSet) else 2
+        self.zarr_format: ZarrFormat = stored if zarr_format is None else zarr_format
         origin = refs.name if isinstance(refs, ReferenceSet) else refs.url
         self._refs, self._fetcher = refs, Fetcher(trust=Trust(origin)) if fetcher is None else fetcher
         self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
-        found = self._lookup.documents()
-        self.left_out = tuple(path for path, meta in self._lookup.metas.items() if not _is_known(meta))
-        hidden = {f"{path}/{name}" for path in self.left_out for name in (".zarray", ".zattrs")}
-        shown = {key: document for key, document in found.items() if key not in hidden}
-        self._texts = {key: json_text(document).encode() for key, document in found.items()}
-        self._texts[_CONSOLIDATED] = json_text(
-            {"zarr_consolidated_format": 1, "metadata": dict(sorted(shown.items(), key=_by_group))}
-        ).encode()
+        self.left_out = tuple(
+            path for path, meta in self._lookup.metas.items() if not _is_known(meta, self.zarr_format)
+        )
+        self._texts = {key: json_text(document).encode() for key, document in self._documents().items()}
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def _documents(self) -> dict[str, Mapping[str, Any]]:
+        """The documents by key, consolidated as zarr-python takes them: group by group, upper groups first."""
+        if self.zarr_format == 2:
+            shown = self._lookup.documents(2, self.left_out)
+            consolidated = {"zarr_consolidated_format": 1, "metadata": dict(sorted(shown.items(), key=_by_group))}
+            return {**self._lookup.documents(2), _CONSOLIDATED: consolidated}
+        found = self._lookup.documents(3, self.left_out)
+        if "" in self._lookup.metas:
+            return found
+        below = {key.removesuffix(f"/{DOCUMENT}"): document for key, document in found.items() if key != DOCUMENT}
+        ordered = dict(sorted(below.items(), key=lambda item: _by_group((f"{item[0]}/", None))))
+        return {**found, DOCUMENT: group_document(found[DOCUMENT]["attributes"], ordered)}
+
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self._refs, self._fetcher)
+        return type(self), (self._refs, self._fetcher, self.zarr_format)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ReferenceStore) and self._refs is other._refs
+        return isinstance(other, ReferenceStore) and self._refs is other._refs and self.zarr_format == other.zarr_format
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -123,7 +145,7 @@ class ReferenceStore(Store):
         """The same store; it cannot be written to."""
         if not read_only:
             raise ValueError("a store of references is read-only")
-        return ReferenceStore(self._refs, self._fetcher)
+        return ReferenceStore(self._refs, self._fetcher, self.zarr_format)
 
     def reader(self, path: str) -> ArrayReader:
         """Reads selections of an array at once, which zarr does not."""
@@ -184,26 +206,24 @@ class ReferenceStore(Store):
         """What stands directly below: names of documents, groups, arrays and chunks."""
         directory = prefix.rstrip("/")
         start = f"{directory}/" if directory else ""
-        below = [key[len(start) :] for key in self._texts if key.startswith(start)]
+        keys = list(self._texts)
+        for path in self._lookup.metas:
+            if start.startswith(f"{path}/" if path else ""):
+                keys += await asyncio.to_thread(self._chunk_keys, path)
+        below = (key[len(start) :] for key in keys if key.startswith(start))
         for name in dict.fromkeys(key.partition("/")[0] for key in below):
             yield name
-        if directory in self._lookup.metas:
-            for key in await asyncio.to_thread(self._chunk_keys, directory):
-                yield key[len(start) :]
 
     def _chunk_keys(self, path: str) -> Keys:
         chunks = self._refs.arrays[path].chunks if isinstance(self._refs, ReferenceSet) else self._refs.chunks(path)
-        return chunks.keys(f"{path}/" if path else "")
+        return chunk_keys(path, chunks, self.zarr_format)
 
     def _cell(self, key: str) -> tuple[str, int] | None:
         """The array and the cell of its grid that a key names; None when it names none."""
-        path, _, name = key.rpartition("/")
-        meta = self._lookup.metas.get(path)
-        position = None if meta is None else _position(name, meta.grid_shape)
-        if meta is None or position is None:
-            return None
-        check_codecs(path, meta)
-        return path, position
+        cell = cell_of(key, self._lookup.metas, self.zarr_format)
+        if cell is not None:
+            check_codecs(cell[0], self._lookup.metas[cell[0]])
+        return cell
 
     async def _stored(self, path: str, position: int) -> Stored | None:
         """The stored bytes of a cell, fetched with whatever else is asked for in the same turn of the loop."""
@@ -257,8 +277,14 @@ def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None =
         cell.future.set_exception(error)
 
 
-def _is_known(meta: ArrayMeta) -> bool:
+def _is_known(meta: ArrayMeta, zarr_format: ZarrFormat) -> bool:
     """Whether zarr knows the type of an array. It is asked about what it may not know; plain types it knows."""
+    if zarr_format == 3:
+        try:
+            zarr_v3.array_document(meta)
+        except Unsupported:
+            return False
+        return True
     dtype = meta.dtype
     is_plain = dtype.kind != "O" or not any(config.get("id") == "vlen-array" for config in meta.codecs)
     if (
@@ -273,19 +299,6 @@ def _is_known(meta: ArrayMeta) -> bool:
     except (ValueError, TypeError, KeyError, NotImplementedError):
         return False
     return True
-
-
-def _position(name: str, grid_shape: tuple[int, ...]) -> int | None:
-    """The cell that a printed chunk index names; None when it is none, or lies outside the grid."""
-    parts = name.split(".")
-    if not all(part.isdecimal() and part.isascii() for part in parts):
-        return None
-    coord = [int(part) for part in parts]
-    if not grid_shape:
-        return 0 if coord == [0] else None
-    if len(coord) != len(grid_shape) or any(c >= n for c, n in zip(coord, grid_shape, strict=True)):
-        return None
-    return linear_cell(coord, grid_shape)
 
 
 def _part(data: Stored, request: ByteRequest | None) -> bytes:

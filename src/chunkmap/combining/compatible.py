@@ -120,7 +120,7 @@ def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool, units: b
         meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
         repr([sorted(decodes_as(codec).items()) for codec in meta.codecs]),
         meta.order,
-        str(meta.fill_value),
+        (str(meta.fill_value), str(meta.background)),
         repr([meta.attrs.get(name) for name in names]),
     )
 
@@ -130,5 +130,6 @@ _ENTRIES: Final[Mapping[str, Callable[[ArrayMeta], object]]] = {
     "dtype": lambda meta: meta.dtype.str if meta.dtype.fields is None else meta.dtype,
     "codecs": lambda meta: [decodes_as(codec) for codec in meta.codecs],
     "order": lambda meta: meta.order,
+    "value of missing chunks": lambda meta: str(meta.background),
 }
 """What of an array's metadata must be the same, by the name that messages use."""

@@ -159,8 +159,8 @@ def check_missing(plan: ArrayPlan, coverage: Coverage, without: Sequence[int], f
     # In a result of an earlier combine, chunks may be missing because no input had them.
     inputs = (part.array for part in plan.parts if part.index >= findings.inputs.combined)
     own = any(len(array.chunks) < array.chunks.size for array in inputs)
-    if meta.fill_value is not None:
-        message += f". They read as the fill value, {meta.fill_value}"
+    if meta.missing is not None:
+        message += f". They read as the fill value, {meta.missing}"
     elif meta.dtype.kind == "f" and not own:
         message += ". They read as NaN"
         meta = replace(meta, fill_value=meta.dtype.type(np.nan))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,7 +95,7 @@ def assemble(plan: Plan, array_plan: ArrayPlan, values: Sequence[NDArray[Any]]) 
     meta = array_plan.meta
     if array_plan.units:
         values = _in_first_units(plan, array_plan, values)
-    fill, dtype = meta.fill_value, values[0].dtype
+    fill, dtype = meta.missing, values[0].dtype
     empty: Any = "" if dtype.kind == "O" else np.zeros(1, dtype)[0]
     out = np.full(meta.shape, empty if fill is None else fill, dtype)
     for part, block in zip(array_plan.parts, values, strict=True):
@@ -105,7 +104,7 @@ def assemble(plan: Plan, array_plan: ArrayPlan, values: Sequence[NDArray[Any]]) 
         )
         out[where] = block.reshape(out[where].shape)
     array = inline_array(out, meta.dims or (), dict(meta.attrs))
-    return replace(array, meta=replace(array.meta, fill_value=fill))
+    return array.with_meta(fill_value=meta.fill_value)
 
 
 def _in_first_units(plan: Plan, array_plan: ArrayPlan, values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:

@@ -104,7 +104,7 @@ class Tally:
         Raises CombineError where such cells cannot be told from those that an input leaves out.
         """
         meta, recipe = self.array_plan.meta, self.plan.recipe
-        if not self.plan.inputs.combined or meta.fill_value is not None or "missing" in recipe.waive:
+        if not self.plan.inputs.combined or meta.missing is not None or "missing" in recipe.waive:
             return meta
         absent, own = self.missing()
         if absent <= own:

@@ -41,7 +41,7 @@ __all__ = ["ChunkmapBackend", "Openable", "open_dataset", "open_references", "op
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
 _HEAD: Final = 4096
-_WORDS: Final = (b'"refs"', b".zgroup", b".zarray")
+_WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
 _DECODING: Final = (
     "mask_and_scale",
     "decode_times",
@@ -92,11 +92,13 @@ def open_store(
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
+    zarr_format: Literal[2, 3] | None = None,
 ) -> ReferenceStore:
     """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
 
     Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
-    the set may name; `check="etag"` refuses files that changed since they were scanned.
+    the set may name; `check="etag"` refuses files that changed since they were scanned. `zarr_format` is the version of
+    Zarr that the store is of; None is that in which the set is stored.
     """
     refs, fetcher = open_references(
         refs_or_path,
@@ -106,12 +108,18 @@ def open_store(
         allow=allow,
         check=check,
     )
-    store = ReferenceStore(refs, fetcher)
+    return _store_over(refs, fetcher, zarr_format)
+
+
+def _store_over(
+    refs: ReferenceSet | ParquetReferences, fetcher: Fetcher, zarr_format: Literal[2, 3] | None
+) -> ReferenceStore:
+    store = ReferenceStore(refs, fetcher, zarr_format)
     if store.left_out:
         warnings.warn(
             f"{store}: zarr does not know the types of {', '.join(store.left_out)}, which are left out;"
             " read them with chunkmap.access.values.read_array",
-            stacklevel=2,
+            stacklevel=3,
         )
     return store
 
@@ -159,7 +167,7 @@ class ChunkmapBackend(BackendEntrypoint):
         if isinstance(filename_or_obj, (ReferenceSet, ParquetReferences)):
             return True
         if isinstance(filename_or_obj, Mapping):
-            return "refs" in filename_or_obj or ".zgroup" in filename_or_obj
+            return any(key in filename_or_obj for key in ("refs", ".zgroup", "zarr.json"))
         if not isinstance(filename_or_obj, (str, os.PathLike)):
             return False
         path = os.fspath(filename_or_obj)
@@ -183,7 +191,7 @@ class ChunkmapBackend(BackendEntrypoint):
         **decoding: Any,
     ) -> xr.Dataset:
         """Open one group as a dataset; its arrays are read when they are used."""
-        store: Any = open_store(
+        store: Any = _store_for_xarray(
             filename_or_obj,
             storage_options=storage_options,
             remote_options=remote_options,
@@ -191,7 +199,7 @@ class ChunkmapBackend(BackendEntrypoint):
             allow=allow,
             check=check,
         )
-        opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=2)
+        opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
         return StoreBackendEntrypoint().open_dataset(opened, **decoding)
 
     def open_datatree(self, filename_or_obj: Openable, **options: Any) -> xr.DataTree:  # type: ignore[override]
@@ -211,7 +219,7 @@ class ChunkmapBackend(BackendEntrypoint):
         **decoding: Any,
     ) -> dict[str, xr.Dataset]:
         """Open each group as a dataset, by path."""
-        store: Any = open_store(
+        store: Any = _store_for_xarray(
             filename_or_obj,
             storage_options=storage_options,
             remote_options=remote_options,
@@ -220,7 +228,7 @@ class ChunkmapBackend(BackendEntrypoint):
             check=check,
         )
         parent = f"/{(group or '').strip('/')}"
-        opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=2)
+        opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=store.zarr_format)
         return {
             _below(path, parent): StoreBackendEntrypoint().open_dataset(one, **decoding) for path, one in opened.items()
         }
@@ -256,6 +264,15 @@ class _LazyArray(BackendArray):
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
         """The same, on another thread."""
         return await asyncio.to_thread(self.__getitem__, key)
+
+
+def _store_for_xarray(refs_or_path: Openable, **options: Any) -> ReferenceStore:
+    """The store that xarray takes metadata from: of Zarr v2, in which it masks text as well, or of v3 for a set that
+    says what v2 has no words for.
+    """
+    refs, fetcher = open_references(refs_or_path, **options)
+    arrays = refs.arrays.values() if isinstance(refs, ReferenceSet) else ()
+    return _store_over(refs, fetcher, 3 if any(array.meta.background is not None for array in arrays) else 2)
 
 
 def _below(path: str, parent: str) -> str:

@@ -1,7 +1,7 @@
 """kerchunk's dictionaries, version 0 and 1, to and from columns.
 
-Specification: https://fsspec.github.io/kerchunk/spec.html. A key is the path of a Zarr document or chunk; a value is
-text (`base64:` before bytes that are no text), or `[url]` for a whole file, or `[url, offset, length]`.
+Specification: https://fsspec.github.io/kerchunk/spec.html. A key is the path of a Zarr document or chunk, of Zarr v2 or
+v3; a value is text (`base64:` before bytes that are no text), or `[url]` for a whole file, or `[url, offset, length]`.
 
 The keys and values of a million chunks are made and read by columns: the only work per chunk is done inside
 `str.join`, `zip`, and numpy.
@@ -12,57 +12,115 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import StorageError, Unsupported
+from chunkmap.model import zarr_v3
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.gathering import Arrays, Gathering, Groups, collector_at_rest, decode_inline, prefix_of
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
+from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.templates import check_templates, expand_templates, generate
 from chunkmap.model.zarr_v2 import GROUP, array_document, attrs_document
 
 __all__ = [
+    "ZarrFormat",
+    "chunk_key_parts",
+    "chunk_keys",
     "collector_at_rest",
     "decode_inline",
     "documents",
     "encode_inline",
     "expand_templates",
     "from_refs",
+    "gathered",
     "json_text",
     "to_refs",
 ]
 
 _BASE64: Final = "base64:"
 
+ZarrFormat = Literal[2, 3]
+"""The version of Zarr that keys and documents are of."""
+
 
 # ---------------------------------------------------------------------- writing
 
 
-def to_refs(arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def to_refs(
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat = 2
+) -> dict[str, Any]:
     """Every document as JSON text, and every chunk as text or `[url, offset, length]`, by key."""
-    refs: dict[str, Any] = {key: json_text(document) for key, document in documents(arrays, groups).items()}
+    found = documents(arrays, groups, zarr_format)
+    refs: dict[str, Any] = {key: json_text(document) for key, document in found.items()}
     with collector_at_rest():
         for path, array in arrays.items():
-            refs.update(zip(array.chunks.keys(prefix_of(path)), chunk_values(array.chunks), strict=True))
+            chunks = array.chunks
+            refs.update(zip(chunk_keys(path, chunks, zarr_format), chunk_values(chunks), strict=True))
     return refs
 
 
+def chunk_keys(path: str, chunks: ChunkManifest, zarr_format: ZarrFormat) -> list[str]:
+    """Row -> its key: `"x/0.1"` in Zarr v2, `"x/c/0/1"` in v3.
+
+    >>> chunk_keys("x", ChunkManifest.from_columns((), [0], (None, "a.nc"), ([1], [0], [4])), 3)
+    ['x/c']
+    """
+    prefix, separator = chunk_key_parts(path, chunks.grid_shape, zarr_format)
+    return chunks.keys(prefix, separator) if chunks.grid_shape else [prefix] * len(chunks)
+
+
+def chunk_key_parts(path: str, grid_shape: tuple[int, ...], zarr_format: ZarrFormat) -> tuple[str, str]:
+    """What the keys of an array's chunks begin with, and what stands between the numbers of a chunk index.
+
+    An array without axes has one chunk, whose key is the beginning.
+    """
+    if zarr_format == 2:
+        return prefix_of(path) + ("" if grid_shape else "0"), "."
+    return prefix_of(path) + ("c/" if grid_shape else "c"), "/"
+
+
 def documents(
-    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat = 2
 ) -> dict[str, Mapping[str, Any]]:
-    """The Zarr v2 documents of a set, by key; groups above an array are there even when nothing is said of them."""
+    """The documents of a set, by key; groups above an array are there even when nothing is said of them.
+
+    Raises Unsupported naming the array that this version of Zarr has no words for.
+    """
+    if zarr_format not in (2, 3):
+        raise ValueError(f"zarr_format is {zarr_format!r}, expected 2 or 3")
     out: dict[str, Mapping[str, Any]] = {}
     for path in _all_groups(arrays, groups):
+        if zarr_format == 3:
+            out[f"{prefix_of(path)}{zarr_v3.DOCUMENT}"] = zarr_v3.group_document(groups.get(path, {}))
+            continue
         out[f"{prefix_of(path)}.zgroup"] = GROUP
         attrs = groups.get(path)
         if attrs or not path:
             out[f"{prefix_of(path)}.zattrs"] = dict(attrs or {})
     for path, array in arrays.items():
-        out[f"{prefix_of(path)}.zarray"] = array_document(array.meta)
-        out[f"{prefix_of(path)}.zattrs"] = attrs_document(array.meta)
+        try:
+            out |= _array_documents(prefix_of(path), array, zarr_format)
+        except Unsupported as error:
+            raise Unsupported(f"{path}: {error.message}", feature=error.feature) from error
     return out
+
+
+def _array_documents(prefix: str, array: ManifestArray, zarr_format: ZarrFormat) -> dict[str, Mapping[str, Any]]:
+    if zarr_format == 3:
+        return {f"{prefix}{zarr_v3.DOCUMENT}": zarr_v3.array_document(array.meta)}
+    meta = _without_background(array)
+    return {f"{prefix}.zarray": array_document(meta), f"{prefix}.zattrs": attrs_document(meta)}
+
+
+def _without_background(array: ManifestArray) -> ArrayMeta:
+    """Metadata that do not say what missing chunks read as, where none is missing."""
+    if array.meta.background is None or len(array.chunks) < array.chunks.size:
+        return array.meta
+    return replace(array.meta, background=None)
 
 
 def chunk_values(chunks: ChunkManifest) -> list[Any]:
@@ -108,10 +166,15 @@ def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
 
 def from_refs(document: Mapping[str, Any]) -> tuple[Arrays, Groups]:
     """The arrays and groups of a dictionary of version 0 or 1. Raises StorageError naming the key that is wrong."""
+    return gathered(document).finish()
+
+
+def gathered(document: Mapping[str, Any]) -> Gathering:
+    """All of a dictionary of version 0 or 1, about to be finished."""
     refs, templates = _unwrap(document)
     gathering = Gathering(templates)
     gathering.add(refs)
-    return gathering.finish()
+    return gathering
 
 
 def _unwrap(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, str]]:

@@ -6,34 +6,30 @@ and numpy. Of a set that is read in parts, only the columns of what was read are
 
 from __future__ import annotations
 
-import base64
 import gc
-import json
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import StorageError, Unsupported
+from chunkmap.errors import StorageError
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.grid import linear
+from chunkmap.model.hierarchy import DOCUMENTS, Groups, Hierarchy, decode_inline, prefix_of
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.templates import expand_templates
-from chunkmap.model.zarr_v2 import array_from_documents
+from chunkmap.model.zarr_v3 import DOCUMENT
 
 __all__ = ["Arrays", "Gathering", "Groups", "collector_at_rest", "decode_inline", "prefix_of"]
 
-_BASE64: Final = "base64:"
 _STRETCH: Final = 8192
-_DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 
 Arrays = dict[str, ManifestArray]
-Groups = dict[str, Mapping[str, Any]]
 Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]
 Owned = tuple[list[str], list[Any]]
 
@@ -50,9 +46,14 @@ class Gathering:
 
     def __init__(self, templates: Mapping[str, str] | None = None) -> None:
         self._templates = templates or {}
-        self._parsed: dict[str, dict[str, Any]] = {}
+        self._hierarchy = Hierarchy()
         self._parts: dict[str, list[_Part]] = {}
         self._waiting: dict[str, Owned] = {}
+
+    @property
+    def zarr_format(self) -> Any:
+        """3 when anything was said in the words of Zarr v3, else 2."""
+        return self._hierarchy.zarr_format
 
     def add(self, refs: Mapping[str, Any]) -> None:
         """Take in some references. Raises StorageError naming the key that is wrong.
@@ -60,13 +61,13 @@ class Gathering:
         Chunks whose array is known become columns now, others wait for it.
         """
         with collector_at_rest():
-            texts, chunks = _split(refs)
+            self._add_v3_documents(refs)
+            texts, chunks = _split(refs, self._hierarchy.has_v3_array if self.zarr_format == 3 else None)
             for key, value in texts.items():
-                self._parsed[key] = _parse_document(key, expand_templates(value, self._templates))
+                self._hierarchy.add(key, expand_templates(value, self._templates))
             for parent, (names, values) in chunks.items():
-                zarray = self._parsed.get(f"{prefix_of(parent)}.zarray")
-                if zarray is not None and parent not in self._waiting:
-                    self._keep(parent, _meta(parent, self._parsed), (names, values))
+                if self._hierarchy.knows(parent) and parent not in self._waiting:
+                    self._keep(parent, self._hierarchy.meta(parent), (names, values))
                     continue
                 waiting = self._waiting.setdefault(parent, ([], []))
                 waiting[0].extend(names)
@@ -74,36 +75,32 @@ class Gathering:
 
     def finish(self) -> tuple[Arrays, Groups]:
         """The arrays and groups. Raises StorageError for a chunk without an array, or two in one cell."""
-        parsed = self._parsed
-        parsed.pop(".zmetadata", None)
-        paths = [key.rpartition("/")[0] for key in parsed if key.rpartition("/")[2] == ".zarray"]
-        metas = {path: _meta(path, parsed) for path in paths}
+        metas = {path: self._hierarchy.meta(path) for path in self._hierarchy.arrays()}
         with collector_at_rest():
-            for path, owned in _owners(self._waiting, paths).items():
+            for path, owned in _owners(self._waiting, list(metas)).items():
                 self._keep(path, metas[path], owned)
         arrays: Arrays = {
             path: ManifestArray(meta, _joined(path, meta, self._parts.pop(path, []))) for path, meta in metas.items()
         }
-        groups: Groups = {} if "" in arrays else {"": {}}
-        for key in parsed:
-            path, _, name = key.rpartition("/")
-            if path not in arrays and name in (".zgroup", ".zattrs"):
-                groups[path] = parsed.get(f"{prefix_of(path)}.zattrs", {})
-        return arrays, groups
+        return arrays, self._hierarchy.groups()
+
+    def _add_v3_documents(self, refs: Mapping[str, Any]) -> None:
+        """Take in the documents of Zarr v3, which say below what chunks stand, before the chunks."""
+        keys = list(refs)
+        for start in range(0, len(keys), _STRETCH):
+            if DOCUMENT in "\n".join(keys[start : start + _STRETCH]):
+                for key in keys[start : start + _STRETCH]:
+                    if key.rpartition("/")[2] == DOCUMENT:
+                        self._hierarchy.add(key, expand_templates(refs[key], self._templates))
 
     def _keep(self, path: str, meta: ArrayMeta, owned: Owned) -> None:
-        names, values = owned
+        names, values = self._hierarchy.printed_indexes(path, owned[0]), owned[1]
         index = _positions(path, names, meta.grid_shape)
         self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
 
 
 _Part = tuple[NDArray[np.int64], tuple[str | bytes | None, ...], Columns]
 """Positions in the grid, the table of sources, and the columns of some chunks."""
-
-
-def _meta(path: str, parsed: Mapping[str, Any]) -> ArrayMeta:
-    prefix = prefix_of(path)
-    return array_from_documents(path, parsed[f"{prefix}.zarray"], parsed.get(f"{prefix}.zattrs", {}))
 
 
 def _joined(path: str, meta: ArrayMeta, parts: Sequence[_Part]) -> ChunkManifest:
@@ -122,22 +119,6 @@ def _joined(path: str, meta: ArrayMeta, parts: Sequence[_Part]) -> ChunkManifest
         raise StorageError(f"{path}: the chunk keys do not fit its shape and chunks: {error}") from error
 
 
-def decode_inline(value: Any) -> bytes:
-    """The bytes that a dictionary holds inline: text, `base64:` text, bytes, or a JSON document."""
-    if isinstance(value, str):
-        return base64.b64decode(value[len(_BASE64) :], validate=True) if value.startswith(_BASE64) else value.encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    if hasattr(value, "to_bytes") and not isinstance(value, int):
-        return bytes(value.to_bytes())
-    return json.dumps(value).encode()
-
-
-def prefix_of(path: str) -> str:
-    """What the keys of an array or group begin with; an array may be all that a set is, at the root."""
-    return f"{path}/" if path else ""
-
-
 @contextmanager
 def collector_at_rest() -> Iterator[None]:
     """Keep Python from looking for cycles while millions of lists are made, none of which is garbage."""
@@ -150,24 +131,25 @@ def collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[list[str], list[Any]]]]:
-    """Documents by key, and chunks by the path before the last `/`: runs of keys with one path, as sets have them."""
+def _split(
+    refs: Mapping[str, Any], is_array: Callable[[str], bool] | None
+) -> tuple[dict[str, Any], dict[str, tuple[list[str], list[Any]]]]:
+    """Documents of Zarr v2 by key, and chunks by the path that they stand below: runs of keys with one path, as sets
+    have them. It is what comes before the last `/`, or an array of v3 that is known.
+    """
     texts: dict[str, Any] = {}
     chunks: dict[str, tuple[list[str], list[Any]]] = {}
     values = list(refs.values())
     stop = 0
-    for parent, below in _runs(list(refs)):
+    for parent, below in _runs(list(refs), is_array):
         start, stop = stop, stop + len(below)
         names, own = below, values[start:stop]
-        found = _DOCUMENTS.intersection(names)
+        found = DOCUMENTS.intersection(names)
         if found:
-            texts.update((parent + name, value) for name, value in zip(names, own, strict=True) if name in found)
+            read = found - {DOCUMENT}
+            texts.update((parent + name, value) for name, value in zip(names, own, strict=True) if name in read)
             rest = [pair for pair in zip(names, own, strict=True) if pair[0] not in found]
             names, own = [name for name, _ in rest], [value for _, value in rest]
-        if "zarr.json" in names:
-            raise Unsupported(
-                f"{parent}zarr.json: only sets of Zarr v2 are read, this is v3", feature="Zarr v3 references"
-            )
         if names:
             owned = chunks.setdefault(parent[:-1], ([], []))
             owned[0].extend(names)
@@ -175,24 +157,34 @@ def _split(refs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[lis
     return texts, chunks
 
 
-def _runs(keys: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Stretches of keys that stand below one path: the path, up to its last `/`, and what follows it in each key.
+def _runs(keys: list[str], is_array: Callable[[str], bool] | None) -> Iterator[tuple[str, list[str]]]:
+    """Stretches of keys that stand below one path: the path with its `/`, and what follows it in each key.
 
     A stretch that turns out to be of several paths is halved, so that the work is done by `join`, `count` and `split`.
     """
     waiting = [(start, min(start + _STRETCH, len(keys))) for start in range(0, len(keys), _STRETCH)][::-1]
     while waiting:
         start, stop = waiting.pop()
-        parent = keys[start][: keys[start].rfind("/") + 1]
+        parent = _parent(keys[start], is_array)
         text = "\n".join(keys[start:stop])
         names = text[len(parent) :].split(f"\n{parent}")
         if stop - start == 1:
             yield parent, [text[len(parent) :]]
-        elif len(names) == stop - start and text.count("/") == len(names) * parent.count("/"):
+        elif len(names) == stop - start and text.count("/") == len(names) * keys[start].count("/"):
             yield parent, names
         else:
             middle = (start + stop) // 2
             waiting += [(middle, stop), (start, middle)]
+
+
+def _parent(key: str, is_array: Callable[[str], bool] | None) -> str:
+    """What a key stands below, with its `/`: an array of Zarr v3 that is known, or what comes before its last `/`."""
+    path, slash, _ = key.rpartition("/")
+    while is_array is not None and slash:
+        if is_array(path):
+            return path + slash
+        path, slash, _ = path.rpartition("/")
+    return "" if is_array is not None and is_array("") else key[: key.rfind("/") + 1]
 
 
 def _owners(
@@ -217,19 +209,7 @@ def _owners(
     return owners
 
 
-def _parse_document(key: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    try:
-        document = json.loads(decode_inline(value))
-    except ValueError as error:
-        raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}: {error}") from error
-    if not isinstance(document, dict):
-        raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}")
-    return document
-
-
-def _positions(path: str, names: list[str], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _positions(path: str, names: Sequence[str], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Printed chunk indexes -> positions in the grid."""
     ndim = max(len(grid_shape), 1)
     text = ".".join(names)
@@ -254,7 +234,7 @@ def _is_index(text: str) -> bool:
 
 
 def _value_columns(
-    path: str, names: list[str], values: list[Any], templates: Mapping[str, str]
+    path: str, names: Sequence[str], values: list[Any], templates: Mapping[str, str]
 ) -> tuple[tuple[str | bytes | None, ...], tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
     kinds = set(map(type, values))
     if kinds <= {list, tuple} and set(map(len, values)) <= {3}:

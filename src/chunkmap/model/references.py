@@ -69,6 +69,8 @@ class ReferenceSet:
     """What is known of the files that the references point into, by URL."""
     name: str | None = None
     """Where the set came from: the URL that was scanned or loaded. Selectors look at it, messages name it."""
+    zarr_format: dictionary.ZarrFormat = 2
+    """The version of Zarr in which it is stored where it came from."""
 
     def __eq__(self, other: object) -> bool:
         """The same arrays, chunks, groups and attributes; where the set came from does not matter."""
@@ -92,11 +94,16 @@ class ReferenceSet:
         """Attributes of the root group."""
         return self.groups.get("", {})
 
-    def to_dict(self) -> dict[str, Any]:
-        """The set as kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`."""
-        return {"version": 1, "refs": dictionary.to_refs(self.arrays, self.groups)}
+    def to_dict(self, *, zarr_format: dictionary.ZarrFormat = 2) -> dict[str, Any]:
+        """The set as kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`.
+
+        `zarr_format` is that of the keys and documents; 2 is what every reader knows. Raises Unsupported naming the
+        array that it has no words for.
+        """
+        return {"version": 1, "refs": dictionary.to_refs(self.arrays, self.groups, zarr_format)}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], *, name: str | None = None) -> ReferenceSet:
-        """Read kerchunk's version 0 or 1. Raises StorageError naming the key that is wrong."""
-        return cls(*dictionary.from_refs(document), name=name)
+        """Read kerchunk's version 0 or 1, of Zarr v2 or v3. Raises StorageError naming the key that is wrong."""
+        gathering = dictionary.gathered(document)
+        return cls(*gathering.finish(), name=name, zarr_format=gathering.zarr_format)

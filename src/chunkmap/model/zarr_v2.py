@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta
 
 __all__ = [
@@ -37,7 +37,12 @@ _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.
 
 
 def array_document(meta: ArrayMeta) -> dict[str, Any]:
-    """The content of `.zarray`."""
+    """The content of `.zarray`. Raises Unsupported for missing chunks that read as what is not missing."""
+    if meta.background is not None:
+        raise Unsupported(
+            f"missing chunks read as {meta.background}, which masks nothing: Zarr v2 has no words for that, write v3",
+            feature="fill value",
+        )
     return {
         "shape": list(meta.shape),
         "chunks": list(meta.chunk_shape),

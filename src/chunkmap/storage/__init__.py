@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet, Target
+from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.storage.json import COMPRESSIONS, read_json, write_json
 from chunkmap.storage.parquet import write_parquet
 from chunkmap.storage.place import Place, find_place
@@ -60,11 +61,14 @@ def write(
     *,
     storage_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
+    zarr_format: ZarrFormat = 2,
 ) -> None:
     """Store a set: `.json`, `.json.gz` and `.json.zst` are JSON; `.parq`, `.parquet`, or a directory, Parquet;
     `.icechunk`, or the directory of a repository, Icechunk, and so is what icechunk itself opened (see `to_icechunk`).
 
     A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
+    `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3; Icechunk
+    is always of 3. Raises Unsupported naming the array that the format has no words for.
     """
     refs = with_explicit_ranges(refs)
     if is_icechunk(url, storage_options=storage_options):
@@ -72,9 +76,16 @@ def write(
         return
     place = find_place(url, storage_options)
     if kind_of(place) == "json":
-        write_json(refs, place)
-    else:
-        write_parquet(refs, place, record_size=record_size)
+        write_json(refs, place, zarr_format=zarr_format)
+        return
+    if zarr_format != 2:
+        raise Unsupported(
+            "references in Parquet are of Zarr v2, because fsspec's reader of them knows no other; write JSON for Zarr"
+            f" v{zarr_format}",
+            feature="Zarr v3 in Parquet",
+            url=place.url,
+        )
+    write_parquet(refs, place, record_size=record_size)
 
 
 def kind_of(place: Place) -> Literal["json", "parquet", "icechunk"]:

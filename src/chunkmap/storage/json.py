@@ -32,7 +32,14 @@ from chunkmap.model import (
     ManifestArray,
     ReferenceSet,
 )
-from chunkmap.model.dictionary import collector_at_rest, documents, encode_inline, json_text
+from chunkmap.model.dictionary import (
+    ZarrFormat,
+    chunk_key_parts,
+    collector_at_rest,
+    documents,
+    encode_inline,
+    json_text,
+)
 from chunkmap.model.gathering import Gathering
 from chunkmap.storage.names import check_names
 from chunkmap.storage.place import Place
@@ -58,10 +65,10 @@ _BLOCK: Final = 1 << 16
 # ---------------------------------------------------------------------- writing
 
 
-def write_json(refs: ReferenceSet, place: Place) -> None:
+def write_json(refs: ReferenceSet, place: Place, *, zarr_format: ZarrFormat = 2) -> None:
     """Write a set as one file, compressed when its name says so, in place of the one that is there."""
     check_names(refs.arrays, refs.groups)
-    place.publish_file(_compressed(json_pieces(refs), place.path))
+    place.publish_file(_compressed(json_pieces(refs, zarr_format), place.path))
 
 
 def write_json_in_pieces(
@@ -85,43 +92,46 @@ def write_json_in_pieces(
     return metas
 
 
-def json_pieces(refs: ReferenceSet) -> Iterator[bytes | memoryview]:
+def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> Iterator[bytes | memoryview]:
     """The text of the file, piece by piece. Equal sets, in the same order, give equal bytes."""
-    yield from _documents(refs.arrays, refs.groups)
+    yield from _documents(refs.arrays, refs.groups, zarr_format)
     for path, array in refs.arrays.items():
         chunks = array.chunks
-        yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape)
+        yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape, zarr_format)
     yield b"}}"
 
 
 def _documents(
-    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]]
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat = 2
 ) -> Iterator[bytes | memoryview]:
     yield b'{"version":1,"refs":{'
     comma = b""
-    for key, document in documents(arrays, groups).items():
+    for key, document in documents(arrays, groups, zarr_format).items():
         yield comma + orjson.dumps(key) + b":" + orjson.dumps(json_text(document))
         comma = b","
 
 
-def _chunk_pieces(path: str, chunks: ChunkManifest, first: int, grid_shape: tuple[int, ...]) -> Iterator[memoryview]:
+def _chunk_pieces(
+    path: str, chunks: ChunkManifest, first: int, grid_shape: tuple[int, ...], zarr_format: ZarrFormat = 2
+) -> Iterator[memoryview]:
     """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time; positions count from the cell `first`."""
-    prefix = "," + orjson.dumps(f"{path}/" if path else "").decode()[:-1]
+    before, separator = chunk_key_parts(path, grid_shape, zarr_format)
+    prefix = "," + orjson.dumps(before).decode()[:-1]
     urls = pa.array([_json_url(source) for source in chunks.sources], pa.string())
     inline = chunks.is_inline
     for start in range(0, len(chunks), _BLOCK):
         rows = slice(start, min(start + _BLOCK, len(chunks)))
-        keys = _keys(chunks.positions()[rows].astype(np.int64) + first, grid_shape, prefix)
+        keys = _keys(chunks.positions()[rows].astype(np.int64) + first, grid_shape, prefix, separator)
         values = _with_odd_values(chunks, rows, inline[rows], _range_values(chunks, rows, urls))
         yield _text(pc.binary_join_element_wise(keys, values, ""))
 
 
-def _keys(cells: NDArray[np.int64], grid_shape: tuple[int, ...], prefix: str) -> pa.Array:
+def _keys(cells: NDArray[np.int64], grid_shape: tuple[int, ...], prefix: str, separator: str) -> pa.Array:
     """`,"x/0.1":` for every cell of a block."""
     if not grid_shape:
-        return pa.array([f'{prefix}0":'])
+        return pa.array([f'{prefix}":'])
     axes = [pa.array(axis).cast(pa.string()) for axis in np.unravel_index(cells, grid_shape)]
-    numbers = axes[0] if len(axes) == 1 else pc.binary_join_element_wise(*axes, ".")
+    numbers = axes[0] if len(axes) == 1 else pc.binary_join_element_wise(*axes, separator)
     return pc.binary_join_element_wise(prefix, numbers, '":', "")
 
 
@@ -307,7 +317,7 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     if document.keys() != {"version", "refs"}:
         return None
     gathering.add(document["refs"])
-    return ReferenceSet(*gathering.finish(), name=url)
+    return ReferenceSet(*gathering.finish(), name=url, zarr_format=gathering.zarr_format)
 
 
 def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:

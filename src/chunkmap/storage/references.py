@@ -11,13 +11,13 @@ import math
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
 from chunkmap.errors import SourceError, StorageError
 from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, Problem, ReferenceSet, Target
-from chunkmap.model.dictionary import documents, from_refs
+from chunkmap.model.dictionary import ZarrFormat, documents, from_refs
 from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet import METADATA
 from chunkmap.storage.partitioned import PartitionedChunks, partition_name
@@ -77,9 +77,10 @@ class ParquetReferences:
         where = f"{self.url}/{TARGETS}"
         return decode_targets(self._sidecar.targets.check(self.place.read(TARGETS), where), where)
 
-    def documents(self) -> dict[str, Mapping[str, Any]]:
-        """The Zarr v2 documents of the set, by key."""
-        return documents(self._arrays, self.groups)
+    def documents(self, zarr_format: ZarrFormat, leaving_out: Collection[str] = ()) -> dict[str, Mapping[str, Any]]:
+        """The documents of the set, by key, without those of some arrays."""
+        arrays = {path: array for path, array in self._arrays.items() if path not in leaving_out}
+        return documents(arrays, self.groups, zarr_format)
 
     def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
         """A cell of an array's grid, as a row of a manifest; None when there is no chunk.

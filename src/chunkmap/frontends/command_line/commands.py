@@ -258,14 +258,17 @@ def append(
 @click.argument("stored", metavar="IN")
 @click.argument("out", metavar="OUT")
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
-def convert(*, stored: str, out: str, record_size: int | None) -> None:
-    """Turn JSON into Parquet or Icechunk, or back.
+@click.option("--zarr-format", type=click.Choice(["2", "3"]), help="Keys and documents of Zarr v2 (else), or v3.")
+def convert(*, stored: str, out: str, record_size: int | None, zarr_format: str | None) -> None:
+    """Turn JSON into Parquet or Icechunk, or back, or into the other version of Zarr.
 
-    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq, x.icechunk.
+    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq, x.icechunk. Parquet is of Zarr v2,
+    Icechunk of v3.
     """
     refs = library.load(stored)
+    version = None if zarr_format is None else int(zarr_format)
     with warnings_as_notes():
-        library.write(refs, out, **given(record_size=record_size))
+        library.write(refs, out, **given(record_size=record_size, zarr_format=version))
     note(f"{out}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
 
 

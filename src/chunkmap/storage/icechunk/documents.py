@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from zarr.buffer.cpu import Buffer, buffer_prototype
 
@@ -15,7 +17,9 @@ from chunkmap.model.zarr_v3 import DOCUMENT, array_document, array_from_document
 from chunkmap.storage.icechunk.asking import ask
 from chunkmap.storage.text import parse_json
 
-__all__ = ["below", "read_documents", "write_documents", "written_and_read"]
+__all__ = ["array_above", "below", "check_group", "read_documents", "write_documents", "written_and_read"]
+
+_MISSING: Final = "missing_value"
 
 
 def below(group: str, path: str) -> str:
@@ -28,24 +32,77 @@ def below(group: str, path: str) -> str:
 
 
 def written_and_read(path: str, meta: ArrayMeta) -> ArrayMeta:
-    """Metadata as they come back from a repository: what Zarr v3 cannot tell apart is the same then."""
-    return array_from_document(path, json.loads(json.dumps(array_document(meta))))
+    """Metadata as they come back from a repository: what Zarr v3 cannot tell apart is the same then.
+
+    Raises StorageError or Unsupported, naming the array, for what a repository cannot hold.
+    """
+    return array_from_document(path, parse_json(_encoded(path, _document(meta))))
+
+
+def check_group(path: str, attrs: Mapping[str, Any]) -> None:
+    """Raise StorageError for attributes of a group that a repository cannot hold."""
+    _encoded(path, group_document(attrs))
 
 
 def write_documents(store: Any, metas: Mapping[str, ArrayMeta], groups: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the documents of arrays and groups, by path in the store; groups that are above them come to be."""
-    documents = {path: group_document(attrs) for path, attrs in groups.items()}
-    documents.update({path: array_document(meta) for path, meta in metas.items()})
+    documents = {path: _encoded(path, group_document(attrs)) for path, attrs in groups.items()}
+    documents.update({path: _encoded(path, _document(meta)) for path, meta in metas.items()})
     ask(_write, store, documents)
 
 
-async def _write(store: Any, documents: Mapping[str, Mapping[str, Any]]) -> None:
+def _document(meta: ArrayMeta) -> dict[str, Any]:
+    """The document of an array; without a `missing_value` of NaN, which masks only what is NaN already."""
+    odd = meta.dtype.kind == "f" and not _is_finite(meta.attrs.get(_MISSING))
+    attrs = {name: value for name, value in meta.attrs.items() if not (odd and name == _MISSING)}
+    return array_document(replace(meta, attrs=attrs))
+
+
+def _encoded(path: str, document: Mapping[str, Any]) -> bytes:
+    """A document as Icechunk takes it: numbers are those that JSON has."""
+    odd = [name for name, value in document["attributes"].items() if not _is_finite(value)]
+    if odd:
+        raise StorageError(
+            f"{path or '/'}: the attribute {odd[0]!r} is NaN or infinite, and Icechunk takes no such numbers; leave it"
+            " out, or write it as text"
+        )
+    return json.dumps(document).encode()
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether there is no NaN and no infinity in a value of JSON."""
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+async def _write(store: Any, documents: Mapping[str, bytes]) -> None:
     for path, document in sorted(documents.items()):
-        await store.set(below(path, DOCUMENT), Buffer.from_bytes(json.dumps(document).encode()))
-        for depth in range(path.count("/") + 1 if path else 0):
-            above = below("/".join(path.split("/")[:depth]), DOCUMENT)
-            if not await store.exists(above):
-                await store.set(above, Buffer.from_bytes(json.dumps(group_document({})).encode()))
+        await store.set(below(path, DOCUMENT), Buffer.from_bytes(document))
+        for above in _above(path):
+            if not await store.exists(below(above, DOCUMENT)):
+                await store.set(below(above, DOCUMENT), Buffer.from_bytes(_encoded(above, group_document({}))))
+
+
+def _above(path: str) -> list[str]:
+    """The groups above a path, from the root on.
+
+    >>> _above("a/b/c"), _above("")
+    (['', 'a', 'a/b'], [])
+    """
+    parts = path.split("/") if path else []
+    return ["/".join(parts[:depth]) for depth in range(len(parts))]
+
+
+async def array_above(store: Any, path: str) -> str | None:
+    """The array that a path stands at or below, if there is one."""
+    for above in [*_above(path), path]:
+        data = await store.get(below(above, DOCUMENT), buffer_prototype)
+        if data is not None and is_array(parse_json(data.to_bytes())):
+            return above
+    return None
 
 
 def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[str, Mapping[str, Any]]]:
@@ -56,6 +113,8 @@ def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[s
     found: dict[str, Mapping[str, Any]] = dict(sorted(ask(_walk, store, group, "").items()))
     arrays = {path: array_from_document(path, document) for path, document in found.items() if is_array(document)}
     groups = {path: document.get("attributes") or {} for path, document in found.items() if path not in arrays}
+    if not found:
+        groups[""] = {}
     return arrays, groups
 
 

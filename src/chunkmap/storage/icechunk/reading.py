@@ -51,7 +51,7 @@ def read_set(store: Any, *, group: str = "", name: str | None = None) -> Referen
     """
     metas, groups = read_documents(store, group)
     arrays = {path: ManifestArray(meta, _manifest(store, below(group, path), meta)) for path, meta in metas.items()}
-    return ReferenceSet(arrays, groups or {"": {}}, name=name)
+    return ReferenceSet(arrays, groups, name=name, zarr_format=3)
 
 
 def read_header(store: Any, *, group: str = "", name: str | None = None) -> ReferenceSet:
@@ -60,7 +60,7 @@ def read_header(store: Any, *, group: str = "", name: str | None = None) -> Refe
     arrays = {
         path: DeferredArray(meta, _Stored(store, below(group, path), meta.grid_shape)) for path, meta in metas.items()
     }
-    return ReferenceSet(arrays, groups or {"": {}}, name=name)
+    return ReferenceSet(arrays, groups, name=name, zarr_format=3)
 
 
 def _manifest(store: Any, path: str, meta: ArrayMeta) -> ChunkManifest:

@@ -14,7 +14,7 @@ from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet, Target
 from chunkmap.model.zarr_v3 import DOCUMENT
 from chunkmap.storage.icechunk.asking import ask
 from chunkmap.storage.icechunk.chunks import Names, check_rows, write_chunks
-from chunkmap.storage.icechunk.documents import below, write_documents, written_and_read
+from chunkmap.storage.icechunk.documents import array_above, below, check_group, write_documents, written_and_read
 from chunkmap.storage.icechunk.locations import check_containers, checksum_of, location_of
 from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction
 from chunkmap.storage.names import check_names
@@ -45,6 +45,8 @@ def names_of(sets: Sequence[ReferenceSet]) -> Names:
 def check_set(refs: ReferenceSet) -> None:
     """Raise StorageError or Unsupported, naming the array, for a set that Icechunk cannot hold."""
     check_names(refs.arrays, refs.groups)
+    for path, attrs in refs.groups.items():
+        check_group(path, attrs)
     for path, array in refs.arrays.items():
         check_rows(path, array.chunks)
         written_and_read(path, array.meta)
@@ -53,11 +55,14 @@ def check_set(refs: ReferenceSet) -> None:
 class Writer:
     """Writes arrays into a group of a store. What it is given was checked.
 
-    Raises StorageError at once for files that no container of the repository holds.
+    Raises StorageError at once for files that no container of the repository holds, and for a group that is an array.
     """
 
     def __init__(self, written: Transaction, names: Names, group: str) -> None:
         check_containers(names.locations.values(), written.prefixes)
+        array = ask(array_above, written.store, group)
+        if array is not None:
+            raise StorageError(f"{group or '/'}: expected a group in the Icechunk store, but {array or '/'!r} is an array")
         self._written, self._names, self._group = written, names, group
 
     def is_empty(self) -> bool:
