@@ -233,6 +233,34 @@ def test_a_read_only_session_is_refused(repository):
         chunkmap.to_icechunk(numbered([b"abcd"], [0], [4]), repository.readonly_session("main"))
 
 
+def test_numbers_that_json_does_not_have(repository):
+    """A `missing_value` of NaN is left out, for it masks nothing; other attributes that are not finite are refused."""
+    chunks = numbered([b"abcdabcd"], [0], [8]).arrays["x"].chunks
+    meta = ArrayMeta(shape=(2,), chunk_shape=(2,), dtype=np.dtype("<f4"), attrs={"missing_value": np.nan, "units": "K"})
+    array = ManifestArray(meta, chunks)
+    chunkmap.to_icechunk(ReferenceSet({"x": array}), repository)
+    assert chunkmap.load(repository).arrays["x"].meta.attrs == {"units": "K"}
+    for refs, said in (
+        (ReferenceSet({"x": array.with_meta(attrs={"range": [0.0, np.inf]})}), "x: the value of 'range' is NaN"),
+        (ReferenceSet({}, {"": {}, "g": {"a": {"b": np.nan}}}), "g: the value of 'a' is NaN"),
+    ):
+        with pytest.raises(StorageError, match=said):
+            chunkmap.to_icechunk(refs, repository, overwrite=True)
+
+
+def test_nothing_is_written_below_an_array(repository):
+    """An array is no group; one that is where the group shall be is replaced only when that is said."""
+    chunkmap.to_icechunk(numbered([b"abcd"], [0], [4]), repository)
+    with pytest.raises(StorageError, match="x/y: expected a group in the Icechunk store"):
+        chunkmap.to_icechunk(numbered([b"abcd"], [0], [4]), repository, group="x/y")
+    with pytest.raises(StorageError, match="not empty"):
+        chunkmap.to_icechunk(numbered([b"abcd"], [0], [4]), repository, group="x")
+    alone = ReferenceSet({"": numbered([b"abcd"], [0], [4]).arrays["x"]}, {})
+    for _ in range(2):
+        chunkmap.to_icechunk(alone, repository, overwrite=True)
+    assert chunkmap.load(repository) == alone
+
+
 def test_what_zarr_3_has_no_words_for_is_refused(repository):
     """The array is named."""
     meta = ArrayMeta(shape=(1,), chunk_shape=(1,), dtype=np.dtype(object), filters=({"id": "msgpack2"},))

@@ -17,7 +17,7 @@ from chunkmap.model.zarr_v3 import DOCUMENT, array_document, array_from_document
 from chunkmap.storage.icechunk.asking import ask
 from chunkmap.storage.text import parse_json
 
-__all__ = ["array_above", "below", "check_group", "read_documents", "write_documents", "written_and_read"]
+__all__ = ["array_above", "below", "check_group", "has_array", "read_documents", "write_documents", "written_and_read"]
 
 _MISSING: Final = "missing_value"
 
@@ -60,10 +60,11 @@ def _document(meta: ArrayMeta) -> dict[str, Any]:
 
 def _encoded(path: str, document: Mapping[str, Any]) -> bytes:
     """A document as Icechunk takes it: numbers are those that JSON has."""
-    odd = [name for name, value in document["attributes"].items() if not _is_finite(value)]
+    entries = {**document, **document["attributes"]}
+    odd = [name for name, value in entries.items() if not _is_finite(value) and name != "attributes"]
     if odd:
         raise StorageError(
-            f"{path or '/'}: the attribute {odd[0]!r} is NaN or infinite, and Icechunk takes no such numbers; leave it"
+            f"{path or '/'}: the value of {odd[0]!r} is NaN or infinite, and Icechunk takes no such numbers; leave it"
             " out, or write it as text"
         )
     return json.dumps(document).encode()
@@ -97,12 +98,17 @@ def _above(path: str) -> list[str]:
 
 
 async def array_above(store: Any, path: str) -> str | None:
-    """The array that a path stands at or below, if there is one."""
-    for above in [*_above(path), path]:
-        data = await store.get(below(above, DOCUMENT), buffer_prototype)
-        if data is not None and is_array(parse_json(data.to_bytes())):
+    """The array that a path stands below, if there is one."""
+    for above in _above(path):
+        if await has_array(store, above):
             return above
     return None
+
+
+async def has_array(store: Any, path: str) -> bool:
+    """Whether there is an array."""
+    data = await store.get(below(path, DOCUMENT), buffer_prototype)
+    return data is not None and is_array(parse_json(data.to_bytes()))
 
 
 def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[str, Mapping[str, Any]]]:

@@ -14,7 +14,14 @@ from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet, Target
 from chunkmap.model.zarr_v3 import DOCUMENT
 from chunkmap.storage.icechunk.asking import ask
 from chunkmap.storage.icechunk.chunks import Names, check_rows, write_chunks
-from chunkmap.storage.icechunk.documents import array_above, below, check_group, write_documents, written_and_read
+from chunkmap.storage.icechunk.documents import (
+    array_above,
+    below,
+    check_group,
+    has_array,
+    write_documents,
+    written_and_read,
+)
 from chunkmap.storage.icechunk.locations import check_containers, checksum_of, location_of
 from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction
 from chunkmap.storage.names import check_names
@@ -55,14 +62,14 @@ def check_set(refs: ReferenceSet) -> None:
 class Writer:
     """Writes arrays into a group of a store. What it is given was checked.
 
-    Raises StorageError at once for files that no container of the repository holds, and for a group that is an array.
+    Raises StorageError at once for files that no container of the repository holds, and for a group that is below an array.
     """
 
     def __init__(self, written: Transaction, names: Names, group: str) -> None:
         check_containers(names.locations.values(), written.prefixes)
         array = ask(array_above, written.store, group)
         if array is not None:
-            raise StorageError(f"{group or '/'}: expected a group in the Icechunk store, but {array or '/'!r} is an array")
+            raise StorageError(f"{group}: expected a group in the Icechunk store, but {array or '/'!r} is an array")
         self._written, self._names, self._group = written, names, group
 
     def is_empty(self) -> bool:
@@ -110,7 +117,8 @@ def write_set(refs: ReferenceSet, writer: Writer, *, overwrite: bool) -> None:
 
 
 async def _is_empty(store: Any, group: str) -> bool:
-    return not [name async for name in store.list_dir(group) if name != DOCUMENT]
+    inside = [name async for name in store.list_dir(group) if name != DOCUMENT]
+    return not inside and not await has_array(store, group)
 
 
 async def _remove(store: Any, path: str) -> None:
