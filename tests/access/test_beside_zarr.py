@@ -18,7 +18,10 @@ from chunkmap.errors import FormatError, TruncatedFile
 from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 
-pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning"),
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
+]
 
 DTYPES = [
     "<i2", ">i4", "<f4", ">f8", "<c8", "|b1", "|u1", "|S3", "<U2", "<M8[s]", "<m8[ns]", [("a", "<i2"), ("b", ">f8")],
@@ -88,7 +91,9 @@ def outer(data, shape):
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), made=sets())
 def test_every_array_is_what_zarr_reads(tmp_path, monkeypatch, data, made):
-    """The whole, an outer and a vectorised selection: in bulk, through xarray, and by zarr from the same store."""
+    """The whole, an outer and a vectorised selection: in bulk, through xarray, and by zarr from the same store, of
+    Zarr v2 and, the whole, of v3.
+    """
     monkeypatch.setattr(selection, "_FEW", 1)
     monkeypatch.setattr(selection, "_WORTH_THREADS", data.draw(st.sampled_from([1, 1 << 20])))
     refs = reference(tmp_path / "data", made)
@@ -97,6 +102,8 @@ def test_every_array_is_what_zarr_reads(tmp_path, monkeypatch, data, made):
     reader = ArrayReader(refs, "x", Fetcher())
     whole = np.asarray(by_zarr[...], meta.dtype).reshape(meta.shape)
     same(reader.read(tuple(slice(None) for _ in meta.shape)), whole)
+    in_v3 = zarr.open_group(ReferenceStore(refs, zarr_format=3), mode="r", zarr_format=3)["x"][...]
+    same(np.asarray(in_v3).astype(meta.dtype).reshape(meta.shape), whole)
     key = outer(data, meta.shape)
     arrays = [np.atleast_1d(np.arange(n)[pick]) for pick, n in zip(key, meta.shape, strict=True)]
     same(reader.read(key), np.asarray(by_zarr.oindex[tuple(arrays)] if arrays else by_zarr[...], meta.dtype).reshape(

@@ -160,7 +160,7 @@ def test_what_is_wrong_is_named(refs, match):
 
 def test_a_document_of_v3_that_is_none_is_refused():
     """It is refused by its name, with what it says it is."""
-    with pytest.raises(StorageError, match="x/zarr.json: expected the document"):
+    with pytest.raises(StorageError, match=r"x/zarr\.json: expected the document"):
         ReferenceSet.from_dict({"x/zarr.json": "{}"})
 
 

@@ -42,11 +42,10 @@ class Hierarchy:
             self._parsed[key] = document
             return
         try:
-            if not is_array(document):
-                below = {f"{prefix_of(path)}{one}": it for one, it in consolidated_documents(document).items()}
-                self._nodes = below | self._nodes
+            below = {} if is_array(document) else consolidated_documents(document)
         except StorageError as error:
             raise StorageError(f"{key}: {error}") from error
+        self._nodes = {f"{prefix_of(path)}{name}": node for name, node in below.items()} | self._nodes
         self._nodes[path] = document
 
     @property

@@ -139,10 +139,15 @@ def is_array(document: Mapping[str, Any]) -> bool:
 
 
 def consolidated_documents(document: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-    """What the document of a group says of what is below it, by path."""
+    """What the document of a group says of what is below it, by path. Raises StorageError when those are none."""
     consolidated = document.get("consolidated_metadata") or {}
     metadata = consolidated.get("metadata") if isinstance(consolidated, Mapping) else None
-    return metadata if isinstance(metadata, Mapping) else {}
+    below = metadata if isinstance(metadata, Mapping) else {}
+    if not all(isinstance(node, Mapping) for node in below.values()):
+        raise StorageError(f"consolidated metadata are {str(below)[:60]!r}, expected documents by path")
+    for node in below.values():
+        is_array(node)
+    return below
 
 
 def array_from_document(path: str, document: Mapping[str, Any]) -> ArrayMeta:

@@ -1,0 +1,297 @@
+"""Sets in the words of Zarr v3 read as in those of v2: by zarr, by xarray, by fsspec, and by our own engine."""
+
+import asyncio
+import json
+import pickle
+
+import fsspec
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from chunkmap import load, open_dataset, open_store, scan, write
+from chunkmap.access.store import ReferenceStore
+from chunkmap.errors import StorageError, Unsupported
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
+    pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning"),
+    pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part"),
+]
+
+
+def write_netcdf(path):
+    """Everything that is masked, scaled, decoded or missing, in compressed chunks, and in a group."""
+    with netCDF4.Dataset(path, "w") as f:
+        f.title = "a file"
+        f.createDimension("t", None)
+        f.createDimension("x", 3)
+        f.createDimension("n", 4)
+        time = f.createVariable("t", "f8", ("t",))
+        time.units = "days since 2000-01-01"
+        time[:] = [0.5, 1, 2, 3]
+        for name, dtype, fill in (
+            ("packed", "i2", -99),
+            ("real", "f4", 1e20),
+            ("big", ">i4", 7),
+            ("plain", "u1", None),
+        ):
+            options = {"zlib": True, "shuffle": True, "chunksizes": (2, 2), "fill_value": fill}
+            v = f.createVariable(name, dtype, ("t", "x"), endian="big" if name == "big" else "native", **options)
+            v[:] = np.arange(12).reshape(4, 3)
+        f["packed"].set_auto_maskandscale(False)
+        f["packed"].setncatts({"scale_factor": 0.5, "add_offset": 10.0})
+        f["packed"][1, 1] = -99
+        f["real"][2:, 0] = 1e20
+        f.createVariable("nan", "f8", ("x",), fill_value=np.nan)[:] = [1, np.nan, 3]
+        f.createVariable("text", "S1", ("x", "n"))[:] = np.array([list("abcd")] * 3, "S1")
+        f.createVariable("words", str, ("x",))[:] = np.array(["a", "bb", "\N{GREEK SMALL LETTER PI}"], object)
+        f.createVariable("scalar", "i4", ())[...] = 5
+        f.createVariable("ragged", "i4", ("t", "x"), chunksizes=(1, 3))[3] = 5
+        g = f.createGroup("g")
+        g.createVariable("y", "f4", ("x",))[:] = [1, 2, 3]
+        g.level = 1
+
+
+@pytest.fixture
+def refs(tmp_path):
+    """The set of one file."""
+    write_netcdf(tmp_path / "a.nc")
+    return scan(str(tmp_path / "a.nc"))
+
+
+def by_zarr(store, version, **options):
+    return xr.open_zarr(store, zarr_format=version, chunks=None, **options).load()
+
+
+def identical(found, expected):
+    """The same names, dimensions, types, values and attributes; text may be of numpy's own type of text."""
+    assert set(found.variables) == set(expected.variables)
+    assert found.attrs == expected.attrs
+    for name, want in expected.variables.items():
+        got = found[name].variable
+        assert got.dims == want.dims, name
+        assert got.dtype == want.dtype or want.dtype.kind == "O", name
+        np.testing.assert_array_equal(got.values.astype(want.dtype), want.values, name)
+        assert {k: v for k, v in got.attrs.items() if k != "_FillValue"} == want.attrs, name
+
+
+def test_xarray_reads_v3_as_v2(refs, tmp_path):
+    """Values, masks, times and attributes of both versions, by zarr from our store and from fsspec's, and by us."""
+    expected = by_zarr(open_store(refs, zarr_format=2), 2)
+    assert np.isnan(expected["packed"].values[1, 1])
+    assert expected["ragged"].isnull().sum() in (0, 9)
+    identical(by_zarr(open_store(refs, zarr_format=3), 3), expected)
+    write(refs, tmp_path / "v3.json", zarr_format=3)
+    identical(by_zarr(open_store(tmp_path / "v3.json"), 3), expected)
+    identical(open_dataset(tmp_path / "v3.json").load(), expected)
+    options = {"fo": str(tmp_path / "v3.json"), "remote_protocol": "file"}
+    theirs = xr.open_dataset(
+        "reference://", engine="zarr", backend_kwargs={"consolidated": False, "storage_options": options}
+    )
+    identical(theirs.load(), expected)
+
+
+def test_a_set_goes_to_v3_and_back(refs, tmp_path):
+    """What comes back is the set; Parquet of what was v3 is what it would have been."""
+    write(refs, tmp_path / "v3.json.gz", zarr_format=3)
+    again = load(tmp_path / "v3.json.gz")
+    assert (again.zarr_format, refs.zarr_format) == (3, 2)
+    assert again == refs
+    assert ReferenceSet.from_dict(again.to_dict()) == refs
+    write(again, tmp_path / "v2.parq")
+    assert load(tmp_path / "v2.parq") == refs
+    with pytest.raises(Unsupported, match="write JSON"):
+        write(refs, tmp_path / "v3.parq", zarr_format=3)
+    assert not (tmp_path / "v3.parq").exists()
+    with pytest.raises(ValueError, match="zarr_format is 4"):
+        refs.to_dict(zarr_format=4)
+
+
+def test_text_that_is_masked_is_masked_by_the_engine(tmp_path):
+    """xarray masks no text in v3; what Zarr v2 says of it is kept, and our engine keeps to it."""
+    meta = ArrayMeta(shape=(2,), chunk_shape=(2,), dtype=np.dtype("S2"), fill_value=b"ab", dims=("x",))
+    refs = ReferenceSet({"v": ManifestArray(meta, ChunkManifest.single(b"abcd", 0, 4, ndim=1))})
+    assert by_zarr(ReferenceStore(refs, zarr_format=3), 3)["v"].values.tolist() == [b"ab", b"cd"]
+    stored = refs.to_dict(zarr_format=3)
+    assert str(open_dataset(stored)["v"].values.tolist()) == "[nan, b'cd']"
+    assert str(open_dataset(refs)["v"].values.tolist()) == "[nan, b'cd']"
+
+
+def background(chunks):
+    """A set of v3 in which what nobody wrote reads as 7, and nothing is masked."""
+    meta = ArrayMeta(shape=(4,), chunk_shape=(2,), dtype=np.dtype("<i2"), background=np.int16(7), dims=("x",))
+    return ReferenceSet({"v": ManifestArray(meta, chunks)})
+
+
+def test_missing_chunks_that_mask_nothing():
+    """They read as zarr reads them in v3; v2 has no words for them, and needs none when no chunk is missing."""
+    refs = background(ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE))
+    again = ReferenceSet.from_dict(json.loads(json.dumps(refs.to_dict(zarr_format=3))))
+    assert again == refs
+    for dataset in (by_zarr(open_store(again), 3), open_dataset(again)):
+        assert dataset["v"].values.tolist() == [7, 7, 1, 7]
+        assert dataset["v"].dtype == np.dtype("<i2")
+    with pytest.raises(Unsupported, match="v: missing chunks read as 7"):
+        refs.to_dict()
+    whole = background(ChunkManifest.from_columns((2,), np.arange(2), (None, b"\1\0\7\0"), TWO))
+    assert by_zarr(open_store(whole, zarr_format=2), 2)["v"].values.tolist() == [1, 7, 1, 7]
+
+
+ONE = (np.ones(1, np.uint32), np.zeros(1, np.uint64), np.full(1, 4, np.uint64))
+TWO = (np.ones(2, np.uint32), np.zeros(2, np.uint64), np.full(2, 4, np.uint64))
+
+
+def collect(iterator):
+    async def run():
+        return [key async for key in iterator]
+
+    return asyncio.run(run())
+
+
+def test_keys_of_the_store(refs):
+    """Documents and chunks as they stand in directories; keys that name nothing are not there."""
+    store = open_store(refs, zarr_format=3)
+    everything = set(collect(store.list()))
+    chunks = set(refs.to_dict(zarr_format=3)["refs"])
+    assert everything == chunks
+    assert {"zarr.json", "g/zarr.json", "g/y/c/0", "scalar/c", "packed/c/1/1"} <= everything
+    assert set(collect(store.list_dir("packed"))) == {"zarr.json", "c"}
+    assert set(collect(store.list_dir("packed/c"))) == {"0", "1"}
+    assert set(collect(store.list_dir("packed/c/0/"))) == {"0", "1"}
+    assert set(collect(store.list_prefix("g/"))) == {"g/zarr.json", "g/y/zarr.json", "g/y/c/0"}
+    assert all(asyncio.run(store.exists(key)) for key in ("scalar/c", "packed/c/1/1", "zarr.json"))
+    for key in (
+        "packed/c/2/0",
+        "packed/1.1",
+        "packed/c/1.1",
+        "packed/c",
+        "scalar/c/0",
+        "none/c/0",
+        "c/0",
+        "packed/.zarray",
+    ):
+        assert not asyncio.run(store.exists(key)), key
+    again = pickle.loads(pickle.dumps(store))
+    assert again.zarr_format == store.with_read_only(True).zarr_format == 3
+    assert store != ReferenceStore(refs, zarr_format=2)
+
+
+def test_metadata_are_consolidated(refs):
+    """A group and all below it open from one document."""
+    store = open_store(refs, zarr_format=3)
+    group = zarr.open_consolidated(store, mode="r", zarr_format=3)
+    assert group["g/y"][:].tolist() == [1, 2, 3]
+    assert group.metadata.consolidated_metadata is not None
+    assert zarr.open_group(store, mode="r", use_consolidated=False)["g"].attrs.asdict() == {"level": 1}
+    tree = xr.open_datatree(store, engine="zarr", zarr_format=3)
+    assert tree["g/y"].values.tolist() == [1, 2, 3]
+
+
+def test_an_array_at_the_root():
+    """A set that is one array, with axes or without."""
+    for shape, name in (((4,), "c/0"), ((), "c")):
+        meta = ArrayMeta(shape=shape, chunk_shape=shape, dtype=np.dtype("|u1"))
+        size = int(np.prod(shape))
+        refs = ReferenceSet({"": ManifestArray(meta, ChunkManifest.single(b"abcd", 0, size, ndim=len(shape)))}, {})
+        stored = refs.to_dict(zarr_format=3)["refs"]
+        assert set(stored) == {"zarr.json", name}
+        assert ReferenceSet.from_dict(stored) == refs
+        found = zarr.open_array(ReferenceStore(refs, zarr_format=3), mode="r", zarr_format=3)[...]
+        assert np.asarray(found).ravel().tolist() == [97, 98, 99, 100][:size]
+
+
+def test_types_that_v3_does_not_have_are_left_out():
+    """The rest of the set opens; what is left out is told, and a dictionary of all is refused."""
+    chunks = ChunkManifest.single(bytes(16), 0, 16, ndim=1)
+    arrays = {
+        name: ManifestArray(ArrayMeta(shape=(n,), chunk_shape=(n,), dtype=np.dtype(dtype), dims=("x",)), chunks)
+        for name, n, dtype in (("a", 1, "<f16"), ("b", 1, "<c16"))
+    }
+    refs = ReferenceSet(arrays)
+    with pytest.warns(UserWarning, match="does not know the types of a"):
+        store = open_store(refs, zarr_format=3)
+    assert set(by_zarr(store, 3).variables) == {"b"}
+    with pytest.raises(Unsupported, match="a: Zarr v3 has no data type for float128"):
+        refs.to_dict(zarr_format=3)
+
+
+def stored(name="x", **changes):
+    """A set of v3, its document changed."""
+    document = ReferenceSet(
+        {
+            "x": ManifestArray(
+                ArrayMeta(shape=(4, 4), chunk_shape=(2, 2), dtype=np.dtype("|u1")), ChunkManifest.empty((2, 2))
+            )
+        }
+    ).to_dict(zarr_format=3)["refs"]["x/zarr.json"]
+    return {
+        "zarr.json": '{"zarr_format":3,"node_type":"group"}',
+        f"{name}/zarr.json": {**json.loads(document), **changes},
+    }
+
+
+ENCODINGS = [("default", "/", "x/c/1/0"), ("default", ".", "x/c.1.0"), ("v2", ".", "x/1.0"), ("v2", "/", "x/1/0")]
+
+
+@pytest.mark.parametrize("documents_first", [True, False])
+@pytest.mark.parametrize(("name", "separator", "key"), ENCODINGS)
+def test_every_encoding_of_chunk_keys_is_read(name, separator, key, documents_first):
+    """Keys of other writers, before their documents or after."""
+    encoding = {"name": name, "configuration": {"separator": separator}}
+    parts = [stored(chunk_key_encoding=encoding), {key: ["a.nc", 5, 4], key.replace("1", "0"): ["a.nc", 9, 4]}]
+    document = {k: v for part in (parts if documents_first else parts[::-1]) for k, v in part.items()}
+    chunks = ReferenceSet.from_dict(document).arrays["x"].chunks
+    assert chunks.keys() == ["0.0", "1.0"]
+    assert chunks[1, 0].offset == 5
+
+
+def test_what_is_consolidated_alone_is_read():
+    """Documents that stand in that of a group only are those of arrays below it."""
+    own = stored("g/x")
+    group = {"zarr_format": 3, "node_type": "group", "attributes": {"a": 1}}
+    group["consolidated_metadata"] = {
+        "kind": "inline",
+        "must_understand": False,
+        "metadata": {"x": own["g/x/zarr.json"]},
+    }
+    refs = ReferenceSet.from_dict({"zarr.json": own["zarr.json"], "g/zarr.json": group, "g/x/c/0/1": "abcd"})
+    assert refs.arrays["g/x"].chunks.keys() == ["0.1"]
+    assert refs.groups == {"": {}, "g": {"a": 1}}
+
+
+@pytest.mark.parametrize(
+    ("refs", "message"),
+    [
+        ({**stored(), "x/0.0": "abcd"}, "x/0.0: expected a chunk index after c/"),
+        ({**stored(), "x/c/0": "abcd"}, "chunk index of 2 numbers"),
+        ({**stored(), "x/c/0/9": "abcd"}, "outside the grid"),
+        ({**stored(), "y/c/0/0": "abcd"}, "without an array"),
+        ({**stored(), "x/.zarray": stored()["x/zarr.json"]}, "of Zarr v2 and of v3"),
+        ({**stored(), "x/c/0/0": "abcd", "x/c.0.0": "abcd"}, "one cell"),
+        ({"zarr.json": {"zarr_format": 3, "node_type": "group", "consolidated_metadata": {"metadata": {"x": 1}}}}, "x"),
+    ],
+)
+def test_keys_that_fit_no_array_are_refused(refs, message):
+    """Chunks that are not named as the document says, and arrays that are told twice."""
+    with pytest.raises(StorageError, match=message):
+        ReferenceSet.from_dict(refs)
+
+
+def test_mixed_hierarchies_are_read():
+    """A set may hold arrays of both versions; it is then stored as v3 says it is."""
+    v2 = {"y/.zarray": {"shape": [2], "chunks": [2], "dtype": "|u1", "zarr_format": 2}, "y/0": "ab"}
+    refs = ReferenceSet.from_dict({**stored(), "x/c/0/0": "abcd", **v2})
+    assert (set(refs.arrays), refs.zarr_format) == ({"x", "y"}, 3)
+    assert zarr.open_group(ReferenceStore(refs), mode="r")["y"][:].tolist() == [97, 98]
+
+
+def test_fsspec_reads_the_documents_and_chunks(refs, tmp_path):
+    """The files of fsspec's own view of a v3 set."""
+    write(refs, tmp_path / "v3.json", zarr_format=3)
+    fs = fsspec.filesystem("reference", fo=str(tmp_path / "v3.json"), remote_protocol="file")
+    assert json.loads(fs.cat("packed/zarr.json"))["node_type"] == "array"
+    assert sorted(fs.ls("packed/c/0", detail=False)) == ["packed/c/0/0", "packed/c/0/1"]
