@@ -196,6 +196,20 @@ def test_fill_values(tmp_path, values, case, filters):
     assert not refs.problems
 
 
+@pytest.mark.parametrize("options", [{}, {"mask_and_scale": False}, {"concat_characters": False}], ids=str)
+def test_characters_that_are_missing(tmp_path, options):
+    """`_FillValue` of a variable of characters masks them, whether they were written or not."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as f:
+        f.createDimension("x", 4)
+        f.createDimension("n", 3)
+        for name, missing in (("letters", b"x"), ("spaces", b" "), ("nothing", b"\0")):
+            v = f.createVariable(name, "S1", ("x", "n"), fill_value=missing, chunksizes=(2, 3))
+            v[:2] = np.array([[b"a", b"x", b" "], [b"", b"b", b"c"]])
+    with xr.open_dataset(path, engine="h5netcdf", **options) as want:
+        xr.testing.assert_identical(xr.open_dataset(path, engine="chunkmap", **options), want)
+
+
 @pytest.mark.parametrize("version", ["earliest", "latest"])
 @pytest.mark.parametrize("chunks", [None, (4,)])
 @pytest.mark.parametrize("times", [*product(["never", "alloc", "ifset"], ["EARLY", "LATE", "INCR"])], ids=" ".join)

@@ -65,6 +65,8 @@ def settle_fill(stored: Stored, dtype: np.dtype[Any], native: bytes | None, attr
 
 def _as_scalar(value: Any, dtype: np.dtype[Any]) -> Any:
     """The value in the array's own type; None when it is none of that type, and so masks nothing."""
+    if dtype.kind == "S":
+        return value if isinstance(value, bytes) and len(value) <= dtype.itemsize else None
     if (
         dtype.kind not in "iufb"
         or not isinstance(value, (np.number, np.bool_))
