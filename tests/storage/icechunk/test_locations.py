@@ -6,7 +6,7 @@ import pytest
 
 from chunkmap.errors import StorageError
 from chunkmap.model import Target
-from chunkmap.storage.icechunk.locations import checksum_of, containers_for, location_of, url_of
+from chunkmap.storage.icechunk.locations import check_containers, checksum_of, containers_for, location_of, url_of
 
 S3, HTTP, FILE = "s3://bucket/a.nc", "https://host/a.nc", "file:///data/a.nc"
 
@@ -53,16 +53,28 @@ def test_the_best_checksum_is_taken(location, target, checksum):
 
 
 def test_containers_of_a_new_repository():
-    """The deepest directory that all files have in common, of those whose names need no encoding, and the servers."""
-    locations = ["file:///data/x/a%20b/1.nc", "file:///data/x/a%20b/2.nc", "https://host/a.nc", "https://host/b/c.nc"]
-    assert containers_for(locations) == {"file:///data/x/": "/data/x", "https://host/": None}
+    """Below each directory of the root the deepest one that needs no encoding, and every server."""
+    locations = [f"file:///data/x/a%20b/{n}.nc" for n in range(2)] + ["file:///more/c/1.nc", "https://host/b/c.nc"]
+    expected = {"file:///data/x/": "/data/x", "file:///more/c/": "/more/c", "https://host/": None}
+    assert containers_for(locations) == expected
 
 
 @pytest.mark.parametrize(
-    ("locations", "said"),
-    [([S3], r"VirtualChunkContainer\('s3://bucket/'"), (["file:///a/x.nc", "file:///b/x.nc"], "root of a file system")],
+    ("location", "said"),
+    [
+        (S3, r"VirtualChunkContainer\('s3://bucket/'"),
+        ("file:///x.nc", "root of a file system"),
+        ("file:///a%20b/x.nc", "has to be encoded"),
+    ],
 )
-def test_containers_that_cannot_be_told_are_refused(locations, said):
+def test_containers_that_cannot_be_told_are_refused(location, said):
     """Buckets need a region or an endpoint, and Icechunk knows no container for everything."""
     with pytest.raises(StorageError, match=said):
-        containers_for(locations)
+        containers_for([location])
+
+
+def test_a_container_that_icechunk_would_not_find_holds_nothing():
+    """It takes locations for a container with an encoded name, and then does not read them."""
+    check_containers(["file:///data/a%20b/x.nc"], ["file:///data/"])
+    with pytest.raises(StorageError, match=r"VirtualChunkContainer\('file:///data/'"):
+        check_containers(["file:///data/a%20b/x.nc"], ["file:///data/a%20b/"])

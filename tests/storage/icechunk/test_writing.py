@@ -251,7 +251,7 @@ def test_numbers_that_json_does_not_have(repository):
 def test_nothing_is_written_below_an_array(repository):
     """An array is no group; one that is where the group shall be is replaced only when that is said."""
     chunkmap.to_icechunk(numbered([b"abcd"], [0], [4]), repository)
-    with pytest.raises(StorageError, match="x/y: expected a group in the Icechunk store"):
+    with pytest.raises(StorageError, match="x/y: expected a group of the Icechunk store"):
         chunkmap.to_icechunk(numbered([b"abcd"], [0], [4]), repository, group="x/y")
     with pytest.raises(StorageError, match="not empty"):
         chunkmap.to_icechunk(numbered([b"abcd"], [0], [4]), repository, group="x")

@@ -91,15 +91,14 @@ def chunk_key(path: str, coord: Sequence[int]) -> str:
 
 def write_chunks(written: Transaction, path: str, chunks: ChunkManifest, names: Names) -> None:
     """Set the chunks of an array that are in a manifest over its grid; others stay as they are."""
-    inline = chunks.is_inline
+    inline, sources = chunks.is_inline, _Sources.of(chunks, names)
     for start in range(0, len(chunks), _ROWS):
         rows = np.arange(start, min(start + _ROWS, len(chunks)))
         written.make_room(len(rows))
-        coords = _coords(chunks, rows)
         held = inline[rows]
         if held.any():
-            _write_native(written.store, path, coords[held], [chunks.inline_bytes(row) for row in rows[held].tolist()])
-        for some in _grouped(coords[~held], chunks, rows[~held], names):
+            _write_native(written.store, path, chunks, rows[held])
+        for some in sources.grouped(chunks, rows[~held]):
             _write_virtual(written.store, path, some)
 
 
@@ -114,9 +113,9 @@ def _coords(chunks: ChunkManifest, rows: NDArray[np.int64]) -> NDArray[np.int64]
 # ---------------------------------------------------------------------- native chunks
 
 
-def _write_native(store: Any, path: str, coords: NDArray[np.int64], data: Sequence[bytes]) -> None:
-    keys = [chunk_key(path, coord) for coord in coords.tolist()]
-    ask(_set_all, store, list(zip(keys, data, strict=True)))
+def _write_native(store: Any, path: str, chunks: ChunkManifest, rows: NDArray[np.int64]) -> None:
+    keys = [chunk_key(path, coord) for coord in _coords(chunks, rows).tolist()]
+    ask(_set_all, store, list(zip(keys, map(chunks.inline_bytes, rows.tolist()), strict=True)))
 
 
 async def _set_all(store: Any, items: Sequence[tuple[str, bytes]]) -> None:
@@ -128,26 +127,44 @@ async def _set_all(store: Any, items: Sequence[tuple[str, bytes]]) -> None:
 # ---------------------------------------------------------------------- virtual references
 
 
-def _grouped(coords: NDArray[np.int64], chunks: ChunkManifest, rows: NDArray[Any], names: Names) -> Iterator[_Rows]:
-    """The rows by checksum, in the order of the grid."""
-    urls = [source if isinstance(source, str) else None for source in chunks.sources]
-    location = np.array([None if url is None else names.locations[url] for url in urls], object)
-    checksum = [None if url is None else names.checksums[url] for url in urls]
-    number = {value: at for at, value in enumerate(dict.fromkeys(checksum))}
-    group = np.array([number[value] for value in checksum], np.int64)[chunks.source[rows]]
-    order = np.argsort(group, kind="stable")
-    values = list(number)
-    starts = np.flatnonzero(np.diff(group[order], prepend=-1)).tolist()
-    for start, stop in pairwise([*starts, len(order)]):
-        some = order[start:stop]
-        taken = rows[some]
-        yield _Rows(
-            coords[some],
-            location[chunks.source[taken]],
-            chunks.offset[taken],
-            chunks.length[taken],
-            values[int(group[some[0]])],
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """The sources of a manifest, as Icechunk has them."""
+
+    location: NDArray[Any]
+    """Source -> location, as Python strings."""
+    group: NDArray[np.int64]
+    """Source -> number of its checksum."""
+    checksums: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, chunks: ChunkManifest, names: Names) -> _Sources:
+        """Those of a manifest; inline bytes have none."""
+        urls = [source if isinstance(source, str) else None for source in chunks.sources]
+        checksum = [None if url is None else names.checksums[url] for url in urls]
+        number = {value: at for at, value in enumerate(dict.fromkeys(checksum))}
+        return cls(
+            np.array([None if url is None else names.locations[url] for url in urls], object),
+            np.array([number[value] for value in checksum], np.int64),
+            tuple(number),
         )
+
+    def grouped(self, chunks: ChunkManifest, rows: NDArray[np.int64]) -> Iterator[_Rows]:
+        """Rows of the manifest by checksum, in the order of the grid."""
+        group = self.group[chunks.source[rows]]
+        rows = rows[np.argsort(group, kind="stable")]
+        bounds = [*np.cumsum(np.bincount(group, minlength=len(self.checksums))).tolist()]
+        coords = _coords(chunks, rows)
+        for checksum, (start, stop) in zip(self.checksums, pairwise([0, *bounds]), strict=True):
+            if start < stop:
+                some = rows[start:stop]
+                yield _Rows(
+                    coords[start:stop],
+                    self.location[chunks.source[some]],
+                    chunks.offset[some],
+                    chunks.length[some],
+                    checksum,
+                )
 
 
 def _write_virtual(store: Any, path: str, rows: _Rows) -> None:

@@ -53,9 +53,10 @@ def write_documents(store: Any, metas: Mapping[str, ArrayMeta], groups: Mapping[
 
 def _document(meta: ArrayMeta) -> dict[str, Any]:
     """The document of an array; without a `missing_value` of NaN, which masks only what is NaN already."""
-    odd = meta.dtype.kind == "f" and not _is_finite(meta.attrs.get(_MISSING))
-    attrs = {name: value for name, value in meta.attrs.items() if not (odd and name == _MISSING)}
-    return array_document(replace(meta, attrs=attrs))
+    missing = meta.attrs.get(_MISSING)
+    if isinstance(missing, float) and math.isnan(missing) and meta.dtype.kind == "f":
+        meta = replace(meta, attrs={name: value for name, value in meta.attrs.items() if name != _MISSING})
+    return array_document(meta)
 
 
 def _encoded(path: str, document: Mapping[str, Any]) -> bytes:

@@ -24,6 +24,8 @@ _SCHEMES: Final = {"file": "file", "local": "file", "s3": "s3", "s3a": "s3", "gs
 
 _HTTP: Final = frozenset({"http", "https"})
 
+_HTTP_STORE: Final = "icechunk.http_store()"
+
 _SAFE: Final = "/:@!$&'()*+,;=~"
 """What stands for itself in the path of a location."""
 
@@ -83,8 +85,12 @@ def checksum_of(location: str, target: Target) -> str | datetime | None:
 
 
 def check_containers(locations: Iterable[str], prefixes: Collection[str]) -> None:
-    """Raise StorageError, which says what to configure, for a location that no container of the repository holds."""
-    held = tuple(prefixes)
+    """Raise StorageError, which says what to configure, for a location that no container of the repository holds.
+
+    Containers with encoded characters in their names hold nothing: Icechunk takes locations for theirs, and does not
+    find the container when it reads.
+    """
+    held = tuple(prefix for prefix in prefixes if "%" not in prefix)
     for location in locations:
         if not location.startswith(held):
             prefix, store = _container(location)
@@ -100,14 +106,11 @@ def containers_for(locations: Collection[str]) -> dict[str, str | None]:
 
     Raises StorageError where a container has to be told how to reach a bucket.
     """
-    found: dict[str, str | None] = {}
-    here = [location for location in locations if location.startswith("file://")]
-    if here:
-        directory = _common_directory(here)
-        found[f"file://{directory}/"] = directory
+    here = [urlsplit(location).path for location in locations if location.startswith("file://")]
+    found: dict[str, str | None] = {f"file://{directory}/": directory for directory in _directories(here)}
     for location in locations:
         prefix, store = _container(location)
-        if store == "icechunk.http_store()":
+        if store == _HTTP_STORE:
             found[prefix] = None
         elif not location.startswith("file://"):
             raise StorageError(
@@ -117,16 +120,24 @@ def containers_for(locations: Collection[str]) -> dict[str, str | None]:
     return found
 
 
-def _common_directory(locations: Collection[str]) -> str:
-    """The deepest directory that holds all files, and that Icechunk finds: it takes no container by an encoded name."""
-    directory = os.path.commonpath([os.path.dirname(location.removeprefix("file://")) for location in locations])  # noqa: PTH120 - encoded
-    while "%" in directory:
-        directory = os.path.dirname(directory)  # noqa: PTH120 - the same
-    if directory == "/":
+def _directories(paths: Collection[str]) -> set[str]:
+    """Below each directory of the root, the deepest one that holds all files there and can be a container."""
+    tops: dict[str, list[str]] = {}
+    for path in paths:
+        tops.setdefault(path.split("/")[1], []).append(os.path.dirname(path))  # noqa: PTH120 - encoded
+    found = {_plain(os.path.commonpath(directories)) for directories in tops.values()}
+    if "/" in found:
         raise StorageError(
-            f"{min(locations)}: Icechunk has no container for the root of a file system, which is all that the files"
-            " have in common. Create the repository with a container for each of their directories, and write to that"
+            f"{min(paths)}: Icechunk has no container for the root of a file system, nor for a directory whose name has"
+            " to be encoded; move the files into another directory"
         )
+    return found
+
+
+def _plain(directory: str) -> str:
+    """The deepest directory above that needs no encoding, which Icechunk would not find."""
+    while "%" in directory:
+        directory = os.path.dirname(directory)  # noqa: PTH120 - encoded
     return directory
 
 
@@ -134,7 +145,7 @@ def _container(location: str) -> tuple[str, str]:
     """The prefix of a container that would hold a location, and the call that makes its store."""
     parts = urlsplit(location)
     if parts.scheme == "file":
-        directory = os.path.dirname(parts.path)  # noqa: PTH120 - encoded
-        return f"file://{directory}/", f"icechunk.local_filesystem_store({unquote(directory)!r})"
-    store = {"s3": "s3_store(region=...)", "gs": "gcs_store()"}.get(parts.scheme, "http_store()")
-    return f"{parts.scheme}://{parts.netloc}/", f"icechunk.{store}"
+        directory = _plain(os.path.dirname(parts.path))  # noqa: PTH120 - encoded
+        return f"file://{directory}/", f"icechunk.local_filesystem_store({directory!r})"
+    store = {"s3": "icechunk.s3_store(region=...)", "gs": "icechunk.gcs_store()"}.get(parts.scheme, _HTTP_STORE)
+    return f"{parts.scheme}://{parts.netloc}/", store

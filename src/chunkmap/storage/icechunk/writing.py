@@ -62,14 +62,14 @@ def check_set(refs: ReferenceSet) -> None:
 class Writer:
     """Writes arrays into a group of a store. What it is given was checked.
 
-    Raises StorageError at once for files that no container of the repository holds, and for a group that is below an array.
+    Raises StorageError at once for files that no container of the repository holds, and for a group below an array.
     """
 
     def __init__(self, written: Transaction, names: Names, group: str) -> None:
         check_containers(names.locations.values(), written.prefixes)
         array = ask(array_above, written.store, group)
         if array is not None:
-            raise StorageError(f"{group}: expected a group in the Icechunk store, but {array or '/'!r} is an array")
+            raise StorageError(f"{group}: expected a group of the Icechunk store, but {array or '/'!r} is an array")
         self._written, self._names, self._group = written, names, group
 
     def is_empty(self) -> bool:
