@@ -67,9 +67,9 @@ def test_inline_bytes_come_back(tmp_path, repository):
 
 @pytest.mark.skipif(not IS_FIRST, reason="Icechunk 2 tells")
 def test_icechunk_1_is_refused_where_it_does_not_tell(tmp_path, repository):
-    """The array is named, and what to do."""
+    """And what to do is said."""
     chunkmap.to_icechunk(example(tmp_path), repository)
-    with pytest.raises(Unsupported, match=r"g/scalar: Icechunk 1.* read with Icechunk 2"):
+    with pytest.raises(Unsupported, match=r"Icechunk 1.* read with Icechunk 2"):
         chunkmap.load(repository)
 
 

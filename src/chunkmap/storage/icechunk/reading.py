@@ -1,7 +1,7 @@
 """Read a store of Icechunk as a reference set.
 
 Icechunk 2 tells where every chunk is, by columns. Chunks of its own, which it may remove when it collects garbage,
-become inline bytes. Icechunk 1 does not tell where virtual chunks are: an array that has some is refused.
+become inline bytes. Icechunk 1 does not tell where virtual chunks are: repositories that have some are refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any, Final, NamedTuple
 import icechunk
 import numpy as np
 import pyarrow as pa
-from icechunk import ChunkType
 from numpy.typing import NDArray
 from zarr.buffer.cpu import buffer_prototype
 
@@ -47,8 +46,10 @@ _AT_ONCE: Final = 64
 def read_set(store: Any, *, group: str = "", name: str | None = None) -> ReferenceSet:
     """Everything in a group of a store, with all references in memory.
 
-    Raises Unsupported for arrays whose chunks cannot be referred to.
+    Raises Unsupported for what cannot be referred to.
     """
+    if IS_FIRST and store.session.all_virtual_chunk_locations():
+        raise refuse_first(str(name))
     metas, groups = read_documents(store, group)
     arrays = {path: ManifestArray(meta, _manifest(store, below(group, path), meta)) for path, meta in metas.items()}
     return ReferenceSet(arrays, groups, name=name, zarr_format=3)
@@ -65,7 +66,6 @@ def read_header(store: Any, *, group: str = "", name: str | None = None) -> Refe
 
 def _manifest(store: Any, path: str, meta: ArrayMeta) -> ChunkManifest:
     if IS_FIRST:
-        _refuse_virtual(store.session, path)
         chunks = _Stored(store, path, meta.grid_shape).between(0, math.prod(meta.grid_shape))
         _check_own(path, int(chunks.length.sum()))
         return chunks
@@ -182,12 +182,6 @@ def refuse_first(where: str) -> Unsupported:
         " Icechunk 2, which reads repositories of Icechunk 1 too",
         feature="virtual chunks",
     )
-
-
-def _refuse_virtual(session: Any, path: str) -> None:
-    for coord in ask(_coordinates, session, path):
-        if session.chunk_type(f"/{path}", coord) == ChunkType.VIRTUAL:
-            raise refuse_first(path)
 
 
 async def _coordinates(session: Any, path: str) -> list[tuple[int, ...]]:
