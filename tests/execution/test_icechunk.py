@@ -216,3 +216,5 @@ def test_a_repository_elsewhere_is_opened_by_its_owner():
     """How it is reached is not guessed."""
     with pytest.raises(StorageError, match="open this one with icechunk"):
         chunkmap.write(ReferenceSet(), "memory://bucket/x.icechunk")
+    with pytest.raises(StorageError, match="open this one with icechunk"):
+        chunkmap.load("memory://bucket/x.icechunk")

@@ -36,9 +36,9 @@ def open_here(place: Place, locations: Collection[str] = ()) -> Any:
     Files of this machine, and of servers that ask for no credentials, may be read through it. Raises SourceError when
     there is none, StorageError where a container cannot be made.
     """
-    if not _is_there(place):
-        raise NoSuchFile("expected an Icechunk repository, there is none", url=place.url)
     storage = _storage(place)
+    if not _is_there(place, storage):
+        raise NoSuchFile("expected an Icechunk repository, there is none", url=place.url)
     config = icechunk.Repository.fetch_config(storage) or icechunk.RepositoryConfig.default()
     is_changed = _add_containers(config, locations)
     access = _open_to_all(config.virtual_chunk_containers or {})
@@ -51,7 +51,7 @@ def open_here(place: Place, locations: Collection[str] = ()) -> Any:
 def open_or_create(place: Place, locations: Collection[str]) -> Any:
     """The same, where there need not be one yet. Raises StorageError for a directory of other files."""
     storage = _storage(place)
-    if _is_there(place):
+    if _is_there(place, storage):
         return open_here(place, locations)
     if Path(place.path).exists():
         raise StorageError(f"{place.url}: expected nothing there, or an Icechunk repository, found something else")
@@ -158,8 +158,9 @@ def _branch_of_its_own(repository: Any) -> Iterator[str]:
         repository.delete_branch(branch)
 
 
-def _is_there(place: Place) -> bool:
-    return Path(place.path).is_dir() and bool(icechunk.Repository.exists(_storage(place)))
+def _is_there(place: Place, storage: Any) -> bool:
+    """Whether there is a repository; asking Icechunk makes the directory, so it is looked for first."""
+    return Path(place.path).is_dir() and bool(icechunk.Repository.exists(storage))
 
 
 def _storage(place: Place) -> Any:
