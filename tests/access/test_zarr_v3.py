@@ -6,15 +6,18 @@ import pickle
 
 import fsspec
 import netCDF4
+import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
 
-from chunkmap import load, open_dataset, open_store, scan, write
+from chunkmap import combine, load, open_dataset, open_store, scan, write
 from chunkmap.access.store import ReferenceStore
-from chunkmap.errors import StorageError, Unsupported
+from chunkmap.errors import CombineError, StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.storage.place import find_place
+from chunkmap.storage.table import read_table, write_table
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
@@ -121,13 +124,79 @@ def test_text_that_is_masked_is_masked_by_the_engine(tmp_path):
     assert str(open_dataset(refs)["v"].values.tolist()) == "[nan, b'cd']"
 
 
+NUMBERS = np.array([[0, 1, 5, -3], [100, 7, 7, 8]])
+DELTA = {"id": "delta", "dtype": "<i4", "astype": "<i2"}
+CHAINS = [
+    ("<i4", [DELTA]),
+    ("<i4", [DELTA, {"id": "zlib", "level": 1}]),
+    (">i4", [{"id": "delta", "dtype": ">i4", "astype": ">i4"}, {"id": "zlib", "level": 1}]),
+    ("<i4", [{"id": "shuffle", "elementsize": 4}, {"id": "delta", "dtype": "|u1", "astype": "|u1"}]),
+    ("<f8", [{"id": "fixedscaleoffset", "scale": 2, "offset": 1, "dtype": "<f8", "astype": "<i2"}]),
+    ("<f8", [{"id": "quantize", "digits": 1, "dtype": "<f8", "astype": "<f4"}, {"id": "gzip", "level": 1}]),
+    ("<f4", [{"id": "bitround", "keepbits": 9}, {"id": "zstd", "level": 1}]),
+    ("<f4", [{"id": "astype", "encode_dtype": "<i2", "decode_dtype": "<f4"}]),
+    ("|b1", [{"id": "packbits"}, {"id": "bz2", "level": 1}]),
+    ("<i8", [{"id": "lzma"}, {"id": "crc32"}]),
+    ("<i8", [{"id": "lz4"}, {"id": "adler32"}]),
+    (">f4", [{"id": "blosc", "cname": "lz4", "clevel": 5, "shuffle": -1, "blocksize": 0}, {"id": "crc32c"}]),
+    ("|i1", [{"id": "blosc"}, {"id": "crc32c", "location": "start"}]),
+    ("<i8", [{"id": "hdf5_lz4"}, {"id": "fletcher32"}]),
+]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("dtype", "chain"), CHAINS, ids=lambda value: str(value)[:60])
+def test_every_codec_decodes_alike(dtype, chain, order):
+    """Chunks that numcodecs encoded, read by zarr in the words of v3 and by us: equal to what zarr reads in v2."""
+    values = NUMBERS.astype(dtype)
+    data = values.ravel(order=order)
+    for config in chain:
+        data = numcodecs.get_codec(config).encode(data)
+    raw = bytes(np.ascontiguousarray(data).view("u1")) if isinstance(data, np.ndarray) else bytes(data)
+    meta = ArrayMeta(
+        shape=values.shape,
+        chunk_shape=values.shape,
+        dtype=values.dtype,
+        filters=tuple(chain),
+        order=order,
+        dims=("a", "b"),
+    )
+    refs = ReferenceSet({"v": ManifestArray(meta, ChunkManifest.single(raw, 0, len(raw), ndim=2))})
+    expected = zarr.open_group(ReferenceStore(refs), mode="r", zarr_format=2)["v"][...]
+    np.testing.assert_array_equal(expected, values)
+    for store in (ReferenceStore(refs, zarr_format=3), ReferenceStore(load(refs.to_dict(zarr_format=3)))):
+        np.testing.assert_array_equal(zarr.open_group(store, mode="r", zarr_format=3)["v"][...], values)
+    again = open_dataset(load(refs.to_dict(zarr_format=3)))["v"]
+    np.testing.assert_array_equal(again.values, values)
+
+
+def test_objects_decode_alike():
+    """Text and bytes of any length, and text that stands in the configuration of a codec."""
+    texts = np.array(["a", "", "\N{GREEK SMALL LETTER PI}"], object)
+    ids = {"id": "fill_hdf_strings", "dtype": "|S16", "id_map": {"x" * 16: "a", "y" * 16: "", "z" * 16: texts[2]}}
+    blobs = np.array([b"a", b"", b"\xff"], object)
+    for codec, values, raw in (
+        ({"id": "vlen-utf8"}, texts, numcodecs.VLenUTF8().encode(texts)),
+        (ids, texts, b"x" * 16 + b"y" * 16 + b"z" * 16),
+        ({"id": "vlen-bytes"}, blobs, numcodecs.VLenBytes().encode(blobs)),
+    ):
+        meta = ArrayMeta(shape=(6,), chunk_shape=(3,), dtype=np.dtype(object), filters=(codec,), dims=("x",))
+        chunks = ChunkManifest.from_rows((2,), [(1,)], [bytes(raw)], [0], [len(raw)])
+        refs = ReferenceSet({"v": ManifestArray(meta, chunks)})
+        found = zarr.open_group(ReferenceStore(refs, zarr_format=3), mode="r", zarr_format=3)["v"][...]
+        empty = b"" if values is blobs else ""
+        assert np.asarray(found, object).tolist() == [empty] * 3 + values.tolist()
+        if codec is not ids:  # which zarr does not know in v2
+            assert open_dataset(refs.to_dict(zarr_format=3))["v"].values.tolist() == [empty] * 3 + values.tolist()
+
+
 def background(chunks):
     """A set of v3 in which what nobody wrote reads as 7, and nothing is masked."""
     meta = ArrayMeta(shape=(4,), chunk_shape=(2,), dtype=np.dtype("<i2"), background=np.int16(7), dims=("x",))
     return ReferenceSet({"v": ManifestArray(meta, chunks)})
 
 
-def test_missing_chunks_that_mask_nothing():
+def test_missing_chunks_that_mask_nothing(tmp_path):
     """They read as zarr reads them in v3; v2 has no words for them, and needs none when no chunk is missing."""
     refs = background(ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE))
     again = ReferenceSet.from_dict(json.loads(json.dumps(refs.to_dict(zarr_format=3))))
@@ -137,7 +206,11 @@ def test_missing_chunks_that_mask_nothing():
         assert dataset["v"].dtype == np.dtype("<i2")
     with pytest.raises(Unsupported, match="v: missing chunks read as 7"):
         refs.to_dict()
+    with pytest.raises(Unsupported, match="v: missing chunks read as 7"):
+        write(refs, tmp_path / "v2.parq")
     whole = background(ChunkManifest.from_columns((2,), np.arange(2), (None, b"\1\0\7\0"), TWO))
+    write(whole, tmp_path / "v2.parq")
+    assert open_dataset(tmp_path / "v2.parq")["v"].values.tolist() == [1, 7, 1, 7]
     assert by_zarr(open_store(whole, zarr_format=2), 2)["v"].values.tolist() == [1, 7, 1, 7]
 
 
@@ -295,3 +368,49 @@ def test_fsspec_reads_the_documents_and_chunks(refs, tmp_path):
     fs = fsspec.filesystem("reference", fo=str(tmp_path / "v3.json"), remote_protocol="file")
     assert json.loads(fs.cat("packed/zarr.json"))["node_type"] == "array"
     assert sorted(fs.ls("packed/c/0", detail=False)) == ["packed/c/0/0", "packed/c/0/1"]
+
+
+def test_sets_of_v3_are_combined_as_those_of_v2(tmp_path):
+    """What comes of stored sets does not depend on the version of Zarr in which they are stored."""
+    names = {2: [], 3: []}
+    for n in range(2):
+        with netCDF4.Dataset(tmp_path / f"{n}.nc", "w") as f:
+            f.createDimension("t", None)
+            f.createVariable("t", "f8", ("t",), chunksizes=(2,))[:] = [2 * n, 2 * n + 1]
+            f.createVariable("v", "i2", ("t",), chunksizes=(2,), fill_value=-1)[:] = [n, -1]
+        for version, written in names.items():
+            written.append(str(tmp_path / f"{n}-v{version}.json"))
+            write(scan(str(tmp_path / f"{n}.nc")), written[-1], zarr_format=version)
+    both = {version: combine(paths, concat_dims=["t"]) for version, paths in names.items()}
+    assert both[2] == both[3]
+    assert open_dataset(both[3])["v"].fillna(9).values.tolist() == [0, 9, 1, 9]
+
+
+def test_what_missing_chunks_read_as_is_compared_and_kept():
+    """Sets that differ in it do not combine; where no input has a chunk, it is read."""
+    chunk = ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE)
+    times = ManifestArray(
+        ArrayMeta(shape=(4,), chunk_shape=(4,), dtype=np.dtype("|u1"), dims=("x",)),
+        ChunkManifest.single(b"\0\1\2\3", 0, 4, ndim=1),
+    )
+    later = ManifestArray(times.meta, ChunkManifest.single(b"\4\5\6\7", 0, 4, ndim=1))
+    first, second = (
+        ReferenceSet({**background(chunk).arrays, "x": axis}, name=name) for name, axis in (("a", times), ("b", later))
+    )
+    both = combine([first, second], concat_dims=["x"])
+    assert both.arrays["v"].meta.background == 7
+    assert open_dataset(both)["v"].values.tolist() == [7, 7, 1, 7] * 2
+    other = ReferenceSet({**second.arrays, "v": second.arrays["v"].with_meta(background=np.int16(8))}, name="b")
+    with pytest.raises(CombineError, match="value of missing chunks"):
+        combine([first, other], concat_dims=["x"])
+
+
+def test_tables_between_workers_keep_it(tmp_path):
+    """A set that workers hand on, or that is cached, says of missing chunks what it said."""
+    refs = ReferenceSet.from_dict(
+        background(ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE)).to_dict(zarr_format=3)
+    )
+    write_table(refs, find_place(tmp_path / "table"))
+    again = read_table(find_place(tmp_path / "table"))
+    assert again == refs
+    assert again.zarr_format == 3

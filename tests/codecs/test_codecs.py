@@ -51,6 +51,9 @@ def test_codecs_are_found_by_their_entry_points():
     for codec in (DeflateCodec, FillStringsCodec, RecordArrayMember):
         module, _, name = points[codec.codec_id].partition(":")
         assert getattr(import_module(module), name) is codec
+    for point_name, point in project["project"]["entry-points"]["zarr.codecs"].items():
+        module, _, name = point.partition(":")
+        assert getattr(import_module(module), name).from_dict({"configuration": {}}).to_dict()["name"] == point_name
 
 
 @pytest.mark.parametrize(

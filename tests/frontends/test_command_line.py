@@ -214,6 +214,18 @@ def test_convert_to_icechunk(months, tmp_path):
     assert set((tmp_path / "repository" / "snapshots").iterdir()) > before
 
 
+def test_convert_to_the_other_version_of_zarr(months, tmp_path):
+    """JSON of Zarr v3 has the references of v2; Parquet is not written in v3."""
+    assert run("scan", months / "m0.nc", "-o", tmp_path / "a.json").exit_code == 0
+    result = run("convert", tmp_path / "a.json", tmp_path / "b.json", "--zarr-format", "3")
+    assert result.exit_code == 0, result.stderr
+    assert "tos/c/0/0" in json.loads((tmp_path / "b.json").read_text())["refs"]
+    assert library.load(str(tmp_path / "a.json")) == library.load(str(tmp_path / "b.json"))
+    result = run("convert", tmp_path / "b.json", tmp_path / "c.parq", "--zarr-format", "3")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "write JSON for Zarr v3" in result.stderr
+
+
 def test_inspect_counts_what_is_there(tmp_path):
     """The table says how many chunks are references, inline and missing, and names the file."""
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -178,6 +178,30 @@ def test_documents_that_zarr_writes_are_read(arguments):
     assert meta.attrs == {"n": 1}
 
 
+def test_documents_that_virtualizarr_writes_are_read():
+    """Its codecs of HDF5's filters, its byte order and its masked value; what we write says the same."""
+    document = plain(
+        data_type="int16",
+        codecs=[
+            {"name": "bytes", "configuration": {"endian": "big"}},
+            {"name": "numcodecs.shuffle", "configuration": {"elementsize": 2}},
+            {"name": "numcodecs.zlib", "configuration": {"level": 4}},
+            {"name": "numcodecs.fletcher32", "configuration": {}},
+        ],
+        attributes={"_FillValue": 7},
+        dimension_names=["phony_dim_0", "phony_dim_1"],
+        storage_transformers=[],
+    )
+    meta = array_from_document("x", document)
+    assert (meta.dtype, meta.dims, meta.attrs) == (
+        np.dtype(">i2"),
+        ("phony_dim_0", "phony_dim_1"),
+        {"_FillValue": 7},
+    )
+    assert [codec["id"] for codec in meta.codecs] == ["shuffle", "zlib", "fletcher32"]
+    assert {**written(meta), "storage_transformers": []} == document
+
+
 def test_what_masks_is_apart_from_what_is_missing():
     """The attribute and the value of missing chunks, as v2 and v3 have them."""
     document = written(ArrayMeta(shape=(1,), chunk_shape=(1,), dtype=np.dtype("<f4"), fill_value=np.float32(5)))

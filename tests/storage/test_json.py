@@ -36,15 +36,17 @@ def refs():
     )
 
 
-def test_the_text_is_the_dictionary(tmp_path, refs):
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_the_text_is_the_dictionary(tmp_path, refs, zarr_format):
     """The streamed text parses to the dictionary of version 1, and has no space to spare."""
-    write(refs, tmp_path / "a.json")
-    text = (tmp_path / "a.json").read_bytes()
-    assert orjson.loads(text) == json.loads(text) == refs.to_dict()
-    assert text == orjson.dumps(refs.to_dict())
+    write(refs, tmp_path / "a.json", zarr_format=zarr_format)
+    text, expected = (tmp_path / "a.json").read_bytes(), refs.to_dict(zarr_format=zarr_format)
+    assert orjson.loads(text) == json.loads(text) == expected
+    assert text == orjson.dumps(expected)
 
 
-def test_blocks_join_without_a_seam(tmp_path):
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_blocks_join_without_a_seam(tmp_path, zarr_format):
     """An array of more chunks than one block prints as its dictionary does."""
     n = 70_000
     meta = ArrayMeta(shape=(n,), chunk_shape=(1,), dtype=np.dtype("u1"))
@@ -52,8 +54,9 @@ def test_blocks_join_without_a_seam(tmp_path):
         (n,), (None, "a", "b"), np.arange(n, dtype="u4") % 2 + 1, np.arange(n, dtype="u8"), np.ones(n, "u8")
     )
     refs = ReferenceSet({"x": ManifestArray(meta, chunks)})
-    write(refs, tmp_path / "a.json")
-    assert orjson.loads((tmp_path / "a.json").read_bytes()) == refs.to_dict()
+    write(refs, tmp_path / "a.json", zarr_format=zarr_format)
+    assert orjson.loads((tmp_path / "a.json").read_bytes()) == refs.to_dict(zarr_format=zarr_format)
+    assert load(tmp_path / "a.json") == refs
 
 
 @pytest.mark.parametrize("ending", ["json", "json.gz", "json.zst"])

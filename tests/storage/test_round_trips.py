@@ -65,11 +65,13 @@ def sets(draw):
 
 @pytest.mark.parametrize("name", ["set.json", "set.json.gz", "set.json.zst"])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(refs=sets())
-def test_json_gives_back_what_was_written(tmp_path, name, refs):
-    """A set loaded from JSON equals the set that was written, compressed or not."""
-    write(refs, tmp_path / name)
-    assert load(tmp_path / name) == refs
+@given(refs=sets(), zarr_format=st.sampled_from([2, 3]))
+def test_json_gives_back_what_was_written(tmp_path, name, refs, zarr_format):
+    """A set loaded from JSON equals the set that was written, compressed or not, of either version of Zarr."""
+    write(refs, tmp_path / name, zarr_format=zarr_format)
+    again = load(tmp_path / name)
+    assert again == refs
+    assert again.zarr_format == zarr_format
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -14,6 +14,7 @@ __all__ = ["cell_of"]
 def cell_of(key: str, metas: Mapping[str, ArrayMeta], zarr_format: ZarrFormat) -> tuple[str, int] | None:
     """The path of the array whose chunk a key names, and the chunk's position in the grid; None when it names none.
 
+    >>> import numpy as np
     >>> metas = {"g/x": ArrayMeta(shape=(4, 4), chunk_shape=(2, 2), dtype=np.dtype("f4"))}
     >>> cell_of("g/x/0.1", metas, 2), cell_of("g/x/c/0/1", metas, 3), cell_of("g/x/0.1", metas, 3)
     (('g/x', 1), ('g/x', 1), None)

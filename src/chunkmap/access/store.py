@@ -120,9 +120,10 @@ class ReferenceStore(Store):
     def _documents(self) -> dict[str, Mapping[str, Any]]:
         """The documents by key, consolidated as zarr-python takes them: group by group, upper groups first."""
         if self.zarr_format == 2:
-            shown = self._lookup.documents(2, self.left_out)
-            consolidated = {"zarr_consolidated_format": 1, "metadata": dict(sorted(shown.items(), key=_by_group))}
-            return {**self._lookup.documents(2), _CONSOLIDATED: consolidated}
+            found = self._lookup.documents(2)
+            hidden = {f"{path}/{name}" for path in self.left_out for name in (".zarray", ".zattrs")}
+            shown = sorted(((key, document) for key, document in found.items() if key not in hidden), key=_by_group)
+            return {**found, _CONSOLIDATED: {"zarr_consolidated_format": 1, "metadata": dict(shown)}}
         found = self._lookup.documents(3, self.left_out)
         if "" in self._lookup.metas:
             return found
@@ -286,7 +287,7 @@ def _is_known(meta: ArrayMeta, zarr_format: ZarrFormat) -> bool:
             return False
         return True
     dtype = meta.dtype
-    is_plain = dtype.kind != "O" or not any(config.get("id") == "vlen-array" for config in meta.codecs)
+    is_plain = dtype.kind != "O" or any(config.get("id") in ("vlen-utf8", "vlen-bytes") for config in meta.codecs)
     if (
         is_plain
         and dtype.names is None

@@ -38,6 +38,12 @@ class ManifestArray:
         """The same chunks under metadata whose grid has axes of one cell more or less."""
         return ManifestArray(meta, self.chunks.reshape_grid(meta.grid_shape))
 
+    def without_background(self) -> ManifestArray:
+        """The same array; where no chunk is missing, it does not say what missing chunks read as."""
+        if self.meta.background is None or len(self.chunks) < self.chunks.size:
+            return self
+        return self.with_meta(background=None)
+
     def between(self, start: int, stop: int) -> ChunkManifest:
         """The chunks that stand in cells `start` to `stop` of the grid, C order, in a grid of the same shape."""
         return self.chunks.between(start, stop)

@@ -12,17 +12,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import zarr_v3
 from chunkmap.model.array import ManifestArray
-from chunkmap.model.gathering import Arrays, Gathering, Groups, collector_at_rest, decode_inline, prefix_of
+from chunkmap.model.gathering import Arrays, Gathering, collector_at_rest
+from chunkmap.model.hierarchy import Groups, ZarrFormat, decode_inline, prefix_of
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
-from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.templates import check_templates, expand_templates, generate
 from chunkmap.model.zarr_v2 import GROUP, array_document, attrs_document
 
@@ -42,9 +41,6 @@ __all__ = [
 ]
 
 _BASE64: Final = "base64:"
-
-ZarrFormat = Literal[2, 3]
-"""The version of Zarr that keys and documents are of."""
 
 
 # ---------------------------------------------------------------------- writing
@@ -66,8 +62,8 @@ def to_refs(
 def chunk_keys(path: str, chunks: ChunkManifest, zarr_format: ZarrFormat) -> list[str]:
     """Row -> its key: `"x/0.1"` in Zarr v2, `"x/c/0/1"` in v3.
 
-    >>> chunk_keys("x", ChunkManifest.from_columns((), [0], (None, "a.nc"), ([1], [0], [4])), 3)
-    ['x/c']
+    >>> chunk_keys("x", ChunkManifest.single("a.nc", 0, 4, ndim=2), 3)
+    ['x/c/0/0']
     """
     prefix, separator = chunk_key_parts(path, chunks.grid_shape, zarr_format)
     return chunks.keys(prefix, separator) if chunks.grid_shape else [prefix] * len(chunks)
@@ -112,15 +108,8 @@ def documents(
 def _array_documents(prefix: str, array: ManifestArray, zarr_format: ZarrFormat) -> dict[str, Mapping[str, Any]]:
     if zarr_format == 3:
         return {f"{prefix}{zarr_v3.DOCUMENT}": zarr_v3.array_document(array.meta)}
-    meta = _without_background(array)
+    meta = array.without_background().meta
     return {f"{prefix}.zarray": array_document(meta), f"{prefix}.zattrs": attrs_document(meta)}
-
-
-def _without_background(array: ManifestArray) -> ArrayMeta:
-    """Metadata that do not say what missing chunks read as, where none is missing."""
-    if array.meta.background is None or len(array.chunks) < array.chunks.size:
-        return array.meta
-    return replace(array.meta, background=None)
 
 
 def chunk_values(chunks: ChunkManifest) -> list[Any]:

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from chunkmap.errors import StorageError
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.grid import linear
-from chunkmap.model.hierarchy import DOCUMENTS, Groups, Hierarchy, decode_inline, prefix_of
+from chunkmap.model.hierarchy import DOCUMENTS, Groups, Hierarchy, ZarrFormat, decode_inline
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.templates import expand_templates
 from chunkmap.model.zarr_v3 import DOCUMENT
 
-__all__ = ["Arrays", "Gathering", "Groups", "collector_at_rest", "decode_inline", "prefix_of"]
+__all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
 _STRETCH: Final = 8192
 
@@ -51,7 +51,7 @@ class Gathering:
         self._waiting: dict[str, Owned] = {}
 
     @property
-    def zarr_format(self) -> Any:
+    def zarr_format(self) -> ZarrFormat:
         """3 when anything was said in the words of Zarr v3, else 2."""
         return self._hierarchy.zarr_format
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from chunkmap.errors import StorageError
 from chunkmap.model.meta import ArrayMeta
@@ -16,7 +16,7 @@ from chunkmap.model.v3_data_types import named
 from chunkmap.model.zarr_v2 import array_from_documents
 from chunkmap.model.zarr_v3 import DOCUMENT, array_from_document, consolidated_documents, is_array
 
-__all__ = ["DOCUMENTS", "Groups", "Hierarchy", "decode_inline", "prefix_of"]
+__all__ = ["DOCUMENTS", "Groups", "Hierarchy", "ZarrFormat", "decode_inline", "prefix_of"]
 
 DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", DOCUMENT})
 """How the keys of documents end."""
@@ -24,6 +24,9 @@ DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", DOC
 _BASE64: Final = "base64:"
 
 Groups = dict[str, Mapping[str, Any]]
+
+ZarrFormat = Literal[2, 3]
+"""The version of Zarr that keys and documents are of."""
 
 
 class Hierarchy:
@@ -45,11 +48,12 @@ class Hierarchy:
             below = {} if is_array(document) else consolidated_documents(document)
         except StorageError as error:
             raise StorageError(f"{key}: {error}") from error
-        self._nodes = {f"{prefix_of(path)}{name}": node for name, node in below.items()} | self._nodes
+        for below_path, node in below.items():
+            self._nodes.setdefault(f"{prefix_of(path)}{below_path}", node)
         self._nodes[path] = document
 
     @property
-    def zarr_format(self) -> Any:
+    def zarr_format(self) -> ZarrFormat:
         """3 when anything is said in the words of v3, else 2."""
         return 3 if self._nodes else 2
 
@@ -100,7 +104,7 @@ class Hierarchy:
         if lines == "\nc":
             return ["0"]
         if lines.count("\nc.") != len(names):
-            wrong = next(name for name in names if name[:2] not in ("c/", "c."))
+            wrong = next((name for name in names if name[:2] not in ("c/", "c.")), names[0])
             raise StorageError(f"{path}/{wrong}: expected a chunk index after c/, found {wrong!r}")
         return lines.replace("\nc.", "\n")[1:].split("\n")
 

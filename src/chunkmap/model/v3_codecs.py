@@ -99,19 +99,22 @@ def _to_bytes(dtype: np.dtype[Any]) -> Iterator[dict[str, Any]]:
 
 
 def _members(dtype: np.dtype[Any]) -> Iterator[str]:
-    """The members of a record, and of records in it, as numpy lists types: `<i4,(2,)<f8`."""
+    """The types of a record's members, and of those of records in it."""
     for name in dtype.names or ():
-        base, shape = dtype[name].subdtype or (dtype[name], ())
-        if base.names is not None:
-            yield from _members(base)
-        else:
-            yield f"{shape or ''}{base.str}".replace(" ", "")
+        member = dtype[name]
+        yield from [member.str] if member.names is None else _members(member)
 
 
 def _is_of_arrays(config: CodecConfig, dtype: np.dtype[Any]) -> bool:
-    """Whether zarr-python has the codec from arrays to arrays, and its types are in the order of `bytes`."""
-    texts = [value for value in config.values() if isinstance(value, str)]
-    return config["id"] in _OF_ARRAYS and dtype.kind in "iufb" and not any(t[:1] == ">" for t in (dtype.str, *texts))
+    """Whether zarr-python has the codec from arrays to arrays, and its types are in the order of `bytes`.
+
+    It takes no notice of `astype` in `quantize`.
+    """
+    if config["id"] not in _OF_ARRAYS or dtype.kind not in "iufb":
+        return False
+    if config["id"] == "quantize" and np.dtype(config.get("astype", dtype)) != dtype:
+        return False
+    return not any(isinstance(text, str) and text[:1] == ">" for text in (dtype.str, *config.values()))
 
 
 def _encode(config: CodecConfig, dtype: np.dtype[Any]) -> dict[str, Any]:

@@ -85,6 +85,7 @@ def write(
             feature="Zarr v3 in Parquet",
             url=place.url,
         )
+    refs = replace(refs, arrays={path: array.without_background() for path, array in refs.arrays.items()})
     write_parquet(refs, place, record_size=record_size)
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.model import ChunkManifest, DeferredArray, Problem, ReferenceSet, Target
-from chunkmap.model.dictionary import documents, from_refs
+from chunkmap.model.dictionary import documents, gathered
 from chunkmap.model.grid import index_dtype
 from chunkmap.storage.place import Place
 from chunkmap.storage.sidecar import checksum
@@ -67,7 +67,7 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
         stop += len(data)
     header = json.dumps(
         {
-            "metadata": documents(refs.arrays, refs.groups),
+            "metadata": documents(refs.arrays, refs.groups, refs.zarr_format),
             "arrays": described,
             "problems": [asdict(problem) for problem in refs.problems],
             "targets": {url: asdict(target) for url, target in refs.targets.items()},
@@ -98,7 +98,8 @@ def read_table(place: Place) -> ReferenceSet | None:
 
 
 def _decode(document: Mapping[str, Any], place: Place, base: int) -> ReferenceSet:
-    arrays, groups = from_refs(document["metadata"])
+    gathering = gathered(document["metadata"])
+    arrays, groups = gathering.finish()
     return ReferenceSet(
         {
             path: DeferredArray(array.meta, _Columns(place, base, array.chunks.grid_shape, document["arrays"][path]))
@@ -108,6 +109,7 @@ def _decode(document: Mapping[str, Any], place: Place, base: int) -> ReferenceSe
         tuple(Problem(**problem) for problem in document["problems"]),
         {url: Target(**target) for url, target in document["targets"].items()},
         document["name"],
+        gathering.zarr_format,
     )
 
 

@@ -151,6 +151,7 @@ def test_a_file_that_changed_is_not_read(tmp_path, repository):
         stored[:]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_etags_decide_in_s3(make_repository, monkeypatch):
     """An object that was replaced within the second is refused by its etag; one that was not is read."""
     from moto.server import ThreadedMotoServer
@@ -166,21 +167,21 @@ def test_etags_decide_in_s3(make_repository, monkeypatch):
     try:
         endpoint = "http://{}:{}".format(*server.get_host_and_port())
         files = fsspec.filesystem("s3", endpoint_url=endpoint, use_listings_cache=False, skip_instance_cache=True)
-        files.mkdir("bucket")
-        files.pipe("bucket/a #1.bin", bytes(range(8)))
-        url = "s3://bucket/a #1.bin"
+        files.mkdir("etags")
+        files.pipe("etags/a #1.bin", bytes(range(8)))
+        url = "s3://etags/a #1.bin"
         with open_source(url, storage_options={"endpoint_url": endpoint}) as source:
             targets = {url: source.target()}
         store = icechunk.s3_store(
             region="us-east-1", endpoint_url=endpoint, allow_http=True, force_path_style=True, s3_compatible=True
         )
         credentials = icechunk.s3_static_credentials(access_key_id="x", secret_access_key="x")
-        access = icechunk.containers_credentials({"s3://bucket/": credentials})["s3://bucket/"]
-        repository = make_repository({"s3://bucket/": (store, access)})
+        access = icechunk.containers_credentials({"s3://etags/": credentials})["s3://etags/"]
+        repository = make_repository({"s3://etags/": (store, access)})
         chunkmap.to_icechunk(numbered([url], [2], [4], targets=targets), repository)
         stored = zarr.open_array(repository.readonly_session("main").store, path="x", mode="r")
         assert stored[:].tolist() == [2, 3, 4, 5]
-        files.pipe("bucket/a #1.bin", bytes(8))
+        files.pipe("etags/a #1.bin", bytes(8))
         with pytest.raises(icechunk.IcechunkError, match="checksum"):
             stored[:]
     finally:
