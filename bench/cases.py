@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import exporting
+import joining
 import numpy as np
 import reading
 
@@ -39,7 +40,10 @@ INDEXES = {
 }
 """Chunk indexes: versions of HDF5, maximum shape and rank that lead to each."""
 
-ROADS = ("core", "door", "virtualizarr")
+FAR = {"far_granule": "granule.h5", "far_spread": "by_variable.h5", "far_month": "month.nc", "far_chunks": "btree1.h5"}
+"""Cases of one file on a server, and the file."""
+
+ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix")
 
 
 # ---------------------------------------------------------------- inputs
@@ -63,8 +67,8 @@ def prepare(folder):
     write_variables(folder / "variables.h5")
     write_datasets(folder / "datasets.h5")
     (folder / "far").mkdir()
-    remote_files.write_granule(folder / "far" / "granule.h5")
-    remote_files.write_day(folder / "far" / "day.h5")
+    remote_files.write_file(folder / "far" / "granule.h5")
+    remote_files.write_file(folder / "far" / "day.h5")
     reading.prepare(folder)
     write_million_references(folder)
     done.touch()
@@ -324,6 +328,39 @@ def write_door(folder):
     return lambda: refs_to_dataframe(refs, str(out)), lambda _: {"bytes": of_directory(out)}
 
 
+def write_json_core(folder):
+    """Write a million references of a reference set as JSON."""
+    import chunkmap
+
+    refs, write = million_set(), chunkmap.write
+    out = folder / "core.json"
+    out.unlink(missing_ok=True)
+    return lambda: write(refs, str(out)), lambda _: {"bytes": out.stat().st_size}
+
+
+def write_json_door(folder):
+    """Write a million references of a dictionary as JSON, as kerchunk's manual does."""
+    import ujson
+
+    refs = million_dictionary()
+    out = folder / "door.json"
+    out.unlink(missing_ok=True)
+    return lambda: out.write_bytes(ujson.dumps(refs).encode()), lambda _: {"bytes": out.stat().st_size}
+
+
+def write_json_python(folder):
+    """The same with Python's own library."""
+    refs = million_dictionary()
+    out = folder / "door.json"
+    out.unlink(missing_ok=True)
+
+    def work():
+        with out.open("w") as file:
+            json.dump(refs, file)
+
+    return work, lambda _: {"bytes": out.stat().st_size}
+
+
 def one_file_core(name, **options):
     """Scan one file to a reference set."""
 
@@ -363,6 +400,37 @@ def one_file_virtualizarr(name):
     return prepare_run
 
 
+def one_file_h5py(name):
+    """Walk over the chunks of the dataset of a file with HDF5's own iterator, and keep nothing."""
+
+    def prepare_run(folder):
+        import h5py
+
+        with h5py.File(folder / "scan" / "000.nc") as file:
+            file["field00"].id.chunk_iter(lambda _: None)
+
+        def work():
+            with h5py.File(folder / name) as file:
+                file["x"].id.chunk_iter(lambda _: None)
+
+        return work, lambda _: {}
+
+    return prepare_run
+
+
+def one_file_hidefix(name):
+    """Index the chunks of a file with hidefix, which reads no attributes."""
+
+    def prepare_run(folder):
+        import hidefix
+
+        hidefix.Index(str(folder / "scan" / "000.nc"))
+        path = str(folder / name)
+        return lambda: hidefix.Index(path), lambda _: {}
+
+    return prepare_run
+
+
 def scan_virtualizarr(folder):
     """Scan 100 files to VirtualiZarr's own manifests."""
     parse = virtualizarr_parser()
@@ -395,10 +463,13 @@ def serving(folder):
             server.kill()
 
 
-def far(work):
-    """A case whose work is given the address of the server."""
+def far(work, name="day.h5"):
+    """A case whose work is given the address of the server, which has the file of this name."""
 
     def prepare_run(folder):
+        import remote_files
+
+        remote_files.write_file(folder / "far" / name)
         server = serving(folder / "far")
         base = server.__enter__()
         run = work(base)
@@ -422,28 +493,28 @@ class Run(NamedTuple):
     describe: Callable
 
 
-def far_granule_core(base):
-    """One granule to a reference set."""
-    import chunkmap
+def one_far_file(name):
+    """The roads of one file on a server; it is written when it is not there yet."""
 
-    chunkmap.scan(f"{base}/day.h5")
-    return Run(lambda: chunkmap.scan(f"{base}/granule.h5"), lambda refs: {"result": of_set(refs)})
+    def core(base):
+        import chunkmap
 
+        chunkmap.scan(f"{base}/day.h5")
+        return Run(lambda: chunkmap.scan(f"{base}/{name}"), lambda refs: {"result": of_set(refs)})
 
-def far_granule_door(base):
-    """One granule to a dictionary."""
-    from kerchunk.hdf import SingleHdf5ToZarr
+    def door(base):
+        from kerchunk.hdf import SingleHdf5ToZarr
 
-    SingleHdf5ToZarr(f"{base}/day.h5").translate()
-    gc.disable()
-    return Run(lambda: SingleHdf5ToZarr(f"{base}/granule.h5").translate(), lambda refs: {"result": of_dictionary(refs)})
+        SingleHdf5ToZarr(f"{base}/day.h5").translate()
+        gc.disable()
+        return Run(lambda: SingleHdf5ToZarr(f"{base}/{name}").translate(), lambda refs: {"result": of_dictionary(refs)})
 
+    def virtualizarr(base):
+        parse = virtualizarr_parser(base)
+        parse(f"{base}/day.h5")
+        return Run(lambda: parse(f"{base}/{name}"), lambda _: {})
 
-def far_granule_virtualizarr(base):
-    """One granule to VirtualiZarr's own manifests."""
-    parse = virtualizarr_parser(base)
-    parse(f"{base}/day.h5")
-    return Run(lambda: parse(f"{base}/granule.h5"), lambda _: {})
+    return [far(road, name) for road in (core, door, virtualizarr)]
 
 
 def far_days_core(base):
@@ -509,22 +580,30 @@ CASES = {
             one_file_core(f"million_{index}.h5", inline_threshold=0),
             one_file_door(f"million_{index}.h5", inline_threshold=0),
             one_file_virtualizarr(f"million_{index}.h5"),
+            one_file_h5py(f"million_{index}.h5"),
+            one_file_hidefix(f"million_{index}.h5"),
         )
         for index in INDEXES
     },
-    "far_granule": (far(far_granule_core), far(far_granule_door), far(far_granule_virtualizarr)),
+    **{case: one_far_file(name) for case, name in FAR.items()},
     "far_days": (far(far_days_core), None, None),
     "combine": (combine_core, combine_door, None),
+    **joining.CASES,
     "write": (write_core, write_door, None),
     "icechunk": (
         lambda _: exporting.export_core(million_set()),
         None,
         lambda _: exporting.export_virtualizarr(*million_columns()),
     ),
+    "write-json": (write_json_core, write_json_python, None),
+    "write-ujson": (write_json_core, write_json_door, None),
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
+
+WITHOUT_DOOR = {*reading.CASES, "write-json", "write-ujson"}
+"""Cases in which the names of kerchunk do nothing: other libraries do."""
 
 
 def peak(whose=resource.RUSAGE_SELF):

@@ -1,11 +1,15 @@
 """The cases of reading: what is measured is one whole read, through chunkmap, and through fsspec and zarr.
 
 Kerchunk has no reader of its own: who opens its references reads through fsspec's ReferenceFileSystem and zarr.
+VirtualiZarr's reader, its ManifestStore with zarr, is a third road where its parsers understand what is read.
 """
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -96,31 +100,68 @@ def through_fsspec(document, protocol):
     return lambda: group["x"][...], of_values
 
 
-def local(case):
-    """Both roads over a file of this machine."""
+def through_virtualizarr(document, base):
+    """One array, read through VirtualiZarr's store and zarr; `document` may be a file to scan."""
+    import zarr
+    from obspec_utils.registry import ObjectStoreRegistry
+    from obstore.store import HTTPStore, LocalStore
+    from virtualizarr.parsers import HDFParser, KerchunkJSONParser
+
+    stores = {"file://": LocalStore()}
+    if base is not None:
+        stores[base] = HTTPStore.from_url(base, client_options={"allow_http": True})
+    registry = ObjectStoreRegistry(stores)
+    if isinstance(document, Path):
+        store = HDFParser()(document.resolve().as_uri(), registry)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "refs.json")
+            path.write_text(json.dumps(document))
+            store = KerchunkJSONParser()(path.as_uri(), registry)
+    group = zarr.open_group(store, mode="r", zarr_format=3)
+    return lambda: group["x"][...], of_values
+
+
+def local(case, *, cold=False):
+    """The roads over a file of this machine; with `cold` it has to come from the disk."""
+
+    def path(folder):
+        found = folder / "read" / ("packed.h5" if case == "packed" else case)
+        with found.open("rb") as file:
+            while not cold and file.read(1 << 20):
+                pass  # from now on the system has it in memory
+            if cold:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return found
 
     def document(folder):
-        return packed_references(folder) if case == "packed" else references(case, str(folder / "read" / case))
+        found = path(folder)
+        return packed_references(folder) if case == "packed" else references(case, str(found))
+
+    def for_virtualizarr(folder):
+        found = path(folder)
+        return found if case == "packed" else references(case, found.resolve().as_uri())
 
     return (
         lambda folder: through_chunkmap(document(folder)),
         lambda folder: through_fsspec(document(folder), "file"),
+        lambda folder: through_virtualizarr(for_virtualizarr(folder), None),
     )
 
 
 def remote(case):
-    """Both roads over a file of a server that answers 50 ms late."""
+    """The roads over a file of a server that answers 50 ms late."""
 
     def served(folder):
         words = [sys.executable, str(Path(__file__).with_name("server.py")), str(folder / "read"), str(LATENCY)]
         server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/{case}"
-        return server, references(case, url)
+        return server, url, references(case, url)
 
     def run(road):
         def prepared(folder):
-            server, document = served(folder)
-            work, describe = road(document)
+            server, url, document = served(folder)
+            work, describe = road(document, url.rpartition("/")[0])
 
             def described(values):
                 server.kill()
@@ -130,7 +171,11 @@ def remote(case):
 
         return prepared
 
-    return run(through_chunkmap), run(lambda document: through_fsspec(document, "http"))
+    return (
+        run(lambda document, _: through_chunkmap(document)),
+        run(lambda document, _: through_fsspec(document, "http")),
+        run(through_virtualizarr),
+    )
 
 
 def through_h5py(folder):
@@ -141,12 +186,20 @@ def through_h5py(folder):
     return lambda: file["x"][...], of_values
 
 
-def first_chunk_core(folder):
-    """Open a million references that are at rest as Parquet, and read one chunk, through chunkmap."""
-    import xarray
+def import_what_xarray_does():
+    """Its engines, and dask where that is installed: both are imported when a dataset is first used."""
     from xarray.backends import list_engines
 
     list_engines()
+    with suppress(ImportError):
+        import dask.array  # noqa: F401
+
+
+def first_chunk_core(folder):
+    """Open a million references that are at rest as Parquet, and read one chunk, through chunkmap."""
+    import_what_xarray_does()
+    import xarray
+
     import chunkmap.frontends.xarray_engine  # noqa: F401 - imports come before the clock
 
     def work():
@@ -162,9 +215,8 @@ def first_chunk_door(folder):
     import pandas as pd  # noqa: F401
     import xarray
     import zarr.storage  # noqa: F401
-    from xarray.backends import list_engines
 
-    list_engines()
+    import_what_xarray_does()
     options = {"fo": str(folder / "million.parq"), "remote_protocol": "file"}
 
     def work():
@@ -198,6 +250,7 @@ def load_door(folder):
 
 CASES = {
     "read-large": local("large"),
+    "read-cold": local("large", cold=True),
     "read-small": local("small"),
     "read-packed": local("packed"),
     "read-h5py": (local("packed")[0], through_h5py),

@@ -105,7 +105,7 @@ def write_day(path, *, variables=20, steps=24, values=1_040):
 PAGED = {"fs_strategy": "page", "fs_page_size": 8 << 20}
 
 FILES = {
-    "round_robin.h5": write_granule,
+    "granule.h5": write_granule,
     "by_variable.h5": lambda path: write_granule(path, order="by variable"),
     "v110.h5": lambda path: write_granule(path, libver=("v110", "v110")),
     "paged.h5": lambda path: write_granule(path, **PAGED),
@@ -116,14 +116,15 @@ FILES = {
 """Names of files, and what writes them in full size."""
 
 
-def write_all(folder):
-    """Write what is not there yet."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, writer in FILES.items():
-        if not (folder / name).exists():
-            writer(folder / f"{name}.part")
-            (folder / f"{name}.part").rename(folder / name)
+def write_file(path):
+    """Write one of them, if it is not there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    if not path.exists():
+        FILES[path.name](part)
+        part.rename(path)
 
 
 if __name__ == "__main__":
-    write_all(Path(sys.argv[1]))
+    for name in FILES:
+        write_file(Path(sys.argv[1]) / name)

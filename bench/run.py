@@ -15,11 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-import reading
-from cases import CASES, INDEXES, ROADS
+from cases import CASES, FAR, INDEXES, ROADS, WITHOUT_DOOR
 
 HERE = Path(__file__).parent
-LONG = ("far_granule",)
+LONG = tuple(FAR)
 """Cases that take minutes a run: only done when they are named."""
 
 DATA = HERE.parent / ".bench" / "data-3"
@@ -29,15 +28,23 @@ TITLES = {
     "import": "start Python, import the scanner and combine",
     "scan": "scan 100 netCDF4 files x 20 variables x 24 chunks",
     "combine": "combine 100 sets x 5,000 chunks",
+    "place": "combine 1,000 sets x 1 variable x 1,000 chunks",
+    "many-small": "combine 1,000 sets x 10 variables x 1 chunk",
     "write": "write 1,000,000 references as Parquet",
     "icechunk": "write 1,000,000 references into Icechunk",
     "variables": "scan one HDF5 file, 300 variables x 20 attributes",
     "datasets": "scan one HDF5 file, 2,000 datasets",
     **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
     "far_granule": "scan a granule of 728 MB, 50 ms away",
+    "far_spread": "scan a granule of 728 MB written variable by variable, 50 ms away",
+    "far_month": "scan a month of hourly fields, 166 MB, 50 ms away",
+    "far_chunks": "scan one HDF5 dataset of 20,000 chunks (btree1), 50 ms away",
     "far_days": "scan 100 files of 2 MB, 50 ms away",
     "roundtrip": "1,000,000 references: dictionary to set to dictionary",
+    "write-json": "write 1,000,000 references as JSON (other side: json.dump)",
+    "write-ujson": "write 1,000,000 references as JSON (other side: ujson.dumps)",
     "read-large": "read 4,000 chunks x 64 kB (other side: fsspec, zarr)",
+    "read-cold": "read 4,000 chunks x 64 kB from the disk (other side: fsspec, zarr)",
     "read-small": "read 20,000 chunks x 2 kB (other side: fsspec, zarr)",
     "read-packed": "read 1,000 chunks x 256 kB, deflated (other side: fsspec, zarr)",
     "read-h5py": "read 1,000 chunks x 256 kB, deflated (other side: h5py)",
@@ -46,7 +53,14 @@ TITLES = {
     "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
     "load": "load 1,000,000 references from JSON (other side: fsspec)",
 }
-RUNNERS = (("chunkmap", "core"), ("chunkmap's door", "door"), ("kerchunk", "door"), ("VirtualiZarr", "virtualizarr"))
+RUNNERS = (
+    ("chunkmap", "core"),
+    ("chunkmap's door", "door"),
+    ("kerchunk", "door"),
+    ("VirtualiZarr", "virtualizarr"),
+    ("h5py's chunk_iter", "h5py"),
+    ("hidefix", "hidefix"),
+)
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 
 
@@ -69,8 +83,10 @@ def arguments():
 
 
 def environment():
-    """The variables of this process, but for the one that would put a package into every environment."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    """The variables of this process, but for those that would put a package into every environment, or have what is
+    imported from source compiled each time.
+    """
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
 
 
 def ask(python, code):
@@ -89,6 +105,7 @@ def check_environments(ours, theirs):
 
 def run(python, case, road):
     """One case in one fresh process: what it measured, or why it failed."""
+    touch_memory()
     words = [python, "-W", "ignore", str(HERE / "cases.py"), case, road, str(DATA)]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=TIME_LIMIT, env=environment())
@@ -99,11 +116,16 @@ def run(python, case, road):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def touch_memory():
+    """Take a gigabyte and give it back: a virtual machine is slow to get memory that it has not used yet."""
+    subprocess.run([sys.executable, "-c", "b = bytearray(1 << 30); b[::4096] = bytes(1 << 18)"], check=True)
+
+
 def measure(case, pythons, repeats):
     """Every runner of a case, in turn, so that a slow minute of the machine strikes all of them."""
     there = dict(zip(ROADS, CASES[case], strict=False))
     runners = [(name, road) for name, road in RUNNERS if name in pythons and there.get(road) is not None]
-    if case in reading.CASES:  # the names of kerchunk read nothing: fsspec and zarr do
+    if case in WITHOUT_DOOR:
         runners = [runner for runner in runners if runner[0] != "chunkmap's door"]
     results = {name: [] for name, _ in runners}
     for _ in range(repeats):
@@ -152,8 +174,9 @@ def main():
     given = arguments()
     version = check_environments(given.ours, given.theirs)
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
+    pythons["h5py's chunk_iter"] = given.ours
     if given.virtualizarr:
-        pythons["VirtualiZarr"] = given.virtualizarr
+        pythons["VirtualiZarr"] = pythons["hidefix"] = given.virtualizarr
         has = "from importlib.metadata import version; print(version('virtualizarr'))"
         version += f"; VirtualiZarr {ask(given.virtualizarr, has)}"
     print(f"preparing inputs in {DATA.relative_to(HERE.parent)}", file=sys.stderr)

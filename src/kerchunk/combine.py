@@ -240,6 +240,7 @@ def _recipe(
         waive=waive,
         compare_below=0,
         same_chunks=True,
+        any_text=True,
     )
 
 

@@ -27,7 +27,7 @@ __all__ = ["Hdf5FeatureNotSupported", "NotHdf5", "SingleHdf5ToZarr", "has_visiti
 
 _VLEN_ENCODE: Final[Mapping[str, VlenEncode]] = {
     "embed": "embed",
-    "null": "embed",
+    "null": "null",
     "encode": "embed",
     "leave": "leave",
 }

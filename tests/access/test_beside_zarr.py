@@ -1,5 +1,7 @@
 """What is read in bulk is what zarr reads, whatever the shape, the chunks, the codecs, the type and the selection."""
 
+import math
+
 import numcodecs
 import numpy as np
 import pytest
@@ -8,15 +10,17 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chunkmap.access import selection
+from chunkmap.access import regular, selection
 from chunkmap.access.fetching import Fetcher
-from chunkmap.access.regular import even_strides, view_of_grid
+from chunkmap.access.regular import even_grid, read_grid
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.steps import make_step
 from chunkmap.access.store import ReferenceStore
 from chunkmap.errors import FormatError, TruncatedFile
 from chunkmap.frontends.xarray_engine import open_dataset
+from chunkmap.io import BytesSource
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.storage import ParquetReferences, write
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning"),
@@ -96,6 +100,8 @@ def test_every_array_is_what_zarr_reads(tmp_path, monkeypatch, data, made):
     """
     monkeypatch.setattr(selection, "_FEW", 1)
     monkeypatch.setattr(selection, "_WORTH_THREADS", data.draw(st.sampled_from([1, 1 << 20])))
+    for name in ("_PORTION", "_LONG_PORTION", "_SHORT_PORTION", "_WORTH_THREADS"):
+        monkeypatch.setattr(regular, name, data.draw(st.sampled_from([1, 24, 1 << 20])))
     refs = reference(tmp_path / "data", made)
     meta = refs.arrays["x"].meta
     by_zarr = zarr.open_group(ReferenceStore(refs), mode="r", zarr_format=2)["x"]
@@ -114,6 +120,52 @@ def test_every_array_is_what_zarr_reads(tmp_path, monkeypatch, data, made):
         opened = open_dataset(refs, mask_and_scale=False, decode_times=False)["x"]
         picked = opened.isel({d: xr.DataArray(p, dims="p") for d, p in zip(opened.dims, points, strict=True)})
         same(picked.values.astype(meta.dtype), np.asarray(by_zarr.vindex[tuple(points)]))
+
+
+TEXTS = {
+    "vlen-utf8": st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5),
+    "vlen-bytes": st.binary(max_size=5),
+}
+
+
+@st.composite
+def texts(draw):
+    """An array of texts or bytes of any length, some of its chunks missing."""
+    kind, shape = draw(st.sampled_from(list(TEXTS))), draw(st.sampled_from([(7,), (3, 4), ()]))
+    meta = ArrayMeta(
+        shape=shape, chunk_shape=tuple(draw(st.integers(1, 4)) for _ in shape), dtype=np.dtype("O"),
+        filters=({"id": kind},), compressor=draw(st.sampled_from([None, ZLIB])), order=draw(st.sampled_from("CF")),
+        dims=tuple("ab"[: len(shape)]),
+    )  # fmt: skip
+    cells = [cell for cell in np.ndindex(meta.grid_shape) if draw(st.sampled_from([True, True, False]))]
+    stored, size = [], math.prod(meta.chunk_shape)
+    for _ in cells:
+        encoded = np.array([*draw(st.lists(TEXTS[kind], min_size=size, max_size=size)), None], object)[:-1]
+        for config in meta.codecs:
+            encoded = bytes(numcodecs.get_codec(dict(config)).encode(encoded))
+        stored.append(encoded)
+    offsets = np.cumsum([0, *map(len, stored)])[:-1].tolist()
+    return meta, cells, list(zip(offsets, map(len, stored), strict=True)), b"".join(stored)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), made=texts())
+def test_texts_of_any_length_are_what_zarr_reads(tmp_path, monkeypatch, data, made):
+    """Whole, and by a selection of each axis, in the type that zarr gives; zarr is not asked for a chunk."""
+    refs = reference(tmp_path / "data", made)
+    meta = made[0]
+    by_zarr = zarr.open_group(ReferenceStore(refs), mode="r", zarr_format=2)["x"]
+    expected = np.asarray(by_zarr[...], by_zarr.dtype).reshape(meta.shape)
+    opened = open_dataset(refs, decode_cf=False)["x"]
+    key = outer(data, meta.shape)
+    with monkeypatch.context() as without:
+        without.setattr(ReferenceStore, "get", None)
+        picked = opened.variable[key].to_numpy()
+        whole = opened.to_numpy()
+    crossing = [np.atleast_1d(np.arange(n)[pick]) for pick, n in zip(key, meta.shape, strict=True)]
+    assert picked.tolist() == (expected[np.ix_(*crossing)] if crossing else expected).tolist()
+    assert whole.tolist() == expected.tolist()
+    assert whole.dtype == picked.dtype == opened.dtype == expected.dtype
 
 
 def test_even_chunks_are_copied_at_once(tmp_path, monkeypatch):
@@ -135,6 +187,20 @@ def test_even_chunks_are_copied_at_once(tmp_path, monkeypatch):
     assert found[3].tolist() == [21, 22, 23, 18, 19, 20]
 
 
+def test_even_chunks_of_many_partitions_are_read_at_once(tmp_path, monkeypatch):
+    """Where the references are cut into partitions, what they name is one piece all the same."""
+    values = np.arange(40, dtype="<i4")
+    (tmp_path / "data").write_bytes(b"head" + values.tobytes())
+    meta = ArrayMeta(shape=(40,), chunk_shape=(2,), dtype=np.dtype("<i4"))
+    offsets = [4 + 8 * n for n in range(20)]
+    chunks = ChunkManifest.from_rows((20,), list(np.ndindex(20)), [str(tmp_path / "data")] * 20, offsets, [8] * 20)
+    write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq", record_size=7)
+    monkeypatch.setattr(selection, "ChunkDecoder", None)
+    reader = ArrayReader(ParquetReferences(tmp_path / "set.parq"), "x", Fetcher())
+    assert reader.read((slice(None),)).tolist() == values.tolist()
+    assert reader.read((slice(4, 36),)).tolist() == values[4:36].tolist()
+
+
 @pytest.mark.parametrize("offset", [40, 2**63 - 8, 2**64 - 32])
 def test_even_chunks_out_of_the_file_are_an_error(tmp_path, offset):
     """No byte beyond the mapped file is touched."""
@@ -149,10 +215,9 @@ def test_even_chunks_out_of_the_file_are_an_error(tmp_path, offset):
 
 def test_evenness_does_not_overflow():
     """Distances that wrap around 64 bits lead out of the data, and are refused."""
-    strides = even_strides(np.array([0, 2**62, -(2**63)]))
     meta = ArrayMeta(shape=(3,), chunk_shape=(1,), dtype=np.dtype("<i4"))
-    with pytest.raises(ValueError, match="chunks from byte 0"):
-        view_of_grid(memoryview(bytes(60)), 0, (3,), strides, meta)
+    even = even_grid(np.array([0, 2**62, -(2**63)]), meta)
+    assert read_grid(BytesSource(bytes(60)), even) is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 8, 16])

@@ -61,6 +61,72 @@ def test_a_set_from_elsewhere_may_not_name_local_files(secret, served, form):
     assert "pass allow=[" in str(caught.value) or "'..'" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        "simplecache::{}",
+        "simplecache::file://{}",
+        "filecache::file:{}",
+        "blockcache::local://{}",
+        "zip://m::file://{}",
+        "tar://m::simplecache::{}",
+        "reference://m::file://{}",
+        "reference://m::{}",
+        "dir://m::file://{}",
+        "FILE://{}",
+        "File:{}",
+        "file://%2e%2e{}",
+        "//{}",
+        "/{}",
+        "\\\\server\\share{}",
+        "~/../..{}",
+        "{}\0.nc",
+        "zip://m::",
+        "data:,abcd{}",
+        "asynclocal://{}",
+        "arrow_hdfs://{}",
+        "git://{}",
+        "libarchive://m::{}",
+    ],
+)
+@pytest.mark.parametrize("remote_protocol", [None, "file", "https"])
+def test_no_chain_and_no_spelling_leads_to_a_local_file(secret, form, remote_protocol):
+    """Caches, archives, filesystems in filesystems and odd spellings are no way round, with a protocol or without."""
+    url = form.format(secret)
+    for trust in (Trust(FAR), Trust(FAR, ["https://example.org"]), Trust(None, ["s3://", "/data"])):
+        fetcher = Fetcher(trust=trust, remote_protocol=remote_protocol)
+        if remote_protocol == "https" and "://" not in url and "::" not in url:
+            assert fetcher.resolved(url) == f"https://{url}"
+            continue
+        with pytest.raises(SourceError):
+            fetcher.source(url)
+
+
+def test_no_file_is_opened_before_its_url_is_trusted(secret, served, monkeypatch):
+    """A refusal comes before fsspec, or the system, has seen the URL."""
+    from chunkmap.access import fetching
+
+    dataset = chunkmap.open_dataset(served(naming(f"simplecache::file://{secret}")))
+    monkeypatch.setattr(fetching, "open_source", None)
+    with pytest.raises(SourceError, match="is not the member of an archive"):
+        dataset.x.values  # noqa: B018
+
+
+def test_parquet_from_elsewhere_is_held_to_the_same(secret, range_server, tmp_path):
+    """A directory on a server may name no more than a file of JSON on it."""
+    chunkmap.write(chunkmap.load(naming(secret)), tmp_path / "set.parq")
+    for path in (tmp_path / "set.parq").rglob("*"):
+        if path.is_file():
+            url = range_server.put(str(path.relative_to(tmp_path)), path.read_bytes())
+    root = url.partition("/set.parq")[0] + "/set.parq"
+    dataset = chunkmap.open_dataset(root)
+    with pytest.raises(SourceError, match="on this machine"):
+        dataset.x.values  # noqa: B018
+    report = chunkmap.verify(root, decode="all")
+    assert not report
+    assert "on this machine" in str(report)
+
+
 def test_what_the_refusal_says_works(secret, served):
     """The advice of the message, followed, reads the file."""
     url = served(naming(secret))

@@ -15,7 +15,7 @@ import zarr
 from chunkmap import combine, load, open_dataset, open_store, scan, write
 from chunkmap.access.store import ReferenceStore
 from chunkmap.errors import CombineError, StorageError, Unsupported
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Precedent, ReferenceSet
 from chunkmap.storage.place import find_place
 from chunkmap.storage.table import read_table, write_table
 
@@ -285,7 +285,7 @@ def test_types_that_v3_does_not_have_are_left_out():
         for name, n, dtype in (("a", 1, "<f16"), ("b", 1, "<c16"))
     }
     refs = ReferenceSet(arrays)
-    with pytest.warns(UserWarning, match="does not know the types of a"):
+    with pytest.warns(UserWarning, match="does not know the types or the codecs of a"):
         store = open_store(refs, zarr_format=3)
     assert set(by_zarr(store, 3).variables) == {"b"}
     with pytest.raises(Unsupported, match="a: Zarr v3 has no data type for float128"):
@@ -320,6 +320,19 @@ def test_every_encoding_of_chunk_keys_is_read(name, separator, key, documents_fi
     chunks = ReferenceSet.from_dict(document).arrays["x"].chunks
     assert chunks.keys() == ["0.0", "1.0"]
     assert chunks[1, 0].offset == 5
+
+
+def test_one_precedent_reads_a_series():
+    """Sets with the same keys, whose documents are the same or not, are read as each is read alone."""
+    same, ints = stored(), stored(data_type="uint16", codecs=[{"name": "bytes", "configuration": {"endian": "big"}}])
+    dotted = stored(chunk_key_encoding={"name": "default", "configuration": {"separator": "."}})
+    group = {**stored(), "x/zarr.json": '{"zarr_format":3,"node_type":"group"}'}
+    precedent = Precedent()
+    for documents in (same, same, ints, dotted, same):
+        refs = {**documents, "x/c/0/1": ["a.nc", 5, 4], "x/c/1/1": "abcd"}
+        assert ReferenceSet.from_dict(refs, precedent=precedent) == ReferenceSet.from_dict(refs)
+        with pytest.raises(StorageError, match="without an array"):
+            ReferenceSet.from_dict({**refs, **group}, precedent=precedent)
 
 
 def test_what_is_consolidated_alone_is_read():

@@ -198,6 +198,11 @@ GOLDEN = {
         "000306090c0f1215181b1e2124272a2d303336393c3f4245",
     ),
     "nbit": ({"id": "hdf5_nbit", "parameters": [8, 0, 2, 1, 2, 0, 12, 4]}, "123abc", "3012c0ab"),
+    "float": (
+        {"id": "hdf5_float", "dtype": "<f2", "size": 1, "sign": 7, "exponent": [3, 4], "mantissa": [0, 3], "bias": 7},
+        "3cc000287801",
+        "003e00c000000034007c0018",
+    ),
     "integer": ({"id": "hdf5_integer", "dtype": "<i2", "offset": 4, "precision": 12}, "30ff", "f3ff"),
     "text": ({"id": "hdf5_text", "size": 4, "texts": [[0, 4, 2]]}, "6162202063206420", "6162000063206400"),
     "text of NUL": ({"id": "hdf5_text", "size": 4, "texts": [[0, 4, 0]]}, "6162006365666768", "6162000065666768"),

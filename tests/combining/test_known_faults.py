@@ -54,9 +54,12 @@ def year(days, first, chunk):
     return series(np.arange(first, first + days), chunk=chunk, zlib=True)
 
 
-def epoch(values, day):
+def epoch(values, day, calendar=None):
     """Days counted from a day of the year 2000, and the days themselves tenfold."""
-    return series(values, units=f"days since 2000-01-0{day}")
+    dataset, encoding = series(values, units=f"days since 2000-01-0{day}")
+    if calendar:
+        dataset["time"].attrs["calendar"] = calendar
+    return dataset, encoding
 
 
 def beside(first):
@@ -144,6 +147,11 @@ CASES = {
     "compressed and not": Case(
         [series([0], chunk=1), series([1], chunk=1, zlib=True)], {"concat_dims": "time"}, refused="codecs is"
     ),
+    "shuffled and not": Case(
+        [series([0], chunk=1, zlib=True, shuffle=True), series([1], chunk=1, zlib=True, shuffle=False)],
+        {"concat_dims": "time"},
+        refused="codecs is",
+    ),
     "two levels of one codec": Case(
         [series([0], chunk=1, zlib=True, level=4), series([1], chunk=1, zlib=True, level=5)],
         {"concat_dims": "time", **FORCED},
@@ -176,6 +184,14 @@ CASES = {
         [epoch([0, 1], 1), epoch([0, 1], 3)],
         {"concat_dims": "time", "coo_map": {"time": "cf:time"}},
         expected=lambda: {"time": [0.0, 1.0, 2.0, 3.0], "d": [0.0, 10.0, 0.0, 10.0]},
+    ),
+    "days of another calendar, as numbers": Case(
+        [epoch([0, 1], 1), epoch([2, 3], 1, "noleap")], {"concat_dims": "time"}, refused="calendar is None in"
+    ),
+    "days of another calendar, as times": Case(
+        [epoch([0, 1], 1), epoch([2, 3], 1, "noleap")],
+        {"concat_dims": "time", "coo_map": {"time": "cf:time"}},
+        refused="calendars differ",
     ),
     "another length of another dimension": Case(
         [
@@ -252,3 +268,38 @@ def test_another_order_of_bytes(tmp_path):
 
     with pytest.raises(chunkmap.CombineError, match=r"dtype is <f8 in .*0.nc but >f8 in .*1.nc"):
         chunkmap.combine(chunkmap.scan_many(str(tmp_path / "*.nc")), concat_dims="time")
+
+
+def test_a_variable_that_was_never_written(tmp_path):
+    """A file that has a variable and none of its chunks is missing data, between files that have them."""
+    for number in range(3):
+        with netCDF4.Dataset(tmp_path / f"{number}.nc", "w") as file:
+            file.createDimension("time", None)
+            file.createVariable("time", "f8", ("time",), chunksizes=(2,))[:] = [2 * number, 2 * number + 1]
+            d = file.createVariable("d", "i4", ("time",), chunksizes=(2,), zlib=True, fill_value=-1)
+            if number != 1:
+                d[:] = [2 * number, 2 * number + 1]
+    sets = chunkmap.scan_many(str(tmp_path / "*.nc"))
+
+    found = chunkmap.open_dataset(chunkmap.combine(sets, concat_dims="time", load_below=0)).load()
+
+    assert len(sets[1].arrays["d"].chunks) == 0
+    np.testing.assert_array_equal(found.d, [0, 1, np.nan, np.nan, 4, 5])
+
+
+@pytest.mark.parametrize("selector", [re.compile(r"part-(\d)"), lambda i, refs, dim, name: name[-6], [9, 7, 8]])
+def test_names_of_stored_sets(tmp_path, selector):
+    """Stored sets in a list that is not sorted keep their names, for patterns and functions, and their places in it."""
+    names = [9, 7, 8]
+    for number in names:
+        dataset, encoding = series([float(number)])
+        dataset.to_netcdf(tmp_path / "in.nc", engine="netcdf4", encoding=encoding)
+        refs = chunkmap.scan(tmp_path / "in.nc", inline_threshold=500)
+        chunkmap.write(refs, tmp_path / f"part-{number}.json")
+    how = {"concat_dims": "n", "coo_map": {"n": selector}, "coo_dtypes": {"n": int}, "waive": ["identical"]}
+
+    refs = chunkmap.combine([tmp_path / f"part-{number}.json" for number in names], **how)
+
+    found = chunkmap.open_dataset(refs).load()
+    np.testing.assert_array_equal(found.n, [7, 8, 9])
+    np.testing.assert_array_equal(found.d[:, 0], [70.0, 80.0, 90.0])

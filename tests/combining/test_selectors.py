@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 from bridge import combine, month, to_dataset, to_refs
 
+from chunkmap.combining import Recipe
 from chunkmap.errors import CombineError
 
 STATIC = ["area", "x", "y"]
@@ -194,3 +195,27 @@ def test_dates_of_digits_in_file_names(names, expected):
     )
 
     assert np.array_equal(to_dataset(combined)["time"], np.array(expected, "M8[ns]"))
+
+
+@pytest.mark.parametrize(
+    ("selector", "meant"),
+    [
+        ("INEX", "INDEX"),
+        ("index", "INDEX"),
+        (" VARNAME", "VARNAME"),
+        ("cftime:time", "cf:VARIABLE"),
+        ("CF:time", "cf:VARIABLE"),
+        ("dta:time", "data:VARIABLE"),
+        ("atrr:run", "attr:NAME"),
+        ("attr:", "attr:NAME"),
+        ("vattr:d", "vattr:VARIABLE:NAME"),
+    ],
+)
+def test_a_slip_of_the_pen_is_no_constant(selector, meant):
+    """A text that is nearly a selector is refused, with the one that was meant, and can be had through a function."""
+    with pytest.raises(CombineError, match=f"for n is no selector: did you mean '{meant}'"):
+        Recipe(concat_dims=["n"], coo_map={"n": selector})
+
+    assert Recipe(concat_dims=["n"], coo_map={"n": lambda *_: selector})
+    for constant in ("ICON", "s3://bucket/a", "model:x", "2000", "variable"):
+        assert Recipe(concat_dims=["n"], coo_map={"n": constant}).selectors == {"n": constant}

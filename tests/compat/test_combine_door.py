@@ -182,6 +182,21 @@ def test_appending():
     assert first == before
 
 
+def test_appending_what_is_there_already():
+    """A month that the set holds already is refused: it would hide what is there."""
+    first = combined(cases.MONTHS, concat_dims=["time"])
+
+    with pytest.raises(ValueError, match="both hold time"):
+        MultiZarrToZarr.append([cases.MONTHS[0]], first, concat_dims=["time"]).translate()
+
+
+def test_any_text_is_a_constant():
+    """A text that is no selector is a constant, even one that is nearly a selector."""
+    refs = combined([cases.month(0)], concat_dims=["n"], coo_map={"n": "INEX"}, waive=["identical"])
+
+    assert _bytes(refs["refs"]["n/0"]).decode("utf-32-le") == "INEX"
+
+
 def test_counting_goes_on_when_appending():
     """INDEX goes on from the last place of the set that is appended to."""
     how = {"concat_dims": ["n"], "coo_map": {"n": "INDEX"}, "identical_dims": ["x", "static", "crs", "time"]}

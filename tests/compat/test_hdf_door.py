@@ -11,11 +11,13 @@ import hdf5plugin
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from numcodecs import Shuffle, Zlib
 
 from chunkmap.errors import FormatError
 from kerchunk import hdf
 from kerchunk.hdf import Hdf5FeatureNotSupported, SingleHdf5ToZarr
+from kerchunk.utils import refs_as_store
 
 SIGNATURE = {
     "h5f": inspect.Parameter.empty,
@@ -206,11 +208,70 @@ def test_error_modes(tmp_path):
         SingleHdf5ToZarr(path, error="raise").translate()
 
 
-@pytest.mark.parametrize("mode", ["embed", "null", "encode", "leave"])
-def test_vlen_encode(path, mode):
-    """Text is embedded, or left as references into the heap; what is not a mode is refused."""
-    refs = parsed(SingleHdf5ToZarr(path, vlen_encode=mode).translate())
-    assert refs["texts/.zarray"]["dtype"] == ("|S16" if mode == "leave" else "|O")
+@pytest.fixture
+def lengths(tmp_path):
+    """A file with everything of variable length."""
+    name = str(tmp_path / "lengths.h5")
+    record = np.dtype([("n", "<i4"), ("s", h5py.string_dtype()), ("f", "S4")])
+    with h5py.File(name, "w") as f:
+        f["one"] = "hello"
+        f["texts"] = ["a", "bb", "", "π≈3"]
+        f.create_dataset("chunked", data=["x", "yy", "zzz"], dtype=h5py.string_dtype(), chunks=(2,), compression="gzip")
+        f.create_dataset("unwritten", (3,), h5py.string_dtype())
+        sequences = f.create_dataset("sequences", (2,), h5py.vlen_dtype("<i4"))
+        sequences[0] = [1, 2]
+        f.create_dataset("records", data=np.array([(1, "one", b"x"), (2, "zw", b"y")], record))
+        f["texts"].attrs["words"] = ["a", "b"]
+    return name
+
+
+# kerchunk 0.2.10's chunks of the same file: texts as `vlen-utf8`
+EMBEDDED = {
+    "one/0": "\x01\0\0\0\x05\0\0\0hello",
+    "texts/0": "\x04\0\0\0\x01\0\0\0a\x02\0\0\0bb\0\0\0\0\x06\0\0\0π≈3",
+    "chunked/0": "\x02\0\0\0\x01\0\0\0x\x02\0\0\0yy",
+    "chunked/1": "\x02\0\0\0\x03\0\0\0zzz\0\0\0\0",
+}
+TEXTS = {"one": "hello", "texts": ["a", "bb", "", "π≈3"], "chunked": ["x", "yy", "zzz"], "unwritten": ["", "", ""]}
+
+
+@pytest.mark.parametrize("mode", ["embed", "encode"])
+def test_vlen_encode_with_the_values(lengths, mode):
+    """Text is held inline, byte for byte as kerchunk embeds it."""
+    refs = SingleHdf5ToZarr(lengths, vlen_encode=mode).translate()["refs"]
+    for name in TEXTS:
+        assert json.loads(refs[f"{name}/.zarray"])["filters"] == [{"id": "vlen-utf8"}]
+    chunks = {key: value for key, value in refs.items() if key.split("/")[0] in TEXTS and "/.z" not in key}
+    assert chunks == EMBEDDED
+    assert json.loads(refs["texts/.zattrs"])["words"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("mode", ["embed", "encode", "null"])
+def test_vlen_encode_as_zarr_reads_it(lengths, mode):
+    """Through fsspec and zarr, text is text; with `null` all of it is empty, and attributes are what they are."""
+    refs = SingleHdf5ToZarr(lengths, vlen_encode=mode).translate()
+    group = zarr.open_group(refs_as_store(refs), mode="r", zarr_format=2)
+    for name, want in TEXTS.items():
+        found = np.asarray(group[name][()], object)
+        assert found.tolist() == (np.full(found.shape, "", object).tolist() if mode == "null" else want)
+    records = group["records"][:]
+    assert records["n"].tolist() == [1, 2]
+    assert records["s"].tolist() == ([b"", b""] if mode == "null" else [b"one", b"zw"])
+    assert group["texts"].attrs["words"] == ["a", "b"]
+
+
+def test_vlen_encode_leave(lengths):
+    """References into the heap stay 16 bytes of text, filters as they are; records have them among their members."""
+    refs = SingleHdf5ToZarr(lengths, vlen_encode="leave").translate()["refs"]
+    for name in ("one", "texts", "chunked", "unwritten", "sequences"):
+        assert json.loads(refs[f"{name}/.zarray"])["dtype"] == "|S16"
+    assert json.loads(refs["chunked/.zarray"])["filters"] == [{"id": "zlib", "level": 4}]
+    assert json.loads(refs["records/.zarray"])["dtype"] == [["n", "<i4"], ["s", "|S16"], ["f", "|S4"]]
+    assert refs["texts/0"].startswith("\x01\0\0\0")
+
+
+def test_vlen_encode_is_checked(path):
+    """What is no mode is refused as kerchunk refuses it."""
     with pytest.raises(NotImplementedError):
         SingleHdf5ToZarr(path, vlen_encode="other")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sets import coordinate, file, files_below
 
 import chunkmap
-from chunkmap.execution import streaming, verbs
+from chunkmap.execution import scanning, streaming
 from chunkmap.model import ChunkManifest, ManifestArray
 
 
@@ -29,21 +29,26 @@ def scanned(sets):
         return sets[url]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verbs, "scan", scan)
+        patch.setattr(scanning, "scan", scan)
         patch.setattr(streaming, "_ROWS", 5)
         yield seen
 
 
 @st.composite
 def grown_series(draw):
-    """A series of files, and after which of them the first build ends; later files may lie before earlier ones."""
+    """A series of files that rise or fall, and after which of them the first build ends.
+
+    Later files may lie before earlier ones, between them, or after all.
+    """
     chunk = draw(st.integers(1, 2))
     lengths = [chunk * n for n in draw(st.lists(st.integers(2, 4), min_size=2, max_size=5))]
     stops = np.cumsum(lengths)
     keep = draw(st.sampled_from([None, (True, False, True)]))
     how = {"nx": draw(st.integers(1, 7)), "chunk": (chunk, draw(st.integers(1, 4))), "keep": keep}
     how["scattered"] = draw(st.booleans())
-    sets = [file(i, range(stop - n, stop), **how) for i, (stop, n) in enumerate(zip(stops, lengths, strict=True))]
+    falls = draw(st.booleans())
+    times = [range(stop - n, stop)[:: -1 if falls else 1] for stop, n in zip(stops.tolist(), lengths, strict=True)]
+    sets = [file(number, steps, **how) for number, steps in enumerate(times)]
     return draw(st.permutations(sets)), draw(st.integers(1, len(sets) - 1))
 
 
@@ -63,6 +68,25 @@ def test_appending_is_building_from_scratch(series, record_size, name):
 
         assert refs == chunkmap.load(folder / "scratch" / name)
         assert files_below(folder / "grown") == files_below(folder / "scratch")
+
+
+@settings(max_examples=12, deadline=None)
+@given(data=st.data(), record_size=st.integers(4, 12), name=st.sampled_from(["out.parq", "out.json"]))
+def test_overwriting_is_letting_the_last_win(data, record_size, name):
+    """Files that hold in part what the set holds: it becomes what combining all gives, where the last of them wins."""
+    starts = data.draw(st.lists(st.integers(0, 6), min_size=2, max_size=5))
+    sets = [file(number, range(start, start + data.draw(st.integers(1, 4)))) for number, start in enumerate(starts)]
+    urls, first = [refs.name for refs in sets], data.draw(st.integers(1, len(sets) - 1))
+    how = {"concat_dims": ["time"]}
+    with tempfile.TemporaryDirectory() as top, scanned({refs.name: refs for refs in sets}):
+        out = Path(top) / name
+        chunkmap.build(urls[:first], out, record_size=record_size, waive=["overlap"], **how)
+        how_again = {**how, "waive": ["overlap"]} if name.endswith(".json") else {}
+
+        for url in urls[first:]:
+            chunkmap.append(out, [url], overwrite=True, **how_again)
+
+        assert chunkmap.load(out) == chunkmap.combine(sets, waive=["overlap"], **how)
 
 
 def steps(number, count=4, **how):

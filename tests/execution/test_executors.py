@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pickle
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +14,8 @@ from sets import file, files_below
 from test_cache import write
 
 import chunkmap
+from kerchunk.combine import MultiZarrToZarr, auto_dask
+from kerchunk.hdf import SingleHdf5ToZarr
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +29,27 @@ def built(tmp_path_factory):
     return paths, files_below(folder / "serial.parq")
 
 
-@pytest.mark.parametrize("executor", ["threads", "processes", "pool", "cluster"])
+class Stranger:
+    """An executor of no known family: it submits, and its futures have results, and what else is asked of them."""
+
+    class Future:
+        def __init__(self, result):
+            self.result = lambda: result
+            self.cancel = lambda: False
+            self.add_done_callback = lambda function: function(self)
+
+    def submit(self, function, item):
+        return self.Future(pickle.loads(pickle.dumps(function))(pickle.loads(pickle.dumps(item))))
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes", "pool", "stranger", "cluster"])
 def test_any_executor_is_as_none(built, tmp_path, executor, request):
-    """Threads, processes, an executor of the caller and a Dask cluster write the very same files."""
+    """Threads, processes, executors of the caller and a Dask cluster write the very same files."""
     paths, expected = built
     if executor == "pool":
         executor = ThreadPoolExecutor(2)
+    elif executor == "stranger":
+        executor = Stranger()
     elif executor == "cluster":
         executor = request.getfixturevalue("cluster_client")
 
@@ -66,13 +85,13 @@ class Perilous:
             os.kill(os.getpid(), kill)
             return result
 
-        named = getattr(function, "__qualname__", "") or function.func.__qualname__
+        named = getattr(function, "__qualname__", "") or type(function).__qualname__
         if self.name not in named:
             return self.client.submit(function, item)
         return self.client.submit(perilous, function, item, self.flag, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("name", ["_scan_one", "_Task.run"])
+@pytest.mark.parametrize("name", ["_ScanOne", "_Task.run"])
 def test_a_worker_is_killed(built, tmp_path, cluster_client, name):
     """A worker that dies while it scans or writes is started again, its task is repeated, and the set is whole."""
     paths, expected = built
@@ -84,6 +103,36 @@ def test_a_worker_is_killed(built, tmp_path, cluster_client, name):
 
     assert flag.exists()
     assert files_below(tmp_path / "out.parq") == expected
+    cluster_client.wait_for_workers(2, timeout=30)
+
+
+@pytest.mark.parametrize("stage", ["scan", "combine"])
+def test_a_worker_of_a_tree_is_killed(built, tmp_path, cluster_client, stage):
+    """A worker that dies while it scans or combines for `auto_dask` takes its tables with it, and the set is whole."""
+    urls = list(map(str, built[0]))
+    flag, kill = str(tmp_path / "a worker was killed"), signal.SIGKILL
+
+    def once(asked):
+        if asked == stage:
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(flag, os.O_CREAT | os.O_EXCL))
+                os.kill(os.getpid(), kill)
+
+    class Perilous(SingleHdf5ToZarr):
+        def references(self):
+            once("scan")
+            return super().references()
+
+    def time(index, group, dim, name):
+        once("combine")
+        return group["time"][:]
+
+    how = {"concat_dims": ["time"]}
+    with cluster_client.as_current():
+        refs = auto_dask(urls, Perilous, {}, {**how, "coo_map": {"time": time}}, n_batches=3)
+
+    assert Path(flag).exists()
+    assert refs == MultiZarrToZarr([SingleHdf5ToZarr(url).translate() for url in urls], **how).translate()
     cluster_client.wait_for_workers(2, timeout=30)
 
 

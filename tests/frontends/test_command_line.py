@@ -183,6 +183,22 @@ def test_append_is_build_of_all(months, tmp_path):
     assert library.load(tmp_path / "grown.parq") == library.load(tmp_path / "all.parq")
 
 
+def test_remedies_are_those_of_the_command_line(tmp_path):
+    """What the library advises to pass is said as the option that does it here."""
+    for number in range(2):
+        time = ("time", [0], {"units": f"days since 2000-01-0{number + 1}"})
+        xr.Dataset({"d": ("time", [1.0])}, {"time": time}).to_netcdf(tmp_path / f"{number}.nc")
+        run("scan", tmp_path / f"{number}.nc", "-o", tmp_path / f"{number}.json")
+    how = ["combine", f"{tmp_path}/?.json", "-o", tmp_path / "a.json", "--concat", "time"]
+
+    refused = run(*how)
+
+    assert "pass --coord time=cf:time" in refused.output
+    assert "coo_map" not in refused.output
+    assert "--coord: 'cftime:x' for time is no selector" in run(*how, "--coord", "time=cftime:x").output
+    assert run(*how, "--coord", "time=cf:time", "--load-below", 0).exit_code == 0
+
+
 def test_combine_equals_build(months, tmp_path):
     """Scanning to a directory and combining what is in it gives what build gives."""
     assert run("scan", f"{months}/*.nc", "-o", tmp_path / "sets").exit_code == 0

@@ -87,6 +87,37 @@ def test_combined_sets_are_compared_with_each_file(tmp_path):
     assert verify(wrong, compare=True)  # each chunk is still the one of its file that the range says
 
 
+@pytest.mark.parametrize("form", ["NETCDF3_64BIT_OFFSET", "NETCDF4"])
+def test_files_on_a_server_are_compared(tmp_path, range_server, form):
+    """A sample of a set whose files are far away is compared with what their libraries read there."""
+    with netCDF4.Dataset(tmp_path / "a.nc", "w", format=form) as dataset:
+        dataset.createDimension("time", None)
+        dataset.createDimension("n", 500)
+        dataset.createVariable("v", "i2", ("time", "n"))[:] = np.arange(2000).reshape(4, 500)
+    url = range_server.put("a.nc", (tmp_path / "a.nc").read_bytes())
+    chunkmap.write(chunkmap.scan(url), tmp_path / "set.parq")
+    done = CliRunner().invoke(command, ["verify", str(tmp_path / "set.parq"), "--compare", "--json"])
+    counts = json.loads(done.output)["counts"]
+    assert done.exit_code == 0, done.output
+    assert counts["chunks equal to the original"] == counts["chunks decoded"] >= 2
+    range_server.put("a.nc", (tmp_path / "a.nc").read_bytes()[:-600])
+    assert CliRunner().invoke(command, ["verify", str(tmp_path / "set.parq"), "--compare"]).exit_code == 1
+
+
+def test_chunks_that_changed_places_are_found(path, tmp_path):
+    """Where an array is that of its file, each chunk must be the one of its cell: values alone do not tell."""
+    refs = chunkmap.scan(str(path), inline_threshold=0)
+    name, array = max(refs.arrays.items(), key=lambda item: len(item[1].chunks))
+    chunks = array.chunks
+    columns = (chunks.source, chunks.offset[::-1], chunks.length[::-1])
+    moved = ChunkManifest.from_columns(chunks.grid_shape, chunks.positions(), chunks.sources, columns)
+    wrong = ReferenceSet({**refs.arrays, name: ManifestArray(array.meta, moved)}, targets=refs.targets)
+    chunkmap.write(wrong, tmp_path / "wrong.parq")
+    report = verify(tmp_path / "wrong.parq", decode="all", compare=True)
+    assert "in the file it is" in str(report.failures[0])
+    assert verify(refs, decode="all", compare=True)
+
+
 def test_values_that_differ_are_found(path):
     """A set that decodes a chunk otherwise than the library does is wrong."""
     refs = chunkmap.scan(str(path), inline_threshold=0)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from chunkmap.errors import SourceError, StorageError
+from chunkmap.errors import SourceError, StorageError, Unsupported
 from chunkmap.frontends.xarray_engine import ChunkmapBackend, open_dataset, open_store
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.storage import ParquetReferences, write
@@ -262,6 +262,22 @@ def test_whose_options_are_whose(refs, tmp_path, named, given, expected):
     assert open_store(forms[named], **given)._fetcher.storage_options == expected
 
 
+def test_an_array_whose_codec_is_not_installed_is_left_out_with_a_warning(refs):
+    """It does not keep the other arrays from being opened; who reads it hears which codec lacks."""
+    meta = ArrayMeta(
+        shape=(1,), chunk_shape=(1,), dtype=np.dtype("<i4"), dims=("one",), compressor={"id": "of-tomorrow"}
+    )
+    mixed = ReferenceSet(
+        {**refs.arrays, "odd": ManifestArray(meta, ChunkManifest.single(b"abcd", 0, 4, 1))}, refs.groups
+    )
+    with pytest.warns(UserWarning, match="the codecs of odd"):
+        check(open_dataset(mixed))
+    with pytest.warns(UserWarning, match="the codecs of odd"):
+        store = open_store(mixed)
+    with pytest.raises(Unsupported, match="of-tomorrow"):
+        store.reader("odd").read((slice(None),))
+
+
 @pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
 def test_an_array_that_zarr_does_not_know_is_left_out_with_a_warning(refs):
     """A type that zarr cannot name does not keep the other arrays from being opened, and is not left out silently."""
@@ -270,8 +286,8 @@ def test_an_array_that_zarr_does_not_know_is_left_out_with_a_warning(refs):
     data = np.array([(1, (2, 3))], dtype)
     array = ManifestArray(odd, ChunkManifest.single(data.tobytes(), 0, data.nbytes, 1))
     mixed = ReferenceSet({**refs.arrays, "odd": array}, refs.groups)
-    with pytest.warns(UserWarning, match="types of odd"):
+    with pytest.warns(UserWarning, match="the codecs of odd"):
         check(open_dataset(mixed))
-    with pytest.warns(UserWarning, match="types of odd"):
+    with pytest.warns(UserWarning, match="the codecs of odd"):
         store = open_store(mixed)
     assert np.array_equal(store.reader("odd").read((slice(None),)), data)

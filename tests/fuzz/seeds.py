@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import json
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import netCDF4
@@ -30,6 +33,7 @@ def hdf5(folder: Path) -> dict[str, bytes]:
         groups(file)
     with netCDF4.Dataset(folder / "netcdf.nc", "w") as dataset:
         netcdf(dataset)
+    newest(folder)
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
@@ -45,6 +49,107 @@ def chunk_indexes(file: h5py.File) -> None:
     file.create_dataset("tree", data=values.reshape(20, 30), chunks=(2, 2), maxshape=(None, None), fillvalue=9)
     file.create_dataset("long", (5000,), "i1", chunks=(2,), maxshape=(None,))[:] = 1
     file.create_dataset("never_written", (10, 10), "f8", chunks=(3, 3), fillvalue=1.5)
+
+
+def newest(folder: Path) -> None:
+    """What few files have: short addresses, cache images, filtered groups, references of HDF5 1.12, nested mappings."""
+    library = ctypes.CDLL(h5py.h5p.__file__)
+    for offsets, lengths, parts in ((4, 4, (indexes, types, groups)), (2, 8, (indexes, groups))):
+        kind, plain = h5py.h5p.create(h5py.h5p.FILE_CREATE), access()
+        kind.set_sizes(offsets, lengths)
+        with created(folder / f"sizes_{offsets}_{lengths}.h5", kind, plain) as file:
+            for part in parts:
+                part(file)
+    image = access()
+    library.H5Pset_mdc_image_config.argtypes = (ctypes.c_int64, ctypes.c_char_p)
+    # version, generate an image (2 flags, 2 bytes of padding), entries do not age
+    assert library.H5Pset_mdc_image_config(image.id, struct.pack("<iBBxxi", 1, 1, 0, -1)) >= 0
+    with created(folder / "cache_image.h5", None, image) as file:
+        indexes(file)
+        groups(file)
+    with h5py.File(folder / "newest.h5", "w", libver="latest") as file:
+        filtered_group(file, library)
+        references(file, library)
+        nested(file)
+        other_floats(file)
+
+
+def access() -> h5py.h5p.PropFAID:
+    """How to open a file of the newest format."""
+    found = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    found.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    found.set_libver_bounds(h5py.h5f.LIBVER_LATEST, h5py.h5f.LIBVER_LATEST)
+    return found
+
+
+def created(path: Path, kind: Any, how: Any) -> h5py.File:
+    """A new file with these properties."""
+    return h5py.File(h5py.h5f.create(bytes(path), h5py.h5f.ACC_TRUNC, kind, how))
+
+
+def indexes(file: h5py.File) -> None:
+    """The newer chunk indexes, small: paged and filtered ones, trees of several levels."""
+    values = np.arange(600, dtype="i2")
+    for name, filters in (("plain", {}), ("filtered", {"compression": "gzip"})):
+        file.create_dataset(f"fixed_{name}", (1100,), "i1", chunks=(1,), **filters)[::400] = 1
+        file.create_dataset(f"extensible_{name}", data=values, chunks=(3,), maxshape=(None,), **filters)
+        file.create_dataset(
+            f"tree_{name}", data=values[:200].reshape(10, 20), chunks=(1, 1), maxshape=(None, None), **filters
+        )
+
+
+def filtered_group(file: h5py.File, library: ctypes.CDLL) -> None:
+    """Links in compressed blocks, one of them too long for a block."""
+    create = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
+    library.H5Pset_filter.argtypes = (ctypes.c_int64, ctypes.c_int, ctypes.c_uint, ctypes.c_size_t, ctypes.c_void_p)
+    assert library.H5Pset_filter(create.id, 1, 1, 1, ctypes.byref(ctypes.c_uint(6))) >= 0
+    group = h5py.Group(h5py.h5g.create(file.id, b"filtered", None, create))
+    for name in (*(f"{number} " * 20 for number in range(60)), "x" * 5000):
+        group[name] = h5py.SoftLink("/own")
+
+
+def references(file: h5py.File, library: ctypes.CDLL) -> None:
+    """References of every kind, as datasets and as attributes."""
+    own = file.create_dataset("own", data=np.arange(200).reshape(20, 10), chunks=(5, 5))
+    file.create_dataset("regions", (3,), h5py.regionref_dtype)[0] = own.regionref[2:9:3, 1:4]
+    own.attrs["region"] = own.regionref[1:3]
+    own.attrs["reference"] = own.ref
+    kind = ctypes.c_int64.in_dll(library, "H5T_STD_REF_g").value
+    number, text, memory = ctypes.c_int64, ctypes.c_char_p, (ctypes.c_uint8 * (2 * 64))()
+    library.H5Rcreate_object.argtypes = (number, text, number, ctypes.c_void_p)
+    library.H5Rcreate_region.argtypes = (number, text, number, number, ctypes.c_void_p)
+    library.H5Acreate2.argtypes, library.H5Acreate2.restype = (number, text, *[number] * 4), number
+    library.H5Awrite.argtypes = (number, number, ctypes.c_void_p)
+    assert library.H5Rcreate_object(file.id.id, b"/own", 0, memory) >= 0
+    region = h5py.h5s.create_simple((20, 10))
+    region.select_hyperslab((1, 2), (3, 1), (4, 1), (1, 3))
+    assert library.H5Rcreate_region(file.id.id, b"/own", region.id, 0, ctypes.addressof(memory) + 64) >= 0
+    pair = h5py.h5s.create_simple((2,))
+    attribute = library.H5Acreate2(file.id.id, b"revised", kind, pair.id, 0, 0)
+    assert library.H5Awrite(attribute, kind, memory) >= 0
+    library.H5Aclose.argtypes = (number,)
+    assert library.H5Aclose(attribute) >= 0
+
+
+def nested(file: h5py.File) -> None:
+    """A virtual dataset of virtual datasets of this file."""
+    for name, source in (("inner", "own"), ("outer", "inner")):
+        layout = h5py.VirtualLayout((20, 10), "i8")
+        layout[:10] = h5py.VirtualSource(".", source, (20, 10))[:10]
+        layout[10:] = h5py.VirtualSource(".", source, (20, 10))[10:]
+        file.create_virtual_dataset(name, layout)
+
+
+def other_floats(file: h5py.File) -> None:
+    """Numbers of 16 and of 8 bits, as a dataset and as an attribute."""
+    for name, sign, exponent, mantissa in ((b"brain", 15, (7, 8), (0, 7)), (b"quarter", 7, (3, 4), (0, 3))):
+        kind = h5py.h5t.IEEE_F32LE.copy()
+        kind.set_fields(sign, *exponent, *mantissa)
+        kind.set_precision(sign + 1)
+        kind.set_size((sign + 1) // 8)
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5d.create(file.id, name, kind, space).write(h5py.h5s.ALL, h5py.h5s.ALL, np.ones(4))
+        h5py.h5a.create(file.id, name, kind, space).write(np.ones(4))
 
 
 def types(file: h5py.File) -> None:
@@ -134,7 +239,7 @@ def archives(_folder: Path) -> dict[str, bytes]:
 
 
 def documents(_folder: Path) -> dict[str, bytes]:
-    """Reference sets as JSON, plain and with templates."""
+    """Reference sets as JSON, plain, with templates, and of Zarr v3."""
     zarray = {
         "shape": [4, 3],
         "chunks": [2, 3],
@@ -158,4 +263,22 @@ def documents(_folder: Path) -> dict[str, bytes]:
         "templates": {"u": "s3://bucket/a.nc"},
         "refs": {**refs, "v/0.0": ["{{u}}", 100, 20]},
     }
-    return {"flat.json": json.dumps(refs).encode(), "templated.json": json.dumps(templated).encode()}
+    in_v3 = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [4, 3],
+        "data_type": "float32",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 3]}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": "NaN",
+        "codecs": [
+            {"name": "transpose", "configuration": {"order": [1, 0]}},
+            {"name": "bytes", "configuration": {"endian": "big"}},
+            {"name": "blosc", "configuration": {"typesize": 4, "cname": "lz4", "clevel": 5, "shuffle": "shuffle"}},
+        ],
+        "attributes": {"_FillValue": "AAAAAAAA+H8="},
+        "dimension_names": ["y", "x"],
+    }
+    v3 = {"v/zarr.json": in_v3, "v/c/0/0": ["s3://bucket/a.nc", 100, 20], "v/c/1/0": "base64:AAECAwQ="}
+    texts = {"flat.json": refs, "templated.json": templated, "v3.json": v3}
+    return {name: json.dumps(text).encode() for name, text in texts.items()}

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize(("kind", "files"), [("hdf5", 1200), ("netcdf3", 300), ("archives", 200), ("documents", 200)])
+@pytest.mark.parametrize(
+    ("kind", "files"), [("hdf5", 1200), ("netcdf3", 300), ("archives", 200), ("documents", 200), ("stored", 250)]
+)
 def test_only_our_errors_come_out(kind, files):
     """Of so many damaged files each is read, or refused by an error of chunkmap, in bounded time and memory."""
     words = [sys.executable, str(Path(__file__).with_name("run.py")), "--only", kind, "--files", str(files)]

@@ -61,6 +61,21 @@ def test_sources_keep_their_promises(sources, kind):
     for offset, length in ((len(DATA), 1), (-1, 1), (0, -1), (len(DATA) + 1, 0)):
         with pytest.raises(TruncatedFile):
             source.read(offset, length)
+    out = bytearray(4)
+    source.read_into(5, memoryview(out))
+    assert bytes(out) == DATA[5:9]
+    with pytest.raises(TruncatedFile):
+        source.read_into(len(DATA) - 3, memoryview(out))
+
+
+def test_a_local_file_that_is_cut_short_meanwhile(tmp_path):
+    """Bytes that are no longer there are an error, and do not end the process."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(100))
+    source = open_source(path)
+    path.write_bytes(bytes(10))
+    with pytest.raises(TruncatedFile, match="only 10 in all"):
+        source.read_into(0, memoryview(bytearray(100)))
 
 
 def test_url_is_what_references_call_a_file(tmp_path):
@@ -77,6 +92,8 @@ def test_local_files_that_cannot_be_read(tmp_path):
         open_source(tmp_path / "no.nc")
     with pytest.raises(SourceError, match="directory"):
         open_source(tmp_path)
+    with pytest.raises(SourceError, match="cannot be opened"):
+        open_source(f"{tmp_path}/a\0b")
     (tmp_path / "empty").touch()
     assert open_source(tmp_path / "empty").size() == 0
 

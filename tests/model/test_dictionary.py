@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkmap.errors import StorageError, Unsupported
-from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, Precedent, ReferenceSet
 
 
 def zarray(shape=(4,), chunks=(2,), dtype="<i2", **more):
@@ -58,6 +58,31 @@ def test_dictionary_round_trip(refs):
     again = ReferenceSet.from_dict(document)
     assert again == refs
     assert again.to_dict() == refs.to_dict()
+
+
+@given(st.lists(sets(), max_size=4), st.data())
+def test_a_precedent_changes_nothing(series, data):
+    """Sets read one after the other, with what was read of the last one at hand, are those read alone."""
+    documents = [refs.to_dict()["refs"] for refs in series]
+    documents = data.draw(st.lists(st.sampled_from(documents), max_size=6)) if documents else []
+    precedent = Precedent()
+
+    found = [ReferenceSet.from_dict(refs, precedent=precedent) for refs in documents]
+
+    assert found == [ReferenceSet.from_dict(refs) for refs in documents]
+
+
+def test_a_precedent_of_other_documents():
+    """The same keys under other documents are read anew: another shape, other attributes, another type."""
+    precedent = Precedent()
+    others = [{}, {"dtype": "<f4"}, {"shape": (6,), "chunks": (2,)}, {"shape": (3, 2), "chunks": (2, 2)}]
+    for document in others:
+        refs = {"x/.zarray": zarray(**document), "x/.zattrs": f'{{"n":{len(document)}}}', "x/0": "ab"}
+        if document.get("shape") == (3, 2):
+            with pytest.raises(StorageError, match="expected a chunk index of 2 numbers, found '0'"):
+                ReferenceSet.from_dict(refs, precedent=precedent)
+        else:
+            assert ReferenceSet.from_dict(refs, precedent=precedent) == ReferenceSet.from_dict(refs)
 
 
 def test_written_form_is_kerchunks():

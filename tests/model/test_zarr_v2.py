@@ -8,6 +8,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chunkmap.errors import StorageError
 from chunkmap.model import ArrayMeta
 from chunkmap.model.meta import same_attrs, same_scalar
 from chunkmap.model.zarr_v2 import array_document, array_from_documents, decode_fill_value, encode_fill_value
@@ -107,3 +108,24 @@ def test_what_does_not_fit_together_is_refused(wrong):
     """Chunks or dimensions of another rank, and lengths that are none, are refused."""
     with pytest.raises(ValueError):
         ArrayMeta(**({"shape": (2,), "chunk_shape": (1,), "dtype": np.dtype("f4")} | wrong))
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "words"),
+    [
+        ("compressor", 1, "a codec is 1"),
+        ("compressor", {"level": 1}, "an object with an id"),
+        ("filters", ["zlib"], "a codec is 'zlib'"),
+        ("filters", [["id", "zlib"]], "a codec is"),
+        ("shape", [2**40, 2**40], "more than 64 bits count"),
+        ("dtype", "2<i4", "that of one element"),
+        ("dtype", [["a"]], "out of range"),
+        ("order", "K", "order is 'K'"),
+    ],
+)
+def test_what_is_no_metadata_is_refused_with_its_name(entry, value, words):
+    """The error names the array, and what is wrong in its document."""
+    document = {"shape": [2, 2], "chunks": [1, 1], "dtype": "<i4", "compressor": None, "filters": None, entry: value}
+    with pytest.raises(StorageError, match=words) as caught:
+        array_from_documents("group/x", document, {})
+    assert "group/x/.zarray" in str(caught.value)

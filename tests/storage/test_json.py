@@ -143,6 +143,45 @@ def test_a_compressed_file_that_was_cut_is_refused(tmp_path, refs, ending):
         load(path)
 
 
+def test_a_compressed_file_that_was_changed_is_refused(tmp_path, refs):
+    """Bytes in the middle that do not inflate, and text that nests without end, are errors of the set."""
+    path = tmp_path / "a.json.gz"
+    write(refs, path)
+    data = bytearray(path.read_bytes())
+    data[12:16] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match="cannot be read"):
+        load(path)
+    path.write_bytes(gzip.compress(b'{"refs": {"a": NaN, "b": ' + b"[" * 100_000))
+    with pytest.raises(StorageError, match="cannot be read"):
+        load(path)
+
+
+def test_documents_that_nest_without_end_are_refused(tmp_path):
+    """Depth ends in an error of the set, in a dictionary and in every file of a stored one."""
+    deep = "[" * 100_000
+    with pytest.raises(StorageError, match=r"\.zattrs: expected a JSON document"):
+        load({".zgroup": '{"zarr_format": 2}', ".zattrs": deep})
+    write(ReferenceSet({}), tmp_path / "set.parq")
+    for name in (".chunkmap.json", ".zmetadata"):
+        (tmp_path / "set.parq" / name).write_text(deep)
+        with pytest.raises(StorageError, match=name):
+            load(tmp_path / "set.parq")
+
+
+def test_blocks_of_many_chunks_are_printed_in_their_order(tmp_path):
+    """A set of more chunks than are printed at once is the JSON of its dictionary, odd ones among them included."""
+    count = 150_000
+    meta = ArrayMeta(shape=(count,), chunk_shape=(1,), dtype=np.dtype("<i4"))
+    source, offset = np.ones(count, np.uint32), np.arange(count, dtype=np.uint64)
+    length = np.full(count, 4, np.uint64)
+    source[70_000], offset[70_000], length[70_001], offset[70_001] = 2, 0, WHOLE_FILE, 0
+    chunks = ChunkManifest.from_columns((count,), np.arange(count), (None, "a.nc", b"four"), (source, offset, length))
+    refs = ReferenceSet({"x": ManifestArray(meta, chunks)})
+    write(refs, tmp_path / "a.json")
+    assert (tmp_path / "a.json").read_bytes() == orjson.dumps(refs.to_dict())
+
+
 def test_a_file_that_is_not_there_is_a_source_error(tmp_path):
     """Nothing to read is told from something damaged."""
     with pytest.raises(SourceError, match="no such file"):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chunkmap.access.changes import Recorded, check_unchanged
 from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
-from chunkmap.io import LocalSource, Range, Source, open_source
+from chunkmap.io import BytesSource, Range, Source, open_source
 from chunkmap.model import WHOLE_FILE, ChunkManifest
 
 __all__ = ["Fetcher"]
@@ -132,14 +132,12 @@ class Fetcher:
             _finish(map(read, remote))
         _finish(map(read, wanted.keys() - set(remote)))
 
-    def mapped(self, source: str | bytes | None) -> memoryview | None:
-        """All bytes of a source that are in memory, or mapped into it; None for one that must be asked for ranges."""
+    def at_hand(self, source: str | bytes | None) -> BytesSource | None:
+        """A source of which any byte costs the same: in memory, or a local file; None for one that must be fetched."""
         if not isinstance(source, str):
-            return None if source is None else memoryview(source)
-        if "://" in self.resolved(source):
-            return None
-        opened = self.source(source)
-        return opened.read(0, opened.size()) if isinstance(opened, LocalSource) else None
+            return None if source is None else BytesSource(source)
+        opened = None if "://" in self.resolved(source) else self.source(source)
+        return opened if isinstance(opened, BytesSource) else None
 
     def source(self, url: str) -> Source:
         """The file of a URL, opened once. Raises SourceError when it cannot be had, or may not be opened."""

@@ -1,54 +1,200 @@
-"""Chunks that lie in memory at even distances, copied all at once.
+"""Chunks that stand in a file at even distances, read all at once.
 
 Uncompressed chunks of one file mostly stand in the order of the grid, one after another or a record apart. Then the
-whole grid of them is one array with strides over the mapped file, and numpy copies it without a step of Python a chunk.
+whole grid of them is one array with strides over the file. It is read a portion at a time, straight into the result
+where the order is the same, else into memory that stays in the cache of a core, from where numpy puts the elements in
+order: no step of Python a chunk, and no page of the file is mapped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
+import math
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, product
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.io import BytesSource
+from chunkmap.io.threads import CORES
 from chunkmap.model import ArrayMeta
 
-__all__ = ["even_strides", "view_of_grid"]
+__all__ = ["EvenGrid", "even_grid", "read_grid"]
+
+_PORTION: Final = 1 << 20
+"""Bytes of the file that are put in order at once: they fit in the cache of a core."""
+
+_LONG_PORTION: Final = 8 << 20
+"""The same where nothing is to be put in order; and most that one portion may be."""
+
+_SHORT_PORTION: Final = 128 << 10
+"""Bytes below which to ask the system for a portion takes longer than to touch it in the mapped file."""
+
+_WORTH_THREADS: Final = 8 << 20
+"""Bytes from which on several threads are faster than one."""
 
 
-def even_strides(offsets: NDArray[np.int64]) -> tuple[int, ...] | None:
-    """How far chunks are apart along each axis of a grid of offsets; None when that is not the same everywhere.
+Item = TypeVar("Item")
 
-    >>> even_strides(np.array([[100, 110], [150, 160]])), even_strides(np.array([0, 10, 30]))
-    ((50, 10), None)
+
+class EvenGrid(NamedTuple):
+    """Chunks of one file at even distances: those of a whole grid, or of a part of one."""
+
+    offset: int
+    """Where the first chunk begins."""
+    grid: tuple[int, ...]
+    """How many chunks there are along each axis."""
+    strides: tuple[int, ...]
+    """How far they are apart in the file, along each axis; 0 where there is one."""
+    meta: ArrayMeta
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the chunks as one array: axis 0 of the grid, axis 0 of a chunk, axis 1 of the grid..."""
+        return tuple(chain.from_iterable(zip(self.grid, self.meta.chunk_shape, strict=True)))
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Bytes from one element to the next along each axis of that shape."""
+        element = np.dtype((np.void, self.meta.dtype.itemsize))
+        inside = np.empty(self.meta.chunk_shape, element, order=self.meta.order).strides
+        return tuple(chain.from_iterable(zip(self.strides, inside, strict=True)))
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """The bytes of the file in which all chunks are: first, and past the last."""
+        ends = [stride * (n - 1) for stride, n in zip(self.strides, self.grid, strict=True)]
+        low, high = sum(min(end, 0) for end in ends), sum(max(end, 0) for end in ends)
+        return self.offset + low, self.offset + high + self.meta.chunk_nbytes
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether the elements stand in the file as they stand in the array."""
+        expected = self.meta.dtype.itemsize
+        for n, step in zip(reversed(self.shape), reversed(self.steps), strict=True):
+            if n > 1 and step != expected:
+                return False
+            expected *= n
+        return True
+
+    def part(self, picks: Sequence[slice]) -> EvenGrid:
+        """The chunks of some of each axis of the grid."""
+        first = sum(pick.start * stride for pick, stride in zip(picks, self.strides, strict=True))
+        return self._replace(offset=self.offset + first, grid=tuple(pick.stop - pick.start for pick in picks))
+
+    def view(self, data: memoryview | NDArray[np.uint8], base: int = 0) -> NDArray[np.generic]:
+        """The chunks as one array over bytes, of which the first stands at byte `base` of the file."""
+        flat = np.frombuffer(data, np.uint8)
+        first = flat[self.offset - base : self.offset - base + self.meta.dtype.itemsize].view(self.meta.dtype)
+        return np.lib.stride_tricks.as_strided(first, self.shape, self.steps, writeable=False)
+
+
+def even_grid(offsets: NDArray[np.int64], meta: ArrayMeta) -> EvenGrid | None:
+    """The grid of chunks at these offsets; None when they are not at even distances.
+
+    >>> meta = ArrayMeta(shape=(4, 4), chunk_shape=(2, 2), dtype=np.dtype("i2"))
+    >>> even_grid(np.array([[100, 110], [150, 160]]), meta).strides
+    (50, 10)
+    >>> even_grid(np.array([[0, 10], [30, 60]]), meta)
     """
     first = int(offsets.flat[0])
-    strides = [
+    strides = tuple(
         int(offsets[tuple(int(a == axis) for a in range(offsets.ndim))]) - first if n > 1 else 0
         for axis, n in enumerate(offsets.shape)
-    ]
+    )
+    if max(map(abs, strides), default=0) > np.iinfo(np.int64).max:
+        return None
     expected = np.full(offsets.shape, first, np.int64)
     for axis, (n, stride) in enumerate(zip(offsets.shape, strides, strict=True)):
         expected += (np.arange(n) * stride).reshape([-1 if a == axis else 1 for a in range(offsets.ndim)])
-    return tuple(strides) if np.array_equal(expected, offsets) else None
+    return EvenGrid(first, offsets.shape, strides, meta) if np.array_equal(expected, offsets) else None
 
 
-def view_of_grid(
-    data: memoryview, offset: int, grid: Sequence[int], strides: Sequence[int], meta: ArrayMeta
-) -> NDArray[np.generic]:
-    """The chunks of a grid as one array: axis 0 of the grid, axis 0 of a chunk, axis 1 of the grid...
+def read_grid(source: BytesSource, chunks: EvenGrid) -> NDArray[np.generic] | None:
+    """All chunks as one array, of the shape of the grid and its chunks in turn; None when they reach out of the file.
 
-    Raises ValueError when the chunks reach out of the data.
+    Raises TruncatedFile when the file is cut short meanwhile.
     """
-    ends = [stride * (n - 1) for stride, n in zip(strides, grid, strict=True)]
-    low = offset + sum(end for end in ends if end < 0)
-    high = offset + sum(end for end in ends if end > 0) + meta.chunk_nbytes
-    if low < 0 or high > len(data):
-        raise ValueError(f"chunks from byte {low} to {high}, of {len(data)}")
-    flat = np.frombuffer(data, np.uint8)
-    inside = np.empty(meta.chunk_shape, np.dtype((np.void, meta.dtype.itemsize)), order=meta.order).strides
-    shape = tuple(chain.from_iterable(zip(grid, meta.chunk_shape, strict=True)))
-    steps = tuple(chain.from_iterable(zip(strides, inside, strict=True)))
-    first = flat[offset : offset + meta.dtype.itemsize].view(meta.dtype)
-    return np.lib.stride_tricks.as_strided(first, shape, steps, writeable=False)
+    first, last = chunks.extent
+    if first < 0 or last > source.size():
+        return None
+    result = np.empty(chunks.shape, chunks.meta.dtype)
+    if chunks.is_in_order:
+        _read_in_order(source, chunks.offset, result)
+        return result
+    steps = _steps(chunks)
+    if _is_dense(chunks.part([slice(0, step) for step in steps])):
+
+        def read(picks: Sequence[slice]) -> None:
+            _read_portion(source, chunks.part(picks), result[_in_result(picks)])
+
+    else:
+        data = source.read(0, source.size())
+        steps = (-(-chunks.grid[0] // CORES), *chunks.grid[1:])
+
+        def read(picks: Sequence[slice]) -> None:
+            np.copyto(result[_in_result(picks)], chunks.part(picks).view(data))
+
+    _on_cores(read, list(_portions(chunks.grid, steps)), result.nbytes)
+    return result
+
+
+def _read_in_order(source: BytesSource, offset: int, result: NDArray[np.generic]) -> None:
+    flat = result.reshape(-1).view(np.uint8)
+
+    def read(start: int) -> None:
+        source.read_into(offset + start, flat[start : start + _LONG_PORTION].data)
+
+    _on_cores(read, range(0, len(flat), _LONG_PORTION), len(flat))
+
+
+def _read_portion(source: BytesSource, chunks: EvenGrid, into: NDArray[np.generic]) -> None:
+    low, high = chunks.extent
+    if chunks.is_in_order and into.flags.c_contiguous:
+        source.read_into(low, into.reshape(-1).view(np.uint8).data)
+        return
+    held = np.empty(high - low, np.uint8)
+    source.read_into(low, held.data)
+    np.copyto(into, chunks.view(held, low))
+
+
+def _steps(chunks: EvenGrid) -> tuple[int, ...]:
+    """How many chunks of each axis make a portion: all of the last axes, some of one, and one of those before."""
+    steps, span = [1] * len(chunks.grid), chunks.meta.chunk_nbytes
+    for axis in reversed(range(len(chunks.grid))):
+        n, stride = chunks.grid[axis], abs(chunks.strides[axis])
+        if span + stride * (n - 1) > _PORTION and stride:
+            steps[axis] = min(n, max(1, (_PORTION - span) // stride + 1))
+            break
+        steps[axis], span = n, span + stride * (n - 1)
+    return tuple(steps)
+
+
+def _is_dense(portion: EvenGrid) -> bool:
+    """Whether reading a portion whole is better than touching what is needed of it in the mapped file."""
+    low, high = portion.extent
+    wanted = math.prod(portion.grid) * portion.meta.chunk_nbytes
+    return wanted >= _SHORT_PORTION and high - low <= min(2 * wanted, _LONG_PORTION)
+
+
+def _portions(grid: Sequence[int], steps: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    axes = [
+        [slice(start, min(start + step, n)) for start in range(0, n, step)] for n, step in zip(grid, steps, strict=True)
+    ]
+    return product(*axes)
+
+
+def _in_result(picks: Sequence[slice]) -> tuple[slice, ...]:
+    """Where chunks stand in an array of the shape of the grid and its chunks in turn."""
+    return tuple(chain.from_iterable((pick, slice(None)) for pick in picks))
+
+
+def _on_cores(function: Callable[[Item], None], items: Sequence[Item], nbytes: int) -> None:
+    if nbytes < _WORTH_THREADS or CORES == 1:
+        for item in items:
+            function(item)
+        return
+    with ThreadPoolExecutor(CORES) as pool:
+        list(pool.map(function, items))

@@ -7,7 +7,6 @@ reads for every `_BATCH` bytes of values, and chunks are decoded on several thre
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.regular import even_strides, view_of_grid
+from chunkmap.access.regular import even_grid, read_grid
 from chunkmap.access.values import ChunkDecoder, empty_array
+from chunkmap.io.threads import CORES
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.storage import ParquetReferences
 
@@ -31,13 +31,13 @@ _WORTH_THREADS: Final = 1 << 20
 """Bytes of decoded chunks from which on several threads are faster than one."""
 
 _FEW: Final = 8
-"""Chunks from which on copying them together is worth finding out whether that can be done."""
+"""Chunks from which on reading them together is worth finding out whether that can be done."""
+
+_MUCH: Final = 8 << 20
+"""Bytes from which on the same is true of fewer chunks."""
 
 _SHARES: Final = 8
 """Portions of the work for each thread: many enough that none waits long for another."""
-
-_WORKERS: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-"""Cores that this process may use."""
 
 Pick = int | slice | NDArray[Any]
 """What is selected of one axis: a number, a slice, or numbers in any order."""
@@ -86,7 +86,7 @@ class ArrayReader:
         meta = self.meta
         axes = [_axis(pick, n, chunk) for pick, n, chunk in zip(key, meta.shape, meta.chunk_shape, strict=True)]
         grid = tuple(len(axis.numbers) for axis in axes)
-        result = self._copied_evenly(axes, grid) if self._may_be_even(axes) else None
+        result = self._read_evenly(axes, grid) if self._may_be_even(axes) else None
         result = self._read_in_rounds(axes, grid) if result is None else result
         picks = [0 if isinstance(pick, (int, np.integer)) else slice(None) for pick in key]
         return result[(*picks, ...)]  # with the dots an array without axes stays one
@@ -109,39 +109,32 @@ class ArrayReader:
     def _may_be_even(self, axes: Sequence[_Axis]) -> bool:
         """Whether the selected chunks are whole and as they are decoded."""
         meta = self.meta
+        count = math.prod(len(axis.numbers) for axis in axes)
         return bool(
             axes
             and not meta.codecs
             and not meta.dtype.hasobject
             and all(axis.is_plain and all(axis.whole) for axis in axes)
-            and math.prod(len(axis.numbers) for axis in axes) >= _FEW
+            and (count >= _FEW or count * meta.chunk_nbytes >= _MUCH)
         )
 
-    def _copied_evenly(self, axes: Sequence[_Axis], grid: tuple[int, ...]) -> NDArray[Any] | None:
-        """The selected chunks copied all at once; None when they are not at even distances in memory."""
-        meta = self.meta
-        parts = self._parts(axes, np.unravel_index(np.arange(math.prod(grid)), grid))
-        chunks, rows, _ = parts[0]
-        if len(parts) != 1 or len(rows) < math.prod(grid) or bool((chunks.length[rows] != meta.chunk_nbytes).any()):
+    def _read_evenly(self, axes: Sequence[_Axis], grid: tuple[int, ...]) -> NDArray[Any] | None:
+        """The selected chunks read all at once; None when they are not at even distances in a file of this machine."""
+        count, found = math.prod(grid), 0
+        offsets = np.empty(count, np.int64)
+        sources: set[str | bytes | None] = set()
+        for chunks, rows, cells in self._parts(axes, np.unravel_index(np.arange(count), grid)):
+            if bool((chunks.length[rows] != self.meta.chunk_nbytes).any()):
+                return None
+            found += len(rows)
+            offsets[cells] = chunks.offset[rows].astype(np.int64)
+            sources.update(chunks.sources[number] for number in np.unique(chunks.source[rows]).tolist())
+        if found < count or len(sources) != 1:
             return None
-        source = chunks.source[rows]
-        data = self._fetcher.mapped(chunks.sources[int(source[0])]) if bool((source == source[0]).all()) else None
-        offsets = chunks.offset[rows].astype(np.int64).reshape(grid)
-        strides = None if data is None else even_strides(offsets)
-        if data is None or strides is None:
-            return None
-        try:
-            view = view_of_grid(data, int(offsets.flat[0]), grid, strides, meta)
-        except ValueError:
-            return None  # a range reaches out of the file: who reads it by itself will say which
-        result = np.empty(view.shape, meta.dtype)
-        bounds = np.linspace(0, grid[0], min(grid[0], _WORKERS) + 1, dtype=int).tolist()
-        if result.nbytes < _WORTH_THREADS * _SHARES or len(bounds) == 2:
-            result[...] = view
-        else:
-            with ThreadPoolExecutor(len(bounds) - 1) as pool:
-                list(pool.map(lambda low, high: np.copyto(result[low:high], view[low:high]), bounds, bounds[1:]))
-        return result.reshape([axis.length for axis in axes])
+        source = self._fetcher.at_hand(sources.pop())
+        even = None if source is None else even_grid(offsets.reshape(grid), self.meta)
+        result = None if source is None or even is None else read_grid(source, even)
+        return None if result is None else result.reshape([axis.length for axis in axes])
 
     def _parts(self, axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]) -> list[_Part]:
         """Where some of the selected chunks are, given by which of the chunks of each axis they are."""
@@ -164,7 +157,7 @@ class ArrayReader:
                 copy(decode(data, part.chunks, row), coord)
 
         count = sum(map(len, found))
-        workers = _WORKERS if self.meta.codecs and count * self.meta.chunk_nbytes >= _WORTH_THREADS else 1
+        workers = CORES if self.meta.codecs and count * self.meta.chunk_nbytes >= _WORTH_THREADS else 1
         share = max(1, count // (_SHARES * workers)) if workers > 1 else max(1, count)
         portions = [
             (part, stored, slice(first, first + share))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 
-__all__ = ["Step", "make_step"]
+__all__ = ["Step", "make_codec", "make_step"]
 
 # Where there are no wheels of zlib-ng for a machine, zlib gives the same, later.
 _inflater: Final = import_module("zlib_ng.zlib_ng" if find_spec("zlib_ng") else "zlib")
@@ -34,6 +34,7 @@ def make_step(config: Mapping[str, Any], nbytes: int) -> Step:
 
     Raises Unsupported when there is no such codec here.
 
+    >>> import zlib
     >>> bytes(make_step({"id": "zlib"}, 3)(zlib.compress(b"abc")))
     b'abc'
     """
@@ -43,13 +44,18 @@ def make_step(config: Mapping[str, Any], nbytes: int) -> Step:
     if config.get("id") == "shuffle" and size in _JOINED and sys.byteorder == "little":
         joined = _JOINED[size]
         return lambda data: _unshuffle(data, joined)
+    step: Step = make_codec(config).decode
+    return step
+
+
+def make_codec(config: Mapping[str, Any]) -> Any:
+    """The codec of numcodecs. Raises Unsupported when there is no such codec here."""
     try:
-        step: Step = numcodecs.get_codec(dict(config)).decode
+        return numcodecs.get_codec(dict(config))
     except (ValueError, TypeError, ImportError, KeyError) as error:
         raise Unsupported(
             f"the codec {dict(config)} cannot be made: {error}; is the package that has it installed?", feature="codec"
         ) from error
-    return step
 
 
 def _unshuffle(data: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

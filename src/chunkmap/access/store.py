@@ -18,6 +18,7 @@ from zarr.core.metadata import ArrayV2Metadata
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
+from chunkmap.access.steps import make_codec
 from chunkmap.access.trust import Trust
 from chunkmap.access.values import check_codecs
 from chunkmap.codecs.zarr_v3 import register_with_zarr
@@ -82,8 +83,8 @@ def _by_group(item: tuple[str, object]) -> tuple[int, str]:
 class ReferenceStore(Store):
     """A reference set as a read-only Zarr store, of v2 or v3; when that is not said, as the set is stored.
 
-    An array of a type that zarr does not know, which would keep it from opening any of the set, is not in the
-    consolidated metadata: `left_out` has its path. `reader` reads it.
+    An array of a type that zarr does not know, or of a codec that is not installed, which would keep zarr from opening
+    any of the set, is not in the consolidated metadata: `left_out` has its path. `reader` reads it, or says what lacks.
 
     >>> import zarr
     >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {
@@ -279,14 +280,18 @@ def _settle(cell: _Cell, stored: Stored | None = None, error: Exception | None =
 
 
 def _is_known(meta: ArrayMeta, zarr_format: ZarrFormat) -> bool:
-    """Whether zarr knows the type of an array. It is asked about what it may not know; plain types it knows."""
-    if zarr_format == 3:
-        try:
-            zarr_v3.array_document(meta)
-        except Unsupported:
-            return False
-        return True
+    """Whether zarr knows the type of an array, and finds its codecs. It is asked about what it may not know; plain
+    types it knows.
+    """
     dtype = meta.dtype
+    try:
+        for config in meta.codecs:
+            make_codec(config)
+        if zarr_format == 3:
+            zarr_v3.array_document(meta)
+            return True
+    except Unsupported:
+        return False
     is_plain = dtype.kind != "O" or any(config.get("id") in ("vlen-utf8", "vlen-bytes") for config in meta.codecs)
     if (
         is_plain

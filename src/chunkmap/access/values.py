@@ -104,6 +104,8 @@ def stored_at(chunks: ChunkManifest, row: int) -> str:
 
 def _assemble(array: ManifestArray, stored: Sequence[Stored]) -> NDArray[Any]:
     meta, chunks = array.meta, array.chunks
+    if len(chunks) == chunks.size == 1 and meta.shape == meta.chunk_shape:
+        return ChunkDecoder(meta).decode(stored[0], chunks, 0).copy()
     whole = len(chunks) == chunks.size
     values = np.empty(meta.shape, meta.dtype) if whole else empty_array(meta, meta.shape)
     decoder = ChunkDecoder(meta)

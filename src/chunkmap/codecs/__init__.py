@@ -11,6 +11,7 @@ from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
 from chunkmap.codecs.hdf5_bitshuffle import Hdf5Bitshuffle
 from chunkmap.codecs.hdf5_blosc2 import Hdf5Blosc2
+from chunkmap.codecs.hdf5_float import Hdf5Float
 from chunkmap.codecs.hdf5_images import Hdf5Htj2k, Hdf5JpegLs
 from chunkmap.codecs.hdf5_integer import Hdf5Integer
 from chunkmap.codecs.hdf5_lz4 import Hdf5Lz4
@@ -28,6 +29,7 @@ __all__ = [
     "FillStringsCodec",
     "Hdf5Bitshuffle",
     "Hdf5Blosc2",
+    "Hdf5Float",
     "Hdf5Htj2k",
     "Hdf5Integer",
     "Hdf5JpegLs",
@@ -48,6 +50,7 @@ _CODECS: Final = (
     FillStringsCodec,
     Hdf5Bitshuffle,
     Hdf5Blosc2,
+    Hdf5Float,
     Hdf5Htj2k,
     Hdf5Integer,
     Hdf5JpegLs,

@@ -24,11 +24,8 @@ def compare(
 ) -> tuple[bool, str | None, tuple[str | None, ...]]:
     """Whether all inputs can stand under one metadata, and what must be read instead of referred to."""
     index, first = found[0][0], found[0][1].meta
-    bounds = _may_be_bounds(path, first)
-    own = [_units(request.inputs[i], path, array.meta) if bounds else None for i, array in found]
-    if not bounds:
-        own = [array.meta.attrs.get("units") for _, array in found]
-    re_encode = is_time(own[0]) and any(units != own[0] and is_time(units) for units in own)
+    own = _units_of_times(request, path, found)
+    re_encode = any(units != own[0] and is_time(units) for units in own)
     load = RE_ENCODED if re_encode else None
     sound, others = True, []
     for other, array in found:
@@ -82,6 +79,16 @@ def _may_be_bounds(path: str, meta: ArrayMeta) -> bool:
         return False
     name = path.rpartition("/")[2].lower()
     return name.endswith(("bnd", "_b")) or "bnds" in name or "bound" in name
+
+
+def _units_of_times(request: Request, path: str, found: Found) -> list[str | None]:
+    """The units of every input, where those of the first are of time; else none."""
+    index, first = found[0]
+    if not _may_be_bounds(path, first.meta):
+        times = is_time(first.meta.attrs.get("units"))
+        return [array.meta.attrs.get("units") for _, array in found] if times else []
+    times = is_time(_units(request.inputs[index], path, first.meta))
+    return [_units(request.inputs[i], path, array.meta) for i, array in found] if times else []
 
 
 def _units(refs: ReferenceSet, path: str, meta: ArrayMeta) -> str | None:

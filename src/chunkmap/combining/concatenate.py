@@ -17,6 +17,8 @@ def concatenate(arrays: Sequence[ManifestArray], axis: int = 0, *, names: Sequen
 
     Raises CombineError when an array differs from the first, or one before the last ends within a chunk.
 
+    >>> import numpy as np
+    >>> from chunkmap.model import ArrayMeta, ChunkManifest
     >>> one = ManifestArray(ArrayMeta(shape=(4,), chunk_shape=(2,), dtype=np.dtype("u1"), dims=("x",)),
     ...                     ChunkManifest.from_rows((2,), [[0], [1]], ["a", "a"], [0, 2], [2, 2]))
     >>> concatenate([one, one]).meta.shape

@@ -102,7 +102,7 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     if _is_fixed(request, path, found):
         return _plan_identical(request, path, found)
     found = _with_all_dims(request, path, found)
-    found = [(i, array) for i, array in found if array.meta.size or not array.meta.ndim] or found[:1]
+    found = [(i, array) for i, array in found if 0 not in array.meta.shape] or found[:1]
     found = _with_known_places(request, path, found)
     if not found:
         return None
@@ -133,14 +133,16 @@ def _with_all_dims(request: Request, path: str, found: Found) -> Found:
     """The arrays with every dimension that is combined along: those that they do not have lead, one element long."""
     expanded: Found = []
     wanted = tuple(dim for dim in request.recipe.dims if dim != VARIABLES and request.place(path, dim) is not None)
+    lacking: dict[tuple[str, ...] | None, tuple[str, ...]] = {}
     for index, array in found:
-        meta = array.meta
-        if meta.dims is None and meta.ndim:
+        dims = array.meta.dims
+        if dims is None and array.meta.ndim:
             head = f"its dimensions have no names in {request.inputs.name(index)}, so it cannot be placed"
             request.findings.each(path, "dims", index, head)
             continue
-        new = tuple(dim for dim in wanted if dim not in (meta.dims or ()))
-        expanded.append((index, _expanded(array, new) if new else array))
+        if dims not in lacking:
+            lacking[dims] = tuple(dim for dim in wanted if dim not in (dims or ()))
+        expanded.append((index, _expanded(array, lacking[dims]) if lacking[dims] else array))
     return expanded
 
 
@@ -166,9 +168,9 @@ def _is_fixed(request: Request, path: str, found: Found) -> bool:
     """
     metas = [array.meta for _, array in found]
     wanted = [(dim, request.place(path, dim)) for dim in request.recipe.dims if dim != VARIABLES]
-    if max(meta.nbytes for meta in metas) > request.recipe.load_below:
-        return False
     if any(dim in (meta.dims or ()) for meta in metas for dim, _ in wanted):
+        return False
+    if max(meta.nbytes for meta in metas) > request.recipe.load_below:
         return False
     return any(place.lengths[index] > 1 for _, place in wanted if place is not None for index, _ in found)
 
@@ -248,13 +250,12 @@ def _place(request: Request, plan: ArrayPlan, found: Found, places: Sequence[Pla
     if why is not None:
         parts = tuple(Part(index, array, ()) for index, array in found)
         return replace(plan, parts=parts, load=why) if _can_load(request, plan, why, misfits or [found[0][0]]) else None
+    zeros = [0] * len(request.inputs)
     columns = [
-        None if place is None else place.cells(chunk) for place, chunk in zip(places, meta.chunk_shape, strict=True)
+        zeros if place is None else place.cells(chunk) for place, chunk in zip(places, meta.chunk_shape, strict=True)
     ]
-    parts = tuple(
-        Part(index, array, tuple(0 if column is None else column[index] for column in columns))
-        for index, array in found
-    )
+    cells = list(zip(*columns, strict=True)) if columns else [()] * len(request.inputs)
+    parts = tuple(Part(index, array, cells[index]) for index, array in found)
     return replace(plan, meta=meta, parts=parts, load=None)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from chunkmap.combining.compatible import WAIVABLE
+from chunkmap.combining.spelling import check_spelling
 from chunkmap.errors import CombineError
 
 __all__ = ["VARIABLES", "Recipe", "Selector"]
@@ -45,6 +46,8 @@ class Recipe:
     eras: bool = False
     """Put inputs that cannot share arrays (another type, packing, codec or shape) into groups `era_0`, `era_1`..."""
 
+    any_text: bool = False
+    """Take every text in `coo_map` that is no selector for a constant, even one that is nearly a selector."""
     same_chunks: bool = False
     """Refuse arrays whose chunks differ in shape between inputs even when they are small enough to be read."""
 
@@ -56,6 +59,8 @@ class Recipe:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, {})
         object.__setattr__(self, "concat_dims", tuple(self.concat_dims or ()))
+        if not self.any_text:
+            check_spelling(self.coo_map)
         both = set(self.identical_dims) & {*self.coo_map, *self.concat_dims}
         if both:
             raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")

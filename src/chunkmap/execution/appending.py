@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal
 
 from chunkmap.access.fetching import Fetcher
@@ -17,14 +16,14 @@ from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.windows import stays, touched
 from chunkmap.errors import CombineError
 from chunkmap.execution.arguments import Step
-from chunkmap.execution.cache import ScanCache
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.icechunk import append_to_icechunk
 from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.order import counted, refuse_other_order
 from chunkmap.execution.origin import Origin
+from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
-from chunkmap.execution.verbs import RECIPE, scan_files
+from chunkmap.execution.verbs import RECIPE
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import ParquetReferences, is_parquet, load
@@ -45,7 +44,7 @@ def append(
     storage_options: Mapping[str, Any] | None = None,
     output_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
-    cache: str | os.PathLike[str] | ScanCache | None = None,
+    cache: Cache | None = None,
     scan_options: Mapping[str, Any] | None = None,
     preprocess: Step | None = None,
     overwrite: bool = False,
@@ -62,20 +61,19 @@ def append(
 
     Raises CombineError naming the inputs that do not fit; nothing is changed then.
     """
-    scanning = partial(
-        scan_files,
-        urls,
+    scanning = Scanning(
         executor=executor,
         progress=progress,
         storage_options=storage_options,
         on_error=on_error,
         cache=cache,
+        options=scan_options or {},
     )
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.get("remote_protocol"))
     if is_icechunk(out, storage_options=output_options):
         require_icechunk().check_lists(str(out))
         origin = _origin(None, str(out), how, preprocess)
-        sets = scanning(options=scan_options or {}, keep=preprocess)
+        sets = scanning.run(urls, preprocess)
         _to_repository(repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
         return load(out, storage_options=output_options)
     place = find_place(out, output_options)
@@ -97,7 +95,7 @@ def append(
     with headers_beside(place) as headers:
         old = _old(stored, out, output_options, origin, headers)
         keep = headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs))
-        new = scanning(options=scan_options, keep=keep)
+        new = replace(scanning, options=scan_options).run(urls, keep)
         plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe)))
         refuse_other_order(plan, os.fspath(out))
         after = replace(origin, inputs=origin.inputs + len(new), scan_options=scan_options)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from chunkmap.model import ReferenceSet
+from chunkmap.model import Precedent, ReferenceSet
 from chunkmap.storage import load
 
 __all__ = ["AnySet", "Step", "listed", "opened"]
@@ -18,10 +18,21 @@ Step = Callable[[ReferenceSet], ReferenceSet]
 """Something done to a set before or after combining."""
 
 
-def opened(refs: AnySet, storage_options: Mapping[str, Any] | None, preprocess: Step | None = None) -> ReferenceSet:
-    """The set that is meant, with what is done to every input done to it."""
-    found = refs if isinstance(refs, ReferenceSet) else load(refs, storage_options=storage_options)
-    return found if preprocess is None else preprocess(found)
+def opened(
+    sets: AnySet | Sequence[AnySet], storage_options: Mapping[str, Any] | None, preprocess: Step | None = None
+) -> list[ReferenceSet]:
+    """The sets that are meant, with what is done to every input done to each."""
+    precedent = Precedent()
+    found = [_opened(refs, storage_options, precedent) for refs in listed(sets)]
+    return found if preprocess is None else list(map(preprocess, found))
+
+
+def _opened(refs: AnySet, storage_options: Mapping[str, Any] | None, precedent: Precedent) -> ReferenceSet:
+    if isinstance(refs, ReferenceSet):
+        return refs
+    if isinstance(refs, Mapping):
+        return ReferenceSet.from_dict(refs, precedent=precedent)
+    return load(refs, storage_options=storage_options)
 
 
 def listed(sets: AnySet | Sequence[AnySet]) -> Sequence[AnySet]:

@@ -11,7 +11,7 @@ from chunkmap.combining import Diagnosis, Recipe, diagnose_sets
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import Selector
-from chunkmap.execution.arguments import AnySet, listed, opened
+from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.model import ReferenceSet
 
 __all__ = ["diagnose", "merge"]
@@ -51,7 +51,7 @@ def diagnose(
         split=split,
         eras=eras,
     )
-    inputs = [opened(refs, storage_options, preprocess) for refs in listed(sets)]
+    inputs = opened(sets, storage_options, preprocess)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
 
@@ -71,5 +71,5 @@ def merge(
     and the inputs that differ.
     """
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
-    inputs = [opened(refs, storage_options) for refs in listed(sets)]
+    inputs = opened(sets, storage_options)
     return merge_sets(inputs, lambda arrays: read_arrays(arrays, fetcher), compare_below=compare_below)

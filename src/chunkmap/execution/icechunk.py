@@ -49,7 +49,7 @@ def to_icechunk(
     Raises StorageError for what Icechunk cannot hold, and for files that no virtual chunk container of the repository
     holds; CombineError for a set that does not fit. Nothing is written then.
     """
-    path, new = (group or "").strip("/"), opened(refs, None)
+    path, [new] = (group or "").strip("/"), opened([refs], None)
     if append_dim is None:
         if how:
             raise TypeError(f"to_icechunk() takes {sorted(how)} only together with append_dim")

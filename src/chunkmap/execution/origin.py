@@ -71,6 +71,7 @@ class Origin:
                 compare_below=int(document["compare_below"]),
                 split=bool(document["split"]),
                 eras=bool(document["eras"]),
+                any_text=True,
             )
             return cls(
                 recipe=recipe,

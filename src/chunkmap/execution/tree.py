@@ -6,6 +6,7 @@ Tables travel between workers, 20 bytes a chunk, not dictionaries.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,11 +22,15 @@ from chunkmap.model.edits import inline
 
 __all__ = ["Tree", "reduce_on_dask"]
 
-_FEW: Final = 8
-"""Files that one task scans, at most: a task costs the scheduler about as much as a scan costs a worker."""
+_SHARES: Final = 4
+"""Tasks that scan, for each thread of the cluster: so that one that is slow holds up little, and few tables travel from
+worker to worker. A task, and the way of its tables, cost about as much as scanning a file does."""
 
-_LEAVES: Final = 64
-"""Tasks that there are at least, for as many workers to share, before one scans more than one file."""
+_MOST_FILES: Final = 64
+"""Files that one task scans, at most: what is lost when a worker dies."""
+
+_THREADS: Final = 16
+"""Threads that are reckoned with, where a cluster has none yet."""
 
 ScanOne = Callable[[str], ReferenceSet | Sequence[ReferenceSet]]
 Step = Callable[[ReferenceSet], ReferenceSet]
@@ -77,10 +82,20 @@ def reduce_on_dask(urls: Sequence[str], tree: Tree, *, batches: int) -> Referenc
     """Run the tree where Dask runs: on the cluster of the current client, or on this machine."""
     size = max(1, math.ceil(len(urls) / max(1, batches)))
     leaf, branch, root = (delayed(step, pure=False) for step in (tree.leaf, tree.branch, tree.root))
-    few = max(1, min(_FEW, len(urls) // _LEAVES))
+    few = max(1, min(_MOST_FILES, len(urls) // (_SHARES * _threads())))
     parts = []
     for first in range(0, len(urls), size):
         own = urls[first : first + size]
         parts.append(branch([leaf(own[i : i + few]) for i in range(0, len(own), few)], first))
     result: ReferenceSet = compute(root(parts))[0]  # type: ignore[no-untyped-call]
     return result
+
+
+def _threads() -> int:
+    """How many threads Dask has, there or here."""
+    try:
+        from distributed import default_client  # noqa: PLC0415 - slow to import, and not there without a cluster
+
+        return sum(default_client().nthreads().values()) or _THREADS  # type: ignore[no-untyped-call]
+    except (ImportError, ValueError):  # no cluster
+        return os.cpu_count() or 1

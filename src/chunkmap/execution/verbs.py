@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final, Literal
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Recipe, combine_sets
 from chunkmap.combining.recipe import Selector
-from chunkmap.errors import ChunkmapError
 from chunkmap.execution.arguments import AnySet, Step, listed, opened
-from chunkmap.execution.cache import ScanCache, scan_with
 from chunkmap.execution.headers import headers_beside
-from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
+from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.origin import Origin
+from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job
-from chunkmap.formats.scanning import scan
-from chunkmap.io import expand_urls, is_far
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import write
 from chunkmap.storage.place import find_place
 
-__all__ = ["RECIPE", "build", "combine", "scan_files", "scan_many"]
-
-Cache = str | os.PathLike[str] | ScanCache
+__all__ = ["RECIPE", "build", "combine", "scan_many"]
 
 
 def scan_many(
@@ -51,8 +44,7 @@ def scan_many(
     `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
     was scanned before, and has not changed since, is not scanned again.
     """
-    found = scan_files(
-        urls,
+    scanning = Scanning(
         executor=executor,
         progress=progress,
         storage_options=storage_options,
@@ -60,65 +52,8 @@ def scan_many(
         cache=cache,
         options=options,
     )
+    found = scanning.run(urls)
     return [_at_hand(refs) for refs in found] if cache is not None else found
-
-
-def scan_files(
-    urls: str | Iterable[str | os.PathLike[str]],
-    *,
-    executor: AnyExecutor,
-    progress: Progress | None,
-    storage_options: Mapping[str, Any] | None,
-    on_error: Literal["raise", "skip"],
-    cache: Cache | None,
-    options: Mapping[str, Any],
-    keep: Step | None = None,
-) -> list[ReferenceSet]:
-    """What `scan_many` does, but sets that are in a cache stay there, and `keep` is done to every set as it comes."""
-    if on_error not in {"raise", "skip"}:
-        raise ValueError(f"on_error is {on_error!r}, expected 'raise' or 'skip'")
-    files = expand_urls(urls, storage_options=storage_options)
-    if executor is None and len(files) > 1 and any(map(is_far, files)):
-        executor = "threads"
-    one = partial(
-        _scan_one,
-        storage_options=storage_options,
-        skip=on_error == "skip",
-        cache=None if cache is None else ScanCache.of(cache),
-        options=options,
-    )
-    kept = partial(_kept, keep=keep)
-    found = map_ordered(one, files, executor=executor, progress=progress, keep=kept)
-    failed = [error for error in found if isinstance(error, ChunkmapError)]
-    if failed:
-        warnings.warn(
-            f"{len(failed)} of {len(files)} files were skipped: {'; '.join(map(str, failed[:3]))}"
-            + (f"; and {len(failed) - 3} more" if len(failed) > 3 else ""),
-            stacklevel=3,
-        )
-    return [refs for refs in found if isinstance(refs, ReferenceSet)]
-
-
-def _scan_one(
-    url: str,
-    *,
-    storage_options: Mapping[str, Any] | None,
-    skip: bool,
-    cache: ScanCache | None,
-    options: Mapping[str, Any],
-) -> ReferenceSet | ChunkmapError:
-    try:
-        if cache is not None:
-            return scan_with(cache, url, storage_options=storage_options, options=options)
-        return scan(url, storage_options=storage_options, **options)
-    except ChunkmapError as error:
-        if skip:
-            return error
-        raise
-
-
-def _kept(found: ReferenceSet | ChunkmapError, keep: Step | None) -> ReferenceSet | ChunkmapError:
-    return found if keep is None or isinstance(found, ChunkmapError) else keep(found)
 
 
 def _at_hand(refs: ReferenceSet) -> ReferenceSet:
@@ -178,7 +113,7 @@ def combine(
     sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
-        inputs = [opened(refs, storage_options, preprocess) for refs in sets]
+        inputs = opened(sets, storage_options, preprocess)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         if out is not None:
             write(combined, out, storage_options=output_options, record_size=record_size)
@@ -239,9 +174,7 @@ def build(
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.pop("remote_protocol", None))
     if how:
         raise TypeError(f"build() does not know {sorted(how)}; how to combine is said by {sorted(RECIPE)}")
-    scanning = partial(
-        scan_files,
-        urls,
+    scanning = Scanning(
         executor=executor,
         progress=progress,
         storage_options=storage_options,
@@ -251,7 +184,7 @@ def build(
     )
     if postprocess is not None:
         combined = _in_memory(
-            scanning(keep=preprocess), Recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
+            scanning.run(urls, preprocess), Recipe(**recipe), fetcher, threshold=threshold, postprocess=postprocess
         )
         write(combined, out, storage_options=output_options, record_size=record_size)
         return combined
@@ -270,5 +203,5 @@ def build(
         executor=executor if place.is_local or cache is not None else None,
     )
     with headers_beside(place) as headers:
-        sets = scanning(keep=headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)))
+        sets = scanning.run(urls, headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)))
         return replace(job, origin=replace(job.origin, inputs=len(sets))).write(Inputs(sets))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 from chunkmap.errors import FormatError
@@ -63,8 +64,14 @@ def _outside(refs: ReferenceSet, source: Source) -> ReferenceSet:
     return dereference(refs, inside, {archive.url: archive.target()})
 
 
+@lru_cache
+def _options_of(found: Format) -> tuple[str, ...]:
+    """The options of a format's scanner."""
+    return tuple(p.name for p in inspect.signature(found.scan).parameters.values() if p.kind is p.KEYWORD_ONLY)
+
+
 def _check_options(found: Format, options: Mapping[str, Any]) -> None:
-    known = [p.name for p in inspect.signature(found.scan).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    known = _options_of(found) if options else ()
     for name in options:
         if name not in known:
             raise TypeError(f"scan() of {found.name}: no option {name!r}; its options are {', '.join(known)}")

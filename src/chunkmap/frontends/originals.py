@@ -76,6 +76,9 @@ class Originals:
         place = _inline_place(chunk, original) if chunk.url is None else _place(chunk, original)
         if isinstance(place, str):
             return False, f"not compared: {place}"
+        misplaced = _misplaced(chunk, original)
+        if misplaced is not None:
+            return True, misplaced
         path, meta, cell = place
         if meta.chunk_shape != chunk.meta.chunk_shape:
             return True, f"chunks of {chunk.meta.chunk_shape}, in the file they are {meta.chunk_shape}"
@@ -140,10 +143,29 @@ def _place(chunk: Chunk, original: _Original) -> tuple[str, ArrayMeta, int] | st
     return path, original.refs.arrays[path].meta, cell
 
 
+def _misplaced(chunk: Chunk, original: _Original) -> str | None:
+    """What is wrong with a chunk that stands at another place of an array which is, in shape and chunks, that of the
+    file; None when nothing is, or when the array is another one, as that of a combined set.
+    """
+    array = original.refs.arrays.get(chunk.path)
+    if chunk.url is None or array is None or not _same_grid(array.meta, chunk.meta):
+        return None
+    row = array.chunks.row_at(chunk.position)
+    found = None if row is None else array.chunks.row(row)
+    if found is not None and (found.offset, found.length) == (chunk.offset, chunk.length):
+        return None
+    there = "there is none" if found is None else f"it is {found.length} bytes at byte {found.offset}"
+    return f"its bytes are {chunk.length} at byte {chunk.offset}, in the file {there}"
+
+
+def _same_grid(a: ArrayMeta, b: ArrayMeta) -> bool:
+    return (a.shape, a.chunk_shape) == (b.shape, b.chunk_shape)
+
+
 def _inline_place(chunk: Chunk, original: _Original) -> tuple[str, ArrayMeta, int] | str:
     """A chunk held inline stands where it stands in the file, when the array is as it is there."""
     array = original.refs.arrays.get(chunk.path)
-    if array is None or (array.meta.shape, array.meta.chunk_shape) != (chunk.meta.shape, chunk.meta.chunk_shape):
+    if array is None or not _same_grid(array.meta, chunk.meta):
         return "held inline, in an array that is not as it is in the file"
     return chunk.path, array.meta, chunk.position
 

@@ -19,7 +19,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, Literal
 
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
@@ -117,7 +119,7 @@ def _store_over(
     store = ReferenceStore(refs, fetcher, zarr_format)
     if store.left_out:
         warnings.warn(
-            f"{store}: zarr does not know the types of {', '.join(store.left_out)}, which are left out;"
+            f"{store}: zarr does not know the types or the codecs of {', '.join(store.left_out)}, which are left out;"
             " read them with chunkmap.access.values.read_array",
             stacklevel=3,
         )
@@ -245,21 +247,26 @@ class _ReferencesInXarray(ZarrStore):
         if not isinstance(store, ReferenceStore):
             raise TypeError(f"expected a store of references, found {store!r}")
         reader = store.reader(array.path)
-        if reader.meta.dtype.kind == "O":  # how strings become objects is left to xarray
+        if reader.meta.dtype.kind == "O" and variable.dtype.kind not in "OT":  # what zarr makes of it is its own affair
             return variable
-        data = indexing.LazilyIndexedArray(_LazyArray(reader))
+        data = indexing.LazilyIndexedArray(_LazyArray(reader, variable.dtype))
         return xr.Variable(variable.dims, data, variable.attrs, variable.encoding)
 
 
 class _LazyArray(BackendArray):
-    """An array that xarray reads selections of."""
+    """An array that xarray reads selections of. Texts are read as objects, and given in the type that zarr has them."""
 
-    def __init__(self, reader: ArrayReader) -> None:
-        self.shape, self.dtype = reader.meta.shape, reader.meta.dtype
+    def __init__(self, reader: ArrayReader, dtype: np.dtype[Any]) -> None:
+        self.shape, own = reader.meta.shape, reader.meta.dtype
+        self.dtype = dtype if own.kind == "O" else own
         self._reader = reader
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._reader.read)
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: Any) -> NDArray[Any]:
+        values = self._reader.read(key)
+        return values if self.dtype.kind != "T" else values.astype(self.dtype)
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
         """The same, on another thread."""

@@ -13,8 +13,11 @@ __all__ = ["HEAD", "WHOLE", "HeadSource", "head_of"]
 WHOLE: Final = 8 << 20
 """A file that must be fetched and is not longer than this is fetched whole, in one request."""
 
-HEAD: Final = 256 << 10
-"""Of a longer file, this much is fetched first: that is where formats keep what leads to the rest."""
+HEAD: Final = 640 << 10
+"""Of a longer file, this much is fetched first: that is where formats keep what leads to the rest.
+
+At 50 ms a request and 80 MB/s, it costs a sixth of the round that it often saves.
+"""
 
 
 def head_of(size: int) -> int:

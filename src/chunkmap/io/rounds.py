@@ -16,75 +16,22 @@ again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from chunkmap.errors import ChunkmapError, TruncatedFile
+from chunkmap.errors import ChunkmapError
+from chunkmap.io.answers import Fetched, Mapped
 from chunkmap.io.archive import in_memory
-from chunkmap.io.coalesce import GAP
-from chunkmap.io.extents import Extents
-from chunkmap.io.head import head_of
+from chunkmap.io.requests import Gather, Hint, Parser, Span, Together
 from chunkmap.io.source import Range, Source
 
 __all__ = ["Gather", "Hint", "Parser", "Reading", "Span", "Tally", "Together", "run", "run_many"]
 
 T = TypeVar("T")
 
-LEAST: Final = 16 << 10
-"""Least bytes a request asks for: structures that point at one another are often neighbours."""
-
-READ_AHEAD: Final = 1 << 20
-"""Most bytes asked for because as many before them were needed."""
-
-_SPARE: Final = 1 << 20
-_SPARE_SHARE: Final = 2
-"""Bytes that a round may fetch in vain to save requests: this many, or this many times what it needs."""
-
 _FILES_AT_ONCE: Final = 32
-
-
-class Span(NamedTuple):
-    """A range of bytes: `need` of them are indispensable, up to `want` are welcome."""
-
-    offset: int
-    need: int
-    want: int
-
-
-class Gather:
-    """Many ranges of one size, to be given as the rows of an array."""
-
-    __slots__ = ("offsets", "size")
-
-    def __init__(self, offsets: NDArray[np.uint64], size: int) -> None:
-        self.offsets, self.size = offsets, size
-
-
-class Hint:
-    """Spans that another parser is about to ask for. Those that are not inside the file are passed over."""
-
-    __slots__ = ("spans",)
-
-    def __init__(self, spans: Sequence[Span]) -> None:
-        self.spans = spans
-
-
-class Together:
-    """Parsers to run side by side, so that what they need is fetched in the same rounds."""
-
-    __slots__ = ("parsers",)
-
-    def __init__(self, parsers: Sequence[Parser[Any]]) -> None:
-        self.parsers = parsers
-
-
-Parser = Generator[Any, Any, T]
-"""A generator that yields requests, is sent their answers, and returns what it has parsed."""
 
 
 @dataclass(slots=True)
@@ -121,107 +68,16 @@ def run_many(readings: Sequence[Reading], *, tally: Tally | None = None) -> list
     Gives for each file what its parser returned, or the `ChunkmapError` that stopped it; other files go on.
     """
     tally = Tally() if tally is None else tally
-    files = [_File(source, parser) for source, parser in readings]
-    fetching = [file for file in files if isinstance(file.bytes, _Fetched)]
-    _serve_round(fetching, tally, _first)
+    files = [_Near(source, parser) if in_memory(source) else _Far(source, parser) for source, parser in readings]
+    far = [file for file in files if isinstance(file, _Far)]
+    _serve_round(far, tally, _Far.first)
     for file in files:
         file.step()
-    while waiting := [file for file in fetching if file.blocked]:
-        _serve_round(waiting, tally, _missing)
-        for file in waiting:
-            file.resume()
+    while waiting := [file for file in far if file.blocked]:
+        _serve_round(waiting, tally, _Far.missing)
+        for blocked in waiting:
+            blocked.resume()
     return [file.outcome for file in files]
-
-
-class _Mapped:
-    """A file that is in memory: a span is a view, rows are copied by one strided index."""
-
-    def __init__(self, source: Source) -> None:
-        view = source.read(0, source.size())
-        self._view, self._url, self._size = view, source.url, len(view)
-        self._array = np.frombuffer(view, np.uint8) if len(view) else np.empty(0, np.uint8)
-
-    def span(self, span: Span) -> memoryview:
-        offset, need, want = span
-        if offset < 0 or offset + need > self._size:
-            raise _too_short(self._url, self._size, offset, need)
-        return self._view[offset : offset + want]
-
-    def rows(self, gather: Gather) -> NDArray[np.uint8]:
-        _check_rows(gather, self._size, self._url)
-        if len(gather.offsets) == 1:
-            start = int(gather.offsets[0])
-            return self._array[start : start + gather.size].reshape(1, -1)
-        if not len(gather.offsets) or not gather.size:
-            return np.empty((len(gather.offsets), gather.size), np.uint8)
-        windows = np.lib.stride_tricks.as_strided(
-            self._array, (self._size - gather.size + 1, gather.size), (1, 1), writeable=False
-        )
-        rows: NDArray[np.uint8] = windows[gather.offsets]
-        return rows
-
-    def hint(self, _hint: Hint) -> tuple[()]:
-        """Nothing has to be fetched."""
-        return ()
-
-
-class _Fetched:
-    """A file that has to be fetched, as far as it has been."""
-
-    def __init__(self, source: Source) -> None:
-        self.source, self.extents = source, Extents()
-        self._size = source.size()
-
-    def span(self, span: Span) -> memoryview | None:
-        offset, need, want = span
-        if offset < 0 or offset + need > self._size:
-            raise _too_short(self.source.url, self._size, offset, need)
-        held = self.extents.held(offset, min(want, self._size - offset))
-        return self.extents.find(offset, held) if held >= need else None
-
-    def rows(self, gather: Gather) -> NDArray[np.uint8] | None:
-        _check_rows(gather, self._size, self.source.url)
-        found = []
-        for offset in gather.offsets.tolist():
-            block = self.extents.find(offset, gather.size)
-            if block is None:
-                return None
-            found.append(block)
-        return np.frombuffer(b"".join(found), np.uint8).reshape(len(found), gather.size)
-
-    def hint(self, hint: Hint) -> tuple[()] | None:
-        """Fetched before it is needed; what is not inside the file is whoever's mistake who asks for it."""
-        return None if any(self.extents.held(s.offset, s.need) < s.need for s in self._inside(hint)) else ()
-
-    def _inside(self, hint: Hint) -> list[Span]:
-        return [span for span in hint.spans if 0 <= span.offset <= self._size - span.need]
-
-    def missing(self, requests: Sequence[Any]) -> list[Range]:
-        """The ranges to fetch so that all requests can be served."""
-        wanted = [r for request in requests for r in self._wanted(request)]
-        spare = max(_SPARE, _SPARE_SHARE * sum(r.length for r in wanted))
-        return self.extents.missing(wanted, gap=GAP, spare=spare)
-
-    def _wanted(self, request: Any) -> list[Range]:
-        if isinstance(request, Gather):
-            return [Range(offset, request.size) for offset in request.offsets.tolist()]
-        if isinstance(request, Hint):
-            spans: Sequence[Span] = self._inside(request)
-        else:
-            spans = [request] if isinstance(request, Span) else request
-        return [
-            Range(offset, min(max(want, self._least(offset)), self._size - offset))
-            for offset, need, want in spans
-            if self.extents.held(offset, need) < need
-        ]
-
-    def _least(self, offset: int) -> int:
-        """Least bytes to ask for: behind what is held, as much again."""
-        return max(LEAST, min(self.extents.readahead(offset, near=GAP), READ_AHEAD))
-
-    def first(self) -> list[Range]:
-        """What is fetched before anything is known."""
-        return [Range(0, head_of(self._size))] if self._size else []
 
 
 class _Task:
@@ -235,14 +91,61 @@ class _Task:
         self.missing = 0
 
 
-class _File:
-    """All parsers of one file: those that can go on, and those that wait for bytes."""
+class _Near:
+    """The parsers of a file that is in memory: each is run to its end, as nothing ever waits."""
 
     def __init__(self, source: Source, parser: Parser[Any]) -> None:
-        self.bytes: _Mapped | _Fetched = _Mapped(source) if in_memory(source) else _Fetched(source)
+        self.outcome: Any = None
+        self._bytes, self._parser = Mapped(source), parser
+
+    def step(self) -> None:
+        """Run to the end."""
+        try:
+            self.outcome = self._run(self._parser)
+        except ChunkmapError as error:
+            self.outcome = error
+
+    def _run(self, parser: Parser[Any]) -> Any:
+        """What a parser returns. `above` is who waits for it: each parser, its parsers to come, and their results."""
+        serve, above, value = self._bytes.serve, list[tuple[Parser[Any], Iterator[Parser[Any]], list[Any]]](), None
+        while True:
+            try:
+                request = parser.send(value)
+            except StopIteration as stop:
+                if not above:
+                    return stop.value
+                parent, coming, results = above[-1]
+                results.append(stop.value)
+            else:
+                if type(request) is not Together:
+                    value = serve(request)
+                    continue
+                parent, coming, results = parser, iter(request.parsers), []
+                above.append((parent, coming, results))
+            following = next(coming, None)
+            if following is None:
+                above.pop()
+                parser, value = parent, results
+            else:
+                parser, value = following, None
+
+
+class _Far:
+    """All parsers of a file that has to be fetched: those that can go on, and those that wait for bytes."""
+
+    def __init__(self, source: Source, parser: Parser[Any]) -> None:
+        self.bytes = Fetched(source)
         self.blocked: list[tuple[_Task, Any]] = []
         self.outcome: Any = None
         self._ready: list[tuple[_Task, Any]] = [(_Task(parser, None, 0), None)]
+
+    def first(self) -> list[Range]:
+        """What is fetched before anything is known."""
+        return self.bytes.first()
+
+    def missing(self) -> list[Range]:
+        """What is fetched for those that wait."""
+        return self.bytes.missing([request for _, request in self.blocked])
 
     def step(self) -> None:
         """Run until every parser has ended or waits."""
@@ -269,7 +172,7 @@ class _File:
         self.blocked.clear()
 
     def _advance(self, task: _Task, value: Any) -> None:
-        send, serve = task.parser.send, self._serve
+        send, serve = task.parser.send, self.bytes.serve
         while True:
             try:
                 request = send(value)
@@ -285,22 +188,11 @@ class _File:
                 return
 
     def _answer(self, task: _Task, request: Any) -> None:
-        value = self._serve(request)
+        value = self.bytes.serve(request)
         if value is None:
             self.blocked.append((task, request))
         else:
             self._ready.append((task, value))
-
-    def _serve(self, request: Any) -> Any:
-        kind = type(request)
-        if kind is Span:
-            return self.bytes.span(request)
-        if kind is Gather:
-            return self.bytes.rows(request)
-        if kind is Hint:
-            return self.bytes.hint(request)
-        found = [self.bytes.span(span) for span in request]
-        return None if None in found else found
 
     def _spawn(self, task: _Task, parsers: Sequence[Parser[Any]]) -> None:
         task.missing, task.results = len(parsers), [None] * len(parsers)
@@ -321,15 +213,7 @@ class _File:
             self._ready.append((parent, results))
 
 
-def _first(file: _File) -> list[Range]:
-    return file.bytes.first() if isinstance(file.bytes, _Fetched) else []
-
-
-def _missing(file: _File) -> list[Range]:
-    return file.bytes.missing([request for _, request in file.blocked]) if isinstance(file.bytes, _Fetched) else []
-
-
-def _serve_round(files: Sequence[_File], tally: Tally, plan: Callable[[_File], list[Range]]) -> None:
+def _serve_round(files: Sequence[_Far], tally: Tally, plan: Callable[[_Far], list[Range]]) -> None:
     """Fetch for all files at once what each of them plans; a file whose bytes cannot be had fails alone."""
     jobs = [(file, ranges) for file in files if (ranges := plan(file))]
     if not jobs:
@@ -344,8 +228,7 @@ def _serve_round(files: Sequence[_File], tally: Tally, plan: Callable[[_File], l
     tally.bytes += sum(r.length for _, ranges in jobs for r in ranges)
 
 
-def _fetch(file: _File, ranges: list[Range]) -> None:
-    assert isinstance(file.bytes, _Fetched)
+def _fetch(file: _Far, ranges: list[Range]) -> None:
     try:
         blocks = file.bytes.source.fetch(ranges)
     except ChunkmapError as error:
@@ -353,18 +236,3 @@ def _fetch(file: _File, ranges: list[Range]) -> None:
         return
     for (offset, _), block in zip(ranges, blocks, strict=True):
         file.bytes.extents.add(offset, block)
-
-
-def _check_rows(gather: Gather, size: int, url: str) -> None:
-    if len(gather.offsets):
-        last = int(gather.offsets.max()) if len(gather.offsets) > 1 else int(gather.offsets[0])
-        if last + gather.size > size:
-            raise _too_short(url, size, last, gather.size)
-
-
-def _too_short(url: str, size: int, offset: int, length: int) -> TruncatedFile:
-    return TruncatedFile(
-        f"expected {length} bytes, but the file has only {size} in all; it is cut short or the address is wrong",
-        url=url,
-        offset=offset,
-    )

@@ -38,6 +38,9 @@ class Source(Protocol):
     def read(self, offset: int, length: int) -> memoryview:
         """Exactly `length` bytes from `offset`."""
 
+    def read_into(self, offset: int, out: memoryview) -> None:
+        """As many bytes as `out` has, from `offset`, into it."""
+
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """The bytes of each range, in the order of the ranges: near ranges fetched together, far ones at once."""
 
@@ -64,6 +67,14 @@ class SourceBase:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def read(self, offset: int, length: int) -> memoryview:
+        """Every source has its own."""
+        raise NotImplementedError
+
+    def read_into(self, offset: int, out: memoryview) -> None:
+        """By way of `read`, unless a source has a shorter one."""
+        out[:] = self.read(offset, len(out))
 
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """Every source has its own."""

@@ -1,6 +1,7 @@
 """The nouns: manifests of chunks, metadata of arrays, sets of references. Numpy and the standard library only."""
 
 from chunkmap.model.array import ChunksElsewhere, DeferredArray, ManifestArray
+from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.pieces import ArrayInPieces, Piece, in_one_piece
@@ -19,6 +20,7 @@ __all__ = [
     "ManifestArray",
     "Piece",
     "Placement",
+    "Precedent",
     "Problem",
     "Reference",
     "ReferenceSet",

@@ -21,6 +21,7 @@ from chunkmap.model import zarr_v3
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.gathering import Arrays, Gathering, collector_at_rest
 from chunkmap.model.hierarchy import Groups, ZarrFormat, decode_inline, prefix_of
+from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.templates import check_templates, expand_templates, generate
 from chunkmap.model.zarr_v2 import GROUP, array_document, attrs_document
@@ -153,15 +154,15 @@ def _all_groups(arrays: Iterable[str], groups: Mapping[str, Any]) -> list[str]:
 # ---------------------------------------------------------------------- reading
 
 
-def from_refs(document: Mapping[str, Any]) -> tuple[Arrays, Groups]:
+def from_refs(document: Mapping[str, Any], precedent: Precedent | None = None) -> tuple[Arrays, Groups]:
     """The arrays and groups of a dictionary of version 0 or 1. Raises StorageError naming the key that is wrong."""
-    return gathered(document).finish()
+    return gathered(document, precedent).finish()
 
 
-def gathered(document: Mapping[str, Any]) -> Gathering:
+def gathered(document: Mapping[str, Any], precedent: Precedent | None = None) -> Gathering:
     """All of a dictionary of version 0 or 1, about to be finished."""
     refs, templates = _unwrap(document)
-    gathering = Gathering(templates)
+    gathering = Gathering(templates, precedent)
     gathering.add(refs)
     return gathering
 

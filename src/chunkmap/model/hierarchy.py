@@ -10,18 +10,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chunkmap.errors import StorageError
+from chunkmap.model.keys import Below, Precedent, positions_of
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.v3_data_types import named
 from chunkmap.model.zarr_v2 import array_from_documents
 from chunkmap.model.zarr_v3 import DOCUMENT, array_from_document, consolidated_documents, is_array
 
-__all__ = ["DOCUMENTS", "Groups", "Hierarchy", "ZarrFormat", "decode_inline", "prefix_of"]
-
-DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", DOCUMENT})
-"""How the keys of documents end."""
+__all__ = ["Groups", "Hierarchy", "ZarrFormat", "decode_inline", "prefix_of"]
 
 _BASE64: Final = "base64:"
+_NO_ATTRS: Final[Mapping[str, Any]] = {}
 
 Groups = dict[str, Mapping[str, Any]]
 
@@ -32,15 +34,18 @@ ZarrFormat = Literal[2, 3]
 class Hierarchy:
     """Gathers documents, and says what they mean."""
 
-    def __init__(self) -> None:
+    def __init__(self, precedent: Precedent) -> None:
+        self._precedent = precedent
         self._parsed: dict[str, dict[str, Any]] = {}
         self._nodes: dict[str, Mapping[str, Any]] = {}
         """The documents of v3, by path."""
+        self._v3: set[str] = set()
+        """The paths of arrays of v3."""
 
     def add(self, key: str, value: Any) -> None:
         """Take in a document. Raises StorageError naming the key when it is none."""
         path, _, name = key.rpartition("/")
-        document = _parse(key, value)
+        document = self._precedent.document(key, value, _parse)
         if name != DOCUMENT:
             self._parsed[key] = document
             return
@@ -48,9 +53,18 @@ class Hierarchy:
             below = {} if is_array(document) else consolidated_documents(document)
         except StorageError as error:
             raise StorageError(f"{key}: {error}") from error
-        for below_path, node in below.items():
-            self._nodes.setdefault(f"{prefix_of(path)}{below_path}", node)
-        self._nodes[path] = document
+        for name_below, node in below.items():
+            path_below = f"{prefix_of(path)}{name_below}"
+            if path_below not in self._nodes:
+                self._add_node(path_below, node)
+        self._add_node(path, document)
+
+    def _add_node(self, path: str, node: Mapping[str, Any]) -> None:
+        self._nodes[path] = node
+        if is_array(node):
+            self._v3.add(path)
+        else:
+            self._v3.discard(path)
 
     @property
     def zarr_format(self) -> ZarrFormat:
@@ -59,27 +73,22 @@ class Hierarchy:
 
     def knows(self, path: str) -> bool:
         """Whether there is an array, as far as documents were added."""
-        return self.has_v3_array(path) or f"{prefix_of(path)}.zarray" in self._parsed
-
-    def has_v3_array(self, path: str) -> bool:
-        """Whether there is an array of v3, as far as documents were added."""
-        return path in self._nodes and is_array(self._nodes[path])
+        return path in self._v3 or f"{prefix_of(path)}.zarray" in self._parsed
 
     def meta(self, path: str) -> ArrayMeta:
         """What an array is. Raises StorageError or Unsupported naming it when its documents cannot be read."""
         prefix = prefix_of(path)
-        if not self.has_v3_array(path):
-            return array_from_documents(
-                path, self._parsed[f"{prefix}.zarray"], self._parsed.get(f"{prefix}.zattrs", {})
-            )
+        if path not in self._v3:
+            documents = self._parsed[f"{prefix}.zarray"], self._parsed.get(f"{prefix}.zattrs", _NO_ATTRS)
+            return self._precedent.meta(path, documents, array_from_documents)
         if f"{prefix}.zarray" in self._parsed:
             raise StorageError(f"{path}: an array of Zarr v2 and of v3 at once: leave out .zarray or {DOCUMENT}")
-        return array_from_document(path, self._nodes[path])
+        return self._precedent.meta(path, (self._nodes[path],), array_from_document)
 
     def arrays(self) -> list[str]:
         """The paths of all arrays, as their documents came."""
         v2 = [key.rpartition("/")[0] for key in self._parsed if key.rpartition("/")[2] == ".zarray"]
-        return list(dict.fromkeys([*v2, *(path for path, node in self._nodes.items() if is_array(node))]))
+        return list(dict.fromkeys([*v2, *(path for path in self._nodes if path in self._v3)]))
 
     def groups(self) -> Groups:
         """The attributes of all groups, by path; the root is one, unless it is an array."""
@@ -94,19 +103,30 @@ class Hierarchy:
                 groups[path] = node.get("attributes") or {}
         return groups
 
-    def printed_indexes(self, path: str, names: Sequence[str]) -> Sequence[str]:
-        """What stands below an array, `"c/0/1"`, as v2 prints chunk indexes: `"0.1"`."""
-        if not names or not self.has_v3_array(path):
-            return names
-        lines = ("\n" + "\n".join(names)).replace("/", ".")
-        if named(self._nodes[path]["chunk_key_encoding"])[0] == "v2":
-            return lines[1:].split("\n")
-        if lines == "\nc":
-            return ["0"]
-        if lines.count("\nc.") != len(names):
-            wrong = next((name for name in names if name[:2] not in ("c/", "c.")), names[0])
-            raise StorageError(f"{path}/{wrong}: expected a chunk index after c/, found {wrong!r}")
-        return lines.replace("\nc.", "\n")[1:].split("\n")
+    def v3_arrays(self) -> frozenset[str]:
+        """The paths of arrays of v3, as far as documents were added."""
+        return frozenset(self._v3)
+
+    def positions(self, path: str, below: Below) -> NDArray[np.int64]:
+        """Where the chunks that stand below an array are in its grid. Raises StorageError for a key that is none."""
+        grid_shape = self.meta(path).grid_shape
+        if path not in self._v3:
+            return below.positions(path, grid_shape)
+        is_default = named(self._nodes[path]["chunk_key_encoding"])[0] == "default"
+        return positions_of(path, _printed_indexes(path, below.names, is_default=is_default), grid_shape)
+
+
+def _printed_indexes(path: str, names: Sequence[str], *, is_default: bool) -> Sequence[str]:
+    """What stands below an array of v3, `"c/0/1"`, as v2 prints chunk indexes: `"0.1"`."""
+    lines = ("\n" + "\n".join(names)).replace("/", ".")
+    if not is_default:
+        return lines[1:].split("\n")
+    if lines == "\nc":
+        return ["0"]
+    if lines.count("\nc.") != len(names):
+        wrong = next((name for name in names if name[:2] not in ("c/", "c.")), names[0])
+        raise StorageError(f"{path}/{wrong}: expected a chunk index after c/, found {wrong!r}")
+    return lines.replace("\nc.", "\n")[1:].split("\n")
 
 
 def decode_inline(value: Any) -> bytes:
@@ -130,7 +150,7 @@ def _parse(key: str, value: Any) -> dict[str, Any]:
         return dict(value)
     try:
         document = json.loads(decode_inline(value))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}: {error}") from error
     if not isinstance(document, dict):
         raise StorageError(f"{key}: expected a JSON document, found {str(value)[:60]!r}")

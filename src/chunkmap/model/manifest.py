@@ -220,10 +220,13 @@ class ChunkManifest:
         """Row -> printed chunk index: `"0.1"`, and `"0"` for an array without axes."""
         if not self.grid_shape:
             return [f"{prefix}0"] * len(self)
-        axes = [list(map(str, range(n))) for n in self.grid_shape] if self.index is None else None
-        if axes is not None:
-            axes[0] = [prefix + text for text in axes[0]]
-            return axes[0] if len(axes) == 1 else list(map(separator.join, itertools.product(*axes)))
+        if self.index is None:
+            first, *others = ([str(number) for number in range(n)] for n in self.grid_shape)
+            if not others:
+                return [prefix + text for text in first]
+            heads = [f"{prefix}{text}{separator}" for text in first]
+            tails = list(map(separator.join, itertools.product(*others)))
+            return [head + tail for head in heads for tail in tails]
         columns = [list(map(str, c.tolist())) for c in self.coords()]
         columns[0] = [prefix + text for text in columns[0]]
         return columns[0] if len(columns) == 1 else list(map(separator.join, zip(*columns, strict=True)))

@@ -57,8 +57,9 @@ class ArrayMeta:
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.chunk_shape):
             raise ValueError(f"chunks {self.chunk_shape} do not have as many axes as the shape {self.shape}")
-        if any(n < 0 or c < (n > 0) for n, c in zip(self.shape, self.chunk_shape, strict=True)):
-            raise ValueError(f"a shape {self.shape} in chunks {self.chunk_shape} has a length that is none")
+        for length, chunk in zip(self.shape, self.chunk_shape, strict=True):
+            if length < 0 or chunk < (length > 0):
+                raise ValueError(f"a shape {self.shape} in chunks {self.chunk_shape} has a length that is none")
         if self.dims is not None and len(self.dims) != len(self.shape):
             raise ValueError(f"dimensions {self.dims} do not have as many axes as the shape {self.shape}")
 
@@ -70,7 +71,7 @@ class ArrayMeta:
             and self.chunk_shape == other.chunk_shape
             and self.dtype == other.dtype
             and self.dims == other.dims
-            and self.codecs == other.codecs
+            and ((self.filters == other.filters and self.compressor == other.compressor) or self.codecs == other.codecs)
             and self.order == other.order
             and same_scalar(self.fill_value, other.fill_value)
             and same_scalar(self.background, other.background)

@@ -36,7 +36,7 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
     of them shall win.
     """
     grid_shape = tuple(grid_shape)
-    total = sum(len(part.chunks) for part in parts)
+    total = sum([len(part.chunks.source) for part in parts])
     table = SourceTable()
     if not last_wins and _end_to_end(grid_shape, parts):
         index = None
@@ -45,7 +45,7 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
     source, offset, length = np.empty(total, np.uint32), np.empty(total, np.uint64), np.empty(total, np.uint64)
     stop = 0
     for block in _blocks(parts):
-        start, stop = stop, stop + sum(len(part.chunks) for part in block)
+        start, stop = stop, stop + sum([len(part.chunks.source) for part in block])
         if index is not None:
             index[start:stop] = _positions(grid_shape, block)
         source[start:stop] = _renumbered(table, [part.chunks for part in block])
@@ -61,13 +61,17 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
 
 def _end_to_end(grid_shape: tuple[int, ...], parts: Sequence[Placement]) -> bool:
     """Whether whole parts follow one another and fill the grid, so that rows need no positions."""
-    inner, row, stop = grid_shape[1:], math.prod(grid_shape[1:]), 0
+    if not grid_shape:
+        return False
+    inner, origin, stop = grid_shape[1:], (0,) * len(grid_shape[1:]), 0
     for chunks, cells in parts:
-        whole = chunks.index is None and chunks.grid_shape[1:] == inner and len(cells) > 0
-        if not whole or not all(isinstance(cell, int) for cell in cells) or any(cells[1:]) or cells[0] * row != stop:
+        own = chunks.grid_shape
+        if chunks.index is not None or own[1:] != inner or type(cells[0]) is not int or cells[0] != stop:
             return False
-        stop += len(chunks.source)
-    return stop == math.prod(grid_shape)
+        if inner and not (set(map(type, cells)) == {int} and cells[1:] == origin):
+            return False
+        stop += own[0]
+    return stop == grid_shape[0]
 
 
 def _blocks(parts: Sequence[Placement]) -> Iterator[list[Placement]]:

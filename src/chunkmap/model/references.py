@@ -12,6 +12,7 @@ from typing import Any
 
 from chunkmap.model import dictionary
 from chunkmap.model.array import ManifestArray
+from chunkmap.model.keys import Precedent
 from chunkmap.model.meta import same_attrs
 
 __all__ = ["Problem", "ReferenceSet", "Target"]
@@ -103,7 +104,12 @@ class ReferenceSet:
         return {"version": 1, "refs": dictionary.to_refs(self.arrays, self.groups, zarr_format)}
 
     @classmethod
-    def from_dict(cls, document: Mapping[str, Any], *, name: str | None = None) -> ReferenceSet:
-        """Read kerchunk's version 0 or 1, of Zarr v2 or v3. Raises StorageError naming the key that is wrong."""
-        gathering = dictionary.gathered(document)
+    def from_dict(
+        cls, document: Mapping[str, Any], *, name: str | None = None, precedent: Precedent | None = None
+    ) -> ReferenceSet:
+        """Read kerchunk's version 0 or 1, of Zarr v2 or v3. Raises StorageError naming the key that is wrong.
+
+        One `precedent` for all the sets of a series saves reading what is the same in each.
+        """
+        gathering = dictionary.gathered(document, precedent)
         return cls(*gathering.finish(), name=name, zarr_format=gathering.zarr_format)

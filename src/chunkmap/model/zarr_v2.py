@@ -33,6 +33,9 @@ DIMENSIONS: Final = "_ARRAY_DIMENSIONS"
 GROUP: Final[Mapping[str, Any]] = {"zarr_format": 2}
 """The content of every `.zgroup`."""
 
+_MOST_CELLS: Final = 2**63 - 1
+"""Positions in a grid are counted in 64 bits."""
+
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -68,22 +71,27 @@ def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[s
         if zarray.get("zarr_format", 2) != 2:
             raise ValueError(f"zarr_format is {zarray['zarr_format']!r}, expected 2")
         dtype = _decode_dtype(zarray["dtype"])
+        if dtype.subdtype is not None:
+            raise ValueError(f"dtype is {zarray['dtype']!r}, expected that of one element")
         attrs = dict(zattrs)
         dims = attrs.pop(DIMENSIONS, None)
-        return ArrayMeta(
+        meta = ArrayMeta(
             shape=tuple(map(int, zarray["shape"])),
             chunk_shape=tuple(map(int, zarray["chunks"])),
             dtype=dtype,
-            filters=tuple(zarray.get("filters") or ()),
-            compressor=zarray.get("compressor"),
+            filters=tuple(map(_codec, zarray.get("filters") or ())),
+            compressor=None if zarray.get("compressor") is None else _codec(zarray["compressor"]),
             fill_value=decode_fill_value(zarray.get("fill_value"), dtype),
             order=_order(zarray.get("order", "C")),
             dims=None if dims is None else tuple(map(str, dims)),
             attrs=attrs,
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, SyntaxError) as error:
+        if math.prod(meta.grid_shape) > _MOST_CELLS:
+            raise ValueError(f"a grid of {meta.grid_shape} chunks, more than 64 bits count")
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SyntaxError) as error:
         found = f"no entry {error}" if isinstance(error, KeyError) else str(error)
         raise StorageError(f"{path}/.zarray: not the metadata of a Zarr v2 array: {found}") from error
+    return meta
 
 
 def encode_fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
@@ -180,6 +188,12 @@ def _decode_dtype(value: Any) -> np.dtype[Any]:
         return np.dtype(value)
     fields = [(str(f[0]), _decode_dtype(f[1]), *(tuple(s) for s in f[2:])) for f in value]
     return np.dtype(fields)
+
+
+def _codec(config: Any) -> Mapping[str, Any]:
+    if not isinstance(config, Mapping) or not isinstance(config.get("id"), str):
+        raise TypeError(f"a codec is {config!r}, expected an object with an id")
+    return config
 
 
 def _order(value: Any) -> Any:

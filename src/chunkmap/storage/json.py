@@ -10,7 +10,8 @@ import gzip
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
@@ -23,6 +24,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
+from chunkmap.io.threads import map_ahead
 from chunkmap.model import (
     WHOLE_FILE,
     ArrayInPieces,
@@ -58,7 +60,7 @@ _LONGEST_HEAD: Final = 128
 _PART: Final = 2 << 20
 """Bytes of text that are read at once."""
 
-_BLOCK: Final = 1 << 16
+_BLOCK: Final = 1 << 15
 """Chunks that are printed at once."""
 
 
@@ -117,45 +119,41 @@ def _chunk_pieces(
     """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time; positions count from the cell `first`."""
     before, separator = chunk_key_parts(path, grid_shape, zarr_format)
     prefix = "," + orjson.dumps(before).decode()[:-1]
-    urls = pa.array([_json_url(source) for source in chunks.sources], pa.string())
+    urls = pa.array([f"[{_json_url(source)}," for source in chunks.sources], pa.string())
     inline = chunks.is_inline
-    for start in range(0, len(chunks), _BLOCK):
-        rows = slice(start, min(start + _BLOCK, len(chunks)))
+
+    def text(rows: slice) -> memoryview:
         keys = _keys(chunks.positions()[rows].astype(np.int64) + first, grid_shape, prefix, separator)
         values = _with_odd_values(chunks, rows, inline[rows], _range_values(chunks, rows, urls))
-        yield _text(pc.binary_join_element_wise(keys, values, ""))
+        return _text(pc.binary_join_element_wise(*keys, *values, ""))
+
+    blocks = [slice(start, min(start + _BLOCK, len(chunks))) for start in range(0, len(chunks), _BLOCK)]
+    yield from map_ahead(text, blocks) if len(blocks) > 1 else map(text, blocks)
 
 
-def _keys(cells: NDArray[np.int64], grid_shape: tuple[int, ...], prefix: str, separator: str) -> pa.Array:
-    """`,"x/0.1":` for every cell of a block."""
+def _keys(cells: NDArray[np.int64], grid_shape: tuple[int, ...], prefix: str, separator: str) -> list[Any]:
+    """The parts of `,"x/0.1":` for every cell of a block: what differs is an Arrow array, what does not a str."""
     if not grid_shape:
-        return pa.array([f'{prefix}":'])
+        return [f'{prefix}":']
     axes = [pa.array(axis).cast(pa.string()) for axis in np.unravel_index(cells, grid_shape)]
-    numbers = axes[0] if len(axes) == 1 else pc.binary_join_element_wise(*axes, separator)
-    return pc.binary_join_element_wise(prefix, numbers, '":', "")
+    return [prefix, *chain.from_iterable(zip(axes, [separator] * (len(axes) - 1) + ['":'], strict=True))]
 
 
-def _range_values(chunks: ChunkManifest, rows: slice, urls: pa.Array) -> pa.Array:
-    """`["a.nc",0,100]` for every chunk of a block."""
-    return pc.binary_join_element_wise(
-        "[",
-        urls.take(pa.array(chunks.source[rows])),
-        ",",
-        pa.array(chunks.offset[rows]).cast(pa.string()),
-        ",",
-        pa.array(chunks.length[rows]).cast(pa.string()),
-        "]",
-        "",
-    )
+def _range_values(chunks: ChunkManifest, rows: slice, urls: pa.Array) -> list[Any]:
+    """The parts of `["a.nc",0,100]` for every chunk of a block."""
+    offset, length = (pa.array(column[rows]).cast(pa.string()) for column in (chunks.offset, chunks.length))
+    return [urls.take(pa.array(chunks.source[rows])), offset, ",", length, "]"]
 
 
-def _with_odd_values(chunks: ChunkManifest, rows: slice, inline: NDArray[np.bool_], values: pa.Array) -> pa.Array:
+def _with_odd_values(
+    chunks: ChunkManifest, rows: slice, inline: NDArray[np.bool_], parts: Sequence[Any]
+) -> Sequence[Any]:
     """The values with those put right that are no ranges: whole files, and bytes held inline."""
     odd = inline | (chunks.length[rows] == np.uint64(WHOLE_FILE))
     if not bool(odd.any()):
-        return values
+        return parts
     texts = [_odd_value(chunks, rows.start + row, bool(inline[row])) for row in np.flatnonzero(odd).tolist()]
-    return pc.replace_with_mask(values, pa.array(odd), pa.array(texts, pa.string()))
+    return [pc.replace_with_mask(pc.binary_join_element_wise(*parts, ""), pa.array(odd), pa.array(texts, pa.string()))]
 
 
 def _odd_value(chunks: ChunkManifest, row: int, inline: bool) -> str:
@@ -231,7 +229,7 @@ def read_json(place: Place) -> ReferenceSet:
         raise Unsupported(error.message, feature=error.feature, url=place.url) from error
     except ChunkmapError as error:
         raise StorageError(f"{place.url}: {error}") from error
-    except (ValueError, TypeError, AttributeError, OSError, EOFError) as error:
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, zlib.error) as error:
         advice = ". It is a file to scan, not a set of references" if place.head(8).startswith(_ARCHIVAL) else ""
         text = f"{place.url}: expected a reference set as JSON, it cannot be read: {error}{advice}"
         raise StorageError(text) from error

@@ -1,9 +1,10 @@
 """One partition of a stored reference set: a Parquet file of at most `record_size` rows, to and from columns.
 
 The layout is the one that fsspec's `LazyReferenceMapper` reads (https://fsspec.github.io/kerchunk/spec.html, "Parquet
-references"): a row for each cell of a stretch of the chunk grid, columns `path`, `offset`, `size`, and `raw` where
-anything is held inline. A null path is a missing chunk, a raw that is not null wins, and a path whose offset and size
-are both 0 is a whole file.
+references"): a row for each cell of a stretch of the chunk grid, columns `path`, `offset`, `size` and `raw`, what is
+held inline. GDAL refuses a file without `raw`, so it is written where nothing is held inline too; what is read may
+lack it. A null path is a missing chunk, a raw that is not null wins, and a path whose offset and size are both 0 is a
+whole file.
 
 What fsspec can read back decides the encodings, measured on its Parquet reader (fastparquet): offsets are int64 only
 when their statistics say that none is null; a missing path is None only from a dictionary; delta encodings are read
@@ -29,13 +30,14 @@ __all__ = ["check_rows", "decode_partition", "encode_partition"]
 _BASE64: Final = b"base64:"
 _LARGEST: Final = 2**63 - 1
 _LARGEST_BINARY: Final = 2**31 - 1
-_FIELDS: Final = (
-    pa.field("path", pa.dictionary(pa.int32(), pa.string())),
-    pa.field("offset", pa.int64(), nullable=False),
-    pa.field("size", pa.int64(), nullable=False),
+_SCHEMA: Final = pa.schema(
+    [
+        pa.field("path", pa.dictionary(pa.int32(), pa.string())),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("raw", pa.binary()),
+    ]
 )
-_RANGES: Final = pa.schema(_FIELDS)
-_RANGES_AND_RAW: Final = pa.schema([*_FIELDS, pa.field("raw", pa.binary())])
 
 
 # ---------------------------------------------------------------------- writing
@@ -73,16 +75,16 @@ def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: sli
         _spread(np.where(ranged, offset, 0), position, len(cells)),
         _spread(np.where(ranged & ~whole, length, 0), position, len(cells)),
     ]
-    schema = _RANGES
-    if not bool(ranged.all()):
+    if bool(ranged.all()):
+        columns.append(pa.nulls(len(cells), pa.binary()))
+    else:
         raw: list[bytes | None] = [None] * len(cells)
         for row in np.flatnonzero(inline).tolist():
             raw[int(position[row])] = _encode_raw(chunks.inline_bytes(rows.start + row))
         for row in np.flatnonzero(nothing).tolist():
             raw[int(position[row])] = b""
         columns.append(_binary(pa.binary(), raw))
-        schema = _RANGES_AND_RAW
-    return _to_bytes(pa.Table.from_arrays(columns, schema=schema))
+    return _to_bytes(pa.Table.from_arrays(columns, schema=_SCHEMA))
 
 
 def _paths(
@@ -183,7 +185,7 @@ def _decode_table(table: pa.Table, ncells: int, where: str) -> ChunkManifest:
     offset, length = _decode_bytes(table, "offset", ncells), _decode_bytes(table, "size", ncells)
     length[(offset == 0) & (length == 0)] = np.uint64(WHOLE_FILE)
     sources: list[str | bytes | None] = [None, *urls]
-    if "raw" in table.column_names:
+    if "raw" in table.column_names and table.column("raw").null_count < ncells:
         raw = table.column("raw").combine_chunks()
         held = np.flatnonzero(_valid(raw))
         pieces = [_decode_raw(piece) for piece in raw.drop_null().to_pylist()]
@@ -235,6 +237,8 @@ def _valid(column: pa.Array) -> NDArray[np.bool_]:
     return np.from_dlpack(column.is_valid().cast(pa.uint8())).astype(np.bool_)
 
 
-def _decode_raw(piece: bytes | str) -> bytes:
+def _decode_raw(piece: Any) -> bytes:
     data = piece.encode() if isinstance(piece, str) else piece
+    if not isinstance(data, bytes):
+        raise TypeError(f"expected bytes in the column raw, found {data!r}")
     return base64.standard_b64decode(data[len(_BASE64) :]) if data.startswith(_BASE64) else data

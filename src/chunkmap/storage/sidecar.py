@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from chunkmap.errors import StorageError
 from chunkmap.model import Problem, Target
+from chunkmap.storage.text import parse_json
 
 __all__ = ["SIDECAR", "TARGETS", "PartitionRecord", "Sidecar", "checksum", "decode_targets", "encode_targets"]
 
@@ -90,7 +91,7 @@ class Sidecar:
     def decode(cls, data: bytes, where: str) -> Sidecar:
         """Read the file. Raises StorageError when it is damaged, or of a later layout."""
         try:
-            document = json.loads(data)
+            document = parse_json(data)
             if document["layout"] != _LAYOUT:
                 raise StorageError(
                     f"{where}: expected layout {_LAYOUT}, found {document['layout']}; a later chunkmap wrote it"

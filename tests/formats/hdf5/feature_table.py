@@ -47,9 +47,21 @@ def low_level(kind, data, **options):
     return write
 
 
+def unwritten(kind):
+    return lambda f: h5py.h5d.create(f.id, b"v", kind, h5py.h5s.create_simple((2,)))
+
+
 def bits():
     kind = h5py.h5t.STD_I16LE.copy()
     kind.set_precision(12)
+    return kind
+
+
+def bfloat16():
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_fields(15, 7, 8, 0, 7)
+    kind.set_precision(16)
+    kind.set_size(2)
     return kind
 
 
@@ -73,6 +85,14 @@ def virtual(start):
         f.create_virtual_dataset("v", layout)
 
     return write
+
+
+def nested(f):
+    virtual(0)(f)
+    f.move("v", "inner")
+    layout = h5py.VirtualLayout((100, 20), "<i4")
+    layout[:] = h5py.VirtualSource(".", "inner", (100, 20))
+    f.create_virtual_dataset("v", layout)
 
 
 def external(f):
@@ -115,6 +135,7 @@ FEATURES = {
         "chunked, B-tree of version 2": ("latest", indexed((None, None))),
         "virtual, whole chunks": ("latest", virtual(0)),
         "virtual, parts of chunks": ("latest", virtual(3)),
+        "virtual, of virtual datasets": ("latest", nested),
         "external files": ("earliest", external),
         "null dataspace": ("earliest", lambda f: f.create_dataset("v", data=h5py.Empty("f4"))),
     },
@@ -145,6 +166,8 @@ FEATURES = {
     "Types": {
         "integers, floats": ("earliest", lambda f: f.create_dataset("v", data=FLOATS.astype(">f2"))),
         "integers that do not fill their bytes": ("earliest", low_level(bits(), DATA.astype("<i2"))),
+        "floats of other layouts (bfloat16)": ("earliest", low_level(bfloat16(), FLOATS.astype("f4"))),
+        "times": ("earliest", unwritten(h5py.h5t.UNIX_D32LE)),
         "long double": ("earliest", lambda f: f.create_dataset("v", data=np.ones(3, np.longdouble))),
         "text of fixed length": ("earliest", lambda f: f.create_dataset("v", data=np.array([b"ab", b"c"] * 400))),
         "text padded with spaces": ("earliest", low_level(text(2), np.tile(SPACES, 100), memory=text(2))),
@@ -190,7 +213,9 @@ def check_equal(found, wanted, file):
             assert found[name].tolist() == wanted[name].tolist()
     elif wanted.dtype.kind == "O":
         for one, other in zip(found.ravel(), wanted.ravel(), strict=True):
-            if isinstance(other, h5py.Reference):
+            if isinstance(other, h5py.RegionReference):
+                assert one == (f"{file[other].name}[1:3]" if other else "")
+            elif isinstance(other, h5py.Reference):
                 assert one == (file[other].name if other else "")
             else:
                 np.testing.assert_array_equal(one, other.decode() if isinstance(other, bytes) else other)

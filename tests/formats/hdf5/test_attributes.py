@@ -68,7 +68,7 @@ def test_many_and_long_attributes(tmp_path, version):
 
 
 def test_shared_types_references_and_what_has_no_json(tmp_path):
-    """A committed datatype is followed; references are dropped; the rest is a problem with its name."""
+    """A committed datatype is followed, references are paths; the rest is a problem with its name."""
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as f:
         f["kind"] = np.dtype("<i4")
@@ -79,8 +79,8 @@ def test_shared_types_references_and_what_has_no_json(tmp_path):
         kind = np.dtype([("a", "i4"), ("s", h5py.string_dtype())])
         f["v"].attrs.create("texts", np.array([(1, "x")], kind), dtype=kind)
     refs = scan(LocalSource(path))
-    assert refs.arrays["v"].meta.attrs == {"shared": 5}
-    assert sorted(p.message.split("'")[1] for p in refs.problems) == ["region", "texts"]
+    assert refs.arrays["v"].meta.attrs == {"shared": 5, "reference": "/v", "region": "/v[...]"}
+    assert [p.message.split("'")[1] for p in refs.problems] == ["texts"]
     assert all((p.path, p.feature) == ("v", "attribute") for p in refs.problems)
 
 
@@ -90,3 +90,28 @@ def test_text_that_is_not_utf8_is_replaced(tmp_path):
     with h5py.File(path, "w") as f:
         f.attrs["latin"] = np.bytes_(b"caf\xe9")
     assert scan(LocalSource(path)).attrs == {"latin": "caf\ufffd"}
+
+
+EMPTY_TYPES = ["f4", "S3", h5py.string_dtype(), h5py.ref_dtype, h5py.regionref_dtype, "V4", [("a", "i4")], "?"]
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_null_dataspaces(tmp_path, version):
+    """An attribute without any element is an empty list, or empty text; a dataset without any is a problem."""
+    path = tmp_path / "a.h5"
+    machinery = ("CLASS", "NAME", "DIMENSION_LIST", "_Netcdf4Coordinates", "_Netcdf4Dimid", "_FillValue")
+    with h5py.File(path, "w", libver=version) as f:
+        for number, kind in enumerate(EMPTY_TYPES):
+            f[f"null{number}"] = h5py.Empty(np.dtype(kind))
+            f.attrs[f"null{number}"] = h5py.Empty(np.dtype(kind))
+        f["v"] = np.arange(3)
+        for name in machinery:
+            f["null0"].attrs[name] = h5py.Empty("f4")
+            f["v"].attrs[name] = h5py.Empty("f4")
+    refs = scan(LocalSource(path))
+    assert refs.attrs == {f"null{number}": "" if number in (1, 2) else [] for number in range(len(EMPTY_TYPES))}
+    assert {(p.path, p.feature) for p in refs.problems} == {
+        (f"null{number}", "null dataspace") for number in range(len(EMPTY_TYPES))
+    }
+    assert list(refs.arrays) == ["v"]
+    assert refs.arrays["v"].meta.attrs == {}

@@ -250,3 +250,91 @@ def test_external_links(sources):
     assert read_array(followed.arrays["g/rows"], Fetcher()).tolist() == list(range(10, 18))
     assert "whole/chunked" in followed.arrays
     assert str(sources / "s1.h5") in followed.targets
+
+
+def nested(name, *lines, shape=(20, 4), folder=""):
+    """A file with a virtual dataset `v` of 10 rows from each of these files and datasets."""
+    layout = h5py.VirtualLayout(shape, "i8")
+    for number, (file, path) in enumerate(lines):
+        layout[10 * number : 10 * number + 10] = h5py.VirtualSource(file, path, (10, 4))
+    with h5py.File(f"{folder}{name}.h5", "a", libver="latest") as f:
+        f.create_virtual_dataset("v" if "v" not in f else "w", layout, fillvalue=-1)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_virtual_datasets_of_virtual_datasets(sources, library):
+    """Chunks are those of the innermost sources; what these lack reads as the dataset between has it."""
+    nested("inner", ("s0.h5", "chunked"), ("s1.h5", "chunked"))
+    nested("half", ("s2.h5", "chunked"), ("nowhere.h5", "x"))
+    layout = h5py.VirtualLayout((40, 4), "i8")
+    layout[:20], layout[20:] = h5py.VirtualSource("inner.h5", "v", (20, 4)), h5py.VirtualSource("half.h5", "v", (20, 4))
+    with h5py.File("outer.h5", "w", libver=library) as f:
+        f.create_virtual_dataset("v", layout)
+    with h5py.File("outermost.h5", "w", libver=library) as f:
+        layout = h5py.VirtualLayout((40, 4), "i8")
+        layout[:] = h5py.VirtualSource("outer.h5", "v", (40, 4))
+        f.create_virtual_dataset("v", layout)
+    for name in ("outer", "outermost"):
+        refs = scan(LocalSource(sources / f"{name}.h5"), inline_threshold=0)
+        assert [p.path for p in refs.problems if "nowhere.h5:x" in p.message] == ["v"], refs.problems
+        with h5py.File(f"{name}.h5") as f:
+            np.testing.assert_array_equal(read_array(refs.arrays["v"], Fetcher()), f["v"][()])
+        used = {str(sources / f"s{n}.h5") for n in range(3)}
+        assert set(refs.arrays["v"].chunks.urls) == used
+        assert used < set(refs.targets)
+
+
+def test_nested_sources_are_looked_for_beside_the_file_that_names_them(sources):
+    """A source in another directory has its own sources there."""
+    (sources / "below").mkdir()
+    with h5py.File("below/deep.h5", "w") as f:
+        f.create_dataset("x", data=np.arange(40).reshape(10, 4), chunks=(5, 4))
+    nested("middle", ("deep.h5", "x"), shape=(10, 4), folder="below/")
+    nested("outer", ("below/middle.h5", "v"), shape=(10, 4))
+    refs = scan(LocalSource(sources / "outer.h5"), inline_threshold=0)
+    assert not refs.problems
+    assert refs.arrays["v"].chunks.urls == (str(sources / "below/deep.h5"),)
+    with h5py.File("outer.h5") as f:
+        np.testing.assert_array_equal(read_array(refs.arrays["v"], Fetcher()), f["v"][()])
+
+
+def test_virtual_datasets_within_a_file(sources):
+    """Sources of the same file may be virtual, numbered, and in raw files."""
+    np.arange(40).tofile("raw.bin")
+    with h5py.File("v.h5", "w", libver="latest") as f:
+        f.create_dataset("raw", (10, 4), "i8", external=[("raw.bin", 0, 320)])
+        for number in range(3):
+            layout = h5py.VirtualLayout((10, 4), "i8")
+            layout[:] = source(number, "chunked", (10, 4))
+            f.create_virtual_dataset(f"part{number}", layout)
+        layout = h5py.VirtualLayout((10, 4), "i8")
+        layout[:] = h5py.VirtualSource(".", "raw", (10, 4))
+        f.create_virtual_dataset("a", layout)
+        unlimited, create = h5py.h5s.UNLIMITED, h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        space = h5py.h5s.create_simple((10, 4), (unlimited, 4))
+        virtual = space.copy()
+        virtual.select_hyperslab((0, 0), (unlimited, 1), (10, 1), (10, 4))
+        create.set_virtual(virtual, b".", b"part%b", h5py.h5s.create_simple((10, 4)))
+        h5py.h5d.create(f.id, b"counted", h5py.h5t.NATIVE_INT64, space, create)
+    refs = scan(LocalSource(sources / "v.h5"), inline_threshold=0)
+    assert not refs.problems
+    with h5py.File("v.h5") as f:
+        assert f["counted"].shape == (30, 4)
+        for name in f:
+            np.testing.assert_array_equal(read_array(refs.arrays[name], Fetcher()), f[name][()], name)
+
+
+def test_circles_are_problems(sources):
+    """A virtual dataset that comes back to itself, within a file or by way of others, and one that is too deep."""
+    nested("a", ("b.h5", "v"))
+    nested("b", ("a.h5", "v"))
+    nested("own", (".", "w"))
+    nested("own", (".", "v"))
+    for number in range(20):
+        nested(f"deep{number}", (f"deep{number + 1}.h5", "v"), shape=(10, 4))
+    nested("deep20", ("s0.h5", "chunked"), shape=(10, 4))
+    for name, paths in (("a", {"v"}), ("own", {"v", "w"}), ("deep0", {"v"})):
+        refs = scan(LocalSource(sources / f"{name}.h5"))
+        assert {(p.path, p.feature) for p in refs.problems} == {(path, "virtual dataset") for path in paths}
+        assert not refs.arrays
+    assert list(scan(LocalSource(sources / "deep10.h5")).arrays) == ["v"]

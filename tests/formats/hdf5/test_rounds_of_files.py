@@ -47,30 +47,30 @@ class Far(SourceBase):
 @pytest.mark.parametrize(
     ("write", "rounds", "requests", "most"),
     [
-        pytest.param(lambda p: writers.write_month(p, edge=12, chunks=240), 3, 80, 1.0, id="month of netCDF4"),
-        pytest.param(lambda p: writers.write_chunked(p, values=250), 4, 400, 2.5, id="20,000 chunks, B-tree v1"),
+        pytest.param(lambda p: writers.write_month(p, edge=12, chunks=240), 2, 60, 1.0, id="month of netCDF4"),
+        pytest.param(lambda p: writers.write_chunked(p, values=250), 3, 400, 3.0, id="20,000 chunks, B-tree v1"),
         pytest.param(
-            lambda p: writers.write_granule(p, variables=120, values=1500), 5, 300, 10.0, id="granule, round robin"
+            lambda p: writers.write_granule(p, variables=120, values=1500), 3, 10, 3.0, id="granule, round robin"
         ),
         pytest.param(
             lambda p: writers.write_granule(p, variables=120, values=1500, order="by variable"),
-            8,
-            400,
-            10.0,
+            7,
+            300,
+            2.0,
             id="granule, variable by variable",
         ),
         pytest.param(
             lambda p: writers.write_granule(p, variables=120, values=1500, libver=("v110", "v110")),
-            6,
-            300,
-            6.0,
+            4,
+            20,
+            5.0,
             id="granule, version 1.10",
         ),
         pytest.param(
             lambda p: writers.write_granule(p, variables=120, values=1500, **writers.PAGED),
-            4,
+            3,
             10,
-            3.0,
+            1.0,
             id="granule, paged",
         ),
         pytest.param(writers.write_day, 1, 1, 2.2, id="a file of 2 MB"),

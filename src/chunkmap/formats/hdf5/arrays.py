@@ -16,7 +16,7 @@ from chunkmap.formats.hdf5.embedded import embed
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.filters import UnsupportedFilter, decode
-from chunkmap.formats.hdf5.netcdf4 import Dimensions, visible
+from chunkmap.formats.hdf5.netcdf4 import Dimensions, name_references, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, is_own, read_stored
 from chunkmap.formats.hdf5.texts import with_text_codec
@@ -62,6 +62,7 @@ def check_vlen_encode(value: str) -> None:
 
 def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, options: Options) -> Parser[Represented]:
     """The array that a dataset is, or why it is none."""
+    name_references(dataset.attributes, file.paths)
     problems = attribute_problems(dataset.attributes)
     try:
         array = yield from _array(file, path, dataset, dims, options=options, problems=problems)
@@ -86,7 +87,7 @@ def _array(
     datatype = dataset.datatype
     if options.vlen_encode == "leave":
         datatype = left_as_stored(datatype)
-    if datatype.needs_heap or datatype.is_reference:
+    if datatype.needs_heap or datatype.reference:
         return (yield from _embedded(file, dataset, dims, empty=options.vlen_encode == "null"))
     dtype, inner = element_dtype(datatype)
     stored = yield from _stored(file, path, dataset, dims, options.read_values)
@@ -128,7 +129,7 @@ def _stored(
 
 def _native_fill(stored: Stored, native: bytes | None) -> bytes | None:
     """The fill value as chunks are when they are decoded."""
-    own = [codec for codec in stored.codecs[:1] if codec["id"] in ("hdf5_integer", "hdf5_text")]
+    own = [codec for codec in stored.codecs[:1] if codec["id"] in ("hdf5_float", "hdf5_integer", "hdf5_text")]
     return decode(own, native) if native and own else native
 
 
@@ -161,10 +162,8 @@ def _embedded(file: File, dataset: Dataset, dims: Dimensions, *, empty: bool) ->
 def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[ManifestArray]:
     """Hold small chunks inline."""
     chunks = array.chunks
-    if threshold <= 0 or not is_own(file, chunks):
-        return array
-    small = chunks.length < np.uint64(threshold)
-    if not np.count_nonzero(small):
+    small = chunks.length < threshold
+    if threshold <= 0 or not np.count_nonzero(small) or not is_own(file, chunks):
         return array
     rows = np.flatnonzero(small & ~chunks.is_inline)
     if not len(rows):

@@ -1,29 +1,31 @@
 """IV.A.2.m and IV.A.2.v: attributes, in the object header or dense in a fractal heap, as Python values.
 
 Values are what JSON has: text, numbers, booleans, None, and lists of them; an array of one element is the element,
-as netCDF4 and h5netcdf give it. Two kinds are kept as they are, for those who interpret them: object references, and
-the raw `_FillValue`.
+as netCDF4 and h5netcdf give it. Two kinds are kept as they are, for those who interpret them: references, and the raw
+`_FillValue`.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
+from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.hdf5.btree_v2 import read_btree_v2, split_records
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype, plain_bytes
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian, u64_pair
+from chunkmap.formats.hdf5.file import File, Sizes
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.global_heap import HeapReference, heap_references, read_heap_objects
 from chunkmap.formats.hdf5.messages import parse_dataspace
 from chunkmap.formats.hdf5.object_header import Message, resolve_shared
+from chunkmap.formats.hdf5.references import Target, object_addresses, read_references, reference_text
 from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
@@ -41,14 +43,27 @@ _NAMES, _CREATION_ORDER = 8, 9  # types of a version 2 B-tree
 _FEW: Final = 64
 
 _sizes = struct.Struct("<HHH").unpack_from
+_creation_order = struct.Struct("<9xI").unpack_from
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Object references: the addresses of object headers, None where a reference leads nowhere."""
+    """References, whose objects have no path before the whole file is known."""
 
     addresses: tuple[tuple[int, ...], ...]
-    """For each element, the addresses it lists: one, or several for elements of variable length."""
+    """For each element, the object headers it lists: one, or several for elements of variable length."""
+    shape: tuple[int, ...]
+    are_lists: bool = False
+    """Elements are of variable length."""
+    regions: tuple[str, ...] = ()
+    """Where they are of regions, the region of each element."""
+
+    def value(self, paths: Mapping[int, str]) -> Any:
+        """The JSON value: paths for references. Raises Unsupported where an object has none."""
+        texts: list[Any] = [[reference_text(Target(a), paths) for a in group] for group in self.addresses]
+        if not self.are_lists:
+            texts = [text + region for (text,), region in zip(texts, self.regions or repeat(""), strict=False)]
+        return _unwrap(texts, self.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,18 +75,10 @@ class _Kind:
     shape: tuple[int, ...] | None
     size: int
     """Bytes of data."""
-    numbers: struct.Struct | None
-    """Unpacks a few plain numbers; None for all other data."""
-
-    @property
-    def in_heap(self) -> bool:
-        """Whether the value lies in the global heap."""
-        return self.shape is not None and self.datatype.needs_heap
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the type has no JSON value."""
-        return self.shape is not None and self.datatype.dtype is None and not self.datatype.is_reference
+    in_heap: bool
+    """Whether the value lies in the global heap."""
+    decode: Callable[[bytes], Any] | None
+    """From data to the JSON value, which nobody may change; None where there is none, or it lies in the heap."""
 
 
 _Waiting = tuple[_Kind, bytes]
@@ -100,19 +107,22 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
         elif kind == ATTRIBUTE_INFO:
             bodies += yield from _read_dense(file, body)
     found = Attributes({}, None, [])
-    waiting: list[_Waiting] = []
+    values, waiting = found.values, list[_Waiting]()
     for raw in map(bytes, bodies):
         if raw[0] > 1 and raw[1] & 3:
             kind_of, data = yield from _resolve_parts(file, raw)
         else:
-            kind_of, data = _split(raw)
-        if kind_of.name == _SKIPPED:
-            continue
-        if kind_of.in_heap:
-            found.values[kind_of.name] = None
+            kind_of, data = _split(file, raw)
+        if kind_of.decode is not None:
+            values[kind_of.name] = kind_of.decode(data)
+        elif kind_of.in_heap:
+            values[kind_of.name] = None
             waiting.append((kind_of, data))
         else:
-            _keep(found, kind_of, data)
+            found.lost.append((kind_of.name, kind_of.datatype.lacks))
+        if kind_of.name == FILL_VALUE:
+            found.fill_value = _scalar(kind_of.datatype, data)
+    values.pop(_SKIPPED, None)
     if waiting:
         yield from _read_waiting(file, found, waiting)
     return found
@@ -120,78 +130,100 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
 
 def _read_dense(file: File, body: bytes) -> Parser[list[memoryview]]:
     """Attribute info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, of order."""
-    heap, names = u64_pair(body, 4 if body[1] & 1 else 2)
-    if heap == UNDEFINED:
+    heap, names = file.address_pair(body, 4 if body[1] & 1 else 2)
+    if heap == file.undefined:
         return []
-    records = yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))
     # heap ID (8), message flags (1), creation order (4), hash of the name (4)
-    if records.shape[1] >= 13:
-        records = records[np.argsort(little_endian(records[:, 9:13]), kind="stable")]
-    shared = np.flatnonzero(records[:, 8] & _SHARED)
-    if not len(shared):
-        return (yield from read_heap(file, heap, records[:, :8]))
-    own = iter((yield from read_heap(file, heap, records[(records[:, 8] & _SHARED) == 0, :8])))
+    records = split_records((yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))))
+    if records and len(records[0]) >= 13:
+        records.sort(key=_creation_order)
+    own = iter((yield from read_heap(file, heap, [r[:8] for r in records if not r[8] & _SHARED])))
     bodies = []
-    for number, record in enumerate(records):
-        if number in shared:
-            bodies.append((yield from read_shared_message(file, ATTRIBUTE, record[:8].tobytes())))
+    for record in records:
+        if record[8] & _SHARED:
+            bodies.append((yield from read_shared_message(file, ATTRIBUTE, record[:8])))
         else:
             bodies.append(next(own))
     return bodies
 
 
-def _places(body: bytes | memoryview) -> tuple[int, int, int, int]:
-    """Where name, datatype, dataspace and data begin.
+@lru_cache(maxsize=1024)
+def _places(start: bytes) -> tuple[int, int, int, int]:
+    """Where name, datatype, dataspace and data begin, from the first 8 bytes of a message.
 
     Version, reserved or flags, sizes of the three, (version 3: character set); version 1 pads each part to 8 bytes.
     """
-    version = body[0]
-    name, datatype, dataspace = _sizes(body, 2)
+    version = start[0]
+    name, datatype, dataspace = _sizes(start, 2)
     if version == 1:
         starts = (8, 8 + _padded(name))
         return *starts, starts[1] + _padded(datatype), starts[1] + _padded(datatype) + _padded(dataspace)
     if version not in (2, 3):
         raise FormatError(f"expected an attribute message of version 1 to 3, found {version}")
-    start = 8 if version == 2 else 9
-    return start, start + name, start + name + datatype, start + name + datatype + dataspace
+    first = 8 if version == 2 else 9
+    return first, first + name, first + name + datatype, first + name + datatype + dataspace
 
 
 def _padded(size: int) -> int:
     return size + 7 & ~7
 
 
-def _split(body: bytes) -> tuple[_Kind, bytes]:
+def _split(file: File, body: bytes) -> tuple[_Kind, bytes]:
     """Cut an attribute message without shared parts."""
-    name, datatype, dataspace, data = _places(body)
-    _, datatype_size, dataspace_size = _sizes(body, 2)
-    kind = _kind(
-        body[name:datatype], body[datatype : datatype + datatype_size], body[dataspace : dataspace + dataspace_size]
-    )
-    return kind, _exactly(kind, body[data : data + kind.size])
+    start = _places(body[:8])[3]
+    kind = _kind_of(body[:start], file.sizes)
+    return kind, _exactly(kind, body[start : start + kind.size])
+
+
+@lru_cache(maxsize=8192)
+def _kind_of(head: bytes, sizes: Sizes) -> _Kind:
+    """What a message says that has no shared parts, up to its data."""
+    name, datatype, dataspace, _ = _places(head[:8])
+    _, datatype_size, dataspace_size = _sizes(head, 2)
+    parts = head[datatype : datatype + datatype_size], head[dataspace : dataspace + dataspace_size]
+    return _kind(head[name:datatype], *parts, sizes)
 
 
 def _resolve_parts(file: File, body: bytes) -> Parser[tuple[_Kind, bytes]]:
     """Flags bit 0: the datatype is shared; bit 1: the dataspace is."""
-    name, datatype, dataspace, data = _places(body)
+    name, datatype, dataspace, data = _places(body[:8])
     parts = []
     for bit, message, part in ((1, _DATATYPE, body[datatype:dataspace]), (2, _DATASPACE, body[dataspace:data])):
         parts.append((yield from resolve_shared(file, (message, _SHARED if body[1] & bit else 0, part))))
-    kind = _kind(body[name:datatype], bytes(parts[0]), bytes(parts[1]))
+    kind = _kind(body[name:datatype], bytes(parts[0]), bytes(parts[1]), file.sizes)
     return kind, _exactly(kind, body[data : data + kind.size])
 
 
 def _exactly(kind: _Kind, data: bytes) -> bytes:
     if len(data) != kind.size:
         raise FormatError(f"expected {kind.size} bytes of attribute {kind.name!r}, found {len(data)}")
-    return plain_bytes(kind.datatype, data)
+    return data
 
 
-@lru_cache(maxsize=8192)
-def _kind(name: bytes, datatype: bytes, dataspace: bytes) -> _Kind:
-    parsed, shape = parse_datatype(datatype), parse_dataspace(dataspace).shape
-    count = 0 if shape is None else math.prod(shape)
+def _kind(name: bytes, datatype: bytes, dataspace: bytes, sizes: Sizes) -> _Kind:
+    parsed, shape = parse_datatype(datatype, sizes[0]), parse_dataspace(dataspace, sizes[1]).shape
     text = name.split(b"\0")[0].decode("utf-8", "replace")
-    return _Kind(text, parsed, shape, count * parsed.size, _numbers(parsed, count))
+    size = 0 if shape is None else math.prod(shape) * parsed.size
+    if text == _SKIPPED:
+        return _Kind(text, parsed, shape, size, in_heap=False, decode=_nothing)
+    return _Kind(text, parsed, shape, size, shape is not None and parsed.needs_heap, _decoder(parsed, shape))
+
+
+def _decoder(datatype: Datatype, shape: tuple[int, ...] | None) -> Callable[[bytes], Any] | None:
+    """What makes a JSON value of the data of an attribute."""
+    if shape is None:
+        return _no_text if datatype.is_string else _no_values
+    if datatype.is_reference:
+        return partial(_references, datatype, shape)
+    if datatype.dtype is None:
+        return None
+    count = math.prod(shape)
+    if datatype.is_string and count == 1:
+        return partial(_text, padding=datatype.padding)
+    numbers = _numbers(datatype, count)
+    if numbers is not None:
+        return partial(_few_numbers, numbers.unpack, shape) if count > 1 else partial(_number, numbers.unpack)
+    return partial(_values, datatype, shape)
 
 
 def _numbers(datatype: Datatype, count: int) -> struct.Struct | None:
@@ -208,34 +240,38 @@ def _scalar(datatype: Datatype, data: bytes) -> Any:
     """The first element, as numpy has it."""
     if datatype.dtype is None or len(data) < datatype.size:
         return None
-    return np.frombuffer(data[: datatype.size], datatype.dtype)[0]
+    return np.frombuffer(plain_bytes(datatype, data[: datatype.size]), datatype.dtype)[0]
 
 
-def _keep(found: Attributes, kind: _Kind, data: bytes) -> None:
-    """File an attribute whose value needs nothing more from the file."""
-    if kind.numbers is not None:
-        assert kind.shape is not None
-        found.values[kind.name] = _unwrap(list(kind.numbers.unpack(data)), kind.shape)
-    elif kind.is_lost:
-        found.lost.append((kind.name, kind.datatype.lacks))
-        return
-    else:
-        found.values[kind.name] = _value(kind.datatype, kind.shape, data)
-    if kind.name == FILL_VALUE:
-        found.fill_value = _scalar(kind.datatype, data)
+def _nothing(_data: bytes) -> None:
+    """Of an attribute that nobody asks for."""
 
 
-def _value(datatype: Datatype, shape: tuple[int, ...] | None, data: bytes) -> Any:
-    """The JSON value of an attribute. It is shared between objects: nobody may change it."""
-    if shape is None:
-        return "" if datatype.is_string else []
-    if datatype.is_reference:
-        return References(tuple((a,) for a in np.frombuffer(data, "<u8").tolist()))
+def _no_text(_data: bytes) -> str:
+    return ""
+
+
+def _no_values(_data: bytes) -> list[Any]:
+    return []
+
+
+def _references(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> References:
+    return References(tuple((address,) for address in object_addresses(datatype, data)), shape)
+
+
+def _number(unpack: Callable[[bytes], tuple[Any, ...]], data: bytes) -> Any:
+    return unpack(data)[0]
+
+
+def _few_numbers(unpack: Callable[[bytes], tuple[Any, ...]], shape: tuple[int, ...], data: bytes) -> Any:
+    return _unwrap(list(unpack(data)), shape)
+
+
+def _values(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Any:
+    """Elements of any type that numpy has."""
     assert datatype.dtype is not None
-    if datatype.is_string and shape == ():
-        return _text(data, datatype.padding)
     element, inner = datatype.dtype.subdtype or (datatype.dtype, ())
-    values, shape = np.frombuffer(data, element), shape + inner
+    values, shape = np.frombuffer(plain_bytes(datatype, data), element), shape + inner
     if datatype.is_string:
         return _unwrap([_text(v, datatype.padding) for v in values.tolist()], shape)
     return _unwrap([_plain(v) for v in values.tolist()], shape)
@@ -243,7 +279,7 @@ def _value(datatype: Datatype, shape: tuple[int, ...] | None, data: bytes) -> An
 
 def _text(value: bytes, padding: int) -> str:
     if padding == 0:
-        value = value.split(b"\0")[0]
+        value = value.partition(b"\0")[0]
     elif padding == 2:
         value = value.rstrip(b"\0").rstrip(b" ")
     else:
@@ -278,13 +314,27 @@ def _read_waiting(file: File, found: Attributes, waiting: list[_Waiting]) -> Par
     plain = []
     for kind, data in waiting:
         if kind.datatype.is_vlen:
-            plain.append((kind, heap_references(data)))
+            plain.append((kind, heap_references(file, data)))
+        elif kind.datatype.reference:
+            yield from _keep_references(file, found, kind, data)
         else:
             found.values.pop(kind.name)
             found.lost.append((kind.name, kind.datatype.lacks))
     objects = yield from read_heap_objects(file, [r for _, group in plain for r in group])
     for kind, group in plain:
         _keep_vlen(file, found, kind, group, [next(objects) for _ in group])
+
+
+def _keep_references(file: File, found: Attributes, kind: _Kind, data: bytes) -> Parser[None]:
+    assert kind.shape is not None
+    try:
+        targets = yield from read_references(file, kind.datatype, data)
+    except Unsupported as refusal:
+        found.values.pop(kind.name)
+        found.lost.append((kind.name, f"{kind.datatype.lacks}: {refusal.message}"))
+        return
+    addresses = tuple((target.address,) for target in targets)
+    found.values[kind.name] = References(addresses, kind.shape, regions=tuple(target.region for target in targets))
 
 
 def _keep_vlen(
@@ -298,10 +348,10 @@ def _keep_vlen(
         texts = [content.partition(b"\0")[0].decode("utf-8", "replace") for content in contents]
         found.values[kind.name] = _unwrap(texts, shape)
     elif base.is_reference:
-        addresses = tuple(tuple(np.frombuffer(content, "<u8").tolist()) for content in contents)
-        found.values[kind.name] = References(addresses)
+        addresses = tuple(tuple(object_addresses(base, content)) for content in contents)
+        found.values[kind.name] = References(addresses, shape, are_lists=True)
     elif base.dtype is not None:
-        values = [[_plain(v) for v in np.frombuffer(content, base.dtype).tolist()] for content in contents]
+        values = [[_plain(v) for v in np.frombuffer(plain_bytes(base, c), base.dtype).tolist()] for c in contents]
         found.values[kind.name] = _unwrap(values, shape)
     else:
         found.values.pop(kind.name)

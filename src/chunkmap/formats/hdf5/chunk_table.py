@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
-from chunkmap.formats.hdf5.file import UNDEFINED, File, little_endian
+from chunkmap.formats.hdf5.file import File, little_endian
 from chunkmap.formats.hdf5.layout import Chunked
 from chunkmap.formats.hdf5.messages import Dataspace
 from chunkmap.model.meta import grid_shape_of
 
-__all__ = ["ChunkTable", "Elements", "Grid", "empty_table", "from_few", "from_numbers", "from_scaled", "split_elements"]
+__all__ = [
+    "ChunkTable",
+    "Elements",
+    "Grid",
+    "empty_table",
+    "finish",
+    "from_numbers",
+    "from_scaled",
+    "in_order",
+    "join",
+    "split_elements",
+]
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkTable:
-    """Chunks in any order."""
+class ChunkTable(NamedTuple):
+    """Chunks inside the dataset."""
 
     positions: NDArray[Any]
     """Position of the chunk in the grid of the dataset as it is now, C order."""
@@ -30,6 +39,12 @@ class ChunkTable:
     """Bytes as they are stored."""
     masks: NDArray[np.uint32] | None = None
     """Bit n set: filter n of the pipeline was skipped; None when no chunk skips any."""
+
+    def part(self, start: int, stop: int) -> ChunkTable:
+        """Some rows, as views."""
+        rows = slice(start, stop)
+        masks = None if self.masks is None else self.masks[rows]
+        return ChunkTable(self.positions[rows], self.addresses[rows], self.sizes[rows], masks)
 
 
 class Elements(NamedTuple):
@@ -40,8 +55,7 @@ class Elements(NamedTuple):
     masks: NDArray[np.uint32] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """The chunk grid of a dataset: as it is, and as it may become."""
 
     layout: Chunked
@@ -72,16 +86,16 @@ def empty_table() -> ChunkTable:
     return ChunkTable(np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint64))
 
 
-def split_elements(rows: NDArray[np.uint8], chunk_nbytes: int) -> Elements:
+def split_elements(file: File, rows: NDArray[np.uint8], chunk_nbytes: int) -> Elements:
     """VII: an element is an address, or (filtered) an address, a stored size and a filter mask of 4 bytes."""
-    width = rows.shape[1]
-    addresses = np.ascontiguousarray(rows[:, :8]).view("<u8")[:, 0]
-    if width == 8:
+    width, start = rows.shape[1], file.sizes[0]
+    addresses = file.addresses(rows)
+    if width == start:
         return Elements(addresses, np.full(len(rows), chunk_nbytes, np.uint64), None)
-    if not 13 <= width <= 20:
+    if not start + 5 <= width <= start + 12:
         raise ValueError(f"elements of {width} bytes in a chunk index")
     masks = np.ascontiguousarray(rows[:, width - 4 :]).view("<u4")[:, 0]
-    return Elements(addresses, little_endian(rows[:, 8 : width - 4]), masks)
+    return Elements(addresses, little_endian(rows[:, start : width - 4]), masks)
 
 
 def from_numbers(file: File, grid: Grid, numbers: NDArray[np.uint64], elements: Elements) -> ChunkTable:
@@ -91,7 +105,7 @@ def from_numbers(file: File, grid: Grid, numbers: NDArray[np.uint64], elements: 
     the numbering has it moved to the front.
     """
     addresses, sizes, masks = elements
-    written = addresses != np.uint64(UNDEFINED)
+    written = addresses != np.uint64(file.undefined)
     if not written.all():
         numbers, addresses, sizes = numbers[written], addresses[written], sizes[written]
         masks = None if masks is None else masks[written]
@@ -101,7 +115,7 @@ def from_numbers(file: File, grid: Grid, numbers: NDArray[np.uint64], elements: 
     else:
         order = [first, *(axis for axis in range(grid.rank) if axis != first)]
         positions, inside = _renumber(grid, numbers, order)
-    return _finish(file, positions, inside, Elements(addresses, sizes, masks))
+    return in_order(file, grid, finish(file, positions, inside, Elements(addresses, sizes, masks)))
 
 
 def _renumber(
@@ -127,10 +141,10 @@ def from_scaled(file: File, grid: Grid, coords: NDArray[np.uint64], elements: El
     positions = coords @ np.array(strides, np.uint64) if grid.rank else np.zeros(len(coords), np.uint64)
     everything = np.count_nonzero(within) == within.size
     inside: NDArray[np.bool_] | None = None if everything else np.logical_and.reduce(within, axis=1)
-    return _finish(file, positions, inside, elements)
+    return in_order(file, grid, finish(file, positions, inside, elements))
 
 
-def _finish(
+def finish(
     file: File, positions: NDArray[np.uint64], inside: NDArray[np.bool_] | None, elements: Elements
 ) -> ChunkTable:
     """Chunks outside the dataset, left over from when it was larger, do not count; all others must be in the file."""
@@ -147,21 +161,30 @@ def _finish(
     return ChunkTable(positions, addresses, sizes, masks if masks is not None and np.count_nonzero(masks) else None)
 
 
-def from_few(file: File, rows: Sequence[tuple[int, int, int, int]]) -> ChunkTable:
-    """A few chunks inside the dataset: position, address, stored size and filter mask of each."""
-    room = file.size - file.base
-    for _, address, size, _ in rows:
-        if address + size > room:
-            raise _cut_short(file, address, size)
-    if not rows:
-        return empty_table()
-    positions, addresses, sizes, masks = zip(*rows, strict=True)
+def join(tables: Sequence[ChunkTable]) -> ChunkTable:
+    """The rows of all tables."""
+    if len(tables) == 1:
+        return tables[0]
+    masks = [np.zeros(len(t.sizes), np.uint32) if t.masks is None else t.masks for t in tables]
     return ChunkTable(
-        np.array(positions, np.uint64),
-        np.array(addresses, np.uint64),
-        np.array(sizes, np.uint64),
-        np.array(masks, np.uint32) if any(masks) else None,
+        np.concatenate([t.positions for t in tables]),
+        np.concatenate([t.addresses for t in tables]),
+        np.concatenate([t.sizes for t in tables]),
+        np.concatenate(masks) if any(t.masks is not None for t in tables) else None,
     )
+
+
+def in_order(file: File, grid: Grid, table: ChunkTable) -> ChunkTable:
+    """In order of position; raises FormatError for two chunks in one place."""
+    positions = table.positions
+    if not np.count_nonzero(positions[1:] <= positions[:-1]):
+        return table
+    order = np.argsort(positions, kind="stable")
+    positions = positions[order]
+    if np.count_nonzero(positions[1:] == positions[:-1]):
+        raise file.error("two chunks stand in one cell of the grid", grid.layout.address)
+    masks = None if table.masks is None else table.masks[order]
+    return ChunkTable(positions, table.addresses[order], table.sizes[order], masks)
 
 
 def _cut_short(file: File, address: int, size: int) -> TruncatedFile:

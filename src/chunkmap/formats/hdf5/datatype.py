@@ -8,18 +8,18 @@ times, odd numbers; `Datatype.lacks` then says what it is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
+from numcodecs import get_codec
 
-from chunkmap.codecs import Hdf5Integer
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.hdf5.floats import float_codec, float_layout
 from chunkmap.model import CodecConfig
 
-__all__ = ["Datatype", "integer_codec", "left_as_stored", "parse_datatype", "plain_bytes", "require_dtype"]
+__all__ = ["Datatype", "left_as_stored", "number_codec", "parse_datatype", "plain_bytes", "require_dtype"]
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
 
@@ -27,13 +27,6 @@ _DEEPEST: Final = 32
 _u32 = struct.Struct("<I").unpack_from
 _integer_properties = struct.Struct("<HH").unpack_from
 _float_properties = struct.Struct("<HHBBBBI").unpack_from
-
-# size -> bit offset, precision, exponent location and size, mantissa location and size, exponent bias; sign location
-_IEEE: Final[Mapping[int, tuple[tuple[int, ...], int]]] = {
-    2: ((0, 16, 10, 5, 0, 10, 15), 15),
-    4: ((0, 32, 23, 8, 0, 23, 127), 31),
-    8: ((0, 64, 52, 11, 0, 52, 1023), 63),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +51,46 @@ class Datatype:
     """Of a compound: name, offset and type of each member."""
     is_vlen: bool = False
     """Elements are references into a global heap."""
-    is_reference: bool = False
-    """Elements are object references: addresses of object headers."""
+    reference: Literal["", "object", "region", "any"] = ""
+    """Of references: what to; "any" are those of HDF5 1.12, each of which says it itself."""
     enumerated: tuple[tuple[str, int], ...] = ()
     """Of an enumeration: names and values."""
-    bits: tuple[int, int] | None = None
-    """Of whole numbers that do not fill their bytes: first bit and number of bits."""
+    bits: tuple[int, ...] | None = None
+    """Of numbers that are not stored as numpy has them. Whole ones: first bit and number of bits; others: `FloatLayout`
+    says what."""
+    needs_heap: bool = field(init=False)
+    """Whether any part of an element lies in a global heap."""
+    has_text: bool = field(init=False)
+    """Whether any part of an element is text of fixed length."""
+
+    def __post_init__(self) -> None:
+        parts = [member for _, _, member in self.members] + ([] if self.base is None else [self.base])
+        in_heap = self.is_vlen or self.reference in ("region", "any")
+        is_text = self.is_string and not self.is_vlen
+        object.__setattr__(self, "needs_heap", in_heap or any(part.needs_heap for part in parts))
+        object.__setattr__(self, "has_text", is_text or any(part.has_text for part in parts))
 
     @property
-    def needs_heap(self) -> bool:
-        """Whether any part of an element lies in a global heap."""
-        return (
-            self.is_vlen
-            or (self.base is not None and self.base.needs_heap)
-            or any(member.needs_heap for _, _, member in self.members)
-        )
+    def is_reference(self) -> bool:
+        """Whether elements are object references: addresses of object headers."""
+        return self.reference == "object"
 
 
 @lru_cache(maxsize=1024)
-def parse_datatype(body: bytes) -> Datatype:
-    """Read a datatype message. Raises FormatError when it breaks the rules."""
+def parse_datatype(body: bytes, offset_size: int = 8) -> Datatype:
+    """Read a datatype message. Raises FormatError when it breaks the rules.
+
+    What leads into the file is as long as `offset_size`, the bytes of an address, makes it.
+    """
     try:
-        return _parse(body, 0, _DEEPEST)[0]
+        return _parse(body, 0, _DEEPEST, offset_size)[0]
     except (struct.error, IndexError, ValueError, TypeError, OverflowError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError(f"expected a datatype message, found one that does not parse: {error}") from error
 
 
-def _parse(body: bytes, start: int, depth: int) -> tuple[Datatype, int]:
+def _parse(body: bytes, start: int, depth: int, offset_size: int) -> tuple[Datatype, int]:
     """Class and version, class bit field, size, properties. Gives the type and where it ends."""
     if not depth:
         raise FormatError("a datatype is nested too deep")
@@ -99,7 +103,7 @@ def _parse(body: bytes, start: int, depth: int) -> tuple[Datatype, int]:
         raise FormatError("a datatype has elements of 0 bytes")
     if kind not in _CLASSES:
         raise FormatError(f"expected a datatype class from 0 to 11, found {kind}")
-    return _CLASSES[kind](body, start + 8, _Head(version, bits, size, depth - 1))
+    return _CLASSES[kind](body, start + 8, _Head(version, bits, size, depth - 1, offset_size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class _Head:
     bits: int
     size: int
     depth: int
+    offset_size: int
 
 
 def _order(bits: int) -> str:
@@ -139,20 +144,9 @@ def _integer(body: bytes, place: int, head: _Head, sign: str) -> Datatype:
 
 
 def _float(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
-    """Bits 0 and 6: byte order; 4-5: mantissa normalization; 8-15: location of the sign."""
-    properties, sign = _float_properties(body, place), head.bits >> 8 & 255
-    if _IEEE.get(head.size) != (properties, sign) or head.bits & 0x40 or head.bits >> 4 & 3 != 2:
-        return Datatype(head.size, lacks=_odd_float(head.size, properties)), place + 12
-    return Datatype(head.size, np.dtype(f"{_order(head.bits)}f{head.size}")), place + 12
-
-
-def _odd_float(size: int, properties: tuple[int, ...]) -> str:
-    """What other floats are called."""
-    if size == 2 and properties[2:] == (7, 8, 0, 7, 127):
-        return "bfloat16"
-    if size > 8:
-        return f"long double ({properties[1]} bits in {size} bytes)"
-    return f"floating-point number of {size} bytes that is not IEEE 754"
+    """Properties: bit offset and precision; location and size of exponent and mantissa; exponent bias."""
+    dtype, bits, lacks = float_layout(head.size, head.bits, _float_properties(body, place))
+    return Datatype(head.size, dtype, lacks, bits=bits), place + 12
 
 
 def _time(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -198,7 +192,7 @@ def _compound(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
                 # dimensionality, reserved (3), dimension permutation, reserved (4), four dimension sizes
                 shape = struct.unpack_from("<4I", body, place + 12)[: body[place]]
                 place += 28
-        member, place = _parse(body, place, head.depth)
+        member, place = _parse(body, place, head.depth, head.offset_size)
         if shape:
             member = _array_of(member, shape)
         if offset + member.size > head.size:
@@ -224,21 +218,25 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
 def _in_compound(member: Datatype) -> str:
     """What a member lacks; bits are cut out of whole arrays only."""
     if member.bits is not None:
-        return f"integer of {member.bits[1]} bits in {member.size} bytes"
+        return f"number in {member.size} bytes that numpy stores otherwise"
     return member.lacks if member.dtype is None else ""
 
 
 def _reference(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
-    """Bits 0-3: type of the reference."""
+    """Bits 0-3: type of the reference. From HDF5 1.12 on it is 2 for whatever the elements refer to."""
     kind = head.bits & 15
-    names = ("object reference", "region reference", "object reference of HDF5 1.12", "region reference of HDF5 1.12")
-    lacks = names[kind] if kind < len(names) else "attribute reference of HDF5 1.12"
-    return Datatype(head.size, lacks=lacks, is_reference=kind == 0 and head.size == 8), place
+    if kind == 0 and head.size == head.offset_size:
+        return Datatype(head.size, lacks="object reference", reference="object"), place
+    if kind == 1 and head.size == head.offset_size + 4:
+        return Datatype(head.size, lacks="region reference", reference="region"), place
+    if kind == 2 and head.size == head.offset_size + 10:
+        return Datatype(head.size, lacks="reference of HDF5 1.12", reference="any"), place
+    return Datatype(head.size, lacks=f"reference of type {kind} in {head.size} bytes"), place
 
 
 def _enum(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Bits 0-15: number of members. Properties: base type, names, values."""
-    base, place = _parse(body, place, head.depth)
+    base, place = _parse(body, place, head.depth, head.offset_size)
     names = []
     for _ in range(head.bits & 0xFFFF):
         end = body.index(0, place)
@@ -262,12 +260,13 @@ def _enumerated(base: Datatype, names: list[bytes], values: bytes) -> tuple[tupl
 
 def _vlen(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Bits 0-3: 0 is a sequence, 1 a string. Stored: length, address of a global heap collection, index in it."""
-    base, place = _parse(body, place, head.depth)
-    if head.size != 16:
-        raise FormatError(f"expected variable-length elements of 16 bytes, found {head.size}")
+    base, place = _parse(body, place, head.depth, head.offset_size)
+    size = head.offset_size + 8
+    if head.size != size:
+        raise FormatError(f"expected variable-length elements of {size} bytes, found {head.size}")
     is_string = head.bits & 15 == 1
     lacks = "string of variable length" if is_string else "sequence of variable length"
-    return Datatype(16, lacks=lacks, is_string=is_string, base=base, is_vlen=True), place
+    return Datatype(size, lacks=lacks, is_string=is_string, base=base, is_vlen=True), place
 
 
 def _array(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -276,7 +275,7 @@ def _array(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     place += 4 if head.version < 3 else 1
     shape = struct.unpack_from(f"<{rank}I", body, place)
     place += 4 * rank * (2 if head.version < 3 else 1)
-    base, place = _parse(body, place, head.depth)
+    base, place = _parse(body, place, head.depth, head.offset_size)
     array = _array_of(base, shape)
     if array.size != head.size:
         raise FormatError(f"expected an array of {array.size} bytes, found {head.size}")
@@ -295,8 +294,9 @@ def _array_of(base: Datatype, shape: tuple[int, ...]) -> Datatype:
 
 def _complex(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Class 11 (HDF5 2.0): two numbers of the base type."""
-    base, place = _parse(body, place, head.depth)
-    if base.dtype is None or base.dtype.kind != "f" or base.size not in (4, 8) or head.size != 2 * base.size:
+    base, place = _parse(body, place, head.depth, head.offset_size)
+    plain = base.dtype is not None and base.dtype.kind == "f" and base.bits is None and base.size in (4, 8)
+    if not plain or base.dtype is None or head.size != 2 * base.size:
         return Datatype(head.size, lacks=f"complex number of {head.size} bytes"), place
     return Datatype(head.size, np.dtype(f"{base.dtype.byteorder}c{head.size}")), place
 
@@ -318,10 +318,10 @@ _CLASSES: Final = {
 
 
 def left_as_stored(datatype: Datatype) -> Datatype:
-    """The type with references into heaps as 16 bytes that nobody follows."""
+    """The type with references into heaps, 16 bytes in most files, as bytes that nobody follows."""
     if datatype.is_vlen:
-        return Datatype(16, np.dtype("S16"))
-    if not datatype.needs_heap:
+        return Datatype(datatype.size, np.dtype(f"S{datatype.size}"))
+    if not datatype.needs_heap or datatype.reference:
         return datatype
     if datatype.members:
         members = ((name, offset, left_as_stored(member)) for name, offset, member in datatype.members)
@@ -330,19 +330,23 @@ def left_as_stored(datatype: Datatype) -> Datatype:
     return _array_of(left_as_stored(datatype.base), datatype.shape)
 
 
-def integer_codec(datatype: Datatype) -> CodecConfig | None:
-    """The codec that cuts whole numbers out of their bytes, where they do not fill them."""
+def number_codec(datatype: Datatype) -> CodecConfig | None:
+    """The codec that makes numbers of what is not stored as numpy has them."""
     if datatype.bits is None or datatype.dtype is None:
         return None
+    dtype = datatype.dtype.base
+    if dtype.kind == "f":
+        return float_codec(dtype.str, datatype.bits)
     offset, precision = datatype.bits
-    return {"id": "hdf5_integer", "dtype": datatype.dtype.base.str, "offset": offset, "precision": precision}
+    return {"id": "hdf5_integer", "dtype": dtype.str, "offset": offset, "precision": precision}
 
 
 def plain_bytes(datatype: Datatype, data: bytes) -> bytes:
     """Stored elements as `dtype` has them."""
-    if datatype.bits is None or datatype.dtype is None:
+    codec = number_codec(datatype)
+    if codec is None:
         return data
-    decoded: bytes = Hdf5Integer(datatype.dtype.base.str, *datatype.bits).decode(data)
+    decoded: bytes = get_codec(codec).decode(data)
     return decoded
 
 

@@ -6,7 +6,8 @@ Other files are opened beside the one that names them, and read when all of this
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -14,36 +15,51 @@ import numpy as np
 from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.layout import Virtual
-from chunkmap.formats.hdf5.mapping import THIS_FILE, read_mapping
+from chunkmap.formats.hdf5.mapping import THIS_FILE, Mapped, read_mapping
 from chunkmap.formats.hdf5.messages import Dataspace
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, Stored, located, read_objects
+from chunkmap.formats.hdf5.overlay import overlaid
 from chunkmap.formats.hdf5.stored import read_stored
 from chunkmap.formats.hdf5.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree
-from chunkmap.formats.hdf5.virtual import MappedSource, resolve_virtual
-from chunkmap.io import Source
+from chunkmap.formats.hdf5.virtual import MappedSource, numbered_name, plain_name, resolve_virtual
+from chunkmap.io import Source, open_beside
 from chunkmap.io.rounds import Parser, Reading, run_many
 from chunkmap.model import ChunkManifest, Target
 from chunkmap.model.meta import grid_shape_of
 
-__all__ = ["Elsewhere", "OpenBeside", "find_elsewhere"]
+__all__ = ["Elsewhere", "Known", "OpenBeside", "find_elsewhere"]
 
 OpenBeside = Callable[[str], Source]
 """Opens a file by the name that this file has for it."""
 
 _MOST_CHUNKS: Final = 1 << 20
+_DEEPEST: Final = 16
 _Key = tuple[str, str]
+_Problems = Sequence[tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of all files that lead to one another."""
+
+    targets: dict[str, Target] = field(default_factory=dict)
+    """Of each file that data was found in, by URL."""
+    found: dict[_Key, MappedSource | None] = field(default_factory=dict)
+    """Datasets by the URL of their file and their path."""
+    resolving: set[_Key] = field(default_factory=set)
+    """Datasets whose sources are being looked for, and so cannot be sources."""
+    problems: dict[_Key, _Problems] = field(default_factory=dict)
+    """Of the datasets that were resolved."""
 
 
 class Elsewhere:
     """Other files: opened once, each with the datasets that were asked for."""
 
-    def __init__(self, open_beside: OpenBeside) -> None:
+    def __init__(self, open_beside: OpenBeside, known: Known | None = None) -> None:
         self._open = open_beside
-        self.targets: dict[str, Target] = {}
-        """What is known of each file that data was found in, by URL."""
         self._sources: dict[str, Source | None] = {}
-        self._found: dict[_Key, MappedSource | None] = {}
+        self.known = Known() if known is None else known
 
     def source(self, name: str) -> Source | None:
         """The file of this name; None when there is none."""
@@ -56,28 +72,26 @@ class Elsewhere:
 
     def use(self, source: Source) -> None:
         """References will point into this file."""
-        self.targets[source.url] = source.target()
+        self.known.targets[source.url] = source.target()
 
     def find(self, keys: Sequence[_Key]) -> Mapping[_Key, MappedSource | None]:
         """Datasets of other files, all of them read in the same rounds."""
-        wanted: dict[str, list[str]] = {}
-        for name, path in dict.fromkeys(keys):
-            if (name, path) not in self._found:
-                wanted.setdefault(name, []).append(path)
-        readings, names = list[Reading](), list[str]()
+        known, readings, wanted = self.known.found, list[Reading](), dict[str, dict[str, None]]()
+        opened = {name: self.source(name) for name, _ in keys}
+        for name, path in keys:
+            source = opened[name]
+            if source is not None and (source.url, path) not in known:
+                wanted.setdefault(name, {})[path] = None
         for name, paths in wanted.items():
-            source = self.source(name)
-            if source is None:
-                self._found.update({(name, path): None for path in paths})
-            else:
-                self.use(source)
-                names.append(name)
-                readings.append(Reading(source, _read_sources(source, paths)))
-        for name, outcome in zip(names, run_many(readings), strict=True):
+            source = opened[name]
+            assert source is not None
+            self.use(source)
+            readings.append(Reading(source, _read_sources(source, list(paths), self.known)))
+        for reading, outcome in zip(readings, run_many(readings), strict=True):
             if isinstance(outcome, ChunkmapError):
                 raise Unsupported(f"a file that it is made of cannot be read: {outcome}", feature="virtual dataset")
-            self._found.update({(name, path): found for path, found in outcome.items()})
-        return {key: self._found[key] for key in keys}
+            known.update({(reading.source.url, path): found for path, found in outcome.items()})
+        return {(n, p): None if (source := opened[n]) is None else known[source.url, p] for n, p in keys}
 
     def close(self) -> None:
         """Close all other files."""
@@ -86,59 +100,106 @@ class Elsewhere:
                 source.close()
 
 
-def _read_sources(source: Source, paths: Sequence[str]) -> Parser[dict[str, MappedSource | None]]:
+def _read_sources(source: Source, paths: Sequence[str], known: Known) -> Parser[dict[str, MappedSource | None]]:
     """Datasets of a file by path; None for one that is not there."""
     file = File(source.url, source.size())
-    tree = build_tree((yield from read_objects(file, (yield from read_superblock(file)))))
-    return (yield from _look_up(file, tree, paths))
+    root = yield from read_superblock(file)
+    elsewhere = Elsewhere(lambda name: open_beside(source, name), known)
+    try:
+        return (yield from overlaid(file.image, _read_below(file, root, paths, elsewhere)))
+    finally:
+        elsewhere.close()
 
 
-def _look_up(file: File, tree: Tree, paths: Sequence[str]) -> Parser[dict[str, MappedSource | None]]:
+def _read_below(
+    file: File, root: int, paths: Sequence[str], elsewhere: Elsewhere
+) -> Parser[dict[str, MappedSource | None]]:
+    tree = build_tree((yield from read_objects(file, root)))
+    return (yield from _look_up(file, tree, paths, elsewhere))
+
+
+def _look_up(
+    file: File, tree: Tree, paths: Sequence[str], elsewhere: Elsewhere
+) -> Parser[dict[str, MappedSource | None]]:
+    """Datasets of this file by path, each with its data, wherever that is."""
     found: dict[str, MappedSource | None] = {}
     for path in paths:
-        plain = "/".join(part for part in path.split("/") if part not in ("", "."))
-        dataset = tree.datasets.get(tree.aliases.get(plain, plain))
-        if dataset is None:
+        own = _path_in(tree, path)
+        if own is None:
             found[path] = None
-        elif isinstance(dataset.layout, Virtual) or dataset.external:
-            raise Unsupported(f"its source {path!r} has its data in other files itself", feature="virtual dataset")
         else:
-            found[path] = MappedSource(dataset, (yield from read_stored(file, dataset)))
+            yield from _resolve(file, tree, own, elsewhere)
+            stored = yield from read_stored(file, tree.datasets[own])
+            found[path] = MappedSource(tree.datasets[own], stored, elsewhere.known.problems.get((file.url, own), ()))
     return found
 
 
-def find_elsewhere(file: File, tree: Tree, elsewhere: Elsewhere) -> Parser[dict[str, list[tuple[str, str]]]]:
+def _path_in(tree: Tree, path: str) -> str | None:
+    """The path of the dataset that another path leads to."""
+    plain = "/".join(part for part in path.split("/") if part not in ("", "."))
+    own = tree.aliases.get(plain, plain)
+    return own if own in tree.datasets else None
+
+
+def find_elsewhere(file: File, tree: Tree, elsewhere: Elsewhere) -> Parser[dict[str, _Problems]]:
     """Fill in the data of all datasets that are not in this file. Gives problems by the path of the dataset."""
-    problems: dict[str, list[tuple[str, str]]] = {}
     for path, dataset in tree.datasets.items():
         try:
-            if dataset.external:
-                dataset.elsewhere = _external(dataset, elsewhere)
-            elif isinstance(dataset.layout, Virtual):
-                problems[path] = yield from _virtual(file, tree, dataset, dataset.layout, elsewhere)
+            yield from _resolve(file, tree, path, elsewhere)
         except (Unsupported, SourceError) as refusal:
             feature = "external storage" if dataset.external else "virtual dataset"
             dataset.refused = Unsupported(refusal.message, feature=feature)
         except BROKEN as error:
             raise located(file, dataset.address, error) from error
-    return problems
+    return {path: problems for (url, path), problems in elsewhere.known.problems.items() if url == file.url}
 
 
-def _virtual(
-    file: File, tree: Tree, dataset: Dataset, layout: Virtual, elsewhere: Elsewhere
-) -> Parser[list[tuple[str, str]]]:
+def _resolve(file: File, tree: Tree, path: str, elsewhere: Elsewhere) -> Parser[None]:
+    """Fill in the data of a dataset, if it is elsewhere and was not found before."""
+    dataset, key, known = tree.datasets[path], (file.url, path), elsewhere.known
+    if dataset.elsewhere is not None or dataset.refused is not None:
+        return
+    if dataset.external:
+        dataset.elsewhere = _external(dataset, elsewhere)
+    if not isinstance(dataset.layout, Virtual):
+        return
+    if key in known.resolving:
+        raise Unsupported(f"it is a source of itself, by way of {path!r}", feature="virtual dataset")
+    if len(known.resolving) == _DEEPEST:
+        raise Unsupported(f"its sources have sources, {_DEEPEST} levels deep", feature="virtual dataset")
+    known.resolving.add(key)
+    try:
+        known.problems[key] = yield from _virtual(file, tree, dataset, dataset.layout, elsewhere)
+    finally:
+        known.resolving.discard(key)
+
+
+def _virtual(file: File, tree: Tree, dataset: Dataset, layout: Virtual, elsewhere: Elsewhere) -> Parser[_Problems]:
+    """The data of a virtual dataset is that of its sources. Gives what is not as it should be."""
     mapping = yield from read_mapping(file, layout)
-    own = [line.path for line in mapping if line.file == THIS_FILE]
-    here = yield from _look_up(file, tree, own)
+    own = [path for line in mapping if line.file == THIS_FILE for path in _own_paths(tree, line)]
+    here = yield from _look_up(file, tree, own, elsewhere)
 
     def find(keys: Sequence[_Key]) -> Mapping[_Key, MappedSource | None]:
-        found = {key: here[key[1]] for key in keys if key[0] == THIS_FILE and key[1] in here}
+        found = {key: here.get(key[1]) for key in keys if key[0] == THIS_FILE}
         return {**found, **elsewhere.find([key for key in keys if key not in found])}
 
     resolved = resolve_virtual(dataset, mapping, find)
     dataset.elsewhere = resolved.stored
     dataset.space = Dataspace(resolved.shape, dataset.space.maximum)
     return resolved.problems
+
+
+def _own_paths(tree: Tree, line: Mapped) -> Iterator[str]:
+    """The paths of this file that a line of a mapping names: one, or as many as are numbered."""
+    if not line.is_pattern:
+        yield plain_name(line.path)
+        return
+    for number in range(len(tree.datasets) + len(tree.aliases) + 1):
+        path = numbered_name(line.path, number)
+        if _path_in(tree, path) is None:
+            return
+        yield path
 
 
 def _external(dataset: Dataset, elsewhere: Elsewhere) -> Stored:

@@ -1,7 +1,7 @@
 """Datasets whose elements lie elsewhere in the file: text and sequences of variable length, and references.
 
 A decoder of chunks cannot follow them, so what they lead to is brought into the chunks, which are held inline: text as
-`vlen-utf8`, sequences as `vlen-array`, object references as the paths of what they refer to. Records with text in
+`vlen-utf8`, sequences as `vlen-array`, references as the paths of what they refer to. Records with text in
 them become packed records, the text as long as the longest.
 """
 
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
-from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import fill_missing
 from chunkmap.formats.hdf5.filters import decode
 from chunkmap.formats.hdf5.global_heap import heap_references, read_heap_objects
+from chunkmap.formats.hdf5.references import read_references, reference_text
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
@@ -62,6 +63,8 @@ class _Member:
 
 def embed(file: File, stored: Stored, datatype: Datatype, native: bytes | None, *, empty: bool) -> Parser[Embedded]:
     """The chunks of a dataset with its values in them. `empty` gives text and sequences up: they are all empty."""
+    if empty and datatype.is_vlen and datatype.is_string:
+        return Embedded(np.dtype(object), (VLEN_UTF8,), ChunkManifest.empty(stored.chunks.grid_shape))
     if not is_own(file, stored.chunks):
         raise Unsupported("its elements lie in the heaps of other files", feature=datatype.lacks)
     rows = list(range(len(stored.chunks)))
@@ -89,8 +92,8 @@ def embed(file: File, stored: Stored, datatype: Datatype, native: bytes | None, 
 def _encoding(datatype: Datatype) -> tuple[np.dtype[Any], CodecConfig, Encoder, bool]:
     """Dtype, codec and encoder; whether missing chunks read as something else than what is nothing here."""
     dtype = np.dtype(object)
-    if datatype.is_reference:
-        return dtype, VLEN_UTF8, _encode_paths, False
+    if datatype.reference:
+        return dtype, VLEN_UTF8, _reference_encoder(datatype), False
     if datatype.is_vlen and datatype.is_string:
         return dtype, VLEN_UTF8, _encode_text, False
     base = datatype.base
@@ -109,7 +112,7 @@ def _without_text(content: bytes, datatype: Datatype) -> bytes:
     """The same elements, with all that leads into a heap leading nowhere."""
     elements = np.frombuffer(content, np.uint8).reshape(-1, datatype.size).copy()
     for member in _members(datatype, "", 0):
-        if member.datatype.needs_heap:
+        if member.datatype.needs_heap and not member.datatype.reference:
             elements[:, member.offset : member.offset + member.datatype.size] = 0
     return elements.tobytes()
 
@@ -120,18 +123,15 @@ def _encode_text(file: File, contents: Contents) -> Parser[list[bytes]]:
     return [_vlen_utf8([o.split(b"\0")[0].decode("utf-8", "replace") for o in objects]) for objects in found]
 
 
-def _encode_paths(file: File, contents: Contents) -> Parser[list[bytes]]:
-    """Object references to the paths of objects; a reference to nothing is empty."""
-    yield from ()
-    return [_vlen_utf8([_path(file, a) for a in np.frombuffer(c, "<u8").tolist()]) for c in contents]
+def _reference_encoder(datatype: Datatype) -> Encoder:
+    """From references to the paths of objects."""
 
+    def encoder(file: File, contents: Contents) -> Parser[list[bytes]]:
+        targets = iter((yield from read_references(file, datatype, b"".join(contents))))
+        texts = [[reference_text(next(targets), file.paths) for _ in range(len(c) // datatype.size)] for c in contents]
+        return list(map(_vlen_utf8, texts))
 
-def _path(file: File, address: int) -> str:
-    if address in (0, UNDEFINED):
-        return ""
-    if address not in file.paths:
-        raise Unsupported("it refers to an object that no link leads to", feature="reference without a path")
-    return f"/{file.paths[address]}"
+    return encoder
 
 
 def _vlen_utf8(texts: list[str]) -> bytes:
@@ -157,12 +157,12 @@ def _vlen_array(sequences: list[NDArray[Any]], dtype: np.dtype[Any]) -> bytes:
 
 def _heap_objects(file: File, contents: Contents, size: int = 1) -> Parser[list[list[bytes]]]:
     """What each element of each chunk leads to, cut to its length in elements of `size` bytes."""
-    references = [heap_references(data) for data in contents]
+    references = [heap_references(file, data) for data in contents]
     objects = yield from read_heap_objects(file, [r for group in references for r in group])
     found = [[bytes(next(objects)[: r.size * size]) for r in group] for group in references]
     for group, pieces in zip(references, found, strict=True):
         for reference, piece in zip(group, pieces, strict=True):
-            if size > 1 and len(piece) != reference.size * size and reference.address not in (0, UNDEFINED):
+            if size > 1 and len(piece) != reference.size * size and reference.address not in (0, file.undefined):
                 raise file.error(f"expected {reference.size * size} bytes in the global heap", reference.address)
     return found
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u64
+from chunkmap.formats.hdf5.file import File, u16
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Segment", "read_external_files"]
-
-_SLOT: Final = 24
 
 
 class Segment(NamedTuple):
@@ -26,17 +24,18 @@ def read_external_files(file: File, body: bytes) -> Parser[tuple[Segment, ...]]:
 
     Slot: offset of the name in the heap, offset in the file, size.
     """
-    used, heap = u16(body, 6)[0], u64(body, 8)[0]
-    header = yield file.span(heap, 32)
+    used, heap = u16(body, 6)[0], file.address(body, 8)[0]
+    fields = file.fields("8xLLA")
+    header = yield file.span(heap, fields.size)
     file.expect(header, b"HEAP", heap)
-    size, data = u64(header, 8)[0], u64(header, 24)[0]
+    size, _, data = fields.unpack_from(header)
     names = bytes((yield file.span(data, size)))
-    segments = []
+    segments, slot = [], file.fields("LLL")
     for number in range(used):
-        name, offset, length = (u64(body, 16 + _SLOT * number + 8 * part)[0] for part in range(3))
+        name, offset, length = slot.unpack_from(body, 8 + file.sizes[0] + slot.size * number)
         end = names.find(b"\0", name)
         if not 0 <= name < end:
             raise file.error(f"expected the name of an external file at {name} of the local heap, found none", heap)
         text = names[name:end].decode("utf-8", "surrogateescape")
-        segments.append(Segment(text, offset, None if length == UNDEFINED else length))
+        segments.append(Segment(text, offset, None if length == (1 << 8 * file.sizes[1]) - 1 else length))
     return tuple(segments)

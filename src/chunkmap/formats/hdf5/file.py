@@ -7,39 +7,60 @@ byte offsets. An address or a size that cannot be inside the file is refused bef
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
+from chunkmap.formats.hdf5.overlay import Overlay
 from chunkmap.io.rounds import Gather, Span
 
-__all__ = ["UNDEFINED", "File", "largest", "little_endian", "u16", "u32", "u64", "u64_pair"]
+__all__ = ["File", "Sizes", "fields", "largest", "little_endian", "u16", "u32", "u64"]
 
-UNDEFINED: Final = 0xFFFFFFFFFFFFFFFF
-"""The undefined address: "all bits are set" (I.B)."""
+Sizes = tuple[int, int]
+"""Bytes of an address ("size of offsets") and of a length ("size of lengths") in a file."""
+
+_CODES: Final = {2: "H", 4: "I", 8: "Q"}
 
 u16 = struct.Struct("<H").unpack_from
 u32 = struct.Struct("<I").unpack_from
 u64 = struct.Struct("<Q").unpack_from
-u64_pair = struct.Struct("<QQ").unpack_from
+
+
+@lru_cache(maxsize=256)
+def fields(layout: str, sizes: Sizes = (8, 8)) -> struct.Struct:
+    """Fields as `struct` describes them, besides: `A` is an address, `L` a length.
+
+    >>> fields("2sBAL", (4, 8)).size
+    15
+    """
+    offsets, lengths = (_CODES[size] for size in sizes)
+    return struct.Struct("<" + layout.translate({ord("A"): offsets, ord("L"): lengths}))
 
 
 class File:
     """One HDF5 file that is being parsed."""
 
     __slots__ = (
+        "address",
+        "address_pair",
         "base",
         "chunk_k",
         "collections",
         "committed",
+        "extent",
         "group_k",
+        "image",
         "leaf_k",
+        "length",
         "paths",
         "shared",
         "shared_heaps",
         "size",
+        "sizes",
+        "undefined",
         "url",
     )
 
@@ -47,6 +68,7 @@ class File:
         self.url, self.size = url, size
         self.base = 0
         """Byte offset of address 0: the length of the user block."""
+        self.set_sizes((8, 8))
         self.leaf_k, self.group_k, self.chunk_k = 4, 16, 32
         """Half the entries of a node: symbol table nodes, group B-trees, chunk B-trees."""
         self.collections: dict[int, dict[int, memoryview]] = {}
@@ -59,11 +81,33 @@ class File:
         """Messages from these heaps, by type and heap ID."""
         self.paths: dict[int, str] = {}
         """Paths of objects by the address of their headers, once all are known."""
+        self.image: Overlay | None = None
+        """What stands for the file's own bytes, where it was closed with a metadata cache image."""
+
+    def set_sizes(self, sizes: Sizes) -> None:
+        """How long addresses and lengths are, and so every structure that has them."""
+        self.sizes = sizes
+        self.undefined = (1 << 8 * sizes[0]) - 1
+        """The undefined address: "all bits are set" (I.B)."""
+        self.address = fields("A", sizes).unpack_from
+        self.length = fields("L", sizes).unpack_from
+        self.address_pair = fields("AA", sizes).unpack_from
+        self.extent = fields("AL", sizes).unpack_from
+        """An address and a length."""
+
+    def fields(self, layout: str) -> struct.Struct:
+        """`fields` of this file."""
+        return fields(layout, self.sizes)
+
+    def addresses(self, columns: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        """Rows that begin with an address -> the addresses."""
+        found = np.ascontiguousarray(columns[:, : self.sizes[0]]).view(f"<u{self.sizes[0]}")[:, 0]
+        return found.astype(np.uint64, copy=False)
 
     def span(self, address: int, need: int, want: int | None = None) -> Span:
         """A request for bytes at an address."""
         offset = address + self.base
-        if address == UNDEFINED or offset + need > self.size:
+        if address == self.undefined or offset + need > self.size:
             raise TruncatedFile(
                 f"expected {need} bytes, but the file has only {self.size} in all;"
                 " it is cut short or the address is wrong",
@@ -90,9 +134,9 @@ class File:
 
     def expect(self, block: Any, signature: bytes, address: int) -> None:
         """Raise FormatError unless a structure begins with its signature."""
-        found = bytes(block[: len(signature)])
+        found = block[: len(signature)]
         if found != signature:
-            raise self.error(f"expected signature {signature.decode()!r}, found {found!r}", address)
+            raise self.error(f"expected signature {signature.decode()!r}, found {bytes(found)!r}", address)
 
 
 def largest(column: NDArray[Any]) -> int:

@@ -8,8 +8,7 @@ attribute `_FillValue` in force.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -27,8 +26,7 @@ _MOST_CELLS: Final = 1 << 16
 _LARGEST_CHUNK: Final = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """The outcome."""
 
     value: Any

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numcodecs
@@ -61,14 +62,15 @@ class UnsupportedFilter(Unsupported):
 register()
 
 
-def codecs_of(filters: Sequence[Filter], mask: int) -> tuple[CodecConfig, ...]:
+@lru_cache(maxsize=256)
+def codecs_of(filters: tuple[Filter, ...], mask: int) -> tuple[CodecConfig, ...]:
     """The codecs, in the order of encoding, of chunks that were written with this filter mask.
 
     Raises Unsupported naming the filter that has no codec.
 
-    >>> codecs_of([Filter(2, False, "", (8,)), Filter(1, False, "", (4,))], 0)
+    >>> codecs_of((Filter(2, False, "", (8,)), Filter(1, False, "", (4,))), 0)
     ({'id': 'shuffle', 'elementsize': 8}, {'id': 'zlib', 'level': 4})
-    >>> codecs_of([Filter(2, False, "", (8,)), Filter(1, False, "", (4,))], 1)
+    >>> codecs_of((Filter(2, False, "", (8,)), Filter(1, False, "", (4,))), 1)
     ({'id': 'zlib', 'level': 4},)
     """
     kept = [f for number, f in enumerate(filters) if not mask >> number & 1]
@@ -92,7 +94,7 @@ def _keeps_whole(filter_: Filter, size: int) -> bool:
 
 def codec_objects(filters: Sequence[Filter]) -> list[Any]:
     """The same as objects of numcodecs."""
-    return [numcodecs.get_codec(dict(codec)) for codec in codecs_of(filters, 0)]
+    return [numcodecs.get_codec(dict(codec)) for codec in codecs_of(tuple(filters), 0)]
 
 
 def decode(codecs: Sequence[CodecConfig], data: bytes | memoryview) -> bytes:

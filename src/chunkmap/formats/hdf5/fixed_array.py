@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_pages
+from chunkmap.formats.hdf5.file import File
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Rows", "page_numbers", "read_fixed_array"]
@@ -16,35 +16,39 @@ __all__ = ["Rows", "page_numbers", "read_fixed_array"]
 Rows = tuple[NDArray[np.uint64], NDArray[np.uint8]]
 """Numbers of elements, and their bytes as rows."""
 
-# signature, version, client ID, entry size, page bits, max number of entries, data block address
-_header = struct.Struct("<4sBBBBQQ").unpack_from
-_HEADER_SIZE: Final = 28
-_PREFIX: Final = 14  # data block: signature, version, client ID, header address
-_CHECKSUM: Final = 4
+_HEADER: Final = "4sBBBBLA"
+"""Signature, version, client ID, entry size, page bits, max number of entries, data block address; then a checksum."""
 
 
 def read_fixed_array(file: File, address: int) -> Parser[Rows]:
     """The elements of every page that was written."""
-    block = yield file.span(address, _HEADER_SIZE, 64)
-    signature, _, _, entry, page_bits, count, data = _header(block)
+    header = file.fields(_HEADER)
+    block = yield file.span(address, header.size + CHECKSUM, 64)
+    signature, _, _, entry, page_bits, count, data = header.unpack_from(block)
     file.expect(signature, b"FAHD", address)
+    check(file, block, header.size + CHECKSUM, address)
     if not entry or page_bits >= 32 or count * entry > file.size:
         raise file.error(f"a fixed array claims {count} entries of {entry} bytes", address)
-    if data == UNDEFINED:
+    if data == file.undefined:
         return np.empty(0, np.uint64), np.empty((0, entry), np.uint8)
-    page = 1 << page_bits
+    page, prefix = 1 << page_bits, 6 + file.sizes[0]  # data block: signature, version, client ID, header address
     if count <= page:
-        block = yield file.span(data, _PREFIX + count * entry)
+        size = prefix + count * entry + CHECKSUM
+        block = yield file.span(data, size)
         file.expect(block, b"FADB", data)
-        rows = np.frombuffer(block, np.uint8, count * entry, _PREFIX).reshape(count, entry)
+        check(file, block, size, data)
+        rows = np.frombuffer(block, np.uint8, count * entry, prefix).reshape(count, entry)
         return np.arange(count, dtype=np.uint64), rows
     pages = -(-count // page)
     bitmap = (pages + 7) // 8
-    start = _PREFIX + bitmap + _CHECKSUM
-    block = yield file.span(data, start + count * entry + _CHECKSUM * pages)
+    start = prefix + bitmap + CHECKSUM
+    block = yield file.span(data, start + count * entry + CHECKSUM * pages)
     file.expect(block, b"FADB", data)
-    content = np.frombuffer(block, np.uint8)
-    return _written_pages(content[start:], _bits(content[_PREFIX : _PREFIX + bitmap])[:pages], count, page, entry)
+    check(file, block, start, data)
+    written = _bits(np.frombuffer(block, np.uint8, bitmap, prefix))[:pages]
+    content = block[start : start + count * entry + CHECKSUM * pages]
+    check_pages(file, content, written, page * entry + CHECKSUM, data + start)
+    return _written_pages(np.frombuffer(content, np.uint8), written, count, page, entry)
 
 
 def page_numbers(written: NDArray[np.bool_], page: int) -> NDArray[np.uint64]:
@@ -61,7 +65,7 @@ def _bits(bitmap: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _written_pages(content: NDArray[np.uint8], written: NDArray[np.bool_], count: int, page: int, entry: int) -> Rows:
     """Each page is its elements and a checksum; the last one may be short."""
-    whole, stride = len(written) - 1, page * entry + _CHECKSUM
+    whole, stride = len(written) - 1, page * entry + CHECKSUM
     full = content[: whole * stride].reshape(whole, stride)[:, : page * entry].reshape(whole, page, entry)
     rows = full[written[:-1]].reshape(-1, entry)
     numbers = page_numbers(written[:-1], page)

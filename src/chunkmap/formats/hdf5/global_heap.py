@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u64
+from chunkmap.formats.hdf5.file import File, u16
 from chunkmap.io.rounds import Parser
 
 __all__ = ["HeapReference", "heap_references", "read_heap_objects"]
@@ -15,8 +14,6 @@ _SMALLEST: Final = 4096
 """No collection that the library writes is shorter."""
 
 _NOTHING: Final = memoryview(b"")
-
-_reference = struct.Struct("<IQI")
 
 
 class HeapReference(NamedTuple):
@@ -27,33 +24,25 @@ class HeapReference(NamedTuple):
     number: int
 
 
-def heap_references(data: bytes | memoryview) -> list[HeapReference]:
-    """The elements of variable length in stored data of 16 bytes each."""
-    return list(map(HeapReference._make, _reference.iter_unpack(data)))
+def heap_references(file: File, data: bytes | memoryview) -> list[HeapReference]:
+    """The elements of variable length in stored data: length, address of a collection, index of an object."""
+    return list(map(HeapReference._make, file.fields("IAI").iter_unpack(data)))
 
 
 def read_heap_objects(file: File, references: Iterable[HeapReference]) -> Parser[Iterator[memoryview]]:
     """The bytes of each reference, in order; empty for a reference to nothing."""
     references = list(references)
-    collections = file.collections
-    missing = [a for a in dict.fromkeys([a for size, a, _ in references if size]) if a not in collections and _leads(a)]
+    collections, nowhere = file.collections, (0, file.undefined)
+    missing = dict.fromkeys([a for size, a, _ in references if size and a not in collections])
     if missing:
-        yield from _read_collections(file, missing)
-    return (_object_of(file, *reference) for reference in references)
-
-
-def _leads(address: int) -> bool:
-    """Whether there is a collection at all."""
-    return address not in (0, UNDEFINED)
-
-
-def _object_of(file: File, size: int, address: int, number: int) -> memoryview:
-    if not size or not _leads(address):
-        return _NOTHING
-    found = file.collections[address].get(number)
-    if found is None:
-        raise file.error(f"expected object {number} in the global heap, found none", address)
-    return found
+        yield from _read_collections(file, [a for a in missing if a not in nowhere])
+    objects = []
+    for size, address, number in references:
+        found = collections[address].get(number) if size and address not in nowhere else _NOTHING
+        if found is None:
+            raise file.error(f"expected object {number} in the global heap, found none", address)
+        objects.append(found)
+    return iter(objects)
 
 
 def _read_collections(file: File, addresses: list[int]) -> Parser[None]:
@@ -65,7 +54,7 @@ def _read_collections(file: File, addresses: list[int]) -> Parser[None]:
         if address in file.collections:
             continue
         file.expect(block, b"GCOL", address)
-        size = u64(block, 8)[0]
+        size = file.length(block, 8)[0]
         if size > len(block):
             longer.append((address, size))
     whole = (yield [file.span(*where) for where in longer]) if longer else []
@@ -76,11 +65,11 @@ def _read_collections(file: File, addresses: list[int]) -> Parser[None]:
 
 
 def _split(file: File, address: int, block: memoryview) -> dict[int, memoryview]:
-    """Heap object: index, reference count, reserved, size, data padded to a multiple of 8. Index 0 is free space."""
-    end = min(u64(block, 8)[0], len(block))
+    """Heap object: index, reference count, reserved, size, data; both padded to 8 bytes. Index 0 is free."""
+    end = min(file.length(block, 8)[0], len(block))
     place, objects = 16, {}
     while place + 16 <= end:
-        (index,), (size,) = u16(block, place), u64(block, place + 8)
+        (index,), (size,) = u16(block, place), file.length(block, place + 8)
         if index == 0:
             break
         if place + 16 + size > end:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-import numpy as np
-
-from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u32, u64, u64_pair
+from chunkmap.formats.hdf5.btree_v2 import read_btree_v2, split_records
+from chunkmap.formats.hdf5.file import File, u16, u32, u64
 from chunkmap.formats.hdf5.fractal_heap import read_heap
 from chunkmap.formats.hdf5.object_header import Message
 from chunkmap.io.rounds import Hint, Parser, Span, Together
@@ -25,6 +23,9 @@ GROUP_MESSAGES: Final = frozenset({LINK_INFO, LINK, GROUP_INFO, SYMBOL_TABLE})
 _GROUP_ENTRY, _SOFT_ENTRY = 1, 2
 _NAMES_GUESS: Final = 1024
 """Most local heaps begin with their header, and the data follows."""
+_SYMBOL: Final = "LAI4x16s"
+"""Symbol table entry: link name offset, object header address, cache type, reserved, scratch pad."""
+
 _NAMES, _CREATION_ORDER = 5, 6  # types of a version 2 B-tree
 _KINDS: Final[dict[int, LinkKind]] = {0: "hard", 1: "soft", 64: "external"}
 
@@ -77,10 +78,10 @@ def _parse_link(file: File, body: bytes | memoryview) -> Link:
     name = _without_slash(file, _name(file, body[place : place + length], length))
     place += length
     if kind == 0:
-        return Link(name, "hard", u64(body, place)[0], "", order)
+        return Link(name, "hard", file.address(body, place)[0], "", order)
     (size,) = u16(body, place)
     target = bytes(body[place + 2 : place + 2 + size]).decode("utf-8", "replace")
-    return Link(name, _KINDS.get(kind, "user"), UNDEFINED, target, order)
+    return Link(name, _KINDS.get(kind, "user"), file.undefined, target, order)
 
 
 def _without_slash(file: File, name: str) -> str:
@@ -98,18 +99,18 @@ def _name(file: File, raw: bytes | memoryview, length: int) -> str:
 
 def _read_dense(file: File, body: bytes) -> Parser[list[Link]]:
     """Link info: version, flags, maximum creation index (bit 0), fractal heap, B-tree of names, B-tree of order."""
-    heap, names = u64_pair(body, 10 if body[1] & 1 else 2)
-    if heap == UNDEFINED:
+    heap, names = file.address_pair(body, 10 if body[1] & 1 else 2)
+    if heap == file.undefined:
         return []
-    records = yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))
+    records = split_records((yield from read_btree_v2(file, names, (_NAMES, _CREATION_ORDER))))
     # type 5: hash of the name (4 bytes), heap ID (7 bytes)
-    found = yield from read_heap(file, heap, records[:, 4:11])
+    found = yield from read_heap(file, heap, [record[4:11] for record in records])
     return [_parse_link(file, link) for link in found]
 
 
 def _read_symbol_table(file: File, body: bytes) -> Parser[list[Link]]:
     """Addresses of a version 1 B-tree and of a local heap, which holds the names."""
-    tree, heap = u64_pair(body)
+    tree, heap = file.address_pair(body)
     (names, nodes) = yield Together([_read_names(file, heap), _read_symbol_nodes(file, tree)])
     links: list[Link] = []
     for address, block in nodes:
@@ -121,35 +122,42 @@ def members_hint(file: File, links: list[Link]) -> Hint:
     """What the links say of the groups they lead to, to be fetched with the headers of these groups."""
     found = [link.members for link in links if link.members is not None]
     return Hint(
-        [Span(tree + file.base, 24, _node_size(file)) for tree, _ in found]
+        [Span(tree + file.base, _node_prefix(file), _node_size(file)) for tree, _ in found]
         + [Span(heap + file.base, 32, _NAMES_GUESS) for _, heap in found]
     )
 
 
+def _node_prefix(file: File) -> int:
+    """Bytes of a B-tree node before its entries: signature, type, level, number of entries, two addresses."""
+    return 8 + 2 * file.sizes[0]
+
+
 def _node_size(file: File) -> int:
-    return 24 + 16 * 2 * file.group_k + 8
+    return _node_prefix(file) + 2 * file.group_k * sum(file.sizes) + file.sizes[1]
 
 
 def _read_names(file: File, heap: int) -> Parser[bytes]:
     """Local heap: signature, version, reserved, data segment size, offset to head of free list, its address."""
-    header = yield file.span(heap, 32, _NAMES_GUESS)
+    fields = file.fields("8xLLA")
+    header = yield file.span(heap, fields.size, _NAMES_GUESS)
     file.expect(header, b"HEAP", heap)
-    size, data = u64(header, 8)[0], u64(header, 24)[0]
+    size, _, data = fields.unpack_from(header)
     return bytes((yield file.span(data, size)))
 
 
 def _read_symbol_nodes(file: File, tree: int) -> Parser[list[tuple[int, memoryview]]]:
     """Every symbol table node of a group, with its address."""
     node = _node_size(file)
-    root = yield file.span(tree, 24, node)
+    root = yield file.span(tree, _node_prefix(file), node)
     tables = yield from _read_group_tree(file, tree, root, node)
-    leaf = 8 + 40 * 2 * file.leaf_k
+    leaf = 8 + file.fields(_SYMBOL).size * 2 * file.leaf_k
     blocks = (yield [file.span(address, 8, leaf) for address in tables]) if tables else []
     return list(zip(tables, blocks, strict=True))
 
 
 def _read_group_tree(file: File, tree: int, root: memoryview, size: int) -> Parser[list[int]]:
     """III.A.1, type 0: keys are offsets of names, children are the nodes below or symbol table nodes."""
+    prefix, entry = _node_prefix(file), file.fields("LA")
     addresses, blocks, above = [tree], [root], 256
     while True:
         children: list[int] = []
@@ -157,37 +165,35 @@ def _read_group_tree(file: File, tree: int, root: memoryview, size: int) -> Pars
         for address, block in zip(addresses, blocks, strict=True):
             file.expect(block, b"TREE\x00", address)
             (used,) = u16(block, 6)
-            if block[5] != level or level >= above or len(block) < 24 + 16 * used + 8:
+            if block[5] != level or level >= above or len(block) < prefix + entry.size * used:
                 raise file.error(f"expected a group B-tree node below level {above}, found level {block[5]}", address)
-            children += np.frombuffer(block, "<u8", 2 * used, 24)[1::2].tolist()
+            children += [child for _, child in entry.iter_unpack(block[prefix : prefix + entry.size * used])]
         if len(children) * 8 > file.size:
             raise file.error("a group B-tree has more children than the file has room for", tree)
         if level == 0 or not children:
             return children
         addresses, above = children, level
-        blocks = yield [file.span(address, 24, size) for address in addresses]
+        blocks = yield [file.span(address, prefix, size) for address in addresses]
 
 
 def _parse_symbol_node(file: File, address: int, block: memoryview, names: bytes) -> list[Link]:
-    """Signature, version, reserved, number of symbols; entries of 40 bytes.
+    """Signature, version, reserved, number of symbols; entries.
 
-    Entry: link name offset, object header address, cache type, reserved, scratch pad (soft link: its value; group:
-    addresses of its B-tree and its local heap).
+    The scratch pad of an entry is the value of a soft link; of a group, the addresses of its B-tree and its local heap.
     """
+    entry = file.fields(_SYMBOL)
     file.expect(block, b"SNOD", address)
     (count,) = u16(block, 6)
-    if count > 2 * file.leaf_k or len(block) < 8 + 40 * count:
+    if count > 2 * file.leaf_k or len(block) < 8 + entry.size * count:
         raise file.error(f"a symbol table node claims {count} entries of {2 * file.leaf_k}", address)
     links = []
-    for place in range(8, 8 + 40 * count, 40):
-        offset, target = u64_pair(block, place)
+    for offset, target, cached, scratch in entry.iter_unpack(block[8 : 8 + entry.size * count]):
         name = _without_slash(file, _heap_string(file, names, offset, address))
-        (cached,) = u32(block, place + 16)
         if cached == _SOFT_ENTRY:
-            path = _heap_string(file, names, u32(block, place + 24)[0], address)
-            links.append(Link(name, "soft", UNDEFINED, path, -1))
+            path = _heap_string(file, names, u32(scratch)[0], address)
+            links.append(Link(name, "soft", file.undefined, path, -1))
         else:
-            members = u64_pair(block, place + 24) if cached == _GROUP_ENTRY else None
+            members = file.address_pair(scratch) if cached == _GROUP_ENTRY else None
             links.append(Link(name, "hard", target, "", -1, members))
     return links
 

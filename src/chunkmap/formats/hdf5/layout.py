@@ -6,10 +6,10 @@ import math
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5.file import UNDEFINED, u16, u32, u64, u64_pair
+from chunkmap.formats.hdf5.file import Sizes, fields, u16, u32
 
 __all__ = ["Chunked", "Compact", "Contiguous", "Index", "Layout", "Virtual", "parse_layout"]
 
@@ -30,23 +30,20 @@ class Index(IntEnum):
     BTREE_V2 = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Compact:
+class Compact(NamedTuple):
     """The data stands in the object header."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Contiguous:
-    """The data is one block; `address` is UNDEFINED before anything was written."""
+class Contiguous(NamedTuple):
+    """The data is one block; `address` is undefined before anything was written."""
 
     address: int
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Virtual:
+class Virtual(NamedTuple):
     """The data is that of other datasets; an object of the global heap says of which."""
 
     address: int
@@ -77,15 +74,15 @@ class Chunked:
 Layout = Compact | Contiguous | Chunked | Virtual
 
 
-def parse_layout(body: bytes | memoryview, rank: int) -> Layout:
+def parse_layout(body: bytes | memoryview, rank: int, sizes: Sizes = (8, 8)) -> Layout:
     """Read the message of a dataset with `rank` dimensions. Raises FormatError when it breaks the rules."""
     version = body[0]
     if version in (1, 2):
-        layout = _parse_version_1(body)
+        layout = _parse_version_1(body, sizes)
     elif version == 3:
-        layout = _parse_version_3(body)
+        layout = _parse_version_3(body, sizes)
     elif version in (4, 5):
-        layout = _parse_version_4(body, version)
+        layout = _parse_version_4(body, sizes)
     else:
         raise FormatError(f"expected a data layout message of version 1 to 5, found {version}")
     if isinstance(layout, Chunked):
@@ -100,7 +97,7 @@ def _check(layout: Chunked, rank: int) -> None:
         raise FormatError(f"a dataset has chunks of {layout.chunk_shape} elements of {layout.element_size} bytes")
 
 
-def _parse_version_1(body: bytes | memoryview) -> Layout:
+def _parse_version_1(body: bytes | memoryview, sizes: Sizes) -> Layout:
     """Version, dimensionality, class, reserved (5), data address (not for compact), dimension sizes, compact data.
 
     A chunked layout has one dimension more than the dataset: the size of an element.
@@ -108,10 +105,9 @@ def _parse_version_1(body: bytes | memoryview) -> Layout:
     rank, kind = body[1], body[2]
     if kind not in (_COMPACT, _CONTIGUOUS, _CHUNKED):
         raise FormatError(f"expected a layout class from 0 to 2, found {kind}")
-    place = 8
-    address = UNDEFINED
+    place, address = 8, 0
     if kind != _COMPACT:
-        address, place = u64(body, 8)[0], 16
+        (address,), place = fields("A", sizes).unpack_from(body, 8), 8 + sizes[0]
     dims = struct.unpack_from(f"<{rank}I", body, place)
     place += 4 * rank
     if kind == _COMPACT:
@@ -123,30 +119,29 @@ def _parse_version_1(body: bytes | memoryview) -> Layout:
     return Chunked(dims[:-1], dims[-1], Index.BTREE_V1, address)
 
 
-def _parse_version_3(body: bytes | memoryview) -> Layout:
+def _parse_version_3(body: bytes | memoryview, sizes: Sizes) -> Layout:
     kind = body[1]
     if kind == _COMPACT:
         return Compact(_exactly(body, 4, u16(body, 2)[0]))
     if kind == _CONTIGUOUS:
-        return Contiguous(*u64_pair(body, 2))
+        return Contiguous(*fields("AL", sizes).unpack_from(body, 2))
     if kind != _CHUNKED:
         raise FormatError(f"expected a layout class from 0 to 2, found {kind}")
-    rank = body[2]
-    dims = struct.unpack_from(f"<{rank}I", body, 11)
-    if rank < 1:
+    address, *dims = fields(f"A{body[2]}I", sizes).unpack_from(body, 3)
+    if not dims:
         raise FormatError("a chunked layout has no dimensions")
-    return Chunked(dims[:-1], dims[-1], Index.BTREE_V1, u64(body, 3)[0])
+    return Chunked(tuple(dims[:-1]), dims[-1], Index.BTREE_V1, address)
 
 
-def _parse_version_4(body: bytes | memoryview, version: int) -> Layout:
+def _parse_version_4(body: bytes | memoryview, sizes: Sizes) -> Layout:
     """Chunked: flags, dimensionality, encoded length of dimension sizes, sizes, index type, its parameters, address."""
     kind = body[1]
     if kind in (_COMPACT, _CONTIGUOUS):
-        return _parse_version_3(body)
+        return _parse_version_3(body, sizes)
     if kind == _VIRTUAL:
-        return Virtual(u64(body, 2)[0], u32(body, 10)[0])
+        return Virtual(*fields("AI", sizes).unpack_from(body, 2))
     if kind != _CHUNKED:
-        raise FormatError(f"expected a layout class from 0 to 3 in version {version}, found {kind}")
+        raise FormatError(f"expected a layout class from 0 to 3 in version {body[0]}, found {kind}")
     flags, rank, width = body[2], body[3], body[4]
     if rank < 1 or not 1 <= width <= 8:
         raise FormatError(f"a chunked layout has {rank} dimensions of {width} bytes")
@@ -158,14 +153,15 @@ def _parse_version_4(body: bytes | memoryview, version: int) -> Layout:
     place += 1
     single_size, single_mask = None, 0
     if index is Index.SINGLE and flags & _SINGLE_INDEX_WITH_FILTER:
-        single_size, single_mask = struct.unpack_from("<QI", body, place)
-        place += 12
+        single = fields("LI", sizes)
+        single_size, single_mask = single.unpack_from(body, place)
+        place += single.size
     place += _PARAMETERS[index]
     return Chunked(
         tuple(dims[:-1]),
         dims[-1],
         index,
-        u64(body, place)[0],
+        fields("A", sizes).unpack_from(body, place)[0],
         single_size,
         single_mask,
         bool(flags & _DONT_FILTER_PARTIAL_EDGES),

@@ -6,7 +6,7 @@ import struct
 from typing import Final, NamedTuple
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.file import UNDEFINED, File, u64
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.global_heap import HeapReference, read_heap_objects
 from chunkmap.formats.hdf5.layout import Virtual
 from chunkmap.formats.hdf5.selections import Selection, parse_selection
@@ -36,33 +36,33 @@ class Mapped(NamedTuple):
 
 def read_mapping(file: File, layout: Virtual) -> Parser[list[Mapped]]:
     """Version, number of entries; of each: file, dataset, its selection, the selection of the virtual dataset."""
-    if layout.address in (0, UNDEFINED):
+    if layout.address in (0, file.undefined):
         return []
     (body,) = yield from read_heap_objects(file, [HeapReference(1, layout.address, layout.number)])
     raw = bytes(body)
     if raw[0] > 1:
         raise Unsupported(f"its mapping has version {raw[0]}, expected 0 or 1", feature="virtual dataset")
-    count = u64(raw, 1)[0]
+    count = file.length(raw, 1)[0]
     if count > min(_MOST_MAPPINGS, len(raw)):
         raise file.error(f"a virtual dataset claims {count} sources", layout.address)
     try:
-        return _parse_lines(raw, count)
+        return _parse_lines(file, raw, count)
     except (ValueError, struct.error, IndexError) as error:
         raise file.error(f"the mapping of a virtual dataset does not parse: {error}", layout.address) from error
 
 
-def _parse_lines(raw: bytes, count: int) -> list[Mapped]:
+def _parse_lines(file: File, raw: bytes, count: int) -> list[Mapped]:
     """Version 1 has flags before each line, which say what a line shares with one before it."""
     found: list[Mapped] = []
-    place, flags = 9, 0
+    place, flags = 1 + file.sizes[1], 0
     for _ in range(count):
         if raw[0] == 1:
             flags, place = raw[place], place + 1
         names = []
         for part, shared in ((0, _SHARED_NAME), (1, _SHARED_PATH)):
             if flags & shared:
-                names.append(found[u64(raw, place)[0]][part])
-                place += 8
+                names.append(found[file.length(raw, place)[0]][part])
+                place += file.sizes[1]
             elif part == 0 and flags & _IN_THIS_FILE:
                 names.append(THIS_FILE)
             else:

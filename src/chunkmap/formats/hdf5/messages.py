@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5.file import UNDEFINED, u16, u32
+from chunkmap.formats.hdf5.file import fields, u16, u32
 
 __all__ = [
     "Dataspace",
@@ -45,8 +45,11 @@ class Filter(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def parse_dataspace(body: bytes) -> Dataspace:
-    """IV.A.2.b: version, dimensionality, flags, (version 2: type), dimensions, maximum dimensions (flag bit 0)."""
+def parse_dataspace(body: bytes, width: int = 8) -> Dataspace:
+    """IV.A.2.b: version, dimensionality, flags, (version 2: type), dimensions, maximum dimensions (flag bit 0).
+
+    `width` is the size of lengths. A maximum of all bits is unlimited.
+    """
     if len(body) < 4:
         raise FormatError("a dataspace message is shorter than 4 bytes")
     version, rank, flags = body[0], body[1], body[2]
@@ -57,16 +60,17 @@ def parse_dataspace(body: bytes) -> Dataspace:
     if version == 2 and body[3] == _SIMPLE_FROM_VERSION_2:
         return Dataspace(None, ())
     place = 8 if version == 1 else 4
-    wanted = place + 8 * rank * (2 if flags & 1 else 1)
+    wanted = place + width * rank * (2 if flags & 1 else 1)
     if len(body) < wanted:
         raise FormatError(f"expected a dataspace message of {wanted} bytes, found {len(body)}")
-    shape = struct.unpack_from(f"<{rank}Q", body, place)
+    lengths = fields(f"{rank}L", (width, width))
+    shape = lengths.unpack_from(body, place)
     if any(length >= 2**63 for length in shape):
         raise FormatError(f"a dataspace has the shape {shape}")
     if not flags & 1:
         return Dataspace(shape, shape)
-    maximum = struct.unpack_from(f"<{rank}Q", body, place + 8 * rank)
-    return Dataspace(shape, tuple(None if length == UNDEFINED else length for length in maximum))
+    maximum, unlimited = lengths.unpack_from(body, place + lengths.size), (1 << 8 * width) - 1
+    return Dataspace(shape, tuple(None if length == unlimited else length for length in maximum))
 
 
 @lru_cache(maxsize=1024)

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from chunkmap.formats.hdf5.attributes import FILL_VALUE, References
+from chunkmap.errors import Unsupported
+from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes, References
 from chunkmap.formats.hdf5.objects import Dataset
 from chunkmap.formats.hdf5.tree import Tree
 
-__all__ = ["HIDDEN", "Dimensions", "find_dimensions", "is_bare_dimension", "variable_path", "visible"]
+__all__ = [
+    "HIDDEN",
+    "Dimensions",
+    "find_dimensions",
+    "is_bare_dimension",
+    "name_references",
+    "variable_path",
+    "visible",
+]
 
 HIDDEN: Final = frozenset(
     {
@@ -35,8 +43,7 @@ _NOT_COORDINATE: Final = "_nc4_non_coord_"
 _BARE_DIMENSION: Final = "This is a netCDF dimension but not a netCDF variable"
 
 
-@dataclass(frozen=True, slots=True)
-class Dimensions:
+class Dimensions(NamedTuple):
     """The axes of one dataset: names, and lengths, which grow with the unlimited dimensions they lie along."""
 
     names: tuple[str, ...]
@@ -60,12 +67,19 @@ def is_bare_dimension(dataset: Dataset) -> bool:
 
 
 def visible(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that a user of netCDF sees, without `_FillValue` and references."""
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in HIDDEN and name != FILL_VALUE and not isinstance(value, References)
-    }
+    """The attributes that a user of netCDF sees, without `_FillValue`."""
+    return {name: value for name, value in values.items() if name not in HIDDEN and name != FILL_VALUE}
+
+
+def name_references(attributes: Attributes, paths: Mapping[int, str]) -> None:
+    """The references that a user sees become the paths of what they refer to, now that these are known."""
+    values = attributes.values
+    for name in [n for n, v in values.items() if isinstance(v, References) and n not in HIDDEN]:
+        try:
+            values[name] = values[name].value(paths)
+        except Unsupported as refusal:
+            values.pop(name)
+            attributes.lost.append((name, f"reference: {refusal.message}"))
 
 
 def find_dimensions(tree: Tree) -> dict[str, Dimensions]:
@@ -205,6 +219,8 @@ def _unlimited_lengths(tree: Tree, names: Mapping[str, tuple[str, ...]]) -> dict
 def _grown(dataset: Dataset, axes: tuple[str, ...], lengths: Mapping[str, int]) -> tuple[int, ...]:
     """The shape, longer where an unlimited axis is shorter than its dimension: netCDF reads fill values there."""
     maximum = dataset.space.maximum
+    if None not in maximum:
+        return dataset.shape
     return tuple(
         lengths.get(name, length) if limit is None else length
         for name, length, limit in zip(axes, dataset.shape, maximum, strict=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5.file import File, u64, u64_pair
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
@@ -32,10 +33,10 @@ _GUESS: Final = 1024
 def read_object_header(file: File, address: int) -> Parser[list[Message]]:
     """Every message of an object, in order, without NIL messages and continuations."""
     block = yield file.span(address, 16, _GUESS)
-    if bytes(block[:4]) == b"OHDR":
-        return (yield from _read_version_2(file, address, block))
     if block[0] == 1:
         return (yield from _read_version_1(file, address, block))
+    if block[:4] == b"OHDR":
+        return (yield from _read_version_2(file, address, block))
     raise file.error(f"expected an object header, found {bytes(block[:4])!r}", address)
 
 
@@ -53,7 +54,7 @@ def resolve_shared(file: File, message: Message) -> Parser[bytes]:
         return bytes((yield from read_shared_message(file, kind, bytes(body[2:10]))))
     if not 1 <= version <= 3:
         raise FormatError(f"expected a shared message of version 1 to 3, found {version}", url=file.url)
-    (address,) = u64(body, 16 if version == 1 else 2)
+    (address,) = file.address(body, 8 + file.sizes[1] if version == 1 else 2)
     if address in file.committed:
         return file.committed[address]
     for other, other_flags, other_body in (yield from read_object_header(file, address)):
@@ -114,7 +115,7 @@ def _split_version_1(file: File, collected: _Collected, part: bytes, count: int)
                 f"a message of type {kind:#x} reaches past the end of its object header", collected.address
             )
         if kind == _CONTINUATION:
-            collected.continued.append(u64_pair(body))
+            collected.continued.append(file.extent(body))
         elif kind:
             if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
                 raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
@@ -131,8 +132,9 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
         block = yield file.span(address, place + width)
     size = int.from_bytes(block[place : place + width], "little")
     place += width
-    if len(block) < place + size:
-        block = yield file.span(address, place + size)
+    if len(block) < place + size + CHECKSUM:
+        block = yield file.span(address, place + size + CHECKSUM)
+    check(file, block, place + size + CHECKSUM, address)
     header = 6 if flags & 4 else 4
     collected = _Collected(address, file.size)
     blocks = [bytes(block[place : place + size])]
@@ -141,8 +143,9 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
             _split_version_2(file, collected, part, header)
         continued = collected.take_continued(file)
         parts = (yield [file.span(*where) for where in continued]) if continued else []
-        for part, (where, _) in zip(parts, continued, strict=True):
+        for part, (where, length) in zip(parts, continued, strict=True):
             file.expect(part, b"OCHK", where)
+            check(file, part, length, where)
         # Continuation block: signature "OCHK", messages, gap, checksum
         blocks = [bytes(part[4 : length - 4]) for part, (_, length) in zip(parts, continued, strict=True)]
     return collected.messages
@@ -160,7 +163,7 @@ def _split_version_2(file: File, collected: _Collected, part: bytes, header: int
                 f"a message of type {kind:#x} reaches past the end of its object header", collected.address
             )
         if kind == _CONTINUATION:
-            collected.continued.append(u64_pair(body))
+            collected.continued.append(file.extent(body))
         elif kind:
             if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
                 raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")

@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.attributes import Attributes, read_attributes
+from chunkmap.formats.hdf5.btree_v1 import Leaf, decode_leaves
 from chunkmap.formats.hdf5.chunk_index import read_chunk_index
 from chunkmap.formats.hdf5.chunk_table import ChunkTable
 from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
 from chunkmap.formats.hdf5.external import Segment, read_external_files
 from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.groups import GROUP_MESSAGES, Link, members_hint, read_links
-from chunkmap.formats.hdf5.layout import Chunked, Layout, parse_layout
+from chunkmap.formats.hdf5.layout import Chunked, Compact, Layout, parse_layout
 from chunkmap.formats.hdf5.messages import (
     Dataspace,
     Filter,
@@ -68,7 +69,7 @@ class Dataset:
     elsewhere: Stored | None = None
     """The data, where it was found in other files or datasets."""
     attributes: Attributes = field(default_factory=lambda: Attributes({}, None, []))
-    chunks: ChunkTable | None = None
+    chunks: ChunkTable | Leaf | None = None
     """Of a chunked layout."""
     refused: Unsupported | None = None
     """Why the dataset cannot be represented."""
@@ -110,6 +111,7 @@ def read_objects(file: File, root: int) -> Parser[Objects]:
         if root in objects.refused:
             raise objects.refused[root]
         raise file.error("expected the root group, found something else", root)
+    _decode_leaves(file, objects)
     return objects
 
 
@@ -145,7 +147,7 @@ def _attributes(file: File, messages: list[Message], found: Dataset | Group) -> 
     try:
         found.attributes = yield from read_attributes(file, messages)
     except Unsupported as refusal:
-        found.attributes.lost.append(("", refusal.message))
+        found.attributes = Attributes({}, None, [("", refusal.message)])
     except BROKEN as error:
         raise located(file, found.address, error) from error
 
@@ -159,6 +161,17 @@ def _dataset_chunks(file: File, dataset: Dataset) -> Parser[None]:
         dataset.refused = refusal
     except BROKEN as error:
         raise located(file, dataset.address, error) from error
+
+
+def _decode_leaves(file: File, objects: Objects) -> None:
+    """The chunk indexes of all datasets that were left to be decoded together."""
+    datasets, leaves = list[Dataset](), list[Leaf]()
+    for found in objects.found.values():
+        if isinstance(found, Dataset) and isinstance(found.chunks, Leaf):
+            datasets.append(found)
+            leaves.append(found.chunks)
+    for dataset, table in zip(datasets, decode_leaves(file, leaves), strict=True):
+        dataset.chunks = table
 
 
 def _group_links(file: File, messages: list[Message], group: Group, objects: Objects) -> Parser[None]:
@@ -189,11 +202,9 @@ def _read_dataset(file: File, address: int, messages: Sequence[Message]) -> Pars
         kind, flags, body = message
         if kind in _DATASET_MESSAGES:
             bodies[kind] = bytes((yield from resolve_shared(file, message)) if flags & 2 else body)
-    space = parse_dataspace(bodies[_DATASPACE])
-    datatype = parse_datatype(bodies[_DATATYPE])
-    layout = parse_layout(bodies[_LAYOUT], len(space.shape or ())) if space.shape is not None else None
-    if layout is None:
-        layout = parse_layout(b"\x03\x00\x00\x00", 0)
+    space = parse_dataspace(bodies[_DATASPACE], file.sizes[1])
+    datatype = parse_datatype(bodies[_DATATYPE], file.sizes[0])
+    layout = Compact(b"") if space.shape is None else parse_layout(bodies[_LAYOUT], len(space.shape), file.sizes)
     dataset = Dataset(address, datatype, space, layout)
     if _EXTERNAL_FILES in bodies:
         dataset.external = yield from read_external_files(file, bodies[_EXTERNAL_FILES])

@@ -16,8 +16,9 @@ from chunkmap.formats.hdf5.arrays import (
 )
 from chunkmap.formats.hdf5.elsewhere import Elsewhere, find_elsewhere
 from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, variable_path, visible
+from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, name_references, variable_path, visible
 from chunkmap.formats.hdf5.objects import read_objects
+from chunkmap.formats.hdf5.overlay import overlaid
 from chunkmap.formats.hdf5.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree, join
 from chunkmap.io import Source, open_beside
@@ -76,6 +77,12 @@ def scanner(
 def _scan(source: Source, options: Options, group: str, *, linked: bool) -> Parser[ReferenceSet]:
     file = File(source.url, source.size())
     root = yield from read_superblock(file)
+    return (yield from overlaid(file.image, _scan_from(source, file, root, options, group, linked=linked)))
+
+
+def _scan_from(
+    source: Source, file: File, root: int, options: Options, group: str, *, linked: bool
+) -> Parser[ReferenceSet]:
     tree = build_tree((yield from read_objects(file, root)))
     file.paths = tree.paths
     elsewhere = Elsewhere(lambda name: open_beside(source, name))
@@ -87,6 +94,8 @@ def _scan(source: Source, options: Options, group: str, *, linked: bool) -> Pars
     outcomes: list[Represented] = yield Together(
         [represent(file, p, tree.datasets[p], dims[p], options) for p in paths]
     )
+    for found_group in tree.groups.values():
+        name_references(found_group.attributes, tree.paths)
     paths = [variable_path(p, tree) for p in paths]
     arrays = {p: o.array for p, o in zip(paths, outcomes, strict=True) if o.array is not None}
     problems = [
@@ -112,7 +121,7 @@ def _scan(source: Source, options: Options, group: str, *, linked: bool) -> Pars
             if _is_within(path, group)
         },
         tuple(problems),
-        {source.url: source.target(), **elsewhere.targets},
+        {source.url: source.target(), **elsewhere.known.targets},
         source.url,
     )
 

@@ -59,6 +59,27 @@ class Selection(NamedTuple):
             raise FormatError(f"a selection of {len(self.slabs)} axes in a dataset of {len(shape)}")
         return [_expand(slab, length, blocks) for slab, length in zip(self.slabs, shape, strict=True)]
 
+    def as_index(self) -> str:
+        """The same selection as numpy writes it. Raises Unsupported for what no slices select.
+
+        >>> Selection((Slab(1, 1, 1, 2), Slab(0, 3, 4, 1))).as_index()
+        '1:3, 0:10:3'
+        """
+        if self.is_all:
+            return "..."
+        return ", ".join(map(_slice, self.slabs or _regular([n for block in self.blocks for n in block], 1)))
+
+
+def _slice(slab: Slab) -> str:
+    start, stride, count, block = slab
+    if _UNLIMITED in (count, block):
+        raise Unsupported("it selects elements without end", feature="unlimited selection")
+    if count == 1 or block == stride:
+        return f"{start}:{start + count * block}"
+    if block != 1:
+        raise Unsupported("it selects several blocks along an axis", feature="blocks of a selection")
+    return f"{start}:{start + (count - 1) * stride + 1}:{stride}"
+
 
 def _bounded(start: int, stop: int) -> NDArray[np.int64]:
     if stop - start > _MOST_INDICES:

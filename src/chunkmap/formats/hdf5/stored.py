@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.chunk_table import ChunkTable
-from chunkmap.formats.hdf5.datatype import integer_codec
-from chunkmap.formats.hdf5.file import UNDEFINED, File
+from chunkmap.formats.hdf5.datatype import number_codec
+from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.filters import codecs_of, decode, encode
 from chunkmap.formats.hdf5.layout import Chunked, Compact, Contiguous, Virtual
 from chunkmap.formats.hdf5.objects import Dataset, Stored
@@ -22,6 +23,9 @@ from chunkmap.model.grid import index_dtype
 from chunkmap.model.meta import grid_shape_of
 
 __all__ = ["Stored", "chunk_bytes", "cut_rows", "grown", "inline_values", "is_own", "read_stored"]
+
+_FEW = 1024
+"""Chunks of an array that shares its column of sources with others."""
 
 _MOST_REWRITTEN = 1 << 20
 """Bytes of chunks with a filter mask of their own that are decoded and held inline."""
@@ -42,7 +46,7 @@ def read_stored(file: File, dataset: Dataset) -> Parser[Stored]:
         stored = yield from _read_chunked(file, dataset, layout)
     else:
         stored = Stored(tuple(max(n, 1) for n in dataset.shape), (), _one_block(file, dataset, layout))
-    codec = integer_codec(dataset.datatype)
+    codec = number_codec(dataset.datatype)
     return stored if codec is None else replace(stored, codecs=(codec, *stored.codecs))
 
 
@@ -62,7 +66,7 @@ def _one_block(file: File, dataset: Dataset, layout: Compact | Contiguous) -> Ch
         if size and len(layout.data) < size:
             raise file.error(f"expected {size} bytes of compact data, found {len(layout.data)}", dataset.address)
         return ChunkManifest.single(layout.data[:size], 0, size, len(shape)) if size else ChunkManifest.empty(grid)
-    if layout.address == UNDEFINED or not size:
+    if layout.address == file.undefined or not size:
         return ChunkManifest.empty(grid)
     if layout.size is not None and layout.size < size:
         raise file.error(f"expected {size} bytes of contiguous data, found {layout.size}", dataset.address)
@@ -71,13 +75,13 @@ def _one_block(file: File, dataset: Dataset, layout: Compact | Contiguous) -> Ch
 
 
 def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Stored]:
-    assert dataset.chunks is not None
-    table = _sorted(file, dataset.address, dataset.chunks)
+    table = dataset.chunks
+    assert isinstance(table, ChunkTable)
     grid = grid_shape_of(dataset.shape, layout.chunk_shape)
     masks = _masks(dataset, layout, table, grid)
     common = _most_common(masks)
     codecs = codecs_of(dataset.filters, common)
-    if not codecs and len(table.sizes) and not (table.sizes == layout.chunk_nbytes).all():
+    if not codecs and np.count_nonzero(table.sizes != layout.chunk_nbytes):
         odd = masks == common if masks is not None else np.ones(len(table.sizes), np.bool_)
         if not (table.sizes[odd] == layout.chunk_nbytes).all():
             raise file.error(f"expected chunks of {layout.chunk_nbytes} bytes, found others", dataset.address)
@@ -93,24 +97,17 @@ def _manifest(file: File, grid: tuple[int, ...], table: ChunkTable) -> ChunkMani
     return ChunkManifest(
         grid,
         (None, file.url),
-        np.ones(len(table.sizes), np.uint32),
-        table.addresses + np.uint64(file.base),
-        np.ascontiguousarray(table.sizes, np.uint64),
+        _ones(len(table.sizes)) if len(table.sizes) <= _FEW else np.ones(len(table.sizes), np.uint32),
+        table.addresses + np.uint64(file.base) if file.base else table.addresses,
+        table.sizes,
         None if len(table.positions) == size else table.positions.astype(index_dtype(size)),
     )
 
 
-def _sorted(file: File, address: int, table: ChunkTable) -> ChunkTable:
-    """In order of position; raises FormatError for two chunks in one place."""
-    positions = table.positions
-    if not np.count_nonzero(positions[1:] <= positions[:-1]):
-        return table
-    order = np.argsort(positions, kind="stable")
-    positions = positions[order]
-    if np.count_nonzero(positions[1:] == positions[:-1]):
-        raise file.error("two chunks stand in one cell of the grid", address)
-    masks = None if table.masks is None else table.masks[order]
-    return ChunkTable(positions, table.addresses[order], table.sizes[order], masks)
+@lru_cache(maxsize=64)
+def _ones(count: int) -> NDArray[np.uint32]:
+    """So many times source 1: the columns of manifests are read-only, and many arrays have as many chunks."""
+    return np.ones(count, np.uint32)
 
 
 def _masks(dataset: Dataset, layout: Chunked, table: ChunkTable, grid: tuple[int, ...]) -> NDArray[np.uint32] | None:
@@ -160,7 +157,7 @@ def _rewrite(
 
 def is_own(file: File, chunks: ChunkManifest) -> bool:
     """Whether all chunks that are not inline are in this file."""
-    return all(url == file.url for url in chunks.urls)
+    return chunks.sources == (None, file.url) or all(url == file.url for url in chunks.urls)
 
 
 def cut_rows(stored: Stored, shape: tuple[int, ...], element: int, rows: int) -> Stored:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
-from chunkmap.formats.hdf5.file import UNDEFINED, File, u16, u64
-from chunkmap.formats.hdf5.object_header import read_object_header
+from chunkmap.formats.hdf5.cache_image import read_cache_image
+from chunkmap.formats.hdf5.checksums import CHECKSUM, check
+from chunkmap.formats.hdf5.file import File, u16
+from chunkmap.formats.hdf5.object_header import Message, read_object_header
+from chunkmap.formats.hdf5.overlay import overlaid
 from chunkmap.formats.hdf5.shared_messages import read_shared_table
 from chunkmap.io.rounds import Parser, Span
 
@@ -39,38 +42,49 @@ def read_superblock(file: File) -> Parser[int]:
         return (yield from _read_version_0(file, block, version))
     if version > 3:
         raise file.unsupported(f"the superblock has version {version}, expected 0 to 3", "superblock version")
-    _check_sizes(file, block[9], block[10])
+    _set_sizes(file, block[9], block[10])
+    addresses = file.fields("AAAA")
+    check(file, block, 12 + addresses.size + CHECKSUM, 0)
     # Version 2: base address, superblock extension address, end of file address, root group object header address
-    base, extension, end, root = (u64(block, place)[0] for place in (12, 20, 28, 36))
+    base, extension, end, root = addresses.unpack_from(block, 12)
     _check_end(file, base, end)
-    if extension != UNDEFINED:
+    if extension != file.undefined:
         yield from _read_extension(file, extension)
     return int(root)
 
 
 def _read_version_0(file: File, block: memoryview, version: int) -> Parser[int]:
-    if len(block) < 100:
-        raise TruncatedFile("expected a superblock of 100 bytes", url=file.url, offset=file.base)
-    _check_sizes(file, block[13], block[14])
+    _set_sizes(file, block[13], block[14])
     file.leaf_k, file.group_k = u16(block, 16)[0], u16(block, 18)[0]
     place = 24
     if version == 1:
         file.chunk_k, place = u16(block, 24)[0], 28
-    # base address, address of file free space info, end of file address, driver information block address
-    base, end, driver = u64(block, place)[0], u64(block, place + 16)[0], u64(block, place + 24)[0]
-    if driver != UNDEFINED:
+    # base address, address of file free space info, end of file address, driver information block address; then III.C,
+    # symbol table entry of the root group: link name offset, object header address
+    addresses = file.fields("AAAALA")
+    if len(block) < place + addresses.size:
+        size = place + addresses.size
+        raise TruncatedFile(f"expected a superblock of {size} bytes", url=file.url, offset=file.base)
+    base, _, end, driver, _, root = addresses.unpack_from(block, place)
+    if driver != file.undefined:
         # II.B: version, reserved (3), size, identification of the driver
         found = yield file.span(driver, 16)
         raise _split_file(file, bytes(found[8:16]))
     _check_end(file, base, end)
     _check_k(file)
-    # III.C, symbol table entry of the root group: link name offset, object header address
-    root: int = u64(block, place + 32 + 8)[0]
-    return root
+    return int(root)
 
 
 def _read_extension(file: File, address: int) -> Parser[None]:
     messages = yield from read_object_header(file, address)
+    for kind, _, body in messages:
+        if kind == _METADATA_CACHE_IMAGE and file.address(body, 1)[0] != file.undefined:
+            # version, address, length
+            file.image = yield from read_cache_image(file, *file.extent(body, 1))
+    yield from overlaid(file.image, _apply_extension(file, messages))
+
+
+def _apply_extension(file: File, messages: list[Message]) -> Parser[None]:
     for kind, _, body in messages:
         if kind == _BTREE_K_VALUES:
             # version, indexed storage internal node K, group internal node K, group leaf node K
@@ -78,14 +92,9 @@ def _read_extension(file: File, address: int) -> Parser[None]:
             _check_k(file)
         elif kind == _SHARED_TABLE:
             # version, address of the table, number of indexes
-            yield from read_shared_table(file, u64(body, 1)[0], body[9])
+            yield from read_shared_table(file, file.address(body, 1)[0], body[1 + file.sizes[0]])
         elif kind == _DRIVER_INFO:
             raise _split_file(file, bytes(body[1:9]))
-        elif kind == _METADATA_CACHE_IMAGE:
-            raise file.unsupported(
-                "the file's metadata is in a metadata cache image; open and close it for writing with an HDF5 tool",
-                "metadata cache image",
-            )
 
 
 def _split_file(file: File, driver: bytes) -> Unsupported:
@@ -97,13 +106,15 @@ def _split_file(file: File, driver: bytes) -> Unsupported:
     )
 
 
-def _check_sizes(file: File, offsets: int, lengths: int) -> None:
-    if (offsets, lengths) != (8, 8):
-        if offsets in (2, 4, 8, 16, 32) and lengths in (2, 4, 8, 16, 32):
-            raise file.unsupported(
-                f"offsets have {offsets} bytes and lengths {lengths}, expected 8 and 8", "size of offsets"
-            )
-        raise file.error(f"expected sizes of offsets and lengths of 8 bytes, found {offsets} and {lengths}", 0)
+def _set_sizes(file: File, offsets: int, lengths: int) -> None:
+    found = {offsets, lengths}
+    if not found <= {2, 4, 8, 16, 32}:
+        raise file.error(f"expected sizes of offsets and lengths of 2, 4 or 8 bytes, found {offsets} and {lengths}", 0)
+    if max(found) > 8:
+        raise file.unsupported(
+            f"offsets have {offsets} bytes and lengths {lengths}, expected at most 8", "size of offsets"
+        )
+    file.set_sizes((offsets, lengths))
 
 
 def _check_k(file: File) -> None:

@@ -32,7 +32,7 @@ _MOST_TEXTS: Final = 1000
 
 def with_text_codec(file: File, stored: Stored, datatype: Datatype, native: bytes | None) -> Parser[Stored]:
     """The same data, decoded to text padded with NUL."""
-    texts = list(_texts(datatype, 0))
+    texts = list(_texts(datatype, 0)) if datatype.has_text else []
     if not texts:
         return stored
     codec = Hdf5Text(datatype.size, texts)

@@ -25,7 +25,7 @@ from chunkmap.model.grid import linear
 from chunkmap.model.meta import grid_shape_of
 from chunkmap.model.source_table import SourceTable
 
-__all__ = ["Find", "MappedSource", "ResolvedVirtual", "resolve_virtual"]
+__all__ = ["Find", "MappedSource", "ResolvedVirtual", "numbered_name", "plain_name", "resolve_virtual"]
 
 _MOST_BLOCKS: Final = 1 << 16
 _MOST_CHUNKS: Final = 1 << 22
@@ -38,6 +38,8 @@ class MappedSource(NamedTuple):
 
     dataset: Dataset
     stored: Stored
+    problems: Sequence[tuple[str, str]] = ()
+    """Of a source that is a virtual dataset itself: what is not as it should be."""
 
 
 Find = Callable[[Sequence[tuple[str, str]]], Mapping[tuple[str, str], MappedSource | None]]
@@ -73,7 +75,7 @@ def resolve_virtual(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> 
             continue
         pieces.append(_piece(found, source, there, shape))
         total = _within(total, pieces[-1].here)
-    problems = []
+    problems = list(dict.fromkeys(problem for found in sources.values() if found for problem in found.problems))
     if missing:
         text = f"{len(missing)} of its sources cannot be found and read as the fill value: {', '.join(missing[:3])}"
         problems.append(("virtual dataset", text))
@@ -93,11 +95,13 @@ def _expand(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> tuple[tu
         total = _within(total, named[-1][2][1] if named else [])
         axis = line.virtual.unlimited
         if axis is None:
-            named.append((_plain(line.file), _plain(line.path), (line.source, line.virtual.indices(tuple(shape)))))
+            named.append(
+                (plain_name(line.file), plain_name(line.path), (line.source, line.virtual.indices(tuple(shape))))
+            )
         elif line.is_pattern:
             named += _counted(line, axis, shape, grown, find)
         else:
-            key = (_plain(line.file), _plain(line.path))
+            key = (plain_name(line.file), plain_name(line.path))
             found = find([key])[key]
             if found is None:
                 missing.append(":".join(key))
@@ -119,7 +123,8 @@ def _within(total: int, indices: list[NDArray[np.int64]]) -> int:
     return total
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name in a mapping as it is meant: `%%` stands for `%`."""
     return name.replace("%%", "%")
 
 
@@ -145,7 +150,7 @@ def _counted(line: Mapped, axis: int, shape: list[int], grown: dict[int, int], f
     named: list[_Named] = []
     for number in range(_MOST_BLOCKS):
         names = (line.file, line.path)
-        key = (_numbered(names[0], number), _numbered(names[1], number))
+        key = (numbered_name(names[0], number), numbered_name(names[1], number))
         if find([key])[key] is None:
             break
         there = line.virtual.indices(tuple(shape), 1)
@@ -158,7 +163,8 @@ def _counted(line: Mapped, axis: int, shape: list[int], grown: dict[int, int], f
     return named
 
 
-def _numbered(name: str, number: int) -> str:
+def numbered_name(name: str, number: int) -> str:
+    """The name of a block's source: `%b` stands for the number of the block."""
     return "%".join(part.replace("%b", str(number)) for part in name.split("%%"))
 
 
@@ -202,7 +208,7 @@ def _assemble(dataset: Dataset, shape: tuple[int, ...], pieces: list[_Piece]) ->
 
 def _check_like(dataset: Dataset, piece: _Piece, codecs: tuple[CodecConfig, ...]) -> None:
     own, found = dataset.datatype, piece.source.dataset.datatype
-    if found.needs_heap or found.is_reference:
+    if found.needs_heap or found.reference:
         raise Unsupported("its elements lie in the heaps of other files", feature="virtual dataset")
     if found.dtype != own.dtype or found.bits != own.bits or found.padding != own.padding:
         raise Unsupported(f"its type is {own.dtype}, that of a source {found.dtype}", feature="virtual dataset")
@@ -253,7 +259,7 @@ def _in_common_rows(pieces: list[_Piece]) -> list[_Piece]:
 
 
 def _cut(piece: _Piece, rows: int) -> _Piece:
-    dataset, stored = piece.source
+    dataset, stored, _ = piece.source
     if not dataset.shape:
         return piece
     return piece._replace(source=MappedSource(dataset, cut_rows(stored, dataset.shape, dataset.datatype.size, rows)))

@@ -32,7 +32,7 @@ from chunkmap.frontends.command_line.options import (
     storage_option,
     workers_option,
 )
-from chunkmap.frontends.command_line.words import destinations, expand
+from chunkmap.frontends.command_line.words import as_options, destinations, expand
 from chunkmap.model import ReferenceSet
 
 __all__ = ["chunkmap"]
@@ -50,7 +50,7 @@ class _Group(click.Group):
             raise
         except (ChunkmapError, OSError, ValueError) as error:
             line = " ".join(str(error).split()) or type(error).__name__
-            raise click.ClickException(line) from error
+            raise click.ClickException(as_options(line)) from error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -151,7 +151,7 @@ def diagnose(
         remote_options=storage_options,
         **recipe,
     )
-    click.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2) if as_json else str(found))
+    click.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2) if as_json else as_options(str(found)))
     click.get_current_context().exit(0 if found.fits else 1)
 
 

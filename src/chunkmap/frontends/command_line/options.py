@@ -92,6 +92,13 @@ def fit_options(command: Command) -> Command:
     for option in (
         click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
         click.option("--split", is_flag=True, help="Cut uncompressed chunks to a common grid, where they need it."),
+        click.option(
+            "--load-below",
+            type=click.IntRange(0),
+            default=1_000_000,
+            metavar="BYTES",
+            help="Arrays of at most so many bytes may be read and held inline, where their chunks do not line up.",
+        ),
         click.option("--waive", multiple=True, metavar="CHECK", help="A check to leave out, such as overlap."),
     ):
         command = option(command)

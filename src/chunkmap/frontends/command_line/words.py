@@ -6,14 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import orjson
 
 from chunkmap.io import expand_urls
 
-__all__ = ["destinations", "expand", "json_object", "selectors", "stored_name"]
+__all__ = ["as_options", "destinations", "expand", "json_object", "selectors", "stored_name"]
 
 
 def json_object(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -75,6 +75,33 @@ def destinations(names: list[str], out: str | None) -> dict[str | None, str | No
     if twice:
         raise ValueError(f"{twice[0]}: two files of this name would be written to one set; scan them apart")
     return targets
+
+
+_AS_OPTIONS: Final = tuple(
+    (re.compile(pattern), option)
+    for pattern, option in (
+        (r"coo_map=\{'([^']+)': '?([^'}]+)'?\}", r"--coord \1=\2"),
+        (r"concat_dims=\[\.\.\.\]", "--concat ..."),
+        (r"\b(eras|split)=True", r"--\1"),
+        (r"\b[Ww]aive '(\w+)'", r"give --waive \1"),
+        (r"\bload_below(=\d+)?\b", r"--load-below\1"),
+        (r"\bconcat_dims\b", "--concat"),
+        (r"\bcoo_map\b", "--coord"),
+        (r"\bidentical_dims\b", "--identical"),
+    )
+)
+"""What the library's arguments are called in its messages, and here."""
+
+
+def as_options(message: str) -> str:
+    """A message of the library, whose remedies are those of the command line.
+
+    >>> as_options("For times, pass coo_map={'time': 'cf:time'}, or waive 'units'")
+    'For times, pass --coord time=cf:time, or give --waive units'
+    """
+    for pattern, option in _AS_OPTIONS:
+        message = pattern.sub(option, message)
+    return message
 
 
 def _pattern(text: str) -> re.Pattern[str]:

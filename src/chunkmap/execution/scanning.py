@@ -1,0 +1,85 @@
+"""Scanning many files: how it is done, said once for every verb that does it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from chunkmap.errors import ChunkmapError
+from chunkmap.execution.arguments import Step
+from chunkmap.execution.cache import ScanCache, scan_with
+from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
+from chunkmap.formats.scanning import scan
+from chunkmap.io import expand_urls, is_far
+from chunkmap.model import ReferenceSet
+
+__all__ = ["Cache", "Scanning"]
+
+Cache = str | os.PathLike[str] | ScanCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanning:
+    """How many files are scanned. See `chunkmap.scan_many` for what each entry means."""
+
+    executor: AnyExecutor = None
+    progress: Progress | None = None
+    storage_options: Mapping[str, Any] | None = None
+    on_error: Literal["raise", "skip"] = "raise"
+    cache: Cache | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What `scan` is told of every file."""
+
+    def __post_init__(self) -> None:
+        if self.on_error not in {"raise", "skip"}:
+            raise ValueError(f"on_error is {self.on_error!r}, expected 'raise' or 'skip'")
+
+    def run(self, urls: str | Iterable[str | os.PathLike[str]], keep: Step | None = None) -> list[ReferenceSet]:
+        """The sets of the files; those that are in a cache stay there, and `keep` is done to every set as it comes."""
+        files = expand_urls(urls, storage_options=self.storage_options)
+        executor = self.executor
+        if executor is None and len(files) > 1 and any(map(is_far, files)):
+            executor = "threads"
+        one = _ScanOne(
+            self.storage_options,
+            self.on_error == "skip",
+            None if self.cache is None else ScanCache.of(self.cache),
+            self.options,
+        )
+        found = map_ordered(one, files, executor=executor, progress=self.progress, keep=partial(_kept, keep=keep))
+        failed = [error for error in found if isinstance(error, ChunkmapError)]
+        if failed:
+            warnings.warn(
+                f"{len(failed)} of {len(files)} files were skipped: {'; '.join(map(str, failed[:3]))}"
+                + (f"; and {len(failed) - 3} more" if len(failed) > 3 else ""),
+                stacklevel=3,
+            )
+        return [refs for refs in found if isinstance(refs, ReferenceSet)]
+
+
+@dataclass(frozen=True, slots=True)
+class _ScanOne:
+    """What a worker does: it is sent this, and a URL."""
+
+    storage_options: Mapping[str, Any] | None
+    skip: bool
+    cache: ScanCache | None
+    options: Mapping[str, Any]
+
+    def __call__(self, url: str) -> ReferenceSet | ChunkmapError:
+        try:
+            if self.cache is not None:
+                return scan_with(self.cache, url, storage_options=self.storage_options, options=self.options)
+            return scan(url, storage_options=self.storage_options, **self.options)
+        except ChunkmapError as error:
+            if self.skip:
+                return error
+            raise
+
+
+def _kept(found: ReferenceSet | ChunkmapError, keep: Step | None) -> ReferenceSet | ChunkmapError:
+    return found if keep is None or isinstance(found, ChunkmapError) else keep(found)

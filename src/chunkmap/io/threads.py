@@ -1,0 +1,33 @@
+"""Work on the cores of this machine, for libraries that let go of the interpreter while they work."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+__all__ = ["CORES", "map_ahead"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Cores that this process may use."""
+
+
+def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The result for every item, in their order, made on all cores: a few ahead of who takes them, never all.
+
+    >>> list(map_ahead(len, ["a", "bcd"]))
+    [1, 3]
+    """
+    with ThreadPoolExecutor(CORES) as pool:
+        ahead: deque[Future[Result]] = deque()
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > CORES:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
