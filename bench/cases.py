@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import exporting
 import joining
 import numpy as np
 import reading
@@ -589,6 +590,11 @@ CASES = {
     "combine": (combine_core, combine_door, None),
     **joining.CASES,
     "write": (write_core, write_door, None),
+    "icechunk": (
+        lambda _: exporting.export_core(million_set()),
+        None,
+        lambda _: exporting.export_virtualizarr(*million_columns()),
+    ),
     "write-json": (write_json_core, write_json_python, None),
     "write-ujson": (write_json_core, write_json_door, None),
     "roundtrip": (roundtrip_core, None, None),

@@ -31,6 +31,7 @@ TITLES = {
     "place": "combine 1,000 sets x 1 variable x 1,000 chunks",
     "many-small": "combine 1,000 sets x 10 variables x 1 chunk",
     "write": "write 1,000,000 references as Parquet",
+    "icechunk": "write 1,000,000 references into Icechunk",
     "variables": "scan one HDF5 file, 300 variables x 20 attributes",
     "datasets": "scan one HDF5 file, 2,000 datasets",
     **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},

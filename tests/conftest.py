@@ -151,3 +151,36 @@ def range_server() -> Iterator[RangeServer]:
     server = RangeServer()
     yield server
     server.close()
+
+
+@pytest.fixture
+def make_repository(tmp_path):
+    """A function that makes an Icechunk repository in memory, which may read files in the directory of the test.
+
+    `containers` are others: URL prefix -> (store, credentials); settings are those of `icechunk.RepositoryConfig`.
+    """
+    import icechunk
+
+    icechunk.set_logs_filter("error")
+    first = icechunk.__version__.startswith("1.")
+
+    def make(containers=None, **settings):
+        access = None if first else icechunk.credentials.LocalFileSystemAccess
+        here = {f"file://{tmp_path}/": (icechunk.local_filesystem_store(str(tmp_path)), access)}
+        found = {**here, **(containers or {})}
+        config = icechunk.RepositoryConfig(**settings)
+        for prefix, (store, _) in found.items():
+            config.set_virtual_chunk_container(icechunk.VirtualChunkContainer(prefix, store))
+        return icechunk.Repository.create(
+            icechunk.in_memory_storage(),
+            config=config,
+            authorize_virtual_chunk_access={prefix: credentials for prefix, (_, credentials) in found.items()},
+        )
+
+    return make
+
+
+@pytest.fixture
+def repository(make_repository):
+    """Such a repository."""
+    return make_repository()

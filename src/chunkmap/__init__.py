@@ -9,7 +9,8 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     merge(sets)          sets of different arrays -> one
     build(urls, out)     scan, combine and write in one go
     append(out, urls)    more files onto a stored set
-    load / write         ReferenceSet <-> JSON or Parquet
+    load / write         ReferenceSet <-> JSON, Parquet or Icechunk
+    to_icechunk(refs, s) into an open Icechunk store, or onto what it holds
     verify(path)         whether a set still says the truth
     open_dataset(path)   an xarray dataset through references
 
@@ -35,7 +36,7 @@ from chunkmap.errors import (
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
     from chunkmap.combining import Diagnosis
-    from chunkmap.execution import append, build, combine, diagnose, merge, scan_many
+    from chunkmap.execution import append, build, combine, diagnose, merge, scan_many, to_icechunk
     from chunkmap.formats.scanning import scan
     from chunkmap.frontends.verify import verify
     from chunkmap.frontends.xarray_engine import open_dataset, open_store
@@ -70,6 +71,7 @@ __all__ = [
     "open_store",
     "scan",
     "scan_many",
+    "to_icechunk",
     "verify",
     "write",
 ]
@@ -92,6 +94,7 @@ _HOMES: Final = {
     "open_store": "frontends.xarray_engine",
     "scan": "formats.scanning",
     "scan_many": "execution",
+    "to_icechunk": "execution",
     "verify": "frontends.verify",
     "write": "storage",
 }

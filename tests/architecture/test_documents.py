@@ -66,6 +66,7 @@ def run_shell(code):
 
 
 @pytest.mark.filterwarnings("ignore:The 'generic' unit for NumPy timedelta")  # given by fastparquet
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3 specification")  # given by zarr
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_shows_runs(page, workplace):
     """The blocks of a page that are marked to be run do run, one after another."""

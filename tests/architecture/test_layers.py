@@ -21,11 +21,12 @@ def test_the_floors_are_kept():
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("chunkmap", "cftime dask distributed fsspec numcodecs pandas pyarrow xarray zarr"),
+        ("chunkmap", "cftime dask distributed fsspec icechunk numcodecs pandas pyarrow xarray zarr"),
         ("chunkmap.model", "cftime dask distributed fsspec numcodecs orjson pandas pyarrow xarray zarr"),
         ("chunkmap.combining", "dask distributed fsspec numcodecs pandas pyarrow xarray zarr"),
+        ("chunkmap.execution", "dask distributed icechunk pandas xarray"),
         ("chunkmap.formats", "dask distributed pandas xarray zarr"),
-        ("chunkmap.storage", "dask distributed pandas xarray zarr"),
+        ("chunkmap.storage", "dask distributed icechunk pandas xarray zarr"),
     ],
 )
 def test_what_an_import_costs(module, heavy):

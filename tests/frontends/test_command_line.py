@@ -217,6 +217,19 @@ def test_convert_there_and_back(months, tmp_path):
     assert library.load(str(tmp_path / "a.json")) == library.load(str(tmp_path / "c.json"))
 
 
+def test_convert_to_icechunk(months, tmp_path):
+    """A repository is made by its name, and replaced where its directory is one, whatever that is called."""
+    run("scan", months / "m0.nc", "-o", tmp_path / "set.parq")
+    assert run("convert", tmp_path / "set.parq", tmp_path / "set.icechunk").exit_code == 0
+    (tmp_path / "set.icechunk").rename(tmp_path / "repository")
+    before = set((tmp_path / "repository" / "snapshots").iterdir())
+    run("scan", months / "m0.nc", "-o", tmp_path / "set.json", "--inline-threshold", "0")
+    result = run("convert", tmp_path / "set.json", f"{tmp_path}/repository/")
+    assert result.exit_code == 0, result.stderr
+    assert "warning: of 1 of 1 files neither etag nor time of change is known" in result.stderr
+    assert set((tmp_path / "repository" / "snapshots").iterdir()) > before
+
+
 def test_convert_to_the_other_version_of_zarr(months, tmp_path):
     """JSON of Zarr v3 has the references of v2; Parquet is not written in v3."""
     assert run("scan", months / "m0.nc", "-o", tmp_path / "a.json").exit_code == 0

@@ -2,6 +2,7 @@
 
 from chunkmap.execution.appending import append
 from chunkmap.execution.checking import diagnose, merge
+from chunkmap.execution.icechunk import to_icechunk
 from chunkmap.execution.verbs import build, combine, scan_many
 
-__all__ = ["append", "build", "combine", "diagnose", "merge", "scan_many"]
+__all__ = ["append", "build", "combine", "diagnose", "merge", "scan_many", "to_icechunk"]

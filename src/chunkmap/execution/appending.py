@@ -7,12 +7,9 @@ machine a new directory, in which unchanged partitions are further names of the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
@@ -20,15 +17,19 @@ from chunkmap.combining.windows import stays, touched
 from chunkmap.errors import CombineError
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.headers import Headers, headers_beside
+from chunkmap.execution.icechunk import append_to_icechunk
 from chunkmap.execution.mapping import AnyExecutor, Progress
+from chunkmap.execution.order import counted, refuse_other_order
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
 from chunkmap.execution.verbs import RECIPE
 from chunkmap.model import ReferenceSet
+from chunkmap.model.edits import inline
 from chunkmap.storage import ParquetReferences, check_format, is_parquet, load
 from chunkmap.storage.partitioned import PartitionedChunks
 from chunkmap.storage.place import find_place
+from chunkmap.storage.repositories import is_icechunk, repository_of, require_icechunk
 from chunkmap.storage.sidecar import PartitionRecord
 
 __all__ = ["append"]
@@ -49,7 +50,7 @@ def append(
     overwrite: bool = False,
     **how: Any,
 ) -> ReferenceSet:
-    """Scan more files and add them to a stored set, JSON or Parquet, in place. Gives the stored set.
+    """Scan more files and add them to a stored set, JSON, Parquet or Icechunk, in place. Gives the stored set.
 
     A Parquet set that `build` or `combine` wrote remembers its recipe and the options of its scans. For other sets, and
     where a function was part of the recipe, `how` says it again, as for `combine`; what is given replaces what is
@@ -60,6 +61,21 @@ def append(
 
     Raises CombineError naming the inputs that do not fit; nothing is changed then.
     """
+    scanning = Scanning(
+        executor=executor,
+        progress=progress,
+        storage_options=storage_options,
+        on_error=on_error,
+        cache=cache,
+        options=scan_options or {},
+    )
+    fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.get("remote_protocol"))
+    if is_icechunk(out, storage_options=output_options):
+        require_icechunk().check_lists(str(out))
+        origin = _origin(None, str(out), how, preprocess)
+        sets = scanning.run(urls, preprocess)
+        _to_repository(repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
+        return load(out, storage_options=output_options)
     place = find_place(out, output_options)
     stored = (
         ParquetReferences(out, storage_options=output_options)
@@ -68,21 +84,13 @@ def append(
     )
     origin = _origin(stored, os.fspath(out), how, preprocess)
     scan_options = {**origin.scan_options, **(scan_options or {})}
-    recipe = replace(origin.recipe, waive={*origin.recipe.waive, "overlap"}) if overwrite else origin.recipe
+    recipe = _recipe(origin, overwrite=overwrite)
     job = Job(
         place=place,
         origin=replace(origin, recipe=recipe),
-        fetcher=Fetcher(storage_options=storage_options, remote_protocol=how.get("remote_protocol")),
+        fetcher=fetcher,
         record_size=100_000 if stored is None else stored.record_size,
         executor=executor if place.is_local or cache is not None else None,
-    )
-    scanning = Scanning(
-        executor=executor,
-        progress=progress,
-        storage_options=storage_options,
-        on_error=on_error,
-        cache=cache,
-        options=scan_options,
     )
     with headers_beside(place) as headers:
         old = _old(stored, out, output_options, origin, headers)
@@ -90,12 +98,26 @@ def append(
             recipe = replace(recipe, zarr_format=old.zarr_format)
             job = replace(job, origin=replace(job.origin, recipe=recipe))
         check_format(place, recipe.zarr_format)
-        new = scanning.run(urls, headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)))
-        plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or _counted(old, recipe)))
-        _refuse_other_order(plan, os.fspath(out))
+        keep = headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs))
+        new = replace(scanning, options=scan_options).run(urls, keep)
+        plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe)))
+        refuse_other_order(plan, os.fspath(out))
         after = replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options)
         kind = "json" if stored is None else "parquet"
         return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
+
+
+def _to_repository(
+    target: Any, sets: Sequence[ReferenceSet], origin: Origin, fetcher: Fetcher, *, overwrite: bool
+) -> None:
+    """Add sets to what is in a repository, small chunks held inline as they were said to be."""
+    new = [inline(refs, fetcher.fetch, threshold=origin.inline_threshold) for refs in sets]
+    append_to_icechunk(target, new, _recipe(origin, overwrite=overwrite), fetcher)
+
+
+def _recipe(origin: Origin, *, overwrite: bool) -> Recipe:
+    """The recipe, by which new files may win over what the set holds already."""
+    return replace(origin.recipe, waive={*origin.recipe.waive, "overlap"}) if overwrite else origin.recipe
 
 
 def _origin(stored: ParquetReferences | None, where: str, how: Mapping[str, Any], preprocess: Step | None) -> Origin:
@@ -124,31 +146,6 @@ def _origin(stored: ParquetReferences | None, where: str, how: Mapping[str, Any]
         recipe=replace(origin.recipe, **given),
         inline_threshold=how.get("inline_threshold", origin.inline_threshold),
     )
-
-
-def _counted(old: ReferenceSet, recipe: Recipe) -> int:
-    """The place that INDEX goes on from, when nothing is written down of how many inputs there were."""
-    counted = [dim for dim, selector in recipe.selectors.items() if isinstance(selector, str) and selector == "INDEX"]
-    return max((old.arrays[dim].meta.size for dim in counted if dim in old.arrays), default=0)
-
-
-def _refuse_other_order(plan: Plan, where: str) -> None:
-    """A set in rising order does not tell in what order its files were given, which files in falling order would bring
-    back: appending would not give what building gives.
-    """
-    for dim, axis in plan.axes.items():
-        old = axis.values[axis.positions[0]]
-        if len(old) > 1 and _is_sorted(old) and not _is_sorted(axis.values):
-            raise CombineError(
-                f"{where}: {dim} is sorted in the set, but the new files do not all go in the same direction along it,"
-                " so it cannot be told where they stand. Build the set again from all files"
-            )
-
-
-def _is_sorted(values: NDArray[Any]) -> bool:
-    order = np.argsort(values, kind="stable")
-    steps = np.diff(order)
-    return bool((steps == 1).all() or (steps == -1).all())
 
 
 def _old(

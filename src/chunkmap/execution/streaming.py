@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
-from chunkmap.combining import Inputs, Plan, make_plan
+from chunkmap.combining import Inputs, Plan, carry_out, make_plan
 from chunkmap.combining.windows import Count, Tally, Window, carry_out_in_pieces, refused, whole_arrays, windows
 from chunkmap.errors import StorageError
 from chunkmap.execution.mapping import AnyExecutor, map_ordered
 from chunkmap.execution.origin import Origin
-from chunkmap.model import ArrayInPieces, ChunkManifest, Piece, ReferenceSet, in_one_piece
+from chunkmap.model import ArrayInPieces, ChunkManifest, ManifestArray, Piece, ReferenceSet, in_one_piece
 from chunkmap.model.edits import inline_chunks
 from chunkmap.storage import ParquetReferences, explicit_ranges, kind_of, whole_files
 from chunkmap.storage.json import deferred_json, write_json_in_pieces
@@ -27,6 +27,7 @@ from chunkmap.storage.parquet import METADATA, About, ParquetWriter, encode_piec
 from chunkmap.storage.partition import check_rows
 from chunkmap.storage.partitioned import partition_name
 from chunkmap.storage.place import Place, Stage
+from chunkmap.storage.repositories import require_icechunk
 from chunkmap.storage.sidecar import PartitionRecord, checksum
 
 __all__ = ["Job", "Kept"]
@@ -81,6 +82,8 @@ class Job:
             tuple(problem for refs in plan.inputs for problem in refs.problems),
         )
         finish = _Finish(self.fetcher, self.origin.inline_threshold, whole_files(about.targets))
+        if kind == "icechunk":
+            return self._write_repository(plan, about, finish)
         if kind == "json":
             pieces = carry_out_in_pieces(plan, self._read, rows=_ROWS, multiple=1)
             version, finished = plan.recipe.zarr_format, (_finished(array, finish) for array, _ in pieces)
@@ -93,6 +96,16 @@ class Job:
             tallies = road(plan, writer, finish, kept)
             writer.finish(replace(about, origin=self._origin(writer, tallies)))
         return ParquetReferences.at(self.place).deferred()
+
+    def _write_repository(self, plan: Plan, about: About, finish: _Finish) -> ReferenceSet:
+        """The same in an Icechunk repository, which takes a set that is held as a whole; gives that set."""
+        arrays = {
+            path: ManifestArray(array.meta, finish(path, array.chunks))
+            for path, array in carry_out(plan, self._read).items()
+        }
+        refs = ReferenceSet(arrays, about.groups, about.problems, about.targets, self.place.url)
+        require_icechunk().write_icechunk(refs, self.place, overwrite=True)
+        return refs
 
     def _write_here(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Tally]:
         only = None if kept is None else kept.changed.get

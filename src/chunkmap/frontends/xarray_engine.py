@@ -37,6 +37,7 @@ from chunkmap.storage import ParquetReferences, is_json, is_parquet, load
 from chunkmap.storage.json import COMPRESSIONS
 from chunkmap.storage.parquet import METADATA
 from chunkmap.storage.place import find_place
+from chunkmap.storage.repositories import is_icechunk
 
 __all__ = ["ChunkmapBackend", "Openable", "open_dataset", "open_references", "open_store"]
 
@@ -301,6 +302,8 @@ def _references(
         return refs_or_path, True
     if isinstance(refs_or_path, Mapping):
         return load(refs_or_path), True
+    if is_icechunk(refs_or_path, storage_options=storage_options):
+        return load(refs_or_path, storage_options=storage_options), True
     url = os.fspath(refs_or_path)
     is_local = find_place(url, storage_options).is_local
     if is_parquet(url, storage_options=storage_options):

@@ -1,4 +1,4 @@
-"""Reference sets at rest: JSON, and Parquet in the layout that fsspec reads."""
+"""Reference sets at rest: JSON, Parquet in the layout that fsspec reads, and Icechunk."""
 
 from __future__ import annotations
 
@@ -17,32 +17,40 @@ from chunkmap.storage.json import COMPRESSIONS, read_json, write_json
 from chunkmap.storage.parquet import write_parquet
 from chunkmap.storage.place import Place, find_place
 from chunkmap.storage.references import ParquetReferences
+from chunkmap.storage.repositories import Icechunk, is_icechunk, is_repository, repository_of, require_icechunk
 
 __all__ = [
     "ParquetReferences",
     "check_format",
     "explicit_ranges",
+    "is_icechunk",
     "is_json",
     "is_parquet",
     "kind_of",
     "load",
     "whole_files",
+    "with_explicit_ranges",
     "write",
 ]
 
 
 def load(
-    url: str | os.PathLike[str] | Mapping[str, Any], *, storage_options: Mapping[str, Any] | None = None
+    url: str | os.PathLike[str] | Mapping[str, Any] | Icechunk, *, storage_options: Mapping[str, Any] | None = None
 ) -> ReferenceSet:
-    """Read a stored set into memory: JSON or Parquet, here or wherever fsspec reads; or a dictionary of version 0 or 1.
+    """Read a stored set into memory: JSON or Parquet, here or wherever fsspec reads; an Icechunk repository here, or
+    one that was opened; or a dictionary of version 0 or 1.
 
-    Raises SourceError when there is nothing, StorageError when what is there is damaged.
+    Raises SourceError when there is nothing, StorageError when what is there is damaged, Unsupported when it holds what
+    references cannot point to.
 
     >>> load({"version": 1, "refs": {".zgroup": '{"zarr_format": 2}'}})
     <ReferenceSet  0 arrays, 0 chunks, 0 problems>
     """
     if isinstance(url, Mapping):
         return ReferenceSet.from_dict(url)
+    if is_icechunk(url, storage_options=storage_options):
+        stored: ReferenceSet = require_icechunk().read_icechunk(repository_of(url, storage_options))
+        return stored
     if is_parquet(url, storage_options=storage_options):
         return ParquetReferences(url, storage_options=storage_options).load()
     return read_json(find_place(url, storage_options))
@@ -50,27 +58,30 @@ def load(
 
 def write(
     refs: ReferenceSet,
-    url: str | os.PathLike[str],
+    url: str | os.PathLike[str] | Icechunk,
     *,
     storage_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
     zarr_format: ZarrFormat = 2,
 ) -> None:
-    """Store a set: `.json`, `.json.gz` and `.json.zst` are JSON; `.parq`, `.parquet`, or a directory, Parquet.
+    """Store a set: `.json`, `.json.gz` and `.json.zst` are JSON; `.parq`, `.parquet`, or a directory, Parquet;
+    `.icechunk`, or the directory of a repository, Icechunk, and so is what icechunk itself opened (see `to_icechunk`).
 
     A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
-    `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3. Raises
-    Unsupported naming the array that the format has no words for.
+    `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3; Icechunk
+    is always of 3. Raises Unsupported naming the array that the format has no words for.
     """
+    refs = with_explicit_ranges(refs)
+    if is_icechunk(url, storage_options=storage_options):
+        require_icechunk().write_icechunk(refs, repository_of(url, storage_options), overwrite=True)
+        return
     place = find_place(url, storage_options)
-    kind = kind_of(place)
     check_format(place, zarr_format)
-    refs = _with_explicit_ranges(refs)
-    if kind == "json":
+    if kind_of(place) == "json":
         write_json(refs, place, zarr_format=zarr_format)
-    else:
-        refs = replace(refs, arrays={path: array.without_background() for path, array in refs.arrays.items()})
-        write_parquet(refs, place, record_size=record_size)
+        return
+    refs = replace(refs, arrays={path: array.without_background() for path, array in refs.arrays.items()})
+    write_parquet(refs, place, record_size=record_size)
 
 
 def check_format(place: Place, zarr_format: ZarrFormat) -> None:
@@ -84,17 +95,21 @@ def check_format(place: Place, zarr_format: ZarrFormat) -> None:
         )
 
 
-def kind_of(place: Place) -> Literal["json", "parquet"]:
+def kind_of(place: Place) -> Literal["json", "parquet", "icechunk"]:
     """How a set is to be written, told from its name. Raises StorageError when that says nothing."""
+    if is_repository(place):
+        return "icechunk"
     kind = _kind(place.url)
     if kind == "parquet" or (kind == "" and place.is_directory()):
         return "parquet"
     if kind == "json":
         return "json"
-    raise StorageError(f"{place.url}: expected a name ending in .json, .json.gz, .json.zst, .parq or .parquet")
+    raise StorageError(
+        f"{place.url}: expected a name ending in .json, .json.gz, .json.zst, .parq, .parquet or .icechunk"
+    )
 
 
-def _with_explicit_ranges(refs: ReferenceSet) -> ReferenceSet:
+def with_explicit_ranges(refs: ReferenceSet) -> ReferenceSet:
     """The set with a range for every whole file whose size is known: some readers in other languages need one."""
     sizes = whole_files(refs.targets)
     arrays = dict(refs.arrays)
@@ -123,6 +138,8 @@ def explicit_ranges(path: str, chunks: ChunkManifest, sizes: Mapping[str, tuple[
 
 def is_parquet(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> bool:
     """Whether a stored set is Parquet: by its name, and where that says nothing, by its being a directory."""
+    if is_icechunk(url, storage_options=storage_options):
+        return False
     kind = _kind(os.fspath(url))
     return kind == "parquet" or (kind == "" and find_place(url, storage_options).is_directory())
 

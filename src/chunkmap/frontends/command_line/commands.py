@@ -260,13 +260,15 @@ def append(
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
 @click.option("--zarr-format", type=click.Choice(["2", "3"]), help="Keys and documents of Zarr v2 (else), or v3.")
 def convert(*, stored: str, out: str, record_size: int | None, zarr_format: str | None) -> None:
-    """Turn JSON into Parquet, or back, or into the other version of Zarr.
+    """Turn JSON into Parquet or Icechunk, or back, or into the other version of Zarr.
 
-    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq. Parquet is of Zarr v2.
+    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq, x.icechunk. Parquet is of Zarr v2,
+    Icechunk of v3.
     """
     refs = library.load(stored)
     version = None if zarr_format is None else int(zarr_format)
-    library.write(refs, out, **given(record_size=record_size, zarr_format=version))
+    with warnings_as_notes():
+        library.write(refs, out, **given(record_size=record_size, zarr_format=version))
     note(f"{out}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
 
 

@@ -51,7 +51,9 @@ def storage_option(command: Command) -> Command:
 
 def output_option(command: Command) -> Command:
     """Where the set goes."""
-    return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst or x.parq.")(command)
+    return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst, x.parq or x.icechunk.")(
+        command
+    )
 
 
 def combine_options(command: Command, *, required: bool = True) -> Command:

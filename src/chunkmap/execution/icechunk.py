@@ -1,0 +1,133 @@
+"""Reference sets into Icechunk: a new set, or more of the same onto the one that is there, in one transaction.
+
+Appending is combining: the plan is made of what the store holds and of the new sets, and refuses what `combine` would
+refuse. Old references stay where they are; only new ones are set, coordinates are written anew, and arrays made longer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_arrays
+from chunkmap.combining import Inputs, Plan, Recipe, make_plan
+from chunkmap.combining.plan import ArrayPlan, Part
+from chunkmap.combining.windows import refused, whole_arrays
+from chunkmap.errors import CombineError
+from chunkmap.execution.arguments import AnySet, opened
+from chunkmap.execution.order import counted, refuse_other_order
+from chunkmap.model import ChunkManifest, ManifestArray, Placement, ReferenceSet, place
+from chunkmap.storage import with_explicit_ranges
+from chunkmap.storage.repositories import Icechunk, require_icechunk
+
+__all__ = ["append_to_icechunk", "to_icechunk"]
+
+
+def to_icechunk(
+    refs: AnySet,
+    store: Icechunk,
+    *,
+    group: str | None = None,
+    append_dim: str | Sequence[str] | None = None,
+    overwrite: bool = False,
+    remote_options: Mapping[str, Any] | None = None,
+    **how: Any,
+) -> None:
+    """Write a reference set into Icechunk: chunks become virtual references with checksums, inline bytes native chunks.
+
+    `store` is an `IcechunkStore` or a writable session, which its owner commits, or a `Repository`, whose branch `main`
+    is written to and committed. A group that is not empty is refused, unless it shall be replaced (`overwrite`), or
+    appended to: with `append_dim`, the set is what the store holds, further on along that dimension, and `how` says
+    more of it as for `combine` (`coo_map`, `identical_dims`, `waive`...). Coordinates of the set are read with
+    `remote_options`, those of the store through its repository.
+
+    Raises StorageError for what Icechunk cannot hold, and for files that no virtual chunk container of the repository
+    holds; CombineError for a set that does not fit. Nothing is written then.
+    """
+    path, [new] = (group or "").strip("/"), opened([refs], None)
+    if append_dim is None:
+        if how:
+            raise TypeError(f"to_icechunk() takes {sorted(how)} only together with append_dim")
+        require_icechunk().write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
+        return
+    recipe = Recipe(concat_dims=append_dim, **how)
+    append_to_icechunk(store, [new], recipe, Fetcher(storage_options=remote_options), group=path)
+
+
+def append_to_icechunk(
+    target: Any, sets: Sequence[ReferenceSet], recipe: Recipe, fetcher: Fetcher, *, group: str = ""
+) -> None:
+    """Add sets to the one in a group of a store, or in the repository of a `Place`.
+
+    Raises CombineError naming the inputs that do not fit.
+    """
+    module = require_icechunk()
+    new = [module.as_stored(with_explicit_ranges(refs)) for refs in sets]
+    read = partial(read_arrays, fetcher=fetcher)
+    with module.appending(target, new, group) as longer:
+        if not longer.old.arrays:
+            raise CombineError(
+                f"{longer.old.name}: there is nothing to append to; write the first set without append_dim"
+            )
+        plan = make_plan(Inputs([longer.old, *new], combined=1, first=counted(longer.old, recipe)), recipe, read)
+        refuse_other_order(plan, str(longer.old.name))
+        referred = {path: array_plan for path, array_plan in plan.arrays.items() if array_plan.load is None}
+        for array_plan in referred.values():
+            _check_stays(array_plan, longer.old)
+        added = {path: _added(array_plan, recipe) for path, array_plan in referred.items()}
+        _write(longer, plan, dict(whole_arrays(plan, read)), added)
+
+
+def _check_stays(array_plan: ArrayPlan, old: ReferenceSet) -> None:
+    """Raise CombineError where stored chunks would move, or where cells of the longer array would be nobody's."""
+    path, parts = array_plan.path, array_plan.parts
+    stored = [part for part in parts if part.index == 0]
+    grid_shape = array_plan.meta.grid_shape
+    if any(not _is_at_origin(part) for part in stored) or (
+        stored and (path not in old.arrays or old.arrays[path].meta.chunk_shape != array_plan.meta.chunk_shape)
+    ):
+        raise CombineError(
+            f"{path}: chunks that {old.name} holds would have to move: what is appended must come after it, in the same"
+            " chunks. Combine all inputs, and write the set again"
+        )
+    covered = sum(math.prod(part.array.meta.grid_shape) for part in parts)
+    gaps = math.prod(grid_shape) - covered
+    if gaps > 0:
+        raise CombineError(
+            f"{path}: {gaps:,} chunks would be in none of the inputs. Append what covers them too, or combine all"
+            " inputs and write the set again"
+        )
+
+
+def _is_at_origin(part: Part) -> bool:
+    return all(
+        cell == 0 if isinstance(cell, int) else bool((cell == np.arange(len(cell))).all()) for cell in part.cells
+    )
+
+
+def _added(array_plan: ArrayPlan, recipe: Recipe) -> ChunkManifest:
+    """The chunks of the new sets, where they go in the longer array."""
+    parts = [Placement(part.array.chunks, part.cells) for part in array_plan.parts if part.index]
+    try:
+        return place(array_plan.meta.grid_shape, parts, last_wins="overlap" in recipe.waive)
+    except ValueError as error:
+        raise refused(array_plan, error) from error
+
+
+def _write(longer: Any, plan: Plan, whole: Mapping[str, ManifestArray], added: Mapping[str, ChunkManifest]) -> None:
+    """Arrays that are held inline are written anew, to the others chunks are added."""
+    writer, old = longer.writer, longer.old
+    for path in whole:
+        if path in old.arrays:
+            writer.remove(path)
+    metas = {path: array.meta for path, array in whole.items()} | {path: plan.arrays[path].meta for path in added}
+    writer.describe(metas, {path: attrs for path, attrs in plan.groups.items() if path not in old.groups})
+    for path, array in whole.items():
+        writer.set_chunks(path, array.chunks)
+    for path, chunks in added.items():
+        writer.set_chunks(path, chunks)

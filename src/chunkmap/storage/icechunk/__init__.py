@@ -1,0 +1,96 @@
+"""Icechunk: references in a transactional store, beside the chunks that it holds itself.
+
+The package `icechunk` is an extra, and is imported here and nowhere else; this folder is imported when a repository is
+written to or read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from chunkmap.model import ManifestArray, ReferenceSet
+from chunkmap.storage.icechunk.documents import written_and_read
+from chunkmap.storage.icechunk.reading import read_header, read_set, refuse_first
+from chunkmap.storage.icechunk.repository import IS_FIRST, open_here, open_or_create, readable, transaction
+from chunkmap.storage.icechunk.writing import Writer, check_set, names_of, write_set
+from chunkmap.storage.place import Place
+
+__all__ = ["Longer", "appending", "as_stored", "check_lists", "read_icechunk", "write_icechunk"]
+
+OPENED: Final = "icechunk://opened"
+"""Where a set came from that was read from what icechunk opened: who knows on which machine that is."""
+
+
+def read_icechunk(target: Place | Any) -> ReferenceSet:
+    """The set in a repository: one here by its place, else a `Repository`, whose branch `main` is read, a session or
+    its store.
+
+    Raises Unsupported for arrays whose chunks cannot be referred to.
+    """
+    if isinstance(target, Place):
+        return read_set(readable(open_here(target)).store, name=target.url)
+    return read_set(readable(target).store, name=OPENED)
+
+
+def check_lists(where: str) -> None:
+    """Raise Unsupported when this version of Icechunk does not tell where virtual chunks are."""
+    if IS_FIRST:
+        raise refuse_first(where)
+
+
+def write_icechunk(refs: ReferenceSet, target: Place | Any, *, group: str = "", overwrite: bool = False) -> None:
+    """Write a set whose whole files have explicit ranges.
+
+    A repository, here by its place or as a `Repository`, is written to on its branch `main` and committed; one that
+    is not there yet is made. A session or its store is written to, and left to its owner to commit.
+    """
+    refs = _at_hand(refs)
+    check_set(refs)
+    names = names_of([refs])
+    if isinstance(target, Place):
+        target = open_or_create(target, names.locations.values())
+    with transaction(target, f"Written by chunkmap: {refs.nchunks:,} chunks", chunks=refs.nchunks) as written:
+        write_set(refs, Writer(written, names, group), overwrite=overwrite)
+
+
+# ---------------------------------------------------------------------- more of the same
+
+
+@dataclass(frozen=True, slots=True)
+class Longer:
+    """A stored set in the course of being added to."""
+
+    old: ReferenceSet
+    """What is stored, chunks being read through the repository when they are asked for."""
+    writer: Writer
+
+
+def as_stored(refs: ReferenceSet) -> ReferenceSet:
+    """A set with metadata as a repository would give them back, so that they compare to those that it holds.
+
+    Raises StorageError or Unsupported, naming the array, for a set that Icechunk cannot hold.
+    """
+    refs = _at_hand(refs)
+    check_set(refs)
+    return replace(refs, arrays={path: a.under(written_and_read(path, a.meta)) for path, a in refs.arrays.items()})
+
+
+def _at_hand(refs: ReferenceSet) -> ReferenceSet:
+    """The set with its chunks in memory: they are looked through more than once."""
+    return replace(refs, arrays={path: ManifestArray(array.meta, array.chunks) for path, array in refs.arrays.items()})
+
+
+@contextmanager
+def appending(target: Place | Any, sets: Sequence[ReferenceSet], group: str = "") -> Iterator[Longer]:
+    """A stored set to be added to, in one transaction; targets are as for `write_icechunk`, but must be there."""
+    names = names_of(sets)
+    repository = open_here(target, names.locations.values()) if isinstance(target, Place) else target
+    chunks = sum(refs.nchunks for refs in sets)
+    with transaction(
+        repository, f"Appended by chunkmap: {len(sets):,} sets of {chunks:,} chunks", chunks=chunks
+    ) as written:
+        where = target.url if isinstance(target, Place) else "the Icechunk store"
+        yield Longer(read_header(written.store, group=group, name=where), Writer(written, names, group))

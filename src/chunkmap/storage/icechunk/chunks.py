@@ -1,0 +1,201 @@
+"""The chunks of one array into a store of Icechunk: ranges of files as virtual references, inline bytes as they are.
+
+References go by columns, a block of the grid in a call, where Icechunk takes them so. A call has one checksum, so rows
+are grouped by it: in a combined set the rows of a file, which fill a block of the grid. Rows that are scattered, and
+all rows for Icechunk 1, go as a list of objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Final
+
+import icechunk
+import numpy as np
+from numpy.typing import NDArray
+from zarr.buffer.cpu import Buffer
+
+from chunkmap.errors import StorageError
+from chunkmap.model import WHOLE_FILE, ChunkManifest
+from chunkmap.storage.icechunk.asking import ask
+from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction
+
+__all__ = ["Names", "check_rows", "chunk_key", "write_chunks"]
+
+_ROWS: Final = 1 << 20
+"""Chunks that are handed over at once."""
+
+_FEW: Final = 32
+"""Rows of one checksum for which a call of their own does not pay."""
+
+_SPARSE: Final = 4
+"""Cells of a block for each row in it, from which on the block does not pay."""
+
+_AT_ONCE: Final = 64
+"""Native chunks that are written at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What Icechunk calls the files of a set, and by what it tells that they changed."""
+
+    locations: Mapping[str, str]
+    """URL -> location."""
+    checksums: Mapping[str, str | datetime | None]
+    """URL -> checksum."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """References to be set: a row each."""
+
+    coords: NDArray[np.int64]
+    """Row -> chunk index; shape (rows, axes)."""
+    location: NDArray[Any]
+    """Row -> its file, as Python strings."""
+    offset: NDArray[np.uint64]
+    length: NDArray[np.uint64]
+    checksum: Any
+
+    def within(self) -> tuple[NDArray[np.int64], tuple[int, ...]]:
+        """The first chunk index of the block that the rows lie in, and the shape of the block."""
+        low = self.coords.min(axis=0)
+        return low, tuple((self.coords.max(axis=0) - low + 1).tolist())
+
+
+def check_rows(path: str, chunks: ChunkManifest) -> None:
+    """Raise StorageError for a chunk that has no bytes, or whose length is not known."""
+    for length, what, advice in (
+        (0, "has no bytes, and such a chunk cannot be read", "write the array anew"),
+        (WHOLE_FILE, "is a whole file of a size not known", "scan it again, or give its range"),
+    ):
+        rows = np.flatnonzero(chunks.length == np.uint64(length))
+        if len(rows):
+            key = chunks.take(rows[:1]).keys()[0]
+            raise StorageError(f"{path}: chunk {key} {what}; Icechunk takes ranges of bytes only, so {advice}")
+
+
+def chunk_key(path: str, coord: Sequence[int]) -> str:
+    """The key of a chunk in a store.
+
+    >>> chunk_key("group/x", (0, 1)), chunk_key("", ())
+    ('group/x/c/0/1', 'c')
+    """
+    return "/".join([*([path] if path else []), "c", *map(str, coord)])
+
+
+def write_chunks(written: Transaction, path: str, chunks: ChunkManifest, names: Names) -> None:
+    """Set the chunks of an array that are in a manifest over its grid; others stay as they are."""
+    inline, sources = chunks.is_inline, _Sources.of(chunks, names)
+    for start in range(0, len(chunks), _ROWS):
+        rows = np.arange(start, min(start + _ROWS, len(chunks)))
+        written.make_room(len(rows))
+        held = inline[rows]
+        if held.any():
+            _write_native(written.store, path, chunks, rows[held])
+        for some in sources.grouped(chunks, rows[~held]):
+            _write_virtual(written.store, path, some)
+
+
+def _coords(chunks: ChunkManifest, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row -> chunk index; shape (rows, axes)."""
+    if not chunks.grid_shape:
+        return np.empty((len(rows), 0), np.int64)
+    position = chunks.positions()[rows].astype(np.int64)
+    return np.stack(np.unravel_index(position, chunks.grid_shape), axis=1)
+
+
+# ---------------------------------------------------------------------- native chunks
+
+
+def _write_native(store: Any, path: str, chunks: ChunkManifest, rows: NDArray[np.int64]) -> None:
+    keys = [chunk_key(path, coord) for coord in _coords(chunks, rows).tolist()]
+    ask(_set_all, store, list(zip(keys, map(chunks.inline_bytes, rows.tolist()), strict=True)))
+
+
+async def _set_all(store: Any, items: Sequence[tuple[str, bytes]]) -> None:
+    for start in range(0, len(items), _AT_ONCE):
+        some = items[start : start + _AT_ONCE]
+        await asyncio.gather(*(store.set(key, Buffer.from_bytes(data)) for key, data in some))
+
+
+# ---------------------------------------------------------------------- virtual references
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """The sources of a manifest, as Icechunk has them."""
+
+    location: NDArray[Any]
+    """Source -> location, as Python strings."""
+    group: NDArray[np.int64]
+    """Source -> number of its checksum."""
+    checksums: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, chunks: ChunkManifest, names: Names) -> _Sources:
+        """Those of a manifest; inline bytes have none."""
+        urls = [source if isinstance(source, str) else None for source in chunks.sources]
+        checksum = [None if url is None else names.checksums[url] for url in urls]
+        number = {value: at for at, value in enumerate(dict.fromkeys(checksum))}
+        return cls(
+            np.array([None if url is None else names.locations[url] for url in urls], object),
+            np.array([number[value] for value in checksum], np.int64),
+            tuple(number),
+        )
+
+    def grouped(self, chunks: ChunkManifest, rows: NDArray[np.int64]) -> Iterator[_Rows]:
+        """Rows of the manifest by checksum, in the order of the grid."""
+        group = self.group[chunks.source[rows]]
+        rows = rows[np.argsort(group, kind="stable")]
+        bounds = [*np.cumsum(np.bincount(group, minlength=len(self.checksums))).tolist()]
+        coords = _coords(chunks, rows)
+        for checksum, (start, stop) in zip(self.checksums, pairwise([0, *bounds]), strict=True):
+            if start < stop:
+                some = rows[start:stop]
+                yield _Rows(
+                    coords[start:stop],
+                    self.location[chunks.source[some]],
+                    chunks.offset[some],
+                    chunks.length[some],
+                    checksum,
+                )
+
+
+def _write_virtual(store: Any, path: str, rows: _Rows) -> None:
+    low, block = rows.within()
+    if IS_FIRST or len(rows.location) < _FEW or math.prod(block) > _SPARSE * len(rows.location):
+        refused = store.set_virtual_refs(f"/{path}", _specs(rows))
+    else:
+        cells = np.ravel_multi_index(tuple((rows.coords - low).T), block) if block else np.zeros(1, np.intp)
+        size = math.prod(block)
+        location = np.full(size, "", object)
+        offset, length = np.zeros(size, np.uint64), np.zeros(size, np.uint64)
+        location[cells], offset[cells], length[cells] = rows.location, rows.offset, rows.length
+        refused = store.set_virtual_refs_arr(
+            f"/{path}",
+            block,
+            location.tolist(),
+            offset,
+            length,
+            arr_offset=tuple(low.tolist()),
+            checksum=rows.checksum,
+        )
+    if refused:
+        raise StorageError(f"{path}: Icechunk refused the references of {len(refused)} chunks, the first {refused[0]}")
+
+
+def _specs(rows: _Rows) -> list[Any]:
+    """The rows as Icechunk's objects."""
+    etag = rows.checksum if isinstance(rows.checksum, str) else None
+    time = rows.checksum if isinstance(rows.checksum, datetime) else None
+    columns = (rows.coords.tolist(), rows.location.tolist(), rows.offset.tolist(), rows.length.tolist())
+    return [
+        icechunk.VirtualChunkSpec(index, location, offset, length, etag, time)
+        for index, location, offset, length in zip(*columns, strict=True)
+    ]

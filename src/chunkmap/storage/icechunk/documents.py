@@ -1,0 +1,141 @@
+"""The documents of a store of Icechunk, `zarr.json` of every group and array, read and written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from zarr.buffer.cpu import Buffer, buffer_prototype
+
+from chunkmap.errors import StorageError
+from chunkmap.model import ArrayMeta
+from chunkmap.model.zarr_v3 import DOCUMENT, array_document, array_from_document, group_document, is_array
+from chunkmap.storage.icechunk.asking import ask
+from chunkmap.storage.text import parse_json
+
+__all__ = ["array_above", "below", "check_group", "has_array", "read_documents", "write_documents", "written_and_read"]
+
+_MISSING: Final = "missing_value"
+
+
+def below(group: str, path: str) -> str:
+    """The path of something in a group.
+
+    >>> below("", "x"), below("a/b", "x"), below("a/b", "")
+    ('x', 'a/b/x', 'a/b')
+    """
+    return "/".join(part for part in (group, path) if part)
+
+
+def written_and_read(path: str, meta: ArrayMeta) -> ArrayMeta:
+    """Metadata as they come back from a repository: what Zarr v3 cannot tell apart is the same then.
+
+    Raises StorageError or Unsupported, naming the array, for what a repository cannot hold.
+    """
+    return array_from_document(path, parse_json(_encoded(path, _document(meta))))
+
+
+def check_group(path: str, attrs: Mapping[str, Any]) -> None:
+    """Raise StorageError for attributes of a group that a repository cannot hold."""
+    _encoded(path, group_document(attrs))
+
+
+def write_documents(store: Any, metas: Mapping[str, ArrayMeta], groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the documents of arrays and groups, by path in the store; groups that are above them come to be."""
+    documents = {path: _encoded(path, group_document(attrs)) for path, attrs in groups.items()}
+    documents.update({path: _encoded(path, _document(meta)) for path, meta in metas.items()})
+    ask(_write, store, documents)
+
+
+def _document(meta: ArrayMeta) -> dict[str, Any]:
+    """The document of an array; without a `missing_value` of NaN, which masks only what is NaN already."""
+    missing = meta.attrs.get(_MISSING)
+    if isinstance(missing, float) and math.isnan(missing) and meta.dtype.kind == "f":
+        meta = replace(meta, attrs={name: value for name, value in meta.attrs.items() if name != _MISSING})
+    return array_document(meta)
+
+
+def _encoded(path: str, document: Mapping[str, Any]) -> bytes:
+    """A document as Icechunk takes it: numbers are those that JSON has."""
+    entries = {**document, **document["attributes"]}
+    odd = [name for name, value in entries.items() if not _is_finite(value) and name != "attributes"]
+    if odd:
+        raise StorageError(
+            f"{path or '/'}: the value of {odd[0]!r} is NaN or infinite, and Icechunk takes no such numbers; leave it"
+            " out, or write it as text"
+        )
+    return json.dumps(document).encode()
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether there is no NaN and no infinity in a value of JSON."""
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+async def _write(store: Any, documents: Mapping[str, bytes]) -> None:
+    for path, document in sorted(documents.items()):
+        await store.set(below(path, DOCUMENT), Buffer.from_bytes(document))
+        for above in _above(path):
+            if not await store.exists(below(above, DOCUMENT)):
+                await store.set(below(above, DOCUMENT), Buffer.from_bytes(_encoded(above, group_document({}))))
+
+
+def _above(path: str) -> list[str]:
+    """The groups above a path, from the root on.
+
+    >>> _above("a/b/c"), _above("")
+    (['', 'a', 'a/b'], [])
+    """
+    parts = path.split("/") if path else []
+    return ["/".join(parts[:depth]) for depth in range(len(parts))]
+
+
+async def array_above(store: Any, path: str) -> str | None:
+    """The array that a path stands below, if there is one."""
+    for above in _above(path):
+        if await has_array(store, above):
+            return above
+    return None
+
+
+async def has_array(store: Any, path: str) -> bool:
+    """Whether there is an array."""
+    data = await store.get(below(path, DOCUMENT), buffer_prototype)
+    return data is not None and is_array(parse_json(data.to_bytes()))
+
+
+def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[str, Mapping[str, Any]]]:
+    """What is in a group of a store, and below: arrays, and attributes of groups, by path from that group.
+
+    Raises StorageError for what is no document of Zarr v3, Unsupported for what is not read of it.
+    """
+    found: dict[str, Mapping[str, Any]] = dict(sorted(ask(_walk, store, group, "").items()))
+    arrays = {path: array_from_document(path, document) for path, document in found.items() if is_array(document)}
+    groups = {path: document.get("attributes") or {} for path, document in found.items() if path not in arrays}
+    if not found:
+        groups[""] = {}
+    return arrays, groups
+
+
+async def _walk(store: Any, group: str, path: str) -> dict[str, Any]:
+    where = below(group, path)
+    data = await store.get(below(where, DOCUMENT), buffer_prototype)
+    if data is None:
+        return {}
+    document = parse_json(data.to_bytes())
+    if not isinstance(document, dict):
+        raise StorageError(f"{where}/{DOCUMENT}: expected an object, found {str(document)[:60]!r}")
+    found = {path: document}
+    if not is_array(document):
+        names = [name async for name in store.list_dir(where) if name != DOCUMENT]
+        for inner in await asyncio.gather(*(_walk(store, group, below(path, name)) for name in names)):
+            found.update(inner)
+    return found
