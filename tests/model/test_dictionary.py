@@ -196,6 +196,14 @@ def test_the_collector_is_left_as_it_was():
     with pytest.raises(StorageError):
         ReferenceSet.from_dict({"y/0": ["a", 0, 1]})
     assert gc.isenabled()
+    many = np.arange(200_000, dtype=np.uint64)
+    ones = np.ones(len(many), np.uint32)
+    manifest = ChunkManifest((len(many),), (None, "a.nc"), ones, many, many)
+    meta = ArrayMeta(shape=(len(many),), chunk_shape=(1,), dtype=np.dtype("u1"))
+    found = ReferenceSet({"x": ManifestArray(meta, manifest)}).to_dict()
+    assert len(found["refs"]) > len(many)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
     gc.disable()
     try:
         refs.to_dict()

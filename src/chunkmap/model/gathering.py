@@ -10,7 +10,7 @@ import gc
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from chunkmap.model.templates import expand_templates
 
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
+
+_MANY: Final = 100_000
+"""Objects that were made, and are worth not being looked at."""
 
 Arrays = dict[str, ManifestArray]
 Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]
@@ -121,13 +124,19 @@ def _one_part(parts: Sequence[_Part]) -> _Part:
 
 @contextmanager
 def collector_at_rest() -> Iterator[None]:
-    """Keep Python from looking for cycles while millions of lists are made, none of which is garbage."""
+    """Keep Python from looking for cycles while millions of lists are made, none of which is garbage.
+
+    Where there are many of them, they are handed to the oldest generation: else all would be looked at at the end.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            if gc.get_count()[0] > _MANY and not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
