@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import hdf5plugin  # noqa: F401 - before netCDF4, beside whose HDF5 library Blosc cannot be registered any more
@@ -35,6 +36,10 @@ class RangeServer:
         self.says_length = True
         self.gets: list[tuple[str, int, int]] = []
         self.heads: list[str] = []
+        self.busiest = 0
+        """The most requests that were being answered at one time."""
+        self._busy = 0
+        self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -52,6 +57,18 @@ class RangeServer:
         """Begin to count anew."""
         self.gets.clear()
         self.heads.clear()
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While a request is being answered."""
+        with self._lock:
+            self._busy += 1
+            self.busiest = max(self.busiest, self._busy)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def close(self) -> None:
         self._server.shutdown()
@@ -99,7 +116,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> tuple[bytes, int, int]:
         state = self.state
-        time.sleep(state.latency)
+        with state.answering():
+            time.sleep(state.latency)
         status = state.errors.get(self.path, 200 if self.path in state.files else 404)
         data = state.files[self.path] if status == 200 else b"no"
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))

@@ -1,6 +1,7 @@
 """What reading through a set costs: requests over a network, partitions read by a worker."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -41,17 +42,14 @@ def test_neighbours_are_few_requests(range_server, values):
 
 def test_scattered_chunks_are_asked_for_at_once(range_server, values):
     """200 chunks far apart are 200 requests, but not one after another."""
-    import time
-
     stride = 100_000
     data = bytearray(stride * COUNT)
     for n, row in enumerate(values):
         data[n * stride : n * stride + 4000] = row.tobytes()
     opened = open_dataset(rows(range_server.put("a", bytes(data)), stride))["x"]
     range_server.latency = 0.05
-    started = time.perf_counter()
     np.testing.assert_array_equal(opened.values, values)
-    assert time.perf_counter() - started < COUNT * 0.05 / 3
+    assert range_server.busiest > 3
     assert COUNT <= len(range_server.gets) + len(range_server.heads) <= COUNT + 2
 
 
@@ -71,17 +69,17 @@ def test_a_worker_reads_the_partitions_that_it_needs(tmp_path, values, monkeypat
 
 
 def test_a_store_of_a_hundred_million_opens_at_once(tmp_path):
-    """Opening does not depend on the number of cells: an array of 10**8 chunks, of which a few are there."""
-    import time
-
+    """What opening takes does not depend on the number of cells: 10**8 of them would need far more memory."""
     (tmp_path / "a").write_bytes(bytes(8000))
     meta = ArrayMeta(shape=(10**8, 1000), chunk_shape=(1, 1000), dtype=np.dtype("<i4"), dims=("time", "n"))
     cells = [(n, 0) for n in (5, 50_000_000)]
     chunks = ChunkManifest.from_rows((10**8, 1), cells, [str(tmp_path / "a")] * 2, [0, 4000], [4000] * 2)
     write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq")
     open_store(tmp_path / "set.parq")
-    started = time.perf_counter()
+    tracemalloc.start()
     opened = open_dataset(tmp_path / "set.parq")["x"]
     assert opened[50_000_000, :3].values.tolist() == [0, 0, 0]
-    assert time.perf_counter() - started < 1
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20_000_000
     assert ParquetReferences(tmp_path / "set.parq").locate("x", 6) is None

@@ -2,7 +2,6 @@
 
 import pickle
 import threading
-import time
 
 import fsspec
 import h5py
@@ -37,10 +36,8 @@ def test_far_ranges_are_fetched_at_once(range_server):
     """Ten far ranges wait for the server together, not one after the other."""
     source = open_source(range_server.put("a.bin", DATA))
     range_server.latency = 0.2
-    start = time.perf_counter()
     source.read_many([Range(n * 100_000, 10) for n in range(10)])
-    assert time.perf_counter() - start < 1.0
-    assert len(range_server.gets) == 10
+    assert len(range_server.gets) == range_server.busiest == 10
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])

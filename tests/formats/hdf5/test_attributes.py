@@ -1,6 +1,7 @@
 """Attributes of every version and class, compact and dense, as JSON has them."""
 
 import h5py
+import netCDF4
 import numpy as np
 import pytest
 
@@ -115,3 +116,14 @@ def test_null_dataspaces(tmp_path, version):
     }
     assert list(refs.arrays) == ["v"]
     assert refs.arrays["v"].meta.attrs == {}
+
+
+def test_attributes_that_lie_in_another_order_keep_their_own(tmp_path):
+    """HDF5 puts an attribute wherever there is room for it: one made later may come first in the header."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as f:
+        group = f.createGroup("g")
+        group.setncatts({"a": 1.5, "b": 1.5, "c": "text", "d": 1.5})
+        group.createDimension("x", 2)
+        group.createVariable("v", "i4", ("x",))
+    assert list(scan(LocalSource(path)).groups["g"]) == list("abcd")

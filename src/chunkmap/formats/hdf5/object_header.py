@@ -25,6 +25,7 @@ _FAIL_IF_UNKNOWN: Final = 0x80
 _prefix_v1 = struct.Struct("<xxHIIxxxx").unpack_from
 _message_v1 = struct.Struct("<HHBxxx").unpack_from
 _message_v2 = struct.Struct("<BHB").unpack_from
+_order = struct.Struct("<H").unpack_from
 
 _GUESS: Final = 1024
 """Most headers are shorter than this: asked for at once, before the header says its length."""
@@ -74,6 +75,8 @@ class _Collected:
     budget: int
     """Bytes that continuation blocks may still have, so that they cannot go round in circles."""
     messages: list[Message] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)
+    """When each message was made, where the header says it: of attributes their order, 0 of all others."""
     continued: list[tuple[int, int]] = field(default_factory=list)
     """Continuation blocks still to be read: address and length."""
 
@@ -84,6 +87,13 @@ class _Collected:
         if self.budget < 0:
             raise file.error("the continuation blocks of an object header are longer than the file", self.address)
         return found
+
+    def in_order(self) -> list[Message]:
+        """The messages, attributes in the order in which they were made: a message may have been moved to the end."""
+        if self.orders == sorted(self.orders):
+            return self.messages
+        ranks = sorted(range(len(self.orders)), key=self.orders.__getitem__)
+        return [self.messages[rank] for rank in ranks]
 
 
 def _read_version_1(file: File, address: int, block: memoryview) -> Parser[list[Message]]:
@@ -148,12 +158,13 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
             check(file, part, length, where)
         # Continuation block: signature "OCHK", messages, gap, checksum
         blocks = [bytes(part[4 : length - 4]) for part, (_, length) in zip(parts, continued, strict=True)]
-    return collected.messages
+    return collected.in_order()
 
 
 def _split_version_2(file: File, collected: _Collected, part: bytes, header: int) -> None:
     """Header message: type, size of data, flags, creation order (optional), data."""
     messages, place, end = collected.messages, 0, len(part) - header
+    tracked = header == 6
     while place <= end:
         kind, size, flags = _message_v2(part, place)
         body = part[place + header : place + header + size]
@@ -168,3 +179,5 @@ def _split_version_2(file: File, collected: _Collected, part: bytes, header: int
             if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
                 raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
             messages.append((kind, flags, body))
+            if tracked:
+                collected.orders += _order(part, place - size - 2)
