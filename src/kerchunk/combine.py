@@ -10,16 +10,13 @@ from typing import Any
 import fsspec
 import numpy as np
 import orjson
-import zarr
 
 from chunkmap.access.fetching import Fetcher
-from chunkmap.access.store import ReferenceStore
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, Recipe, carry_out, concatenate, merge
 from chunkmap.combining.findings import Finding, refusal
 from chunkmap.combining.planning import survey
 from chunkmap.errors import CombineError
-from chunkmap.execution.tree import Tree, reduce_on_dask
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import collector_at_rest, documents, json_text
 from chunkmap.model.edits import inline
@@ -267,6 +264,10 @@ class GroupSelector:
 
     def __call__(self, index: int, refs: ReferenceSet, dim: str, name: str | None) -> Any:
         """Open the input as a zarr group for the function."""
+        import zarr  # noqa: PLC0415 - slow to load, and seldom needed
+
+        from chunkmap.access.store import ReferenceStore  # noqa: PLC0415 - loads zarr
+
         fetcher = Fetcher(storage_options=self.remote_options, remote_protocol=self.remote_protocol)
         group = zarr.open_group(ReferenceStore(refs, fetcher, 2), mode="r", zarr_format=2)
         return self.function(index, group, dim, name)
@@ -344,6 +345,8 @@ def auto_dask(
     output_options: Mapping[str, Any] | None = None,
 ) -> Any:
     """Scan and combine on Dask as a tree: batches first, then their results. Gives the combined set."""
+    from chunkmap.execution.tree import Tree, reduce_on_dask  # noqa: PLC0415 - loads dask
+
     how = dict(mzz_kwargs)
     preprocess, postprocess = how.pop("preprocess", None), how.pop("postprocess", None)
     threshold = how.pop("inline_threshold", 500)
