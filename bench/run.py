@@ -117,8 +117,8 @@ def run(python, case, road):
 
 
 def touch_memory():
-    """Take a gigabyte and give it back: a virtual machine is slow to get memory that it has not used yet."""
-    subprocess.run([sys.executable, "-c", "b = bytearray(1 << 30); b[::4096] = bytes(1 << 18)"], check=True)
+    """Take two gigabytes and give them back: a virtual machine is slow to get memory that it has not used yet."""
+    subprocess.run([sys.executable, "-c", "import numpy; numpy.ones(2 << 30, numpy.uint8)"], check=True)
 
 
 def measure(case, pythons, repeats):

@@ -17,9 +17,9 @@ from typing import Any, BinaryIO, Final, cast
 from chunkmap.errors import FormatError
 from chunkmap.formats.hdf5 import scan
 from chunkmap.formats.hdf5.arrays import VlenEncode
-from chunkmap.formats.hdf5.filters import codec_objects
-from chunkmap.formats.hdf5.messages import Filter
 from chunkmap.formats.hdf5.netcdf4 import HIDDEN
+from chunkmap.formats.hdf5.structures.filters import codec_objects
+from chunkmap.formats.hdf5.structures.messages import Filter
 from chunkmap.io import BytesSource, FileObjectSource, FileView, LocalSource, Source, open_source
 from chunkmap.model import Problem, ReferenceSet
 

@@ -10,15 +10,15 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 import numpy as np
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes
-from chunkmap.formats.hdf5.datatype import Datatype, left_as_stored, require_dtype
 from chunkmap.formats.hdf5.embedded import embed
-from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import settle_fill
-from chunkmap.formats.hdf5.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, name_references, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, is_own, read_stored
+from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes
+from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray

@@ -13,14 +13,14 @@ from typing import Final
 import numpy as np
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.layout import Virtual
 from chunkmap.formats.hdf5.mapping import THIS_FILE, Mapped, read_mapping
-from chunkmap.formats.hdf5.messages import Dataspace
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, Stored, located, read_objects
-from chunkmap.formats.hdf5.overlay import overlaid
 from chunkmap.formats.hdf5.stored import read_stored
-from chunkmap.formats.hdf5.superblock import read_superblock
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.layout import Virtual
+from chunkmap.formats.hdf5.structures.messages import Dataspace
+from chunkmap.formats.hdf5.structures.overlay import overlaid
+from chunkmap.formats.hdf5.structures.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree
 from chunkmap.formats.hdf5.virtual import MappedSource, numbered_name, plain_name, resolve_virtual
 from chunkmap.io import Source, open_beside

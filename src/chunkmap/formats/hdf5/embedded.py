@@ -17,13 +17,13 @@ from numcodecs import VLenArray, VLenUTF8
 from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.datatype import Datatype, require_dtype
-from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.fill import fill_missing
-from chunkmap.formats.hdf5.filters import decode
-from chunkmap.formats.hdf5.global_heap import heap_references, read_heap_objects
-from chunkmap.formats.hdf5.references import read_references, reference_text
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
+from chunkmap.formats.hdf5.structures.datatype import Datatype, require_dtype
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.filters import decode
+from chunkmap.formats.hdf5.structures.global_heap import heap_references, read_heap_objects
+from chunkmap.formats.hdf5.structures.references import read_references, reference_text
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
 

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.filters import encode
 from chunkmap.formats.hdf5.stored import Stored
+from chunkmap.formats.hdf5.structures.filters import encode
 from chunkmap.model import ChunkManifest
 
 __all__ = ["Fill", "fill_missing", "fill_native", "settle_fill"]

@@ -6,10 +6,10 @@ import struct
 from typing import Final, NamedTuple
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.global_heap import HeapReference, read_heap_objects
-from chunkmap.formats.hdf5.layout import Virtual
-from chunkmap.formats.hdf5.selections import Selection, parse_selection
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.global_heap import HeapReference, read_heap_objects
+from chunkmap.formats.hdf5.structures.layout import Virtual
+from chunkmap.formats.hdf5.structures.selections import Selection, parse_selection
 from chunkmap.io.rounds import Parser
 
 __all__ = ["THIS_FILE", "Mapped", "read_mapping"]

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.attributes import FILL_VALUE, Attributes, References
 from chunkmap.formats.hdf5.objects import Dataset
+from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes, References
 from chunkmap.formats.hdf5.tree import Tree
 
 __all__ = [

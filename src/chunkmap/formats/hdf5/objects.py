@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.hdf5.attributes import Attributes, read_attributes
-from chunkmap.formats.hdf5.btree_v1 import Leaf, decode_leaves
-from chunkmap.formats.hdf5.chunk_index import read_chunk_index
-from chunkmap.formats.hdf5.chunk_table import ChunkTable
-from chunkmap.formats.hdf5.datatype import Datatype, parse_datatype
-from chunkmap.formats.hdf5.external import Segment, read_external_files
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.groups import GROUP_MESSAGES, Link, members_hint, read_links
-from chunkmap.formats.hdf5.layout import Chunked, Compact, Layout, parse_layout
-from chunkmap.formats.hdf5.messages import (
+from chunkmap.formats.hdf5.chunk_indexes.btree_v1 import Leaf, decode_leaves
+from chunkmap.formats.hdf5.chunk_indexes.chunk_index import read_chunk_index
+from chunkmap.formats.hdf5.chunk_indexes.chunk_table import ChunkTable
+from chunkmap.formats.hdf5.structures.attributes import Attributes, read_attributes
+from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype
+from chunkmap.formats.hdf5.structures.external import Segment, read_external_files
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.groups import GROUP_MESSAGES, Link, members_hint, read_links
+from chunkmap.formats.hdf5.structures.layout import Chunked, Compact, Layout, parse_layout
+from chunkmap.formats.hdf5.structures.messages import (
     Dataspace,
     Filter,
     is_never_filled,
@@ -31,7 +31,7 @@ from chunkmap.formats.hdf5.messages import (
     parse_filter_pipeline,
     parse_old_fill_value,
 )
-from chunkmap.formats.hdf5.object_header import Message, read_object_header, resolve_shared
+from chunkmap.formats.hdf5.structures.object_header import Message, read_object_header, resolve_shared
 from chunkmap.io.rounds import Hint, Parser, Together
 from chunkmap.model import ChunkManifest, CodecConfig
 

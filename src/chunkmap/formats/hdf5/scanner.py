@@ -15,11 +15,11 @@ from chunkmap.formats.hdf5.arrays import (
     represent,
 )
 from chunkmap.formats.hdf5.elsewhere import Elsewhere, find_elsewhere
-from chunkmap.formats.hdf5.file import File
 from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, name_references, variable_path, visible
 from chunkmap.formats.hdf5.objects import read_objects
-from chunkmap.formats.hdf5.overlay import overlaid
-from chunkmap.formats.hdf5.superblock import read_superblock
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.overlay import overlaid
+from chunkmap.formats.hdf5.structures.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree, join
 from chunkmap.io import Source, open_beside
 from chunkmap.io.rounds import Parser, Tally, Together, run

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.chunk_table import ChunkTable
-from chunkmap.formats.hdf5.datatype import number_codec
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.filters import codecs_of, decode, encode
-from chunkmap.formats.hdf5.layout import Chunked, Compact, Contiguous, Virtual
+from chunkmap.formats.hdf5.chunk_indexes.chunk_table import ChunkTable
 from chunkmap.formats.hdf5.objects import Dataset, Stored
+from chunkmap.formats.hdf5.structures.datatype import number_codec
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.filters import codecs_of, decode, encode
+from chunkmap.formats.hdf5.structures.layout import Chunked, Compact, Contiguous, Virtual
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
 from chunkmap.model.grid import index_dtype

@@ -15,10 +15,10 @@ import numpy as np
 
 from chunkmap.codecs import Hdf5Text
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.datatype import Datatype
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.filters import decode
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
+from chunkmap.formats.hdf5.structures.datatype import Datatype
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.filters import decode
 from chunkmap.io.rounds import Parser
 
 __all__ = ["with_text_codec"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from chunkmap.formats.hdf5.groups import Link
 from chunkmap.formats.hdf5.objects import Dataset, Group, Objects
+from chunkmap.formats.hdf5.structures.groups import Link
 
 __all__ = ["Tree", "build_tree", "join"]
 

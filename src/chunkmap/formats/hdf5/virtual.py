@@ -18,8 +18,8 @@ from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.fill import fill_native
 from chunkmap.formats.hdf5.mapping import Mapped
 from chunkmap.formats.hdf5.objects import Dataset
-from chunkmap.formats.hdf5.selections import Selection
 from chunkmap.formats.hdf5.stored import Stored, cut_rows
+from chunkmap.formats.hdf5.structures.selections import Selection
 from chunkmap.model import ChunkManifest, CodecConfig
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import grid_shape_of

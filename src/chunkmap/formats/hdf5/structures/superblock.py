@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
-from chunkmap.formats.hdf5.cache_image import read_cache_image
-from chunkmap.formats.hdf5.checksums import CHECKSUM, check
-from chunkmap.formats.hdf5.file import File, u16
-from chunkmap.formats.hdf5.object_header import Message, read_object_header
-from chunkmap.formats.hdf5.overlay import overlaid
-from chunkmap.formats.hdf5.shared_messages import read_shared_table
+from chunkmap.formats.hdf5.structures.cache_image import read_cache_image
+from chunkmap.formats.hdf5.structures.checksums import CHECKSUM, check
+from chunkmap.formats.hdf5.structures.file import File, u16
+from chunkmap.formats.hdf5.structures.object_header import Message, read_object_header
+from chunkmap.formats.hdf5.structures.overlay import overlaid
+from chunkmap.formats.hdf5.structures.shared_messages import read_shared_table
 from chunkmap.io.rounds import Parser, Span
 
 __all__ = ["read_superblock"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from chunkmap.formats.hdf5.file import File, u16
+from chunkmap.formats.hdf5.structures.file import File, u16
 from chunkmap.io.rounds import Parser
 
 __all__ = ["HeapReference", "heap_references", "read_heap_objects"]

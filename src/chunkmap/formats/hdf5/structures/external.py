@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chunkmap.formats.hdf5.file import File, u16
+from chunkmap.formats.hdf5.structures.file import File, u16
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Segment", "read_external_files"]

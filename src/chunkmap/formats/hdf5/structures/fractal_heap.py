@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_zeroed
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.filters import codecs_of, decode
-from chunkmap.formats.hdf5.messages import Filter, parse_filter_pipeline
+from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2
+from chunkmap.formats.hdf5.structures.checksums import CHECKSUM, check, check_zeroed
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.filters import codecs_of, decode
+from chunkmap.formats.hdf5.structures.messages import Filter, parse_filter_pipeline
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_heap"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkmap.formats.hdf5.checksums import CHECKSUM, check
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.fractal_heap import read_heap
+from chunkmap.formats.hdf5.structures.checksums import CHECKSUM, check
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.fractal_heap import read_heap
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_shared_message", "read_shared_table"]

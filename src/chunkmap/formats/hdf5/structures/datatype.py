@@ -16,7 +16,7 @@ import numpy as np
 from numcodecs import get_codec
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.hdf5.floats import float_codec, float_layout
+from chunkmap.formats.hdf5.structures.floats import float_codec, float_layout
 from chunkmap.model import CodecConfig
 
 __all__ = ["Datatype", "left_as_stored", "number_codec", "parse_datatype", "plain_bytes", "require_dtype"]

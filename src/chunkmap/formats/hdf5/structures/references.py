@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.hdf5.datatype import Datatype
-from chunkmap.formats.hdf5.file import File, u32
-from chunkmap.formats.hdf5.global_heap import HeapReference, read_heap_objects
-from chunkmap.formats.hdf5.selections import parse_selection
+from chunkmap.formats.hdf5.structures.datatype import Datatype
+from chunkmap.formats.hdf5.structures.file import File, u32
+from chunkmap.formats.hdf5.structures.global_heap import HeapReference, read_heap_objects
+from chunkmap.formats.hdf5.structures.selections import parse_selection
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Target", "object_addresses", "read_references", "reference_text"]

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_pages
-from chunkmap.formats.hdf5.file import File
+from chunkmap.formats.hdf5.structures.checksums import CHECKSUM, check, check_pages
+from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Rows", "page_numbers", "read_fixed_array"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.overlay import Overlay
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.overlay import Overlay
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_cache_image"]

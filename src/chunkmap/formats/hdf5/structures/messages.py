@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5.file import fields, u16, u32
+from chunkmap.formats.hdf5.structures.file import fields, u16, u32
 
 __all__ = [
     "Dataspace",

@@ -8,7 +8,7 @@ import numpy as np
 from numcodecs.jenkins import jenkins_lookup3
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.file import File, u32
+from chunkmap.formats.hdf5.structures.file import File, u32
 
 __all__ = ["CHECKSUM", "check", "check_pages", "check_rows", "check_zeroed"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
-from chunkmap.formats.hdf5.overlay import Overlay
+from chunkmap.formats.hdf5.structures.overlay import Overlay
 from chunkmap.io.rounds import Gather, Span
 
 __all__ = ["File", "Sizes", "fields", "largest", "little_endian", "u16", "u32", "u64"]

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.chunk_table import ChunkTable, Elements, Grid, finish, in_order, join
-from chunkmap.formats.hdf5.file import File, largest, u16
+from chunkmap.formats.hdf5.chunk_indexes.chunk_table import ChunkTable, Elements, Grid, finish, in_order, join
+from chunkmap.formats.hdf5.structures.file import File, largest, u16
 from chunkmap.io.rounds import Parser, Together
 
 __all__ = ["Leaf", "decode_leaves", "read_btree_v1"]

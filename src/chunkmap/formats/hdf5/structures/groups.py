@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-from chunkmap.formats.hdf5.btree_v2 import read_btree_v2, split_records
-from chunkmap.formats.hdf5.file import File, u16, u32, u64
-from chunkmap.formats.hdf5.fractal_heap import read_heap
-from chunkmap.formats.hdf5.object_header import Message
+from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_records
+from chunkmap.formats.hdf5.structures.file import File, u16, u32, u64
+from chunkmap.formats.hdf5.structures.fractal_heap import read_heap
+from chunkmap.formats.hdf5.structures.object_header import Message
 from chunkmap.io.rounds import Hint, Parser, Span, Together
 
 __all__ = ["GROUP_MESSAGES", "Link", "members_hint", "read_links"]

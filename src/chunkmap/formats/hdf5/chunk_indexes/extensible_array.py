@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_pages
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.fixed_array import Rows, page_numbers
+from chunkmap.formats.hdf5.chunk_indexes.fixed_array import Rows, page_numbers
+from chunkmap.formats.hdf5.structures.checksums import CHECKSUM, check, check_pages
+from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_extensible_array"]

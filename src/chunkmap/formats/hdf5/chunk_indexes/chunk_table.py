@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
-from chunkmap.formats.hdf5.file import File, little_endian
-from chunkmap.formats.hdf5.layout import Chunked
-from chunkmap.formats.hdf5.messages import Dataspace
+from chunkmap.formats.hdf5.structures.file import File, little_endian
+from chunkmap.formats.hdf5.structures.layout import Chunked
+from chunkmap.formats.hdf5.structures.messages import Dataspace
 from chunkmap.model.meta import grid_shape_of
 
 __all__ = [

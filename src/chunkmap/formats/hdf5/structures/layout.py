@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5.file import Sizes, fields, u16, u32
+from chunkmap.formats.hdf5.structures.file import Sizes, fields, u16, u32
 
 __all__ = ["Chunked", "Compact", "Contiguous", "Index", "Layout", "Virtual", "parse_layout"]
 

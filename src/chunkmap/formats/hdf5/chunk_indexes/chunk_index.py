@@ -12,9 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from chunkmap.formats.hdf5.btree_v1 import Leaf, read_btree_v1
-from chunkmap.formats.hdf5.btree_v2 import read_btree_v2
-from chunkmap.formats.hdf5.chunk_table import (
+from chunkmap.formats.hdf5.chunk_indexes.btree_v1 import Leaf, read_btree_v1
+from chunkmap.formats.hdf5.chunk_indexes.chunk_table import (
     ChunkTable,
     Elements,
     Grid,
@@ -23,11 +22,12 @@ from chunkmap.formats.hdf5.chunk_table import (
     from_scaled,
     split_elements,
 )
-from chunkmap.formats.hdf5.extensible_array import read_extensible_array
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.fixed_array import read_fixed_array
-from chunkmap.formats.hdf5.layout import Chunked, Index
-from chunkmap.formats.hdf5.messages import Dataspace
+from chunkmap.formats.hdf5.chunk_indexes.extensible_array import read_extensible_array
+from chunkmap.formats.hdf5.chunk_indexes.fixed_array import read_fixed_array
+from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.layout import Chunked, Index
+from chunkmap.formats.hdf5.structures.messages import Dataspace
 from chunkmap.io.rounds import Parser
 
 __all__ = ["read_chunk_index"]

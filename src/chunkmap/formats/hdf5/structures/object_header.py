@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5.checksums import CHECKSUM, check
-from chunkmap.formats.hdf5.file import File
-from chunkmap.formats.hdf5.shared_messages import read_shared_message
+from chunkmap.formats.hdf5.structures.checksums import CHECKSUM, check
+from chunkmap.formats.hdf5.structures.file import File
+from chunkmap.formats.hdf5.structures.shared_messages import read_shared_message
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Message", "read_object_header", "resolve_shared"]

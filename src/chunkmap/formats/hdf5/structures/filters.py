@@ -16,7 +16,7 @@ import numpy as np
 
 from chunkmap.codecs import register
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.messages import Filter
+from chunkmap.formats.hdf5.structures.messages import Filter
 from chunkmap.model import CodecConfig
 
 __all__ = ["UnsupportedFilter", "codec_objects", "codecs_of", "decode", "encode"]

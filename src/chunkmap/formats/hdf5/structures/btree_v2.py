@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.formats.hdf5.checksums import CHECKSUM, check, check_rows
-from chunkmap.formats.hdf5.file import File, largest, little_endian
+from chunkmap.formats.hdf5.structures.checksums import CHECKSUM, check, check_rows
+from chunkmap.formats.hdf5.structures.file import File, largest, little_endian
 from chunkmap.io.rounds import Parser, Together
 
 __all__ = ["read_btree_v2", "split_records"]
