@@ -27,10 +27,10 @@ def read_fixed_array(file: File, address: int) -> Parser[Rows]:
     signature, _, _, entry, page_bits, count, data = header.unpack_from(block)
     file.expect(signature, b"FAHD", address)
     check(file, block, header.size + CHECKSUM, address)
-    if not entry or page_bits >= 32 or count * entry > file.size:
-        raise file.error(f"a fixed array claims {count} entries of {entry} bytes", address)
     if data == file.undefined:
         return np.empty(0, np.uint64), np.empty((0, entry), np.uint8)
+    if not entry or page_bits >= 32 or count * entry > file.size:
+        raise file.error(f"a fixed array claims {count} entries of {entry} bytes", address)
     page, prefix = 1 << page_bits, 6 + file.sizes[0]  # data block: signature, version, client ID, header address
     if count <= page:
         size = prefix + count * entry + CHECKSUM
