@@ -13,6 +13,7 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     to_icechunk(refs, s) into an open Icechunk store, or onto what it holds
     verify(path)         whether a set still says the truth
     open_dataset(path)   an xarray dataset through references
+    open_store(path)     the Zarr store beneath it
 
 Importing this package is cheap: each verb is loaded when it is first used.
 """

@@ -93,10 +93,10 @@ def combine(
     bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files
     that the references point into are opened, where coordinates must be read from them, with `remote_options`.
 
-    With `out`, the result is written there, JSON or Parquet by its name, and is never held as a whole: inputs are
-    opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
-    given. What comes back is then the stored set, whose chunks are read when they are asked for. (A `postprocess`
-    needs the whole result in memory.)
+    With `out`, the result is written there, JSON, Parquet or Icechunk by its name, and is never held as a whole: inputs
+    are opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
+    given. What comes back is then the stored set, whose chunks are read when they are asked for. (Icechunk, and a
+    `postprocess`, need the whole result in memory.)
 
     Raises CombineError naming the inputs that do not fit; nothing is combined then.
     """
@@ -166,11 +166,11 @@ def build(
     preprocess: Step | None = None,
     **how: Any,
 ) -> ReferenceSet:
-    """Scan files, combine them, and write the result: JSON or Parquet, by the name of `out`.
+    """Scan files, combine them, and write the result: JSON, Parquet or Icechunk, by the name of `out`.
 
     `how` says how to combine, as for `combine`; `scan_options` go to `scan`; `storage_options` open the files and
-    `output_options` the output. The output appears whole or not at all. Its references are never held all at once; what
-    comes back is the stored set, whose chunks are read when they are asked for.
+    `output_options` the output. The output appears whole or not at all. Its references are held all at once for
+    Icechunk only; what comes back is the stored set, whose chunks are read when they are asked for.
 
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`.

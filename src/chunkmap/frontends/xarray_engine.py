@@ -1,10 +1,11 @@
 """The xarray engine: `xarray.open_dataset(refs, engine="chunkmap")`.
 
-What is opened is a stored reference set (JSON or Parquet), a dictionary of references, a `ReferenceSet`, or an archival
-file itself, which is scanned first. `storage_options` open what is named; `remote_options` and `remote_protocol` open
-the files that its references point into. Who gives no `remote_options` has the `storage_options` used for those files
-too when what is named has no need of them (a set in memory or on this machine), or is such a file itself; but never
-when the set comes from elsewhere: the files it names may be on servers that should not see the credentials of the set.
+What is opened is a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, or
+an archival file itself, which is scanned first. `storage_options` open what is named; `remote_options` and
+`remote_protocol` open the files that its references point into. Who gives no `remote_options` has the `storage_options`
+used for those files too when what is named has no need of them (a set in memory or on this machine), or is such a file
+itself; but never when the set comes from elsewhere: the files it names may be on servers that should not see the
+credentials of the set.
 
 `allow` says what URLs the set may name, as beginnings of URLs; without it a set that comes from another machine may
 name no file on this one. `check="etag"` refuses files that changed since they were scanned.
