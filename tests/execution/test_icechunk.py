@@ -135,6 +135,61 @@ def test_what_ends_within_a_chunk_is_refused_or_read(tmp_path, repository):
     np.testing.assert_array_equal(field[:], expected)
 
 
+def scanned_months(tmp_path, lengths, **how):
+    """Months of one variable, in chunks of one month along time and of 20 along x."""
+    sets = []
+    for number, days in enumerate(lengths):
+        with netCDF4.Dataset(tmp_path / f"{number}.nc", "w") as f:
+            f.createDimension("time", None)
+            f.createDimension("x", 40)
+            time = f.createVariable("time", "i4", ("time",))
+            time[:] = np.arange(days) + sum(lengths[:number])
+            field = f.createVariable("field", "f4", ("time", "x"), **{"chunksizes": (days, 20), "zlib": True, **how})
+            field[:] = np.arange(40 * days).reshape(days, 40) + number / 8
+        sets.append(chunkmap.scan(str(tmp_path / f"{number}.nc"), inline_threshold=0))
+    return sets
+
+
+RECTILINEAR = {"concat_dims": "time", "load_below": 0, "zarr_format": 3}
+
+
+@lists_references
+@pytest.mark.parametrize("how", [{}, {"chunksizes": (10, 20)}], ids=["whole months", "chunks that hang over"])
+def test_chunks_of_several_lengths_go_on_with_others(tmp_path, repository, how):
+    """A month onto two, the longest of all too, keeps its length without being asked to: as combined from scratch."""
+    sets = scanned_months(tmp_path, (28, 30, 31), **how)
+    chunkmap.to_icechunk(chunkmap.combine(sets[:2], **RECTILINEAR), repository)
+    chunkmap.to_icechunk(sets[2], repository, append_dim="time", load_below=0)
+    stored, scratch = chunkmap.load(repository), chunkmap.combine(sets, **RECTILINEAR)
+    assert stored.arrays["field"].meta.chunks == scratch.arrays["field"].meta.chunks
+    assert len(stored.arrays["field"].chunks) == len(scratch.arrays["field"].chunks)
+    values = chunkmap.open_dataset(repository, allow=[f"{tmp_path}/"]).field.values
+    native = [xr.open_dataset(tmp_path / f"{number}.nc", engine="h5netcdf") for number in range(3)]
+    np.testing.assert_array_equal(values, np.concatenate([month.field.values for month in native]))
+    for month in native:
+        month.close()
+
+
+@lists_references
+def test_stored_chunks_that_would_have_to_be_cut_are_refused(tmp_path, repository):
+    """An uncompressed chunk that hangs over the end of its file has no place within an axis; nothing is changed."""
+    first, second = scanned_months(tmp_path, (31, 28), chunksizes=(10, 40), zlib=False)
+    chunkmap.to_icechunk(first, repository)
+    before = repository.lookup_branch("main")
+    with pytest.raises(CombineError, match=r"field: .* or be cut"):
+        chunkmap.to_icechunk(second, repository, append_dim="time", load_below=0, zarr_format=3)
+    assert repository.lookup_branch("main") == before
+
+
+@pytest.mark.skipif(not IS_FIRST, reason="Icechunk 2 has such grids")
+def test_icechunk_1_has_no_chunks_of_several_lengths(tmp_path):
+    """Said before a repository is made."""
+    refs = chunkmap.combine(scanned_months(tmp_path, (31, 28)), **RECTILINEAR)
+    with pytest.raises(Unsupported, match=r"field: .*Icechunk 1 has no grid"):
+        chunkmap.write(refs, tmp_path / "x.icechunk")
+    assert not (tmp_path / "x.icechunk").exists()
+
+
 def test_a_later_file_may_win(tmp_path, repository):
     """With "overlap" waived, what is appended replaces what is there."""
     sets = scanned(tmp_path)

@@ -183,6 +183,27 @@ def test_append_is_build_of_all(months, tmp_path):
     assert library.load(tmp_path / "grown.parq") == library.load(tmp_path / "all.parq")
 
 
+def test_chunks_keep_their_lengths_when_more_are_appended(tmp_path):
+    """To a set with chunks of several lengths, which are referred to and not read when that is said again."""
+    files, how = [tmp_path / f"{number}.nc" for number in range(3)], ("--concat", "time", "--load-below", 0)
+    for file, start, days in zip(files, (0, 31, 59), (31, 28, 31), strict=True):
+        month = xr.Dataset({"x": ("time", np.arange(days))}, {"time": np.arange(start, start + days)})
+        month.to_netcdf(file, encoding={"x": {"chunksizes": (days,), "zlib": True}}, unlimited_dims=["time"])
+    v3 = ("--zarr-format", 3, "--inline-threshold", 0)
+    assert run("build", *files, "-o", tmp_path / "all.json", *how, *v3).exit_code == 0
+    assert run("build", *files[:2], "-o", tmp_path / "grown.json", *how, *v3).exit_code == 0
+
+    result = run("append", tmp_path / "grown.json", files[2], *how, "--inline-threshold", 0)
+
+    assert result.exit_code == 0, result.output
+    grown = library.load(tmp_path / "grown.json")
+    assert grown == library.load(tmp_path / "all.json")
+    assert grown.arrays["x"].meta.edges
+    refused = run("convert", tmp_path / "grown.json", tmp_path / "grown.parq")
+    assert refused.exit_code == 1
+    assert "--zarr-format 3" in refused.stderr
+
+
 def test_remedies_are_those_of_the_command_line(tmp_path):
     """What the library advises to pass is said as the option that does it here."""
     for number in range(2):

@@ -223,6 +223,19 @@ def test_what_cannot_be_compared_is_said(tmp_path):
     assert any("not compared" in str(note) for note in report.notes)
 
 
+def test_references_of_hdf5_are_not_called_wrong(tmp_path):
+    """We say as text what they point to, h5py gives references: nothing is known of them, and all else is compared."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("data", data=np.arange(4))
+        file.create_dataset("object", (2,), h5py.ref_dtype)[0] = data.ref
+        file.create_dataset("region", (1,), h5py.regionref_dtype)[0] = data.regionref[1:3]
+    report = verify(chunkmap.scan(str(path), inline_threshold=0), decode="all", compare=True)
+    assert report
+    assert report.counts["chunks equal to the original"] == 1
+    assert [note.where for note in report.notes if "holds references" in note.message] == ["object/0", "region/0"]
+
+
 def test_the_command_line_says_the_same(path, stored):
     """Text for people, JSON for programs, exit status 0 and 1; a set that is not there is one line."""
     good = CliRunner().invoke(command, ["verify", stored, "--compare"])

@@ -50,7 +50,10 @@ def test_a_grid_is_read_as_it_was_written(axes):
 def test_runs_of_one_length_are_told_once():
     """The document of a long axis is short."""
     grid = document(meta_of([50, 50, 50, 1], 20))["chunk_grid"]
-    assert grid == {"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [[[50, 3], 1], 20]}}
+    assert grid == {
+        "name": "rectilinear",
+        "configuration": {"kind": "inline", "chunk_shapes": [[[50, 3], 1], [[20, 1]]]},
+    }
 
 
 def test_chunks_beyond_the_end_are_not_there():
@@ -116,7 +119,7 @@ def test_zarr_reads_and_writes_the_same_grid(axes):
         zarr.create_array(MemoryStore(store), shape=shape, chunks=chunks, dtype="i2", zarr_format=3)
     written = json.loads(store["zarr.json"].to_bytes())
     assert array_from_document("x", written).chunks == meta.chunks
-    assert ours.chunk_grid.chunk_shapes == tuple(tuple(own) if isinstance(own, list) else own for own in axes)
+    assert ours.chunk_grid.chunk_shapes == tuple(tuple(own) if isinstance(own, list) else (own,) for own in axes)
 
 
 @only_where_zarr_knows

@@ -134,16 +134,3 @@ def test_edge_chunks_that_are_not_filtered(tmp_path, check_values, libhdf5):
         d = h5py.Dataset(h5py.h5d.create(f.id, b"v", h5py.h5t.STD_I32LE, space, plist))
         d[...] = np.arange(100).reshape(10, 10)
     check_values(path)
-
-
-@pytest.mark.parametrize("maximum", [(1_000_000,), (None,), (None, None)], ids=["fixed", "extensible", "btree"])
-def test_an_index_may_be_larger_than_its_file(tmp_path, check_values, maximum):
-    """What was made for a million chunks, none of which is written, takes no room."""
-    path = tmp_path / "a.h5"
-    with h5py.File(path, "w", libver="latest") as f:
-        shape = (100_000,) if len(maximum) == 1 else (1000, 100)
-        f.create_dataset("v", shape, "<i4", maxshape=maximum, chunks=(1,) * len(shape))
-    assert path.stat().st_size < 100_000
-    refs = check_values(path)
-    assert not refs.problems
-    assert len(refs.arrays["v"].chunks) == 0

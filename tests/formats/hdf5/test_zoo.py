@@ -14,6 +14,8 @@ from chunkmap.formats.hdf5 import scan
 from chunkmap.io import LocalSource
 
 FILES = 240
+FOUND = [2220]
+"""Of the files beyond those, the ones that once were read wrongly: an index that has a header and no entries."""
 SHARES = 8
 """Files are many, tests are few: each looks at a share."""
 
@@ -79,7 +81,7 @@ def check_dataset(array, dataset):
 def test_files_of_h5py(tmp_path, zoo, share):
     """Every dataset is there, or a problem that says why; only what is too large to be filled inline may be one."""
     path = tmp_path / "a.h5"
-    for seed in range(share, FILES, SHARES):
+    for seed in [*range(FILES), *FOUND][share::SHARES]:
         zoo.write_hdf5(path, seed)
         refs = scan(LocalSource(path))
         assert {problem.feature for problem in refs.problems} <= {"fill value"}
