@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,8 @@ from chunkmap.combining.windows import refused, whole_arrays
 from chunkmap.errors import CombineError
 from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.execution.order import counted, refuse_other_order
-from chunkmap.model import ChunkManifest, ManifestArray, Placement, ReferenceSet, place
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, ReferenceSet, place
+from chunkmap.model.trimming import trim_axis
 from chunkmap.storage import with_explicit_ranges
 from chunkmap.storage.repositories import Icechunk, require_icechunk
 
@@ -64,6 +66,8 @@ def append_to_icechunk(
 ) -> None:
     """Add sets to the one in a group of a store, or in the repository of a `Place`.
 
+    Where that has chunks of several lengths, the new ones keep theirs too, whatever the recipe says.
+
     Raises CombineError naming the inputs that do not fit.
     """
     module = require_icechunk()
@@ -74,6 +78,8 @@ def append_to_icechunk(
             raise CombineError(
                 f"{longer.old.name}: there is nothing to append to; write the first set without append_dim"
             )
+        if any(array.meta.edges for array in longer.old.arrays.values()):
+            recipe = replace(recipe, zarr_format=3)
         plan = make_plan(Inputs([longer.old, *new], combined=1, first=counted(longer.old, recipe)), recipe, read)
         refuse_other_order(plan, str(longer.old.name))
         referred = {path: array_plan for path, array_plan in plan.arrays.items() if array_plan.load is None}
@@ -89,11 +95,11 @@ def _check_stays(array_plan: ArrayPlan, old: ReferenceSet) -> None:
     stored = [part for part in parts if part.index == 0]
     grid_shape = array_plan.meta.grid_shape
     if any(not _is_at_origin(part) for part in stored) or (
-        stored and (path not in old.arrays or old.arrays[path].meta.chunk_shape != array_plan.meta.chunk_shape)
+        stored and (path not in old.arrays or not _keeps_chunks(old.arrays[path].meta, array_plan.meta))
     ):
         raise CombineError(
-            f"{path}: chunks that {old.name} holds would have to move: what is appended must come after it, in the same"
-            " chunks. Combine all inputs, and write the set again"
+            f"{path}: chunks that {old.name} holds would have to move, or be cut: what is appended must come after it,"
+            " in chunks that go on where its chunks end. Combine all inputs, and write the set again"
         )
     covered = sum(math.prod(part.array.meta.grid_shape) for part in parts)
     gaps = math.prod(grid_shape) - covered
@@ -108,6 +114,20 @@ def _is_at_origin(part: Part) -> bool:
     return all(
         cell == 0 if isinstance(cell, int) else bool((cell == np.arange(len(cell))).all()) for cell in part.cells
     )
+
+
+def _keeps_chunks(old: ArrayMeta, longer: ArrayMeta) -> bool:
+    """Whether each cell of a stored array is as long as before, or its chunk is cut when it is decoded."""
+    if len(old.shape) != len(longer.shape):
+        return False
+    for axis, (before, after) in enumerate(zip(old.axes, longer.axes, strict=True)):
+        if before == after:
+            continue
+        cells = np.arange(old.grid_shape[axis])
+        held, wanted = before.lengths(cells), after.lengths(cells)
+        if bool((held < wanted).any()) or (axis != trim_axis(longer) and bool((held > wanted).any())):
+            return False
+    return True
 
 
 def _added(array_plan: ArrayPlan, recipe: Recipe) -> ChunkManifest:

@@ -89,6 +89,8 @@ class Originals:
             theirs = original.read(path, part)
         except Exception as error:  # noqa: BLE001 - libraries raise what they like, and the report says it
             return True, f"the library of the format cannot read it: {type(error).__name__}: {error}"
+        if _holds_references(theirs):
+            return False, f"not compared: {path} holds references, and h5py does not say as text what they point to"
         found = _difference(ours, theirs)
         return None if found is None else (True, f"{found}, in {path} of the file")
 
@@ -174,6 +176,15 @@ def _inline_place(chunk: Chunk, original: _Original) -> tuple[str, ArrayMeta, in
 def _part(meta: ArrayMeta, cell: int) -> Part:
     coord = np.unravel_index(cell, meta.grid_shape) if meta.ndim else ()
     return meta.elements_of_chunk([int(n) for n in coord])
+
+
+def _holds_references(values: NDArray[Any]) -> bool:
+    """Whether HDF5's references are among values that its library gave, which are no text as ours are."""
+    if values.dtype.names is not None:
+        return any(_holds_references(values[name]) for name in values.dtype.names)
+    return values.dtype.kind == "O" and any(
+        type(value).__module__.partition(".")[0] == "h5py" for value in values.ravel().tolist()
+    )
 
 
 def _difference(ours: NDArray[Any], theirs: NDArray[Any]) -> str | None:

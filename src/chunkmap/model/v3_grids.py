@@ -23,10 +23,16 @@ _MOST_EDGES: Final = 10**7
 
 
 def encode_grid(meta: ArrayMeta) -> dict[str, Any]:
-    """The `chunk_grid` of an array."""
+    """The `chunk_grid` of an array.
+
+    Chunks of one length along an axis of a rectilinear grid are counted, because Icechunk does not read a bare length.
+    """
     if not meta.edges:
         return {"name": "regular", "configuration": {"chunk_shape": [max(1, n) for n in meta.chunk_shape]}}
-    shapes = [max(1, n) if isinstance(n, int) else _runs(n) for n in meta.chunks]
+    shapes = [
+        [[max(1, n), max(1, count)]] if isinstance(n, int) else _runs(n)
+        for n, count in zip(meta.chunks, meta.grid_shape, strict=True)
+    ]
     return {"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": shapes}}
 
 

@@ -217,6 +217,10 @@ def build(
 @workers_option
 @cache_option
 @click.option("--overwrite", is_flag=True, help="Let the new files win where OUT holds the same.")
+@click.option(
+    "--load-below", type=click.IntRange(0), metavar="BYTES", help="As for build; arrays that are no larger may be read."
+)
+@click.option("--zarr-format", type=click.IntRange(2, 3), help="As for build; else that of OUT.")
 @scan_options
 @storage_option
 def append(
@@ -226,6 +230,8 @@ def append(
     workers: int,
     cache: str | None,
     overwrite: bool,
+    load_below: int | None,
+    zarr_format: int | None,
     inline_threshold: int | None,
     file_format: str | None,
     skip_errors: bool,
@@ -248,6 +254,7 @@ def append(
             scan_options=given(format=file_format, inline_threshold=inline_threshold),
             cache=cache,
             overwrite=overwrite,
+            **given(load_below=load_below, zarr_format=zarr_format),
             **{name: value for name, value in recipe.items() if value},
         )
     note(f"{out}: {len(names):,} more files, {size_of(refs)}")

@@ -95,7 +95,7 @@ def fit_options(command: Command) -> Command:
             type=click.IntRange(2, 3),
             default=2,
             show_default=True,
-            help="With 3, chunks of several lengths keep them, in a rectilinear grid; JSON only.",
+            help="With 3, chunks of several lengths keep them, in a rectilinear grid; JSON and Icechunk only.",
         ),
         click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
         click.option("--split", is_flag=True, help="Cut uncompressed chunks to a common grid, where they need it."),

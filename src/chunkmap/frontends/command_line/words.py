@@ -85,6 +85,7 @@ _AS_OPTIONS: Final = tuple(
         (r"\b(eras|split)=True", r"--\1"),
         (r"\b[Ww]aive '(\w+)'", r"give --waive \1"),
         (r"\bload_below(=\d+)?\b", r"--load-below\1"),
+        (r"\bzarr_format=(\d)", r"--zarr-format \1"),
         (r"\bconcat_dims\b", "--concat"),
         (r"\bcoo_map\b", "--coord"),
         (r"\bidentical_dims\b", "--identical"),

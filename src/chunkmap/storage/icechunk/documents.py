@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from zarr.buffer.cpu import Buffer, buffer_prototype
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta
 from chunkmap.model.zarr_v3 import DOCUMENT, array_document, array_from_document, group_document, is_array
 from chunkmap.storage.icechunk.asking import ask
+from chunkmap.storage.icechunk.repository import IS_FIRST
 from chunkmap.storage.text import parse_json
 
 __all__ = ["array_above", "below", "check_group", "has_array", "read_documents", "write_documents", "written_and_read"]
@@ -36,7 +37,17 @@ def written_and_read(path: str, meta: ArrayMeta) -> ArrayMeta:
 
     Raises StorageError or Unsupported, naming the array, for what a repository cannot hold.
     """
-    return array_from_document(path, parse_json(_encoded(path, _document(meta))))
+    if IS_FIRST and meta.edges:
+        raise Unsupported(
+            f"{path}: its chunks are of several lengths, {meta.chunks}, for which Icechunk 1 has no grid; Icechunk 2"
+            " has one",
+            feature="rectilinear",
+        )
+    try:
+        document = _document(meta)
+    except Unsupported as error:
+        raise Unsupported(f"{path}: {error.message}", feature=error.feature) from error
+    return array_from_document(path, parse_json(_encoded(path, document)))
 
 
 def check_group(path: str, attrs: Mapping[str, Any]) -> None:
