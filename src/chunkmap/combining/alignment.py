@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.combining.axes import Axis
-from chunkmap.model import ArrayMeta
+from chunkmap.model import ArrayMeta, Cells
 
-__all__ = ["MOST_CHUNKS", "Cells", "Places", "Stands", "common_chunks"]
+__all__ = ["MOST_CHUNKS", "Places", "Stands", "common_chunks"]
 
 MOST_CHUNKS: Final = 10**8
 """Into more chunks an array is not cut: their references would take gigabytes."""
-
-Cells = int | NDArray[np.int64]
 
 
 class Places:

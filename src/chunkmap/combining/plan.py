@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 from chunkmap.combining.axes import Axis, find_axis
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
-from chunkmap.model import ArrayMeta, ManifestArray
+from chunkmap.model import ArrayMeta, Cells, ManifestArray
 
 __all__ = ["ArrayPlan", "Part", "Plan"]
-
-Cells = int | NDArray[np.int64]
-"""Where the chunks of an input go along one axis: from a first cell on, or cell by cell."""
 
 _SHOWN_INPUTS: Final = 5
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.combining.alignment import Cells, Places
-from chunkmap.model import ArrayMeta, Edges, ManifestArray
+from chunkmap.combining.alignment import Places
+from chunkmap.model import ArrayMeta, Cells, Edges, ManifestArray
 from chunkmap.model.trimming import can_be_shortened, shortened, trim_axis, untrimmed, with_trim
 
 __all__ = ["OwnGrid", "own_grid"]

@@ -6,7 +6,7 @@ from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.pieces import ArrayInPieces, Piece, in_one_piece
-from chunkmap.model.placement import Placement, place
+from chunkmap.model.placement import Cells, Placement, place
 from chunkmap.model.references import Problem, ReferenceSet, Target
 from chunkmap.model.source_table import SourceTable
 
@@ -14,6 +14,7 @@ __all__ = [
     "WHOLE_FILE",
     "ArrayInPieces",
     "ArrayMeta",
+    "Cells",
     "ChunkManifest",
     "ChunksElsewhere",
     "CodecConfig",

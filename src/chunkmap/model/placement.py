@@ -13,7 +13,10 @@ from chunkmap.model.grid import index_dtype
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.source_table import SourceTable
 
-__all__ = ["Placement", "place"]
+__all__ = ["Cells", "Placement", "place"]
+
+Cells = int | NDArray[np.int64]
+"""Where the chunks of a manifest go along one axis: from a first cell on, or cell by cell."""
 
 _BLOCK_ROWS: Final = 1 << 16
 """Rows that are worked on together when manifests are joined: enough to hide the cost of a call."""
@@ -26,7 +29,7 @@ class Placement(NamedTuple):
     """
 
     chunks: ChunkManifest
-    cells: tuple[int | NDArray[np.int64], ...]
+    cells: tuple[Cells, ...]
 
 
 def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: bool = False) -> ChunkManifest:

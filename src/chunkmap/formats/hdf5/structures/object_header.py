@@ -80,6 +80,19 @@ class _Collected:
     continued: list[tuple[int, int]] = field(default_factory=list)
     """Continuation blocks still to be read: address and length."""
 
+    def add(self, file: File, kind: int, flags: int, body: bytes, size: int) -> bool:
+        """File a message, which says that it has so many bytes; whether it is kept: NIL and continuations are not."""
+        if len(body) < size:
+            raise file.error(f"a message of type {kind:#x} reaches past the end of its object header", self.address)
+        if kind == _CONTINUATION:
+            self.continued.append(file.extent(body))
+            return False
+        if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
+            raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
+        if kind:
+            self.messages.append((kind, flags, body))
+        return bool(kind)
+
     def take_continued(self, file: File) -> list[tuple[int, int]]:
         """The continuation blocks that the last ones led to."""
         found, self.continued = self.continued, []
@@ -114,22 +127,12 @@ def _read_version_1(file: File, address: int, block: memoryview) -> Parser[list[
 
 def _split_version_1(file: File, collected: _Collected, part: bytes, count: int) -> int:
     """Header message: type, size of data, flags, reserved, data. Gives the number of messages still to come."""
-    messages, place, end = collected.messages, 0, len(part) - 8
+    place, end = 0, len(part) - 8
     while place <= end and count > 0:
         kind, size, flags = _message_v1(part, place)
-        body = part[place + 8 : place + 8 + size]
+        collected.add(file, kind, flags, part[place + 8 : place + 8 + size], size)
         count -= 1
         place += 8 + size
-        if place > end + 8:
-            raise file.error(
-                f"a message of type {kind:#x} reaches past the end of its object header", collected.address
-            )
-        if kind == _CONTINUATION:
-            collected.continued.append(file.extent(body))
-        elif kind:
-            if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
-                raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
-            messages.append((kind, flags, body))
     return count
 
 
@@ -163,21 +166,11 @@ def _read_version_2(file: File, address: int, block: memoryview) -> Parser[list[
 
 def _split_version_2(file: File, collected: _Collected, part: bytes, header: int) -> None:
     """Header message: type, size of data, flags, creation order (optional), data."""
-    messages, place, end = collected.messages, 0, len(part) - header
+    place, end = 0, len(part) - header
     tracked = header == 6
     while place <= end:
         kind, size, flags = _message_v2(part, place)
         body = part[place + header : place + header + size]
+        if collected.add(file, kind, flags, body, size) and tracked:
+            collected.orders += _order(part, place + 4)
         place += header + size
-        if place > end + header:
-            raise file.error(
-                f"a message of type {kind:#x} reaches past the end of its object header", collected.address
-            )
-        if kind == _CONTINUATION:
-            collected.continued.append(file.extent(body))
-        elif kind:
-            if kind > _KNOWN_TYPES and flags & _FAIL_IF_UNKNOWN:
-                raise file.unsupported(f"a message of type {kind:#x} must be understood, and is not", "unknown message")
-            messages.append((kind, flags, body))
-            if tracked:
-                collected.orders += _order(part, place - size - 2)
