@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from chunkmap.combining.compatible import WAIVABLE
 from chunkmap.combining.spelling import check_spelling
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 
 __all__ = ["VARIABLES", "Recipe", "Selector"]
 
@@ -68,9 +68,10 @@ class Recipe:
         if both:
             raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")
         if not self.concat_dims and not self.coo_map:
+            dims, places = Remedy("concat_dims"), Remedy("coo_map")
             raise CombineError(
-                "expected concat_dims or coo_map to say along which dimensions to combine, found neither"
-            )
+                f"expected {dims} or {places} to say along which dimensions to combine, found neither"
+            ).helped_by(dims, places)
         if self.zarr_format not in (2, 3):
             raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
         unknown = set(self.waive) - WAIVABLE

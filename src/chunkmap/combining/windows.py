@@ -17,7 +17,7 @@ import numpy as np
 from chunkmap.combining.placing import assemble, coordinate_array
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.selectors import Reader
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import (
     ArrayInPieces,
     ArrayMeta,
@@ -111,10 +111,11 @@ class Tally:
             return meta
         if meta.dtype.kind == "f" and not own:
             return replace(meta, fill_value=meta.dtype.type(np.nan))
+        waive = Remedy("waive", "missing")
         raise CombineError(
             f"{self.array_plan.path}: {absent - own:,} chunks are in none of the inputs, and {meta.dtype.str} has no"
-            " fill value to say so: they would read as zeros. Give all inputs, or waive 'missing'"
-        )
+            f" fill value to say so: they would read as zeros. Give all inputs, or {waive}"
+        ).helped_by(waive)
 
 
 def refused(array_plan: ArrayPlan, error: ValueError) -> CombineError:

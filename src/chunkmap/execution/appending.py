@@ -14,7 +14,7 @@ from typing import Any, Literal
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.windows import stays, touched
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.icechunk import append_to_icechunk
@@ -129,10 +129,11 @@ def _origin(stored: ParquetReferences | None, where: str, how: Mapping[str, Any]
     remembered = {} if stored is None else dict(stored.origin)
     if not remembered:
         if not given:
+            again = Remedy("concat_dims", ...)
             raise CombineError(
-                f"{where}: it is not written down how this set was made. Say it again: concat_dims=[...] and what else"
-                " was given then"
-            )
+                f"{where}: it is not written down how this set was made. Say it again: {again} and what else was given"
+                " then"
+            ).helped_by(again)
         return Origin(recipe=Recipe(**given), inputs=0, inline_threshold=how.get("inline_threshold", 0))
     functions = given.get("coo_map") or {}
     remembered["coo_map"] = {dim: s for dim, s in remembered.get("coo_map", {}).items() if dim not in functions}

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from chunkmap.combining import Recipe
-from chunkmap.errors import StorageError
+from chunkmap.errors import Remedy, StorageError
 
 __all__ = ["Origin"]
 
@@ -103,10 +103,11 @@ def _from_json(dim: str, document: Mapping[str, Any], where: str) -> Any:
     if "list" in document:
         return document["list"]
     if "function" in document:
+        again = Remedy("coo_map", {dim: ...})
         raise StorageError(
             f"{where}: the values of {dim} came from {document['function']}, which is not kept with the set;"
-            f" give it again: coo_map={{{dim!r}: ...}}"
-        )
+            f" give it again: {again}"
+        ).helped_by(again)
     return document["value"]
 
 
