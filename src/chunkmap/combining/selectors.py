@@ -112,9 +112,7 @@ def evaluate(
                 try:
                     wanted[number, index] = _array(inputs, index, scope.dim, selector, scope.group)
                 except _NoValueError as error:
-                    findings.lose(
-                        scope.path, "coordinate", index, str(error), advice=error.advice, remedies=error.remedies
-                    )
+                    findings.lose(scope.path, "coordinate", index, str(error), **error.advice)
     data = dict(zip(wanted, read(list(wanted.values())), strict=True)) if wanted else {}
     ignore = frozenset(recipe.selectors) | frozenset(recipe.identical_dims)
     columns = []
