@@ -22,7 +22,24 @@ from chunkmap.codecs.hdf5_shuffle import Hdf5Shuffle
 from chunkmap.codecs.hdf5_szip import Hdf5Szip
 from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.codecs.hdf5_zfp import Hdf5Zfp
+from chunkmap.codecs.imagecodecs_ids import (
+    ImagecodecsBitorder,
+    ImagecodecsDelta,
+    ImagecodecsFloatpred,
+    ImagecodecsJpeg,
+    ImagecodecsJpeg2k,
+    ImagecodecsJpegxl,
+    ImagecodecsJpegxr,
+    ImagecodecsLerc,
+    ImagecodecsLzw,
+    ImagecodecsPackbits,
+    ImagecodecsPng,
+    ImagecodecsWebp,
+    ImagecodecsZstd,
+)
 from chunkmap.codecs.record_member import RecordArrayMember
+from chunkmap.codecs.tiff_bits import TiffBits, TiffFloat24
+from chunkmap.codecs.tiff_pad import TiffPad
 from chunkmap.codecs.zarr_cast_value import ZarrCastValue
 from chunkmap.codecs.zarr_scale_offset import ZarrScaleOffset
 
@@ -43,7 +60,23 @@ __all__ = [
     "Hdf5Szip",
     "Hdf5Text",
     "Hdf5Zfp",
+    "ImagecodecsBitorder",
+    "ImagecodecsDelta",
+    "ImagecodecsFloatpred",
+    "ImagecodecsJpeg",
+    "ImagecodecsJpeg2k",
+    "ImagecodecsJpegxl",
+    "ImagecodecsJpegxr",
+    "ImagecodecsLerc",
+    "ImagecodecsLzw",
+    "ImagecodecsPackbits",
+    "ImagecodecsPng",
+    "ImagecodecsWebp",
+    "ImagecodecsZstd",
     "RecordArrayMember",
+    "TiffBits",
+    "TiffFloat24",
+    "TiffPad",
     "ZarrCastValue",
     "ZarrScaleOffset",
     "register",
@@ -66,7 +99,23 @@ _CODECS: Final = (
     Hdf5Szip,
     Hdf5Text,
     Hdf5Zfp,
+    ImagecodecsBitorder,
+    ImagecodecsDelta,
+    ImagecodecsFloatpred,
+    ImagecodecsJpeg,
+    ImagecodecsJpeg2k,
+    ImagecodecsJpegxl,
+    ImagecodecsJpegxr,
+    ImagecodecsLerc,
+    ImagecodecsLzw,
+    ImagecodecsPackbits,
+    ImagecodecsPng,
+    ImagecodecsWebp,
+    ImagecodecsZstd,
     RecordArrayMember,
+    TiffBits,
+    TiffFloat24,
+    TiffPad,
     ZarrCastValue,
     ZarrScaleOffset,
 )

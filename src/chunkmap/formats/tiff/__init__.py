@@ -7,7 +7,9 @@ and tiles decode, `series` which pages belong together, `geo`, `geokeys` and `cr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.format import Scanned
@@ -15,10 +17,12 @@ from chunkmap.formats.tiff.ifd import read_directories
 from chunkmap.formats.tiff.scanner import assemble
 from chunkmap.formats.tiff.series import find_images
 from chunkmap.io.requests import Parser
-from chunkmap.io.source import Source
-from chunkmap.model import Problem
+from chunkmap.io.rounds import run
+from chunkmap.io.source import Range, Source
+from chunkmap.model import ChunkManifest, Problem, ReferenceSet
+from chunkmap.model.edits import inline
 
-__all__ = ["Options", "parse"]
+__all__ = ["Options", "parse", "scan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +56,24 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
 
 def _none(what: str, count: int, source: Source) -> list[object]:
     raise Unsupported(f"it has {count} {what}s, counted from 0, none of the number asked for", feature=what, url=source.url)
+
+
+def scan(
+    source: Source,
+    *,
+    inline_threshold: int = 500,
+    image: int | None = None,
+    level: int | None = None,
+    ycbcr: Literal["rgb", "stored"] = "rgb",
+) -> ReferenceSet:
+    """References to the images of a file. Chunks of fewer stored bytes than `inline_threshold` are held inline."""
+    found = run(source, parse(source, Options(image=image, level=level, ycbcr=ycbcr)))
+    refs = ReferenceSet(
+        found.arrays, found.groups, found.problems, {source.url: source.target(), **found.files}, source.url
+    )
+
+    def fetch(chunks: ChunkManifest, rows: NDArray[Any]) -> list[memoryview]:
+        places = zip(chunks.offset[rows].tolist(), chunks.length[rows].tolist(), strict=True)
+        return source.read_many([Range(*place) for place in places])
+
+    return inline(refs, fetch, threshold=inline_threshold)

@@ -146,8 +146,8 @@ def _coordinates(found: _Set, group: str, transform: Affine, shape: tuple[int, i
         found.report(_below(group, "xc"), "rotated grid", f"the middles of {math.prod(shape)} pixels are not given one by one")
         return
     for name, (dims, values) in coordinates(transform, *shape).items():
-        axis = "X" if name[0] == "x" else "Y"
-        found.values(_below(group, name), dims, values, {"axis": axis} if len(dims) == 1 else {})
+        axis, size = ("X", transform.a) if name[0] == "x" else ("Y", transform.e)
+        found.values(_below(group, name), dims, values, {"axis": axis, "pixel_size": size} if len(dims) == 1 else {})
 
 
 def _ground(found: _Set, group: str, directory: Directory) -> _Ground:
