@@ -160,6 +160,10 @@ def _predictor(layout: Layout) -> list[CodecConfig]:
             f"predictor {predictor} with compression {layout.compression}: libtiff passes over it, tifffile applies it",
             feature="predictor",
         )
+    if layout.sample_format in (5, 6) and layout.order == ">":
+        raise Unsupported(
+            "predictor 2 of complex numbers in a big-endian file: libtiff exchanges their parts", feature="predictor"
+        )
     by_floats = predictor == 3 and layout.sample_format == 3 and bits in (16, 32, 64)
     if not by_floats and not (predictor == 2 and bits in (8, 16, 32, 64)):
         raise Unsupported(

@@ -9,7 +9,7 @@ is read ahead as the next ones will need; and directories of equal pages stand a
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -189,27 +189,36 @@ def _one(file: TiffFile, offset: int) -> Parser[Directory]:
     """One directory, without those that it leads to."""
     block = yield Span(offset, 2, _AHEAD)
     found, spans, _ = yield from _directory(file, offset, block)
-    _fill(found, spans, (yield list(spans.values())))
+    yield from _values(found, spans)
     return found
 
 
 def _chain(file: TiffFile, first: int) -> Parser[list[Directory]]:
-    """The directories from `first` on. The values of each are fetched together with the directory after it."""
+    """The directories from `first` on."""
     found: list[Directory] = []
-    spans: dict[int, Span] = {}
-    offset, want, steps = first, _AHEAD, _Steps()
+    yield from _from(file, first, _AHEAD, found, _Steps())
+    return found
+
+
+def _from(file: TiffFile, offset: int, want: int, found: list[Directory], steps: _Steps) -> Parser[None]:
+    """Append the directories from `offset` on. The values of each are fetched beside the directories after it."""
     while offset:
         hints = steps.hints(offset)
         if hints:
             yield Hint(hints)
-        answers = yield [Span(offset, 2, want), *spans.values()]
-        if found:
-            _fill(found[-1], spans, answers[1:])
-        directory, spans, following = yield from _directory(file, offset, answers[0])
+        block = yield Span(offset, 2, want)
+        directory, spans, offset = yield from _directory(file, offset, block)
         found.append(directory)
-        offset, want = following, _read_ahead(spans)
-    _fill(found[-1], spans, (yield list(spans.values())))
-    return found
+        if spans:
+            yield Together([_values(directory, spans), _from(file, offset, _read_ahead(spans), found, steps)])
+            return
+
+
+def _values(directory: Directory, spans: Mapping[int, Span]) -> Parser[None]:
+    """Give the entries their values."""
+    answers = yield list(spans.values())
+    for (tag, span), data in zip(spans.items(), answers, strict=True):
+        directory.entries[tag] = directory.entries[tag]._replace(data=data[: span.need])
 
 
 class _Steps:
@@ -223,8 +232,9 @@ class _Steps:
         step, self._last = offset - self._last, offset
         self._equal = self._equal + 1 if step == self._step else 0
         self._step = step
-        if self._equal < 2 or self._equal <= self._foreseen:
-            self._foreseen = min(self._foreseen, self._equal)
+        if self._equal < 2:
+            self._foreseen = 0
+        if self._equal < max(2, self._foreseen):
             return []
         count = min(2 * self._equal, _MOST_HINTS)
         self._foreseen = self._equal + count
@@ -264,16 +274,3 @@ def _directory(file: TiffFile, offset: int, block: Any) -> Parser[tuple[Director
         entries[tag] = Entry(_DTYPES[file.order][kind], bytes(block[own : own + min(nbytes, after)]), where)
     (following,) = struct.unpack_from(file.order + entry[-1], block, length - after)
     return Directory(file.url, offset, file.order, entries), spans, following
-
-
-def _fill(directory: Directory, spans: Mapping[int, Span], answers: list[memoryview]) -> None:
-    """Give the entries their values."""
-    for (tag, span), data in zip(spans.items(), answers, strict=True):
-        directory.entries[tag] = directory.entries[tag]._replace(data=data[: span.need])
-
-
-def every(directories: list[Directory]) -> Iterator[Directory]:
-    """Directories and their children, depth first."""
-    for directory in directories:
-        yield directory
-        yield from every(directory.children)
