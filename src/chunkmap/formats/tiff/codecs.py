@@ -191,10 +191,11 @@ def _image(layout: Layout, *, rgb: bool) -> list[CodecConfig]:
 
 def _jpeg(layout: Layout, rgb: bool) -> list[CodecConfig]:
     """JPEG: what a stream does not say of its colours, the tags do (TIFF Technical Note 2)."""
-    stored = wanted = None
+    stored: int | str | None = None
+    wanted: int | str | None = None
     if not layout.extra_samples:
         if layout.photometric == 6:
-            stored, wanted = (None, 2) if rgb else (6, 6)
+            stored, wanted = (None, 2) if rgb else ("YCBCR", "YCBCR")
         elif layout.photometric == 2:
             stored, wanted = 2, 2
         elif layout.photometric == 5:

@@ -115,8 +115,9 @@ def _ellipsoid(pyproj: Any, keys: Mapping[str, Any]) -> str | None:
     longest = keys.get("GeogSemiMajorAxisGeoKey")
     meridian = keys.get("GeogPrimeMeridianLongGeoKey", 0)
     tail = f" +pm={meridian}" if meridian else ""
-    if longest and "GeogInvFlatteningGeoKey" in keys:
-        return f"+a={longest!r} +rf={keys['GeogInvFlatteningGeoKey']!r}{tail}"
+    if longest and keys.get("GeogInvFlatteningGeoKey") is not None:
+        flattening = keys["GeogInvFlatteningGeoKey"]
+        return f"+a={longest!r} " + (f"+rf={flattening!r}" if flattening else f"+b={longest!r}") + tail
     if longest and "GeogSemiMinorAxisGeoKey" in keys:
         return f"+a={longest!r} +b={keys['GeogSemiMinorAxisGeoKey']!r}{tail}"
     code = keys.get("GeogEllipsoidGeoKey", _OWN)
@@ -127,7 +128,13 @@ def _ellipsoid(pyproj: Any, keys: Mapping[str, Any]) -> str | None:
         figure = pyproj.crs.Datum.from_epsg(datum).ellipsoid
     else:
         figure = pyproj.crs.Ellipsoid.from_epsg(code)
-    return f"+a={figure.semi_major_metre!r} +rf={figure.inverse_flattening!r}{tail}"
+    return _axes(figure) + tail
+
+
+def _axes(figure: Any) -> str:
+    """A figure by its longest axis and its flattening; a sphere has none."""
+    longest, flattening = figure.semi_major_metre, figure.inverse_flattening
+    return f"+a={longest!r} " + (f"+rf={flattening!r}" if flattening else f"+b={longest!r}")
 
 
 def _projected(pyproj: Any, keys: Mapping[str, Any]) -> Any:
@@ -143,9 +150,7 @@ def _projected(pyproj: Any, keys: Mapping[str, Any]) -> Any:
         text += f" +to_meter={keys['ProjLinearUnitSizeGeoKey']!r}"
     else:
         return None
-    figure = ground.ellipsoid
-    whole = f"{text} +a={figure.semi_major_metre!r} +rf={figure.inverse_flattening!r} +no_defs +type=crs"
-    flat = pyproj.CRS.from_proj4(whole)
+    flat = pyproj.CRS.from_proj4(f"{text} {_axes(ground.ellipsoid)} +no_defs +type=crs")
     name = keys.get("PCSCitationGeoKey") or keys.get("GTCitationGeoKey") or "unknown"
     return pyproj.crs.ProjectedCRS(flat.coordinate_operation, str(name), flat.coordinate_system, ground)
 
