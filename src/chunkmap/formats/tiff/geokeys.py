@@ -79,7 +79,7 @@ def read_geokeys(directory: Directory) -> dict[str, Any]:
         if where == 0:
             found[name] = value
         elif where == tags.GEO_ASCII_PARAMS and value + count <= len(ascii_params):
-            found[name] = ascii_params[value : value + count].rstrip("|\0")
+            found[name] = ascii_params[value : value + count].rstrip("\0").removesuffix("|")
         elif where == tags.GEO_DOUBLE_PARAMS and count and value + count <= len(doubles):
             numbers = doubles[value : value + count]
             found[name] = numbers[0] if count == 1 else numbers
