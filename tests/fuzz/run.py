@@ -30,7 +30,7 @@ from repair import repair
 
 import chunkmap
 from chunkmap.errors import ChunkmapError
-from chunkmap.formats import hdf5, netcdf3
+from chunkmap.formats import hdf5, netcdf3, tiff
 from chunkmap.io import BytesSource, head
 from chunkmap.io.archive import open_member
 from chunkmap.io.rounds import Gather, Span
@@ -85,6 +85,11 @@ def scan_netcdf3(data: bytes, _number: int) -> None:
     netcdf3.scan(BytesSource(data, "near"))
 
 
+def scan_tiff(data: bytes, number: int) -> None:
+    """Near, or far."""
+    tiff.scan(BytesSource(data, "near") if number % 2 else Far(data))
+
+
 def open_archive(data: bytes, _number: int) -> None:
     """Find a member and read it."""
     kind = "zip" if data[:2] == b"PK" else "tar"
@@ -103,12 +108,13 @@ def load_document(data: bytes, _number: int) -> None:
 KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int], None]]] = {
     "hdf5": (seeds.hdf5, scan_hdf5),
     "netcdf3": (seeds.netcdf3, scan_netcdf3),
+    "tiff": (seeds.tiff, scan_tiff),
     "archives": (seeds.archives, open_archive),
     "documents": (seeds.documents, load_document),
     "stored": (stored.seeds, stored.read),
 }
 
-WEIGHTS = {"hdf5": 8, "netcdf3": 2, "archives": 1, "documents": 1, "stored": 2}
+WEIGHTS = {"hdf5": 8, "netcdf3": 2, "tiff": 3, "archives": 1, "documents": 1, "stored": 2}
 
 
 def structures(kind: str, data: bytes) -> Ranges:

@@ -14,7 +14,9 @@ from typing import Any
 import h5py
 import netCDF4
 import numpy as np
+import rasterio
 import scipy.io
+import tifffile
 
 
 def hdf5(folder: Path) -> dict[str, bytes]:
@@ -282,3 +284,24 @@ def documents(_folder: Path) -> dict[str, bytes]:
     v3 = {"v/zarr.json": in_v3, "v/c/0/0": ["s3://bucket/a.nc", 100, 20], "v/c/1/0": "base64:AAECAwQ="}
     texts = {"flat.json": refs, "templated.json": templated, "v3.json": v3}
     return {name: json.dumps(text).encode() for name, text in texts.items()}
+
+
+def tiff(folder: Path) -> dict[str, bytes]:
+    """Files of TIFF that between them have every tag and every text that is parsed."""
+    data = np.arange(2 * 3 * 40 * 50, dtype="u2").reshape(2, 3, 40, 50)
+    plain = {"photometric": "minisblack"}
+    tifffile.imwrite(folder / "ome.ome.tif", data, metadata={"axes": "TCYX"}, ome=True, **plain)
+    tifffile.imwrite(folder / "imagej.tif", data, imagej=True, byteorder=">")
+    tifffile.imwrite(folder / "shaped.tif", data, bigtiff=True, compression="zlib", predictor=True, **plain)
+    tifffile.imwrite(folder / "jpeg.tif", data[0].astype("u1"), photometric="rgb", compression="jpeg", tile=(16, 16))
+    with tifffile.TiffWriter(folder / "pyramid.tif") as writer:
+        writer.write(data[0, 0], subifds=1, tile=(16, 16), metadata=None, **plain)
+        writer.write(data[0, 0, ::2, ::2], subfiletype=1, tile=(16, 16), metadata=None, **plain)
+    keys = {"width": 50, "height": 40, "count": 3, "dtype": "uint16", "nodata": 7, "driver": "GTiff"}
+    places = {"own.tif": "+proj=laea +lat_0=52 +lon_0=10 +ellps=GRS80", "code.tif": "EPSG:32632"}
+    for name, crs in places.items():
+        transform = rasterio.Affine(10, 0, 5, 0, -10, 7)
+        with rasterio.open(folder / name, "w", crs=crs, transform=transform, interleave="band", **keys) as file:
+            file.write(data[0])
+            file.scales, file.units = (0.1, 0.2, 0.3), ("m", "m", "K")
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

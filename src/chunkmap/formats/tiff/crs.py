@@ -8,6 +8,7 @@ http://geotiff.maptools.org/proj_list/).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -70,7 +71,7 @@ def crs_attrs(geokeys: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
 @lru_cache(maxsize=256)
 def _attrs(geokeys: str) -> tuple[dict[str, Any], str | None]:
     """The same by the text of the keys: files of one series have the same, and pyproj takes its time."""
-    keys = json.loads(geokeys)
+    keys = {name: value for name, value in json.loads(geokeys).items() if _is_sound(name, value)}
     if find_spec("pyproj") is None:
         return {}, None
     pyproj: Any = import_module("pyproj")
@@ -83,6 +84,13 @@ def _attrs(geokeys: str) -> tuple[dict[str, Any], str | None]:
     except pyproj.exceptions.ProjError as error:
         return {}, f"pyproj knows no such system: {str(error).splitlines()[0]}"
     return {name: list(value) if isinstance(value, tuple) else value for name, value in attrs.items()}, None
+
+
+def _is_sound(name: str, value: Any) -> bool:
+    """Whether a value is of the kind that its key wants."""
+    if name.endswith("CitationGeoKey"):
+        return isinstance(value, str)
+    return isinstance(value, int | float) and abs(value) < math.inf
 
 
 def _crs(pyproj: Any, keys: Mapping[str, Any]) -> Any:

@@ -97,14 +97,18 @@ class Directory:
         if entry is None:
             return np.empty(0, np.uint64)
         found = entry.numbers()
-        if found.dtype.kind not in "uif":
+        if found.dtype.kind not in "uif" or found.ndim > 1:
             raise self.wrong(f"expected numbers in tag {tag}, found values of type {found.dtype}")
         return found
 
     def number(self, tag: int, default: int) -> int:
-        """The first value of a tag."""
+        """The first value of a tag, a whole number."""
         found = self.numbers(tag)
-        return int(found[0]) if len(found) else default
+        if not len(found):
+            return default
+        if found.dtype.kind == "f":
+            raise self.wrong(f"expected a whole number in tag {tag}, found {found[0]}")
+        return int(found[0])
 
     def text(self, tag: int) -> str | None:
         """The text of a tag; None where it is not there, or is no text."""
@@ -194,14 +198,21 @@ def _one(file: TiffFile, offset: int) -> Parser[Directory]:
 
 
 def _chain(file: TiffFile, first: int) -> Parser[list[Directory]]:
-    """The directories from `first` on."""
+    """The directories from `first` on. Short values are fetched for all of them at the end."""
     found: list[Directory] = []
-    yield from _from(file, first, _AHEAD, found, _Steps())
+    short: list[Parser[None]] = []
+    yield from _from(file, first, _AHEAD, (found, short, _Steps()))
+    yield Together(short)
     return found
 
 
-def _from(file: TiffFile, offset: int, want: int, found: list[Directory], steps: _Steps) -> Parser[None]:
-    """Append the directories from `offset` on. The values of each are fetched beside the directories after it."""
+_Walk = tuple[list[Directory], list[Parser[None]], "_Steps"]
+"""What was found of a chain, what is to be fetched at its end, and where its directories stood."""
+
+
+def _from(file: TiffFile, offset: int, want: int, walk: _Walk) -> Parser[None]:
+    """Append the directories from `offset` on. Long arrays of one are fetched beside the directories after it."""
+    found, short, steps = walk
     while offset:
         hints = steps.hints(offset)
         if hints:
@@ -209,9 +220,12 @@ def _from(file: TiffFile, offset: int, want: int, found: list[Directory], steps:
         block = yield Span(offset, 2, want)
         directory, spans, offset = yield from _directory(file, offset, block)
         found.append(directory)
-        if spans:
-            yield Together([_values(directory, spans), _from(file, offset, _read_ahead(spans), found, steps)])
+        if sum(span.need for span in spans.values()) > _AHEAD:
+            yield Together([_values(directory, spans), _from(file, offset, _read_ahead(spans), walk)])
             return
+        if spans:
+            short.append(_values(directory, spans))
+        want = _AHEAD
 
 
 def _values(directory: Directory, spans: Mapping[int, Span]) -> Parser[None]:

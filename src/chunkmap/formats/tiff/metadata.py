@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 __all__ = ["GdalMetadata", "OmeImage", "read_gdal", "read_imagej", "read_ome", "read_shaped"]
 
 _LONGEST_XML: Final = 64 << 20
-_MOST_PLANES: Final = 1 << 24
+_MOST_PLANES: Final = 1 << 20
+_MOST_AXES: Final = 32
+_LARGEST: Final = 2**63
 _ROLES: Final = ("scale", "offset", "unittype", "description")
 
 
@@ -77,7 +79,9 @@ def read_shaped(text: str | None) -> tuple[tuple[int, ...], str] | None:
     except (ValueError, TypeError, LookupError, RecursionError):
         return None
     axes = found.get("axes")
-    return (shape, axes if isinstance(axes, str) else "") if shape and min(shape) > 0 else None
+    if not 0 < len(shape) <= _MOST_AXES or min(shape) < 1:
+        return None
+    return shape, axes if isinstance(axes, str) else ""
 
 
 def read_imagej(text: str | None) -> dict[str, Any]:
@@ -98,7 +102,7 @@ def _plain(text: str) -> Any:
             value = kind(text)
         except ValueError:
             continue
-        return value if math.isfinite(value) else text
+        return value if abs(value) < _LARGEST else text
     return {"true": True, "false": False}.get(text.lower(), text)
 
 

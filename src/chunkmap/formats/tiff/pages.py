@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import Unsupported
+from chunkmap.errors import TruncatedFile, Unsupported
 from chunkmap.formats.tiff import tags
 from chunkmap.formats.tiff.ifd import Directory
 
@@ -82,6 +82,7 @@ PHOTOMETRICS: Final[Mapping[int, str]] = {
 
 _LONGEST: Final = 2**31 - 1
 _MOST_SAMPLES: Final = 65535
+_LARGEST: Final = 2**48
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +226,14 @@ def _layout(directory: Directory) -> Layout:
     )
     if not 0 < layout.bits <= 128:
         raise directory.wrong(f"expected 1 to 128 bits a sample, found {layout.bits}")
-    if math.prod(layout.grid) > directory_limit(directory):
+    if layout.row_nbytes * layout.chunk[0] * layout.chunk[1] > _LARGEST:
+        raise directory.wrong(f"strips or tiles of {layout.chunk} pixels are larger than any file")
+    if math.prod(layout.grid) > _stored_chunks(directory):
         raise directory.wrong(f"expected the places of {math.prod(layout.grid)} strips or tiles, there are fewer")
     return layout
 
 
-def directory_limit(directory: Directory) -> int:
+def _stored_chunks(directory: Directory) -> int:
     """How many strips or tiles a directory has places for."""
     return max(len(directory.numbers(tags.TILE_OFFSETS)), len(directory.numbers(tags.STRIP_OFFSETS)))
 
@@ -296,9 +299,11 @@ def _inside(
     outside = np.flatnonzero((lengths > 0) & ((lengths > size) | (offsets > size - np.minimum(lengths, size))))
     if len(outside):
         row = outside[0]
-        raise directory.wrong(
+        raise TruncatedFile(
             f"strip or tile {row} has {lengths[row]} bytes at byte {offsets[row]}, but the file ends at byte {size};"
-            " it is cut short"
+            " it is cut short",
+            url=directory.url,
+            offset=directory.offset,
         )
     return lengths
 

@@ -28,8 +28,8 @@ from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 
 __all__ = ["assemble"]
 
-_MOST_MIDDLES: Final = 1 << 20
-"""Pixels of a rotated image whose middles are given one by one."""
+_MOST_MIDDLES: Final = 1 << 23
+"""Numbers that the coordinates of one file may take: 64 MB. A rotated image has two for every pixel."""
 
 
 class _Ground(NamedTuple):
@@ -49,6 +49,7 @@ class _Set:
         self.arrays: dict[str, ManifestArray] = {}
         self.groups: dict[str, dict[str, Any]] = {"": {}}
         self.problems: list[Problem] = []
+        self.middles = 0
 
     def report(self, path: str, feature: str, message: str) -> None:
         """Something that cannot be represented."""
@@ -142,10 +143,12 @@ def _beside(found: _Set, group: str, meta: ArrayMeta, page: Page, first: Page, g
 
 
 def _coordinates(found: _Set, group: str, transform: Affine, shape: tuple[int, int]) -> None:
-    if not transform.is_straight and math.prod(shape) > _MOST_MIDDLES:
-        found.report(_below(group, "xc"), "rotated grid", f"the middles of {math.prod(shape)} pixels are not given one by one")
+    length, width = shape
+    found.middles += length + width if transform.is_straight else 2 * length * width
+    if found.middles > _MOST_MIDDLES:
+        found.report(_below(group, "x"), "coordinates", f"left out: the middles of {length} x {width} pixels are too many")
         return
-    for name, (dims, values) in coordinates(transform, *shape).items():
+    for name, (dims, values) in coordinates(transform, length, width).items():
         axis, size = ("X", transform.a) if name[0] == "x" else ("Y", transform.e)
         found.values(_below(group, name), dims, values, {"axis": axis, "pixel_size": size} if len(dims) == 1 else {})
 

@@ -31,6 +31,8 @@ _GEO: Final = (
     tags.GEO_ASCII_PARAMS,
 )
 _PAGES: Final = "page"
+_MOST_BLANK: Final = 64
+"""Planes of OME-XML to a page: there may be fewer pages, as a series that was broken off has."""
 
 
 class Stack(NamedTuple):
@@ -261,6 +263,9 @@ def _repeated(page: Page, count: int, size: int) -> Page | None:
 def _from_ome(found: Sequence[OmeImage], placed: Sequence[_Family | None], findings: list[Finding]) -> list[Image]:
     """The images of an OME-TIFF; none where its pages are not as it says."""
     images = []
+    if sum(len(ome.directories) for ome in found) > _MOST_BLANK * (len(placed) + 1):
+        findings.append(Finding("OME-TIFF", f"it tells of many more planes than its {len(placed)} pages"))
+        return []
     for number, ome in enumerate(found):
         families = [placed[at] if 0 <= at < len(placed) else None for at in ome.directories.tolist()]
         present = [family for family in families if family is not None]
