@@ -20,7 +20,8 @@ from chunkmap.formats.tiff.metadata import read_gdal, read_imagej
 from chunkmap.formats.tiff.series import find_images
 from chunkmap.io import open_source
 from chunkmap.io.rounds import run
-from chunkmap.model import ManifestArray, ReferenceSet
+from chunkmap.model import ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.model.dictionary import chunk_values, encode_inline
 from kerchunk.utils import class_factory, do_inline
 
 __all__ = ["TiffToZarr", "generate_coords", "tiff_to_zarr", "units"]
@@ -89,8 +90,12 @@ def generate_coords(attrs: Mapping[str, Any], shape: Sequence[int]) -> dict[str,
 
 def _root(array: ManifestArray) -> dict[str, Any]:
     """The references of an array, without its name."""
-    refs = ReferenceSet({"image": _named(array)}).to_dict()["refs"]
-    return {key.removeprefix("image/"): value for key, value in refs.items() if key.startswith("image/")}
+    named = _named(array)
+    empty = ManifestArray(named.meta, ChunkManifest.empty(named.chunks.grid_shape))
+    documents = ReferenceSet({"image": empty}).to_dict()["refs"]
+    refs = {name: documents[f"image/{name}"] for name in (".zattrs", ".zarray")}
+    refs.update(zip(named.chunks.keys(), chunk_values(named.chunks), strict=True))
+    return refs
 
 
 def _pyramid(levels: Sequence[ManifestArray]) -> dict[str, Any]:
@@ -137,6 +142,7 @@ def _attrs(directory: Directory) -> dict[str, Any]:
 
 
 def _as_text(value: object) -> str:
+    """Bytes held inline as JSON has them."""
     if isinstance(value, bytes):
-        return value.decode()
+        return encode_inline(value)
     raise TypeError(f"{type(value)} has no JSON")
