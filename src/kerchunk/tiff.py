@@ -48,8 +48,8 @@ def tiff_to_zarr(
 ) -> dict[str, Any]:
     """References to the first image of a file, without a version: its keys stand at the root.
 
-    With overviews the root is a group of levels `0`, `1`...; attributes of the root hold GeoTIFF's keys, and what GDAL or
-    ImageJ say. `target` is where the same is written as JSON. Raises Unsupported, by name, for what has no codec.
+    With overviews the root is a group of levels `0`, `1`...; attributes of the root hold GeoTIFF's keys, and what GDAL
+    or ImageJ say. `target` is where the same is written as JSON. Raises Unsupported, by name, for what has no codec.
     """
     options = remote_options or storage_options
     with closing(open_source(urlpath, storage_options=options)) as source:
@@ -137,7 +137,9 @@ def _attrs(directory: Directory) -> dict[str, Any]:
     for tag, name in _TRANSFORMS.items():
         values = directory.numbers(tag)
         if len(values):
-            attrs[name] = (values.reshape(4, 4) if name == "ModelTransformation" and len(values) == 16 else values).tolist()
+            attrs[name] = (
+                values.reshape(4, 4) if name == "ModelTransformation" and len(values) == 16 else values
+            ).tolist()
     return attrs
 
 

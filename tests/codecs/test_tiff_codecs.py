@@ -1,4 +1,4 @@
-"""The codecs of TIFF: configurations and stored bytes that never change, and what the package imagecodecs makes of them."""
+"""The codecs of TIFF: configurations and stored bytes that never change, beside those of the package imagecodecs."""
 
 import imagecodecs
 import numcodecs

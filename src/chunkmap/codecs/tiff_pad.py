@@ -1,6 +1,7 @@
 """The codec `tiff_pad`: chunks that are stored only as far as the image goes, filled up to their size.
 
-The last strip of a TIFF image has fewer rows than the others (TIFF 6.0, RowsPerStrip), and Zarr wants chunks of one size.
+The last strip of a TIFF image has fewer rows than the others (TIFF 6.0, RowsPerStrip), and Zarr wants chunks of one
+size.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ __all__ = ["TiffPad"]
 
 
 class TiffPad(Codec):  # type: ignore[misc]
-    """Zeros behind the bytes of a chunk, up to `size` bytes.
+    r"""Zeros behind the bytes of a chunk, up to `size` bytes.
 
     >>> TiffPad(4).decode(b"ab").tobytes()
-    b'ab\\x00\\x00'
+    b'ab\x00\x00'
     """
 
     codec_id = "tiff_pad"

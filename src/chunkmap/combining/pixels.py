@@ -40,7 +40,9 @@ def check_pixels(axis: Axis, inputs: Inputs, findings: Findings) -> None:
         begins = float(axis.values[axis.positions[index][0]])
         beside = (begins - origin) / size
         if abs(beside - round(beside)) > _TOLERANCE:
-            text = f"{{1}} begins at {begins!r}, {beside:.4g} pixels of {size!r} beside {{0}}, which begins at {origin!r}"
+            text = (
+                f"{{1}} begins at {begins!r}, {beside:.4g} pixels of {size!r} beside {{0}}, which begins at {origin!r}"
+            )
             _report(axis, findings, (first, index), text)
             return
     _check_doubles(axis, findings, members, np.rint((axis.values - origin) / size))
@@ -57,7 +59,9 @@ def _check_doubles(axis: Axis, findings: Findings, members: list[int], numbers: 
 
 def _report(axis: Axis, findings: Findings, indexes: tuple[int, int], text: str) -> None:
     names = findings.names(indexes)
-    message = f"{text.format(*names)}. They lie on no common grid; warp one of them to the other's, or combine them apart"
+    message = (
+        f"{text.format(*names)}. They lie on no common grid; warp one of them to the other's, or combine them apart"
+    )
     findings.add(Finding("pixels", axis.path, message, names, 1))
 
 

@@ -1,4 +1,4 @@
-"""The table of docs/tiff.md: each feature is written by tifffile or rasterio, scanned, read through the references, compared.
+"""The table of docs/tiff.md: each feature is written by tifffile or rasterio, scanned, read, and compared.
 
 python tests/formats/tiff/feature_table.py      writes the table anew
 """
@@ -145,7 +145,9 @@ FEATURES = {
         "samples of different types": changed("BitsPerSample", 16, one(COLOURS)),
     },
     "Colours": {
-        "palettes: as numbers, with the table": one((DATA % 256).astype("u1"), photometric="palette", colormap=np.zeros((3, 256), "u2")),
+        "palettes: as numbers, with the table": one(
+            (DATA % 256).astype("u1"), photometric="palette", colormap=np.zeros((3, 256), "u2")
+        ),
         "CMYK": one(np.concatenate([COLOURS, COLOURS[..., :1]], -1), photometric="separated"),
         "alpha": one(np.concatenate([COLOURS, COLOURS[..., :1]], -1), extrasamples=["unassalpha"]),
         "YCbCr without JPEG, subsampled": changed("PhotometricInterpretation", 6, one(COLOURS)),

@@ -102,9 +102,13 @@ def test_reference_systems_are_those_of_gdal(tmp_path, system):
         wanted = pyproj.CRS.from_wkt(file.crs.to_wkt())
     mine = pyproj.CRS.from_wkt(attrs["crs_wkt"])
     assert pyproj.CRS.from_cf({k: v for k, v in attrs.items() if k != "gcps"}) is not None
-    centre = (9.5, 48.0) if wanted.area_of_use is None else (
-        (wanted.area_of_use.west + wanted.area_of_use.east) / 2,
-        (wanted.area_of_use.south + wanted.area_of_use.north) / 2,
+    centre = (
+        (9.5, 48.0)
+        if wanted.area_of_use is None
+        else (
+            (wanted.area_of_use.west + wanted.area_of_use.east) / 2,
+            (wanted.area_of_use.south + wanted.area_of_use.north) / 2,
+        )
     )
     first, second = (pyproj.Proj(crs)(*centre) for crs in (mine, wanted))
     np.testing.assert_allclose(first, second, rtol=1e-9, atol=1e-6)
@@ -147,7 +151,9 @@ def test_nodata_is_the_fill_value(tmp_path, dtype, nodata, fill):
     data[0, :16, :16] = 7
     layout = {"tiled": True, "blockxsize": 16, "blockysize": 16, "sparse_ok": True}
     path = tmp_path / "a.tif"
-    with rasterio.open(path, "w", driver="GTiff", count=1, dtype=dtype, width=64, height=64, nodata=nodata, **layout) as f:
+    with rasterio.open(
+        path, "w", driver="GTiff", count=1, dtype=dtype, width=64, height=64, nodata=nodata, **layout
+    ) as f:
         f.write(data[:, :16, :16], window=rasterio.windows.Window(0, 0, 16, 16))
     found = scanned(path)
     assert len(found.arrays["image"].chunks) == 1

@@ -44,7 +44,13 @@ def cog(width, height, **options):
     """A cloud-optimised GeoTIFF of tiles that are all sparse but for a few, with overviews."""
     with MemoryFile() as memory:
         profile = {"driver": "COG", "blocksize": 128, "compress": "deflate", "sparse_ok": True, "overviews": "auto"}
-        profile |= {"crs": "EPSG:32632", "transform": from_origin(0, 0, 10, 10), "dtype": "uint8", "count": 1, **options}
+        profile |= {
+            "crs": "EPSG:32632",
+            "transform": from_origin(0, 0, 10, 10),
+            "dtype": "uint8",
+            "count": 1,
+            **options,
+        }
         with memory.open(width=width, height=height, **profile) as file:
             file.write(np.ones((1, 16, 16), "u1"), window=rasterio.windows.Window(0, 0, 16, 16))
         return memory.read()
@@ -169,10 +175,19 @@ def test_subdirectories_are_bounded():
         (b"PK\x03\x04    ", FormatError),
         (classic(directory((256, 4, 1 << 30, 100)) + b"\0" * 50), ChunkmapError),
         (classic(directory((256, 4, 1, 5), (257, 4, 1, 5), (273, 4, 1, 99))), FormatError),
-        (classic(directory((256, 4, 1, 2**31 - 1), (257, 4, 1, 2**31 - 1), (278, 4, 1, 1), (273, 4, 1, 8))), FormatError),
+        (
+            classic(directory((256, 4, 1, 2**31 - 1), (257, 4, 1, 2**31 - 1), (278, 4, 1, 1), (273, 4, 1, 8))),
+            FormatError,
+        ),
         (classic(directory((256, 4, 1, 5), (257, 4, 1, 5), (273, 4, 1, 8), (277, 3, 1, 0))), FormatError),
-        (classic(directory((256, 4, 1, 5), (257, 4, 1, 5), (322, 4, 1, 0), (323, 4, 1, 16), (324, 4, 1, 8))), FormatError),
-        (classic(directory((256, 4, 1, 5), (257, 4, 1, 5), (273, 4, 1, 8), (279, 4, 1, 10**6), (259, 3, 1, 5))), FormatError),
+        (
+            classic(directory((256, 4, 1, 5), (257, 4, 1, 5), (322, 4, 1, 0), (323, 4, 1, 16), (324, 4, 1, 8))),
+            FormatError,
+        ),
+        (
+            classic(directory((256, 4, 1, 5), (257, 4, 1, 5), (273, 4, 1, 8), (279, 4, 1, 10**6), (259, 3, 1, 5))),
+            FormatError,
+        ),
     ],
 )
 def test_what_is_no_tiff_is_refused(data, error):

@@ -68,7 +68,11 @@ def test_a_pyramid_of_an_ome_tiff(tmp_path):
     assert_same(values(found, "image_1/image"), by_tifffile(path, 1))
     assert found.groups[""]["PhysicalSizeX"] == 0.5
     assert found.groups[""]["name"] == "Image0"
-    assert [entry["path"] for entry in found.groups[""]["multiscales"][0]["datasets"]] == ["image", "1/image", "2/image"]
+    assert [entry["path"] for entry in found.groups[""]["multiscales"][0]["datasets"]] == [
+        "image",
+        "1/image",
+        "2/image",
+    ]
 
 
 def test_volumes(tmp_path):

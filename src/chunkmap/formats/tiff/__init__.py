@@ -55,7 +55,9 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
 
 
 def _none(what: str, count: int, source: Source) -> list[object]:
-    raise Unsupported(f"it has {count} {what}s, counted from 0, none of the number asked for", feature=what, url=source.url)
+    raise Unsupported(
+        f"it has {count} {what}s, counted from 0, none of the number asked for", feature=what, url=source.url
+    )
 
 
 def scan(

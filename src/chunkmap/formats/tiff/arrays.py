@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.formats.tiff.codecs import coding_of
-from chunkmap.formats.tiff.pages import IMAGES, Layout, Page
+from chunkmap.formats.tiff.pages import Layout, Page
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.grid import index_dtype
 
@@ -53,7 +53,12 @@ def array_of(
     lead = len(axes.lengths)
     deep = layout.shape[0] > 1
     planes, samples = layout.separate, layout.interleaved > 1
-    shape = (*axes.lengths, *_only((layout.samples,), planes), *layout.shape[not deep :], *_only((layout.samples,), samples))
+    shape = (
+        *axes.lengths,
+        *_only((layout.samples,), planes),
+        *layout.shape[not deep :],
+        *_only((layout.samples,), samples),
+    )
     chunk = (*((1,) * lead), *_only((1,), planes), *places.chunk[not deep :], *_only((layout.samples,), samples))
     names = (*axes.names, *_only(("band",), planes), *_only(("z",), deep), "y", "x", *_only(("band",), samples))
     grid = (*axes.lengths, *_only(places.grid[:1], planes), *places.grid[1 + (not deep) :], *_only((1,), samples))

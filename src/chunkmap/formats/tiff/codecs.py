@@ -1,7 +1,7 @@
 """From a page's layout to the type of its numbers and the codecs of its strips or tiles.
 
-What other tools read is written in their words: `zlib`, `zstd` and `lzma` are numcodecs', `imagecodecs_*` are the ids
-under which tifffile and kerchunk write the same codecs. The house's own, `tiff_*`, do what those cannot: strips that end
+What other tools read is written in their words: `zlib` and `lzma` are numcodecs', `imagecodecs_*` are the ids under
+which tifffile and kerchunk write the same codecs. The house's own, `tiff_*`, do what those cannot: strips that end
 early, numbers of any count of bits, and floats of 24.
 """
 

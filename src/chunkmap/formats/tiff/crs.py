@@ -174,7 +174,7 @@ def _projection(keys: Mapping[str, Any]) -> str | None:
 
     if number == _POLAR:
         return _polar(value)
-    if number not in _PROJECTIONS:
+    if not isinstance(number, int) or number not in _PROJECTIONS:
         return None
     name, parameters = _PROJECTIONS[number]
     said = {parameter: value(names) for parameter, names in parameters.items()}

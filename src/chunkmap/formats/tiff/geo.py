@@ -1,7 +1,8 @@
 """Where the pixels of a page are on the ground: an affine transform or control points, and coordinates made of them.
 
-GeoTIFF 1.1 sections 7.2 and B.6. As GDAL reads it, a transform takes the corner of a pixel: where the file says that its
-numbers stand for points, it is moved by half a pixel. Coordinates are those of the middles of pixels, as rioxarray's.
+GeoTIFF 1.1 sections 7.2 and B.6. As GDAL reads it, a transform takes the corner of a pixel: where the file says
+that its numbers stand for points, it is moved by half a pixel. Coordinates are those of the middles of pixels, as
+rioxarray's.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def gcps_of(directory: Directory, geokeys: dict[str, Any]) -> str | None:
             "properties": {"id": str(number), "info": "", "row": row + half, "col": column + half},
             "geometry": {"type": "Point", "coordinates": [x, y, z]},
         }
-        for number, (column, row, _, x, y, z) in enumerate(ties[: len(ties) // _TIE * _TIE].reshape(-1, _TIE).tolist(), 1)
+        for number, (column, row, _, x, y, z) in enumerate(
+            ties[: len(ties) // _TIE * _TIE].reshape(-1, _TIE).tolist(), 1
+        )
     ]
     return json.dumps({"type": "FeatureCollection", "features": features})
 

@@ -160,7 +160,9 @@ def read_directories(source: Source) -> Parser[list[Directory]]:
     order = {b"II": "<", b"MM": ">"}.get(bytes(head[:2]))
     version = struct.unpack_from(f"{order}H", head, 2)[0] if order else None
     if order is None or version not in (42, 43):
-        raise FormatError(f"expected a TIFF file (II or MM, 42 or 43), it begins with {bytes(head[:4])!r}", url=source.url)
+        raise FormatError(
+            f"expected a TIFF file (II or MM, 42 or 43), it begins with {bytes(head[:4])!r}", url=source.url
+        )
     file = TiffFile(source.url, source.size(), order, version == 43)
     if file.big:
         head = yield Span(0, 16, 16)
@@ -256,7 +258,7 @@ class _Steps:
 
 
 def _read_ahead(spans: Mapping[int, Span]) -> int:
-    """How many bytes the directories after one with such arrays will need: overviews have a quarter of the tiles each."""
+    """How many bytes the directories behind one with such arrays need: each overview has a quarter of the tiles."""
     large = sum(span.need for tag, span in spans.items() if tag in tags.LARGE)
     return _AHEAD + (large // 5 * 2 if large > _AHEAD else 0)
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +38,13 @@ class GdalMetadata:
     """What GDAL itself understands of samples: scale, offset, unittype, description."""
 
 
-def _xml(text: str) -> ElementTree.Element | None:
+def _xml(text: str) -> ET.Element | None:
     """The root of a document; None where it is none. Documents that define entities are refused: they may be bombs."""
     if len(text) > _LONGEST_XML or "<!ENTITY" in text or "<!DOCTYPE" in text:
         return None
     try:
-        return ElementTree.fromstring(text.strip().encode("utf-8"))  # noqa: S314, entities are refused above
-    except (ElementTree.ParseError, ValueError, LookupError):
+        return ET.fromstring(text.strip().encode("utf-8"))  # noqa: S314, entities are refused above
+    except (ET.ParseError, ValueError, LookupError):
         return None
 
 
@@ -140,12 +140,12 @@ def read_ome(text: str | None) -> list[OmeImage] | None:
     return found or None
 
 
-def _children(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+def _children(element: ET.Element, name: str) -> Iterator[ET.Element]:
     """Children of a name, whatever the version of their namespace."""
     return (child for child in element if isinstance(child.tag, str) and child.tag.rpartition("}")[2] == name)
 
 
-def _ome_image(image: ElementTree.Element, pixels: ElementTree.Element, own: str) -> OmeImage:
+def _ome_image(image: ET.Element, pixels: ET.Element, own: str) -> OmeImage:
     order = pixels.get("DimensionOrder", "XYCZT")
     if sorted(order) != sorted("XYZCT") or order[:2] != "XY":
         raise ValueError(order)
@@ -161,14 +161,12 @@ def _ome_image(image: ElementTree.Element, pixels: ElementTree.Element, own: str
     attrs = {
         name: _plain(value)
         for name, value in pixels.attrib.items()
-        if name.startswith("PhysicalSize") or name.startswith("TimeIncrement")
+        if name.startswith(("PhysicalSize", "TimeIncrement"))
     }
     return OmeImage(image.get("Name"), axes, shape, directories, attrs, elsewhere)
 
 
-def _planes(
-    pixels: ElementTree.Element, axes: str, shape: tuple[int, ...], own: str
-) -> tuple[NDArray[np.int64], bool]:
+def _planes(pixels: ET.Element, axes: str, shape: tuple[int, ...], own: str) -> tuple[NDArray[np.int64], bool]:
     """The directory of each plane, as the elements TiffData give them."""
     planes = np.full(math.prod(shape), -1, np.int64)
     elsewhere = False

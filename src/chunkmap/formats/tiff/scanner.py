@@ -1,7 +1,7 @@
 """From the images of a file to arrays and groups: names, coordinates, and attributes that xarray understands.
 
-The first image stands in the root group as `image`, with its coordinates, its `mask` and its `colormap`; each overview in
-a group of its own, `1`, `2`..., which is a whole dataset as the root is; further images in `image_1`, `image_2`...
+The first image stands in the root group as `image`, with its coordinates, its `mask` and its `colormap`; each overview
+in a group of its own, `1`, `2`..., which is a whole dataset as the root is; further images in `image_1`, `image_2`...
 """
 
 from __future__ import annotations
@@ -109,19 +109,24 @@ def _level(found: _Set, group: str, stack: Stack, image: Image, ground: _Ground)
         return False
     first = image.levels[0].pages[0]
     gdal = read_gdal(first.directory.text(tags.GDAL_METADATA))
-    attrs = {**_page_attrs(page, found.rgb), **_gdal_attrs(found, path, gdal, array.meta), **_no_data(found, path, page, array)}
+    attrs = {
+        **_page_attrs(page, found.rgb),
+        **_gdal_attrs(found, path, gdal, array.meta),
+        **_no_data(found, path, page, array),
+    }
     if ground.attrs:
         attrs["grid_mapping"] = "spatial_ref"
     found.arrays[path] = with_attrs(array, attrs)
-    _beside(found, group, array.meta, page, first, ground)
+    _beside(found, group, array.meta, (page, first), ground)
     for mask in image.masks:
         if mask.pages[0].layout.shape == page.layout.shape:
             found.arrays[_below(group, "mask")] = array_of(mask.pages, mask.axes, attrs={"long_name": "mask of image"})
     return True
 
 
-def _beside(found: _Set, group: str, meta: ArrayMeta, page: Page, first: Page, ground: _Ground) -> None:
-    """Coordinates, the reference system, and the table of colours."""
+def _beside(found: _Set, group: str, meta: ArrayMeta, pages: tuple[Page, Page], ground: _Ground) -> None:
+    """Coordinates, the reference system, and the table of colours. `pages` are this level's and the image's own."""
+    page, first = pages
     assert meta.dims is not None
     if "band" in meta.dims:
         count = meta.shape[meta.dims.index("band")]
@@ -146,7 +151,9 @@ def _coordinates(found: _Set, group: str, transform: Affine, shape: tuple[int, i
     length, width = shape
     found.middles += length + width if transform.is_straight else 2 * length * width
     if found.middles > _MOST_MIDDLES:
-        found.report(_below(group, "x"), "coordinates", f"left out: the middles of {length} x {width} pixels are too many")
+        found.report(
+            _below(group, "x"), "coordinates", f"left out: the middles of {length} x {width} pixels are too many"
+        )
         return
     for name, (dims, values) in coordinates(transform, length, width).items():
         axis, size = ("X", transform.a) if name[0] == "x" else ("Y", transform.e)

@@ -1,7 +1,8 @@
 """The tags of TIFF that are looked at, under the names that their specifications give them.
 
 TIFF 6.0: https://www.itu.int/itudoc/itu-t/com16/tiff-fx/docs/tiff6.pdf; the technical notes of Adobe on SubIFDs,
-predictor 3 and Deflate; GeoTIFF 1.1: https://docs.ogc.org/is/19-008r4/19-008r4.html; the private tags of GDAL and ImageJ.
+predictor 3 and Deflate; GeoTIFF 1.1:
+https://docs.ogc.org/is/19-008r4/19-008r4.html; the private tags of GDAL and ImageJ.
 """
 
 from typing import Final
