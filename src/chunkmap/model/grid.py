@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["index_dtype", "linear", "linear_cell", "linear_strides"]
+__all__ = ["check_inside", "index_dtype", "linear", "linear_cell", "linear_strides", "printed_cells"]
 
 
 def linear(coords: NDArray[Any], grid_shape: Sequence[int]) -> NDArray[np.int64]:
@@ -41,3 +42,24 @@ def linear_strides(grid_shape: Sequence[int]) -> list[int]:
 def index_dtype(size: int) -> np.dtype[Any]:
     """The narrowest type that holds every position of a grid of so many cells."""
     return np.dtype(np.uint32 if size <= 2**32 else np.uint64)
+
+
+def check_inside(own: Sequence[int], grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> None:
+    """Raise ValueError where a grid reaches outside a larger one: `cells` says where its cells go, along each axis."""
+    for cell, n, limit in zip(cells, own, grid_shape, strict=True):
+        if isinstance(cell, int):
+            low, high = cell, cell + n
+        else:
+            low, high = (int(cell.min()), int(cell.max()) + 1) if len(cell) else (0, 0)
+        if n and (low < 0 or high > limit):
+            raise ValueError(f"a grid {tuple(own)} reaches outside the grid {tuple(grid_shape)}")
+
+
+def printed_cells(grid_shape: Sequence[int], prefix: str, separator: str) -> list[str]:
+    """The printed coordinates of every cell of a grid that has axes, C order."""
+    first, *others = ([str(number) for number in range(n)] for n in grid_shape)
+    if not others:
+        return [prefix + text for text in first]
+    heads = [f"{prefix}{text}{separator}" for text in first]
+    tails = list(map(separator.join, itertools.product(*others)))
+    return [head + tail for head in heads for tail in tails]
