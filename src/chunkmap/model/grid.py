@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_inside", "index_dtype", "linear", "linear_cell", "linear_strides", "printed_cells"]
+__all__ = ["check_inside", "index_dtype", "linear", "linear_cell", "linear_strides", "printed_cells", "rising"]
+
+_DENSE: Final = 4
+"""Cells of a grid for each position, up to which a table of all cells is the quickest way to sort positions."""
 
 
 def linear(coords: NDArray[Any], grid_shape: Sequence[int]) -> NDArray[np.int64]:
@@ -63,3 +66,13 @@ def printed_cells(grid_shape: Sequence[int], prefix: str, separator: str) -> lis
     heads = [f"{prefix}{text}{separator}" for text in first]
     tails = list(map(separator.join, itertools.product(*others)))
     return [head + tail for head in heads for tail in tails]
+
+
+def rising(position: NDArray[Any], size: int) -> NDArray[Any]:
+    """The order in which positions in a grid of so many cells rise; of equal ones, all are in it."""
+    if size > _DENSE * len(position):
+        return np.argsort(position, kind="stable")
+    row: NDArray[Any] = np.full(size, -1, np.int32 if len(position) < 1 << 31 else np.int64)
+    row[position] = np.arange(len(position), dtype=row.dtype)
+    found = row[row >= 0]
+    return found if len(found) == len(position) else np.argsort(position, kind="stable")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.model.columns import column_of, short_of
-from chunkmap.model.grid import check_inside, index_dtype, linear, linear_cell, linear_strides, printed_cells
+from chunkmap.model.grid import check_inside, index_dtype, linear, linear_cell, linear_strides, printed_cells, rising
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources, same_sources
 
@@ -140,7 +140,7 @@ class ChunkManifest:
             raise ValueError(f"a chunk lies outside the grid {grid_shape}")
         source, offset, length = columns
         if len(index) > 1 and not bool(np.all(index[1:] > index[:-1])):
-            order = np.argsort(index, kind="stable")
+            order = rising(index, size)
             index, source, offset, length = index[order], source[order], offset[order], length[order]
             if not bool(np.all(index[1:] > index[:-1])):
                 raise ValueError("two chunks stand in one cell of the grid")
