@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import TruncatedFile
 from chunkmap.formats.netcdf3.header import Header, Variable, read_header, read_text
 from chunkmap.io import Range, Source
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet, Sources
 from chunkmap.model.edits import split_shape, subchunk_array
 
 __all__ = ["scan"]
@@ -112,7 +112,7 @@ def _record_chunks(variable: Variable, header: Header, source: Source) -> tuple[
         raise _cut_short(variable, last + nbytes, source)
     chunks = ChunkManifest(
         grid_shape,
-        (None, url),
+        Sources((None, url)),
         np.ones(count, np.uint32),
         np.uint64(variable.begin) + np.arange(count, dtype=np.uint64) * np.uint64(header.recsize),
         np.full(count, nbytes, np.uint64),
