@@ -48,10 +48,9 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     findings = Findings(inputs)
     eras = eras_of(inputs, recipe, findings)
     columns, names = evaluate(inputs, recipe, read, findings, eras)
-    found = make_axes(columns, findings)
-    for axis in found.values():
-        check_pixels(axis, inputs, findings)
-    places = {path: Places(axis) for path, axis in found.items()}
+    places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}
+    for place in places.values():
+        check_pixels(place.axis, inputs, findings)
     request = Request(inputs, recipe, places, names, eras, findings)
     made = {path: _plan_array(request, path, found) for path, found in _contributions(request).items()}
     arrays = {path: plan for path, plan in made.items() if plan is not None}

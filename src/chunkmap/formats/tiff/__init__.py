@@ -7,9 +7,7 @@ and tiles decode, `series` which pages belong together, `geo`, `geokeys` and `cr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from numpy.typing import NDArray
+from typing import Literal, NoReturn
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.format import Scanned
@@ -17,12 +15,10 @@ from chunkmap.formats.tiff.ifd import read_directories
 from chunkmap.formats.tiff.scanner import assemble
 from chunkmap.formats.tiff.series import find_images
 from chunkmap.io.requests import Parser
-from chunkmap.io.rounds import run
-from chunkmap.io.source import Range, Source
-from chunkmap.model import ChunkManifest, Problem, ReferenceSet
-from chunkmap.model.edits import inline
+from chunkmap.io.source import Source
+from chunkmap.model import Problem
 
-__all__ = ["Options", "parse", "scan"]
+__all__ = ["Options", "parse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +40,9 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     directories = yield from read_directories(source)
     images, findings = find_images(directories, source.size())
     if options.image is not None:
-        images = [images[options.image]] if 0 <= options.image < len(images) else _none("image", len(images), source)
+        if not 0 <= options.image < len(images):
+            _none("image", len(images), source)
+        images = [images[options.image]]
     if options.level is not None:
         depth = min((len(image.levels) for image in images), default=0)
         if not 0 <= options.level < depth:
@@ -54,28 +52,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     return found._replace(problems=(*problems, *found.problems))
 
 
-def _none(what: str, count: int, source: Source) -> list[object]:
+def _none(what: str, count: int, source: Source) -> NoReturn:
     raise Unsupported(
         f"it has {count} {what}s, counted from 0, none of the number asked for", feature=what, url=source.url
     )
-
-
-def scan(
-    source: Source,
-    *,
-    inline_threshold: int = 500,
-    image: int | None = None,
-    level: int | None = None,
-    ycbcr: Literal["rgb", "stored"] = "rgb",
-) -> ReferenceSet:
-    """References to the images of a file. Chunks of fewer stored bytes than `inline_threshold` are held inline."""
-    found = run(source, parse(source, Options(image=image, level=level, ycbcr=ycbcr)))
-    refs = ReferenceSet(
-        found.arrays, found.groups, found.problems, {source.url: source.target(), **found.files}, source.url
-    )
-
-    def fetch(chunks: ChunkManifest, rows: NDArray[Any]) -> list[memoryview]:
-        places = zip(chunks.offset[rows].tolist(), chunks.length[rows].tolist(), strict=True)
-        return source.read_many([Range(*place) for place in places])
-
-    return inline(refs, fetch, threshold=inline_threshold)

@@ -88,7 +88,7 @@ def gcps_of(directory: Directory, geokeys: dict[str, Any]) -> str | None:
     return json.dumps({"type": "FeatureCollection", "features": features})
 
 
-def coordinates(transform: Affine, length: int, width: int) -> dict[str, tuple[tuple[str, ...], NDArray[np.float64]]]:
+def coordinates(transform: Affine, length: int, width: int) -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
     """Coordinates of the middles of pixels: `x` and `y`, or where the image is rotated `xc` and `yc` for each pixel."""
     a, b, c, d, e, f = transform
     middle_x, middle_y = a * 0.5 + b * 0.5 + c, d * 0.5 + e * 0.5 + f

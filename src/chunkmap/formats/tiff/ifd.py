@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,8 +42,10 @@ _TYPES: Final[Mapping[int, str]] = {
     18: "u8",  # IFD8
 }
 _SIZES: Final = {number: np.dtype(text).itemsize for number, text in _TYPES.items()}
-_DTYPES: Final = {order: {n: np.dtype(t).newbyteorder(order) for n, t in _TYPES.items()} for order in "<>"}
+_LITTLE: Final = {number: np.dtype(text).newbyteorder("<") for number, text in _TYPES.items()}
+_BIG: Final = {number: np.dtype(text).newbyteorder(">") for number, text in _TYPES.items()}
 
+_ORDERS: Final[Mapping[bytes, Literal["<", ">"]]] = {b"II": "<", b"MM": ">"}
 _AHEAD: Final = 4 << 10
 _MOST_VALUES: Final = 64 << 20
 _DEEPEST: Final = 4
@@ -81,8 +83,8 @@ class Directory:
     """The file."""
     offset: int
     """Where it begins."""
-    order: str
-    """`<` or `>`."""
+    order: Literal["<", ">"]
+    """The byte order."""
     entries: dict[int, Entry]
     """Tag -> values, of the tags that are wanted."""
     children: list[Directory] = field(default_factory=list)
@@ -128,8 +130,8 @@ class TiffFile:
     """The file."""
     size: int
     """Its length."""
-    order: str
-    """`<` or `>`."""
+    order: Literal["<", ">"]
+    """The byte order."""
     big: bool
     """Whether it is a BigTIFF."""
     visited: set[int] = field(default_factory=set)
@@ -157,7 +159,7 @@ class TiffFile:
 def read_directories(source: Source) -> Parser[list[Directory]]:
     """Every directory of the main chain, each with its SubIFDs. Raises FormatError for what is no TIFF."""
     head = yield Span(0, 8, 16)
-    order = {b"II": "<", b"MM": ">"}.get(bytes(head[:2]))
+    order = _ORDERS.get(bytes(head[:2]))
     version = struct.unpack_from(f"{order}H", head, 2)[0] if order else None
     if order is None or version not in (42, 43):
         raise FormatError(
@@ -275,7 +277,7 @@ def _directory(file: TiffFile, offset: int, block: Any) -> Parser[tuple[Director
     file.spend(length, offset)
     if len(block) < length:
         block = yield Span(offset, length, length)
-    entries, spans = {}, {}
+    entries, spans, dtypes = {}, {}, _LITTLE if file.order == "<" else _BIG
     for place in range(before, length - after, each):
         tag, kind, count = struct.unpack_from(file.order + entry[:3], block, place)
         if tag not in tags.WANTED or kind not in _SIZES or tag in entries or not count:
@@ -287,6 +289,6 @@ def _directory(file: TiffFile, offset: int, block: Any) -> Parser[tuple[Director
             (where,) = struct.unpack_from(file.order + entry[-1], block, own)
             file.spend(nbytes, offset)
             spans[tag] = Span(where, nbytes, nbytes)
-        entries[tag] = Entry(_DTYPES[file.order][kind], bytes(block[own : own + min(nbytes, after)]), where)
+        entries[tag] = Entry(dtypes[kind], bytes(block[own : own + min(nbytes, after)]), where)
     (following,) = struct.unpack_from(file.order + entry[-1], block, length - after)
     return Directory(file.url, offset, file.order, entries), spans, following

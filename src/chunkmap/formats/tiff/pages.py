@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +103,7 @@ class Layout:
     """Bits a sample."""
     sample_format: int
     """1 unsigned, 2 signed, 3 floating point, 4 undefined, 5 complex of integers, 6 complex of floats."""
-    order: str
+    order: Literal["<", ">"]
     """Byte order of the file, `<` or `>`."""
     compression: str
     """Its scheme, by name."""
