@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chunkmap.formats.tiff.codecs import coding_of
 from chunkmap.formats.tiff.pages import Layout, Page
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Sources
 from chunkmap.model.grid import index_dtype
 
 __all__ = ["Axes", "array_of", "fill_value_of"]
@@ -99,7 +99,7 @@ def _manifest(grid: tuple[int, ...], url: str, places: _Places) -> ChunkManifest
     if not stored.all():
         rows = np.flatnonzero(stored)
         offsets, lengths, index = offsets[rows], lengths[rows], rows.astype(index_dtype(count))
-    return ChunkManifest(grid, (None, url), np.ones(len(offsets), np.uint32), offsets, lengths, index)
+    return ChunkManifest(grid, Sources((None, url)), np.ones(len(offsets), np.uint32), offsets, lengths, index)
 
 
 def _placed(pages: Sequence[Page], layout: Layout) -> _Places:
