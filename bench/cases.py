@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import exporting
+import images
 import joining
 import numpy as np
 import reading
@@ -599,10 +600,11 @@ CASES = {
     "write-ujson": (write_json_core, write_json_door, None),
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
+    **images.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
 
-WITHOUT_DOOR = {*reading.CASES, "write-json", "write-ujson"}
+WITHOUT_DOOR = {*reading.CASES, *images.BESIDE_OTHERS, "write-json", "write-ujson"}
 """Cases in which the names of kerchunk do nothing: other libraries do."""
 
 
@@ -626,5 +628,6 @@ def main(case, road, folder):
 if __name__ == "__main__":
     if sys.argv[1] == "prepare":
         prepare(Path(sys.argv[2]))
+        images.prepare(Path(sys.argv[2]))
     else:
         main(*sys.argv[1:])

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import images
 from cases import CASES, FAR, INDEXES, ROADS, WITHOUT_DOOR
 
 HERE = Path(__file__).parent
@@ -51,6 +52,7 @@ TITLES = {
     "read-near": "read 1,000 neighbours x 10 kB, 50 ms away (other side: fsspec, zarr)",
     "read-far": "read 1,000 scattered chunks x 10 kB, 50 ms away (other side: fsspec, zarr)",
     "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
+    **images.TITLES,
     "load": "load 1,000,000 references from JSON (other side: fsspec)",
 }
 RUNNERS = (

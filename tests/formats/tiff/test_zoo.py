@@ -147,13 +147,15 @@ def test_what_rasterio_writes(tmp_path, case):
     assert_same(values(found), by_rasterio(path), kind=not narrow)
 
 
+PICTURES = ("jpeg", "jpeg2000", "lerc", "jpegxl", "png", "packbits")
+
+
 @pytest.mark.parametrize("tiled", [True, False])
-@pytest.mark.parametrize("compression", ["jpeg", "jpeg2000", "lerc", "webp", "jpegxl", "png", "jpegxr", "packbits"])
-@pytest.mark.parametrize("bands", [1, 3])
+@pytest.mark.parametrize(
+    ("compression", "bands"), [*((name, n) for name in PICTURES for n in (1, 3)), ("webp", 3), ("jpegxr", 3)]
+)
 def test_pictures(tmp_path, compression, bands, tiled):
     """Every scheme that compresses pictures, in strips of which the last is short and in tiles."""
-    if (compression, bands) in {("webp", 1), ("jpegxr", 1)}:
-        pytest.skip("no such pictures")
     y, x = np.mgrid[:50, :70]
     data = np.stack([x + y, x * 2, y * 3], -1).astype("u1")[..., :bands].squeeze()
     layout = {"tile": (32, 48)} if tiled else {"rowsperstrip": 16}
