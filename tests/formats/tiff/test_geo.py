@@ -9,6 +9,7 @@ import pyproj
 import pytest
 import rasterio
 import rioxarray
+import tifffile
 from oracle import assert_same, by_rasterio, scanned, values
 from rasterio.control import GroundControlPoint
 from rasterio.errors import NotGeoreferencedWarning
@@ -216,3 +217,19 @@ def test_masks_and_colours(tmp_path):
     assert colours.shape == (3, 256)
     np.testing.assert_array_equal(colours[:, 9] // 257, [9, 246, 7])
     assert found.arrays["image"].meta.attrs["photometric"] == "Palette"
+
+
+def test_a_mask_without_a_codec_is_a_problem(tmp_path):
+    """A mask that no codec decodes is left out, and the image stays."""
+    path = tmp_path / "a.tif"
+    data = np.ones((48, 64), "u1")
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(data, metadata=None)
+        writer.write(data > 0, metadata=None, subfiletype=4, photometric="minisblack", compression="packbits")
+    raw = bytearray(path.read_bytes())
+    at = raw.rindex(b"\x03\x01\x03\x00\x01\x00\x00\x00") + 8
+    raw[at : at + 2] = (4).to_bytes(2, "little")
+    path.write_bytes(raw)
+    found = scanned(path)
+    assert_same(values(found), data)
+    assert [(problem.path, problem.feature) for problem in found.problems] == [("mask", "CCITT T.6")]

@@ -120,8 +120,16 @@ def _level(found: _Set, group: str, stack: Stack, image: Image, ground: _Ground)
     _beside(found, group, array.meta, (page, first), ground)
     for mask in image.masks:
         if mask.pages[0].layout.shape == page.layout.shape:
-            found.arrays[_below(group, "mask")] = array_of(mask.pages, mask.axes, attrs={"long_name": "mask of image"})
+            _mask(found, _below(group, "mask"), mask)
     return True
+
+
+def _mask(found: _Set, path: str, stack: Stack) -> None:
+    """A mask, where there is a codec for it: the image is there without."""
+    try:
+        found.arrays[path] = array_of(stack.pages, stack.axes, attrs={"long_name": "mask of image"})
+    except Unsupported as refusal:
+        found.report(path, refusal.feature, f"left out: {refusal.message}")
 
 
 def _beside(found: _Set, group: str, meta: ArrayMeta, pages: tuple[Page, Page], ground: _Ground) -> None:
