@@ -1,7 +1,7 @@
 """Bytes of one URL: sources, ranged reads, coalescing, archive members, file objects."""
 
 from chunkmap.io.archive import ARCHIVES, MemberSource, in_memory, outermost
-from chunkmap.io.beside import open_beside
+from chunkmap.io.beside import Others
 from chunkmap.io.file_object import FileObjectSource, FileView
 from chunkmap.io.head import HeadSource
 from chunkmap.io.listing import expand_urls
@@ -19,6 +19,7 @@ __all__ = [
     "HeadSource",
     "LocalSource",
     "MemberSource",
+    "Others",
     "Range",
     "RemoteSource",
     "Source",
@@ -26,7 +27,6 @@ __all__ = [
     "in_memory",
     "is_far",
     "members",
-    "open_beside",
     "open_source",
     "outermost",
 ]
