@@ -7,7 +7,8 @@ shards. Where nothing can be listed, lengths are asked for, chunk by chunk.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from chunkmap.io.requests import Parser
 from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources
 from chunkmap.model.hierarchy import ZarrFormat
 
-__all__ = ["Found", "Listing", "parse_store"]
+__all__ = ["Found", "Listing", "Options", "parse_store"]
 
 _MOST_ASKED: Final = 1_000_000
 """Chunks of a store that cannot be listed, whose lengths are asked for one by one."""
@@ -45,6 +46,25 @@ class Listing(Protocol):
         """The file that all of them are ranges of, and where each begins in it: of an archive. Else None."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a scan of a store may be told."""
+
+    shards: Literal["flat", "whole"] = "flat"
+    """`"flat"`: every chunk in a shard becomes a reference; `"whole"`: every shard, which Zarr v3 then decodes."""
+    consolidated: bool = True
+    """Whether consolidated metadata are believed, as zarr-python believes them; else every document is read."""
+    zarr_format: ZarrFormat | None = None
+    """Which version is read, where documents of both are there; None for that of the root, v3 before v2."""
+
+    def check(self) -> None:
+        """Raise ValueError for a word that is none."""
+        if self.shards not in ("flat", "whole"):
+            raise ValueError(f"shards is {self.shards!r}, expected 'flat' or 'whole'")
+        if self.zarr_format not in (None, 2, 3):
+            raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
+
+
 class Found(NamedTuple):
     """What is in a store."""
 
@@ -66,19 +86,20 @@ class _Files(NamedTuple):
     """Where each begins in the file that all are ranges of; else 0."""
 
 
-def parse_store(
-    url: str,
-    listing: Listing | None,
-    *,
-    consolidated: bool = True,
-    flatten: bool = True,
-    zarr_format: ZarrFormat | None = None,
-) -> Parser[Found]:
-    """Parse what is in a folder, of which the listing is given, or None where it cannot be listed."""
+def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[Found]:
+    """Parse what is in a folder, of which the listing is given, or None where it cannot be listed.
+
+    Raises FormatError where that is no Zarr store; an array that cannot be represented becomes a problem.
+    """
+    options.check()
     names = None if listing is None else listing.names
     documents = None if names is None else [names[at] for at in documents_among(names)]
     store: Store = yield from read_documents(
-        url, documents, consolidated=consolidated, flatten=flatten, zarr_format=zarr_format
+        url,
+        documents,
+        consolidated=options.consolidated,
+        flatten=options.shards == "flat",
+        zarr_format=options.zarr_format,
     )
     if not store.arrays and not store.groups and not store.problems:
         raise FormatError("expected a Zarr store, found no array or group", url=url)

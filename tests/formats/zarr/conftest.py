@@ -1,0 +1,145 @@
+"""Stores of zarr-python's making, scanned, and compared with what zarr-python reads from them."""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import zarr
+
+import chunkmap
+from chunkmap.formats.zarr import Options, parse_store
+from chunkmap.formats.zarr.requests import Files, Pieces, Sizes
+from chunkmap.model import WHOLE_FILE, ReferenceSet
+
+LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
+BIG = {"name": "bytes", "configuration": {"endian": "big"}}
+CRC32C = {"name": "crc32c"}
+
+
+class Listed(NamedTuple):
+    """The files of a directory."""
+
+    names: list
+    sizes: np.ndarray
+    within: None = None
+
+
+def listing(root):
+    """Every file below a directory, in no order."""
+    files = [Path(top) / name for top, _, names in os.walk(root) for name in names]
+    return Listed(
+        [file.relative_to(root).as_posix() for file in files],
+        np.array([file.stat().st_size for file in files], np.int64),
+    )
+
+
+def answer(root, request):
+    """What a folder answers."""
+    if isinstance(request, Files):
+        files = [root / name for name in request.names]
+        return [file.read_bytes() if file.is_file() else None for file in files]
+    if isinstance(request, Sizes):
+        files = [root / name for name in request.names]
+        return np.array([file.stat().st_size if file.is_file() else -1 for file in files], np.int64)
+    assert isinstance(request, Pieces)
+    pieces = [
+        (root / name).read_bytes()[start : start + request.length]
+        for name, start in zip(request.names, request.offsets.tolist(), strict=True)
+    ]
+    return np.frombuffer(b"".join(pieces), np.uint8).reshape(len(pieces), request.length)
+
+
+def scan(root, *, listed=True, asked=None, **options):
+    """The references of a store on the disk; `asked` gathers the requests."""
+    root = Path(root)
+    parser, value = parse_store(str(root), listing(root) if listed else None, Options(**options)), None
+    while True:
+        try:
+            request = parser.send(value)
+        except StopIteration as stop:
+            found = stop.value
+            return ReferenceSet(
+                found.arrays, found.groups, found.problems, name=str(root), zarr_format=found.zarr_format
+            )
+        if asked is not None:
+            asked.append(request)
+        value = answer(root, request)
+
+
+def arrays_of(node):
+    """The arrays of zarr-python's node, by path."""
+    if isinstance(node, zarr.Array):
+        return {"": node}
+    return {path: below for path, below in node.members(max_depth=None) if isinstance(below, zarr.Array)}
+
+
+def check(root, refs=None):
+    """Scan a store, and check that every array reads as zarr-python reads the original; gives the set."""
+    refs = scan(root) if refs is None else refs
+    assert not refs.problems, refs.problems
+    expected, found = arrays_of(zarr.open(root, mode="r")), arrays_of(zarr.open(chunkmap.open_store(refs), mode="r"))
+    assert found.keys() == expected.keys()
+    for path, array in expected.items():
+        values = np.asarray(array[...])
+        np.testing.assert_array_equal(np.asarray(found[path][...]), values)
+        assert found[path].dtype == array.dtype
+        assert _plain(found[path]) == _plain(array)
+        lengths = refs.arrays[path].chunks.length
+        assert not (lengths == np.uint64(WHOLE_FILE)).any()
+    return refs
+
+
+def _plain(array):
+    """The attributes, but for the NaN that a fill value of NaN becomes."""
+    attrs = dict(array.attrs)
+    if np.dtype(array.dtype).kind == "f" and array.fill_value != array.fill_value:
+        attrs.pop("_FillValue", None)
+    return attrs
+
+
+def with_codecs(root, codecs, *, shape=(37, 23), grid=(10, 12), dtype="float32"):
+    """An array of Zarr v3 with these codecs, of which some chunks are all fill value."""
+    (root / "a").mkdir(parents=True)
+    zarr.open_group(root, mode="w", zarr_format=3)
+    document = {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": list(shape),
+        "data_type": dtype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(grid)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 7,
+        "codecs": codecs,
+        "attributes": {},
+    }
+    (root / "a").mkdir(exist_ok=True)
+    (root / "a/zarr.json").write_text(json.dumps(document))
+    values = np.random.default_rng(0).integers(0, 100, shape).astype(dtype)
+    values.reshape(-1)[: values.size // 3] = 7
+    zarr.open_group(root, mode="r+")["a"][...] = values
+    return values
+
+
+def sharding(chunks, codecs, index_codecs=(LITTLE, CRC32C), location="end"):
+    """The codec of shards."""
+    return {
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": list(chunks),
+            "codecs": list(codecs),
+            "index_codecs": list(index_codecs),
+            "index_location": location,
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def stores():
+    """The functions above, and codecs of Zarr v3."""
+    return SimpleNamespace(
+        scan=scan, check=check, with_codecs=with_codecs, sharding=sharding, little=LITTLE, big=BIG, crc32c=CRC32C
+    )
