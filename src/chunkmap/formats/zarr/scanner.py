@@ -43,7 +43,9 @@ class Listing(Protocol):
 
     @property
     def within(self) -> tuple[str, NDArray[np.int64]] | None:
-        """The file that all of them are ranges of, and where each begins in it: of an archive. Else None."""
+        """The file that all of them are ranges of, and where each begins in it, -1 for one that is compressed: of an
+        archive. Else None.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +127,19 @@ def _listed(node: Node, listing: Listing, tails: list[str], rows: NDArray[np.int
     """The files of an array, from a listing."""
     position, chosen = cells_of(tails, node.encoding, node.outer.grid_shape)
     rows = rows[chosen]
-    sizes = listing.sizes[rows].astype(np.uint64)
-    starts = np.zeros(len(rows), np.uint64) if listing.within is None else listing.within[1][rows].astype(np.uint64)
     names = tails if isinstance(chosen, slice) else [tails[row] for row in chosen.tolist()]
-    return _Files(position, names, sizes, starts)
+    sizes = listing.sizes[rows].astype(np.uint64)
+    if listing.within is None:
+        return _Files(position, names, sizes, np.zeros(len(rows), np.uint64))
+    starts = listing.within[1][rows]
+    if len(starts) and int(starts.min()) < 0:
+        compressed = np.flatnonzero(starts < 0)
+        raise Unsupported(
+            f"{len(compressed):,} of its {len(starts):,} chunks are compressed members of the archive, one is"
+            f" {names[int(compressed[0])]!r}, so no range of it holds their bytes; store them (zip -0), or unpack it",
+            feature="compressed archive member",
+        )
+    return _Files(position, names, sizes, starts.astype(np.uint64))
 
 
 def _asked(path: str, node: Node) -> Parser[_Files]:
