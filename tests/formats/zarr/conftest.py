@@ -1,18 +1,17 @@
 """Stores of zarr-python's making, scanned, and compared with what zarr-python reads from them."""
 
 import json
-import os
-from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import zarr
 
-import chunkmap
-from chunkmap.formats.zarr import Options, parse_store
-from chunkmap.formats.zarr.requests import Files, Pieces, Sizes
+import chunkmap.formats.zarr
+from chunkmap.formats.zarr.requests import answered
+from chunkmap.formats.zarr.scanner import Options, parse_store
+from chunkmap.io import LocalFolder
+from chunkmap.io.requests import Together
 from chunkmap.model import WHOLE_FILE, ReferenceSet
 
 LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -20,54 +19,29 @@ BIG = {"name": "bytes", "configuration": {"endian": "big"}}
 CRC32C = {"name": "crc32c"}
 
 
-class Listed(NamedTuple):
-    """The files of a directory."""
-
-    names: list
-    sizes: np.ndarray
-    within: None = None
-
-
-def listing(root):
-    """Every file below a directory, in no order."""
-    files = [Path(top) / name for top, _, names in os.walk(root) for name in names]
-    return Listed(
-        [file.relative_to(root).as_posix() for file in files],
-        np.array([file.stat().st_size for file in files], np.int64),
-    )
+def scan(root, *, asked=None, **options):
+    """The references of a store on the disk; `asked` gathers the requests of the parser."""
+    folder = LocalFolder(root)
+    if asked is None:
+        return chunkmap.formats.zarr.scan(folder, **options)
+    parser = parse_store(folder.url, folder.listing(), Options(**options))
+    found = answered(folder, recorded(parser, asked))
+    return ReferenceSet(found.arrays, found.groups, found.problems, name=folder.url, zarr_format=found.zarr_format)
 
 
-def answer(root, request):
-    """What a folder answers."""
-    if isinstance(request, Files):
-        files = [root / name for name in request.names]
-        return [file.read_bytes() if file.is_file() else None for file in files]
-    if isinstance(request, Sizes):
-        files = [root / name for name in request.names]
-        return np.array([file.stat().st_size if file.is_file() else -1 for file in files], np.int64)
-    assert isinstance(request, Pieces)
-    pieces = [
-        (root / name).read_bytes()[start : start + request.length]
-        for name, start in zip(request.names, request.offsets.tolist(), strict=True)
-    ]
-    return np.frombuffer(b"".join(pieces), np.uint8).reshape(len(pieces), request.length)
-
-
-def scan(root, *, listed=True, asked=None, **options):
-    """The references of a store on the disk; `asked` gathers the requests."""
-    root = Path(root)
-    parser, value = parse_store(str(root), listing(root) if listed else None, Options(**options)), None
+def recorded(parser, asked):
+    """The same parser, and those that it runs side by side; their requests are gathered."""
+    value = None
     while True:
         try:
             request = parser.send(value)
         except StopIteration as stop:
-            found = stop.value
-            return ReferenceSet(
-                found.arrays, found.groups, found.problems, name=str(root), zarr_format=found.zarr_format
-            )
-        if asked is not None:
+            return stop.value
+        if isinstance(request, Together):
+            request = Together([recorded(below, asked) for below in request.parsers])
+        else:
             asked.append(request)
-        value = answer(root, request)
+        value = yield request
 
 
 def arrays_of(node):
@@ -81,7 +55,13 @@ def check(root, refs=None):
     """Scan a store, and check that every array reads as zarr-python reads the original; gives the set."""
     refs = scan(root) if refs is None else refs
     assert not refs.problems, refs.problems
-    expected, found = arrays_of(zarr.open(root, mode="r")), arrays_of(zarr.open(chunkmap.open_store(refs), mode="r"))
+    assert_same(refs, zarr.open(root, mode="r"))
+    return refs
+
+
+def assert_same(refs, node, **how):
+    """Every array reads through references as zarr-python reads the original."""
+    expected, found = arrays_of(node), arrays_of(zarr.open(chunkmap.open_store(refs, **how), mode="r"))
     assert found.keys() == expected.keys()
     for path, array in expected.items():
         values = np.asarray(array[...])
@@ -90,7 +70,6 @@ def check(root, refs=None):
         assert _plain(found[path]) == _plain(array)
         lengths = refs.arrays[path].chunks.length
         assert not (lengths == np.uint64(WHOLE_FILE)).any()
-    return refs
 
 
 def _plain(array):
@@ -141,5 +120,12 @@ def sharding(chunks, codecs, index_codecs=(LITTLE, CRC32C), location="end"):
 def stores():
     """The functions above, and codecs of Zarr v3."""
     return SimpleNamespace(
-        scan=scan, check=check, with_codecs=with_codecs, sharding=sharding, little=LITTLE, big=BIG, crc32c=CRC32C
+        scan=scan,
+        check=check,
+        values=assert_same,
+        with_codecs=with_codecs,
+        sharding=sharding,
+        little=LITTLE,
+        big=BIG,
+        crc32c=CRC32C,
     )

@@ -1,8 +1,8 @@
 """Zarr stores, of version 2 or 3 -> reference sets.
 
-A store is a folder: of a disk, of an object store, of a ZIP archive, or of a server that does not tell what is in it.
+A store is a folder: of a disk, of an object store, of an archive, or of a server that does not tell what is in it.
 """
 
-from chunkmap.formats.zarr.scanner import Found, Listing, Options, parse_store
+from chunkmap.formats.zarr.scanner import Found, Options, parse, scan
 
-__all__ = ["Found", "Listing", "Options", "parse_store"]
+__all__ = ["Found", "Options", "parse", "scan"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,35 +17,19 @@ from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.zarr.documents import Node, Store, read_documents
 from chunkmap.formats.zarr.flattening import check_divides, flattened, shards_at
 from chunkmap.formats.zarr.names import cells_of, chunks_of, documents_among, names_of_cells
-from chunkmap.formats.zarr.requests import Sizes
-from chunkmap.io.requests import Parser
-from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources
+from chunkmap.formats.zarr.requests import Sizes, answered
+from chunkmap.io import Folder, Listing
+from chunkmap.io.requests import Parser, Together
+from chunkmap.model import ChunkManifest, ManifestArray, Problem, ReferenceSet, Sources
 from chunkmap.model.hierarchy import ZarrFormat
 
-__all__ = ["Found", "Listing", "Options", "parse_store"]
+__all__ = ["Found", "Options", "parse", "parse_store", "scan"]
 
 _MOST_ASKED: Final = 1_000_000
 """Chunks of a store that cannot be listed, whose lengths are asked for one by one."""
 
-_MOST_CELLS: Final = 2**63 - 1
-
-
-class Listing(Protocol):
-    """The files of a folder: as columns, but for the names."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Below the folder, with `/` between directories."""
-
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """Bytes of each."""
-
-    @property
-    def within(self) -> tuple[str, NDArray[np.int64]] | None:
-        """The file that all of them are ranges of, and where each begins in it, -1 for one that is compressed: of an
-        archive. Else None.
-        """
+_FEW: Final = 256
+"""Files of an array, up to which their names are not worth packing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +72,22 @@ class _Files(NamedTuple):
     """Where each begins in the file that all are ranges of; else 0."""
 
 
+def parse(folder: Folder, options: Options) -> Parser[Found]:
+    """Parse a store, all of which the folder answers at once."""
+    yield from ()
+    return answered(folder, parse_store(folder.url, folder.listing(), options))
+
+
+def scan(folder: Folder, **options: Any) -> ReferenceSet:
+    """The references of a store. Options are those of `Options`."""
+    listing = folder.listing()
+    found = answered(folder, parse_store(folder.url, listing, Options(**options)))
+    targets = {} if listing is None or listing.within is None else {listing.within.url: folder.target()}
+    return ReferenceSet(
+        found.arrays, found.groups, found.problems, targets, name=folder.url, zarr_format=found.zarr_format
+    )
+
+
 def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[Found]:
     """Parse what is in a folder, of which the listing is given, or None where it cannot be listed.
 
@@ -105,33 +105,55 @@ def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[F
     )
     if not store.arrays and not store.groups and not store.problems:
         raise FormatError("expected a Zarr store, found no array or group", url=url)
-    arrays: dict[str, ManifestArray] = {}
     below = {} if names is None else chunks_of(names, store.arrays)
-    for path, node in store.arrays.items():
-        try:
-            if node.levels:
-                check_divides(node.outer.axes, node.levels)
-            if listing is None:
-                files = yield from _asked(path, node)
-            else:
-                files = _listed(node, listing, *below.get(path, ([], np.empty(0, np.intp))))
-        except Unsupported as error:
-            store.problems.append(Problem(path, error.feature, f"{error.message}; left out", url))
-            continue
-        archive = None if listing is None or listing.within is None else listing.within[0]
-        arrays[path] = yield from _array(url, path, node, files, archive)
-    return Found(arrays, store.groups, tuple(store.problems), store.zarr_format)
+    parsers = [
+        _or_problem(url, path, _scanned(url, path, node, listing, below.get(path)))
+        for path, node in store.arrays.items()
+    ]
+    scanned = yield Together(parsers)
+    arrays = dict(zip(store.arrays, scanned, strict=True))
+    problems = [*store.problems, *(found for found in scanned if isinstance(found, Problem))]
+    return Found(
+        {path: found for path, found in arrays.items() if isinstance(found, ManifestArray)},
+        store.groups,
+        tuple(problems),
+        store.zarr_format,
+    )
 
 
-def _listed(node: Node, listing: Listing, tails: list[str], rows: NDArray[np.intp]) -> _Files:
+def _or_problem(url: str, path: str, parser: Parser[ManifestArray]) -> Parser[ManifestArray | Problem]:
+    """An array, or why it cannot be represented."""
+    try:
+        return (yield from parser)
+    except Unsupported as error:
+        return Problem(path, error.feature, f"{error.message}; left out", url)
+
+
+def _scanned(
+    url: str, path: str, node: Node, listing: Listing | None, below: tuple[list[str], NDArray[np.intp]] | None
+) -> Parser[ManifestArray]:
+    """An array, of which the names below it are given."""
+    if node.levels:
+        check_divides(node.outer.axes, node.levels)
+    if listing is None:
+        files = yield from _asked(path, node)
+    else:
+        files = yield from _listed(path, node, listing, *(below or ([], np.empty(0, np.intp))))
+    archive = None if listing is None or listing.within is None else listing.within.url
+    return (yield from _array(url, path, node, files, archive))
+
+
+def _listed(path: str, node: Node, listing: Listing, tails: list[str], rows: NDArray[np.intp]) -> Parser[_Files]:
     """The files of an array, from a listing."""
     position, chosen = cells_of(tails, node.encoding, node.outer.grid_shape)
     rows = rows[chosen]
     names = tails if isinstance(chosen, slice) else [tails[row] for row in chosen.tolist()]
-    sizes = listing.sizes[rows].astype(np.uint64)
+    sizes = listing.sizes[rows]
+    if len(sizes) and int(sizes.min()) < 0:  # a filesystem that does not tell them in a listing
+        sizes = yield Sizes([f"{path}/{name}" if path else name for name in names])
     if listing.within is None:
-        return _Files(position, names, sizes, np.zeros(len(rows), np.uint64))
-    starts = listing.within[1][rows]
+        return _Files(position, names, sizes.astype(np.uint64), np.zeros(len(rows), np.uint64))
+    starts = listing.within.starts[rows]
     if len(starts) and int(starts.min()) < 0:
         compressed = np.flatnonzero(starts < 0)
         raise Unsupported(
@@ -139,7 +161,7 @@ def _listed(node: Node, listing: Listing, tails: list[str], rows: NDArray[np.int
             f" {names[int(compressed[0])]!r}, so no range of it holds their bytes; store them (zip -0), or unpack it",
             feature="compressed archive member",
         )
-    return _Files(position, names, sizes, starts.astype(np.uint64))
+    return _Files(position, names, sizes.astype(np.uint64), starts.astype(np.uint64))
 
 
 def _asked(path: str, node: Node) -> Parser[_Files]:
@@ -194,6 +216,3 @@ def _sources(prefix: str, names: Sequence[str]) -> Sources:
         return Sources.of((None, *(prefix + name for name in names)))
     stops = np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))
     return Sources.packed(prefix, text.encode("ascii"), stops)
-
-
-_FEW: Final = 256
