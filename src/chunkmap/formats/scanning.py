@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from functools import lru_cache
 from typing import Any, BinaryIO
 
 from chunkmap.errors import FormatError
 from chunkmap.formats import Format, find_format, sniff
-from chunkmap.io import HeadSource, Source, in_memory, members, open_source, outermost
+from chunkmap.formats.folders import HOLDS, as_folder, scan_folder
+from chunkmap.io import HeadSource, Source, in_memory, members, open_any, open_source, outermost
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import dereference
 
@@ -32,6 +34,12 @@ def scan(
     it; what else is given goes to the format's scanner. References to a member of an archive are ranges of the archive,
     unless `url` names a file that is no member.
     """
+    if format in (None, "zarr"):
+        opened = open_any(file, url=url, storage_options=storage_options, holds=HOLDS)
+        folder = as_folder(opened)
+        if folder is not None:
+            with closing(folder):
+                return scan_folder(folder, **{"inline_threshold": 500, **options})
     named = None if format is None else find_format(format)
     source = open_source(file, url=url, storage_options=storage_options)
     try:

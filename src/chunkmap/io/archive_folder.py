@@ -59,6 +59,11 @@ class ArchiveFolder(FolderBase):
         self._kind, self._outer, self._below = kind, outer, below.strip("/")
         self.url = self._url("")
 
+    @property
+    def outermost(self) -> Source:
+        """The file that all members are ranges of."""
+        return outermost(self._outer)
+
     @cached_property
     def _members(self) -> Mapping[str, _Info]:
         """Files of the archive by their names below the folder, sorted; what leads out of it is passed over."""
