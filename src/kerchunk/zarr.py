@@ -6,12 +6,13 @@ import warnings
 from collections.abc import Mapping, MutableMapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fsspec.mapping import FSMap
 
-from chunkmap.formats.folders import HOLDS, as_folder, scan_folder
-from chunkmap.io import Folder, RemoteFolder, open_any, open_folder
+from chunkmap.formats.folders import holds, scan_folder
+from chunkmap.io import ArchiveFolder, Folder, RemoteFolder, Source, archive_kind, open_any, open_folder
+from chunkmap.io.folder import FolderBase
 from kerchunk.utils import class_factory
 
 __all__ = ["ZarrToZarr", "single_zarr"]
@@ -31,7 +32,7 @@ def single_zarr(
     """
     threshold = inline_threshold if inline is None else inline
     with closing(_folder(uri_or_store, storage_options)) as folder:
-        refs = scan_folder(folder, inline_threshold=threshold or 0)
+        refs = scan_folder(folder, format="zarr", inline_threshold=threshold or 0)
     for problem in refs.problems:
         warnings.warn(str(problem), stacklevel=2)
     document = refs.to_dict(zarr_format=refs.zarr_format)
@@ -53,11 +54,14 @@ def _folder(store: Any, options: Mapping[str, Any] | None) -> Folder:
         outer = rest.pop("fo")
         return open_folder(f"{url}::{outer}", storage_options=rest)
     name = url if "://" in url else f"file://{Path(url).absolute()}"  # as kerchunk names what is here
-    opened = open_any(url, url=name, storage_options=options, holds=HOLDS)
-    folder = as_folder(opened)
-    if folder is None:
+    opened = open_any(url, url=name, storage_options=options, holds=holds())
+    if isinstance(opened, FolderBase):
+        return cast("Folder", opened)
+    source = cast("Source", opened)
+    kind = archive_kind(source) if source.size() else None
+    if kind is None:
         raise ValueError(f"{url}: expected a Zarr store, found a file")
-    return folder
+    return ArchiveFolder(kind, source)
 
 
 ZarrToZarr = class_factory(single_zarr)

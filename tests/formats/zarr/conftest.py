@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import zarr
 
-import chunkmap.formats.zarr
-from chunkmap.formats.zarr.requests import answered
-from chunkmap.formats.zarr.scanner import Options, parse_store
+import chunkmap
+from chunkmap.formats.zarr import Options, parse
 from chunkmap.io import LocalFolder
+from chunkmap.io.folder_requests import answered
 from chunkmap.io.requests import Together
 from chunkmap.model import WHOLE_FILE, ReferenceSet
 
@@ -21,12 +21,11 @@ CRC32C = {"name": "crc32c"}
 
 def scan(root, *, asked=None, **options):
     """The references of a store on the disk; `asked` gathers the requests of the parser."""
-    folder = LocalFolder(root)
     if asked is None:
-        return chunkmap.formats.zarr.scan(folder, **options)
-    parser = parse_store(folder.url, folder.listing(), Options(**options))
-    found = answered(folder, recorded(parser, asked))
-    return ReferenceSet(found.arrays, found.groups, found.problems, name=folder.url, zarr_format=found.zarr_format)
+        return chunkmap.scan(root, inline_threshold=0, **options)
+    folder = LocalFolder(root)
+    found = answered(folder, recorded(parse(folder, Options(**options)), asked))
+    return ReferenceSet(found.arrays, found.groups, found.problems)
 
 
 def recorded(parser, asked):

@@ -13,10 +13,6 @@ from hypothesis import strategies as st
 
 import chunkmap
 from chunkmap.errors import FormatError
-from chunkmap.formats import zarr as format_zarr
-from chunkmap.io import open_any, open_folder
-
-HOLDS = ("zarr.json", ".zgroup", ".zarray")
 
 TYPES = ["?", "i1", "<i2", ">i4", "u1", "<u8", "<f2", ">f4", "<f8", "<c8", "S3", "<U2", "V4", "<M8[s]", "<m8[ns]"]
 
@@ -177,13 +173,12 @@ def test_members_of_an_archive(tmp_path, stores, zarr_format):
                 if file.is_file():
                     name = file.relative_to(root).as_posix()
                     archive.write(file, name, method if "grid" in name else zipfile.ZIP_STORED)
-    with open_folder(f"zip://::{plain}") as folder:
-        refs = format_zarr.scan(folder)
+    refs = chunkmap.scan(plain, inline_threshold=0)
+    assert chunkmap.scan(f"zip://::{plain}", inline_threshold=0) == refs
     stores.values(refs, zarr.open(root, mode="r"))
     assert {url for array in refs.arrays.values() for url in array.chunks.urls} == {str(plain)}
     assert refs.targets[str(plain)].size == plain.stat().st_size
-    with open_folder(f"zip://::{deflated}") as folder:
-        refs = format_zarr.scan(folder)
+    refs = chunkmap.scan(deflated)
     assert set(refs.arrays) == {"point", "unwritten", "nothing"}
     (problem,) = refs.problems
     assert (problem.path, problem.feature) == ("a/b/grid", "compressed archive member")
@@ -196,8 +191,7 @@ def test_a_server_that_lists_nothing(tmp_path, stores, range_server, zarr_format
     for file in root.rglob("*"):
         if file.is_file():
             range_server.put(f"s.zarr/{file.relative_to(root).as_posix()}", file.read_bytes())
-    with open_any(range_server.url("s.zarr"), holds=HOLDS) as folder:
-        refs = format_zarr.scan(folder)
+    refs = chunkmap.scan(range_server.url("s.zarr"), inline_threshold=0)
     stores.values(refs, zarr.open(root, mode="r"))
     local = stores.scan(root)
     assert {path: array.chunks.keys() for path, array in refs.arrays.items()} == {
@@ -206,11 +200,8 @@ def test_a_server_that_lists_nothing(tmp_path, stores, range_server, zarr_format
     assert all(np.array_equal(a.chunks.length, local.arrays[p].chunks.length) for p, a in refs.arrays.items())
     for name in ("zarr.json", ".zmetadata"):
         range_server.files.pop(f"/s.zarr/{name}", None)
-    with (
-        open_any(range_server.url("s.zarr/"), holds=HOLDS) as folder,
-        pytest.raises(FormatError, match="consolidated metadata"),
-    ):
-        format_zarr.scan(folder)
+    with pytest.raises(FormatError, match="consolidated metadata"):
+        chunkmap.scan(range_server.url("s.zarr/"), format="zarr")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -229,8 +220,7 @@ def test_an_object_store(tmp_path, stores):
         fs = fsspec.filesystem("s3", **options)
         fs.mkdir("bucket")
         fs.put(f"{root}/", "bucket/s.zarr/", recursive=True)
-        with open_any("s3://bucket/s.zarr", storage_options=options, holds=HOLDS) as folder:
-            refs = format_zarr.scan(folder)
+        refs = chunkmap.scan("s3://bucket/s.zarr", storage_options=options, inline_threshold=0)
         assert len(refs.arrays["shards"].chunks) == 20
         assert refs.arrays["shards"].chunks[0].source == "s3://bucket/s.zarr/shards/c/0"
         stores.values(refs, zarr.open(root, mode="r"), remote_options=options)
@@ -246,7 +236,7 @@ def test_an_object_store(tmp_path, stores):
         ("zarr.json", '{"zarr_format": 9, "node_type": "group"}', "zarr_format 9"),
         (".zarray", "{}", "no entry 'dtype'"),
         (".zmetadata", '{"metadata": 3}', "expected documents by name"),
-        ("other", "", "found no array or group"),
+        ("other", "", "found none of these files"),
     ],
 )
 def test_what_is_no_store_is_refused(tmp_path, stores, name, text, says):

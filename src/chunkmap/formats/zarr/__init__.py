@@ -3,6 +3,6 @@
 A store is a folder: of a disk, of an object store, of an archive, or of a server that does not tell what is in it.
 """
 
-from chunkmap.formats.zarr.scanner import Found, Options, parse, scan
+from chunkmap.formats.zarr.scanner import Options, parse
 
-__all__ = ["Found", "Options", "parse", "scan"]
+__all__ = ["Options", "parse"]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.zarr.requests import Pieces
 from chunkmap.formats.zarr.sharding import ABSENT, Level
+from chunkmap.io.folder_requests import Pieces
 from chunkmap.io.requests import Parser
 from chunkmap.model.edges import Edges
 

@@ -6,24 +6,25 @@ shards. Where nothing can be listed, lengths are asked for, chunk by chunk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.format import Scanned
 from chunkmap.formats.zarr.documents import Node, Store, read_documents
 from chunkmap.formats.zarr.flattening import check_divides, flattened, shards_at
 from chunkmap.formats.zarr.names import cells_of, chunks_of, documents_among, names_of_cells
-from chunkmap.formats.zarr.requests import Sizes, answered
 from chunkmap.io import Folder, Listing
+from chunkmap.io.folder_requests import Sizes
 from chunkmap.io.requests import Parser, Together
-from chunkmap.model import ChunkManifest, ManifestArray, Problem, ReferenceSet, Sources
+from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources
 from chunkmap.model.hierarchy import ZarrFormat
 
-__all__ = ["Found", "Options", "parse", "parse_store", "scan"]
+__all__ = ["Options", "parse"]
 
 _MOST_ASKED: Final = 1_000_000
 """Chunks of a store that cannot be listed, whose lengths are asked for one by one."""
@@ -51,15 +52,6 @@ class Options:
             raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
 
 
-class Found(NamedTuple):
-    """What is in a store."""
-
-    arrays: Mapping[str, ManifestArray]
-    groups: Mapping[str, Mapping[str, Any]]
-    problems: tuple[Problem, ...]
-    zarr_format: ZarrFormat
-
-
 class _Files(NamedTuple):
     """The files of the chunks, or shards, of one array: a row each."""
 
@@ -72,27 +64,19 @@ class _Files(NamedTuple):
     """Where each begins in the file that all are ranges of; else 0."""
 
 
-def parse(folder: Folder, options: Options) -> Parser[Found]:
-    """Parse a store, all of which the folder answers at once."""
-    yield from ()
-    return answered(folder, parse_store(folder.url, folder.listing(), options))
+def parse(folder: Folder, options: Options) -> Parser[Scanned]:
+    """Parse the store that a folder is.
 
-
-def scan(folder: Folder, **options: Any) -> ReferenceSet:
-    """The references of a store. Options are those of `Options`."""
-    listing = folder.listing()
-    found = answered(folder, parse_store(folder.url, listing, Options(**options)))
-    targets = {} if listing is None or listing.within is None else {listing.within.url: folder.target()}
-    return ReferenceSet(
-        found.arrays, found.groups, found.problems, targets, name=folder.url, zarr_format=found.zarr_format
-    )
-
-
-def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[Found]:
-    """Parse what is in a folder, of which the listing is given, or None where it cannot be listed.
-
-    Raises FormatError where that is no Zarr store; an array that cannot be represented becomes a problem.
+    Raises FormatError where it is none; an array that cannot be represented becomes a problem.
     """
+    listing = folder.listing()
+    found: Scanned = yield from parse_store(folder.url, listing, options)
+    archive = None if listing is None else listing.within
+    return found if archive is None else found._replace(files={archive.url: folder.target()})
+
+
+def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[Scanned]:
+    """The same for a folder of which the listing is given, or None where it cannot be listed."""
     options.check()
     names = None if listing is None else listing.names
     documents = None if names is None else [names[at] for at in documents_among(names)]
@@ -113,11 +97,11 @@ def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[F
     scanned = yield Together(parsers)
     arrays = dict(zip(store.arrays, scanned, strict=True))
     problems = [*store.problems, *(found for found in scanned if isinstance(found, Problem))]
-    return Found(
+    return Scanned(
         {path: found for path, found in arrays.items() if isinstance(found, ManifestArray)},
         store.groups,
         tuple(problems),
-        store.zarr_format,
+        zarr_format=store.zarr_format,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the parser of a store asks of a folder: the vocabulary between them, so that the parser opens nothing.
+"""What a parser of a folder asks of it: the vocabulary between them, so that the parser opens nothing.
 
     Files(names)                    -> the bytes of each file; None for one that is not there
     Sizes(names)                    -> int64 array: the length of each file; -1 for one that is not there
@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.io import Folder, Range
+from chunkmap.io.folder import Folder
 from chunkmap.io.requests import Parser, Together
+from chunkmap.io.source import Range
 
 __all__ = ["Files", "Pieces", "Sizes", "answered"]
 
