@@ -112,6 +112,9 @@ class ArchiveFolder(FolderBase):
         return self._outer.url, 0
 
     def _zip_starts(self, infos: Sequence[zipfile.ZipInfo]) -> NDArray[np.int64]:
+        before = next((info for info in infos if info.header_offset < 0), None)
+        if before is not None:
+            raise FormatError(f"member {before.filename!r} begins before the archive", url=self._outer.url)
         headers = np.array([info.header_offset for info in infos], np.uint64)
         stored = np.array([info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1 for info in infos])
         starts = np.full(len(infos), -1, np.int64)
@@ -205,7 +208,9 @@ def _data_starts(headers: NDArray[np.uint64], url: str) -> Parser[NDArray[np.int
 
 
 def _is_file(info: _Info) -> bool:
-    return not info.is_dir() if isinstance(info, zipfile.ZipInfo) else info.isreg()
+    if isinstance(info, zipfile.ZipInfo):
+        return bool(info.filename) and not info.is_dir()
+    return info.isreg()
 
 
 def _size(info: _Info) -> int:
