@@ -26,6 +26,7 @@ import exporting
 import joining
 import numpy as np
 import reading
+import stores
 
 FILES = 100
 VARIABLES = 20
@@ -70,6 +71,7 @@ def prepare(folder):
     remote_files.write_file(folder / "far" / "granule.h5")
     remote_files.write_file(folder / "far" / "day.h5")
     reading.prepare(folder)
+    stores.prepare(folder)
     write_million_references(folder)
     done.touch()
 
@@ -599,6 +601,7 @@ CASES = {
     "write-ujson": (write_json_core, write_json_door, None),
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
+    **stores.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
 

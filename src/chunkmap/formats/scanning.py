@@ -70,7 +70,9 @@ def scan_source(
         return scan_folder(ArchiveFolder(kind, source), format=format, inline_threshold=inline_threshold, **options)
     found = named or sniff(head)
     if not found.begins:
-        raise FormatError(f"expected a folder or an archive that holds {found.name}, found another file", url=source.url)
+        raise FormatError(
+            f"expected a folder or an archive that holds {found.name}, found another file", url=source.url
+        )
     module = found.load()
     chosen = options_of(found, module, options)
     inline = small_chunks(inline_threshold) if inline_threshold > 0 else None

@@ -259,11 +259,9 @@ def test_what_zarr_has_and_numpy_has_not_is_a_problem(tmp_path, stores):
     assert {problem.path: problem.feature for problem in refs.problems} == {"a": "data type", "b": "codec"}
 
 
-def test_options_that_are_none_are_refused(tmp_path, stores):
-    """A word that an option does not know."""
+def test_a_version_that_there_is_not_is_refused(tmp_path, stores):
+    """Zarr has two versions."""
     write_tree(tmp_path, 3)
-    with pytest.raises(ValueError, match="shards"):
-        stores.scan(tmp_path, shards="some")
     with pytest.raises(ValueError, match="zarr_format"):
         stores.scan(tmp_path, zarr_format=4)
 

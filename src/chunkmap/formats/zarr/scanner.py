@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,17 +37,13 @@ _FEW: Final = 256
 class Options:
     """What a scan of a store may be told."""
 
-    shards: Literal["flat", "whole"] = "flat"
-    """`"flat"`: every chunk in a shard becomes a reference; `"whole"`: every shard, which Zarr v3 then decodes."""
     consolidated: bool = True
     """Whether consolidated metadata are believed, as zarr-python believes them; else every document is read."""
     zarr_format: ZarrFormat | None = None
     """Which version is read, where documents of both are there; None for that of the root, v3 before v2."""
 
     def check(self) -> None:
-        """Raise ValueError for a word that is none."""
-        if self.shards not in ("flat", "whole"):
-            raise ValueError(f"shards is {self.shards!r}, expected 'flat' or 'whole'")
+        """Raise ValueError for a version that there is not."""
         if self.zarr_format not in (None, 2, 3):
             raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
 
@@ -84,7 +80,6 @@ def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[S
         url,
         documents,
         consolidated=options.consolidated,
-        flatten=options.shards == "flat",
         zarr_format=options.zarr_format,
     )
     if not store.arrays and not store.groups and not store.problems:
