@@ -76,3 +76,13 @@ def test_small_chunks_are_held_inline(tmp_path):
     assert not chunkmap.scan(path, inline_threshold=32).arrays["t"].chunks.is_inline.any()
     with chunkmap.open_dataset(refs) as found:
         np.testing.assert_array_equal(found["t"], dataset["t"])
+
+
+def test_a_store_is_never_taken_from_the_cache(tmp_path):
+    """Whether a file of a store changed cannot be told without looking at each: it is scanned every time."""
+    path, cache = tmp_path / "a.zarr", tmp_path / "cache"
+    year(2000).to_zarr(path, zarr_format=2)
+    first = chunkmap.scan_many([path], cache=cache)
+    year(2000, days=8).to_zarr(path, zarr_format=2, mode="w")
+    second = chunkmap.scan_many([path], cache=cache)
+    assert [refs[0].arrays["t"].meta.shape for refs in (first, second)] == [(6, 4), (8, 4)]
