@@ -218,11 +218,11 @@ def test_an_object_store(tmp_path, stores):
         host, port = server.get_host_and_port()
         options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
         fs = fsspec.filesystem("s3", **options)
-        fs.mkdir("bucket")
-        fs.put(f"{root}/", "bucket/s.zarr/", recursive=True)
-        refs = chunkmap.scan("s3://bucket/s.zarr", storage_options=options, inline_threshold=0)
+        fs.mkdir("zarr-stores")
+        fs.put(f"{root}/", "zarr-stores/s.zarr/", recursive=True)
+        refs = chunkmap.scan("s3://zarr-stores/s.zarr", storage_options=options, inline_threshold=0)
         assert len(refs.arrays["shards"].chunks) == 20
-        assert refs.arrays["shards"].chunks[0].source == "s3://bucket/s.zarr/shards/c/0"
+        assert refs.arrays["shards"].chunks[0].source == "s3://zarr-stores/s.zarr/shards/c/0"
         stores.values(refs, zarr.open(root, mode="r"), remote_options=options)
     finally:
         server.stop()
