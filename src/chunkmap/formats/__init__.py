@@ -35,6 +35,11 @@ FORMATS: Final[Sequence[Format]] = (
             *(Magic(text, at=(4,)) for text in (b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n")),
         ),
     ),
+    Format(
+        name="dmrpp",
+        module="chunkmap.formats.dmrpp",
+        begins=(Magic(b"http://xml.opendap.org/dap/dmrpp/1.0.0#", within=4096),),
+    ),
     Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
     Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
 )
