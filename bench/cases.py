@@ -27,6 +27,7 @@ import images
 import joining
 import numpy as np
 import reading
+import stores
 
 FILES = 100
 VARIABLES = 20
@@ -71,6 +72,7 @@ def prepare(folder):
     remote_files.write_file(folder / "far" / "granule.h5")
     remote_files.write_file(folder / "far" / "day.h5")
     reading.prepare(folder)
+    stores.prepare(folder)
     write_million_references(folder)
     done.touch()
 
@@ -601,6 +603,7 @@ CASES = {
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
     **images.CASES,
+    **stores.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
 

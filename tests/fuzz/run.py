@@ -106,6 +106,12 @@ def load_document(data: bytes, _number: int) -> None:
         chunkmap.load(file.name).to_dict()
 
 
+def scan_zarr(data: bytes, number: int) -> None:
+    """A store in an archive: documents, the names of chunks, and the indexes of shards; every array of it."""
+    refs = scan_source(BytesSource(data, "near"), format="zarr", inline_threshold=number % 2 * 100)
+    refs.to_dict(zarr_format=3)
+
+
 KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int], None]]] = {
     "hdf5": (seeds.hdf5, scan_hdf5),
     "netcdf3": (seeds.netcdf3, scan_netcdf3),
@@ -113,9 +119,10 @@ KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int]
     "archives": (seeds.archives, open_archive),
     "documents": (seeds.documents, load_document),
     "stored": (stored.seeds, stored.read),
+    "zarr": (seeds.zarr_stores, scan_zarr),
 }
 
-WEIGHTS = {"hdf5": 8, "netcdf3": 2, "tiff": 3, "archives": 1, "documents": 1, "stored": 2}
+WEIGHTS = {"hdf5": 8, "netcdf3": 2, "tiff": 3, "archives": 1, "documents": 1, "stored": 2, "zarr": 2}
 
 
 def structures(kind: str, data: bytes) -> Ranges:

@@ -17,6 +17,38 @@ import numpy as np
 import rasterio
 import scipy.io
 import tifffile
+import zarr
+
+DOCUMENTS = (".zarray", ".zattrs", ".zgroup", "zarr.json")
+
+
+def zarr_stores(folder: Path) -> dict[str, bytes]:
+    """Stores of both versions in ZIP archives, documents first, as that is where damage is done most."""
+    for version in (2, 3):
+        group = zarr.open_group(folder / f"v{version}", mode="w", zarr_format=version, attributes={"a": 1})
+        array = group.create_array("g/x", shape=(7, 5), chunks=(3, 2), dtype="f4", fill_value=1.5)
+        array[:] = np.arange(35).reshape(7, 5)
+        group.create_array("point", shape=(), dtype="M8[s]")[...] = 5
+        group.create_array("text", shape=(4,), chunks=(2,), dtype="U3")[:] = "abc"
+    shards = group.create_array("shards", shape=(20, 6), shards=(8, 6), chunks=(4, 2), dtype="i2", compressors=None)
+    shards[:15] = 7
+    nested = json.loads((folder / "v3/shards/zarr.json").read_text())
+    (folder / "v3/turned").mkdir()
+    own = nested["codecs"][0]["configuration"]
+    own["codecs"] = [{"name": "sharding_indexed", "configuration": {**own, "chunk_shape": [2, 2]}}]
+    (folder / "v3/turned/zarr.json").write_text(json.dumps(nested))
+    zarr.open_group(folder / "v3", mode="r+")["turned"][:] = 3
+    return {f"v{version}.zip": zipped(folder / f"v{version}") for version in (2, 3)}
+
+
+def zipped(root: Path) -> bytes:
+    """A store as an archive whose members are as they are."""
+    files = [file for file in root.rglob("*") if file.is_file()]
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for file in sorted(files, key=lambda file: (file.name not in DOCUMENTS, file)):
+            archive.write(file, file.relative_to(root).as_posix())
+    return held.getvalue()
 
 
 def hdf5(folder: Path) -> dict[str, bytes]:

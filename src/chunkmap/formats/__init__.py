@@ -46,6 +46,7 @@ FORMATS: Final[Sequence[Format]] = (
         begins=(Magic(b"http://xml.opendap.org/dap/dmrpp/1.0.0#", within=4096),),
     ),
     Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
+    Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
 )
 """Every format, in the order in which they are tried."""
 
