@@ -9,6 +9,13 @@ from numcodecs.registry import register_codec
 
 from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
+from chunkmap.codecs.fits_ascii import FitsAscii
+from chunkmap.codecs.fits_bits import FitsBits
+from chunkmap.codecs.fits_logical import FitsLogical
+from chunkmap.codecs.fits_tiles import FitsTiles
+from chunkmap.codecs.fits_unsigned import FitsUnsigned
+from chunkmap.codecs.fits_variable import FitsVariable
+from chunkmap.codecs.fits_wcs import FitsWcs
 from chunkmap.codecs.hdf5_bitshuffle import Hdf5Bitshuffle
 from chunkmap.codecs.hdf5_blosc2 import Hdf5Blosc2
 from chunkmap.codecs.hdf5_float import Hdf5Float
@@ -23,12 +30,20 @@ from chunkmap.codecs.hdf5_szip import Hdf5Szip
 from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.codecs.hdf5_zfp import Hdf5Zfp
 from chunkmap.codecs.record_member import RecordArrayMember
+from chunkmap.codecs.record_slice import RecordSlice
 from chunkmap.codecs.zarr_cast_value import ZarrCastValue
 from chunkmap.codecs.zarr_scale_offset import ZarrScaleOffset
 
 __all__ = [
     "DeflateCodec",
     "FillStringsCodec",
+    "FitsAscii",
+    "FitsBits",
+    "FitsLogical",
+    "FitsTiles",
+    "FitsUnsigned",
+    "FitsVariable",
+    "FitsWcs",
     "Hdf5Bitshuffle",
     "Hdf5Blosc2",
     "Hdf5Float",
@@ -44,6 +59,7 @@ __all__ = [
     "Hdf5Text",
     "Hdf5Zfp",
     "RecordArrayMember",
+    "RecordSlice",
     "ZarrCastValue",
     "ZarrScaleOffset",
     "register",
@@ -52,6 +68,13 @@ __all__ = [
 _CODECS: Final = (
     DeflateCodec,
     FillStringsCodec,
+    FitsAscii,
+    FitsBits,
+    FitsLogical,
+    FitsTiles,
+    FitsUnsigned,
+    FitsVariable,
+    FitsWcs,
     Hdf5Bitshuffle,
     Hdf5Blosc2,
     Hdf5Float,
@@ -67,6 +90,7 @@ _CODECS: Final = (
     Hdf5Text,
     Hdf5Zfp,
     RecordArrayMember,
+    RecordSlice,
     ZarrCastValue,
     ZarrScaleOffset,
 )

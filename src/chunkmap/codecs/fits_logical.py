@@ -19,11 +19,16 @@ _TRUE, _FALSE = ord("T"), ord("F")
 class FitsLogical(Codec):  # type: ignore[misc]
     r"""Letters to bytes of 0 and 1.
 
+    `takes_numbers` says that a byte of 1 is true as well: astropy before 7.2.1 wrote columns of various lengths so.
+
     >>> FitsLogical().decode(b"TF\0")
     b'\x01\x00\x00'
     """
 
     codec_id = "fits_logical"
+
+    def __init__(self, *, takes_numbers: bool = False) -> None:
+        self.takes_numbers = takes_numbers
 
     def encode(self, buf: Any) -> Any:
         """The letters."""
@@ -31,4 +36,8 @@ class FitsLogical(Codec):  # type: ignore[misc]
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The truth values."""
-        return ndarray_copy((np.frombuffer(ensure_bytes(buf), np.uint8) == _TRUE).tobytes(), out)
+        letters = np.frombuffer(ensure_bytes(buf), np.uint8)
+        values = letters == _TRUE
+        if self.takes_numbers:
+            values |= letters == 1
+        return ndarray_copy(values.tobytes(), out)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["BLOCK", "CARD", "Header", "find_end", "read_cards"]
+__all__ = ["BLOCK", "CARD", "Header", "Known", "find_end", "read_cards"]
 
 CARD: Final = 80
 BLOCK: Final = 2880
@@ -26,10 +26,13 @@ _VALUE: Final = re.compile(
     r"|\(([^,()]*),([^,()]*)\)"
     r"|([^/]*))"
 )
-_TEXT, _LOGICAL, _INTEGER, _REAL, _COMPLEX, _OTHER = 1, 2, 3, 4, 6, 7
+_TEXT, _LOGICAL, _INTEGER, _REAL, _COMPLEX = 1, 2, 3, 4, 6
 _MOST_DIGITS: Final = 18  # of integers that every reader of JSON takes
 _END: Final = b"END     "
 _PLAIN: Final = "= "
+
+Known = dict[str, tuple[str, Any]]
+"""Cards that have been read: the keyword and value of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Header:
     """Keyword -> every value, of keywords that stand more than once."""
     remarks: Mapping[str, list[str]]
     """Keyword -> lines, of cards without a value: COMMENT, HISTORY and what has no keyword (under `""`)."""
+    odd: frozenset[str] = frozenset()
+    """Keywords whose value JSON does not hold as it is."""
 
     def get(self, keyword: str, default: Any = None) -> Any:
         """The value of a keyword."""
@@ -66,7 +71,9 @@ class Header:
 
     def attributes(self) -> dict[str, Any]:
         """All of it, as attributes: lines of one keyword are one text, values of one keyword a list."""
-        found = {key: _json_value(value) for key, value in self.values.items()}
+        found = dict(self.values)
+        for key in self.odd:
+            found[key] = _json_value(found[key])
         for key, values in self.again.items():
             if any(value != values[0] for value in values):
                 found[key] = [_json_value(value) for value in values]
@@ -87,59 +94,102 @@ def find_end(raw: bytes, start: int) -> int | None:
     return None
 
 
-def read_cards(raw: bytes) -> Header:
-    """The cards before END.
+def read_cards(raw: bytes, known: Known | None = None) -> Header:
+    """The cards before END. `known` keeps cards from one header to the next: many are the same in all of a file.
 
     >>> header = read_cards(b"".join(card.ljust(80) for card in (b"NAXIS   =  2 / axes", b"OBJECT  = 'M13 '")))
     >>> header.values
     {'NAXIS': 2, 'OBJECT': 'M13'}
     """
-    text = raw.decode("latin-1")
-    values: dict[str, Any] = {}
-    again: dict[str, list[Any]] = {}
-    remarks: dict[str, list[str]] = {}
-    last, match = "", _VALUE.match
+    text, known, cards = raw.decode("latin-1"), {} if known is None else known, _Cards()
+    values, lookup = cards.values, known.get
     for start in range(0, len(text), CARD):
         card = text[start : start + CARD]
-        key, body = card[:8].rstrip(), card[10:]
-        if card[8:10] != _PLAIN:
-            if key == "CONTINUE" and _continue(values, again, last, card):
+        found = lookup(card)
+        if found is None:
+            if card[8:10] != _PLAIN:
+                cards.add_unusual(card)
                 continue
-            key, body = _long_keyword(card) if key == "HIERARCH" else (key, "")
-            if not body:
-                remarks.setdefault(key, []).append(card[8:].rstrip())
-                last = ""
+            found = card[:8].rstrip(), _value(_VALUE.match(card, 10))
+            if _json_value(found[1]) is not found[1]:
+                cards.add(*found)
                 continue
-        value = _value(match(body))
-        last = key
+            known[card] = found
+        key, value = found
         if key in values:
-            again.setdefault(key, [values[key]]).append(value)
+            cards.add(key, value)
         else:
-            values[key] = value
-    return Header(values, again, remarks)
+            cards.last, values[key] = key, value
+    cards.settle()
+    return Header(values, cards.again, cards.remarks, frozenset(cards.odd))
+
+
+class _Cards:
+    """The cards that have been read."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.again: dict[str, list[Any]] = {}
+        self.remarks: dict[str, list[str]] = {}
+        self.odd: set[str] = set()
+        self.last = ""
+        self._pieces: list[str] = []
+        self._of_pieces = ""
+
+    def add(self, key: str, value: Any) -> None:
+        """One value, whatever it is."""
+        self.settle()
+        self.last = key
+        if key in self.values:
+            self.again.setdefault(key, [self.values[key]]).append(value)
+            return
+        self.values[key] = value
+        if _json_value(value) is not value:
+            self.odd.add(key)
+
+    def add_unusual(self, card: str) -> None:
+        """A card that is not a keyword of 8 characters and a value."""
+        key = card[:8].rstrip()
+        if key == "CONTINUE" and self._continue(card):
+            return
+        self.settle()
+        key, body = _long_keyword(card) if key == "HIERARCH" else (key, "")
+        if body:
+            self.add(key, _value(_VALUE.match(body)))
+        else:
+            self.last = ""
+            self.remarks.setdefault(key, []).append(card[8:].rstrip())
+
+    def settle(self) -> None:
+        """Text that came in several cards is whole now."""
+        if not self._pieces:
+            return
+        key, whole, self._pieces = self._of_pieces, "".join(self._pieces), []
+        if key in self.again:
+            self.again[key][-1] = whole
+        else:
+            self.values[key] = whole
+
+    def _continue(self, card: str) -> bool:
+        """Whether this card goes on with the text of the card before it, which then has been done.
+
+        "The CONTINUE keyword ... the value of the previous keyword ends with the character `&`" (4.2.1.2).
+        """
+        key, found = self.last, _VALUE.match(card[8:])
+        if self._of_pieces != key:
+            self.settle()
+        before = self._pieces[-1] if self._pieces else self.again.get(key, [self.values.get(key)])[-1]
+        if not isinstance(before, str) or not before.endswith("&") or found is None or found.lastindex != _TEXT:
+            return False
+        self._of_pieces = key
+        self._pieces[-1:] = [before[:-1], _value(found)]
+        return True
 
 
 def _long_keyword(card: str) -> tuple[str, str]:
     """The keyword and the value of a card HIERARCH; no value where it is a remark."""
     key, equals, body = card[9:].partition("=")
     return (key.strip().upper(), body or " ") if equals else ("HIERARCH", "")
-
-
-def _continue(values: dict[str, Any], again: dict[str, list[Any]], key: str, card: str) -> bool:
-    """Whether this card goes on with the text of the card before it, which then has been done.
-
-    "The CONTINUE keyword ... the value of the previous keyword ends with the character `&`" (4.2.1.2).
-    """
-    found = _VALUE.match(card[8:])
-    before = again[key][-1] if key in again else values.get(key)
-    if not isinstance(before, str) or not before.endswith("&") or found is None or found.lastindex != _TEXT:
-        return False
-    whole = before[:-1] + _value(found)
-    if key in again:
-        again[key][-1] = whole
-    else:
-        values[key] = whole
-    return True
 
 
 def _value(found: re.Match[str] | None) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError, TruncatedFile
-from chunkmap.formats.fits.cards import BLOCK, CARD, Header, find_end, read_cards
+from chunkmap.formats.fits.cards import BLOCK, CARD, Header, Known, find_end, read_cards
 from chunkmap.io.requests import Hint, Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
@@ -75,14 +75,14 @@ def walk(source: Source) -> Parser[Walk]:
     Raises FormatError where the first is none. What is wrong with a later one is a problem, and ends the walk.
     """
     units: list[Unit] = []
-    guesses = _Guesses()
+    guesses, known = _Guesses(), Known()
     at, size = 0, source.size()
     while at < size:
         hints = guesses.ahead(at, units)
         if hints:
             yield Hint(hints)
         try:
-            unit = yield from _unit(source, at, len(units))
+            unit = yield from _unit(source, at, len(units), known)
         except FormatError as error:
             if not units:
                 raise
@@ -97,7 +97,7 @@ def walk(source: Source) -> Parser[Walk]:
     return Walk(units, [])
 
 
-def _unit(source: Source, at: int, number: int) -> Parser[Unit | None]:
+def _unit(source: Source, at: int, number: int, known: Known) -> Parser[Unit | None]:
     """The unit at a place; None when what stands there is no extension."""
     size = source.size()
     most, length, seen = size - at, min(BLOCK, size - at), 0
@@ -114,7 +114,7 @@ def _unit(source: Source, at: int, number: int) -> Parser[Unit | None]:
             raise TruncatedFile(f"the header of HDU {number} has no card END", url=source.url, offset=at)
         seen = len(raw) // CARD * CARD
         length = min(most, max(2 * len(raw), len(raw) + BLOCK), _LONGEST_HEADER)
-    header = read_cards(raw[:end])
+    header = read_cards(raw[:end], known)
     bitpix, shape, nbytes = _layout(header, source.url, at)
     return Unit(number, at, at + -(-(end + CARD) // BLOCK) * BLOCK, nbytes, bitpix, shape, header)
 
