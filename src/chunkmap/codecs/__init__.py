@@ -12,6 +12,7 @@ from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
 from chunkmap.codecs.fits_ascii import FitsAscii
 from chunkmap.codecs.fits_bits import FitsBits
 from chunkmap.codecs.fits_logical import FitsLogical
+from chunkmap.codecs.fits_text import FitsText
 from chunkmap.codecs.fits_tiles import FitsTiles
 from chunkmap.codecs.fits_unsigned import FitsUnsigned
 from chunkmap.codecs.fits_variable import FitsVariable
@@ -40,6 +41,7 @@ __all__ = [
     "FitsAscii",
     "FitsBits",
     "FitsLogical",
+    "FitsText",
     "FitsTiles",
     "FitsUnsigned",
     "FitsVariable",
@@ -71,6 +73,7 @@ _CODECS: Final = (
     FitsAscii,
     FitsBits,
     FitsLogical,
+    FitsText,
     FitsTiles,
     FitsUnsigned,
     FitsVariable,

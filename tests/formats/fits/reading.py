@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from typing import Any, NamedTuple
 
+import fsspec
 import numpy as np
 from astropy.io import fits
 
@@ -19,11 +21,17 @@ from chunkmap.model import ReferenceSet
 
 
 def scan(path, **options):
-    """The references of a file, or of bytes."""
-    source = BytesSource(path, "memory") if isinstance(path, bytes) else LocalSource(str(path))
+    """The references of a file, or of bytes, which are kept where they can be read."""
+    source = _kept(path) if isinstance(path, bytes) else LocalSource(str(path))
     found = run(source, parse(source, Options(**options)))
     targets = {source.url: source.target()}
     return ReferenceSet(dict(found.arrays), dict(found.groups), found.problems, targets, source.url)
+
+
+def _kept(data):
+    name = f"chunkmap-fits/{zlib.crc32(data)}.fits"
+    fsspec.filesystem("memory").pipe(name, data)
+    return BytesSource(data, f"memory://{name}")
 
 
 def values(refs, name):

@@ -26,7 +26,6 @@ __all__ = ["column_arrays", "group_arrays", "structured", "values_of_column"]
 _TYPES: Final = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "C": ">c8", "M": ">c16"}
 _LONGEST_SHORT, _LONGEST_LONG = 4, 9  # digits of an ASCII table's integers
 _MOST_MEMBERS: Final = 2000
-_NUL_TERMINATED, _SPACE_PADDED = 0, 2
 
 
 def column_arrays(records: Records, columns: Sequence[Column], *, is_ascii: bool) -> dict[str, ManifestArray]:
@@ -62,12 +61,8 @@ def values_of_column(column: Column, code: str | None = None) -> Values:
 
 
 def text_codecs(width: int) -> tuple[CodecConfig, ...]:
-    """Text ends with the first NUL (section 7.3.3.1), and spaces at its end are no part of it."""
-    return tuple(
-        {"id": "hdf5_text", "size": width, "texts": [[0, width, padding]]}
-        for padding in (_SPACE_PADDED, _NUL_TERMINATED)
-        if width
-    )
+    """What cuts text where it ends."""
+    return ({"id": "fits_text", "size": width},) if width else ()
 
 
 def attributes(column: Column) -> dict[str, Any]:
