@@ -23,8 +23,3 @@ def reading():
     """Scans, reads, and compares with astropy."""
     return load("reading")
 
-
-@pytest.fixture(scope="session")
-def zoo():
-    """Random files."""
-    return load("zoo")

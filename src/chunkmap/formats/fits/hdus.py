@@ -88,13 +88,22 @@ def walk(source: Source) -> Parser[Walk]:
                 raise
             return Walk(units, [Problem("", "HDU", f"{error.message}; it and what follows is left out", source.url)])
         if unit is None:
-            rest = Problem("", "bytes after the last HDU", f"byte {at} begins no HDU; what follows is left out")
-            return Walk(units, [rest])
+            return Walk(units, (yield from _junk(source, at)))
         units.append(unit)
         at = unit.stop
         if len(units) == _MOST_UNITS:
             raise FormatError(f"expected at most {_MOST_UNITS} HDUs", url=source.url, offset=at)
     return Walk(units, [])
+
+
+def _junk(source: Source, at: int) -> Parser[list[Problem]]:
+    """What there is to say of bytes that are no HDU: nothing where they are padding."""
+    length = min(BLOCK, source.size() - at)
+    raw = yield Span(at, length, length)
+    if not bytes(raw).strip(b"\0 "):
+        return []
+    message = f"byte {at} begins no HDU; what follows is left out"
+    return [Problem("", "bytes after the last HDU", message, source.url)]
 
 
 def _unit(source: Source, at: int, number: int, known: Known) -> Parser[Unit | None]:
