@@ -10,12 +10,14 @@ from numcodecs.registry import register_codec
 from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
 from chunkmap.codecs.fits_ascii import FitsAscii
+from chunkmap.codecs.fits_ascii_table import AsciiTableCodec
 from chunkmap.codecs.fits_bits import FitsBits
 from chunkmap.codecs.fits_logical import FitsLogical
 from chunkmap.codecs.fits_text import FitsText
 from chunkmap.codecs.fits_tiles import FitsTiles
 from chunkmap.codecs.fits_unsigned import FitsUnsigned
 from chunkmap.codecs.fits_variable import FitsVariable
+from chunkmap.codecs.fits_variable_table import VarArrCodec
 from chunkmap.codecs.fits_wcs import FitsWcs
 from chunkmap.codecs.hdf5_bitshuffle import Hdf5Bitshuffle
 from chunkmap.codecs.hdf5_blosc2 import Hdf5Blosc2
@@ -36,6 +38,7 @@ from chunkmap.codecs.zarr_cast_value import ZarrCastValue
 from chunkmap.codecs.zarr_scale_offset import ZarrScaleOffset
 
 __all__ = [
+    "AsciiTableCodec",
     "DeflateCodec",
     "FillStringsCodec",
     "FitsAscii",
@@ -62,12 +65,14 @@ __all__ = [
     "Hdf5Zfp",
     "RecordArrayMember",
     "RecordSlice",
+    "VarArrCodec",
     "ZarrCastValue",
     "ZarrScaleOffset",
     "register",
 ]
 
 _CODECS: Final = (
+    AsciiTableCodec,
     DeflateCodec,
     FillStringsCodec,
     FitsAscii,
@@ -94,6 +99,7 @@ _CODECS: Final = (
     Hdf5Zfp,
     RecordArrayMember,
     RecordSlice,
+    VarArrCodec,
     ZarrCastValue,
     ZarrScaleOffset,
 )
