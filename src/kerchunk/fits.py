@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chunkmap.codecs.astropy import require_astropy
 from chunkmap.codecs.fits_wcs import FitsWcs, world_axes
 from chunkmap.formats import fits
 from chunkmap.formats.fits.hdus import Unit, walk
@@ -115,8 +116,8 @@ def _unit(units: Sequence[Unit], wanted: int | str) -> Unit:
 def add_wcs_coords(hdu: Any, zarr_group: Any = None, dataset: Any = None, dtype: str = "float32") -> Any:
     """Add the world coordinates of an image, computed from its header by astropy.
 
-    `hdu` is an HDU of astropy, or its header. The coordinates become arrays of `zarr_group`, or coordinates of a copy of
-    the xarray `dataset`, which is returned.
+    `hdu` is an HDU of astropy, or its header. The coordinates become arrays of `zarr_group`, or coordinates of
+    a copy of the xarray `dataset`, which is returned.
     """
     if (zarr_group is None) == (dataset is None):
         raise ValueError("add_wcs_coords: give a zarr_group or a dataset, and not both")
@@ -140,9 +141,8 @@ def add_wcs_coords(hdu: Any, zarr_group: Any = None, dataset: Any = None, dtype:
 def _header_text(header: Any) -> bytes:
     """The cards of a header, or of a dictionary of keywords."""
     if not hasattr(header, "tostring"):
-        from astropy.io.fits import Header
-
-        header = Header({key: value for key, value in header.items() if isinstance(value, (str, int, float))})
+        known = {key: value for key, value in header.items() if isinstance(value, (str, int, float))}
+        header = require_astropy("astropy.io.fits", "a world coordinate").Header(known)
     text: str = header.tostring()
     return text.encode("latin-1")
 

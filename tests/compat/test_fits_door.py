@@ -114,7 +114,13 @@ def test_files_are_combined(tmp_path):
 def celestial():
     """A header of celestial coordinates."""
     hdu = fits.PrimaryHDU(np.zeros((3, 4), "f4"))
-    for key, value in (("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN"), ("CDELT1", -0.1), ("CDELT2", 0.1), ("CRVAL1", 10.0)):
+    for key, value in (
+        ("CTYPE1", "RA---TAN"),
+        ("CTYPE2", "DEC--TAN"),
+        ("CDELT1", -0.1),
+        ("CDELT2", 0.1),
+        ("CRVAL1", 10.0),
+    ):
         hdu.header[key] = value
     return hdu
 

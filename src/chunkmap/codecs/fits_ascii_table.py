@@ -38,7 +38,7 @@ class AsciiTableCodec(Codec):  # type: ignore[misc]
         for name in self._values.names or ():
             column = text[name]
             if self._values[name].kind in "iufc":
-                column = np.char.translate(np.char.strip(column), bytes.maketrans(b"Dd", b"EE"))
+                column = np.char.replace(np.char.strip(column), b"D", b"E")
             values[name] = column.astype(self._values[name])
         return ndarray_copy(values, out)
 

@@ -85,7 +85,7 @@ def _plio(decoders: Any, raw: bytes, count: int) -> NDArray[Any]:
         raise ValueError(f"expected a line list, found {len(words)} words")
     length = int(words[2]) if words[2] > 0 else (int(words[4]) << 15) + int(words[3])
     first = 3 if words[2] > 0 else int(words[1])
-    if not 0 <= first or not 0 <= length <= len(words):
+    if first < 0 or not 0 <= length <= len(words):
         raise ValueError(f"expected a line list of {length} words, found {len(words)}")
     return np.frombuffer(decoders.decompress_plio_1_c(words.tobytes(), count), "i4")[:count]
 

@@ -57,6 +57,7 @@ class FitsTiles(Codec):  # type: ignore[misc]
 
     def __init__(
         self,
+        *,
         algorithm: str,
         bitpix: int,
         shape: Sequence[int],

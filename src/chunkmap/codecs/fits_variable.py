@@ -18,9 +18,9 @@ __all__ = ["FitsVariable"]
 class FitsVariable(Codec):  # type: ignore[misc]
     r"""Gives every row `longest` elements of `itemsize` bytes, filled up with the bytes `fill` (hexadecimal).
 
-    There are `records` rows of `record` bytes, and the heap begins `heap` bytes behind the first descriptor. Descriptors
-    are of 2 numbers of 64 bits where they are `wide`, else of 32. Where the elements are `bits`, 8 of a descriptor's
-    count make a byte.
+    There are `records` rows of `record` bytes, and the heap begins `heap` bytes behind the first descriptor.
+    Descriptors are of 2 numbers of 64 bits where they are `wide`, else of 32. Where the elements are `bits`, 8 of a
+    descriptor's count make a byte.
 
     >>> row = bytes([0, 0, 0, 2, 0, 0, 0, 1])
     >>> FitsVariable(record=8, records=1, heap=8, itemsize=1, longest=3).decode(row + b"-ab")
@@ -31,12 +31,12 @@ class FitsVariable(Codec):  # type: ignore[misc]
 
     def __init__(
         self,
+        *,
         record: int,
         records: int,
         heap: int,
         itemsize: int,
         longest: int,
-        *,
         wide: bool = False,
         bits: bool = False,
         fill: str = "00",

@@ -22,4 +22,3 @@ def load(name):
 def reading():
     """Scans, reads, and compares with astropy."""
     return load("reading")
-

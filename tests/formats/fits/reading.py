@@ -149,7 +149,6 @@ def equal(refs, name, one):
 
 
 def _equal_rows(refs, name, found, rows):
-    group, _, own = name.rpartition("/")
     lengths = values(refs, f"{name}_length") if f"{name}_length" in refs.arrays else None
     assert len(found) == len(rows), name
     assert lengths is not None, name
@@ -157,8 +156,7 @@ def _equal_rows(refs, name, found, rows):
         assert [bytes(t) for t in found.tolist()] == [_text(row) for row in rows], name
         return
     for length, row, want in zip(lengths.tolist(), found, rows, strict=True):
-        want = np.asarray(want).ravel()
-        np.testing.assert_array_equal(row[:length], want[:length], name)
+        np.testing.assert_array_equal(row[:length], np.asarray(want).ravel()[:length], name)
 
 
 def _text(row):

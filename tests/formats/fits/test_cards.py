@@ -48,7 +48,7 @@ def test_values(card, value):
 
 
 def test_text_over_several_cards():
-    """Text goes on in cards CONTINUE as long as it ends with an ampersand; a card that is no continuation is a remark."""
+    """Text goes on in cards CONTINUE while it ends with an ampersand; a card that continues nothing is a remark."""
     long = "x" * 150 + "'quoted' & " + "y" * 90
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -53,7 +53,9 @@ def images(count, *sizes):
     return hdus
 
 
-@pytest.mark.parametrize(("sizes", "rounds"), [([100_000], 5), ([100_000, 30_000, 200_000], 6)], ids=["equal", "in turn"])
+@pytest.mark.parametrize(
+    ("sizes", "rounds"), [([100_000], 5), ([100_000, 30_000, 200_000], 6)], ids=["equal", "in turn"]
+)
 def test_many_hdus_take_few_rounds(tmp_path, sizes, rounds):
     """HDUs of sizes that repeat are guessed ahead: the rounds follow the logarithm of their number."""
     data = write(tmp_path / "a.fits", images(300, *sizes))
@@ -174,9 +176,9 @@ def test_only_our_errors_come_out(tmp_path):
     for n in range(1500):
         damaged = bytearray(data)
         for at in rng.integers(0, len(data), rng.integers(1, 6)).tolist():
-            at = at // 80 * 80 + 10 + int(rng.integers(0, 21))
-            if at < len(data):
-                damaged[at] = int(rng.choice(list(b"0123456789-'TF. ")))
+            place = at // 80 * 80 + 10 + int(rng.integers(0, 21))
+            if place < len(data):
+                damaged[place] = int(rng.choice(list(b"0123456789-'TF. ")))
         raw = bytes(damaged) if n % 3 else bytes(damaged[: int(rng.integers(0, len(data)))])
         try:
             run(BytesSource(raw), parse(BytesSource(raw), Options(portable=n % 2 == 0, wcs=n % 50 == 0)))

@@ -28,7 +28,7 @@ def extremes(dtype, shape):
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_every_type_is_read_exactly(tmp_path, reading, dtype, zarr_format):
-    """Numbers of every BITPIX, and those whose sign is turned round, have astropy's values and type, in Zarr 2 and 3."""
+    """Numbers of every BITPIX, and those whose sign is turned, have astropy's values and type, in Zarr 2 and 3."""
     data = extremes(dtype, (3, 4, 5))
     fits.PrimaryHDU(data).writeto(tmp_path / "a.fits")
     refs = reading.check(tmp_path / "a.fits")
@@ -68,7 +68,7 @@ def test_the_turned_sign_is_turned_by_numcodecs_alone(tmp_path, reading):
 @pytest.mark.parametrize("bitpix", [8, 16, 32, 64, -32, -64])
 @pytest.mark.parametrize("blank", [None, 5])
 def test_scaling_is_left_to_cf(tmp_path, reading, bitpix, blank):
-    """BSCALE, BZERO and BLANK become what xarray decodes: values in double precision, of which astropy's are rounded."""
+    """BSCALE, BZERO and BLANK become what xarray decodes, in double precision, of which astropy's are rounded."""
     stored = np.arange(12).reshape(3, 4).astype({8: "u1", -32: ">f4", -64: ">f8"}.get(bitpix, f">i{bitpix // 8}"))
     hdu = fits.PrimaryHDU(stored)
     hdu.header["BSCALE"], hdu.header["BZERO"] = 0.25, -3.0
@@ -119,7 +119,9 @@ def test_no_axis_and_empty_axes(tmp_path, reading):
     """An HDU without axes is no array; one of no elements is an array without chunks."""
     empty = fits.ImageHDU(np.zeros((2, 3), ">i2"), name="E")
     fits.HDUList([fits.PrimaryHDU(), empty]).writeto(tmp_path / "a.fits")
-    raw = (tmp_path / "a.fits").read_bytes().replace(b"NAXIS2  =                    2", b"NAXIS2  =                    0")
+    raw = (
+        (tmp_path / "a.fits").read_bytes().replace(b"NAXIS2  =                    2", b"NAXIS2  =                    0")
+    )
     refs = reading.scan(raw)
     assert list(refs.arrays) == ["E"]
     assert refs.arrays["E"].meta.shape == (0, 3)
@@ -149,11 +151,19 @@ def test_paths_of_hdus_of_one_name(tmp_path, reading):
 
 def test_axes_of_different_lengths_have_different_names(tmp_path, reading):
     """Images of one group that xarray opens together do not disagree about the length of an axis."""
-    hdus = [fits.PrimaryHDU(), fits.ImageHDU(np.zeros((2, 3), ">i2"), name="A"), fits.ImageHDU(np.zeros((5, 3), ">i2"), name="B")]
+    hdus = [
+        fits.PrimaryHDU(),
+        fits.ImageHDU(np.zeros((2, 3), ">i2"), name="A"),
+        fits.ImageHDU(np.zeros((5, 3), ">i2"), name="B"),
+    ]
     fits.HDUList(hdus).writeto(tmp_path / "a.fits")
     refs = reading.check(tmp_path / "a.fits")
     assert [a.meta.dims for a in refs.arrays.values()] == [("A_y", "x"), ("B_y", "x")]
-    assert dict(xr.open_zarr(ReferenceStore(refs), consolidated=False, zarr_format=2).sizes) == {"A_y": 2, "B_y": 5, "x": 3}
+    assert dict(xr.open_zarr(ReferenceStore(refs), consolidated=False, zarr_format=2).sizes) == {
+        "A_y": 2,
+        "B_y": 5,
+        "x": 3,
+    }
 
 
 def test_headers_are_attributes(tmp_path, reading):
@@ -168,7 +178,12 @@ def test_headers_are_attributes(tmp_path, reading):
     refs = reading.scan(tmp_path / "a.fits")
     assert refs.groups[""]["TELESCOP"] == "VLA"
     attrs = refs.arrays["A"].meta.attrs
-    assert (attrs["units"], attrs["BUNIT"], attrs["EXPTIME"], attrs["HISTORY"]) == ("Jy/beam", "Jy/beam", 2.5, "one\ntwo")
+    assert (attrs["units"], attrs["BUNIT"], attrs["EXPTIME"], attrs["HISTORY"]) == (
+        "Jy/beam",
+        "Jy/beam",
+        2.5,
+        "one\ntwo",
+    )
 
 
 def test_one_hdu_by_number_or_name(tmp_path, reading):

@@ -115,7 +115,9 @@ def test_scaled_columns_by_formula(tmp_path, reading):
     assert refs.arrays["T/B"].meta.attrs["units"] == "mag"
 
 
-@pytest.mark.parametrize(("code", "zero", "dtype"), [("B", -128, "i1"), ("I", 2**15, "u2"), ("J", 2**31, "u4"), ("K", 2**63, "u8")])
+@pytest.mark.parametrize(
+    ("code", "zero", "dtype"), [("B", -128, "i1"), ("I", 2**15, "u2"), ("J", 2**31, "u4"), ("K", 2**63, "u8")]
+)
 def test_undefined_numbers_whose_sign_is_turned(tmp_path, reading, code, zero, dtype):
     """TNULL is a stored number: turned round as all others, it is the fill value."""
     size = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8"}[code]
@@ -170,7 +172,7 @@ def test_tdim_that_does_not_fit(tmp_path, reading, tdim, shape):
 def various(dtype, lengths=(2, 0, 3, 1)):
     """Rows of various lengths."""
     rows = np.empty(len(lengths), object)
-    rows[:] = [RNG.integers(0, 2 if dtype == bool else 100, n).astype(dtype) for n in lengths]
+    rows[:] = [RNG.integers(0, 2 if dtype is bool else 100, n).astype(dtype) for n in lengths]
     return rows
 
 
@@ -196,13 +198,19 @@ def test_text_and_bits_of_various_lengths(tmp_path, reading):
     path = write(tmp_path / "a.fits", column("T", "PA()", texts))
     refs = reading.check(path)
     assert reading.values(refs, "T/T").tolist() == [b"a", b"", b"long text", b"b"]
-    path = write(tmp_path / "b.fits", column("X", "PB()", np.array([np.array([0xA0, 0x80], "u1"), np.array([0x40], "u1")], object)))
+    path = write(
+        tmp_path / "b.fits",
+        column("X", "PB()", np.array([np.array([0xA0, 0x80], "u1"), np.array([0x40], "u1")], object)),
+    )
     raw = path.read_bytes().replace(b"PB(2)", b"PX(9)")
     start = data_start(path)
     bits = bytearray(raw)
     bits[start + 3], bits[start + 11] = 9, 3
     refs = reading.scan(bytes(bits))
-    assert reading.values(refs, "T/X").astype(int).tolist() == [[1, 0, 1, 0, 0, 0, 0, 0, 1], [0, 1, 0, 0, 0, 0, 0, 0, 0]]
+    assert reading.values(refs, "T/X").astype(int).tolist() == [
+        [1, 0, 1, 0, 0, 0, 0, 0, 1],
+        [0, 1, 0, 0, 0, 0, 0, 0, 0],
+    ]
     assert reading.values(refs, "T/X_length").tolist() == [9, 3]
 
 
@@ -238,9 +246,7 @@ def test_a_gap_before_the_heap(tmp_path, reading):
     card = f"THEAP   = {32 + 64:20d}".ljust(80).encode()
     end = moved.index(b"END" + b" " * 77, 2880)
     moved = moved[:end] + card + b"END".ljust(80) + moved[end + 160 :]
-    np.testing.assert_array_equal(
-        reading.values(reading.scan(moved), "T/V"), reading.values(reading.scan(path), "T/V")
-    )
+    np.testing.assert_array_equal(reading.values(reading.scan(moved), "T/V"), reading.values(reading.scan(path), "T/V"))
 
 
 def test_ascii_tables(tmp_path, reading):

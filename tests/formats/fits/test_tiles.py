@@ -54,15 +54,12 @@ def test_integers(tmp_path, reading, algorithm, dtype, tile):
 @pytest.mark.parametrize("algorithm", ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1"])
 @pytest.mark.parametrize("dtype", [">f4", ">f8"])
 @pytest.mark.parametrize("method", [-1, 1, 2])
-@pytest.mark.parametrize("seed", [0, 9990])
-def test_quantized_real_numbers(tmp_path, reading, algorithm, dtype, method, seed):
+def test_quantized_real_numbers(tmp_path, reading, algorithm, dtype, method):
     """All methods of dithering, bit for bit, with NaN and zeros, whatever tile a chunk begins with."""
     data = RNG.normal(size=(40, 130)).astype(dtype)
     data[3, 4:9], data[20:25] = np.nan, 0.0
-    options = {"quantize_level": 16, "quantize_method": method, "dither_seed": seed or 1}
+    options = {"quantize_level": 16, "quantize_method": method, "dither_seed": 9990}
     path = write(tmp_path / "a.fits", data, algorithm, (8, 50), **options)
-    if seed:
-        path.write_bytes(path.read_bytes().replace(b"ZDITHER0=                    1", b"ZDITHER0=                 9990"))
     expected = fits.getdata(path, 1)
     for nbytes in (None, 1, 30_000):
         refs = reading.scan(path, chunk_nbytes=nbytes)
@@ -89,7 +86,9 @@ def test_tiles_that_could_not_be_quantized(tmp_path, reading):
     with fits.open(path, disable_image_compression=True) as file:
         assert len(file[1].data.field("GZIP_COMPRESSED_DATA")[2])
     for nbytes in (None, 1):
-        np.testing.assert_array_equal(reading.values(reading.scan(path, chunk_nbytes=nbytes), "C"), fits.getdata(path, 1))
+        np.testing.assert_array_equal(
+            reading.values(reading.scan(path, chunk_nbytes=nbytes), "C"), fits.getdata(path, 1)
+        )
 
 
 def by_hand(path, compressed, others, **keywords):
@@ -98,7 +97,15 @@ def by_hand(path, compressed, others, **keywords):
     columns = [fits.Column("COMPRESSED_DATA", "PB()", array=np.array([*rows, None], object)[:-1])]
     columns += others
     hdu = fits.BinTableHDU.from_columns(columns, name="C")
-    keywords = {"ZIMAGE": True, "ZCMPTYPE": "GZIP_1", "ZBITPIX": -32, "ZNAXIS": 2, "ZNAXIS1": 4, "ZNAXIS2": 3, **keywords}
+    keywords = {
+        "ZIMAGE": True,
+        "ZCMPTYPE": "GZIP_1",
+        "ZBITPIX": -32,
+        "ZNAXIS": 2,
+        "ZNAXIS1": 4,
+        "ZNAXIS2": 3,
+        **keywords,
+    }
     for key, value in keywords.items():
         hdu.header[key] = value
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
@@ -130,7 +137,7 @@ def test_undefined_numbers_of_integers(tmp_path, reading):
 
 
 def test_cubes_of_tiles(tmp_path, reading):
-    """Tiles of three axes, cut at every edge; chunks are neighbours in the file, whole tiles, and tell apart by length."""
+    """Tiles of three axes, cut at every edge; chunks are whole tiles, neighbours in the file, each of own length."""
     data = RNG.integers(0, 99, (5, 7, 11)).astype(">i4")
     path = write(tmp_path / "a.fits", data, "RICE_1", (2, 3, 4))
     for nbytes in (1, 300, 1000, 10**6):
@@ -193,7 +200,7 @@ def test_damaged_tiles_raise_valueerror(tmp_path, reading, algorithm):
         except ValueError:
             continue
     for shape in ((4, 3), (1, 2)):
-        with pytest.raises(ValueError, match="."):
+        with pytest.raises(ValueError, match=r"tile|integers|list|gzip"):
             decode_tile(b"\0\1\2", algorithm, {}, shape, is_real=False)
 
 

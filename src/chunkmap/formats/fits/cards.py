@@ -62,7 +62,7 @@ class Header:
     def number(self, keyword: str, default: float) -> float:
         """The value of a keyword that should be a number; the default where it is something else."""
         value = self.values.get(keyword, default)
-        return value if type(value) in {int, float} and math.isfinite(value) else default
+        return float(value) if type(value) in {int, float} and math.isfinite(value) else default
 
     def text(self, keyword: str, default: str = "") -> str:
         """The value of a keyword that should be text; the default where it is something else."""

@@ -65,8 +65,8 @@ class Column:
 
     def number(self, keyword: str, default: float) -> float:
         """A keyword that should be a number."""
-        value = self.cards.get(keyword)
-        return value if type(value) in {int, float} and math.isfinite(value) else default
+        value: Any = self.cards.get(keyword)
+        return float(value) if type(value) in {int, float} and math.isfinite(value) else default
 
     @property
     def null(self) -> int | None:

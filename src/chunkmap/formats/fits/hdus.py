@@ -129,7 +129,7 @@ def _unit(source: Source, at: int, number: int, known: Known) -> Parser[Unit | N
 
 
 def _layout(header: Header, url: str, at: int) -> tuple[int, tuple[int, ...], int]:
-    """BITPIX, the axes, and the bytes of data: |BITPIX| x GCOUNT x (PCOUNT + NAXIS1 x NAXIS2 ...) / 8 (section 4.4.1)."""
+    """BITPIX, the axes, and the bytes of data: |BITPIX| x GCOUNT x (PCOUNT + NAXIS1 x NAXIS2 ...) / 8 (4.4.1)."""
     bitpix, naxis = header.integer("BITPIX"), header.integer("NAXIS")
     if bitpix not in _BITPIX:
         raise FormatError(f"expected BITPIX of 8, 16, 32, 64, -32 or -64, found {bitpix}", url=url, offset=at)
@@ -161,7 +161,7 @@ class _Guesses:
 
     def ahead(self, at: int, units: Sequence[Unit]) -> list[Span]:
         """Headers to fetch together with the one at `at`; none where they were asked for already."""
-        if at < self._until or len(units) < 3:  # noqa: PLR2004 - the primary unit is often another one
+        if at < self._until or len(units) < 3:
             return []
         period = _period([unit.stop - unit.at for unit in units[-2 * _LONGEST_PERIOD :]])
         if not period:

@@ -115,7 +115,9 @@ def _filled(unit: Unit, records: Records, column: Column, longest: int, row: str
     if letter == "X":
         values = values_of_column(column, "L")._replace(filters=({"id": "fits_bits", "count": longest},))
     elif letter == "A":
-        values = values_of_column(column, "L")._replace(dtype=np.dtype(f"S{longest or 1}"), filters=text_codecs(longest))
+        values = values_of_column(column, "L")._replace(
+            dtype=np.dtype(f"S{longest or 1}"), filters=text_codecs(longest)
+        )
     elif letter == "L":
         values = values_of_column(column, "L")._replace(filters=({"id": "fits_logical", "takes_numbers": True},))
     else:

@@ -50,10 +50,7 @@ def values_of(stored: str, scale: float, zero: float, null: int | None, *, masks
     turned = _TURNED.get(stored)
     if turned is not None and scale == 1 and zero == turned[0]:
         dtype = np.dtype(turned[1])
-        if null is not None and masks_unsigned and (null := null + int(zero)) is not None:
-            fill = _inside(null, dtype)
-        else:
-            fill = None
+        fill = _inside(null + int(zero), dtype) if null is not None and masks_unsigned else None
         return Values(dtype, (_turn(dtype, np.dtype(stored), int(zero)),), {}, fill)
     dtype = np.dtype(stored)
     attrs = {} if scale == 1 and zero == 0 else {"scale_factor": scale, "add_offset": zero}
@@ -74,7 +71,9 @@ def _inside(null: int, dtype: np.dtype[Any]) -> Any:
     return dtype.newbyteorder("=").type(null)
 
 
-def image(header: Header, bitpix: int, shape: Sequence[int], at: tuple[str, int], chunk_nbytes: int | None) -> ManifestArray:
+def image(
+    header: Header, bitpix: int, shape: Sequence[int], at: tuple[str, int], chunk_nbytes: int | None
+) -> ManifestArray:
     """The array of an image that stands as it is in the file, without its attributes."""
     values = values_of(
         BITPIX[bitpix],

@@ -18,7 +18,7 @@ _AXES = ("x", "y", "z")
 def name_of(text: str) -> str:
     """The text as one name in a path; empty when nothing of it can be one."""
     name = text.strip().replace("/", "_")
-    return "" if not name or name.startswith(".") or name.startswith("__") else name
+    return "" if not name or name.startswith((".", "__")) else name
 
 
 def unit_names(units: Sequence[Unit]) -> list[str]:

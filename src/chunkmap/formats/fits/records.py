@@ -74,4 +74,3 @@ class Records:
             starts + np.uint64(self.at + offset),
             (rows - np.uint64(1)) * np.uint64(self.nbytes) + np.uint64(nbytes),
         )
-

@@ -105,9 +105,7 @@ def _unit(source: Source, options: Options, name: str, unit: Unit, found: _Found
 
 def _image(unit: Unit, source: Source, options: Options) -> ManifestArray:
     if len(unit.shape) > _MOST_AXES:
-        raise Unsupported(
-            f"{len(unit.shape)} axes, readers have at most {_MOST_AXES}", feature="rank", url=source.url
-        )
+        raise Unsupported(f"{len(unit.shape)} axes, readers have at most {_MOST_AXES}", feature="rank", url=source.url)
     array = image(unit.header, unit.bitpix, unit.shape, (source.url, unit.data), options.chunk_nbytes)
     return array.with_meta(attrs={**unit.header.attributes(), **array.meta.attrs})
 
@@ -158,9 +156,7 @@ def _add_group(found: _Found, name: str, arrays: Mapping[str, ManifestArray], at
 
 def _place_images(source: Source, options: Options, found: _Found) -> Parser[None]:
     """Images and their coordinates in the root group, whose axes they share."""
-    shapes = {
-        name: (axis_names(array.meta.ndim), array.meta.shape) for name, (_, array) in found.images.items()
-    }
+    shapes = {name: (axis_names(array.meta.ndim), array.meta.shape) for name, (_, array) in found.images.items()}
     dims = without_conflicts(shapes)
     several = len(found.images) > 1
     for name, (unit, bare) in found.images.items():

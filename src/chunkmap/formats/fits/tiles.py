@@ -33,6 +33,7 @@ _CHUNK_NBYTES: Final = 1 << 20
 _MOST_AXES: Final = 32
 _MOST_PIXELS: Final = 1 << 31
 _ROOM: Final = 64 << 10
+_TYPES: Final = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _STORED: Final = {COMPRESSED: "COMPRESSED_DATA", GZIPPED: "GZIP_COMPRESSED_DATA", PLAIN: "UNCOMPRESSED_DATA"}
 _OF_TABLE: Final = re.compile(
     r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|T(TYPE|FORM|UNIT|DIM|NULL|SCAL|ZERO|DISP)\d+"
@@ -68,9 +69,11 @@ def image_attributes(header: Header) -> dict[str, Any]:
 def tiles_header(header: Header, url: str, at: int) -> TilesHeader:
     """Raises FormatError or Unsupported for what is no compressed image."""
     bitpix, ndim = header.integer("ZBITPIX"), header.integer("ZNAXIS")
-    if bitpix not in BITPIX or ndim is None or not 0 < ndim <= _MOST_AXES:
+    if bitpix is None or bitpix not in BITPIX or ndim is None or not 0 < ndim <= _MOST_AXES:
         raise FormatError(
-            f"expected ZBITPIX of a number and ZNAXIS of 1 to {_MOST_AXES}, found {bitpix} and {ndim}", url=url, offset=at
+            f"expected ZBITPIX of a number and ZNAXIS of 1 to {_MOST_AXES}, found {bitpix} and {ndim}",
+            url=url,
+            offset=at,
         )
     lengths = [header.integer(f"ZNAXIS{axis}") or 0 for axis in range(ndim, 0, -1)]
     tile = [header.integer(f"ZTILE{axis}", lengths[-1] if axis == 1 else 1) or 0 for axis in range(ndim, 0, -1)]
@@ -95,7 +98,7 @@ def tiles_header(header: Header, url: str, at: int) -> TilesHeader:
 def _parameters(header: Header) -> dict[str, Any]:
     """The algorithm's own: pairs of ZNAMEn and ZVALn."""
     found, number = {}, 1
-    while (name := header.text(f"ZNAME{number}")) and number < 1000:  # noqa: PLR2004 - numbers of keywords end there
+    while (name := header.text(f"ZNAME{number}")) and number < 1000:
         value = header.get(f"ZVAL{number}")
         if type(value) in {int, float}:
             found[name.upper()] = value
@@ -116,16 +119,22 @@ def tiled_image(unit: Unit, source: Source, chunk_nbytes: int | None) -> Parser[
     grid = tuple(-(-n // t) for n, t in zip(about.shape, about.tile, strict=True))
     records = Records.of(url, unit.data, unit.shape[1], unit.shape[0], None)
     if records.count != prod(grid):
-        raise FormatError(f"expected a row for each of {prod(grid)} tiles, found {records.count}", url=url, offset=unit.at)
+        raise FormatError(
+            f"expected a row for each of {prod(grid)} tiles, found {records.count}", url=url, offset=unit.at
+        )
     rows = yield from read_rows(records, columns)
     scales = about.bitpix < 0 and ("ZSCALE" in named or header.get("ZSCALE") is not None)
     about = about._replace(quantized=about.quantized if scales else None)
-    tiles = _tiles(unit, rows, named, url, header)
-    return _array(about, grid, tiles, named, header, source)._in_chunks(chunk_nbytes or _CHUNK_NBYTES)
+    letter = named["UNCOMPRESSED_DATA"].of if "UNCOMPRESSED_DATA" in named else ""
+    plain = _TYPES.get(letter, BITPIX[about.bitpix])
+    has_blank = about.bitpix < 0 and ("ZBLANK" in named or header.get("ZBLANK") is not None)
+    found = _Image(about, grid, _tiles(unit, rows, named, url), plain, has_blank, header, source)
+    return found.in_chunks(chunk_nbytes or _CHUNK_NBYTES)
 
 
-def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str, header: Header) -> NDArray[Any]:
+def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str) -> NDArray[Any]:
     """The table of tiles, each with its place in the file."""
+    header = unit.header
     tiles = np.zeros(len(rows.table), TILE)
     start, stop = heap_of(unit, url)
     left = np.ones(len(tiles), np.bool_)
@@ -136,7 +145,9 @@ def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str, header
         pairs, size = rows.descriptors(column), SIZES.get(column.of, 1)
         here = left & (pairs[:, 0] > 0)
         lengths, starts = pairs[here, 0], pairs[here, 1]
-        if len(lengths) and (starts.min() < 0 or lengths.max() > stop or (starts + lengths * size).max() > stop - start):
+        if len(lengths) and (
+            starts.min() < 0 or lengths.max() > stop or (starts + lengths * size).max() > stop - start
+        ):
             raise FormatError("a tile lies outside the heap", url=url, offset=unit.at)
         tiles["kind"][here], tiles["length"][here] = kind, lengths * size
         tiles["start"][here] = unit.data + start + starts
@@ -146,8 +157,7 @@ def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str, header
     for field, name, letters in (("scale", "ZSCALE", "ED"), ("zero", "ZZERO", "ED"), ("blank", "ZBLANK", "BIJK")):
         column = named.get(name)
         if column is not None and column.code in letters:
-            kinds = {"E": ">f4", "D": ">f8", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8"}
-            tiles[field] = rows.numbers(column.offset, kinds[column.code])[:, 0]
+            tiles[field] = rows.numbers(column.offset, _TYPES[column.code])[:, 0]
         else:
             default = {"scale": 1.0, "zero": 0.0}.get(field)
             tiles[field] = header.integer(name, 0) or 0 if default is None else header.number(name, default)
@@ -165,7 +175,7 @@ class _Image(NamedTuple):
     header: Header
     source: Source
 
-    def _in_chunks(self, nbytes: int) -> ManifestArray:
+    def in_chunks(self, nbytes: int) -> ManifestArray:
         """The array, in chunks of as many tiles as make so many bytes of pixels."""
         about, group = self.about, (1,) * len(self.grid)
         wanted = _together(self.grid, prod(about.tile) * abs(about.bitpix) // 8, nbytes)
@@ -233,21 +243,6 @@ class _Image(NamedTuple):
         )
         columns = (np.ones(len(first), np.uint32), begin.astype(np.uint64), longer.astype(np.uint64))
         return ManifestArray(meta, ChunkManifest(meta.grid_shape, (None, self.source.url), *columns))
-
-
-def _array(
-    about: TilesHeader,
-    grid: tuple[int, ...],
-    tiles: NDArray[Any],
-    named: Mapping[str, Column],
-    header: Header,
-    source: Source,
-) -> _Image:
-    """The image with what of its columns holds for all tiles."""
-    letter = named["UNCOMPRESSED_DATA"].of if "UNCOMPRESSED_DATA" in named else ""
-    plain = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}.get(letter, BITPIX[about.bitpix])
-    has_blank = about.bitpix < 0 and ("ZBLANK" in named or header.get("ZBLANK") is not None)
-    return _Image(about, grid, tiles, plain, has_blank, header, source)
 
 
 def _together(grid: Sequence[int], nbytes: int, wanted: int) -> tuple[int, ...]:

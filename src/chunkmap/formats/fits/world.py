@@ -64,6 +64,4 @@ def _coordinate(unit: Unit, number: int, axis: WorldAxis, image: ArrayMeta, url:
 
 def with_coordinates(image: ManifestArray, names: list[str]) -> ManifestArray:
     """The image, with the names of its coordinates where CF has them."""
-    return ManifestArray(
-        replace(image.meta, attrs={**image.meta.attrs, "coordinates": " ".join(names)}), image.chunks
-    )
+    return ManifestArray(replace(image.meta, attrs={**image.meta.attrs, "coordinates": " ".join(names)}), image.chunks)
