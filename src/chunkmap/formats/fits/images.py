@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from chunkmap.formats.fits.cards import Header
-from chunkmap.model import ArrayMeta, ChunkManifest, CodecConfig, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, CodecConfig, ManifestArray, Sources
 from chunkmap.model.edits import split_shape
 
 __all__ = ["BITPIX", "Values", "cut", "image", "one_behind_the_other", "values_of"]
@@ -108,7 +108,7 @@ def one_behind_the_other(meta: ArrayMeta, url: str, at: int) -> ChunkManifest:
     nbytes = meta.chunk_nbytes
     return ChunkManifest(
         meta.grid_shape,
-        (None, url),
+        Sources((None, url)),
         np.ones(count, np.uint32),
         np.uint64(at) + np.arange(count, dtype=np.uint64) * np.uint64(nbytes),
         np.full(count, nbytes, np.uint64),

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.formats.fits.images import Values
-from chunkmap.model import ArrayMeta, ChunkManifest, CodecConfig, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, CodecConfig, ManifestArray, Sources
 
 __all__ = ["ROWS_NBYTES", "Records"]
 
@@ -69,7 +69,7 @@ class Records:
         starts = np.arange(count, dtype=np.uint64) * np.uint64(self.chunk * self.nbytes)
         return ChunkManifest(
             grid_shape,
-            (None, self.url),
+            Sources((None, self.url)),
             np.ones(count, np.uint32),
             starts + np.uint64(self.at + offset),
             (rows - np.uint64(1)) * np.uint64(self.nbytes) + np.uint64(nbytes),

@@ -25,7 +25,7 @@ from chunkmap.formats.fits.images import BITPIX, values_of
 from chunkmap.formats.fits.records import Records
 from chunkmap.io.requests import Parser
 from chunkmap.io.source import Source
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Sources
 
 __all__ = ["TilesHeader", "image_attributes", "is_compressed", "tiled_image", "tiles_header"]
 
@@ -242,7 +242,7 @@ class _Image(NamedTuple):
             attrs=values.attrs,
         )
         columns = (np.ones(len(first), np.uint32), begin.astype(np.uint64), longer.astype(np.uint64))
-        return ManifestArray(meta, ChunkManifest(meta.grid_shape, (None, self.source.url), *columns))
+        return ManifestArray(meta, ChunkManifest(meta.grid_shape, Sources((None, self.source.url)), *columns))
 
 
 def _together(grid: Sequence[int], nbytes: int, wanted: int) -> tuple[int, ...]:
