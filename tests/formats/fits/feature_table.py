@@ -107,7 +107,7 @@ FEATURES = {
         "bits (X)": column("11X", RNG.integers(0, 2, (3, 11)).astype(bool)),
         "text (A)": column("5A", [b"a", b"b c ", b"ddddd"]),
         "shapes (TDIM)": column("6J", np.arange(18).reshape(3, 2, 3), dim="(3,2)"),
-        "TSCAL and TZERO": column("I", np.array([0.5, 1.0, 2.5]), bscale=0.5),
+        "TSCAL and TZERO": table(("C", "I", [1, 2, 3], {}), TSCAL1=0.5, TZERO1=3.0),
         "unsigned integers (TZERO)": column("I", np.array([1, 2, 65535], "u2"), bzero=2**15),
         "TNULL": table(("C", "J", np.arange(3), {"null": 1})),
         "various lengths (P, Q)": [column(f"{d}{c}()", rows(t)) for d in "PQ" for c, t in (("I", "i2"), ("D", "f8"))],

@@ -77,6 +77,8 @@ def walk(source: Source) -> Parser[Walk]:
     units: list[Unit] = []
     guesses, known = _Guesses(), Known()
     at, size = 0, source.size()
+    if not size:
+        raise FormatError("expected a FITS file, it is empty", url=source.url, offset=0)
     while at < size:
         hints = guesses.ahead(at, units)
         if hints:
