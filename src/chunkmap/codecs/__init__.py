@@ -12,6 +12,7 @@ from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
 from chunkmap.codecs.fits_ascii import FitsAscii
 from chunkmap.codecs.fits_ascii_table import AsciiTableCodec
 from chunkmap.codecs.fits_bits import FitsBits
+from chunkmap.codecs.fits_image import FitsImage
 from chunkmap.codecs.fits_logical import FitsLogical
 from chunkmap.codecs.fits_text import FitsText
 from chunkmap.codecs.fits_tiles import FitsTiles
@@ -43,6 +44,7 @@ __all__ = [
     "FillStringsCodec",
     "FitsAscii",
     "FitsBits",
+    "FitsImage",
     "FitsLogical",
     "FitsText",
     "FitsTiles",
@@ -77,6 +79,7 @@ _CODECS: Final = (
     FillStringsCodec,
     FitsAscii,
     FitsBits,
+    FitsImage,
     FitsLogical,
     FitsText,
     FitsTiles,

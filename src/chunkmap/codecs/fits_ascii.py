@@ -21,7 +21,8 @@ _LETTERS: Final = bytes.maketrans(b"Dd\0", b"EE ")
 class FitsAscii(Codec):  # type: ignore[misc]
     """Text of `width` characters to numbers of `dtype`.
 
-    `null` is how an undefined number is written. It, and a field of spaces, reads as NaN, or as the integer `missing`.
+    `null` is how an undefined number is written, which reads as NaN, or as the integer `missing`. A field of spaces is
+    NaN as well, or the integer 0 where it is not `null`.
 
     >>> FitsAscii(6, "<f8", null="-").decode(b"1.5D+2   -  ").tolist()
     [150.0, nan]
@@ -43,17 +44,18 @@ class FitsAscii(Codec):  # type: ignore[misc]
         """The numbers. Raises ValueError for text that is none."""
         raw = ensure_bytes(buf).translate(_LETTERS)
         text = np.char.strip(np.frombuffer(raw, f"S{self.width}"))
-        undefined = text == b""
+        blank, is_real = text == b"", self._dtype.kind == "f"
+        undefined = np.zeros(text.shape, np.bool_)
         if self.null is not None:
-            null = self.null.encode("latin-1").translate(_LETTERS).strip()
-            undefined |= text == null[: self.width]
-        is_real = self._dtype.kind == "f"
-        text[undefined] = b"nan" if is_real else str(self.missing).encode()[: self.width]
-        values = text.astype(self._dtype)
+            undefined = text == self.null.encode("latin-1").translate(_LETTERS).strip()[: self.width]
+        text[blank | undefined] = b"0"
+        try:
+            values = text.astype(self._dtype)
+        except OverflowError as error:
+            raise ValueError(f"a number does not fit into {self.dtype}: {error}") from error
         if is_real and self.decimals:
             self._place_points(text, values)
-        elif not is_real:
-            values[undefined] = self.missing
+        values[blank | undefined if is_real else undefined] = np.nan if is_real else self.missing
         return ndarray_copy(values, out)
 
     def _place_points(self, text: NDArray[np.bytes_], values: NDArray[Any]) -> None:

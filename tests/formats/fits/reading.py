@@ -108,6 +108,10 @@ def _table(name, hdu):
             continue
         null = column.null
         data = np.asarray(data)
+        if isinstance(hdu, fits.TableHDU) and form[0] == "I" and null is not None:
+            text = np.char.strip(np.asarray(hdu.data.view(np.ndarray)[hdu.data.dtype.names[number]]))
+            undefined = text == str(null).strip().encode()
+            data = np.where(undefined, np.nan, data) if undefined.any() else data
         if data.dtype.kind in "iuf" and null is not None and isinstance(hdu, fits.BinTableHDU):
             stored = np.asarray(hdu.data.view(np.ndarray)[hdu.data.dtype.names[number]]).reshape(data.shape)
             if stored.dtype.kind in "iu":

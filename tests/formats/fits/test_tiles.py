@@ -9,9 +9,11 @@ import pytest
 import xarray as xr
 from astropy.io import fits
 
+import chunkmap
 from chunkmap.access.store import ReferenceStore
 from chunkmap.codecs.fits_decoders import decode_tile
 from chunkmap.codecs.fits_dither import real_numbers
+from chunkmap.codecs.fits_image import FitsImage
 from chunkmap.codecs.fits_tiles import FitsTiles
 
 INTEGERS = ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1", "NOCOMPRESS"]
@@ -134,6 +136,29 @@ def test_undefined_numbers_of_integers(tmp_path, reading):
     np.testing.assert_array_equal(reading.physical(refs, "C"), np.where(data == 5, np.nan, data))
     opened = xr.open_zarr(ReferenceStore(refs), consolidated=False, zarr_format=2)
     np.testing.assert_array_equal(opened["C"], np.where(data == 5, np.nan, data))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "dtype"), [("RICE_1", ">i2"), ("HCOMPRESS_1", ">u2"), ("RICE_1", ">f4"), ("GZIP_2", ">f8")]
+)
+def test_images_as_a_whole_combine(tmp_path, reading, algorithm, dtype):
+    """As one chunk with its header, an image has nothing in its metadata that those of other files do not have."""
+    images = []
+    for n in range(3):
+        data = (RNG.normal(size=(16, 20)) * 50 + 200).astype(dtype)
+        path = write(tmp_path / f"{n}.fits", data, algorithm, (8, 10), dither_seed=n + 1)
+        refs = reading.check(path, whole=True)
+        assert not refs.problems
+        images.append(fits.getdata(path, 1))
+    sets = [chunkmap.scan(str(tmp_path / f"{n}.fits"), whole=True) for n in range(3)]
+    cube = chunkmap.combine(sets, concat_dims=["time"], coo_map={"time": [0, 1, 2]})
+    np.testing.assert_array_equal(reading.values(cube, "C"), images)
+    codec = FitsImage((16, 21), 16)
+    chunk = refs.arrays["C"].chunks[0]
+    raw = path.read_bytes()[chunk.offset : chunk.offset + chunk.length]
+    for wrong in (raw, raw[:4000], b"junk"):
+        with pytest.raises(ValueError, match="compressed image"):
+            codec.decode(wrong)
 
 
 def test_cubes_of_tiles(tmp_path, reading):

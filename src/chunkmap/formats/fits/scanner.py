@@ -14,7 +14,7 @@ from chunkmap.formats.fits.images import image
 from chunkmap.formats.fits.names import axis_names, distinct, unit_names, without_conflicts
 from chunkmap.formats.fits.records import Records
 from chunkmap.formats.fits.tables import column_arrays, group_arrays, structured
-from chunkmap.formats.fits.tiles import image_attributes, is_compressed, tiled_image
+from chunkmap.formats.fits.tiles import image_attributes, is_compressed, tiled_image, whole_image
 from chunkmap.formats.fits.world import has_world, with_coordinates, world_coordinates
 from chunkmap.formats.format import Scanned
 from chunkmap.io.requests import Parser
@@ -38,6 +38,8 @@ class Options:
     for planes of images, 16 MiB of rows, 1 MiB of pixels of tiles."""
     portable: bool = False
     """Binary tables as one structured array each, as it is stored, for readers that do not know chunkmap's codecs."""
+    whole: bool = False
+    """Compressed images as one chunk each, with the header: so those of several files combine. astropy reads them."""
     wcs: bool = False
     """World coordinates of images as arrays, which astropy computes from the header when they are read."""
 
@@ -94,7 +96,10 @@ def _unit(source: Source, options: Options, name: str, unit: Unit, found: _Found
     elif unit.number == 0 or unit.kind in _IMAGES:
         found.images[name] = unit, _image(unit, source, options)
     elif unit.kind in _TABLES and is_compressed(unit.header):
-        array = yield from tiled_image(unit, source, options.chunk_nbytes)
+        if options.whole:
+            array = whole_image(unit, source.url)
+        else:
+            array = yield from tiled_image(unit, source, options.chunk_nbytes)
         attrs = {**image_attributes(unit.header), **array.meta.attrs}
         found.images[name] = unit, array.with_meta(attrs=attrs)
     elif unit.kind in (*_TABLES, *_ASCII_TABLES):

@@ -21,13 +21,13 @@ from chunkmap.formats.fits.cards import Header
 from chunkmap.formats.fits.columns import SIZES, Column, binary_columns
 from chunkmap.formats.fits.hdus import Unit
 from chunkmap.formats.fits.heap import Rows, heap_of, read_rows
-from chunkmap.formats.fits.images import BITPIX, values_of
+from chunkmap.formats.fits.images import BITPIX, Values, values_of
 from chunkmap.formats.fits.records import Records
 from chunkmap.io.requests import Parser
 from chunkmap.io.source import Source
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Sources
 
-__all__ = ["TilesHeader", "image_attributes", "is_compressed", "tiled_image", "tiles_header"]
+__all__ = ["TilesHeader", "image_attributes", "is_compressed", "tiled_image", "tiles_header", "whole_image"]
 
 _CHUNK_NBYTES: Final = 1 << 20
 _MOST_AXES: Final = 32
@@ -132,6 +132,32 @@ def tiled_image(unit: Unit, source: Source, chunk_nbytes: int | None) -> Parser[
     return found.in_chunks(chunk_nbytes or _CHUNK_NBYTES)
 
 
+def whole_image(unit: Unit, url: str) -> ManifestArray:
+    """The same as one chunk, which holds the header as well: nothing in its metadata belongs to this file alone."""
+    about = tiles_header(unit.header, url, unit.at)
+    values = _values(about, unit.header)
+    meta = ArrayMeta(
+        shape=about.shape,
+        chunk_shape=about.shape,
+        dtype=values.dtype,
+        filters=(*values.filters, {"id": "fits_image", "shape": list(about.shape), "bitpix": about.bitpix}),
+        fill_value=values.fill_value,
+        attrs=values.attrs,
+    )
+    chunks = ChunkManifest.single(url, unit.at, unit.data + unit.nbytes - unit.at, len(about.shape))
+    return ManifestArray(meta, chunks)
+
+
+def _values(about: TilesHeader, header: Header) -> Values:
+    """How the numbers that come out of tiles become values."""
+    return values_of(
+        BITPIX[about.bitpix],
+        header.number("BSCALE", 1.0),
+        header.number("BZERO", 0.0),
+        header.integer("BLANK", header.integer("ZBLANK")) if about.bitpix > 0 else None,
+    )
+
+
 def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str) -> NDArray[Any]:
     """The table of tiles, each with its place in the file."""
     header = unit.header
@@ -202,7 +228,7 @@ class _Image(NamedTuple):
         self, group: Sequence[int], first: NDArray[Any], begin: NDArray[Any], length: NDArray[Any]
     ) -> ManifestArray:
         """The array, with chunks all of different lengths: each as long as it must be, or a little longer."""
-        about, header = self.about, self.header
+        about = self.about
         order = np.argsort(length, kind="stable")
         steps = np.arange(len(order))
         longer = np.empty_like(length)
@@ -212,12 +238,7 @@ class _Image(NamedTuple):
             raise Unsupported("more tiles than bytes", feature="tile compression", url=self.source.url)
         tiles = self.tiles.copy()
         tiles["start"] -= np.repeat(begin, np.diff([*first, len(tiles)])).astype(np.uint64)
-        values = values_of(
-            BITPIX[about.bitpix],
-            header.number("BSCALE", 1.0),
-            header.number("BZERO", 0.0),
-            header.integer("BLANK", header.integer("ZBLANK")) if about.bitpix > 0 else None,
-        )
+        values = _values(about, self.header)
         chunk = tuple(g * t for g, t in zip(group, about.tile, strict=True))
         config = {
             "id": "fits_tiles",
