@@ -6,9 +6,10 @@ and astropy computes them when they are read.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numcodecs.abc import Codec
@@ -17,6 +18,9 @@ from numcodecs.compat import ensure_bytes, ndarray_copy
 from chunkmap.codecs.astropy import require_astropy
 
 __all__ = ["FitsWcs", "WorldAxis", "world_axes"]
+
+
+_TABLES: Final = re.compile(r"(CPDIS|CQDIS|D2IMDIS)\d+|D2IMEXT|AXISCORR")
 
 
 class WorldAxis(NamedTuple):
@@ -76,6 +80,13 @@ def _axes_of(system: Any) -> list[WorldAxis]:
     ]
 
 
+def _refuse_tables(header: Any) -> None:
+    """Distortions that are tables in other HDUs: astropy passes over some of them where it is given a header alone."""
+    found = [key for key in header if _TABLES.fullmatch(key)]
+    if found:
+        raise ValueError(f"{found[0]} names a table of distortions, which stands in another HDU")
+
+
 def _system(raw: bytes, ndim: int) -> Any:
     """The coordinate system of a header, by astropy; of a compressed image, of the image."""
     fits = require_astropy("astropy.io.fits", "a world coordinate")
@@ -84,6 +95,7 @@ def _system(raw: bytes, ndim: int) -> Any:
         warnings.simplefilter("ignore")  # about headers that astropy mends
         try:
             header = fits.Header.fromstring(raw.decode("latin-1"))
+            _refuse_tables(header)
             for key in [key for key in header if key.startswith("ZNAXIS")]:
                 header[key[1:]] = header[key]
             system = wcs.WCS(header)

@@ -105,6 +105,9 @@ def test_distortions_of_the_header(tmp_path, reading):
         {"CTYPE1": "RA---ZZZ"},
         {"CTYPE1": "RA---TAN", "CTYPE2": "GLAT-TAN"},
         {"WCSAXES": 3, "CTYPE3": "FREQ"},
+        {"CPDIS1": "LOOKUP"},
+        {"D2IMDIS1": "LOOKUP", "D2IM1.EXTVER": 1.0, "D2IM1.NAXES": 2, "D2IM1.AXIS.1": 1, "D2IM1.AXIS.2": 2},
+        {"D2IMEXT": "a.fits[D2IMARR]", "AXISCORR": 1},
         {"CTYPE1": "WAVE-TAB", "PS1_0": "TABLE", "PS1_1": "COLUMN", "CTYPE2": "DEC--TAN"},
     ],
 )
