@@ -28,6 +28,15 @@ FORMATS: Final[Sequence[Format]] = (
         begins=(Magic(b"CDF\x01"), Magic(b"CDF\x02"), Magic(b"CDF\x05")),
     ),
     Format(name="fits", module="chunkmap.formats.fits", begins=(Magic(b"SIMPLE  ="),)),
+    Format(
+        name="nifti",
+        module="chunkmap.formats.nifti",
+        begins=(
+            *(Magic(text, at=(344,)) for text in (b"n+1\0", b"ni1\0")),
+            *(Magic(text, at=(4,)) for text in (b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n")),
+        ),
+    ),
+    Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
 )
 """Every format, in the order in which they are tried."""
 
