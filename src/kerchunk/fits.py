@@ -6,19 +6,19 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from chunkmap.codecs.astropy import require_astropy
 from chunkmap.codecs.fits_wcs import FitsWcs, world_axes
-from chunkmap.formats import fits
+from chunkmap.formats import Scanned
 from chunkmap.formats.fits.hdus import Unit, walk
 from chunkmap.formats.fits.names import axis_names, name_of, unit_names, without_conflicts
+from chunkmap.formats.fits.scanner import Options, parse_units
 from chunkmap.io import Source, open_source
 from chunkmap.io.rounds import run
-from chunkmap.model import ManifestArray, ReferenceSet
+from chunkmap.model import ManifestArray, Problem, ReferenceSet
 from kerchunk.utils import class_factory
 
 __all__ = ["BITPIX2DTYPE", "FitsToZarr", "add_wcs_coords", "process_file"]
@@ -65,22 +65,22 @@ def _scan(source: Source, extension: Any, *, attributes: bool) -> ReferenceSet:
     arrays: dict[str, ManifestArray] = {}
     groups: dict[str, Mapping[str, Any]] = {"": units[0].header.attributes() if attributes else {}}
     groups[""] = {key: value for key, value in groups[""].items() if key != "COMMENT"}
-    problems = []
+    problems: list[Problem] = []
     for unit in _chosen(units, extension):
-        found = _scan_one(source, unit)
         path, name = paths[unit.number], _name(unit)
+        found = _scan_one(source, unit, path)
         taken = name in groups or name in arrays
-        problems += [replace(problem, path=path) for problem in found.problems]
+        problems += found.problems
         for old, array in found.arrays.items():
             arrays[old if taken else name + old.removeprefix(path)] = array
-        groups |= {old if taken else name: attrs for old, attrs in found.groups.items() if old}
+        groups |= {old if taken else name: attrs for old, attrs in found.groups.items()}
     shapes = {path: (array.meta.dims or (), array.meta.shape) for path, array in arrays.items() if "/" not in path}
     dims = without_conflicts(shapes)
     arrays |= {path: arrays[path].with_meta(dims=own) for path, own in dims.items()}
     return ReferenceSet(arrays, groups, tuple(problems), {source.url: source.target()}, source.url)
 
 
-def _scan_one(source: Source, unit: Unit) -> Any:
+def _scan_one(source: Source, unit: Unit, path: str) -> Scanned:
     """One HDU: a table whose columns are all plain numbers and text is one structured array, any other has one each."""
     cards = unit.header.values
     count = unit.header.integer("TFIELDS", 0) or 0
@@ -89,7 +89,7 @@ def _scan_one(source: Source, unit: Unit) -> Any:
         and not any(f"{keyword}{n}" in cards for keyword in _SCALING)
         for n in range(1, min(count, 999) + 1)
     )
-    return run(source, fits.parse(source, fits.Options(hdu=unit.number, portable=plain)))
+    return run(source, parse_units(source, Options(portable=plain), {path: unit}))
 
 
 def _name(unit: Unit) -> str:

@@ -21,7 +21,7 @@ from chunkmap.io.requests import Parser
 from chunkmap.io.source import Source
 from chunkmap.model import ManifestArray, Problem
 
-__all__ = ["Options", "parse"]
+__all__ = ["Options", "parse", "parse_units"]
 
 _MOST_AXES: Final = 32  # zarr's and numpy's readers between them
 _IMAGES, _TABLES, _ASCII_TABLES = ("IMAGE", "IUEIMAGE"), ("BINTABLE", "A3DTABLE"), ("TABLE",)
@@ -67,8 +67,15 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     wanted = {name: unit for name, unit in named.items() if options.hdu in (None, unit.number, name)}
     if not wanted:
         raise ValueError(f"hdu is {options.hdu!r}, expected one of {', '.join(named)}, or a number below {len(named)}")
-    found = _Found(groups={"": units[0].header.attributes()}, problems=list(walked.problems))
-    for name, unit in wanted.items():
+    found = yield from parse_units(source, options, wanted)
+    groups = {"": units[0].header.attributes(), **found.groups}
+    return Scanned(found.arrays, groups, (*walked.problems, *found.problems))
+
+
+def parse_units(source: Source, options: Options, units: Mapping[str, Unit]) -> Parser[Scanned]:
+    """References to some units, by their names in the set, which has no attributes at its root."""
+    found = _Found()
+    for name, unit in units.items():
         try:
             yield from _unit(source, options, name, unit, found)
         except Unsupported as refusal:
