@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import exporting
+import fits_files
 import images
 import joining
 import numpy as np
@@ -45,7 +46,7 @@ INDEXES = {
 FAR = {"far_granule": "granule.h5", "far_spread": "by_variable.h5", "far_month": "month.nc", "far_chunks": "btree1.h5"}
 """Cases of one file on a server, and the file."""
 
-ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix")
+ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy")
 
 
 # ---------------------------------------------------------------- inputs
@@ -592,6 +593,7 @@ CASES = {
     "far_days": (far(far_days_core), None, None),
     "combine": (combine_core, combine_door, None),
     **joining.CASES,
+    **fits_files.CASES,
     "write": (write_core, write_door, None),
     "icechunk": (
         lambda _: exporting.export_core(million_set()),

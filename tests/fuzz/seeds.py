@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import astropy.io.fits
 import h5py
 import netCDF4
 import numpy as np
@@ -255,6 +256,27 @@ def netcdf3(folder: Path) -> dict[str, bytes]:
     with netCDF4.Dataset(folder / "classic5.nc", "w", format="NETCDF3_64BIT_DATA") as dataset:
         dataset.createDimension("x", 4)
         dataset.createVariable("v", "u8", ("x",))[:] = [1, 2, 3, 4]
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def fits(folder: Path) -> dict[str, bytes]:
+    """Images, tables and compressed images, with headers of every kind of card."""
+    various = np.empty(3, object)
+    various[:] = [np.arange(n, dtype="i2") for n in (2, 0, 3)]
+    numbers = np.random.default_rng(0).normal(size=(12, 20)).astype("f4")
+    columns = [
+        ("A", "J", [1, 2, 3]),
+        ("B", "3X", np.ones((3, 3), bool)),
+        ("V", "PI()", various),
+        ("S", "5A", ["a"] * 3),
+    ]
+    image = astropy.io.fits.ImageHDU(numbers.reshape(3, 4, 20), name="SCI")
+    image.header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CTYPE3="FREQ", LONG="x" * 150)
+    table = astropy.io.fits.BinTableHDU.from_columns([astropy.io.fits.Column(n, f, array=a) for n, f, a in columns])
+    text = astropy.io.fits.TableHDU.from_columns([astropy.io.fits.Column("A", "I6", array=[1, 2])])
+    tiles = astropy.io.fits.CompImageHDU(numbers, tile_shape=(5, 7), dither_seed=5)
+    for name, hdus in {"image": [image], "tables": [table, text], "tiles": [tiles, image]}.items():
+        astropy.io.fits.HDUList([astropy.io.fits.PrimaryHDU(), *hdus]).writeto(folder / f"{name}.fits")
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 

@@ -27,6 +27,7 @@ FORMATS: Final[Sequence[Format]] = (
         module="chunkmap.formats.netcdf3",
         begins=(Magic(b"CDF\x01"), Magic(b"CDF\x02"), Magic(b"CDF\x05")),
     ),
+    Format(name="fits", module="chunkmap.formats.fits", begins=(Magic(b"SIMPLE  ="),)),
     Format(
         name="tiff",
         module="chunkmap.formats.tiff",
