@@ -202,6 +202,18 @@ def test_links_to_directories_above_are_refused(tmp_path):
         LocalFolder(tmp_path).listing()
 
 
+def test_a_slow_directory_is_walked_by_many(tmp_path, monkeypatch):
+    """Where a filesystem is slow, the same files are found by several threads."""
+    for number in range(30):
+        (tmp_path / f"{number % 3}" / f"{number}").mkdir(parents=True)
+        (tmp_path / f"{number % 3}" / f"{number}" / "file").write_bytes(b"1" * number)
+    quick = LocalFolder(tmp_path).listing()
+    monkeypatch.setattr("chunkmap.io.local_folder._SLOW", 0)
+    slow = LocalFolder(tmp_path).listing()
+    assert quick.names == slow.names
+    assert quick.sizes.tolist() == slow.sizes.tolist()
+
+
 def test_links_to_files_have_the_size_of_the_file(tmp_path):
     """A link to a file is listed with the length of what it leads to; one that leads nowhere is not listed."""
     (tmp_path / "a").write_bytes(b"12345")
