@@ -458,10 +458,10 @@ def test_a_store_that_may_not_be_listed_needs_no_sidecar(error, monkeypatch):
     fs.rm_file("/unlisted/set.parq/.chunkmap.json")
     real = type(fs).cat_file
 
-    def denying(self, path, **kwargs):
+    def denying(self, path, *span, **kwargs):
         if not fs.exists(path):
             raise error
-        return real(self, path, **kwargs)
+        return real(self, path, *span, **kwargs)
 
     monkeypatch.setattr(type(fs), "cat_file", denying)
     assert load(url) == ReferenceSet({"x": array(5)})
