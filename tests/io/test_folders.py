@@ -23,8 +23,8 @@ def s3():
     host, port = server.get_host_and_port()
     options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
     fs = fsspec.filesystem("s3", **options)
-    fs.mkdir("bucket")
-    fs.pipe({f"bucket/set/{name}": data for name, data in FILES.items()})
+    fs.mkdir("folders")
+    fs.pipe({f"folders/set/{name}": data for name, data in FILES.items()})
     yield options
     server.stop()
 
@@ -46,7 +46,7 @@ def _folder(request, tmp_path):
         fsspec.filesystem("memory").pipe({f"/folders/{name}": data for name, data in FILES.items()})
         return open_any("memory://folders")
     if request.param == "s3":
-        return open_any("s3://bucket/set", storage_options=request.getfixturevalue("s3"))
+        return open_any("s3://folders/set", storage_options=request.getfixturevalue("s3"))
     if request.param == "tar":
         return open_any(f"tar://set::{_tar(tmp_path / 'a.tar', {f'set/{n}': d for n, d in FILES.items()})}")
     packed = _zip(tmp_path / "a.zip", FILES)

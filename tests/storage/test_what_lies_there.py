@@ -119,7 +119,7 @@ def test_printing_a_stored_set_reads_nothing(tmp_path, refs, monkeypatch):
 @pytest.mark.parametrize("name", ["out.parq", "out.json"])
 def test_printing_what_build_gave_reads_nothing(tmp_path, refs, monkeypatch, name):
     """What `combine` and `build` give back is printed without reading what they wrote."""
-    stored = chunkmap.combine([refs], out=tmp_path / name, concat_dims=["x"])
+    stored = chunkmap.combine([refs], out=tmp_path / name, concat_dims=["t"], coo_map={"t": "INDEX"})
     monkeypatch.setattr(partitioned, "decode_partition", None)
     (tmp_path / "out.json").write_text(json.dumps("not a set"))
-    assert "1 arrays, 30 chunks" in repr(stored)
+    assert "2 arrays, 31 chunks" in repr(stored)

@@ -21,7 +21,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located, read_range
-from chunkmap.model import ChunkManifest, DeferredArray, Problem, ReferenceSet, Target
+from chunkmap.model import ChunkManifest, DeferredArray, Problem, ReferenceSet, Sources, Target
 from chunkmap.model.dictionary import documents, gathered
 from chunkmap.model.grid import index_dtype
 from chunkmap.storage.publishing import publish_file
@@ -56,9 +56,7 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
             "rows": len(chunks),
             "index": None if index is None else index.dtype.str,
             "sources": [
-                source if isinstance(source, str) else len(source)
-                for source in chunks.sources[1:]
-                if source is not None
+                source if isinstance(source, str) else len(source) for source in chunks.sources if source is not None
             ],
             "at": stop,
             "nbytes": len(data),
@@ -155,4 +153,4 @@ class _Columns:
         assert length is not None
         if index is not None:
             index = index.astype(index_dtype(math.prod(self.grid_shape)), copy=False)
-        return ChunkManifest(self.grid_shape, tuple(sources), source, offset, length, index)
+        return ChunkManifest(self.grid_shape, Sources.of(sources), source, offset, length, index)
