@@ -23,8 +23,8 @@ def s3():
     host, port = server.get_host_and_port()
     options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
     fs = fsspec.filesystem("s3", **options)
-    fs.mkdir("bucket")
-    fs.pipe({f"bucket/set/{name}": data for name, data in FILES.items()})
+    fs.mkdir("folders")
+    fs.pipe({f"folders/set/{name}": data for name, data in FILES.items()})
     yield options
     server.stop()
 
@@ -46,7 +46,7 @@ def _folder(request, tmp_path):
         fsspec.filesystem("memory").pipe({f"/folders/{name}": data for name, data in FILES.items()})
         return open_any("memory://folders")
     if request.param == "s3":
-        return open_any("s3://bucket/set", storage_options=request.getfixturevalue("s3"))
+        return open_any("s3://folders/set", storage_options=request.getfixturevalue("s3"))
     if request.param == "tar":
         return open_any(f"tar://set::{_tar(tmp_path / 'a.tar', {f'set/{n}': d for n, d in FILES.items()})}")
     packed = _zip(tmp_path / "a.zip", FILES)
@@ -200,6 +200,18 @@ def test_links_to_directories_above_are_refused(tmp_path):
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     with pytest.raises(SourceError, match="directory above"):
         LocalFolder(tmp_path).listing()
+
+
+def test_a_slow_directory_is_walked_by_many(tmp_path, monkeypatch):
+    """Where a filesystem is slow, the same files are found by several threads."""
+    for number in range(30):
+        (tmp_path / f"{number % 3}" / f"{number}").mkdir(parents=True)
+        (tmp_path / f"{number % 3}" / f"{number}" / "file").write_bytes(b"1" * number)
+    quick = LocalFolder(tmp_path).listing()
+    monkeypatch.setattr("chunkmap.io.local_folder._SLOW", 0)
+    slow = LocalFolder(tmp_path).listing()
+    assert quick.names == slow.names
+    assert quick.sizes.tolist() == slow.sizes.tolist()
 
 
 def test_links_to_files_have_the_size_of_the_file(tmp_path):

@@ -20,9 +20,9 @@ from chunkmap.errors import StorageError
 from chunkmap.formats.folders import holds
 from chunkmap.formats.scanning import scan
 from chunkmap.io import Source, open_any, outermost
+from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.folder import FolderBase
 from chunkmap.model import ReferenceSet, Target
-from chunkmap.storage.place import Place, find_place
 from chunkmap.storage.table import read_table, write_table
 
 __all__ = ["ScanCache", "scan_with"]
@@ -41,7 +41,7 @@ class ScanCache:
         """A cache by its URL."""
         return cache if isinstance(cache, ScanCache) else cls(os.fspath(cache))
 
-    def entry(self, url: str, target: Target, options: Mapping[str, Any]) -> Place:
+    def entry(self, url: str, target: Target, options: Mapping[str, Any]) -> Located:
         """The file in which a scan is kept."""
         said = [
             chunkmap.__version__,
@@ -50,7 +50,7 @@ class ScanCache:
             sorted((key, repr(value)) for key, value in options.items()),
         ]
         digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
-        return find_place(f"{self.url.rstrip('/')}/{digest[:2]}/{digest[2:]}.table", self.options)
+        return locate(f"{self.url.rstrip('/')}/{digest[:2]}/{digest[2:]}.table", self.options)
 
 
 def scan_with(
@@ -81,7 +81,7 @@ def _target(url: str, storage_options: Mapping[str, Any] | None) -> Target:
         return opened.target() if isinstance(opened, FolderBase) else outermost(cast("Source", opened)).target()
 
 
-def _found(entry: Place) -> ReferenceSet | None:
+def _found(entry: Located) -> ReferenceSet | None:
     try:
         return read_table(entry)
     except StorageError as error:

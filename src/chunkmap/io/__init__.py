@@ -10,7 +10,7 @@ from chunkmap.io.listing import expand_urls
 from chunkmap.io.local import LocalSource
 from chunkmap.io.local_folder import LocalFolder
 from chunkmap.io.memory import BytesSource
-from chunkmap.io.opening import folder_at, is_far, members, open_any, open_folder, open_source
+from chunkmap.io.opening import folder_at, is_far, is_folder, members, open_any, open_folder, open_source, open_whole
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.remote_folder import RemoteFolder
 from chunkmap.io.source import Range, Source
@@ -37,10 +37,12 @@ __all__ = [
     "folder_at",
     "in_memory",
     "is_far",
+    "is_folder",
     "members",
     "open_any",
     "open_beside",
     "open_folder",
     "open_source",
+    "open_whole",
     "outermost",
 ]

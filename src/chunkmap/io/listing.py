@@ -33,7 +33,7 @@ def _expanded(name: str, options: Mapping[str, Any]) -> list[str]:
         return [name]
     head, link, rest = name.partition("::")
     try:
-        located = locate(name, None, options)
+        located = locate(name, options)
         fs, path = located.fs, located.path
         found = sorted(ask(lambda: fs.glob(path), name))
     except SourceError as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from time import perf_counter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,7 +21,10 @@ from chunkmap.io.source import Range, Source, check_range
 __all__ = ["LocalFolder"]
 
 _WALKERS: Final = 8
-"""Directories that are listed at once: a filesystem over a network answers one after the other slowly."""
+"""Directories that are listed at once where the filesystem is slow: one over a network."""
+
+_SLOW: Final = 1e-4
+"""Seconds for a file: on a disk of this machine it takes a tenth of that, and threads would be in each other's way."""
 
 _Seen = tuple[tuple[int, int], ...]
 
@@ -34,27 +38,16 @@ class LocalFolder(FolderBase):
         self.url = (os.fspath(path) if url is None else url).rstrip("/")
 
     def listing(self, below: str = "") -> Listing:
-        """Walked by several threads. Links are followed; one that leads to a directory above it is refused."""
+        """Links are followed; one that leads to a directory above it is refused."""
         root = f"{self.path}/{check_name(below.rstrip('/'), self.url)}" if below else self.path
-        found: list[_Directory] = []
-        with ThreadPoolExecutor(_WALKERS) as pool:
-            waiting: set[Future[_Directory]] = {pool.submit(_list, root, "", ())}
-            while waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    directory = self._listed(future)
-                    found.append(directory)
-                    waiting |= {pool.submit(_list, root, name, directory.seen) for name in directory.below}
+        try:
+            found = list(_walk(root))
+        except OSError as error:
+            raise SourceError(f"cannot be listed: {error}", url=self.url) from error
         names = [name for directory in found for name in directory.names]
         sizes = np.concatenate([np.frombuffer(directory.sizes, np.int64) for directory in found])
         order = sorted(range(len(names)), key=names.__getitem__)
         return Listing([names[at] for at in order], sizes[np.array(order, np.intp)])
-
-    def _listed(self, future: Future[_Directory]) -> _Directory:
-        try:
-            return future.result()
-        except OSError as error:
-            raise SourceError(f"cannot be listed: {error}", url=self.url) from error
 
     def open(self, name: str) -> Source:
         """Mapped into memory."""
@@ -121,6 +114,30 @@ class _Directory(NamedTuple):
     """Directories, below the root."""
     seen: _Seen
     """Which directory it is, and which are above it, as the filesystem numbers them."""
+
+
+def _walk(root: str) -> Iterator[_Directory]:
+    """The directories of a tree: one after the other, until one is slow; then many at once."""
+    waiting: list[tuple[str, _Seen]] = [("", ())]
+    while waiting:
+        started = perf_counter()
+        directory = _list(root, *waiting.pop())
+        slow = perf_counter() - started > _SLOW * (len(directory.names) + 1)
+        waiting += [(name, directory.seen) for name in directory.below]
+        yield directory
+        if slow and len(waiting) > 1:
+            yield from _walk_together(root, waiting)
+            return
+
+
+def _walk_together(root: str, waiting: Iterable[tuple[str, _Seen]]) -> Iterator[_Directory]:
+    with ThreadPoolExecutor(_WALKERS) as pool:
+        coming: set[Future[_Directory]] = {pool.submit(_list, root, *directory) for directory in waiting}
+        while coming:
+            done, coming = wait(coming, return_when=FIRST_COMPLETED)
+            for directory in (future.result() for future in done):
+                coming |= {pool.submit(_list, root, name, directory.seen) for name in directory.below}
+                yield directory
 
 
 def _list(root: str, directory: str, above: _Seen) -> _Directory:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.archive import ARCHIVES, MemberSource, open_member
+from chunkmap.io.archive import ARCHIVES, MemberSource, in_memory, open_member
 from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.file_object import FileObjectSource
-from chunkmap.io.filesystem import Located, locate, may_be_absent
-from chunkmap.io.folder import Folder
+from chunkmap.io.filesystem import Located, ask, locate, may_be_absent
+from chunkmap.io.folder import Folder, FolderBase
 from chunkmap.io.local import LocalSource
 from chunkmap.io.local_folder import LocalFolder
+from chunkmap.io.memory import BytesSource
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.remote_folder import RemoteFolder
 from chunkmap.io.source import Source
 
-__all__ = ["folder_at", "is_far", "members", "open_any", "open_folder", "open_source"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+__all__ = ["folder_at", "is_far", "is_folder", "members", "open_any", "open_folder", "open_source", "open_whole"]
 
 
 def open_source(
@@ -42,7 +46,7 @@ def open_source(
     if chain is not None:
         kind, member, outer = chain
         return open_member(kind, member, _outer(kind, outer, name, storage_options), name)
-    return _file(locate(path, name, storage_options))
+    return _file(locate(path, storage_options, url=name))
 
 
 def open_any(
@@ -66,7 +70,7 @@ def open_any(
     if chain is not None:
         kind, member, outer = chain
         return _member_or_folder(kind, member, _outer(kind, outer, name, storage_options), name)
-    located = locate(path, name, storage_options)
+    located = locate(path, storage_options, url=name)
     if located.is_local:
         return LocalFolder(located.path, name) if Path(located.path).is_dir() else LocalSource(located.path, name)
     return _file_or_folder(located, holds, is_folder=path.endswith("/"))
@@ -79,7 +83,28 @@ def open_folder(url: str | os.PathLike[str], *, storage_options: Mapping[str, An
     if chain is not None:
         kind, member, outer = chain
         return ArchiveFolder(kind, _outer(kind, outer, path, storage_options), member)
-    return folder_at(locate(path, None, storage_options))
+    return folder_at(locate(path, storage_options))
+
+
+def open_whole(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> Source:
+    """A file that is going to be read from its beginning to its end: mapped, or fetched in one request.
+
+    Nothing is asked of it before, so a server need not know how long it is.
+    """
+    path = os.fspath(url)
+    if _chain(path) is not None:
+        member = open_source(path, storage_options=storage_options)
+        return member if in_memory(member) else BytesSource(member.read(0, member.size()), path)
+    located = locate(path, storage_options)
+    if located.is_local:
+        return LocalSource(located.path, path)
+    data: bytes = ask(lambda: located.fs.cat_file(located.path), path)
+    return BytesSource(data, path)
+
+
+def is_folder(lies: Source | Folder) -> TypeIs[Folder]:
+    """Which of the two `open_any` gave."""
+    return isinstance(lies, FolderBase)
 
 
 def folder_at(located: Located) -> Folder:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from fsspec.spec import AbstractFileSystem
 
 from chunkmap.errors import SourceError
-from chunkmap.io.coalesce import GAP, LONGEST, coalesce
+from chunkmap.io.coalesce import GAP, LONGEST, coalesce, in_pieces
 from chunkmap.io.filesystem import ask
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
 from chunkmap.io.retrying import is_transient
@@ -74,11 +74,12 @@ class RemoteSource(SourceBase):
         ]
 
     def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
-        """Each range is one request; at most `CONCURRENCY` of them are under way."""
+        """Each range is one request, a long one several; at most `CONCURRENCY` of them are under way."""
         for offset, length in ranges:
             check_range(self.url, self.size(), offset, length)
-        blocks = iter(self._fetch([r for r in ranges if r.length]))
-        return [memoryview(next(blocks)) if r.length else memoryview(b"") for r in ranges]
+        pieces = [in_pieces(r, self._longest) if r.length else [] for r in ranges]
+        blocks = iter(self._fetch([piece for some in pieces for piece in some]))
+        return [memoryview(_whole([next(blocks) for _ in some])) for some in pieces]
 
     def confirm(self) -> None:
         """Raise SourceError where the file is not the one any more that was opened.
@@ -153,6 +154,11 @@ class RemoteSource(SourceBase):
             " it does not serve ranges, or the file has changed",
             url=self.url,
         )
+
+
+def _whole(blocks: Sequence[bytes]) -> bytes:
+    """The bytes of a range from those of its pieces."""
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
 def _target(info: Mapping[str, Any]) -> Target:
