@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import exporting
+import fits_files
 import images
 import joining
 import numpy as np
 import reading
+import stores
 
 FILES = 100
 VARIABLES = 20
@@ -44,7 +46,7 @@ INDEXES = {
 FAR = {"far_granule": "granule.h5", "far_spread": "by_variable.h5", "far_month": "month.nc", "far_chunks": "btree1.h5"}
 """Cases of one file on a server, and the file."""
 
-ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix")
+ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy")
 
 
 # ---------------------------------------------------------------- inputs
@@ -71,6 +73,7 @@ def prepare(folder):
     remote_files.write_file(folder / "far" / "granule.h5")
     remote_files.write_file(folder / "far" / "day.h5")
     reading.prepare(folder)
+    stores.prepare(folder)
     write_million_references(folder)
     done.touch()
 
@@ -590,6 +593,7 @@ CASES = {
     "far_days": (far(far_days_core), None, None),
     "combine": (combine_core, combine_door, None),
     **joining.CASES,
+    **fits_files.CASES,
     "write": (write_core, write_door, None),
     "icechunk": (
         lambda _: exporting.export_core(million_set()),
@@ -601,6 +605,7 @@ CASES = {
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
     **images.CASES,
+    **stores.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
 

@@ -27,6 +27,7 @@ FORMATS: Final[Sequence[Format]] = (
         module="chunkmap.formats.netcdf3",
         begins=(Magic(b"CDF\x01"), Magic(b"CDF\x02"), Magic(b"CDF\x05")),
     ),
+    Format(name="fits", module="chunkmap.formats.fits", begins=(Magic(b"SIMPLE  ="),)),
     Format(
         name="tiff",
         module="chunkmap.formats.tiff",
@@ -46,6 +47,7 @@ FORMATS: Final[Sequence[Format]] = (
         begins=(Magic(b"http://xml.opendap.org/dap/dmrpp/1.0.0#", within=4096),),
     ),
     Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
+    Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
 )
 """Every format, in the order in which they are tried."""
 

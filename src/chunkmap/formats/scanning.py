@@ -9,21 +9,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from typing import Any, BinaryIO, Final
+from contextlib import closing
+from typing import Any, BinaryIO, cast
 
 from chunkmap.errors import FormatError
 from chunkmap.formats import Scanned, find_format, sniff
-from chunkmap.formats.inlining import Choose, inlined, small_chunks
-from chunkmap.io import HeadSource, Others, Source, in_memory, members, open_source, outermost
+from chunkmap.formats.folders import holds, scan_folder
+from chunkmap.formats.format import options_of
+from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
+from chunkmap.io import (
+    ArchiveFolder,
+    Folder,
+    HeadSource,
+    Others,
+    Source,
+    archive_kind,
+    files_beside,
+    in_memory,
+    members,
+    open_any,
+    outermost,
+)
+from chunkmap.io.folder import FolderBase
 from chunkmap.io.rounds import Parser, Tally, run
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import dereference
 
 __all__ = ["INLINE_THRESHOLD", "read", "reading", "scan", "scan_source"]
-
-INLINE_THRESHOLD: Final = 500
-"""Chunks of fewer stored bytes are held inline, unless the caller says otherwise."""
 
 
 def scan(
@@ -36,7 +48,7 @@ def scan(
     allow: Sequence[str] = (),
     **options: Any,
 ) -> ReferenceSet:
-    """Scan one file.
+    """Scan one file, or one folder of files that are one set.
 
     `file` is a local path, a URL that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`, or an open binary
     file. References call it `url`, where that is given. The format is told from its first bytes, unless `format` names
@@ -44,15 +56,16 @@ def scan(
     format. A file may name others only below its own directory, and those whose URLs begin with one of `allow`.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
     """
-    source = open_source(file, url=url, storage_options=storage_options)
-    try:
-        others = Others(source, allow=allow)
+    opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
+    with closing(opened):
+        if isinstance(opened, FolderBase):
+            return scan_folder(cast("Folder", opened), format=format, inline_threshold=inline_threshold, **options)
+        source = cast("Source", opened)
+        others = files_beside(source, allow=allow)
         refs = scan_source(source, format=format, inline_threshold=inline_threshold, others=others, **options)
         if url is not None and "::" not in url:
             return refs
         return _outside(refs, [source, *others.sources.values()])
-    finally:
-        source.close()
 
 
 def scan_source(
@@ -71,9 +84,16 @@ def scan_source(
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
+    kind = archive_kind(head) if (named is None or named.holds) and source.size() else None
+    if kind is not None:
+        return scan_folder(ArchiveFolder(kind, source), format=format, inline_threshold=inline_threshold, **options)
     found = named or sniff(head)
+    if not found.begins:
+        raise FormatError(
+            f"expected a folder or an archive that holds {found.name}, found another file", url=source.url
+        )
     module = found.load()
-    chosen = _options(found.name, module.Options, options)
+    chosen = options_of(found, module, options)
     inline = small_chunks(inline_threshold) if inline_threshold > 0 else None
     with others or Others(source) as beside:
         try:
@@ -104,7 +124,7 @@ def reading(source: Source, parser: Parser[Scanned], *, inline: Choose | None = 
     found: Scanned = yield from parser
     arrays = found.arrays if inline is None else (yield from inlined(found.arrays, source.url, inline))
     targets = {source.url: source.target(), **found.files}
-    return ReferenceSet(arrays, found.groups, found.problems, targets, source.url)
+    return ReferenceSet(arrays, found.groups, found.problems, targets, source.url, found.zarr_format)
 
 
 def _outside(refs: ReferenceSet, sources: Sequence[Source]) -> ReferenceSet:
@@ -114,14 +134,3 @@ def _outside(refs: ReferenceSet, sources: Sequence[Source]) -> ReferenceSet:
         return refs
     archives = {archive.url: archive.target() for archive in map(outermost, sources)}
     return dereference(refs, inside, archives)
-
-
-def _options(name: str, kind: type[Any], given: Mapping[str, Any]) -> Any:
-    """The options of a format. Raises TypeError for one that it does not have, naming those it has."""
-    known = [field.name for field in fields(kind)]
-    for option in given:
-        if option not in known:
-            raise TypeError(
-                f"scan() of {name}: no option {option!r}; its options are {', '.join(['inline_threshold', *known])}"
-            )
-    return kind(**given)

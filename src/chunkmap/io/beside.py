@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote
@@ -17,7 +17,6 @@ from chunkmap.errors import ChunkmapError, NoSuchFile, Remedy, SourceError, Unsu
 from chunkmap.io.archive import ARCHIVES, MemberSource, open_member
 from chunkmap.io.head import HeadSource
 from chunkmap.io.local import LocalSource
-from chunkmap.io.opening import open_source
 from chunkmap.io.prefixes import begins, parent
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.source import Source
@@ -29,12 +28,17 @@ Looked = Source | ChunkmapError | None
 
 
 class Others:
-    """The files that a file names, and those that these name: each is opened once, and all are closed together."""
+    """The files that a file names, and those that these name: each is opened once, and all are closed together.
 
-    def __init__(self, root: Source, *, allow: Sequence[str] = ()) -> None:
+    `open_url` opens what is allowed and not on the filesystem of who asks; see `chunkmap.io.files_beside`.
+    """
+
+    def __init__(
+        self, root: Source, *, allow: Sequence[str] = (), open_url: Callable[[str], Source] | None = None
+    ) -> None:
         if isinstance(allow, str):
             raise TypeError(f"allow is {allow!r}: expected a list of URL prefixes, [{allow!r}]")
-        self._root, self._allow = _bare(root), tuple(allow)
+        self._root, self._allow, self._open_far = _bare(root), tuple(allow), open_url
         self._looked: dict[tuple[str, str], Looked] = {}
         self.sources: dict[str, Source] = {}
         """Those that were opened, by URL."""
@@ -97,12 +101,14 @@ class Others:
         )
 
     def _open_url(self, asker: Source, url: str) -> Source:
-        """By the filesystem of who asks where it is on it, else with no options: secrets go nowhere else."""
+        """By the filesystem of who asks where it is on it."""
         if _climbs(url) or not (self._is_below_root(asker, url) or self._is_allowed(url)):
             raise self._refusal(asker, url)
         if isinstance(asker, RemoteSource) and _host(url) == _host(asker.url):
             return asker.on_the_same(url)
-        return open_source(url)
+        if self._open_far is None:
+            raise self._refusal(asker, url)
+        return self._open_far(url)
 
     def _is_below_root(self, asker: Source, url: str) -> bool:
         """Whether a URL names a file of the tree outright, as one that may be beside who asks."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from fsspec.spec import AbstractFileSystem
 
-from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.coalesce import GAP, LONGEST, coalesce
+from chunkmap.errors import SourceError
+from chunkmap.io.coalesce import GAP, LONGEST, coalesce, in_pieces
+from chunkmap.io.filesystem import ask
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
-from chunkmap.io.retrying import is_transient, with_retries
+from chunkmap.io.retrying import is_transient
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
 
@@ -24,7 +25,15 @@ CONCURRENCY: Final = CONNECTIONS
 class RemoteSource(SourceBase):
     """One file of an fsspec filesystem."""
 
-    def __init__(self, fs: AbstractFileSystem, path: str, url: str, *, gap: int = GAP, longest: int = LONGEST) -> None:
+    def __init__(
+        self,
+        fs: AbstractFileSystem,
+        path: str,
+        url: str,
+        *,
+        gap: int = GAP,
+        longest: int = LONGEST,
+    ) -> None:
         self.url = url
         self._fs, self._path, self._gap, self._longest = fs, path, gap, longest
         self._whole: bytes | None = None
@@ -38,9 +47,9 @@ class RemoteSource(SourceBase):
 
     def _inspect(self) -> Mapping[str, Any]:
         """What the server says of the file."""
-        info: Mapping[str, Any] = self._ask(lambda: self._fs.info(self._path))
+        info: Mapping[str, Any] = ask(lambda: self._fs.info(self._path), self.url)
         if info.get("type") == "directory":
-            raise SourceError("expected a file, found a directory", url=self.url)
+            raise SourceError("expected a file, found a directory", url=self.url) from IsADirectoryError(self._path)
         if info.get("size") is None:
             raise SourceError("the server does not say how long it is, so ranges of it cannot be read", url=self.url)
         return info
@@ -64,11 +73,12 @@ class RemoteSource(SourceBase):
         ]
 
     def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
-        """Each range is one request; at most `CONCURRENCY` of them are under way."""
+        """Each range is one request, a long one several; at most `CONCURRENCY` of them are under way."""
         for offset, length in ranges:
             check_range(self.url, self.size(), offset, length)
-        blocks = iter(self._fetch([r for r in ranges if r.length]))
-        return [memoryview(next(blocks)) if r.length else memoryview(b"") for r in ranges]
+        pieces = [in_pieces(r, self._longest) if r.length else [] for r in ranges]
+        blocks = iter(self._fetch([piece for some in pieces for piece in some]))
+        return [memoryview(_whole([next(blocks) for _ in some])) for some in pieces]
 
     def confirm(self) -> None:
         """Raise SourceError where the file is not the one any more that was opened.
@@ -96,12 +106,17 @@ class RemoteSource(SourceBase):
         """Another file of the same filesystem."""
         return RemoteSource(self._fs, self._fs._strip_protocol(url), url)  # noqa: SLF001 - how fsspec finds the file
 
+    @property
+    def is_page(self) -> bool:
+        """Whether the server calls it a page of HTML: that is how it shows what is in a directory."""
+        return str(self._info.get("mimetype") or "").startswith("text/html")
+
     def _fetch(self, ranges: Sequence[Range]) -> list[bytes]:
         if self._whole is not None or not ranges:
             return [self._checked(r, self._whole or b"") for r in ranges]
         self._fetches += 1
         blocks: dict[Range, bytes] = {}
-        self._ask(lambda: self._fetch_into(blocks, [r for r in ranges if r not in blocks]))
+        ask(lambda: self._fetch_into(blocks, [r for r in ranges if r not in blocks]), self.url)
         if self._watch is not None:
             self._check_watch(self._watch)
         return [self._checked(r, blocks[r]) for r in ranges]
@@ -139,19 +154,10 @@ class RemoteSource(SourceBase):
             url=self.url,
         )
 
-    def _ask(self, call: Callable[[], Any]) -> Any:
-        try:
-            return with_retries(call)
-        except FileNotFoundError as error:
-            if is_transient(error):
-                raise SourceError(f"cannot be read: {_reason(error.__cause__ or error)}", url=self.url) from error
-            raise NoSuchFile("there is no such file (404, or no such key)", url=self.url) from error
-        except PermissionError as error:
-            raise SourceError(f"may not be read: {error}", url=self.url) from error
-        except IsADirectoryError as error:
-            raise SourceError("expected a file, found a directory", url=self.url) from error
-        except Exception as error:
-            raise SourceError(f"cannot be read: {_reason(error)}", url=self.url) from error
+
+def _whole(blocks: Sequence[bytes]) -> bytes:
+    """The bytes of a range from those of its pieces."""
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
 def _target(info: Mapping[str, Any]) -> Target:
@@ -164,8 +170,3 @@ def _target(info: Mapping[str, Any]) -> Target:
 def _watch(fs: AbstractFileSystem, path: str) -> Watch | None:
     """A watch on the URL, where its filesystem has a client that tells."""
     return Watch(str(fs.encode_url(path))) if getattr(fs, "get_client", None) is get_client else None
-
-
-def _reason(error: BaseException) -> str:
-    status, text = getattr(error, "status", None), getattr(error, "message", None)
-    return f"the server answered {status} {text or ''}".strip() if status else f"{type(error).__name__}: {error}"
