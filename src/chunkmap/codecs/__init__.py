@@ -9,6 +9,7 @@ from numcodecs.registry import register_codec
 
 from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
+from chunkmap.codecs.grib import GribCodec
 from chunkmap.codecs.hdf5_bitshuffle import Hdf5Bitshuffle
 from chunkmap.codecs.hdf5_blosc2 import Hdf5Blosc2
 from chunkmap.codecs.hdf5_float import Hdf5Float
@@ -29,6 +30,7 @@ from chunkmap.codecs.zarr_scale_offset import ZarrScaleOffset
 __all__ = [
     "DeflateCodec",
     "FillStringsCodec",
+    "GribCodec",
     "Hdf5Bitshuffle",
     "Hdf5Blosc2",
     "Hdf5Float",
@@ -52,6 +54,7 @@ __all__ = [
 _CODECS: Final = (
     DeflateCodec,
     FillStringsCodec,
+    GribCodec,
     Hdf5Bitshuffle,
     Hdf5Blosc2,
     Hdf5Float,

@@ -47,6 +47,7 @@ FORMATS: Final[Sequence[Format]] = (
         offsets=(0, *(512 << n for n in range(40))),
     ),
     Format("netcdf3", (b"CDF\x01", b"CDF\x02", b"CDF\x05"), "chunkmap.formats.netcdf3"),
+    Format("grib", (b"GRIB",), "chunkmap.formats.grib"),
 )
 """Every format, in the order in which they are tried."""
 

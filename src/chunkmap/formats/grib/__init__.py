@@ -60,7 +60,15 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     return Scanned(tree.arrays, tree.groups, (*walked.problems, *tree.problems))
 
 
-def scan(source: Source, **options: Any) -> ReferenceSet:
-    """A file as a set of references."""
-    arrays, groups, problems = run(source, parse(source, Options(**options)))
+def scan(
+    source: Source,
+    *,
+    filter_by_keys: Mapping[str, Any] | None = None,
+    squeeze: bool = True,
+    doubles: Doubles = "refuse",
+    dtype: Literal["auto", "float32", "float64"] = "auto",
+) -> ReferenceSet:
+    """A file as a set of references. The options are those of `Options`."""
+    options = Options(filter_by_keys=filter_by_keys or {}, squeeze=squeeze, doubles=doubles, dtype=dtype)
+    arrays, groups, problems = run(source, parse(source, options))
     return ReferenceSet(arrays, groups, problems, {source.url: source.target()}, source.url)

@@ -33,7 +33,7 @@ _TELLING: Final = (
     "typeOfGeneratingProcess", "constituentType", "aerosolType", "typeOfStatisticalProcessing", "referenceDate",
     "hdate", "verifyingMonth", "forecastMonth", "methodNumber", "systemNumber", "centre", "subCentre",
     "tablesVersion", "localTablesVersion", "paramId", "productDefinitionTemplateNumber", "derivedForecast",
-    "typeOfEnsembleForecast", "clusterIdentifier",
+    "typeOfEnsembleForecast", "clusterIdentifier", "scaledValueOfFirstWavelength", "scaledValueOfFirstSize",
 )  # fmt: skip
 """Keys by which to call fields that differ in their octets, first come first served."""
 

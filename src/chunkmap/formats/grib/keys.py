@@ -247,6 +247,7 @@ def _ask_product(field: Field, pattern: bytes) -> Product:
     for name, key in (("long_name", "name"), ("units", "units"), ("standard_name", "cfName")):
         if parameter[key] not in _UNKNOWN:
             attrs[name] = parameter[key]
+    attrs["GRIB_stepUnits"] = 1  # hours, in which steps are given, whatever the octets count them in
     group = {f"GRIB_{key}": found[key] for key in _OF_GROUP if found[key] is not None}
     group |= {"Conventions": "CF-1.7", "institution": found["centreDescription"]}
     coordinates = {key: value for key, value in extra.items() if value is not None}
