@@ -20,7 +20,8 @@ _CONSTANT: Final = Struct(">IBIHfHHBB")
 _NO_BITMAP: Final = b"\x00\x00\x00\x06\x06\xff"
 _NO_DATA: Final = b"\x00\x00\x00\x05\x07"
 _END: Final = b"7777"
-_SPHERICAL, _UNUSED_BITS = 0x80, 8
+_CONSTANT_1: Final = b"\x00\x00\x0c\x08" + bytes(8)
+"""Section 4 of edition 1: 12 bytes, simple packing in 0 bits, of which 8 bits are no value."""
 _FLAGS_1, _HAS_BITMAP = 7, 0x40
 
 
@@ -47,9 +48,7 @@ def start_of_grid(field: Field) -> int:
 def _header_1(field: Field, grid: bytes) -> bytes:
     product = bytearray(field.product)
     product[_FLAGS_1] &= ~_HAS_BITMAP
-    flags = (field.packing[3] & _SPHERICAL) | _UNUSED_BITS
-    data = b"\x00\x00\x0c" + bytes([flags]) + bytes(8)
-    body = bytes(product) + grid + data + _END
+    body = bytes(product) + grid + _CONSTANT_1 + _END
     return b"GRIB" + (GRID_1 + len(body)).to_bytes(3, "big") + b"\x01" + body
 
 
