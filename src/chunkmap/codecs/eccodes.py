@@ -15,9 +15,9 @@ from chunkmap.errors import FormatError, Unsupported
 
 try:
     import eccodes
-except (ImportError, RuntimeError) as error:  # RuntimeError: the package is there, its library is not
+except RuntimeError as error:  # the package is there, its library is not
     raise Unsupported(
-        f"GRIB is read with eccodes, which cannot be imported: {error}. Run: pip install 'chunkmap[grib]'",
+        f"GRIB is read with eccodes, whose library cannot be loaded: {error}. Run: pip install 'chunkmap[grib]'",
         feature="eccodes",
     ) from error
 

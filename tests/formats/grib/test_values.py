@@ -12,7 +12,7 @@ from making import field, in_rows, lattice, message, multi, read
 import chunkmap
 from chunkmap.codecs.grib import GribCodec
 from chunkmap.errors import FormatError
-from chunkmap.formats.grib import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
 
 PACKINGS = [
@@ -42,7 +42,7 @@ def data_of(tmp_path, data, **options):
     """The set of a file, and its only variable of values, read."""
     path = tmp_path / "file.grib"
     path.write_bytes(data)
-    refs = chunkmap.scan(str(path), format="grib", **options)
+    refs = chunkmap.scan(str(path), **options)
     (name,) = [n for n, a in refs.arrays.items() if "GRIB_gridType" in a.meta.attrs]
     group, _, variable = name.rpartition("/")
     return chunkmap.open_dataset(refs, group=group)[variable]
@@ -55,8 +55,8 @@ def test_every_packing_reads_as_eccodes_reads_it(tmp_path, packing, bitmap):
     values = np.random.default_rng(1).normal(280, 10, 200)
     if bitmap:
         values[::7] = 9999
-    keys = {**lattice(20, 10), "packingType": packing, "bitsPerValue": 16}
-    data = message("regular_ll_sfc_grib2", **keys, bitmapPresent=int(bitmap), missingValue=9999, values=values)
+    keys = {**lattice(20, 10), "bitsPerValue": 16, "bitmapPresent": int(bitmap), "missingValue": 9999}
+    data = message_of(message("regular_ll_sfc_grib2", **keys, values=values), packingType=packing)
     ((expected,),) = read(data)
     found = data_of(tmp_path, data, dtype="float64")
     np.testing.assert_array_equal(found.values, expected.reshape(10, 20))
@@ -173,6 +173,6 @@ def test_values_alone_do_not_make_a_message():
 
 def test_references_are_of_the_message_itself():
     """A field alone in its message is referenced with its whole message, as kerchunk references it."""
-    refs = scan(BytesSource(b"junk" + field(1), "a.grib"))
+    refs = scan_source(BytesSource(b"junk" + field(1), "a.grib"), inline_threshold=0)
     (chunk,) = [a.chunks.row(0) for a in refs.arrays.values() if "GRIB_gridType" in a.meta.attrs]
     assert chunk == ("a.grib", 4, len(field(1)))

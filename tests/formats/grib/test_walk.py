@@ -11,8 +11,9 @@ from making import field, lattice, message, multi, read
 
 from chunkmap.codecs.grib import GribCodec
 from chunkmap.errors import ChunkmapError, FormatError
-from chunkmap.formats.grib import Options, parse, scan
+from chunkmap.formats.grib import Options, parse
 from chunkmap.formats.grib.sections import walk
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
 from chunkmap.io.rounds import Tally, run
 from chunkmap.io.source import SourceBase
@@ -87,7 +88,7 @@ def rewritten(data, values):
 
 def test_a_last_message_that_is_cut_short_is_a_problem():
     """What stands before a message that is cut short is found, and the problem says where it began."""
-    refs = scan(BytesSource(ONE + TWO[:-20], "cut.grib"))
+    refs = scan_source(BytesSource(ONE + TWO[:-20], "cut.grib"), format="grib")
     assert refs.nchunks > 0
     assert "cut short" in refs.problems[0].message
     assert str(len(ONE)) in refs.problems[0].message
@@ -98,7 +99,7 @@ def test_cut_anywhere_only_errors_of_ours_come_out(data):
     """A file cut at any byte is no GRIB file, and says so."""
     for stop in range(0, len(data), 3):
         with pytest.raises(ChunkmapError):
-            scan(BytesSource(data[:stop]))
+            scan_source(BytesSource(data[:stop]), format="grib")
 
 
 def test_a_message_whose_length_is_wrong_does_not_hide_the_next():
@@ -134,7 +135,7 @@ def test_long_messages_of_edition_1_say_their_length_in_steps():
 def test_a_file_without_messages_says_what_was_expected():
     """Bytes without a message are refused."""
     with pytest.raises(FormatError, match="expected GRIB messages"):
-        scan(BytesSource(b"nothing at all" * 10))
+        scan_source(BytesSource(b"nothing at all" * 10), format="grib")
 
 
 class Far(SourceBase):

@@ -8,26 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from chunkmap.errors import FormatError
+from chunkmap.formats.format import Scanned
 from chunkmap.formats.grib.assembly import Doubles, tree_of
 from chunkmap.formats.grib.sections import walk
 from chunkmap.formats.grib.table import selected, table_of
 from chunkmap.io.requests import Parser
-from chunkmap.io.rounds import run
 from chunkmap.io.source import Source
-from chunkmap.model import ManifestArray, Problem, ReferenceSet
 
-__all__ = ["Options", "parse", "scan"]
-
-
-class Scanned(NamedTuple):
-    """What a file holds."""
-
-    arrays: Mapping[str, ManifestArray]
-    groups: Mapping[str, Mapping[str, Any]]
-    problems: tuple[Problem, ...] = ()
+__all__ = ["Options", "parse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +49,3 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     table = table_of(selected(walked.fields, options.filter_by_keys))
     tree = tree_of(table, source.url, dtype=options.dtype, squeeze=options.squeeze, doubles=options.doubles)
     return Scanned(tree.arrays, tree.groups, (*walked.problems, *tree.problems))
-
-
-def scan(
-    source: Source,
-    *,
-    filter_by_keys: Mapping[str, Any] | None = None,
-    squeeze: bool = True,
-    doubles: Doubles = "refuse",
-    dtype: Literal["auto", "float32", "float64"] = "auto",
-) -> ReferenceSet:
-    """A file as a set of references. The options are those of `Options`."""
-    options = Options(filter_by_keys=filter_by_keys or {}, squeeze=squeeze, doubles=doubles, dtype=dtype)
-    arrays, groups, problems = run(source, parse(source, options))
-    return ReferenceSet(arrays, groups, problems, {source.url: source.target()}, source.url)
