@@ -88,7 +88,9 @@ def decoded(handle):
     eccodes.codes_set(handle, "missingValue", NO_VALUE)
     values = eccodes.codes_get_double_array(handle, "values")
     managed = eccodes.codes_is_defined(handle, "missingValueManagementUsed")
-    if eccodes.codes_get(handle, "bitmapPresent") or (managed and eccodes.codes_get(handle, "missingValueManagementUsed")):
+    if eccodes.codes_get(handle, "bitmapPresent") or (
+        managed and eccodes.codes_get(handle, "missingValueManagementUsed")
+    ):
         values[values == NO_VALUE] = np.nan
     return values
 

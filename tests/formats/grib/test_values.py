@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numcodecs
 import numpy as np
 import pytest
@@ -52,7 +54,7 @@ def data_of(tmp_path, data, **options):
 @pytest.mark.parametrize("bitmap", [False, True])
 def test_every_packing_reads_as_eccodes_reads_it(tmp_path, packing, bitmap):
     """All packings, with a bitmap and without, give eccodes' values to the last bit."""
-    values = np.random.default_rng(1).normal(280, 10, 200)
+    values = 280 + np.arange(200) % 17 / 2  # noise is too long for the PNG that eccodes writes
     if bitmap:
         values[::7] = 9999
     keys = {**lattice(20, 10), "bitsPerValue": 16, "bitmapPresent": int(bitmap), "missingValue": 9999}
@@ -93,9 +95,7 @@ def test_a_value_equal_to_the_key_of_missing_values_is_a_value(tmp_path):
 
 def test_a_field_that_is_missing_everywhere(tmp_path):
     """A bitmap without a point gives NaN everywhere."""
-    data = message(
-        "regular_ll_sfc_grib2", **lattice(), bitmapPresent=1, missingValue=-1, values=np.full(12, -1.0)
-    )
+    data = message("regular_ll_sfc_grib2", **lattice(), bitmapPresent=1, missingValue=-1, values=np.full(12, -1.0))
     assert np.isnan(data_of(tmp_path, data).values).all()
 
 
@@ -153,10 +153,8 @@ def test_damaged_messages_are_errors(data):
     whole = bytearray(data.draw(st.sampled_from([field(1), field(2, "regular_ll_sfc_grib1")])))
     for _ in range(3):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(FormatError):
         GribCodec("t", "float64").decode(bytes(whole))
-    except (FormatError, OverflowError):
-        pass
 
 
 def test_bytes_that_are_no_message_are_an_error():

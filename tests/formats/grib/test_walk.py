@@ -50,7 +50,9 @@ def test_messages_of_both_editions_are_found_among_junk(parts, tail):
     same_as_eccodes(b"".join(junk + each for junk, each in parts) + tail)
 
 
-@pytest.mark.parametrize("junk", [b"", b"0000477100\x01\r\r\n67 SMDE45 EDZW 010000\r\r\n", b"\x00" * 120, b"7777GRIB", b"GRI"])
+@pytest.mark.parametrize(
+    "junk", [b"", b"0000477100\x01\r\r\n67 SMDE45 EDZW 010000\r\r\n", b"\x00" * 120, b"7777GRIB", b"GRI"]
+)
 def test_junk_that_is_common_changes_nothing(junk):
     """Headers of bulletins, padding, ends of messages and the mere word: both messages are found around them."""
     data = junk + ONE + junk + TWO + junk
@@ -122,9 +124,7 @@ def test_long_messages_of_edition_1_say_their_length_in_steps():
     keys = {"Ni": 2000, "Nj": 1800, "iDirectionIncrementInDegrees": 0.1, "jDirectionIncrementInDegrees": 0.1}
     ends = {"latitudeOfLastGridPointInDegrees": -89.9, "longitudeOfLastGridPointInDegrees": 199.9}
     corners = {"latitudeOfFirstGridPointInDegrees": 90, "longitudeOfFirstGridPointInDegrees": 0, **ends}
-    big = message(
-        "GRIB1", **keys, **corners, bitsPerValue=24, values=np.random.default_rng(0).normal(size=3_600_000)
-    )
+    big = message("GRIB1", **keys, **corners, bitsPerValue=24, values=np.random.default_rng(0).normal(size=3_600_000))
     assert len(big) > 1 << 23
     assert [(f.offset, f.stop) for f in walked(big + TWO).fields] == [
         (0, len(big)),
@@ -161,7 +161,8 @@ def test_of_a_file_far_away_only_headers_are_fetched():
     """A chained walk costs a round a message and a few KiB each, not the values."""
     values = np.random.default_rng(0).normal(size=500_000)
     data = b"".join(
-        message("regular_ll_sfc_grib2", **lattice(10_000, 50), bitsPerValue=24, step=n, values=values) for n in range(12)
+        message("regular_ll_sfc_grib2", **lattice(10_000, 50), bitsPerValue=24, step=n, values=values)
+        for n in range(12)
     )
     tally = Tally()
     far = Far(data)
