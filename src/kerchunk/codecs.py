@@ -3,5 +3,6 @@
 from numcodecs.zlib import Zlib as ZlibCodec
 
 from chunkmap.codecs import DeflateCodec, FillStringsCodec, RecordArrayMember
+from chunkmap.codecs import GribCodec as GRIBCodec
 
-__all__ = ["DeflateCodec", "FillStringsCodec", "RecordArrayMember", "ZlibCodec"]
+__all__ = ["DeflateCodec", "FillStringsCodec", "GRIBCodec", "RecordArrayMember", "ZlibCodec"]

@@ -60,7 +60,10 @@ class Message:
 
     def set(self, key: str, value: float) -> None:
         """Change the message under the handle, not the bytes that it was made of."""
-        eccodes.codes_set(self._handle, key, value)
+        try:
+            eccodes.codes_set(self._handle, key, value)
+        except eccodes.CodesInternalError as error:
+            raise FormatError(f"eccodes cannot set {key}: {error}") from error
 
     def offset(self, key: str) -> int | None:
         """The byte of the message at which the octets of a key begin; None where it has none of its own."""
