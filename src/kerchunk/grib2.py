@@ -33,7 +33,7 @@ def scan_grib(
     storage_options: Mapping[str, Any] | None = None,
     inline_threshold: int = 100,
     skip: int = 0,
-    filter: Mapping[str, Any] = {},  # noqa: B006 - never changed
+    filter: Mapping[str, Any] = {},
 ) -> list[dict[str, Any]]:
     """References to each message of a file, one set a message; of several fields in one message, one a field.
 
@@ -97,7 +97,7 @@ def contains_valid_level(message_keys: set[str]) -> bool:
 
 
 def example_combine(
-    filter: Mapping[str, Any] = {"typeOfLevel": "heightAboveGround", "level": 2},  # noqa: B006 - never changed
+    filter: Mapping[str, Any] = {"typeOfLevel": "heightAboveGround", "level": 2},
 ) -> dict[str, Any]:
     """Three hours of the HRRR model from its public bucket, combined along time. Needs the network, and s3fs."""
     options = {"anon": True}

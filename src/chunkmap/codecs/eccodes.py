@@ -58,7 +58,7 @@ class Message:
             raise FormatError(f"eccodes cannot read {key}: {error}") from error
         return values
 
-    def set(self, key: str, value: float) -> None:
+    def set(self, key: str, value: float | str) -> None:
         """Change the message under the handle, not the bytes that it was made of."""
         try:
             eccodes.codes_set(self._handle, key, value)

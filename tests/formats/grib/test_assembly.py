@@ -41,13 +41,11 @@ def test_a_hypercube_holds_each_field_in_its_cell(cells, random):
     """Steps x levels in any order and with any holes: each field is where its coordinates are, a hole is NaN."""
     order = sorted(cells)
     random.shuffle(order)
-    refs = scanned(*(field(n, PRESSURE, step=step, level=level) for n, (step, level) in enumerate(order)))
+    messages = [field(n, PRESSURE, step=step, level=level) for n, (step, level) in enumerate(order)]
+    refs = scanned(*messages, squeeze=False)
     (path,) = variables(refs)
     group, _, name = path.rpartition("/")
-    found = chunkmap.open_dataset(
-        scanned(*map(lambda n: field(n[0], PRESSURE, step=n[1][0], level=n[1][1]), enumerate(order)), squeeze=False),
-        group=group,
-    )[name]
+    found = opened(refs, group)[name]
     assert found.dims[:3] == ("time", "step", "isobaricInhPa")
     for step in {step for step, _ in order}:
         for level in {level for _, level in order}:
@@ -204,8 +202,11 @@ def test_options_are_checked(option):
         scanned(field(), **option)
 
 
+# fmt: off
 SAMPLES = ["regular_ll_pl_grib1", "regular_ll_pl_grib2", "regular_gg_pl_grib2", "reduced_gg_pl_32_grib1",
-           "reduced_gg_pl_32_grib2", "rotated_ll_sfc_grib2", "polar_stereographic_sfc_grib2", "sh_ml_grib2", "GRIB1"]  # fmt: skip
+           "reduced_gg_pl_32_grib2", "rotated_ll_sfc_grib2", "polar_stereographic_sfc_grib2", "sh_ml_grib2",
+           "GRIB1"]
+# fmt: on
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

@@ -103,7 +103,7 @@ def _keys(table: Table, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         keys[level] = table.level
     for name in _EXTRA:
         if any(name in product.extra for product in table.products):
-            keys[name] = table.of_product(lambda product, name=name: product.extra.get(name, np.nan))
+            keys[name] = np.array([product.extra.get(name, np.nan) for product in table.products])[table.product]
     found = {name: column[rows] for name, column in keys.items()}
     return {name: column for name, column in found.items() if not np.isnan(column).all()}
 
@@ -171,6 +171,9 @@ def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, *, dtype: str, squeeze
             return
     products = [table.products[number] for number in np.unique(table.product[leaf.rows]).tolist()]
     grid = table.grids[table.grid[leaf.rows[0]]]
+    if 0 in grid.shape:
+        tree.problems.append(Problem(leaf.path, "grid", "the grid has no points; left out", url))
+        return
     name = products[0].name
     coordinates = coordinates_of(table, leaf.rows, leaf.cube, squeeze=squeeze)
     kept = [key for key, axis in leaf.cube.axes.items() if len(axis) > 1 or not squeeze]

@@ -38,6 +38,8 @@ _CF: Final[Mapping[str, Mapping[str, str]]] = {
     "latitude": {"units": "degrees_north", "standard_name": "latitude", "long_name": "latitude"},
     "longitude": {"units": "degrees_east", "standard_name": "longitude", "long_name": "longitude"},
 }
+_MOST_POINTS: Final = 1 << 26
+"""Grids of more points are not placed: of those there are, the largest has 47 million."""
 _BY_COLUMN, _ALTERNATING = 0x20, 0x10
 _MOST_KEPT: Final = 256
 _kept: Final[dict[tuple[int, bytes], Grid]] = {}
@@ -74,10 +76,13 @@ def _ask(field: Field) -> Grid:
         across, down = attrs.get("GRIB_Nx", attrs.get("GRIB_Ni")), attrs.get("GRIB_Ny", attrs.get("GRIB_Nj"))
         count = _number_of_points(field, message)
         if across is None or down is None or across * down != count:
-            return _listed(field, attrs, kind, count)
+            return _listed(field, message, attrs, kind, count)
         dims = ("latitude", "longitude") if kind in _ROWS_ON_PARALLELS else ("y", "x")
         label = f"{kind}_{down}x{across}"
-        if kind in _ROWS_ON_PARALLELS:
+        arrays: Mapping[str, ManifestArray]
+        if count > _MOST_POINTS:
+            arrays, problem = {}, f"{count} points are more than are placed"
+        elif kind in _ROWS_ON_PARALLELS:
             found, problem = _axes(message, kind, down, across)
             arrays = {name: _short(name, values) for name, values in found.items()}
         else:
@@ -94,12 +99,25 @@ def _number_of_points(field: Field, message: Message) -> int:
     return message.get("numberOfDataPoints", int) or message.get("numberOfPoints", int) or 0
 
 
-def _listed(field: Field, attrs: Mapping[str, Any], kind: str, count: int) -> Grid:
+def _rows_fit(message: Message, count: int) -> bool:
+    """Whether the rows of a reduced grid have as many points as the grid; eccodes aborts the process on some others."""
+    try:
+        rows = message.reals("pl")
+    except ChunkmapError:
+        return False
+    return bool(rows.sum() == count)
+
+
+def _listed(field: Field, message: Message, attrs: Mapping[str, Any], kind: str, count: int) -> Grid:
     """A grid without rows of one length, or none at all: points one after the other."""
     label = f"{kind}_{count}"
-    if kind in ("sh", "unstructured_grid"):
+    if count > _MOST_POINTS:
+        return Grid(("values",), (count,), {}, attrs, label, f"{count} points are more than are placed")
+    if kind in ("sh", "unstructured_grid") or not count:
         return Grid(("values",), (count,), {}, attrs, label, None)
-    arrays, problem = _coded(field, field.grid, ("values",), (count,))
+    arrays, problem = {}, "its rows have other numbers of points than the grid"
+    if not kind.startswith("reduced") or _rows_fit(message, count):
+        arrays, problem = _coded(field, field.grid, ("values",), (count,))
     return Grid(("values",), (count,), arrays, attrs, label, problem)
 
 

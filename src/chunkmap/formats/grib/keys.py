@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from chunkmap.codecs.eccodes import Message
@@ -178,9 +179,11 @@ def _ask_layout_2(field: Field) -> _Layout:
             for key in ("forecastTime", "typeOfFirstFixedSurface", "yearOfEndOfOverallTimeInterval")
         )
         width = surface - forecast if surface - forecast in (2, 4) else 4
-        times = (forecast - 1, forecast + width) if forecast > 0 else (0, 0)
-        surfaces = (surface, surface + 12) if surface > 0 else (0, 0)
-        return _Layout(times, (end, end + 7) if end > 0 else (0, 0), surfaces, _member(message, field))
+        spans = ((forecast - 1, forecast + width), (end, end + 7), (surface, surface + 12))
+        times, interval, surfaces = (
+            span if span[0] > 0 and span[1] <= len(field.product) else (0, 0) for span in spans
+        )
+        return _Layout(times, interval, surfaces, _member(message, field))
 
 
 def _member(message: Message, field: Field) -> tuple[int, int]:
@@ -213,7 +216,7 @@ def _pattern(field: Field, layout: _Layout) -> bytes:
     else:
         own = b"2" + field.indicator[6:7] + field.identification[5:12] + field.identification[19:] + field.local
         if last and product[first] in (_ISOBARIC, _HYBRID) and product[first + 6] == _NO_SURFACE:
-            mark = _kind_of_pressure(product[first + 1], product[first + 2 : first + 6])
+            mark = _kind_of_pressure(product[first + 1], bytes(product[first + 2 : first + 6]))
             product[first + 1 : first + 6] = bytes(5)
         for start, stop in (layout.times, layout.interval):
             product[start:stop] = bytes(stop - start)
@@ -236,9 +239,10 @@ def _ask_product(field: Field, pattern: bytes) -> Product:
         found = {key: message.get(key) for key in _ATTRIBUTE_KEYS}
         found["centreDescription"] = message.get("centreDescription")
         identity = (found["edition"], found["centre"], found["paramId"])
-        known = found["paramId"] not in (None, 0)
-        ask = lambda: {key: message.get(key) for key in _PARAMETER_KEYS}  # noqa: E731 - said where it is used
-        parameter = _parameters.get(identity, ask) if known else ask()
+        if found["paramId"] in (None, 0):
+            parameter = _ask_parameter(message)
+        else:
+            parameter = _parameters.get(identity, partial(_ask_parameter, message))
         extra = {key: message.get(key, float) for key in _EXTRA_COORDINATES}
         extra |= {name: _limit(message, name) for name in ("lowerLimit", "upperLimit")}
     attrs = {
@@ -252,6 +256,10 @@ def _ask_product(field: Field, pattern: bytes) -> Product:
     group |= {"Conventions": "CF-1.7", "institution": found["centreDescription"]}
     coordinates = {key: value for key, value in extra.items() if value is not None}
     return Product(_name(parameter, field), attrs, group, coordinates, pattern)
+
+
+def _ask_parameter(message: Message) -> Mapping[str, Any]:
+    return {key: message.get(key) for key in _PARAMETER_KEYS}
 
 
 def _limit(message: Message, name: str) -> float | None:

@@ -68,10 +68,20 @@ def table_of(fields: Sequence[Field]) -> Table:
     rows = [(*_said(field, products), grids.number((field.edition, field.grid), grid_of(field))) for field in fields]
     columns: Any = zip(*rows, strict=True) if rows else ((),) * 8
     product, time, begin, step, level, bottom, number, grid = columns
-    values = [_real(column) for column in (time, begin, step, level, bottom, number)]
-    double = np.array([_needs_double(field) for field in fields], np.bool_)
-    numbers = np.array(product, np.int64), np.array(grid, np.int64)
-    return Table(fields, products.values, grids.values, *numbers, *values, double)
+    return Table(
+        fields=fields,
+        products=products.values,
+        grids=grids.values,
+        product=np.array(product, np.int64),
+        grid=np.array(grid, np.int64),
+        time=_real(time),
+        begin=_real(begin),
+        step=_real(step),
+        level=_real(level),
+        bottom=_real(bottom),
+        number=_real(number),
+        double=np.array([_needs_double(field) for field in fields], np.bool_),
+    )
 
 
 class _Numbered(Generic[T]):
