@@ -22,8 +22,8 @@ from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 __all__ = ["Grid", "grid_of"]
 
 _ROWS_ON_PARALLELS: Final = ("regular_ll", "regular_gg")
-_PROJECTED: Final = ("lambert", "polar_stereographic", "mercator", "lambert_azimuthal_equal_area")
-"""Each point is so many metres from the first one: a grid of four points says whether eccodes can place them all."""
+_WITHOUT_PLACES: Final = ("sh", "unstructured_grid")
+"""What has no points, and what does not say where they are."""
 _EASTWARD_NORTHWARD: Final = ("lambert", "polar_stereographic", "mercator")
 """Grids that eccodes places as if rows went to the east and followed one another to the north, whatever they say."""
 _KEYS: Final = (
@@ -40,6 +40,8 @@ _CF: Final[Mapping[str, Mapping[str, str]]] = {
 }
 _MOST_POINTS: Final = 1 << 26
 """Grids of more points are not placed: of those there are, the largest has 47 million."""
+_MOST_TRIED: Final = 1 << 20
+"""Lists of more points are not placed in order to see whether they can be."""
 _BY_COLUMN, _ALTERNATING = 0x20, 0x10
 _MOST_KEPT: Final = 256
 _kept: Final[dict[tuple[int, bytes], Grid]] = {}
@@ -83,7 +85,7 @@ def _ask(field: Field) -> Grid:
         if count > _MOST_POINTS:
             arrays, problem = {}, f"{count} points are more than are placed"
         elif kind in _ROWS_ON_PARALLELS:
-            found, problem = _axes(message, kind, down, across)
+            found, problem = _axes(field, message, down, across)
             arrays = {name: _short(name, values) for name, values in found.items()}
         else:
             arrays, problem = _places(field, message, kind, dims, (down, across))
@@ -96,16 +98,16 @@ def _number_of_points(field: Field, message: Message) -> int:
     if message.get("gridType") == "sh":
         truncation = message.get("J", int) or 0
         return (truncation + 1) * (truncation + 2)
-    return message.get("numberOfDataPoints", int) or message.get("numberOfPoints", int) or 0
+    return max(message.get("numberOfDataPoints", int) or message.get("numberOfPoints", int) or 0, 0)
 
 
 def _rows_fit(message: Message, count: int) -> bool:
-    """Whether the rows of a reduced grid have as many points as the grid; eccodes aborts the process on some others."""
+    """Whether the rows of a reduced grid have as many points as the grid."""
     try:
         rows = message.reals("pl")
     except ChunkmapError:
         return False
-    return bool(rows.sum() == count)
+    return bool(len(rows) and rows.min() > 1 and rows.sum() == count)
 
 
 def _listed(field: Field, message: Message, attrs: Mapping[str, Any], kind: str, count: int) -> Grid:
@@ -113,11 +115,13 @@ def _listed(field: Field, message: Message, attrs: Mapping[str, Any], kind: str,
     label = f"{kind}_{count}"
     if count > _MOST_POINTS:
         return Grid(("values",), (count,), {}, attrs, label, f"{count} points are more than are placed")
-    if kind in ("sh", "unstructured_grid") or not count:
+    if kind in _WITHOUT_PLACES or not count:
         return Grid(("values",), (count,), {}, attrs, label, None)
-    arrays, problem = {}, "its rows have other numbers of points than the grid"
-    if not kind.startswith("reduced") or _rows_fit(message, count):
-        arrays, problem = _coded(field, field.grid, ("values",), (count,))
+    if count <= _MOST_TRIED:
+        problem = _placeable(field, field.grid, count)
+    else:
+        problem = None if _rows_fit(message, count) else f"{count} points are in no rows, and too many to be tried"
+    arrays = {} if problem else _coded(field, field.grid, ("values",), (count,))
     return Grid(("values",), (count,), arrays, attrs, label, problem)
 
 
@@ -128,41 +132,44 @@ def _places(
     east, north = not message.get("iScansNegatively"), bool(message.get("jScansPositively"))
     if kind in _EASTWARD_NORTHWARD and not (east and north):
         return {}, f"points of {kind} grids whose rows go west, or to the south, cannot be placed"
+    problem = _placeable(field, _cut(field, message, 2, 2), 4)
+    if problem is not None:
+        return {}, problem
     place = message.offset("scanningMode")
     grid = bytearray(field.grid)
     if place is not None and 0 < place - start_of_grid(field) < len(grid):
         grid[place - start_of_grid(field)] &= ~(_BY_COLUMN | _ALTERNATING)
-    return _coded(
-        field, bytes(grid), dims, shape, _of_four(field, message, bytes(grid)) if kind in _PROJECTED else None
-    )
+    return _coded(field, bytes(grid), dims, shape), None
 
 
-def _of_four(field: Field, message: Message, grid: bytes) -> bytes | None:
-    """The grid cut down to its first two rows and columns; None in edition 1, where nobody minds a grid of many."""
-    if field.edition == 1:
-        return None
-    small = bytearray(grid)
-    small[6:10] = (4).to_bytes(4, "big")
-    for key in ("Nx", "Ny"):
+def _cut(field: Field, message: Message, across: int, down: int) -> bytes | None:
+    """The grid cut down to its first rows and columns; None where it cannot be."""
+    width = 4 if field.edition == 2 else 2
+    grid = bytearray(field.grid)
+    if field.edition == 2:
+        grid[6:10] = (across * down).to_bytes(4, "big")
+    for key, count in (("Nx", across), ("Ny", down)):
         place = (message.offset(key) or 0) - start_of_grid(field)
-        if not 10 <= place <= len(grid) - 4:
+        if not 6 <= place <= len(grid) - width:
             return None
-        small[place : place + 4] = (2).to_bytes(4, "big")
-    return bytes(small)
+        grid[place : place + width] = count.to_bytes(width, "big")
+    return bytes(grid)
 
 
-def _coded(
-    field: Field, grid: bytes, dims: tuple[str, ...], shape: tuple[int, ...], small: bytes | None = None
-) -> tuple[Mapping[str, ManifestArray], str | None]:
-    """Arrays that the codec computes when they are read, if eccodes can: `small` is a grid that says so sooner."""
-    count = 4 if small is not None else int(np.prod(shape))
+def _placeable(field: Field, grid: bytes | None, count: int) -> str | None:
+    """Why eccodes cannot place the points of a grid; None if it can."""
+    if grid is None:
+        return "where its octets say its size is not known"
     try:
-        with Message(points(field, grid if small is None else small)) as message:
+        with Message(points(field, grid)) as message:
             found = len(message.reals("latitudes"))
     except ChunkmapError as error:
-        return {}, str(error)
-    if found != count:
-        return {}, f"eccodes places {found} points of {count}"
+        return str(error)
+    return None if found == count else f"eccodes places {found} points of {count}"
+
+
+def _coded(field: Field, grid: bytes, dims: tuple[str, ...], shape: tuple[int, ...]) -> Mapping[str, ManifestArray]:
+    """Arrays that the codec computes when they are read."""
     stored = points(field, grid)
     chunks = ChunkManifest.single(stored, 0, len(stored), len(shape))
     return {
@@ -178,7 +185,7 @@ def _coded(
             chunks,
         )
         for name, attrs in _CF.items()
-    }, None
+    }
 
 
 def _short(name: str, values: NDArray[np.float64]) -> ManifestArray:
@@ -191,7 +198,9 @@ def _short(name: str, values: NDArray[np.float64]) -> ManifestArray:
     return ManifestArray(meta, ChunkManifest.single(stored, 0, len(stored), 1))
 
 
-def _axes(message: Message, kind: str, down: int, across: int) -> tuple[Mapping[str, NDArray[np.float64]], str | None]:
+def _axes(
+    field: Field, message: Message, down: int, across: int
+) -> tuple[Mapping[str, NDArray[np.float64]], str | None]:
     """The latitude of each row and the longitude of each column, in the order of rows and columns."""
     north, west = bool(message.get("jScansPositively")), bool(message.get("iScansNegatively"))
     first, last = (message.get(f"latitudeOf{which}GridPointInDegrees", float) for which in ("First", "Last"))
@@ -200,11 +209,13 @@ def _axes(message: Message, kind: str, down: int, across: int) -> tuple[Mapping[
         return {}, "the grid does not say where its first and last points are"
     if down > 1 and (last < first if north else last > first):
         return {}, f"rows from latitude {first} to {last} contradict the order in which they are said to follow"
-    if kind == "regular_gg":
-        try:
-            rows = np.sort(message.reals("latitudes").reshape(-1, across)[:, 0])
-        except (ChunkmapError, ValueError) as error:
-            return {}, str(error)
+    if message.get("gridType") == "regular_gg":
+        narrow = _cut(field, message, 2, down)
+        problem = _placeable(field, narrow, 2 * down)
+        if narrow is None or problem is not None:
+            return {}, problem
+        with Message(points(field, narrow)) as two_columns:
+            rows = np.sort(two_columns.reals("latitudes")[::2])
         latitudes = rows if north else rows[::-1]
     else:
         latitudes = _parallels(first, last, down, message.get("jDirectionIncrementInDegrees", float))
