@@ -82,6 +82,7 @@ def _ask(field: Field) -> Grid:
         dims = ("latitude", "longitude") if kind in _ROWS_ON_PARALLELS else ("y", "x")
         label = f"{kind}_{down}x{across}"
         arrays: Mapping[str, ManifestArray]
+        problem: str | None
         if count > _MOST_POINTS:
             arrays, problem = {}, f"{count} points are more than are placed"
         elif kind in _ROWS_ON_PARALLELS:
