@@ -2,7 +2,15 @@
 
 from numcodecs.zlib import Zlib as ZlibCodec
 
-from chunkmap.codecs import DeflateCodec, FillStringsCodec, RecordArrayMember
+from chunkmap.codecs import AsciiTableCodec, DeflateCodec, FillStringsCodec, RecordArrayMember, VarArrCodec
 from chunkmap.codecs import GribCodec as GRIBCodec
 
-__all__ = ["DeflateCodec", "FillStringsCodec", "GRIBCodec", "RecordArrayMember", "ZlibCodec"]
+__all__ = [
+    "AsciiTableCodec",
+    "DeflateCodec",
+    "FillStringsCodec",
+    "GRIBCodec",
+    "RecordArrayMember",
+    "VarArrCodec",
+    "ZlibCodec",
+]

@@ -11,6 +11,8 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -19,6 +21,9 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
 
+if find_spec("pyproj"):
+    # both bring a PROJ of their own: loaded second, that of pyproj finds no database, and the process dies at its end
+    import_module("pyproj")
 try:
     import eccodes
     from gribapi import bindings

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 
 import numcodecs
 import numpy as np
@@ -174,3 +176,10 @@ def test_references_are_of_the_message_itself():
     refs = scan_source(BytesSource(b"junk" + field(1), "a.grib"), inline_threshold=0)
     (chunk,) = [a.chunks.row(0) for a in refs.arrays.values() if "GRIB_gridType" in a.meta.attrs]
     assert chunk == ("a.grib", 4, len(field(1)))
+
+
+def test_pyproj_can_be_used_after_eccodes():
+    """Both bring a PROJ of their own: in a process that read GRIB first, pyproj works, and the process ends well."""
+    pytest.importorskip("pyproj")
+    code = "import chunkmap.codecs.eccodes, pyproj; pyproj.CRS.from_epsg(4326)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
