@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
 
-if find_spec("pyproj"):
+if "eccodes" not in sys.modules and find_spec("pyproj"):
     # both bring a PROJ of their own: loaded second, that of pyproj finds no database, and the process dies at its end
     import_module("pyproj")
 try:
@@ -51,7 +51,6 @@ class _Watch(threading.local):
 _watch: Final = _Watch()
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 def _assertion_failed(message: bytes) -> None:
     """Take note of it in a call of ours; whoever else calls eccodes is aborted, as without us."""
     if not _watch.inside:
@@ -60,12 +59,9 @@ def _assertion_failed(message: bytes) -> None:
     _watch.failed = _watch.failed or message.decode(errors="replace")
 
 
-def _be_told() -> None:
-    library = ctypes.CDLL(bindings.library_path)
-    library.codes_set_codes_assertion_failed_proc(_assertion_failed)
-
-
-_be_told()
+# kept as long as the library may call it
+_told: Final = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(_assertion_failed)
+ctypes.CDLL(bindings.library_path).codes_set_codes_assertion_failed_proc(_told)
 
 
 def _call(function: Callable[..., T], *arguments: Any) -> T:
