@@ -1,5 +1,6 @@
 """kerchunk's codecs, under the names by which scripts import them."""
 
+from numcodecs.registry import register_codec
 from numcodecs.zlib import Zlib as ZlibCodec
 
 from chunkmap.codecs.deflate import DeflateCodec
@@ -9,3 +10,6 @@ from chunkmap.codecs.fits_variable_table import VarArrCodec
 from chunkmap.codecs.record_member import RecordArrayMember
 
 __all__ = ["AsciiTableCodec", "DeflateCodec", "FillStringsCodec", "RecordArrayMember", "VarArrCodec", "ZlibCodec"]
+
+for _codec in (AsciiTableCodec, DeflateCodec, FillStringsCodec, RecordArrayMember, VarArrCodec):
+    register_codec(_codec)
