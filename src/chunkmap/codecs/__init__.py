@@ -9,6 +9,11 @@ from numcodecs.registry import register_codec
 
 from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
+from chunkmap.codecs.hdf4_jpeg import Hdf4Jpeg
+from chunkmap.codecs.hdf4_nbit import Hdf4Nbit
+from chunkmap.codecs.hdf4_rle import Hdf4Rle
+from chunkmap.codecs.hdf4_skphuff import Hdf4SkippingHuffman
+from chunkmap.codecs.hdf4_szip import Hdf4Szip
 from chunkmap.codecs.hdf5_bitshuffle import Hdf5Bitshuffle
 from chunkmap.codecs.hdf5_blosc2 import Hdf5Blosc2
 from chunkmap.codecs.hdf5_float import Hdf5Float
@@ -23,12 +28,18 @@ from chunkmap.codecs.hdf5_szip import Hdf5Szip
 from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.codecs.hdf5_zfp import Hdf5Zfp
 from chunkmap.codecs.record_member import RecordArrayMember
+from chunkmap.codecs.record_slice import RecordSlice
 from chunkmap.codecs.zarr_cast_value import ZarrCastValue
 from chunkmap.codecs.zarr_scale_offset import ZarrScaleOffset
 
 __all__ = [
     "DeflateCodec",
     "FillStringsCodec",
+    "Hdf4Jpeg",
+    "Hdf4Nbit",
+    "Hdf4Rle",
+    "Hdf4SkippingHuffman",
+    "Hdf4Szip",
     "Hdf5Bitshuffle",
     "Hdf5Blosc2",
     "Hdf5Float",
@@ -44,6 +55,7 @@ __all__ = [
     "Hdf5Text",
     "Hdf5Zfp",
     "RecordArrayMember",
+    "RecordSlice",
     "ZarrCastValue",
     "ZarrScaleOffset",
     "register",
@@ -52,6 +64,11 @@ __all__ = [
 _CODECS: Final = (
     DeflateCodec,
     FillStringsCodec,
+    Hdf4Jpeg,
+    Hdf4Nbit,
+    Hdf4Rle,
+    Hdf4SkippingHuffman,
+    Hdf4Szip,
     Hdf5Bitshuffle,
     Hdf5Blosc2,
     Hdf5Float,
@@ -67,6 +84,7 @@ _CODECS: Final = (
     Hdf5Text,
     Hdf5Zfp,
     RecordArrayMember,
+    RecordSlice,
     ZarrCastValue,
     ZarrScaleOffset,
 )
