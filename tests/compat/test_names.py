@@ -23,7 +23,6 @@ LEFT_OUT = {
     "kerchunk._grib_idx": "GRIB is not scanned yet",
     "kerchunk.fits": "FITS is not scanned yet",
     "kerchunk.tiff": "TIFF is not scanned yet",
-    "kerchunk.hdf4": "HDF4 is not scanned yet",
     "kerchunk.zarr": "Zarr is not scanned yet",
     "kerchunk.codecs.GRIBCodec": "GRIB is not scanned yet",
     "kerchunk.codecs.GRIBZarrCodec": "GRIB is not scanned yet",

@@ -1,4 +1,7 @@
-"""The codec `hdf4_jpeg`: raster images that HDF4 holds as JPEG streams (DFTAG_JPEG5, DFTAG_GREYJPEG5, COMP_CODE_JPEG)."""
+"""The codec `hdf4_jpeg`: raster images that HDF4 holds as JPEG streams.
+
+HDF Specification and Developer's Guide: DFTAG_JPEG5, DFTAG_GREYJPEG5 and the coder COMP_CODE_JPEG.
+"""
 
 from __future__ import annotations
 

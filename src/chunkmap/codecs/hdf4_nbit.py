@@ -18,7 +18,7 @@ __all__ = ["Hdf4Nbit"]
 class Hdf4Nbit(Codec):  # type: ignore[misc]
     """Unpacks big-endian integers of `itemsize` bytes, `nbytes` in all.
 
-    >>> Hdf4Nbit(itemsize=1, start_bit=3, bits=4, nbytes=2, sign_extend=True).decode(b"\\x7f").hex()
+    >>> Hdf4Nbit(itemsize=1, start_bit=3, bits=4, nbytes=2, sign_extend=True).decode(bytes([0x7F])).hex()
     '07ff'
     """
 

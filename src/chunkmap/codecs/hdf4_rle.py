@@ -18,8 +18,8 @@ __all__ = ["Hdf4Rle"]
 class Hdf4Rle(Codec):  # type: ignore[misc]
     """Expands runs to `nbytes` bytes; `image` is the way of counting of old raster images.
 
-    >>> Hdf4Rle(nbytes=6).decode(bytes([0x81, 7, 1, 8, 9]))
-    b'\\x07\\x07\\x07\\x07\\x08\\t'
+    >>> Hdf4Rle(nbytes=6).decode(bytes([0x81, 7, 1, 8, 9])).hex()
+    '070707070809'
     """
 
     codec_id = "hdf4_rle"

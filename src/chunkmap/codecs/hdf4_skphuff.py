@@ -53,12 +53,15 @@ class Hdf4SkippingHuffman(Codec):  # type: ignore[misc]
 
 
 class _Tree:
-    """A splay tree over the 256 values of a byte; its root is 0."""
+    """A splay tree over the 256 values of a byte.
+
+    Its root is 0, whose only child is 1 at first: the library begins like this, and what it wrote depends on it.
+    """
 
     def __init__(self) -> None:
-        self.up = [(node - 1) >> 1 for node in range(2 * _LEAF + 1)]
-        self.left = [2 * node + 1 for node in range(_LEAF)]
-        self.right = [2 * node + 2 for node in range(_LEAF)]
+        self.up = [node >> 1 for node in range(2 * _LEAF)]
+        self.left = [2 * node for node in range(_LEAF)]
+        self.right = [2 * node + 1 for node in range(_LEAF)]
 
     def next(self, bits: Any) -> int:
         """The byte that the next bits lead to."""
@@ -66,7 +69,7 @@ class _Tree:
         while node < _LEAF:
             node = right[node] if next(bits) else left[node]
         self._splay(node)
-        return (node - _LEAF) & 0xFF
+        return node - _LEAF
 
     def path(self, byte: int) -> list[int]:
         """The bits that lead to a byte."""

@@ -46,6 +46,7 @@ FORMATS: Final[Sequence[Format]] = (
         # each a multiple of two of the previous location"
         offsets=(0, *(512 << n for n in range(40))),
     ),
+    Format("hdf4", (b"\x0e\x03\x13\x01",), "chunkmap.formats.hdf4"),
     Format("netcdf3", (b"CDF\x01", b"CDF\x02", b"CDF\x05"), "chunkmap.formats.netcdf3"),
 )
 """Every format, in the order in which they are tried."""

@@ -14,7 +14,7 @@ from chunkmap.formats.hdf4.sds import Sds
 from chunkmap.io.requests import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
 
-__all__ = ["STORED_OFFSET", "Calibration", "array_of", "as_cf"]
+__all__ = ["STORED_OFFSET", "Calibration", "array_of", "as_cf", "as_scalar"]
 
 STORED_OFFSET: Final = "hdf4_add_offset"
 """The attribute that keeps the offset of the file where it was converted."""
@@ -63,7 +63,7 @@ def as_cf(attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settle_fill(layout: Layout, dtype: np.dtype[Any], attribute: Any) -> _Fill:
     """What missing chunks read as, and what is masked: Zarr v2 has one word for both."""
-    masked = _scalar(attribute, dtype)
+    masked = as_scalar(attribute, dtype)
     keeps = attribute is not None and masked is None
     if len(layout.chunks) == layout.chunks.size:
         return _Fill(masked, keeps)
@@ -77,12 +77,11 @@ def _settle_fill(layout: Layout, dtype: np.dtype[Any], attribute: Any) -> _Fill:
     if native == masked or (native != native and masked != masked):
         return _Fill(masked, keeps_attribute=False)
     missing = layout.chunks.size - len(layout.chunks)
-    return _Fill(
-        native, keeps_attribute=True, problem=f"{missing} chunks were never written and read as {native!r}, which is masked too"
-    )
+    text = f"{missing} chunks were never written and read as {native!r}, which is masked too"
+    return _Fill(native, keeps_attribute=True, problem=text)
 
 
-def _scalar(value: Any, dtype: np.dtype[Any]) -> Any:
+def as_scalar(value: Any, dtype: np.dtype[Any]) -> Any:
     """A value of an attribute in the type of the array; None where it is none of that type."""
     if dtype.kind == "S":
         return value.encode("latin-1", "replace") if isinstance(value, str) and len(value) == 1 else None
@@ -93,4 +92,5 @@ def _scalar(value: Any, dtype: np.dtype[Any]) -> Any:
         limits = np.iinfo(native)
         if value != int(value) or not limits.min <= value <= limits.max:
             return None
-    return native.type(value)
+    scalar = native.type(value)
+    return None if isinstance(value, int) and scalar != value else scalar

@@ -43,7 +43,9 @@ def read_coder(header: bytes) -> Coder:
     return Coder(kind, struct.unpack_from(_PARAMETERS[kind], header, 4) if kind in _PARAMETERS else ())
 
 
-def codecs_of(coder: Coder | None, element: int, nbytes: int) -> tuple[CodecConfig, ...]:
+def codecs_of(  # noqa: C901 - a table of coders
+    coder: Coder | None, element: int, nbytes: int
+) -> tuple[CodecConfig, ...]:
     """The codecs of chunks of so many decoded bytes. Raises Unsupported for a coder that nothing decodes."""
     if coder is None or coder.kind == NONE:
         return ()

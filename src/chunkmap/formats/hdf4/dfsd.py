@@ -105,9 +105,7 @@ def _read(contents: Contents, members: Mapping[int, int], tag: int, dtype: np.dt
 
 
 # is_scale[rank], and for each axis that has one, its values
-def _scales(
-    contents: Contents, members: Mapping[int, int], array: Sds, attrs: list[dict[str, str]]
-) -> list[Sds]:
+def _scales(contents: Contents, members: Mapping[int, int], array: Sds, attrs: list[dict[str, str]]) -> list[Sds]:
     key = (DFTAG_SDS, members.get(DFTAG_SDS, 0))
     entry, data = contents.file.find(key), contents.small.get(key, b"")
     rank = len(array.shape)

@@ -106,7 +106,9 @@ def _linked(file: File, header: bytes) -> Parser[Element]:
         if entry is None:
             break
         table = bytes((yield file.span(entry.offset, entry.length)))
-        ref, *blocks = struct.unpack(f">{min(len(table) // 2, count + 1)}H", table[: 2 * min(len(table) // 2, count + 1)])
+        ref, *blocks = struct.unpack(
+            f">{min(len(table) // 2, count + 1)}H", table[: 2 * min(len(table) // 2, count + 1)]
+        )
         for number in blocks:
             found = file.find((DFTAG_LINKED, number)) if number else None
             size = min(found.length if found is not None else block, left)
@@ -184,7 +186,7 @@ def read_bytes(file: File, keys: Sequence[Key]) -> Parser[dict[Key, bytes]]:
             special.append(key)
         else:
             plain.append((key, (entry.offset, entry.length)))
-    found, blocks = yield Together([_all(file, [key for key in special]), _plain(file, [place for _, place in plain])])
+    found, blocks = yield Together([_all(file, special), _plain(file, [place for _, place in plain])])
     data = {key: bytes(block) for (key, _), block in zip(plain, blocks, strict=True)}
     return data | dict(zip(special, found, strict=True))
 

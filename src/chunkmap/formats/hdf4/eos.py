@@ -37,7 +37,13 @@ class Structure:
     """The reference numbers of its arrays."""
     vdatas: tuple[int, ...] = ()
     """Those of its tables, and of fields of one axis."""
+    internal: tuple[int, ...] = ()
+    """Tables in which the HDF-EOS library keeps things of its own."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    def fill_value(self, name: str) -> Any:
+        """What the library fills a field with; None where it does not say."""
+        return self.attrs.get(f"_FV_{name}")
 
     def field(self, sds: Sds) -> Sds:
         """An array as one of its fields: axes are named without the name of the structure behind a colon."""
@@ -100,4 +106,5 @@ def _structure(contents: Contents, vgroup: Vgroup, kind: str, described: Mapping
     attrs = {contents.vdatas[ref].name: value for ref, value in values.items()}
     fields = tuple(ref for tag, ref in dict.fromkeys(keys) if tag == DFTAG_NDG)
     vdatas = tuple(ref for tag, ref in dict.fromkeys(keys) if tag == DFTAG_VH and ref in contents.vdatas)
-    return Structure(kind, vgroup.name, described, fields, vdatas, {"hdfeos_kind": kind} | attrs)
+    internal = tuple(vgroup.refs(DFTAG_VH))
+    return Structure(kind, vgroup.name, described, fields, vdatas, internal, {"hdfeos_kind": kind} | attrs)

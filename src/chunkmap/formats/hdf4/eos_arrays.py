@@ -49,8 +49,9 @@ def _of_swath(group: str, arrays: Mapping[str, ManifestArray]) -> dict[str, Mani
         fits = [name for name in geolocation if axes[name] <= own and not path.endswith(f"/{name}")]
         is_geolocation = path.rpartition("/")[2] in geolocation
         if len(fits) == len(_GEOLOCATION) and not is_geolocation and "coordinates" not in array.meta.attrs:
-            array = array.with_meta(attrs={**array.meta.attrs, "coordinates": " ".join(fits)})
-        out[path] = array
+            out[path] = array.with_meta(attrs={**array.meta.attrs, "coordinates": " ".join(fits)})
+        else:
+            out[path] = array
     return out
 
 

@@ -205,7 +205,7 @@ def _chunked(file: File, header: Chunked, shape: tuple[int, ...], itemsize: int)
     offsets, lengths, special = file.lookup(tags, refs)
     inline: dict[int, bytes] = {}
     if header.coder is not None:
-        offsets, lengths, inline = yield from _streams(file, header.coder, tags, refs, (offsets, lengths, special))
+        offsets, lengths, inline = yield from _streams(file, header.coder, (offsets, lengths, special))
     elif special.any():
         inline = yield from _special_chunks(file, tags, refs, np.flatnonzero(special))
         lengths[list(inline)], offsets[list(inline)] = nbytes, 0
@@ -262,8 +262,6 @@ def _of_pixels(header: Chunked, components: int, itemsize: int) -> Chunked:
 def _streams(
     file: File,
     coder: Coder,
-    tags: NDArray[Any],
-    refs: NDArray[Any],
     found: tuple[NDArray[np.int64], ...],
 ) -> Parser[tuple[NDArray[np.int64], NDArray[np.int64], dict[int, bytes]]]:
     """Where the streams of compressed chunks are: each chunk has a header of its own, which names its stream.
@@ -282,7 +280,7 @@ def _streams(
     if odd.any():
         raise Unsupported("its chunks are compressed in several ways", feature="compression")
     starts, sizes, again = file.lookup(np.full(len(headed), DFTAG_COMPRESSED), fields["ref"])
-    out_offsets, out_lengths = np.full(len(tags), -1, np.int64), np.full(len(tags), -1, np.int64)
+    out_offsets, out_lengths = np.full_like(offsets, -1), np.full_like(offsets, -1)
     out_offsets[headed], out_lengths[headed] = starts, sizes
     inline: dict[int, bytes] = {}
     linked = np.flatnonzero(again)

@@ -52,8 +52,8 @@ DEFAULT_FILLS: Final[Mapping[str, Any]] = {
 def dtype_of(number_type: int) -> np.dtype[Any]:
     """The type as it lies in the file. Raises Unsupported for a number that is none of the known.
 
-    >>> dtype_of(22), dtype_of(22 | 0x4000)
-    (dtype('>i2'), dtype('<i2'))
+    >>> dtype_of(22).str, dtype_of(22 | 0x4000).str
+    ('>i2', '<i2')
     """
     text = NUMBER_TYPES.get(number_type & 0xFF)
     if text is None:

@@ -18,9 +18,9 @@ _MOST_CONTINUED: Final = 1000
 
 
 def parse_odl(text: str) -> dict[str, Any]:
-    """Groups and objects as dictionaries within one another; what is no statement is passed over.
+    r"""Groups and objects as dictionaries within one another; what is no statement is passed over.
 
-    >>> parse_odl('GROUP=Grid\\n XDim=4\\n Name="a"\\n DimList=("YDim","XDim")\\nEND_GROUP=Grid\\nEND')
+    >>> parse_odl('GROUP=Grid\n XDim=4\n Name="a"\n DimList=("YDim","XDim")\nEND_GROUP=Grid\nEND')
     {'Grid': {'XDim': 4, 'Name': 'a', 'DimList': ['YDim', 'XDim']}}
     """
     root: dict[str, Any] = {}

@@ -76,14 +76,16 @@ class Grid:
         shift = 0.0 if self.corner else 0.5
         y = top + (np.arange(self.rows) + shift) * ((bottom - top) / self.rows)
         x = left + (np.arange(self.columns) + shift) * ((right - left) / self.columns)
-        return y, x
+        return np.asarray(y, np.float64), np.asarray(x, np.float64)
 
 
 def grid_of(described: Mapping[str, Any]) -> Grid | None:
     """The grid that the metadata describe; None where they do not say where it is."""
     columns, rows = described.get("XDim"), described.get("YDim")
     corners = [_numbers(described.get(name)) for name in ("UpperLeftPointMtrs", "LowerRightMtrs")]
-    if not (isinstance(columns, int) and isinstance(rows, int) and 0 < columns <= _MOST_CELLS and 0 < rows <= _MOST_CELLS):
+    if not (
+        isinstance(columns, int) and isinstance(rows, int) and 0 < columns <= _MOST_CELLS and 0 < rows <= _MOST_CELLS
+    ):
         return None
     projection = str(described.get("Projection", ""))
     if any(len(corner) != 2 for corner in corners) or not projection:
@@ -133,13 +135,17 @@ def crs_attrs(grid: Grid) -> dict[str, Any]:
         return {"grid_mapping_name": "latitude_longitude"} | shape | own
     if grid.projection == "GCTP_SNSOID":
         given = grid.parameters
-        return {
-            "grid_mapping_name": "sinusoidal",
-            "longitude_of_projection_origin": unpack_degrees(given[4]),
-            "longitude_of_central_meridian": unpack_degrees(given[4]),
-            "false_easting": given[6],
-            "false_northing": given[7],
-        } | shape | own
+        return (
+            {
+                "grid_mapping_name": "sinusoidal",
+                "longitude_of_projection_origin": unpack_degrees(given[4]),
+                "longitude_of_central_meridian": unpack_degrees(given[4]),
+                "false_easting": given[6],
+                "false_northing": given[7],
+            }
+            | shape
+            | own
+        )
     pyproj = _pyproj(grid)
     return dict(pyproj.CRS.from_proj4(proj_text(grid)).to_cf()) | own
 

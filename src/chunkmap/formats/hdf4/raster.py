@@ -23,7 +23,7 @@ from chunkmap.formats.hdf4.sds import Sds
 from chunkmap.formats.hdf4.vdata import DFTAG_VH, read_attributes
 from chunkmap.io.requests import Parser
 
-__all__ = ["images"]
+__all__ = ["read_images"]
 
 DFTAG_RIG, DFTAG_ID, DFTAG_RI, DFTAG_CI, DFTAG_LD, DFTAG_LUT = 306, 300, 302, 303, 307, 301
 DFTAG_ID8, DFTAG_IP8, DFTAG_RI8, DFTAG_CI8, DFTAG_II8 = 200, 201, 202, 203, 204
@@ -41,7 +41,7 @@ class _Image(NamedTuple):
     attributes: tuple[int, ...] = ()
 
 
-def images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]:
+def read_images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]:
     """Every image and its palette as arrays; a name and an error for one that cannot be read."""
     found = list[Sds | tuple[str, Exception]]()
     for image in _listed(contents):
@@ -55,15 +55,17 @@ def images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]:
 def _listed(contents: Contents) -> list[_Image]:
     """Images of GR first; older groups name images that GR does not, or all over again."""
     found, seen = list[_Image](), set[Key]()
-    candidates = [
-        (vgroup.name, vgroup.members) for vgroup in contents.vgroups.values() if vgroup.kind == "RI0.0"
-    ] + [("", tuple(contents.pairs((DFTAG_RIG, ref)))) for ref in contents.file.refs(DFTAG_RIG)]
+    candidates = [(vgroup.name, vgroup.members) for vgroup in contents.vgroups.values() if vgroup.kind == "RI0.0"] + [
+        ("", tuple(contents.pairs((DFTAG_RIG, ref)))) for ref in contents.file.refs(DFTAG_RIG)
+    ]
     candidates += [
         ("", tuple((tag, ref) for tag in (DFTAG_ID8, DFTAG_RI8, DFTAG_CI8, DFTAG_IP8)))
         for ref in dict.fromkeys(contents.file.refs(DFTAG_RI8) + contents.file.refs(DFTAG_CI8))
     ]
     for name, members in candidates:
-        data = {_place(contents, key) for key in members if key[0] in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8)} - {None}
+        data = {_place(contents, key) for key in members if key[0] in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8)} - {
+            None
+        }
         if not data or data & seen:
             continue
         seen |= data
@@ -94,14 +96,16 @@ def _new(contents: Contents, image: _Image) -> Parser[Sds]:
         raise contents.file.error(f"the description of image {image.name!r} has {len(data)} bytes")
     columns, rows, tag, ref, components, interlace, coding, _ = _DESCRIBED.unpack_from(data)
     if columns < 0 or rows < 0 or components < 1 or interlace not in (0, 1, 2):
-        raise contents.file.error(f"image {image.name!r} has {rows} rows of {columns} pixels of {components} components")
+        raise contents.file.error(
+            f"image {image.name!r} has {rows} rows of {columns} pixels of {components} components"
+        )
     number_type = contents.small.get((tag, ref), b"")
     dtype = dtype_of_nt(number_type) if len(number_type) >= 4 else np.dtype("u1")
-    return (yield from _array(contents, image, (rows, columns, components), dtype, interlace, coding))
+    return (yield from _array(contents, image, (rows, columns, components), dtype, interlace=interlace, coding=coding))
 
 
 def _array(
-    contents: Contents, image: _Image, size: tuple[int, int, int], dtype: np.dtype[Any], interlace: int, coding: int
+    contents: Contents, image: _Image, size: tuple[int, int, int], dtype: np.dtype[Any], *, interlace: int, coding: int
 ) -> Parser[Sds]:
     rows, columns, components = size
     tag = next(tag for tag in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8) if tag in image.members)
@@ -128,7 +132,11 @@ def _old(contents: Contents, image: _Image) -> Parser[Sds]:
     columns, rows = struct.unpack(">HH", data)
     coding = 11 if contents.file.find((DFTAG_RI8, image.members.get(DFTAG_RI8, 0))) is None else 0
     kept = {tag: ref for tag, ref in image.members.items() if tag != (DFTAG_RI8 if coding else DFTAG_CI8)}
-    return (yield from _array(contents, image._replace(members=kept), (rows, columns, 1), np.dtype("u1"), 0, coding))
+    return (
+        yield from _array(
+            contents, image._replace(members=kept), (rows, columns, 1), np.dtype("u1"), interlace=0, coding=coding
+        )
+    )
 
 
 def _palette(contents: Contents, image: _Image) -> Parser[Iterable[Sds]]:

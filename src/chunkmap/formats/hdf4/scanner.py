@@ -9,20 +9,21 @@ from typing import Any
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.hdf4.annotations import read_annotations
-from chunkmap.formats.hdf4.arrays import Calibration, array_of
+from chunkmap.formats.hdf4.arrays import Calibration, array_of, as_scalar
 from chunkmap.formats.hdf4.contents import Contents, read_contents
 from chunkmap.formats.hdf4.dfsd import dfsd_sets
 from chunkmap.formats.hdf4.eos import Structure, read_structures
 from chunkmap.formats.hdf4.eos_arrays import dimension_maps, with_coordinates
 from chunkmap.formats.hdf4.naming import ORIGINAL, Names, consistent_dims
-from chunkmap.formats.hdf4.raster import images
+from chunkmap.formats.hdf4.raster import read_images
 from chunkmap.formats.hdf4.sds import DFTAG_NDG, Sds, root_vgroup, sd_attributes, sd_sets, with_elements
-from chunkmap.formats.hdf4.tables import table_columns, tables
+from chunkmap.formats.hdf4.tables import table_columns, user_tables
 from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import run
 from chunkmap.io.source import Source
-from chunkmap.model import ManifestArray, Problem
+from chunkmap.model import ManifestArray, Problem, ReferenceSet
 
-__all__ = ["Options", "parse"]
+__all__ = ["Options", "parse", "scan"]
 
 Wrong = tuple[str, Exception]
 
@@ -85,12 +86,29 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     placed = {ndg for structure in structures for ndg in structure.fields}
     rest = [sds for sds in sets if not (isinstance(sds, Sds) and sds.ndg in placed)]
     yield from _add_sets(found, "", rest, notes.of_objects)
-    in_structures = {ref for structure in structures for ref in structure.vdatas}
+    in_structures = {ref for structure in structures for ref in structure.vdatas + structure.internal}
     if options.tables:
         yield from _add_tables(found, in_structures)
     if options.images:
-        yield from _add_sets(found, "", (yield from images(contents)), notes.of_objects)
+        yield from _add_sets(found, "", (yield from read_images(contents)), notes.of_objects)
     return Scanned(consistent_dims(found.arrays), found.groups, tuple(found.problems))
+
+
+def scan(
+    source: Source,
+    *,
+    eos: bool = True,
+    calibration: Calibration = "hdf4",
+    latlon: bool = False,
+    tables: bool = True,
+    images: bool = True,
+) -> ReferenceSet:
+    """References to all that one file holds; for the options see `Options`."""
+    if calibration not in ("hdf4", "cf"):
+        raise ValueError(f"calibration is {calibration!r}, expected 'hdf4' or 'cf'")
+    options = Options(eos=eos, calibration=calibration, latlon=latlon, tables=tables, images=images)
+    found = run(source, parse(source, options))
+    return ReferenceSet(found.arrays, found.groups, found.problems, {source.url: source.target()}, source.url)
 
 
 def _all_sets(contents: Contents) -> Parser[list[Sds | Wrong]]:
@@ -132,7 +150,7 @@ def _tried(found: _Set, sds: Sds | Wrong) -> Parser[tuple[ManifestArray, str] | 
 
 def _add_tables(found: _Set, placed: set[int]) -> Parser[None]:
     """Vdatas that are neither attributes nor fields of a structure: a group each."""
-    for vdata in tables(found.contents):
+    for vdata in user_tables(found.contents):
         if vdata.ref not in placed:
             yield from _add_table(found, found.path("", vdata.name), vdata)
 
@@ -179,4 +197,6 @@ def _add_field(found: _Set, group: str, structure: Structure, vdata: Any) -> Par
         found.problem(path, error)
         return
     for array in columns.values():
-        found.arrays[path] = array.with_meta(dims=structure.dims_of(vdata.name, array.meta.dims or ()))
+        fill = as_scalar(structure.fill_value(vdata.name), array.meta.dtype)
+        dims = structure.dims_of(vdata.name, array.meta.dims or ())
+        found.arrays[path] = array.with_meta(dims=dims, fill_value=fill)

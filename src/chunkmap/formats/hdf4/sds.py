@@ -19,7 +19,7 @@ from chunkmap.formats.hdf4.contents import Contents
 from chunkmap.formats.hdf4.descriptors import Key
 from chunkmap.formats.hdf4.elements import Element, locate
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
-from chunkmap.formats.hdf4.vdata import DFTAG_VH, DFTAG_VS, read_attributes
+from chunkmap.formats.hdf4.vdata import DFTAG_VH, read_attributes
 from chunkmap.formats.hdf4.vgroups import DFTAG_VG, Vgroup
 from chunkmap.io.requests import Parser, Together
 
@@ -38,6 +38,7 @@ __all__ = [
 
 DFTAG_NT, DFTAG_SDD, DFTAG_SD, DFTAG_NDG = 106, 701, 702, 720
 _ATTRIBUTE: Final = "Attr0.0"
+_VALUES: Final = ("Data0.0", "VarData0.0")
 _MOST_AXES: Final = 32
 
 
@@ -133,9 +134,9 @@ def _variable(contents: Contents, vgroup: Vgroup, sizes: Mapping[int, int]) -> S
         dims = tuple(f"{vgroup.name}_{axis}" for axis in range(len(shape)))
     else:
         dims = tuple(axis.name for _, axis in axes)
-    data = vgroup.first(DFTAG_SD) or next(
-        ((DFTAG_VS, ref) for ref in vgroup.refs(DFTAG_VH) if _kind(contents, ref) in ("Data0.0", "VarData0.0")), None
-    )
+    data = vgroup.first(DFTAG_SD)
+    if data is None and any(_kind(contents, ref) in _VALUES for ref in vgroup.refs(DFTAG_VH)):
+        raise Unsupported("its values are in a Vdata, as before release 3.3", feature="values in a Vdata")
     ndg = vgroup.first(DFTAG_NDG)
     dtype = _dtype(contents, vgroup.first(DFTAG_NT) or number_type)
     return Sds(

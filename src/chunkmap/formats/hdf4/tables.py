@@ -15,7 +15,7 @@ from chunkmap.io.requests import Parser
 from chunkmap.model import ArrayMeta, CodecConfig, ManifestArray
 from chunkmap.model.edits import subchunk_array
 
-__all__ = ["table_columns", "tables"]
+__all__ = ["table_columns", "user_tables"]
 
 _INTERNAL: Final = ("Attr0.0", "DimVal0.0", "DimVal0.1", "SDSVar", "CoordVar", "Data0.0", "VarData0.0", "RIATTR0.0N")
 _INTERNAL_BEGINS: Final = ("_HDF_CHK_TBL", "RIATTR0.0", "RIPAL")
@@ -24,7 +24,7 @@ _CHUNK_NBYTES: Final = 4 << 20
 ROWS: Final = "record"
 
 
-def tables(contents: Contents) -> list[Vdata]:
+def user_tables(contents: Contents) -> list[Vdata]:
     """The Vdatas that users wrote, not those in which the library keeps things of its own."""
     attributes = {ref for vdata in contents.vdatas.values() for _, ref in vdata.attributes}
     return [
