@@ -13,7 +13,7 @@ class Recipe:
     """Objects by tag and reference number, and the file that holds them."""
 
     def __init__(self, block=16):
-        self.objects, self.block, self._ref = [], block, 1
+        self.objects, self.block, self._ref, self._axes = [], block, 1, []
 
     def ref(self):
         """A reference number that was not used."""
@@ -49,6 +49,8 @@ class Recipe:
         if attributes:
             header += struct.pack(">Ii", 1, len(attributes))
             header += b"".join(struct.pack(">iHH", field, VH, number) for field, number in attributes)
+            header += struct.pack(">HH", 4, 0)
+        header += b"\0"
         self.add(VH, header, ref)
         if data is not None:
             self.add(VS, data, ref)
@@ -63,7 +65,9 @@ class Recipe:
     def dimension(self, name, size, *, unlimited=False):
         """An axis of an SDS."""
         value = self.vdata("", "DimVal0.1", [("Values", 24, 4, 1)], 1, struct.pack(">i", size))
-        return self.vgroup(name, "UDim0.0" if unlimited else "Dim0.0", [value])
+        axis = self.vgroup(name, "UDim0.0" if unlimited else "Dim0.0", [value])
+        self._axes.append(axis)
+        return axis
 
     def sds(self, name, shape, dtype, data, *, dims=None, attributes=(), kind=1, unlimited=False):
         """An SDS whose values are the object `data`; None where none were written."""
@@ -82,7 +86,7 @@ class Recipe:
 
     def root(self, members):
         """The Vgroup that SD looks for."""
-        return self.vgroup("file", "CDF0.0", members)
+        return self.vgroup("file", "CDF0.0", [*self._axes, *members])
 
     def linked(self, tag, blocks, length, *, block_length=None, missing=()):
         """An element in linked blocks."""
@@ -106,14 +110,14 @@ class Recipe:
         _, ref = self.vdata("chunks", "_HDF_CHK_TBL_0", fields, len(chunks), table)
         size = int(np.prod(chunk)) * itemsize
         body = struct.pack(
-            ">BiiiiHHHHi", 0, 3 if coder else 0, int(np.prod(shape)) * itemsize, size, itemsize, VH, ref, 0, 0, len(shape)
+            ">BiiiiHHHHi", 0, 3 if coder else 0, int(np.prod(shape)) * itemsize, size, itemsize, VH, ref, 1, 0, len(shape)
         )
-        body += b"".join(struct.pack(">iii", 0, n, c) for n, c in zip(shape, chunk, strict=True))
+        body += b"".join(struct.pack(">iii", 1, n, c) for n, c in zip(shape, chunk, strict=True))
         body += struct.pack(">i", len(fill)) + fill
-        if coder:
-            packed = _coder(coder)
-            body += struct.pack(">Hi", 3, len(packed)) + packed
-        return self.add(SD | SPECIAL, struct.pack(">Hi", 5, len(body)) + body)
+        head = struct.pack(">Hi", 5, len(body))  # what follows of the coder is not counted
+        packed = _coder(coder) if coder else b""
+        described = struct.pack(">Hi", 3, len(packed)) + packed if coder else b""
+        return self.add(SD | SPECIAL, head + body + described)
 
     def _chunk(self, data, itemsize, chunk, coder):
         if coder is None:
