@@ -106,9 +106,8 @@ def _linked(file: File, header: bytes) -> Parser[Element]:
         if entry is None:
             break
         table = bytes((yield file.span(entry.offset, entry.length)))
-        ref, *blocks = struct.unpack(
-            f">{min(len(table) // 2, count + 1)}H", table[: 2 * min(len(table) // 2, count + 1)]
-        )
+        numbers = struct.unpack(f">{len(table) // 2}H", table[: len(table) // 2 * 2])[: count + 1]
+        ref, blocks = (numbers[0], numbers[1:]) if numbers else (0, ())
         for number in blocks:
             found = file.find((DFTAG_LINKED, number)) if number else None
             size = min(found.length if found is not None else block, left)

@@ -63,7 +63,10 @@ def lay_out(file: File, element: Element, shape: tuple[int, ...], itemsize: int)
         return Layout(whole, (), ChunkManifest.empty(grid_shape_of(shape, whole)))
     if element.coder is not None:
         return (yield from _one_stream(file, element, whole, itemsize))
-    return (yield from _in_blocks(file, _cut(_merged(element.extents), nbytes), shape, itemsize))
+    extents = _cut(_merged(element.extents), nbytes)
+    if sum(n for _, n in extents) < nbytes:
+        raise file.error(f"expected {nbytes} bytes of data, found {sum(n for _, n in extents)} in its blocks")
+    return (yield from _in_blocks(file, extents, shape, itemsize))
 
 
 def _one_stream(file: File, element: Element, shape: tuple[int, ...], itemsize: int) -> Parser[Layout]:

@@ -146,13 +146,13 @@ def _variable(contents: Contents, vgroup: Vgroup, sizes: Mapping[int, int]) -> S
         dtype=dtype,
         data=data,
         ndg=ndg[1] if ndg is not None else None,
-        grows=grows,
+        grows=grows and bool(shape),
     )
 
 
 # rank dims[rank] data_NT_tag data_NT_ref (scale_NT_tag scale_NT_ref)[rank]
 def _dimensions(contents: Contents, key: Key) -> tuple[tuple[int, ...], Key]:
-    data = contents.small[key]
+    data = contents.small.get(key, b"")
     rank = int.from_bytes(data[:2], "big")
     if rank > _MOST_AXES or len(data) < 6 + 4 * rank:
         raise contents.file.error(f"dimension record {key[1]} has {rank} axes and {len(data)} bytes")
