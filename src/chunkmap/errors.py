@@ -10,27 +10,80 @@
     └── StorageError (ValueError)             a stored reference set is damaged, or cannot be written
 
 Messages have the form *where: what was expected, what was found. What to do.*
-Each error keeps its parts as attributes, and pickles, so that it crosses from a worker to its client whole.
+Each error keeps its parts as attributes, and pickles, so that it crosses from a worker to its client whole. What to do
+is data as well: a `Remedy` is an argument that would help, which every front end spells in its own way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 __all__ = [
     "ChunkmapError",
     "CombineError",
     "FormatError",
     "NoSuchFile",
+    "Remedy",
     "SourceError",
     "StorageError",
     "TruncatedFile",
     "Unsupported",
+    "respelled",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """An argument that would help, spelled by `str` as the library has it; `...` is what the caller must know.
+
+    >>> print(Remedy("coo_map", {"time": "cf:time"}), Remedy("coo_map", {"x": ...}), Remedy("split", True))
+    coo_map={'time': 'cf:time'} coo_map={'x': ...} split=True
+    >>> print(Remedy("waive", "units"))
+    waive 'units'
+    """
+
+    argument: str
+    value: Any = None
+    """What to give; None where the argument is only named."""
+
+    def __str__(self) -> str:
+        if self.argument == "waive":
+            return f"waive {self.value!r}"
+        return self.argument if self.value is None else f"{self.argument}={_spelled(self.value)}"
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key!r}: {_spelled(item)}' for key, item in value.items())}}}"
+    return "..." if value is ... else repr(value)
+
+
+def respelled(message: str, remedies: Iterable[Remedy], spell: Callable[[Remedy], str]) -> str:
+    """A message whose remedies are spelled in another way.
+
+    >>> respelled("pass split=True", [Remedy("split", True)], lambda remedy: f"--{remedy.argument}")
+    'pass --split'
+    """
+    for text, remedy in sorted(((str(r), r) for r in remedies), key=lambda pair: -len(pair[0])):
+        message = message.replace(text, spell(remedy))
+    return message
 
 
 class ChunkmapError(Exception):
     """The root of the tree: catch it to catch everything that chunkmap refuses."""
+
+    remedies: tuple[Remedy, ...] = ()
+    """Arguments that would help, as the message spells them."""
+
+    def helped_by(self, *remedies: Remedy) -> Self:
+        """The same error, which knows what would help."""
+        self.remedies = remedies
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, vars(self))
 
 
 class FormatError(ChunkmapError, ValueError):
@@ -50,9 +103,6 @@ class FormatError(ChunkmapError, ValueError):
             where += f" at byte {self.offset}"
         return f"{where.strip()}: {self.message}" if where else self.message
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_at, (type(self), self.message, self.url, self.offset)
-
 
 class TruncatedFile(FormatError, EOFError):
     """A structure of the file reaches past its end: the file was cut, or an address in it is wrong."""
@@ -65,11 +115,12 @@ class Unsupported(ChunkmapError, NotImplementedError):
         super().__init__(message)
         self.message, self.feature, self.url = message, feature, url
 
+    def of(self, path: str) -> Unsupported:
+        """The same refusal, which names the array that it is about."""
+        return Unsupported(f"{path}: {self.message}", feature=self.feature, url=self.url).helped_by(*self.remedies)
+
     def __str__(self) -> str:
         return f"{self.url}: {self.message}" if self.url else self.message
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_unsupported, (self.message, self.feature, self.url)
 
 
 class SourceError(ChunkmapError, OSError):
@@ -81,9 +132,6 @@ class SourceError(ChunkmapError, OSError):
 
     def __str__(self) -> str:
         return f"{self.url}: {self.message}"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_source, (type(self), self.message, self.url)
 
 
 class NoSuchFile(SourceError, FileNotFoundError):
@@ -100,25 +148,14 @@ class CombineError(ChunkmapError, ValueError):
         super().__init__(message)
         self.message, self.inputs = message, tuple(inputs)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_combine, (self.message, self.inputs)
-
 
 class StorageError(ChunkmapError, ValueError):
     """A stored reference set is damaged or incomplete, or a set cannot be written in the form asked for."""
 
 
-def _rebuild_at(kind: type[FormatError], message: str, url: str | None, offset: int | None) -> FormatError:
-    return kind(message, url=url, offset=offset)
-
-
-def _rebuild_unsupported(message: str, feature: str, url: str | None) -> Unsupported:
-    return Unsupported(message, feature=feature, url=url)
-
-
-def _rebuild_source(kind: type[SourceError], message: str, url: str) -> SourceError:
-    return kind(message, url=url)
-
-
-def _rebuild_combine(message: str, inputs: tuple[str, ...]) -> CombineError:
-    return CombineError(message, inputs=inputs)
+def _rebuild(kind: type[ChunkmapError], args: tuple[Any, ...], parts: Mapping[str, Any]) -> ChunkmapError:
+    """An error as it was before it was pickled."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(parts)
+    return error

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.hdf5 import Options, parse
 from chunkmap.formats.hdf5.arrays import VlenEncode
 from chunkmap.formats.hdf5.netcdf4 import HIDDEN
 from chunkmap.formats.hdf5.structures.filters import codec_objects
 from chunkmap.formats.hdf5.structures.messages import Filter
+from chunkmap.formats.inlining import small_chunks
+from chunkmap.formats.scanning import read
 from chunkmap.io import BytesSource, FileObjectSource, FileView, LocalSource, Source, open_source
 from chunkmap.model import Problem, ReferenceSet
 
@@ -96,13 +98,9 @@ class SingleHdf5ToZarr:
 
     def _scan(self, *, linked_datasets: bool) -> ReferenceSet:
         try:
-            refs = scan(
-                self._source,
-                inline_threshold=self.inline,
-                vlen_encode=_VLEN_ENCODE[self.vlen],
-                linked_datasets=linked_datasets,
-                read_values=self._read_small,
-            )
+            options = Options(vlen_encode=_VLEN_ENCODE[self.vlen], linked_datasets=linked_datasets)
+            parser = parse(self._source, options, read_values=self._read_small)
+            refs = read(self._source, parser, inline=small_chunks(self.inline))
         except FormatError as error:
             raise NotHdf5(error.message, url=error.url, offset=error.offset) from error
         self._report(refs)

@@ -11,9 +11,8 @@ from typing import Any
 import fsspec
 import orjson
 
-from chunkmap.formats import hdf4
-from chunkmap.io import Range, open_source
-from chunkmap.model.edits import inline
+from chunkmap.formats.scanning import scan_source
+from chunkmap.io import open_source
 
 __all__ = ["HDF4ToZarr"]
 
@@ -39,14 +38,7 @@ class HDF4ToZarr:
     def translate(self, filename: str | None = None, storage_options: Mapping[str, Any] | None = None) -> Any:
         """Scan the file: `{"version": 1, "refs": ...}`; with `filename`, that is written there as JSON instead."""
         with closing(open_source(self.path, storage_options=self.st)) as source:
-            refs = hdf4.scan(source, eos=False)
-            refs = inline(
-                refs,
-                lambda chunks, rows: source.read_many(
-                    [Range(int(chunks.offset[row]), int(chunks.length[row])) for row in rows]
-                ),
-                threshold=self.thresh or 0,
-            )
+            refs = scan_source(source, format="hdf4", inline_threshold=self.thresh or 0, eos=False)
         for problem in refs.problems:
             warnings.warn(str(problem), stacklevel=2)
         document = refs.to_dict()

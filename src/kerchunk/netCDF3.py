@@ -9,6 +9,8 @@ from contextlib import closing
 from typing import Any, Final
 
 from chunkmap.formats import netcdf3
+from chunkmap.formats.inlining import small_arrays
+from chunkmap.formats.scanning import read
 from chunkmap.io import open_source
 
 __all__ = ["NetCDF3ToZarr", "netcdf_recording_file"]
@@ -44,7 +46,8 @@ class NetCDF3ToZarr:
     def translate(self) -> Any:
         """Scan the file: `{"version": 1, "refs": ...}`, or `out` itself when it stores references on its own."""
         with closing(open_source(self.filename, storage_options=self.storage_options)) as source:
-            refs = netcdf3.scan(source, inline_threshold=self.inline or 0, chunk_nbytes=self.chunk or None)
+            parser = netcdf3.parse(source, netcdf3.Options(chunk_nbytes=self.chunk or None))
+            refs = read(source, parser, inline=small_arrays(self.inline or 0))
         for problem in refs.problems:
             warnings.warn(str(problem), stacklevel=2)
         document = refs.to_dict()

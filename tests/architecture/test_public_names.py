@@ -6,6 +6,7 @@ import inspect
 import pytest
 
 import chunkmap
+from chunkmap.combining.recipe import HowToCombine
 
 VERBS = {
     "scan": ["storage_options", "format", "options"],
@@ -38,7 +39,8 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 def test_the_verbs_take_what_is_promised(name, promised):
     """Each promised verb has each promised parameter; all but its subject, and where it goes, are keyword-only."""
     parameters = inspect.signature(getattr(chunkmap, name)).parameters
-    assert set(promised) <= set(parameters)
+    recipe = HowToCombine.__annotations__ if "how" in parameters else ()
+    assert set(promised) <= {*parameters, *recipe}
     positional = [p for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert len(positional) == (2 if name in ("append", "build", "write") else 1)
 

@@ -11,6 +11,7 @@ from bridge import combine, month, to_dataset, to_refs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import chunkmap
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 
@@ -407,3 +408,12 @@ def test_memory_follows_references_not_the_grid():
 
     assert (3, 10**5, 10**4) == refs.arrays["e"].meta.shape
     assert 0 == refs.arrays["e"].chunks.nbytes
+
+
+def test_a_misspelt_argument_is_refused_with_the_one_that_was_meant():
+    """Every verb that combines names the argument of the recipe that was meant."""
+    for verb in (chunkmap.combine, chunkmap.diagnose):
+        with pytest.raises(TypeError, match="no argument 'concat_dim': did you mean 'concat_dims'"):
+            verb([], concat_dim="time")
+    with pytest.raises(TypeError, match=r"build\(\) has no argument 'coo_mpa': did you mean 'coo_map'"):
+        chunkmap.build([], "x.json", concat_dims="time", coo_mpa={})

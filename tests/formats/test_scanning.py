@@ -91,9 +91,9 @@ def test_format_can_be_named(path):
 def test_formats_are_told_from_their_first_bytes():
     """Each format is found by its magic wherever it may stand; a name or suffix plays no part."""
     for row in FORMATS:
-        for magic in row.magics:
-            for offset in row.offsets[:6]:
-                source = BytesSource(bytes(offset) + magic + bytes(20), "file.txt")
+        for magic in row.begins:
+            for offset in magic.at[:6]:
+                source = BytesSource(bytes(offset) + magic.text + bytes(20), "file.txt")
                 assert sniff(source) is row
         assert find_format(row.name) is row
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from chunkmap.errors import ChunkmapError
-from chunkmap.formats import hdf5
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
 
 _REFUSED = re.compile("expected the checksum (0x[0-9a-f]{8}) of a structure, found (0x[0-9a-f]{8})")
@@ -17,7 +17,7 @@ def repair(data: bytes) -> bytes:
     mended = bytearray(data)
     for _ in range(_MOST):
         try:
-            hdf5.scan(BytesSource(bytes(mended), "damaged"))
+            scan_source(BytesSource(bytes(mended), "damaged"), format="hdf5")
         except ChunkmapError as error:
             numbers = _REFUSED.search(str(error))
             if numbers is None:

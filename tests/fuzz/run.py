@@ -30,7 +30,8 @@ from repair import repair
 
 import chunkmap
 from chunkmap.errors import ChunkmapError
-from chunkmap.formats import hdf5, netcdf3
+from chunkmap.formats import hdf5
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, head
 from chunkmap.io.archive import open_member
 from chunkmap.io.rounds import Gather, Span
@@ -77,12 +78,12 @@ def scan_hdf5(data: bytes, number: int) -> None:
     """Near, or far; of every other file as if damage had been done before checksums were made."""
     if number % 2:
         data = repair(data)
-    hdf5.scan(BytesSource(data, "near") if number % 4 else Far(data))
+    scan_source(BytesSource(data, "near") if number % 4 else Far(data), format="hdf5")
 
 
 def scan_netcdf3(data: bytes, _number: int) -> None:
     """The header, and all that follows from it."""
-    netcdf3.scan(BytesSource(data, "near"))
+    scan_source(BytesSource(data, "near"), format="netcdf3")
 
 
 def open_archive(data: bytes, _number: int) -> None:
@@ -117,7 +118,7 @@ def structures(kind: str, data: bytes) -> Ranges:
         return [(0, min(len(data), 2000))]
     source = BytesSource(data, "seed")
     found: list[tuple[int, int]] = []
-    parser = hdf5.scanner(source)
+    parser = hdf5.parse(source, hdf5.Options())
     hdf5_requests(parser, source, found)
     return sorted(set(found))
 

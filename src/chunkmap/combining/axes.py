@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.selectors import Column
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 
 __all__ = ["Axis", "find_axis", "make_axes", "note_gaps"]
 
@@ -139,8 +139,9 @@ def _lose_missing(column: Column, joined: NDArray[Any], findings: Findings) -> N
         if bool(np.isnan(block).any()):
             name = findings.inputs.name(index)
             head = f"a value of {name} is missing (NaN), so its place along {column.dim} is not known"
-            advice = f"Say where it stands, coo_map={{{column.dim!r}: ...}}, or leave it out"
-            findings.lose(column.path, "missing values", index, head, advice=advice)
+            remedy = Remedy("coo_map", {column.dim: ...})
+            advice = f"Say where it stands, {remedy}, or leave it out"
+            findings.lose(column.path, "missing values", index, head, advice=advice, remedies=(remedy,))
 
 
 def _lose_repeated(column: Column, positions: Sequence[NDArray[np.int64]], findings: Findings) -> None:
@@ -149,8 +150,9 @@ def _lose_repeated(column: Column, positions: Sequence[NDArray[np.int64]], findi
         if len(unique) != len(block):
             value = column.values[index][block == unique[counts > 1][0]][0]
             head = f"the value {value} stands more than once in {findings.inputs.name(index)}"
-            advice = f"Another coordinate may tell its elements apart: coo_map={{{column.dim!r}: ...}}"
-            findings.lose(column.path, "repeated values", index, head, advice=advice)
+            remedy = Remedy("coo_map", {column.dim: ...})
+            advice = f"Another coordinate may tell its elements apart: {remedy}"
+            findings.lose(column.path, "repeated values", index, head, advice=advice, remedies=(remedy,))
 
 
 def _in_order_of_inputs(

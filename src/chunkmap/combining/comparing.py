@@ -7,26 +7,23 @@ from typing import Final
 
 from chunkmap.combining.compatible import WAIVABLE, Difference, differences
 from chunkmap.combining.findings import shortened
+from chunkmap.combining.plan import Cause, Reason
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.times import is_time, same_calendar
+from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 
-__all__ = ["OTHER_CHUNKS", "RE_ENCODED", "compare", "compare_identical"]
-
-RE_ENCODED: Final = "times are re-encoded"
-"""Why an array of times is read, whose units differ."""
-OTHER_CHUNKS: Final = "chunks are"
-"""How the reason begins why an array is read whose chunks differ in shape."""
+__all__ = ["compare", "compare_identical"]
 
 
 def compare(
     request: Request, path: str, found: Found, along: Sequence[str]
-) -> tuple[bool, str | None, tuple[str | None, ...]]:
+) -> tuple[bool, Reason | None, tuple[str | None, ...]]:
     """Whether all inputs can stand under one metadata, and what must be read instead of referred to."""
     index, first = found[0][0], found[0][1].meta
     own = _units_of_times(request, path, found)
     re_encode = any(units != own[0] and is_time(units) for units in own)
-    load = RE_ENCODED if re_encode else None
+    load = Reason(Cause.UNITS, "times are re-encoded") if re_encode else None
     sound, others = True, []
     for other, array in found:
         meta = array.meta
@@ -59,11 +56,12 @@ def _was_read(request: Request, first: tuple[int, ManifestArray]) -> bool:
     return meta.chunk_shape == meta.shape and bool(array.chunks.is_inline.all())
 
 
-def _other_chunks(request: Request, first: int, others: Sequence[tuple[int, Difference]]) -> str:
+def _other_chunks(request: Request, first: int, others: Sequence[tuple[int, Difference]]) -> Reason:
     other, difference = others[0]
     names = request.findings.names((first, other))
     more = f" (and {len(others) - 1:,} more inputs have others)" if len(others) > 1 else ""
-    return f"{OTHER_CHUNKS} {difference.expected} in {names[0]} but {difference.found} in {names[1]}{more}"
+    text = f"chunks are {difference.expected} in {names[0]} but {difference.found} in {names[1]}{more}"
+    return Reason(Cause.CHUNKS, text)
 
 
 def _is_re_encoded(difference: Difference, meta: ArrayMeta) -> bool:
@@ -112,9 +110,10 @@ def _report(request: Request, path: str, indexes: tuple[int, int], difference: D
     kind = "Found chunk size mismatch: " if check == "chunks" else ""
     head = f"{kind}{difference.what} is {expected} in {names[0]} but {value} in {names[1]}"
     meaning = check == "meaning"
-    advice = "Under one array they would be read wrongly; combine them apart (eras=True does), or convert them."
+    apart, waive = Remedy("eras", True), Remedy("waive", check)
+    advice = f"Under one array they would be read wrongly; combine them apart ({apart} does), or convert them."
     if check in WAIVABLE:
-        advice += f" To use the first one's all the same, waive {check!r}."
+        advice += f" To use the first one's all the same, {waive}."
     request.findings.each(
         path,
         check,
@@ -127,6 +126,7 @@ def _report(request: Request, path: str, indexes: tuple[int, int], difference: D
         refused=not meaning,
         expected=expected,
         of=of,
+        remedies=() if meaning else (apart, waive),
     )
     return meaning
 

@@ -14,6 +14,7 @@ from chunkmap.combining.axes import Axis
 from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.plan import ArrayPlan
 from chunkmap.combining.times import is_time
+from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta
 
 __all__ = ["Coverage", "check_missing", "check_overlap", "cover"]
@@ -78,15 +79,15 @@ def _with_clash(coverage: Coverage, claimed: NDArray[Any], owners: NDArray[np.in
     )
 
 
-def check_overlap(plan: ArrayPlan, coverage: Coverage, findings: Findings) -> None:
+def check_overlap(path: str, plan: ArrayPlan | None, coverage: Coverage, findings: Findings) -> None:
     """Refuse two inputs that hold one chunk of an array: one would hide the other.
 
-    Values that are read clash by element. Chunks clash only where both inputs have one: a place that an input declares
-    and never wrote hides nothing.
+    Values that are read clash by element, and so do those of an array that has no plan because its chunks do not fit.
+    Chunks clash only where both inputs have one: a place that an input declares and never wrote hides nothing.
     """
     if coverage.clash is None:
         return
-    if plan.load is None:
+    if plan is not None and plan.load is None:
         found = _clash_of_chunks(plan, coverage)
         if found is None:
             return
@@ -98,11 +99,9 @@ def check_overlap(plan: ArrayPlan, coverage: Coverage, findings: Findings) -> No
     many = ""
     if coverage.places > 1:
         many = f" {coverage.places:,} places are claimed more than once, by {len(coverage.shared):,} inputs."
-    message = (
-        f"{names[0]} and {names[1]} both hold {at or 'it'}; one would hide the other.{many}"
-        f" {_advice(findings, coverage.axes, first, second)}"
-    )
-    findings.add(Finding("overlap", plan.path, message, names, len(coverage.shared)))
+    advice, remedies = _advice(findings, coverage.axes, first, second)
+    message = f"{names[0]} and {names[1]} both hold {at or 'it'}; one would hide the other.{many} {advice}"
+    findings.add(Finding("overlap", path, message, names, len(coverage.shared), remedies=remedies))
 
 
 def _clash_of_chunks(plan: ArrayPlan, coverage: Coverage) -> tuple[int, int, str] | None:
@@ -125,19 +124,20 @@ def _values(axes: Sequence[Axis], position: Sequence[Any]) -> str:
     return ", ".join(f"{axis.dim} = {axis.values[int(at)]}" for axis, at in zip(axes, position, strict=True))
 
 
-def _advice(findings: Findings, axes: Sequence[Axis], first: int, second: int) -> str:
+def _advice(findings: Findings, axes: Sequence[Axis], first: int, second: int) -> tuple[str, tuple[Remedy, ...]]:
     """What would tell two inputs apart: another time along the same dimension, where there is one."""
-    leave = "leave one of them out, or waive 'overlap' to let the later one win"
+    waive = Remedy("waive", "overlap")
+    leave = f"leave one of them out, or {waive} to let the later one win"
     inputs = findings.inputs
     for axis in axes:
         for path, array in inputs[first].arrays.items():
             time = is_time(array.meta.attrs.get("units")) and array.meta.dims == (axis.dim,)
             if time and path != axis.coordinate and path in inputs[second].arrays:
-                return (
-                    f"Another time may tell them apart: pass coo_map={{{axis.dim!r}: 'cf:{path}'}}; otherwise {leave}"
-                )
+                remedy = Remedy("coo_map", {axis.dim: f"cf:{path}"})
+                return f"Another time may tell them apart: pass {remedy}; otherwise {leave}", (remedy, waive)
     along = ", ".join(axis.dim for axis in axes) or "a dimension"
-    return f"Say with coo_map what tells them apart along {along}; otherwise {leave}"
+    remedy = Remedy("coo_map")
+    return f"Say with {remedy} what tells them apart along {along}; otherwise {leave}", (remedy, waive)
 
 
 def check_missing(plan: ArrayPlan, coverage: Coverage, without: Sequence[int], findings: Findings) -> ArrayMeta:
@@ -155,6 +155,7 @@ def check_missing(plan: ArrayPlan, coverage: Coverage, without: Sequence[int], f
             f" and {len(without) - 3:,} more" if len(without) > 3 else ""
         )
         message += f": {listed} do not have it" if len(without) > 1 else f": {listed} does not have it"
+    waive = Remedy("waive", "missing")
     names, refused = findings.names(without[:3] or [part.index for part in plan.parts[:3]]), False
     # In a result of an earlier combine, chunks may be missing because no input had them.
     inputs = (part.array for part in plan.parts if part.index >= findings.inputs.combined)
@@ -167,8 +168,8 @@ def check_missing(plan: ArrayPlan, coverage: Coverage, without: Sequence[int], f
     else:
         refused = True
         message += (
-            f", and {meta.dtype.str} has no fill value to say so: they would read as zeros. Give all inputs, or waive"
-            " 'missing'"
+            f", and {meta.dtype.str} has no fill value to say so: they would read as zeros. Give all inputs, or {waive}"
         )
-    findings.add(Finding("missing", plan.path, message, names, len(without), refused))
+    remedies = (waive,) if refused else ()
+    findings.add(Finding("missing", plan.path, message, names, len(without), refused, remedies=remedies))
     return meta

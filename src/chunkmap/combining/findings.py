@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chunkmap.combining.inputs import Inputs
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 
 __all__ = ["Finding", "Findings", "Variant", "refusal", "together"]
 
@@ -50,6 +50,8 @@ class Finding:
     """Whether nothing is combined because of it; else it is only worth knowing."""
     variants: tuple[Variant, ...] = ()
     """Where it concerns several inputs: what is expected, and the first few values that are found instead."""
+    remedies: tuple[Remedy, ...] = ()
+    """Arguments that would help, as the message spells them."""
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
@@ -82,6 +84,7 @@ class _Group:
     expected: str = ""
     of: int = 0
     """How many inputs were compared, the first among them."""
+    remedies: tuple[Remedy, ...] = ()
     by_value: dict[str, list[int]] = field(default_factory=dict)
     """What is found -> the inputs that have it."""
 
@@ -113,10 +116,11 @@ class Findings:
         refused: bool = True,
         expected: str = "",
         of: int = 0,
+        remedies: tuple[Remedy, ...] = (),
     ) -> None:
         """Something that a check finds in one input; `head` and `advice` are said for the first such input only."""
         group = self._found.setdefault(
-            (path, what or check), _Group(check, path, head, advice, first, refused, expected, of)
+            (path, what or check), _Group(check, path, head, advice, first, refused, expected, of, remedies)
         )
         if isinstance(group, _Group):
             group.by_value.setdefault(shortened(value), []).append(index)
@@ -158,6 +162,7 @@ class Findings:
             len(indexes),
             group.refused,
             variants if len(indexes) > 1 else (),
+            group.remedies,
         )
 
     def _listed(self, indexes: Sequence[int]) -> str:
@@ -198,7 +203,8 @@ def refusal(findings: Sequence[Finding]) -> CombineError:
     lines = [_cut(f"{label}: {finding.message}") for label, finding in said[:_RAISED]]
     if len(said) > _RAISED:
         lines.append(f"{len(said) - _RAISED:,} more findings: chunkmap.diagnose lists them")
-    return CombineError("\nAlso: ".join(lines), inputs=findings[0].inputs)
+    remedies = (remedy for finding in findings for remedy in finding.remedies)
+    return CombineError("\nAlso: ".join(lines), inputs=findings[0].inputs).helped_by(*remedies)
 
 
 def _cut(line: str) -> str:

@@ -8,14 +8,14 @@ refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from chunkmap.combining.alignment import MOST_CHUNKS, Places, common_chunks
-from chunkmap.combining.comparing import OTHER_CHUNKS, RE_ENCODED
 from chunkmap.combining.findings import Finding
-from chunkmap.combining.plan import ArrayPlan, Part
+from chunkmap.combining.plan import ArrayPlan, Cause, Part, Reason
 from chunkmap.combining.rectilinear import own_grid
 from chunkmap.combining.request import Found, Request
+from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta
 from chunkmap.model.edits import subchunk_array
 from chunkmap.model.trimming import trim_axis, trimmed_as
@@ -26,30 +26,37 @@ Along = Sequence[Places | None]
 """Where the inputs stand along each axis; None where each lies along all of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _NoGrid:
+    """There is no rectilinear grid in which every chunk keeps its length."""
+
+    why: str
+
+
 def fit(request: Request, plan: ArrayPlan, found: Found, places: Along) -> ArrayPlan | None:
     """The plan with its parts; None where they do not fit, which is reported."""
-    why, misfits = plan.load, [found[0][0]]
+    reason, misfits = plan.load, [found[0][0]]
     results = [(index, array) for index, array in found if array.meta.edges or trim_axis(array.meta) is not None]
     plan = replace(plan, meta=trimmed_as(plan.meta, (array.meta for _, array in results)))
-    if why is None:
-        why, misfits = _ragged(request, results, places) or _misaligned(request, plan.meta, found, places)
-    if why is None:
+    if reason is None:
+        reason, misfits = _ragged(request, results, places) or _misaligned(request, plan.meta, found, places)
+    if reason is None:
         return _placed(request, plan, found, places)
-    if why != RE_ENCODED and request.recipe.split:
+    if reason.cause is not Cause.UNITS and request.recipe.split:
         cut = _cut(request, plan, found, places)
         if cut is not None:
             meta = replace(plan.meta, chunk_shape=cut[0][1].meta.chunk_shape)
             return _placed(request, replace(plan, meta=meta, load=None, is_cut=True), cut, places)
     if _is_small(request, plan.meta):
-        message = f"{why}: it is read, and held inline"
+        message = f"{reason}: it is read, and held inline"
         names = request.findings.names(misfits[:3])
         request.findings.add(Finding("inline", plan.path, message, names, len(misfits), refused=False))
-        return replace(plan, parts=tuple(Part(index, array, ()) for index, array in found), load=why)
-    own = _in_own_grid(request, plan, found, places) if why != RE_ENCODED else "they must be read"
-    if not isinstance(own, str) and request.recipe.zarr_format == 3:
-        _note_own_grid(request, own, why, misfits)
+        return replace(plan, parts=tuple(Part(index, array, ()) for index, array in found), load=reason)
+    own = _in_own_grid(request, plan, found, places, reason)
+    if isinstance(own, ArrayPlan) and request.recipe.zarr_format == 3:
+        _note_own_grid(request, own, reason, misfits)
         return own
-    _refuse(request, plan, why, misfits, own)
+    _refuse(request, plan, reason, misfits, own)
     return None
 
 
@@ -80,28 +87,32 @@ def _cut(request: Request, plan: ArrayPlan, found: Found, places: Along) -> Foun
     return cut
 
 
-def _in_own_grid(request: Request, plan: ArrayPlan, found: Found, places: Along) -> ArrayPlan | str:
+def _in_own_grid(request: Request, plan: ArrayPlan, found: Found, places: Along, reason: Reason) -> ArrayPlan | _NoGrid:
     """Every chunk in a cell of its own length; or why there is no such grid."""
+    if reason.cause is Cause.UNITS:
+        return _NoGrid("they must be read")
     try:
         grid = own_grid(plan.meta, dict(found), places, request.inputs.name)
     except ValueError as error:
-        return str(error)
+        return _NoGrid(str(error))
     parts = tuple(Part(index, array, grid.cells[index]) for index, array in grid.arrays.items())
     return replace(plan, meta=grid.meta, parts=parts, load=None)
 
 
-def _ragged(request: Request, results: Found, places: Along) -> tuple[str, list[int]] | None:
+def _ragged(request: Request, results: Found, places: Along) -> tuple[Reason, list[int]] | None:
     """Why results of earlier combines, in grids of their own, do not fit a regular one, and which of them."""
     cut = {axis: index for index, array in results if (axis := trim_axis(array.meta)) is not None}
     if len(cut) > 1:
         names = " and ".join(request.findings.names(cut.values()))
-        return f"decoded chunks are cut along other axes in {names}", list(cut.values())
+        return Reason(Cause.GRID, f"decoded chunks are cut along other axes in {names}"), list(cut.values())
     along = [axis for axis, place in enumerate(places) if place is not None]
     own = [i for i, array in results if array.meta.edges and any(array.meta.edges[axis] for axis in along)]
-    return (f"{OTHER_CHUNKS} of several lengths in {request.inputs.name(own[0])}", own) if own else None
+    if not own:
+        return None
+    return Reason(Cause.CHUNKS, f"chunks are of several lengths in {request.inputs.name(own[0])}"), own
 
 
-def _misaligned(request: Request, meta: ArrayMeta, found: Found, places: Along) -> tuple[str | None, list[int]]:
+def _misaligned(request: Request, meta: ArrayMeta, found: Found, places: Along) -> tuple[Reason | None, list[int]]:
     """Why whole chunks of the inputs are not whole cells of the grid, and which inputs are to blame."""
     for place, chunk in zip(places, meta.chunk_shape, strict=True):
         bad = frozenset() if place is None else place.misfits(chunk)
@@ -109,11 +120,11 @@ def _misaligned(request: Request, meta: ArrayMeta, found: Found, places: Along) 
         if misfits and place is not None:
             start, stop = place.extent(misfits[0])
             more = f" and so do {len(misfits) - 1:,} more inputs" if len(misfits) > 1 else ""
-            why = (
+            text = (
                 f"{request.inputs.name(misfits[0])} covers {place.axis.dim} {start} to {stop} of {len(place.axis)},"
                 f" which does not fall on chunks of {chunk}{more}"
             )
-            return why, misfits
+            return Reason(Cause.GRID, text), misfits
     return None, []
 
 
@@ -129,8 +140,8 @@ def _is_readable(meta: ArrayMeta) -> bool:
     return meta.dtype.fields is None
 
 
-def _note_own_grid(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int]) -> None:
-    message = f"{why}: its chunks keep their lengths, in a rectilinear grid of Zarr v3"
+def _note_own_grid(request: Request, plan: ArrayPlan, reason: Reason, misfits: Sequence[int]) -> None:
+    message = f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3"
     if trim_axis(plan.meta) is not None:
         message += (
             ". Those that hang over the end of an input are cut when they are decoded, by a codec that other readers"
@@ -140,26 +151,42 @@ def _note_own_grid(request: Request, plan: ArrayPlan, why: str, misfits: Sequenc
     request.findings.add(Finding("rectilinear", plan.path, message, names, len(misfits), refused=False))
 
 
-def _refuse(request: Request, plan: ArrayPlan, why: str, misfits: Sequence[int], own: ArrayPlan | str) -> None:
+def _refuse(
+    request: Request, plan: ArrayPlan, reason: Reason, misfits: Sequence[int], own: ArrayPlan | _NoGrid
+) -> None:
     """Report an array whose chunks do not fit, and what would help."""
-    meta, recipe, names = plan.meta, request.recipe, request.findings.names(misfits[:3])
-    keep = "keep their lengths in a rectilinear grid of Zarr v3 (zarr_format=3)"
-    ways = ["Put the input that is short last"]
-    if why.startswith(OTHER_CHUNKS):
-        ways = ["Put inputs of other chunks into groups of their own (eras=True)"]
-    if not meta.codecs and not recipe.split:
-        ways.append("cut them to a common grid (split=True)")
+    recipe, names = request.recipe, request.findings.names(misfits[:3])
+    message, remedies = f"{reason}. Its chunks cannot be referred to as they are", list[Remedy]()
+    keep = Remedy("zarr_format", 3)
+    kept = f"keep their lengths in a rectilinear grid of Zarr v3 ({keep})"
+    if isinstance(own, ArrayPlan):
+        remedies.append(keep)
+    if _is_readable(plan.meta):
+        ways, more = _ways(plan.meta, reason, split=recipe.split)
+        limit, raised = Remedy("load_below", recipe.load_below), Remedy("load_below")
+        remedies += [*more, limit, raised]
+        ways += [kept] if isinstance(own, ArrayPlan) else []
+        message += (
+            f", and it is larger than {limit} allows to be read and kept inline. {', '.join(ways)}, or raise {raised}"
+        )
+    else:
+        message += f", and values of type {plan.meta.dtype} are not cut"
+        message += f"; {kept}" if isinstance(own, ArrayPlan) else ""
+    if isinstance(own, _NoGrid) and recipe.zarr_format == 3:
+        message += f". There is no rectilinear grid of them: {own.why}"
+    finding = Finding("alignment", plan.path, message, names, len(misfits), remedies=tuple(remedies))
+    request.findings.add(finding)
+
+
+def _ways(meta: ArrayMeta, reason: Reason, *, split: bool) -> tuple[list[str], list[Remedy]]:
+    """What would make chunks fit that may be read, and the arguments for it."""
+    ways, remedies = ["Put the input that is short last"], list[Remedy]()
+    if reason.cause is Cause.CHUNKS:
+        remedies = [Remedy("eras", True)]
+        ways = [f"Put inputs of other chunks into groups of their own ({remedies[0]})"]
+    if not meta.codecs and not split:
+        remedies.append(Remedy("split", True))
+        ways.append(f"cut them to a common grid ({remedies[-1]})")
     elif not meta.codecs:
         ways.append(f"combine apart: no common grid has fewer than {MOST_CHUNKS:,} chunks")
-    if not isinstance(own, str):
-        ways.append(keep)
-    message = (
-        f"{why}. Its chunks cannot be referred to as they are, and it is larger than load_below={recipe.load_below}"
-        f" allows to be read and kept inline. {', '.join(ways)}, or raise load_below"
-    )
-    if not _is_readable(meta):
-        message = f"{why}. Its chunks cannot be referred to as they are, and values of type {meta.dtype} are not cut"
-        message += "" if isinstance(own, str) else f"; {keep}"
-    if isinstance(own, str) and recipe.zarr_format == 3:
-        message += f". There is no rectilinear grid of them: {own}"
-    request.findings.add(Finding("alignment", plan.path, message, names, len(misfits)))
+    return ways, remedies

@@ -12,6 +12,7 @@ from chunkmap.combining.findings import Findings
 from chunkmap.combining.plan import ArrayPlan
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.selectors import Reader
+from chunkmap.errors import Remedy
 from chunkmap.model import ManifestArray
 
 __all__ = ["check_identical"]
@@ -37,8 +38,9 @@ def check_identical(plans: Iterable[ArrayPlan], recipe: Recipe, read: Reader, fi
             first = plan.parts[0].index
             names = findings.names((first, index))
             head = f"taken as identical in all inputs, but its values in {names[1]} are not those in {names[0]}"
-            advice = "Combine along its dimension, or waive 'identical' to use the first one's"
-            findings.each(plan.path, "identical", index, head, advice=advice, first=(first,))
+            waive = Remedy("waive", "identical")
+            advice = f"Combine along its dimension, or {waive} to use the first one's"
+            findings.each(plan.path, "identical", index, head, advice=advice, first=(first,), remedies=(waive,))
 
 
 def _to_compare(recipe: Recipe, plan: ArrayPlan, array: ManifestArray) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Final
 
 import numpy as np
@@ -17,9 +18,32 @@ from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
 from chunkmap.model import ArrayMeta, Cells, ManifestArray
 
-__all__ = ["ArrayPlan", "Part", "Plan"]
+__all__ = ["ArrayPlan", "Cause", "Part", "Plan", "Reason"]
 
 _SHOWN_INPUTS: Final = 5
+
+
+class Cause(Enum):
+    """What keeps chunks from being referred to as they are."""
+
+    UNITS = auto()
+    """Times are counted from other instants, or in other units: their values must be brought to one."""
+    CHUNKS = auto()
+    """Inputs have chunks of other shapes, or of several lengths."""
+    GRID = auto()
+    """Chunks begin or end between the cells of the grid, or decoded chunks are cut along other axes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the values of an array are read and held inline instead of being referred to."""
+
+    cause: Cause
+    text: str
+    """What was found, in words, with the inputs that it was found in."""
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +65,8 @@ class ArrayPlan:
     path: str
     meta: ArrayMeta
     parts: tuple[Part, ...]
-    load: str | None = None
-    """Why the values are read and held inline instead of being referred to; None when they are not."""
+    load: Reason | None = None
+    """Why the values are read; None when the chunks are referred to."""
     units: tuple[str | None, ...] = ()
     """Units of time of each part, where they differ and the values are brought to the first one's."""
     same: tuple[tuple[int, ManifestArray], ...] = ()

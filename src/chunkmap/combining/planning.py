@@ -22,7 +22,7 @@ from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.recipe import VARIABLES, Recipe
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.selectors import Reader, evaluate
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import ArrayMeta, ManifestArray
 
 __all__ = ["make_plan", "survey"]
@@ -116,7 +116,7 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     plan = fit(request, outline, found, places) if sound else None
     coverage = request.cover(along, tuple(i for i, _ in found))
     if "overlap" not in request.recipe.waive:
-        check_overlap(plan or replace(outline, load="not placed"), coverage, request.findings)
+        check_overlap(path, plan, coverage, request.findings)
     if plan is None or "missing" in request.recipe.waive or coverage.filled == coverage.total:
         return plan
     return replace(plan, meta=check_missing(plan, coverage, _without(request, found, along), request.findings))
@@ -200,7 +200,7 @@ def _plan_identical(request: Request, path: str, found: Found) -> ArrayPlan:
             f"taken as identical in all inputs, but its shape is {first.meta.shape} in {names[0]} and"
             f" {array.meta.shape} in {names[1]}"
         )
-        advice = "Combine along its dimension, or waive 'identical'"
+        waive = Remedy("waive", "identical")
         request.findings.each(
             path,
             "identical",
@@ -208,8 +208,9 @@ def _plan_identical(request: Request, path: str, found: Found) -> ArrayPlan:
             head,
             what="identical shape",
             value=array.meta.shape,
-            advice=advice,
+            advice=f"Combine along its dimension, or {waive}",
             first=(index,),
+            remedies=(waive,),
         )
     if "identical" not in request.recipe.waive:
         compare_identical(request, path, found)
@@ -239,8 +240,12 @@ def _report_length(request: Request, path: str, index: int, place: Places, lengt
     own = request.inputs[index].arrays.get(path)
     if own is not None and dim not in (own.meta.dims or ()):
         head = f"has no dimension {dim}, but {name} has {values} values along it"
-        advice = "If it is the same in all inputs, name it in identical_dims"
+        remedy = Remedy("identical_dims")
+        advice = f"If it is the same in all inputs, name it in {remedy}"
     else:
         head = f"has {length} elements along {dim} in {name}, but {values} values say where they stand"
-        advice = f"Give as many: coo_map={{{dim!r}: 'data:...'}} or a function"
-    request.findings.each(path, "length", index, head, what=f"length {dim}", value=length, advice=advice)
+        remedy = Remedy("coo_map", {dim: "data:..."})
+        advice = f"Give as many: {remedy} or a function"
+    request.findings.each(
+        path, "length", index, head, what=f"length {dim}", value=length, advice=advice, remedies=(remedy,)
+    )

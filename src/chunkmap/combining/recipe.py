@@ -4,19 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self
+from difflib import get_close_matches
+from typing import Any, Final, Literal, Self, TypedDict
 
 from chunkmap.combining.compatible import WAIVABLE
 from chunkmap.combining.spelling import check_spelling
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 
-__all__ = ["VARIABLES", "Recipe", "Selector"]
+__all__ = ["VARIABLES", "HowToCombine", "Recipe", "Selector", "given"]
 
 Selector = Any
 """One of the kinds listed in `chunkmap.combining.selectors`."""
 
 VARIABLES = "var"
 """The axis of names: selecting along it names variables, and makes no dimension."""
+
+
+class HowToCombine(TypedDict, total=False):
+    """The keyword arguments that say how to combine, for every verb that combines. `Recipe` explains each."""
+
+    concat_dims: str | Sequence[str]
+    coo_map: Mapping[str, Selector] | None
+    identical_dims: Collection[str]
+    coo_dtypes: Mapping[str, Any] | None
+    waive: Collection[str]
+    load_below: int
+    compare_below: int
+    split: bool
+    eras: bool
+    zarr_format: Literal[2, 3]
+
+
+def given(verb: str, how: HowToCombine) -> dict[str, Any]:
+    """What a caller of a verb gave of them; None stands for not given.
+
+    Raises TypeError for an argument that says nothing about combining, naming the one that was meant.
+
+    >>> given("build", {"concat_dim": "time"})
+    Traceback (most recent call last):
+    TypeError: build() has no argument 'concat_dim': did you mean 'concat_dims'?
+    """
+    for name in how:
+        if name not in _NAMES:
+            close = get_close_matches(name, _NAMES, n=1)
+            meant = f"did you mean {close[0]!r}?" if close else f"how to combine is said by {', '.join(_NAMES)}"
+            raise TypeError(f"{verb}() has no argument {name!r}: {meant}")
+    return {name: value for name, value in how.items() if value is not None}
+
+
+_NAMES: Final = tuple(HowToCombine.__annotations__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +104,10 @@ class Recipe:
         if both:
             raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")
         if not self.concat_dims and not self.coo_map:
+            dims, places = Remedy("concat_dims"), Remedy("coo_map")
             raise CombineError(
-                "expected concat_dims or coo_map to say along which dimensions to combine, found neither"
-            )
+                f"expected {dims} or {places} to say along which dimensions to combine, found neither"
+            ).helped_by(dims, places)
         if self.zarr_format not in (2, 3):
             raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
         unknown = set(self.waive) - WAIVABLE

@@ -29,6 +29,7 @@ from chunkmap.combining.findings import Findings
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import VARIABLES, Recipe, Selector
 from chunkmap.combining.times import TimeUnits, as_iso, in_units, is_time
+from chunkmap.errors import Remedy
 from chunkmap.model import ManifestArray, ReferenceSet
 
 __all__ = ["Column", "Reader", "evaluate"]
@@ -63,7 +64,7 @@ class Column:
 class _NoValueError(Exception):
     """A selector finds nothing in one input: caught and reported with all others."""
 
-    def __init__(self, message: str, advice: str = "") -> None:
+    def __init__(self, message: str, **advice: Any) -> None:
         super().__init__(message)
         self.advice = advice
 
@@ -111,7 +112,7 @@ def evaluate(
                 try:
                     wanted[number, index] = _array(inputs, index, scope.dim, selector, scope.group)
                 except _NoValueError as error:
-                    findings.lose(scope.path, "coordinate", index, str(error), advice=error.advice)
+                    findings.lose(scope.path, "coordinate", index, str(error), **error.advice)
     data = dict(zip(wanted, read(list(wanted.values())), strict=True)) if wanted else {}
     ignore = frozenset(recipe.selectors) | frozenset(recipe.identical_dims)
     columns = []
@@ -122,7 +123,7 @@ def evaluate(
             try:
                 value = data[at] if at in data else _scalar(inputs, index, scope.dim, raw.selectors[index], ignore)
             except _NoValueError as error:
-                findings.lose(scope.path, "coordinate", index, str(error), advice=error.advice)
+                findings.lose(scope.path, "coordinate", index, str(error), **error.advice)
                 continue
             _keep(raw, findings, index, value)
             raw.attrs[index] = wanted[at].meta.attrs if at in wanted else {}
@@ -176,7 +177,7 @@ def _variable_names(
         try:
             names[-1] = str(_scalar(inputs, index, VARIABLES, mapping[VARIABLES], ignore)).rpartition("/")[2]
         except _NoValueError as error:
-            findings.lose(VARIABLES, "coordinate", index, str(error), advice=error.advice)
+            findings.lose(VARIABLES, "coordinate", index, str(error), **error.advice)
     return names
 
 
@@ -290,9 +291,14 @@ def _find_other_units(findings: Findings, raw: _Raw) -> bool:
                     f"{key} is {expected!r} in {names[0]} but {found!r} in {names[1]}, so their values cannot be"
                     f" compared"
                 )
-                advice = f"For times, pass coo_map={{{raw.dim!r}: 'cf:{raw.dim}'}}"
+                remedy = Remedy("coo_map", {raw.dim: f"cf:{raw.dim}"})
                 findings.each(
-                    raw.scope.path, "units", index, head, what=key, value=found, advice=advice, first=(first,)
+                    *(raw.scope.path, "units", index, head),
+                    what=key,
+                    value=found,
+                    advice=f"For times, pass {remedy}",
+                    first=(first,),
+                    remedies=(remedy,),
                 )
     times = all(is_time(own.get("units")) for _, own in read)
     if others and not times:
@@ -310,9 +316,11 @@ def _array(inputs: Inputs, index: int, dim: str, selector: str, group: str = "")
     if array is None:
         held = sorted(inputs[index].arrays)
         shown = ", ".join(held[:10]) + (f" and {len(held) - 10} more" if len(held) > 10 else "")
+        remedy = Remedy("coo_map", {dim: ...})
         raise _NoValueError(
             f"no array {path!r} in {inputs.name(index)}; it has {shown or 'no arrays'}",
-            f"Say where the values of {dim} are: coo_map={{{dim!r}: ...}}",
+            advice=f"Say where the values of {dim} are: {remedy}",
+            remedies=(remedy,),
         )
     return array
 

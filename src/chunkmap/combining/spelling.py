@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
 
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 
 __all__ = ["check_spelling"]
 
@@ -38,10 +38,11 @@ def _check(dim: str, selector: str) -> None:
     if colon and not close and word.startswith("CF"):
         close = ["CF"]
     if close:
+        where = Remedy("coo_map")
         raise CombineError(
-            f"coo_map: {selector!r} for {dim} is no selector: did you mean {known[close[0]]!r}? For a constant that"
+            f"{where}: {selector!r} for {dim} is no selector: did you mean {known[close[0]]!r}? For a constant that"
             " looks like this, give a function that returns it"
-        )
+        ).helped_by(where)
 
 
 def _is_selector(head: str, colon: str, rest: str) -> bool:

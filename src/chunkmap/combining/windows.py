@@ -17,7 +17,7 @@ import numpy as np
 from chunkmap.combining.placing import assemble, coordinate_array
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.selectors import Reader
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import (
     ArrayInPieces,
     ArrayMeta,
@@ -31,7 +31,18 @@ from chunkmap.model import (
 )
 from chunkmap.model.grid import index_dtype
 
-__all__ = ["Count", "Tally", "Window", "carry_out_in_pieces", "refused", "stays", "touched", "whole_arrays", "windows"]
+__all__ = [
+    "Count",
+    "Empty",
+    "Tally",
+    "Window",
+    "carry_out_in_pieces",
+    "refused",
+    "stays",
+    "touched",
+    "whole_arrays",
+    "windows",
+]
 
 
 class Count(NamedTuple):
@@ -82,21 +93,38 @@ class Window:
         return ChunkManifest((len(self.cells),), chunks.sources, source, offset, length, index)
 
 
+class Empty(NamedTuple):
+    """Cells of an input that is itself the result of a combine, in which no chunk is."""
+
+    cells: int
+    """All of them."""
+    absent_in_inputs: int
+    """Those that an input of that combine covered and had no chunk in; the others are in none of its inputs."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What must be known of all windows of an array before its metadata is."""
 
     plan: Plan
     array_plan: ArrayPlan
-    own: int = 0
-    """What is to be added to the number of cells of inputs in which no chunk is: some may be known from before."""
+    before: Empty | None = None
+    """Of the set that is appended to, where it remembers how it was made."""
     counts: list[Count] = field(default_factory=list)
 
-    def missing(self) -> tuple[int, int]:
-        """Cells of the result in which no chunk is, and how many have none in the inputs that cover them."""
+    def absent(self) -> int:
+        """Cells of the result in which no chunk is."""
+        return math.prod(self.array_plan.meta.grid_shape) - sum(count.placed for count in self.counts)
+
+    def absent_in_inputs(self) -> int:
+        """Cells in which the inputs that cover them have no chunk.
+
+        Two files of 10 cells with 9 and 10 chunks: 20 - 19 = 1. Appended to a set of 30 cells with 25 chunks, which
+        remembers that 2 of its 5 empty cells were empty in a file: 50 - 44 - 5 + 2 = 3.
+        """
         covered = sum(math.prod(part.array.meta.grid_shape) for part in self.array_plan.parts)
-        absent = math.prod(self.array_plan.meta.grid_shape) - sum(count.placed for count in self.counts)
-        return absent, covered - sum(count.claimed for count in self.counts) + self.own
+        empty = covered - sum(count.claimed for count in self.counts)
+        return empty if self.before is None else empty - self.before.cells + self.before.absent_in_inputs
 
     def meta(self) -> ArrayMeta:
         """What the array is: as planned, and where more is appended, with a value for cells that no input ever had.
@@ -106,15 +134,16 @@ class Tally:
         meta, recipe = self.array_plan.meta, self.plan.recipe
         if not self.plan.inputs.combined or meta.missing is not None or "missing" in recipe.waive:
             return meta
-        absent, own = self.missing()
+        absent, own = self.absent(), self.absent_in_inputs()
         if absent <= own:
             return meta
         if meta.dtype.kind == "f" and not own:
             return replace(meta, fill_value=meta.dtype.type(np.nan))
+        waive = Remedy("waive", "missing")
         raise CombineError(
             f"{self.array_plan.path}: {absent - own:,} chunks are in none of the inputs, and {meta.dtype.str} has no"
-            " fill value to say so: they would read as zeros. Give all inputs, or waive 'missing'"
-        )
+            f" fill value to say so: they would read as zeros. Give all inputs, or {waive}"
+        ).helped_by(waive)
 
 
 def refused(array_plan: ArrayPlan, error: ValueError) -> CombineError:

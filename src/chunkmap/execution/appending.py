@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
+from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.combining.windows import stays, touched
-from chunkmap.errors import CombineError
+from chunkmap.errors import CombineError, Remedy
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.icechunk import append_to_icechunk
@@ -23,7 +24,6 @@ from chunkmap.execution.order import counted, refuse_other_order
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
-from chunkmap.execution.verbs import RECIPE
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import ParquetReferences, check_format, is_parquet, load
@@ -48,7 +48,9 @@ def append(
     scan_options: Mapping[str, Any] | None = None,
     preprocess: Step | None = None,
     overwrite: bool = False,
-    **how: Any,
+    inline_threshold: int | None = None,
+    remote_protocol: str | None = None,
+    **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Scan more files and add them to a stored set, JSON, Parquet or Icechunk, in place. Gives the stored set.
 
@@ -69,20 +71,16 @@ def append(
         cache=cache,
         options=scan_options or {},
     )
-    fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.get("remote_protocol"))
+    fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
     if is_icechunk(out, storage_options=output_options):
         require_icechunk().check_lists(str(out))
-        origin = _origin(None, str(out), how, preprocess)
+        origin = _origin(None, str(out), how, inline_threshold, preprocess)
         sets = scanning.run(urls, preprocess)
         _to_repository(repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
         return load(out, storage_options=output_options)
     place = find_place(out, output_options)
-    stored = (
-        ParquetReferences(out, storage_options=output_options)
-        if is_parquet(out, storage_options=output_options)
-        else None
-    )
-    origin = _origin(stored, os.fspath(out), how, preprocess)
+    stored = _partitioned(out, output_options)
+    origin = _origin(stored, os.fspath(out), how, inline_threshold, preprocess)
     scan_options = {**origin.scan_options, **(scan_options or {})}
     recipe = _recipe(origin, overwrite=overwrite)
     job = Job(
@@ -107,6 +105,11 @@ def append(
         return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
 
 
+def _partitioned(out: str | os.PathLike[str], options: Mapping[str, Any] | None) -> ParquetReferences | None:
+    """The stored set, where it is one of Parquet, of which only what changes is written."""
+    return ParquetReferences(out, storage_options=options) if is_parquet(out, storage_options=options) else None
+
+
 def _to_repository(
     target: Any, sets: Sequence[ReferenceSet], origin: Origin, fetcher: Fetcher, *, overwrite: bool
 ) -> None:
@@ -120,31 +123,31 @@ def _recipe(origin: Origin, *, overwrite: bool) -> Recipe:
     return replace(origin.recipe, waive={*origin.recipe.waive, "overlap"}) if overwrite else origin.recipe
 
 
-def _origin(stored: ParquetReferences | None, where: str, how: Mapping[str, Any], preprocess: Step | None) -> Origin:
+def _origin(
+    stored: ParquetReferences | None, where: str, how: HowToCombine, threshold: int | None, preprocess: Step | None
+) -> Origin:
     """What is remembered, with what is given in its place."""
-    unknown = set(how) - {*RECIPE, "inline_threshold", "remote_protocol"}
-    if unknown:
-        raise TypeError(f"append() does not know {sorted(unknown)}; how to combine is said by {sorted(RECIPE)}")
-    given = {name: value for name, value in how.items() if name in RECIPE}
+    said = given("append", how)
     remembered = {} if stored is None else dict(stored.origin)
     if not remembered:
-        if not given:
+        if not said:
+            again = Remedy("concat_dims", ...)
             raise CombineError(
-                f"{where}: it is not written down how this set was made. Say it again: concat_dims=[...] and what else"
-                " was given then"
-            )
-        return Origin(recipe=Recipe(**given), inputs=0, inline_threshold=how.get("inline_threshold", 0))
-    functions = given.get("coo_map") or {}
+                f"{where}: it is not written down how this set was made. Say it again: {again} and what else was given"
+                " then"
+            ).helped_by(again)
+        return Origin(recipe=Recipe(**said), inputs=0, inline_threshold=threshold or 0)
+    functions = said.get("coo_map") or {}
     remembered["coo_map"] = {dim: s for dim, s in remembered.get("coo_map", {}).items() if dim not in functions}
     origin = Origin.from_json(remembered, where)
     if origin.steps and preprocess is None:
         raise CombineError(f"{where}: it was built with a preprocess, which is not kept with the set; give it again")
-    if "coo_map" in given:
-        given["coo_map"] = {**origin.recipe.coo_map, **functions}
+    if "coo_map" in said:
+        said["coo_map"] = {**origin.recipe.coo_map, **functions}
     return replace(
         origin,
-        recipe=replace(origin.recipe, **given),
-        inline_threshold=how.get("inline_threshold", origin.inline_threshold),
+        recipe=replace(origin.recipe, **said),
+        inline_threshold=origin.inline_threshold if threshold is None else threshold,
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Diagnosis, Recipe, diagnose_sets
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
-from chunkmap.combining.recipe import Selector
+from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.model import ReferenceSet
 
@@ -20,39 +20,19 @@ __all__ = ["diagnose", "merge"]
 def diagnose(
     sets: Sequence[AnySet],
     *,
-    concat_dims: str | Sequence[str] = (),
-    coo_map: Mapping[str, Selector] | None = None,
-    identical_dims: Collection[str] = (),
-    coo_dtypes: Mapping[str, Any] | None = None,
-    waive: Collection[str] = (),
-    load_below: int = 1_000_000,
-    compare_below: int = 64_000,
-    split: bool = False,
-    eras: bool = False,
-    zarr_format: Literal[2, 3] = 2,
     preprocess: Callable[[ReferenceSet], ReferenceSet] | None = None,
     storage_options: Mapping[str, Any] | None = None,
     remote_options: Mapping[str, Any] | None = None,
     remote_protocol: str | None = None,
+    **how: Unpack[HowToCombine],
 ) -> Diagnosis:
     """What `combine` would say of the same sets, and what would come of it, without combining.
 
     Which inputs differ and in what, gaps, overlaps, what is missing; every kind of finding once, with the first
     inputs and their number. `print` shows it, `fits` tells whether `combine` would go through, `to_dict` gives data.
-    The arguments are those of `combine`.
+    The arguments, and `how` to combine, are those of `combine`.
     """
-    recipe = Recipe(
-        concat_dims=concat_dims,
-        coo_map=coo_map or {},
-        identical_dims=identical_dims,
-        coo_dtypes=coo_dtypes or {},
-        waive=waive,
-        load_below=load_below,
-        compare_below=compare_below,
-        split=split,
-        eras=eras,
-        zarr_format=zarr_format,
-    )
+    recipe = Recipe(**given("diagnose", how))
     inputs = opened(sets, storage_options, preprocess)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))

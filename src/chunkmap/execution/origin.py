@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from chunkmap.combining import Recipe
-from chunkmap.errors import StorageError
+from chunkmap.errors import Remedy, StorageError
 
 __all__ = ["Origin"]
 
@@ -28,7 +28,7 @@ class Origin:
     scan_options: Mapping[str, Any] = field(default_factory=dict)
     steps: bool = False
     """Whether there was a `preprocess`, which cannot be written down."""
-    own: Mapping[str, int] = field(default_factory=dict)
+    absent_in_inputs: Mapping[str, int] = field(default_factory=dict)
     """Array -> chunks that its inputs cover and do not have."""
     filled: tuple[str, ...] = ()
     """Arrays that had no fill value, and got one because no input covers all of them."""
@@ -51,7 +51,7 @@ class Origin:
             "inline_threshold": self.inline_threshold,
             "scan_options": {key: value for key, value in self.scan_options.items() if _is_json(value)},
             "steps": self.steps,
-            "own": dict(self.own),
+            "own": dict(self.absent_in_inputs),
             "filled": list(self.filled),
         }
 
@@ -79,7 +79,7 @@ class Origin:
                 inline_threshold=int(document["inline_threshold"]),
                 scan_options=dict(document["scan_options"]),
                 steps=bool(document["steps"]),
-                own={path: int(number) for path, number in document["own"].items()},
+                absent_in_inputs={path: int(number) for path, number in document["own"].items()},
                 filled=tuple(document["filled"]),
             )
         except StorageError:
@@ -103,10 +103,11 @@ def _from_json(dim: str, document: Mapping[str, Any], where: str) -> Any:
     if "list" in document:
         return document["list"]
     if "function" in document:
+        again = Remedy("coo_map", {dim: ...})
         raise StorageError(
             f"{where}: the values of {dim} came from {document['function']}, which is not kept with the set;"
-            f" give it again: coo_map={{{dim!r}: ...}}"
-        )
+            f" give it again: {again}"
+        ).helped_by(again)
     return document["value"]
 
 

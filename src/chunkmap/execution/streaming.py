@@ -15,7 +15,7 @@ from typing import Any, Final
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, carry_out, make_plan
-from chunkmap.combining.windows import Count, Tally, Window, carry_out_in_pieces, refused, whole_arrays, windows
+from chunkmap.combining.windows import Count, Empty, Tally, Window, carry_out_in_pieces, refused, whole_arrays, windows
 from chunkmap.errors import StorageError
 from chunkmap.execution.mapping import AnyExecutor, map_ordered
 from chunkmap.execution.origin import Origin
@@ -162,15 +162,15 @@ class Job:
         return read_arrays(arrays, self.fetcher)
 
     def _origin(self, writer: ParquetWriter, tallies: list[Tally]) -> dict[str, Any]:
-        own = {tally.array_plan.path: tally.missing()[1] for tally in tallies}
+        absent = {tally.array_plan.path: tally.absent_in_inputs() for tally in tallies}
         filled = tuple(
             tally.array_plan.path
             for tally in tallies
             if tally.array_plan.parts[0].array.meta.fill_value is None
             and writer.metas[tally.array_plan.path].fill_value is not None
         )
-        own = {path: number for path, number in own.items() if number}
-        return replace(self.origin, own=own, filled=filled).to_json()
+        absent = {path: number for path, number in absent.items() if number}
+        return replace(self.origin, absent_in_inputs=absent, filled=filled).to_json()
 
 
 def _begin(tally: Tally, kept: Kept | None, origin: Origin) -> dict[int, PartitionRecord]:
@@ -181,8 +181,8 @@ def _begin(tally: Tally, kept: Kept | None, origin: Origin) -> dict[int, Partiti
     tally.counts.append(Count(present, present))
     old = [part for part in tally.array_plan.parts if part.index < tally.plan.inputs.combined]
     if kept is not None and old and origin.inputs:
-        unheld = math.prod(old[0].array.meta.grid_shape) - old[0].array.most_chunks
-        tally.own = origin.own.get(path, 0) - unheld
+        empty = math.prod(old[0].array.meta.grid_shape) - old[0].array.most_chunks
+        tally.before = Empty(empty, origin.absent_in_inputs.get(path, 0))
     return records
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Literal, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Recipe, combine_sets
-from chunkmap.combining.recipe import Selector
+from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.execution.arguments import AnySet, Step, listed, opened
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.mapping import AnyExecutor, Progress
@@ -22,7 +22,7 @@ from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
 from chunkmap.storage.place import find_place
 
-__all__ = ["RECIPE", "build", "combine", "scan_many"]
+__all__ = ["build", "combine", "scan_many"]
 
 
 def scan_many(
@@ -66,16 +66,6 @@ def combine(
     sets: Sequence[AnySet],
     *,
     out: str | os.PathLike[str] | None = None,
-    concat_dims: str | Sequence[str] = (),
-    coo_map: Mapping[str, Selector] | None = None,
-    identical_dims: Collection[str] = (),
-    coo_dtypes: Mapping[str, Any] | None = None,
-    waive: Collection[str] = (),
-    load_below: int = 1_000_000,
-    compare_below: int = 64_000,
-    split: bool = False,
-    eras: bool = False,
-    zarr_format: Literal[2, 3] = 2,
     inline_threshold: int = 0,
     preprocess: Step | None = None,
     postprocess: Step | None = None,
@@ -85,13 +75,15 @@ def combine(
     output_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
     executor: AnyExecutor = None,
+    **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Many reference sets to one.
 
-    `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. What the recipe is made of,
-    `concat_dims` to `zarr_format`, is explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold`
-    bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files
-    that the references point into are opened, where coordinates must be read from them, with `remote_options`.
+    `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. `how` says how to combine:
+    `concat_dims`, `coo_map`, `identical_dims`, `coo_dtypes`, `waive`, `load_below`, `compare_below`, `split`, `eras`,
+    `zarr_format`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold` bytes are
+    fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files that the
+    references point into are opened, where coordinates must be read from them, with `remote_options`.
 
     With `out`, the result is written there, JSON, Parquet or Icechunk by its name, and is never held as a whole: inputs
     are opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
@@ -100,20 +92,9 @@ def combine(
 
     Raises CombineError naming the inputs that do not fit; nothing is combined then.
     """
-    recipe = Recipe(
-        concat_dims=concat_dims,
-        coo_map=coo_map or {},
-        identical_dims=identical_dims,
-        coo_dtypes=coo_dtypes or {},
-        waive=waive,
-        load_below=load_below,
-        compare_below=compare_below,
-        split=split,
-        eras=eras,
-        zarr_format=zarr_format,
-    )
+    recipe = Recipe(**given("combine", how))
     if out is not None:
-        check_format(find_place(out, output_options), zarr_format)
+        check_format(find_place(out, output_options), recipe.zarr_format)
     sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
@@ -144,13 +125,6 @@ def _in_memory(
     return combined if postprocess is None else postprocess(combined)
 
 
-RECIPE: Final = (
-    *("concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive"),
-    *("load_below", "compare_below", "split", "eras", "zarr_format"),
-)
-"""The arguments that say how to combine."""
-
-
 def build(
     urls: str | Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
@@ -164,7 +138,10 @@ def build(
     cache: Cache | None = None,
     scan_options: Mapping[str, Any] | None = None,
     preprocess: Step | None = None,
-    **how: Any,
+    postprocess: Step | None = None,
+    inline_threshold: int = 0,
+    remote_protocol: str | None = None,
+    **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Scan files, combine them, and write the result: JSON, Parquet or Icechunk, by the name of `out`.
 
@@ -175,11 +152,8 @@ def build(
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`.
     """
-    recipe = Recipe(**{name: how.pop(name) for name in RECIPE if name in how})
-    postprocess, threshold = how.pop("postprocess", None), how.pop("inline_threshold", 0)
-    fetcher = Fetcher(storage_options=storage_options, remote_protocol=how.pop("remote_protocol", None))
-    if how:
-        raise TypeError(f"build() does not know {sorted(how)}; how to combine is said by {sorted(RECIPE)}")
+    recipe = Recipe(**given("build", how))
+    fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
     place = find_place(out, output_options)
     check_format(place, recipe.zarr_format)
     scanning = Scanning(
@@ -192,7 +166,7 @@ def build(
     )
     if postprocess is not None:
         sets = scanning.run(urls, preprocess)
-        combined = _in_memory(sets, recipe, fetcher, threshold=threshold, postprocess=postprocess)
+        combined = _in_memory(sets, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
         return combined
     job = Job(
@@ -200,7 +174,7 @@ def build(
         origin=Origin(
             recipe=recipe,
             inputs=0,
-            inline_threshold=threshold,
+            inline_threshold=inline_threshold,
             scan_options=scan_options or {},
             steps=preprocess is not None,
         ),

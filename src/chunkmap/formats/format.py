@@ -1,23 +1,87 @@
-"""What a format of files is to the rest of the house: the row by which it is found, and what its parser gives back."""
+"""What a format is to the rest of the house: one row that says how its files are told, and who parses them.
+
+A module of a format has two names. `Options` is a dataclass, each field of which has a docstring below it: what users
+may choose, in the library, on the command line and through the xarray engine. `parse(source, options)` is a parser as
+`chunkmap.io.rounds` describes them, which returns a `Scanned`; it knows the URL and the size of its source, and asks
+for every byte. All else is done once for all formats, by `chunkmap.formats.scanning`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import Any, NamedTuple
 
+from chunkmap.errors import Unsupported
 from chunkmap.model import ManifestArray, Problem, Target
 
-__all__ = ["Scanned"]
+__all__ = ["Format", "Magic", "Scanned"]
+
+
+class Magic(NamedTuple):
+    r"""Bytes that tell a format, and where in a file they stand.
+
+    >>> Magic(b"CDF\x01").reach, Magic(b"GRIB", within=4096).reach
+    (4, 4100)
+    """
+
+    text: bytes
+    at: tuple[int, ...] = (0,)
+    """The offsets at which they may stand."""
+    within: int = 0
+    """They may also begin anywhere in so many first bytes."""
+
+    @property
+    def reach(self) -> int:
+        """How many first bytes tell whether they stand at the beginning, or within."""
+        return max(len(self.text), self.within + len(self.text) if self.within else 0)
+
+    def found_in(self, head: bytes | memoryview) -> bool:
+        """Whether the first bytes of a file hold them, at offsets that these reach."""
+        head = bytes(head)
+        if self.within and head.find(self.text, 0, self.within + len(self.text)) >= 0:
+            return True
+        return any(head.startswith(self.text, offset) for offset in self.at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """One format: how it is told, and where it is parsed."""
+
+    name: str
+    """What users call it, in `scan(url, format=...)`."""
+    module: str
+    """Where its `Options` and `parse` are; imported when a file needs them."""
+    begins: tuple[Magic, ...] = ()
+    """How its files begin."""
+    holds: tuple[str, ...] = ()
+    """Names of which a folder of this format holds at least one."""
+    extra: str | None = None
+    """The extra of this package with the libraries that its module needs."""
+
+    def load(self) -> ModuleType:
+        """The module. Raises Unsupported naming the extra to install, where a library is missing."""
+        try:
+            return import_module(self.module)
+        except ModuleNotFoundError as error:
+            if self.extra is None or (error.name or "").startswith("chunkmap"):
+                raise
+            how = f"pip install 'chunkmap[{self.extra}]'"
+            raise Unsupported(
+                f"scanning {self.name} needs {error.name}, which is not installed: {how}", feature=self.name
+            ) from error
 
 
 class Scanned(NamedTuple):
-    """What a parser of a format returns."""
+    """What a parser found in a file."""
 
     arrays: Mapping[str, ManifestArray]
     """Arrays by path."""
     groups: Mapping[str, Mapping[str, Any]]
-    """Attributes by path; "" is the root."""
+    """Attributes of each group, by path; `""` is the root."""
     problems: tuple[Problem, ...] = ()
     """What could not be represented."""
     files: Mapping[str, Target] = {}
-    """Other files that references point into."""
+    """What is known of other files that references point into, by URL."""

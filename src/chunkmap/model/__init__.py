@@ -9,6 +9,7 @@ from chunkmap.model.pieces import ArrayInPieces, Piece, in_one_piece
 from chunkmap.model.placement import Cells, Placement, place
 from chunkmap.model.references import Problem, ReferenceSet, Target
 from chunkmap.model.source_table import SourceTable
+from chunkmap.model.sources import Sources
 
 __all__ = [
     "WHOLE_FILE",
@@ -29,6 +30,7 @@ __all__ = [
     "Reference",
     "ReferenceSet",
     "SourceTable",
+    "Sources",
     "Target",
     "in_one_piece",
     "place",

@@ -102,7 +102,7 @@ def documents(
         try:
             out |= _array_documents(prefix_of(path), array, zarr_format)
         except Unsupported as error:
-            raise Unsupported(f"{path}: {error.message}", feature=error.feature) from error
+            raise error.of(path) from error
     return out
 
 

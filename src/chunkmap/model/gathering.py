@@ -22,6 +22,7 @@ from chunkmap.model.keys import Below, Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.source_table import SourceTable
+from chunkmap.model.sources import Sources
 from chunkmap.model.templates import expand_templates
 
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
@@ -99,7 +100,7 @@ class Gathering:
         self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
 
 
-_Part = tuple[NDArray[np.int64], tuple[str | bytes | None, ...], Columns]
+_Part = tuple[NDArray[np.int64], Sources, Columns]
 """Positions in the grid, the table of sources, and the columns of some chunks."""
 
 
@@ -164,7 +165,7 @@ def _owners(
 
 def _value_columns(
     path: str, names: Sequence[str], values: list[Any], templates: Mapping[str, str]
-) -> tuple[tuple[str | bytes | None, ...], tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
+) -> tuple[Sources, tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
     kinds = set(map(type, values))
     if kinds <= {list, tuple} and set(map(len, values)) <= {3}:
         return _range_columns(path, values, templates)
@@ -197,9 +198,9 @@ def _inline_bytes(key: str, value: Any) -> bytes:
 
 def _range_columns(
     path: str, values: list[Any], templates: Mapping[str, str]
-) -> tuple[tuple[str | bytes | None, ...], tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
+) -> tuple[Sources, tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
     if not values:
-        return (None,), (np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64))
+        return Sources((None,)), (np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64))
     urls, offsets, lengths = zip(*values, strict=True)
     table = SourceTable()
     numbers = {url: table.number(_url(url, templates)) for url in dict.fromkeys(urls)}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["index_dtype", "linear", "linear_cell", "linear_strides"]
+__all__ = ["check_inside", "index_dtype", "linear", "linear_cell", "linear_strides", "printed_cells", "rising"]
+
+_DENSE: Final = 4
+"""Cells of a grid for each position, up to which a table of all cells is the quickest way to sort positions."""
 
 
 def linear(coords: NDArray[Any], grid_shape: Sequence[int]) -> NDArray[np.int64]:
@@ -41,3 +45,34 @@ def linear_strides(grid_shape: Sequence[int]) -> list[int]:
 def index_dtype(size: int) -> np.dtype[Any]:
     """The narrowest type that holds every position of a grid of so many cells."""
     return np.dtype(np.uint32 if size <= 2**32 else np.uint64)
+
+
+def check_inside(own: Sequence[int], grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> None:
+    """Raise ValueError where a grid reaches outside a larger one: `cells` says where its cells go, along each axis."""
+    for cell, n, limit in zip(cells, own, grid_shape, strict=True):
+        if isinstance(cell, int):
+            low, high = cell, cell + n
+        else:
+            low, high = (int(cell.min()), int(cell.max()) + 1) if len(cell) else (0, 0)
+        if n and (low < 0 or high > limit):
+            raise ValueError(f"a grid {tuple(own)} reaches outside the grid {tuple(grid_shape)}")
+
+
+def printed_cells(grid_shape: Sequence[int], prefix: str, separator: str) -> list[str]:
+    """The printed coordinates of every cell of a grid that has axes, C order."""
+    first, *others = ([str(number) for number in range(n)] for n in grid_shape)
+    if not others:
+        return [prefix + text for text in first]
+    heads = [f"{prefix}{text}{separator}" for text in first]
+    tails = list(map(separator.join, itertools.product(*others)))
+    return [head + tail for head in heads for tail in tails]
+
+
+def rising(position: NDArray[Any], size: int) -> NDArray[Any]:
+    """The order in which positions in a grid of so many cells rise; of equal ones, all are in it."""
+    if size > _DENSE * len(position):
+        return np.argsort(position, kind="stable")
+    row: NDArray[Any] = np.full(size, -1, np.int32 if len(position) < 1 << 31 else np.int64)
+    row[position] = np.arange(len(position), dtype=row.dtype)
+    found = row[row >= 0]
+    return found if len(found) == len(position) else np.argsort(position, kind="stable")

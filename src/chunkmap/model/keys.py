@@ -20,7 +20,7 @@ from chunkmap.model.grid import linear
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.zarr_v3 import DOCUMENT
 
-__all__ = ["Below", "Precedent", "positions_of"]
+__all__ = ["Below", "Precedent", "positions_of", "runs"]
 
 _STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
@@ -130,7 +130,7 @@ def read_keys(keys: list[str], v3_arrays: Collection[str] = ()) -> Keys:
     """What the keys of a set say, but for those of documents of Zarr v3."""
     found = Keys([], {})
     stop = 0
-    for parent, names in _runs(keys, v3_arrays):
+    for parent, names in runs(keys, v3_arrays):
         start, stop = stop, stop + len(names)
         documents = [row for row, name in enumerate(names) if name in _DOCUMENTS or name == DOCUMENT]
         found.documents.extend((start + row, parent + names[row]) for row in documents if names[row] != DOCUMENT)
@@ -140,8 +140,9 @@ def read_keys(keys: list[str], v3_arrays: Collection[str] = ()) -> Keys:
     return found
 
 
-def _runs(keys: list[str], v3_arrays: Collection[str]) -> Iterator[tuple[str, list[str]]]:
-    """Stretches of keys that stand below one path: the path with its `/`, and what follows it in each key.
+def runs(keys: list[str], v3_arrays: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+    """Stretches of keys that stand below one path, an array that is known or else a directory: the path with its `/`,
+    and what follows it in each key.
 
     A stretch that turns out to be of several paths is halved, so that the work is done by `join`, `count` and `split`.
     """

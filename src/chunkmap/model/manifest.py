@@ -11,7 +11,6 @@ Source 0 stands for "no chunk" and never appears in a row.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,8 +19,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.model.grid import index_dtype, linear, linear_cell, linear_strides
+from chunkmap.model.columns import column_of, short_of
+from chunkmap.model.grid import check_inside, index_dtype, linear, linear_cell, linear_strides, printed_cells, rising
 from chunkmap.model.source_table import SourceTable
+from chunkmap.model.sources import Sources, same_sources
 
 __all__ = ["WHOLE_FILE", "ChunkManifest", "Reference"]
 
@@ -57,8 +58,8 @@ class ChunkManifest:
 
     grid_shape: tuple[int, ...]
     """Number of chunks along each axis."""
-    sources: tuple[str | bytes | None, ...] = (None,)
-    """The interned table: URLs, and blobs held inline; number 0 is None."""
+    sources: Sources = field(default_factory=lambda: Sources((None,)))
+    """The interned table: URLs, and blobs held inline; number 0 is None. A tuple given becomes one."""
     source: NDArray[np.uint32] = field(default_factory=lambda: np.empty(0, np.uint32))
     """Row -> number of its source."""
     offset: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
@@ -69,6 +70,8 @@ class ChunkManifest:
     """Row -> position in the grid, C order, rising; None when there is a row for every cell."""
 
     def __post_init__(self) -> None:
+        if type(self.sources) is not Sources:
+            object.__setattr__(self, "sources", Sources.of(self.sources))
         if self.index is None and len(self.source) != self.size:
             if len(self.source):
                 raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
@@ -78,7 +81,8 @@ class ChunkManifest:
                 column.flags.writeable = False
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.grid_shape, self.sources, self.source, self.offset, self.length, self.index)
+        columns = [short_of(column) for column in (self.source, self.offset, self.length)]
+        return _again, (self.grid_shape, self.sources, self.index, *columns)
 
     @classmethod
     def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
@@ -90,7 +94,7 @@ class ChunkManifest:
         """The manifest of an array stored as one chunk."""
         return cls(
             (1,) * ndim,
-            (None, source),
+            Sources((None, source)),
             np.ones(1, np.uint32),
             np.array([offset], np.uint64),
             np.array([length], np.uint64),
@@ -123,7 +127,7 @@ class ChunkManifest:
         cls,
         grid_shape: Sequence[int],
         index: NDArray[Any],
-        sources: tuple[str | bytes | None, ...],
+        sources: Sequence[str | bytes | None],
         columns: Columns,
     ) -> ChunkManifest:
         """Columns in any order, with the position of each row in the grid.
@@ -136,14 +140,14 @@ class ChunkManifest:
             raise ValueError(f"a chunk lies outside the grid {grid_shape}")
         source, offset, length = columns
         if len(index) > 1 and not bool(np.all(index[1:] > index[:-1])):
-            order = np.argsort(index, kind="stable")
+            order = rising(index, size)
             index, source, offset, length = index[order], source[order], offset[order], length[order]
             if not bool(np.all(index[1:] > index[:-1])):
                 raise ValueError("two chunks stand in one cell of the grid")
         whole = len(index) == size
         return cls(
             grid_shape,
-            sources,
+            Sources.of(sources),
             np.ascontiguousarray(source, np.uint32),
             np.ascontiguousarray(offset, np.uint64),
             np.ascontiguousarray(length, np.uint64),
@@ -154,8 +158,7 @@ class ChunkManifest:
         return len(self.source)
 
     def __repr__(self) -> str:
-        urls = sum(isinstance(s, str) for s in self.sources)
-        return f"<ChunkManifest {len(self)} of {self.size} chunks, grid {self.grid_shape}, {urls} urls>"
+        return f"<ChunkManifest {len(self)} of {self.size} chunks, grid {self.grid_shape}, {len(self.urls)} urls>"
 
     def __eq__(self, other: object) -> bool:
         """The same chunks in the same cells, however the tables of sources are ordered."""
@@ -166,16 +169,17 @@ class ChunkManifest:
     __hash__ = None  # type: ignore[assignment]
 
     def _same_rows(self, other: ChunkManifest) -> bool:
-        if not np.array_equal(self.positions(), other.positions()) or not np.array_equal(self.length, other.length):
+        if self.index is not other.index and not np.array_equal(self.positions(), other.positions()):
+            return False
+        if not np.array_equal(self.length, other.length):
             return False
         inline = self.is_inline
-        if not np.array_equal(inline, other.is_inline) or not np.array_equal(
-            self.offset[~inline], other.offset[~inline]
-        ):
+        if not np.array_equal(inline, other.is_inline):
             return False
-        table = SourceTable()
-        mine, theirs = table.numbers(self.sources), table.numbers(other.sources)
-        if not np.array_equal(mine[self.source][~inline], theirs[other.source][~inline]):
+        ranged = slice(None) if not inline.any() else ~inline
+        if not np.array_equal(self.offset[ranged], other.offset[ranged]):
+            return False
+        if not same_sources(self.sources, self.source[ranged], other.sources, other.source[ranged]):
             return False
         return all(self.inline_bytes(row) == other.inline_bytes(row) for row in np.flatnonzero(inline).tolist())
 
@@ -193,18 +197,17 @@ class ChunkManifest:
     def nbytes(self) -> int:
         """Bytes held in memory by the columns and by inline data, without the text of the URLs."""
         columns = (self.source, self.offset, self.length, self.index)
-        inline = sum(len(s) for s in self.sources if isinstance(s, bytes))
-        return inline + sum(c.nbytes for c in columns if c is not None)
+        return self.sources.inline_nbytes + sum(c.nbytes for c in columns if c is not None)
 
     @property
     def is_inline(self) -> NDArray[np.bool_]:
         """Row -> whether its bytes are held inline."""
-        return np.array([isinstance(s, bytes) for s in self.sources], np.bool_)[self.source]
+        return self.sources.inline[self.source]
 
     @property
-    def urls(self) -> tuple[str, ...]:
-        """The URLs of the table, in its order."""
-        return tuple(s for s in self.sources if isinstance(s, str))
+    def urls(self) -> Sequence[str]:
+        """The URLs of the table, in its order; where they are many, each is made when it is asked for."""
+        return self.sources.urls
 
     def positions(self) -> NDArray[Any]:
         """Row -> position in the grid, C order."""
@@ -221,12 +224,7 @@ class ChunkManifest:
         if not self.grid_shape:
             return [f"{prefix}0"] * len(self)
         if self.index is None:
-            first, *others = ([str(number) for number in range(n)] for n in self.grid_shape)
-            if not others:
-                return [prefix + text for text in first]
-            heads = [f"{prefix}{text}{separator}" for text in first]
-            tails = list(map(separator.join, itertools.product(*others)))
-            return [head + tail for head in heads for tail in tails]
+            return printed_cells(self.grid_shape, prefix, separator)
         columns = [list(map(str, c.tolist())) for c in self.coords()]
         columns[0] = [prefix + text for text in columns[0]]
         return columns[0] if len(columns) == 1 else list(map(separator.join, zip(*columns, strict=True)))
@@ -260,20 +258,15 @@ class ChunkManifest:
 
     def inline_bytes(self, row: int) -> bytes:
         """The bytes of a row that is held inline."""
-        source, offset, length = self.row(row)
-        if not isinstance(source, bytes):
-            raise TypeError(f"row {row} is a range of {source!r}, not inline data")
-        return source[offset : offset + length]
+        offset = int(self.offset[row])
+        return self.sources.inline_range(int(self.source[row]), offset, offset + int(self.length[row]))
 
     def positions_in(self, grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]) -> NDArray[Any]:
         """Row -> position in a larger grid, when the cells of this one go to `cells` (see `chunkmap.model.placement`).
 
         Raises ValueError where this grid reaches outside the larger one.
         """
-        for cell, n, limit in zip(cells, self.grid_shape, grid_shape, strict=True):
-            low, high = (cell, cell + n) if isinstance(cell, int) else _bounds(cell)
-            if n and (low < 0 or high > limit):
-                raise ValueError(f"a grid {self.grid_shape} reaches outside the grid {tuple(grid_shape)}")
+        check_inside(self.grid_shape, grid_shape, cells)
         dtype = index_dtype(math.prod(grid_shape))
         origin = [cell for cell in cells if isinstance(cell, int)]
         if len(origin) == len(cells) and tuple(grid_shape[1:]) == self.grid_shape[1:]:
@@ -333,10 +326,8 @@ class ChunkManifest:
 
     def map_urls(self, rename: Callable[[str], str]) -> ChunkManifest:
         """The same chunks with each URL passed through `rename`."""
-        table = SourceTable()
-        renamed = [rename(s) if isinstance(s, str) else s for s in self.sources]
-        numbers = table.numbers(renamed)
-        return replace(self, sources=table.sources, source=numbers[self.source])
+        sources, numbers = self.sources.renamed(rename)
+        return replace(self, sources=sources, source=numbers[self.source])
 
     def moved(self, targets: Mapping[str, tuple[str, int, int]]) -> ChunkManifest:
         """Each range of a URL in `targets` becomes a range of the file that holds it.
@@ -344,55 +335,64 @@ class ChunkManifest:
         `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes). Raises ValueError
         for a range that goes on past the end of what it was a range of.
         """
-        table = SourceTable()
-        base = np.zeros(len(self.sources), np.uint64)
-        size = np.full(len(self.sources), WHOLE_FILE, np.uint64)
-        moved: list[str | bytes | None] = list(self.sources)
-        for number, source in enumerate(self.sources):
-            if isinstance(source, str) and source in targets:
-                moved[number], base[number], size[number] = targets[source]
-        whole, bound = self.length == np.uint64(WHOLE_FILE), size[self.source]
-        outside = ~whole & ((self.length > bound) | (self.offset > bound - np.minimum(self.length, bound)))
+        found = self.sources.found(targets)
+        if not found:
+            return self
+        base, size = np.zeros(len(self.sources), np.uint64), np.zeros(len(self.sources), np.uint64)
+        touched, numbers = np.zeros(len(self.sources), np.bool_), [number for number, _ in found]
+        outer, base[numbers], size[numbers] = zip(*(targets[url] for _, url in found), strict=True)
+        touched[numbers] = True
+        rows = np.flatnonzero(touched[self.source])
+        source, offset, length = self.source[rows], self.offset[rows], self.length[rows]
+        whole, bound = length == np.uint64(WHOLE_FILE), size[source]
+        outside = ~whole & ((length > bound) | (offset > bound - np.minimum(length, bound)))
         if outside.any():
-            row = self.row(int(np.flatnonzero(outside)[0]))
+            row = self.row(int(rows[np.flatnonzero(outside)[0]]))
             raise ValueError(f"{row.length} bytes at byte {row.offset} go on past the end of {row.source!r}")
-        numbers = table.numbers(moved)
-        return replace(
-            self,
-            sources=table.sources,
-            source=numbers[self.source],
-            offset=self.offset + base[self.source],
-            length=np.where(whole, bound, self.length),
-        )
+        offsets, lengths = self.offset.copy(), self.length.copy()
+        offsets[rows], lengths[rows] = offset + base[source], np.where(whole, bound, length)
+        sources, given = self.sources.replaced(dict(zip(numbers, outer, strict=True)))
+        return replace(self, sources=sources, source=given[self.source], offset=offsets, length=lengths)
 
     def with_inline(self, rows: NDArray[Any], data: Iterable[bytes]) -> ChunkManifest:
         """The same chunks, some of which are now held inline, in one blob."""
         pieces = list(data)
-        lengths = np.array([len(p) for p in pieces], np.uint64)
-        if len(pieces) == len(self) and pieces:
-            order, starts = np.argsort(rows), np.cumsum(lengths) - lengths
-            blob, ones = b"".join(pieces), np.ones(len(self), np.uint32)
-            return ChunkManifest(self.grid_shape, (None, blob), ones, starts[order], lengths[order], self.index)
+        return self.with_inline_rows(rows, b"".join(pieces), np.array([len(p) for p in pieces], np.uint64))
+
+    def with_inline_rows(self, rows: NDArray[Any], blob: bytes, lengths: NDArray[Any]) -> ChunkManifest:
+        """The same by columns: the bytes of the rows stand one after the other in a blob.
+
+        >>> manifest = ChunkManifest.from_rows((3,), [[0], [1], [2]], ["a.nc"] * 3, [0, 10, 20], [10, 10, 10])
+        >>> manifest = manifest.with_inline_rows(np.array([0, 2]), b"firstlast", np.array([5, 4]))
+        >>> [manifest.inline_bytes(0), manifest[1], manifest.inline_bytes(2)]
+        [b'first', Reference(source='a.nc', offset=10, length=10), b'last']
+        """
+        if not len(rows):
+            return self
+        lengths = lengths.astype(np.uint64, copy=False)
+        starts = np.cumsum(lengths, dtype=np.uint64) - lengths
+        if len(rows) == len(self):
+            order, ones = np.argsort(rows, kind="stable"), np.ones(len(self), np.uint32)
+            return ChunkManifest(
+                self.grid_shape, Sources((None, blob)), ones, starts[order], lengths[order], self.index
+            )
         source, offset, length = self.source.copy(), self.offset.copy(), self.length.copy()
-        source[rows] = len(self.sources)
-        offset[rows] = np.concatenate([np.zeros(1, np.uint64), np.cumsum(lengths)[:-1]]) if pieces else 0
-        length[rows] = lengths
-        manifest = replace(self, sources=(*self.sources, b"".join(pieces)), source=source, offset=offset, length=length)
-        return manifest.compact()
+        source[rows], offset[rows], length[rows] = len(self.sources), starts, lengths
+        sources = self.sources.with_blob(blob)
+        manifest = replace(self, sources=sources, source=source, offset=offset, length=length)
+        return manifest if sources.few is None else manifest.compact()
 
     def compact(self) -> ChunkManifest:
         """The same manifest without sources that no row names."""
-        used = np.unique(self.source)
-        if len(used) == len(self.sources) - 1:
+        used = np.zeros(len(self.sources), np.bool_)
+        used[self.source] = True
+        if bool(used[1:].all()):
             return self
-        table = SourceTable()
-        numbers = np.zeros(len(self.sources), np.uint32)
-        for number in used.tolist():
-            source = self.sources[number]
-            assert source is not None
-            numbers[number] = table.number(source)
-        return replace(self, sources=table.sources, source=numbers[self.source])
+        sources, numbers = self.sources.kept(used)
+        return replace(self, sources=sources, source=numbers[self.source])
 
 
-def _bounds(cells: NDArray[np.int64]) -> tuple[int, int]:
-    return (int(cells.min()), int(cells.max()) + 1) if len(cells) else (0, 0)
+def _again(grid_shape: tuple[int, ...], sources: Sources, index: NDArray[Any] | None, *columns: Any) -> ChunkManifest:
+    """The manifest of what was pickled."""
+    source, offset, length = map(column_of, columns)
+    return ChunkManifest(grid_shape, sources, source, offset, length, index)

@@ -109,11 +109,19 @@ def _positions(grid_shape: Sequence[int], parts: Sequence[Placement]) -> NDArray
 
 def _renumbered(table: SourceTable, manifests: Sequence[ChunkManifest]) -> NDArray[np.uint32]:
     """Row -> number of its source in a common table, for the rows of all manifests."""
-    numbers = [0 if s is None else table.number(s) for chunks in manifests for s in chunks.sources]
-    sizes = np.array([len(chunks.sources) for chunks in manifests], np.uint32)
+    tables = [chunks.sources for chunks in manifests]
+    few = [sources.few for sources in tables]
+    plain = [some for some in few if some is not None]
+    if len(plain) == len(few):
+        numbers = np.array([0 if s is None else table.number(s) for some in plain for s in some], np.uint32)
+    else:
+        numbers = np.concatenate([table.numbers(sources) for sources in tables])
+    if len(manifests) == 1:
+        return np.asarray(numbers[manifests[0].source], np.uint32)
+    sizes = np.array([len(sources) for sources in tables], np.uint32)
     first = np.repeat(np.cumsum(sizes, dtype=np.uint32) - sizes, [len(chunks) for chunks in manifests])
     own = np.concatenate([chunks.source for chunks in manifests])
-    return np.asarray(np.array(numbers, np.uint32)[own + first], np.uint32)
+    return np.asarray(numbers[own + first], np.uint32)
 
 
 def _last_of_each(index: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

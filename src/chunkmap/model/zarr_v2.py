@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.errors import StorageError, Unsupported
+from chunkmap.errors import Remedy, StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.trimming import trim_axis
 
@@ -51,11 +51,12 @@ def array_document(meta: ArrayMeta) -> dict[str, Any]:
             feature="fill value",
         )
     if meta.edges or trim_axis(meta) is not None:
+        remedy = Remedy("zarr_format", 3)
         raise Unsupported(
             f"its chunks are of several lengths, {meta.chunks}, for which Zarr v2 has no grid; Zarr v3 has one, and"
-            " references of Zarr v3 are kept as JSON: zarr_format=3",
+            f" references of Zarr v3 are kept as JSON: {remedy}",
             feature="rectilinear chunk grid",
-        )
+        ).helped_by(remedy)
     return {
         "shape": list(meta.shape),
         "chunks": list(meta.chunk_shape),

@@ -162,7 +162,7 @@ def array_from_document(path: str, document: Mapping[str, Any]) -> ArrayMeta:
         _check_entries(document)
         return _array(document)
     except Unsupported as error:
-        raise Unsupported(f"{path}: {error.message}", feature=error.feature) from error
+        raise error.of(path) from error
     except StorageError as error:
         raise StorageError(f"{path}/{DOCUMENT}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, struct.error) as error:

@@ -104,7 +104,7 @@ def _paths(
     missing = np.ones(ncells, np.bool_)
     numbers[position[ranged]] = rank[inverse]
     missing[position[ranged]] = False
-    urls = _binary(pa.string(), [str(chunks.sources[number]).encode() for number in used[order].tolist()])
+    urls = _binary(pa.string(), [url.encode() for url in chunks.sources.urls_of(used[order])])
     return pa.DictionaryArray.from_arrays(_numbers(pa.int32(), numbers, missing), urls)
 
 

@@ -196,7 +196,7 @@ def _read_sidecar(place: Place) -> Sidecar | None:
 
 def _cost(chunks: ChunkManifest) -> int:
     """Bytes of memory, with the text of the URLs."""
-    return chunks.nbytes + sum(len(url) + 64 for url in chunks.urls)
+    return chunks.nbytes + chunks.sources.nbytes
 
 
 def _reopen(url: str, options: Mapping[str, Any] | None, cache_bytes: int) -> ParquetReferences:

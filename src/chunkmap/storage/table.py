@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.errors import StorageError
-from chunkmap.model import ChunkManifest, DeferredArray, Problem, ReferenceSet, Target
+from chunkmap.model import ChunkManifest, DeferredArray, Problem, ReferenceSet, Sources, Target
 from chunkmap.model.dictionary import documents, gathered
 from chunkmap.model.grid import index_dtype
 from chunkmap.storage.place import Place
@@ -55,9 +55,7 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
             "rows": len(chunks),
             "index": None if index is None else index.dtype.str,
             "sources": [
-                source if isinstance(source, str) else len(source)
-                for source in chunks.sources[1:]
-                if source is not None
+                source if isinstance(source, str) else len(source) for source in chunks.sources if source is not None
             ],
             "at": stop,
             "nbytes": len(data),
@@ -154,4 +152,4 @@ class _Columns:
         assert length is not None
         if index is not None:
             index = index.astype(index_dtype(math.prod(self.grid_shape)), copy=False)
-        return ChunkManifest(self.grid_shape, tuple(sources), source, offset, length, index)
+        return ChunkManifest(self.grid_shape, Sources.of(sources), source, offset, length, index)

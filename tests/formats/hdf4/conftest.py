@@ -27,7 +27,7 @@ def scanned(tmp_path):
             path.write_bytes(file)
         else:
             path = file
-        return chunkmap.scan(path, **options)
+        return chunkmap.scan(path, **{"inline_threshold": 0, **options})
 
     return scan
 

@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import math
 import warnings
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -14,9 +15,11 @@ import pytest
 import zarr
 
 from chunkmap.access.store import ReferenceStore
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
 from chunkmap.model import ReferenceSet
+
+scan = partial(scan_source, format="hdf5")
 
 
 def decode_array(array, data):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -16,8 +17,10 @@ import numpy as np
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 PAGE = Path(__file__).parents[3] / "docs" / "hdf5.md"
 BEGIN, END = "<!-- table: written by tests/formats/hdf5/feature_table.py -->", "<!-- end of table -->"

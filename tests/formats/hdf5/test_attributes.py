@@ -1,12 +1,16 @@
 """Attributes of every version and class, compact and dense, as JSON has them."""
 
+from functools import partial
+
 import h5py
 import netCDF4
 import numpy as np
 import pytest
 
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 VALUES = {
     "int": (np.int16(-3), -3),

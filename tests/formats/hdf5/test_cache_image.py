@@ -1,6 +1,7 @@
 """Files that were closed with a metadata cache image read as those that were not."""
 
 import ctypes
+from functools import partial
 
 import h5py
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
 from chunkmap.errors import FormatError
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 LATEST = h5py.h5f.LIBVER_LATEST
 

@@ -4,6 +4,7 @@ import random
 import re
 import subprocess
 import sys
+from functools import partial
 
 import h5py
 import netCDF4
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from chunkmap.errors import ChunkmapError, FormatError, TruncatedFile, Unsupported
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
 
 SIGNATURES = [b"OHDR", b"OCHK", b"TREE", b"SNOD", b"HEAP", b"BTHD", b"BTLF", b"BTIN", b"FRHP", b"FHDB", b"FHIB"]
@@ -52,6 +53,9 @@ def files(tmp_path_factory):
     write_hdf5(folder / "new.h5", "latest")
     write_netcdf4(folder / "a.nc")
     return {name: (folder / name).read_bytes() for name in ("old.h5", "new.h5", "a.nc")}
+
+
+scan = partial(scan_source, format="hdf5")
 
 
 def scan_bytes(data):
@@ -181,6 +185,8 @@ def checked(tmp_path_factory):
 
 READ_ALL = """
 import sys, h5py
+
+scan = partial(scan_source, format="hdf5")
 def read(name, item):
     dict(item.attrs), item[()] if isinstance(item, h5py.Dataset) else None
 with h5py.File(sys.argv[1]) as f:

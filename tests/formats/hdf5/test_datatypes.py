@@ -1,6 +1,7 @@
 """Datatypes, layouts and dataspaces: the dtype and values that h5py gives, or a problem."""
 
 import ctypes
+from functools import partial
 
 import h5py
 import numpy as np
@@ -10,8 +11,10 @@ from zarr.storage import FsspecStore
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 NUMBERS = [
     *(

@@ -1,13 +1,17 @@
 """Data in other files: virtual datasets, external files, links to other files."""
 
+from functools import partial
+
 import h5py
 import numpy as np
 import pytest
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, LocalSource, open_source
+
+scan = partial(scan_source, format="hdf5")
 
 LIBRARIES = ["v110", "latest"]
 

@@ -1,13 +1,17 @@
 """Values that lie elsewhere in the file: text and sequences of variable length, references, records with text."""
 
+from functools import partial
+
 import h5py
 import numpy as np
 import pytest
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 RECORD = np.dtype([("n", "<i4"), ("s", h5py.string_dtype()), ("f", "S4")])
 RECORDS = np.array([(1, "one", b"x"), (2, "zwölf", b"yy"), (3, "", b"")], RECORD)

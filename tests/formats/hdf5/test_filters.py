@@ -1,6 +1,7 @@
 """Filter pipelines and filter masks: decoded exactly, or refused by name."""
 
 import sys
+from functools import partial
 
 import h5py
 import hdf5plugin
@@ -11,8 +12,10 @@ from numcodecs import Shuffle, Zlib
 
 from chunkmap.codecs import Hdf5Blosc2
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 DATA = (np.arange(1000, dtype="<i4") // 7).reshape(50, 20)
 

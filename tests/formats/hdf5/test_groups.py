@@ -1,10 +1,14 @@
 """Groups, links and names."""
 
+from functools import partial
+
 import h5py
 import pytest
 
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 VERSIONS = ["earliest", "latest"]
 

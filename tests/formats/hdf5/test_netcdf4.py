@@ -1,5 +1,6 @@
 """netCDF-4 files opened through references equal what xarray's own engines read."""
 
+from functools import partial
 from itertools import product
 
 import h5netcdf
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 
 def write(path):

@@ -1,6 +1,7 @@
 """References of every kind, in datasets and attributes, are the paths of what they refer to, or a problem."""
 
 import ctypes
+from functools import partial
 
 import h5py
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 ALL = h5py.h5s.ALL
 POINTS = np.array([[1, 2], [0, 3]])

@@ -1,16 +1,20 @@
 """Scanning over a network: the same set, in few rounds."""
 
+from functools import partial
 from itertools import pairwise
 
 import h5py
 import numpy as np
 import pytest
 
-from chunkmap.formats.hdf5 import scan, scanner
+from chunkmap.formats.hdf5 import Options, parse
+from chunkmap.formats.scanning import reading, scan_source
 from chunkmap.io import BytesSource, MemberSource, Range
 from chunkmap.io.rounds import Reading, Tally, run_many
 from chunkmap.io.source import SourceBase
 from chunkmap.model import Target
+
+scan = partial(scan_source, format="hdf5")
 
 
 class Remote(SourceBase):
@@ -89,7 +93,7 @@ def test_many_files_in_the_same_rounds(data):
     expected = scan(Remote(data, "f"), tally=one)
     sources = [Remote(data, "f") for _ in range(3)] + [Remote(data[: len(data) // 2], "cut")]
     tally = Tally()
-    *good, cut = run_many([Reading(s, scanner(s)) for s in sources], tally=tally)
+    *good, cut = run_many([Reading(s, reading(s, parse(s, Options()))) for s in sources], tally=tally)
     assert good == [expected] * 3
     assert type(cut).__name__ == "TruncatedFile"
     assert tally.rounds == one.rounds

@@ -1,14 +1,17 @@
 """What it costs to scan files as they lie on servers: rounds, requests and bytes are the same on every machine."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource, Range
 from chunkmap.io.rounds import Tally
 from chunkmap.io.source import SourceBase
+
+scan = partial(scan_source, format="hdf5")
 
 BENCH = Path(__file__).parents[3] / "bench" / "remote_files.py"
 

@@ -1,12 +1,16 @@
 """Messages that a file keeps once for many objects."""
 
+from functools import partial
+
 import h5py
 import numpy as np
 import pytest
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 
 @pytest.mark.parametrize("library", ["earliest", "latest"])

@@ -4,14 +4,18 @@ HDF5 writes such files, but does not read all of them: with lengths of less than
 for a limited one when it opens the file anew. So what is read is compared with what was written.
 """
 
+from functools import partial
+
 import h5py
 import numpy as np
 import pytest
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 SIZES = [(2, 8), (4, 4), (4, 8), (8, 4)]
 SHORT_LENGTHS = [(2, 2), (8, 2)]

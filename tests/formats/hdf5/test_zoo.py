@@ -1,6 +1,7 @@
 """Hundreds of files of random kinds: values, types and attributes are those that the formats' own libraries read."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -10,8 +11,10 @@ import xarray as xr
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.formats.hdf5 import scan
+from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
+
+scan = partial(scan_source, format="hdf5")
 
 FILES = 240
 FOUND = [2220]

@@ -4,6 +4,6 @@ Specification: HDF Specification and Developer's Guide, https://support.hdfgroup
 and HDF-EOS Library User's Guide for HDF-EOS2, volume 1.
 """
 
-from chunkmap.formats.hdf4.scanner import Options, parse, scan
+from chunkmap.formats.hdf4.scanner import Options, parse
 
-__all__ = ["Options", "parse", "scan"]
+__all__ = ["Options", "parse"]

@@ -26,7 +26,7 @@ from chunkmap.formats.hdf4.elements import (
 )
 from chunkmap.formats.hdf4.vdata import DFTAG_VH, DFTAG_VS
 from chunkmap.io.requests import Gather, Parser, Together
-from chunkmap.model import ChunkManifest, CodecConfig
+from chunkmap.model import ChunkManifest, CodecConfig, Sources
 from chunkmap.model.grid import index_dtype
 from chunkmap.model.meta import grid_shape_of
 
@@ -101,7 +101,7 @@ def _in_blocks(file: File, extents: list[tuple[int, int]], shape: tuple[int, ...
     split = (starts + step * row > ends[at]) | (offsets == HOLE)
     chunks = ChunkManifest(
         (len(starts),) + (1,) * (len(shape) - 1),
-        (None, file.url),
+        Sources((None, file.url)),
         np.ones(len(starts), np.uint32),
         (np.where(split, 0, offsets + starts - begins[at])).astype(np.uint64),
         np.full(len(starts), step * row, np.uint64),
@@ -230,7 +230,7 @@ def _manifest(
 ) -> ChunkManifest:
     columns = (np.ones(len(index), np.uint32), offsets.astype(np.uint64), lengths.astype(np.uint64))
     try:
-        return ChunkManifest.from_columns(grid, index.astype(index_dtype(math.prod(grid))), (None, file.url), columns)
+        return ChunkManifest.from_columns(grid, index.astype(index_dtype(math.prod(grid))), Sources((None, file.url)), columns)
     except ValueError as error:
         raise file.error(f"the table of chunks is wrong: {error}") from error
 

@@ -19,11 +19,10 @@ from chunkmap.formats.hdf4.raster import read_images
 from chunkmap.formats.hdf4.sds import DFTAG_NDG, Sds, root_vgroup, sd_attributes, sd_sets, with_elements
 from chunkmap.formats.hdf4.tables import table_columns, user_tables
 from chunkmap.io.requests import Parser, Together
-from chunkmap.io.rounds import run
 from chunkmap.io.source import Source
-from chunkmap.model import ManifestArray, Problem, ReferenceSet
+from chunkmap.model import ManifestArray, Problem
 
-__all__ = ["Options", "parse", "scan"]
+__all__ = ["Options", "parse"]
 
 Wrong = tuple[str, Exception]
 
@@ -44,6 +43,10 @@ class Options:
     """Vdatas, each as a group with an array a field."""
     images: bool = True
     """Raster images and their palettes."""
+
+    def __post_init__(self) -> None:
+        if self.calibration not in ("hdf4", "cf"):
+            raise ValueError(f"calibration is {self.calibration!r}, expected 'hdf4' or 'cf'")
 
 
 @dataclass(slots=True)
@@ -92,23 +95,6 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     if options.images:
         yield from _add_sets(found, "", (yield from read_images(contents)), notes.of_objects)
     return Scanned(consistent_dims(found.arrays), found.groups, tuple(found.problems))
-
-
-def scan(
-    source: Source,
-    *,
-    eos: bool = True,
-    calibration: Calibration = "hdf4",
-    latlon: bool = False,
-    tables: bool = True,
-    images: bool = True,
-) -> ReferenceSet:
-    """References to all that one file holds; for the options see `Options`."""
-    if calibration not in ("hdf4", "cf"):
-        raise ValueError(f"calibration is {calibration!r}, expected 'hdf4' or 'cf'")
-    options = Options(eos=eos, calibration=calibration, latlon=latlon, tables=tables, images=images)
-    found = run(source, parse(source, options))
-    return ReferenceSet(found.arrays, found.groups, found.problems, {source.url: source.target()}, source.url)
 
 
 def _all_sets(contents: Contents) -> Parser[list[Sds | Wrong]]:

@@ -6,6 +6,7 @@ https://docs.unidata.ucar.edu/netcdf-c/current/file_format_specifications.html. 
 names its structures; each parser is a generator as `chunkmap.io.rounds` describes them.
 """
 
-from chunkmap.formats.hdf5.scanner import scan, scanner
+from chunkmap.formats.hdf5.arrays import Options
+from chunkmap.formats.hdf5.scanner import parse
 
-__all__ = ["scan", "scanner"]
+__all__ = ["Options", "parse"]

@@ -14,7 +14,7 @@ from chunkmap.formats.hdf5.embedded import embed
 from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, name_references, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
-from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, grown, inline_values, is_own, read_stored
+from chunkmap.formats.hdf5.stored import Stored, grown, inline_values, read_stored
 from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes
 from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype
 from chunkmap.formats.hdf5.structures.file import File
@@ -23,7 +23,7 @@ from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
 
-__all__ = ["Options", "ReadValues", "Represented", "VlenEncode", "attribute_problems", "check_vlen_encode", "represent"]
+__all__ = ["Options", "ReadValues", "Represented", "Values", "VlenEncode", "attribute_problems", "represent"]
 
 VlenEncode = Literal["embed", "null", "leave"]
 
@@ -33,15 +33,30 @@ ReadValues = Callable[[str, int], bytes | None]
 _MOST_MEMBERS: Final = 1000
 
 
-class Options(NamedTuple):
-    """What the user chose."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What may be chosen."""
 
-    inline_threshold: int
-    """Chunks of fewer stored bytes are held inline; 0 for none."""
+    group: str | None = None
+    """A group to take for the root; None for the file's own."""
+    vlen_encode: VlenEncode = "embed"
+    """What becomes of values of variable length: they are held in the set (`embed`), given up for empty ones (`null`),
+    or their references into the heap, 16 bytes each, are left as they are (`leave`)."""
+    linked_datasets: bool = False
+    """Whether a dataset is given under each of its hard links, and under soft links to it, and links to other files are
+    followed."""
+
+    def __post_init__(self) -> None:
+        if self.vlen_encode not in get_args(VlenEncode):
+            raise ValueError(f"vlen_encode is {self.vlen_encode!r}, expected one of {', '.join(get_args(VlenEncode))}")
+
+
+class Values(NamedTuple):
+    """How values come about that are no chunks of the file."""
+
     vlen_encode: VlenEncode
-    """What is of variable length: its values are embedded, or given up for empty ones (`null`), or its references
-    into the heap, 16 bytes each, are left as they are."""
-    read_values: ReadValues | None = None
+    """As in the options."""
+    read: ReadValues | None = None
     """Gives the values of a dataset whose filters have no codec, to be held inline."""
 
 
@@ -54,18 +69,12 @@ class Represented:
     """Features and messages."""
 
 
-def check_vlen_encode(value: str) -> None:
-    """Raise ValueError unless it is one that there is."""
-    if value not in get_args(VlenEncode):
-        raise ValueError(f"vlen_encode is {value!r}, expected one of {', '.join(get_args(VlenEncode))}")
-
-
-def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, options: Options) -> Parser[Represented]:
+def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values: Values) -> Parser[Represented]:
     """The array that a dataset is, or why it is none."""
     name_references(dataset.attributes, file.paths)
     problems = attribute_problems(dataset.attributes)
     try:
-        array = yield from _array(file, path, dataset, dims, options=options, problems=problems)
+        array = yield from _array(file, path, dataset, dims, values=values, problems=problems)
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
     except BROKEN as error:
@@ -82,15 +91,21 @@ def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
 
 
 def _array(
-    file: File, path: str, dataset: Dataset, dims: Dimensions, *, options: Options, problems: list[tuple[str, str]]
+    file: File,
+    path: str,
+    dataset: Dataset,
+    dims: Dimensions,
+    *,
+    values: Values,
+    problems: list[tuple[str, str]],
 ) -> Parser[ManifestArray]:
     datatype = dataset.datatype
-    if options.vlen_encode == "leave":
+    if values.vlen_encode == "leave":
         datatype = left_as_stored(datatype)
     if datatype.needs_heap or datatype.reference:
-        return (yield from _embedded(file, dataset, dims, empty=options.vlen_encode == "null"))
+        return (yield from _embedded(file, dataset, dims, empty=values.vlen_encode == "null"))
     dtype, inner = element_dtype(datatype)
-    stored = yield from _stored(file, path, dataset, dims, options.read_values)
+    stored = yield from _stored(file, path, dataset, dims, values.read)
     stored = yield from with_text_codec(file, stored, datatype, dataset.fill_value)
     native = None if dataset.datatype.needs_heap else _native_fill(stored, dataset.fill_value)
     fill = settle_fill(stored, dtype, native, dataset.attributes.fill_value)
@@ -109,8 +124,7 @@ def _array(
         dims=dims.names + tuple(f"{path.rpartition('/')[2]}_element_{axis}" for axis in range(len(inner))),
         attrs=attrs,
     )
-    array = ManifestArray(meta, chunks)
-    return (yield from _inline(file, array, options.inline_threshold))
+    return ManifestArray(meta, chunks)
 
 
 def _stored(
@@ -157,19 +171,6 @@ def _embedded(file: File, dataset: Dataset, dims: Dimensions, *, empty: bool) ->
         attrs=attrs,
     )
     return ManifestArray(meta, found.chunks)
-
-
-def _inline(file: File, array: ManifestArray, threshold: int) -> Parser[ManifestArray]:
-    """Hold small chunks inline."""
-    chunks = array.chunks
-    small = chunks.length < threshold
-    if threshold <= 0 or not np.count_nonzero(small) or not is_own(file, chunks):
-        return array
-    rows = np.flatnonzero(small & ~chunks.is_inline)
-    if not len(rows):
-        return array
-    data = yield from chunk_bytes(file, chunks, rows.tolist())
-    return ManifestArray(array.meta, chunks.with_inline(rows, map(bytes, data)))
 
 
 def element_dtype(datatype: Datatype) -> tuple[np.dtype[Any], tuple[int, ...]]:

@@ -109,4 +109,4 @@ def fill_missing(chunks: ChunkManifest, blob: bytes) -> ChunkManifest | None:
         np.concatenate([chunks.offset, np.zeros(missing, np.uint64)]),
         np.concatenate([chunks.length, np.full(missing, len(blob), np.uint64)]),
     )
-    return ChunkManifest.from_columns(chunks.grid_shape, index, (*chunks.sources, blob), columns)
+    return ChunkManifest.from_columns(chunks.grid_shape, index, chunks.sources.with_blob(blob), columns)

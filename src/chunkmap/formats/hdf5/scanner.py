@@ -1,17 +1,18 @@
-"""From the bytes of an HDF5 or netCDF-4 file to a `ReferenceSet`."""
+"""From the bytes of an HDF5 or netCDF-4 file to arrays and groups."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from chunkmap.errors import ChunkmapError
+from chunkmap.formats.format import Scanned
 from chunkmap.formats.hdf5.arrays import (
     Options,
     ReadValues,
     Represented,
-    VlenEncode,
+    Values,
     attribute_problems,
-    check_vlen_encode,
     represent,
 )
 from chunkmap.formats.hdf5.elsewhere import Elsewhere, find_elsewhere
@@ -22,67 +23,31 @@ from chunkmap.formats.hdf5.structures.overlay import overlaid
 from chunkmap.formats.hdf5.structures.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree, join
 from chunkmap.io import Source, open_beside
-from chunkmap.io.rounds import Parser, Tally, Together, run
-from chunkmap.model import ManifestArray, Problem, ReferenceSet
+from chunkmap.io.rounds import Parser, Together, run
+from chunkmap.model import ManifestArray, Problem
 
-__all__ = ["scan", "scanner"]
+__all__ = ["parse"]
 
 
-def scan(
-    source: Source,
-    *,
-    inline_threshold: int = 500,
-    group: str | None = None,
-    vlen_encode: VlenEncode = "embed",
-    linked_datasets: bool = False,
-    read_values: ReadValues | None = None,
-    tally: Tally | None = None,
-) -> ReferenceSet:
-    """Scan one file.
+def parse(source: Source, options: Options, *, read_values: ReadValues | None = None) -> Parser[Scanned]:
+    """References to the datasets of one file.
 
-    `group` makes that group the root. `linked_datasets` gives a dataset under each of its hard links, and under soft
-    links to it, too. `read_values(path, nbytes)` may give the values of a dataset whose filters have no codec, read
-    some other way; they are held inline.
+    `read_values(path, nbytes)` may give the values of a dataset whose filters have no codec, read some other way; they
+    are held inline.
 
     Raises FormatError or TruncatedFile where the bytes break the rules, with their offset; what is legal but cannot
-    be represented is in `problems`.
+    be represented is among the problems.
     """
-    parser = scanner(
-        source,
-        inline_threshold=inline_threshold,
-        group=group,
-        vlen_encode=vlen_encode,
-        linked_datasets=linked_datasets,
-        read_values=read_values,
-    )
-    return run(source, parser, tally=tally)
-
-
-def scanner(
-    source: Source,
-    *,
-    inline_threshold: int = 500,
-    group: str | None = None,
-    vlen_encode: VlenEncode = "embed",
-    linked_datasets: bool = False,
-    read_values: ReadValues | None = None,
-) -> Parser[ReferenceSet]:
-    """The parser behind `scan`, for `chunkmap.io.rounds.run_many`: many files in the same rounds."""
-    check_vlen_encode(vlen_encode)
-    return _scan(
-        source, Options(inline_threshold, vlen_encode, read_values), (group or "").strip("/"), linked=linked_datasets
-    )
-
-
-def _scan(source: Source, options: Options, group: str, *, linked: bool) -> Parser[ReferenceSet]:
     file = File(source.url, source.size())
     root = yield from read_superblock(file)
-    return (yield from overlaid(file.image, _scan_from(source, file, root, options, group, linked=linked)))
+    return (yield from overlaid(file.image, _parse_from(source, file, root, options, read_values)))
 
 
-def _scan_from(
-    source: Source, file: File, root: int, options: Options, group: str, *, linked: bool
-) -> Parser[ReferenceSet]:
+def _parse_from(
+    source: Source, file: File, root: int, options: Options, read_values: ReadValues | None
+) -> Parser[Scanned]:
+    group, linked = (options.group or "").strip("/"), options.linked_datasets
+    values = Values(options.vlen_encode, read_values)
     tree = build_tree((yield from read_objects(file, root)))
     file.paths = tree.paths
     elsewhere = Elsewhere(lambda name: open_beside(source, name))
@@ -91,9 +56,7 @@ def _scan_from(
         raise ValueError(f"there is no group {group!r}; there are {', '.join(repr(g) for g in tree.groups if g)}")
     dims = find_dimensions(tree)
     paths = [p for p, d in tree.datasets.items() if _is_within(p, group) and not is_bare_dimension(d)]
-    outcomes: list[Represented] = yield Together(
-        [represent(file, p, tree.datasets[p], dims[p], options) for p in paths]
-    )
+    outcomes: list[Represented] = yield Together([represent(file, p, tree.datasets[p], dims[p], values) for p in paths])
     for found_group in tree.groups.values():
         name_references(found_group.attributes, tree.paths)
     paths = [variable_path(p, tree) for p in paths]
@@ -113,7 +76,7 @@ def _scan_from(
         else:
             arrays |= {f"{path}/{name}".strip("/"): array for name, array in found.items()}
     elsewhere.close()
-    return ReferenceSet(
+    return Scanned(
         {_below(path, group): array for path, array in arrays.items()},
         {
             _below(path, group): visible(g.attributes.values)
@@ -121,8 +84,7 @@ def _scan_from(
             if _is_within(path, group)
         },
         tuple(problems),
-        {source.url: source.target(), **elsewhere.known.targets},
-        source.url,
+        elsewhere.known.targets,
     )
 
 
@@ -155,12 +117,12 @@ def _follow(elsewhere: Elsewhere, options: Options, name: str, target: str) -> d
         source = elsewhere.source(name)
         if source is None:
             return "there is no such file"
-        refs = run(source, _scan(source, options, "", linked=False))
+        found = run(source, parse(source, replace(options, group=None, linked_datasets=False)))
     except ChunkmapError as error:
         return str(error)
     elsewhere.use(source)
     path = target.strip("/")
-    below = {p[len(path) :].strip("/"): a for p, a in refs.arrays.items() if p == path or _is_within(p, path)}
+    below = {p[len(path) :].strip("/"): a for p, a in found.arrays.items() if p == path or _is_within(p, path)}
     return below or "there is no such object that is a dataset or holds any"
 
 

@@ -18,7 +18,7 @@ from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import codecs_of, decode, encode
 from chunkmap.formats.hdf5.structures.layout import Chunked, Compact, Contiguous, Virtual
 from chunkmap.io.rounds import Parser
-from chunkmap.model import ChunkManifest, CodecConfig
+from chunkmap.model import ChunkManifest, CodecConfig, Sources
 from chunkmap.model.grid import index_dtype
 from chunkmap.model.meta import grid_shape_of
 
@@ -96,7 +96,7 @@ def _manifest(file: File, grid: tuple[int, ...], table: ChunkTable) -> ChunkMani
     size = math.prod(grid)
     return ChunkManifest(
         grid,
-        (None, file.url),
+        Sources((None, file.url)),
         _ones(len(table.sizes)) if len(table.sizes) <= _FEW else np.ones(len(table.sizes), np.uint32),
         table.addresses + np.uint64(file.base) if file.base else table.addresses,
         table.sizes,

@@ -1,5 +1,5 @@
 """NetCDF classic files -> reference sets."""
 
-from chunkmap.formats.netcdf3.scanner import scan
+from chunkmap.formats.netcdf3.scanner import Options, parse
 
-__all__ = ["scan"]
+__all__ = ["Options", "parse"]

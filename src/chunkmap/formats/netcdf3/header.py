@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, TruncatedFile
 from chunkmap.io import Source
+from chunkmap.io.rounds import Parser
+from chunkmap.io.windows import MoreBytes, windowed
 
 __all__ = ["Dimension", "Header", "Variable", "read_header", "read_text"]
 
@@ -38,7 +40,6 @@ NC_TYPES: Final[Mapping[int, str]] = {
     11: ">u8",  # NC_UINT64
 }
 
-_FIRST_READ: Final = 64 << 10
 _LONGEST_HEADER: Final = 256 << 20
 _LONGEST_NAME: Final = 16 << 10
 
@@ -99,37 +100,35 @@ class Header:
 
 
 class _Cursor:
-    """Reads the header's tokens one after the other; fetches more of the file when it runs out."""
+    """Reads the header's tokens one after the other, from the first bytes of a file."""
 
-    def __init__(self, source: Source) -> None:
-        self._source, self._size, self.position = source, source.size(), 0
-        self._buffer = source.read(0, min(_FIRST_READ, self._size))
+    def __init__(self, window: memoryview, source: Source) -> None:
+        self._window, self._url, self._size, self.position = window, source.url, source.size(), 0
         self.wide_counts = self.wide_offsets = False
 
     def take(self, length: int) -> memoryview:
         """The next bytes."""
         stop = self.position + length
-        if stop > len(self._buffer):
-            self._grow(stop)
-        piece = self._buffer[self.position : stop]
+        if stop > len(self._window):
+            self._need(stop)
+        piece = self._window[self.position : stop]
         self.position = stop
         return piece
 
-    def _grow(self, stop: int) -> None:
+    def _need(self, stop: int) -> NoReturn:
         if stop > self._size:
             raise TruncatedFile(
                 f"the header goes on to byte {stop}, but the file ends at byte {self._size}; it is cut short",
-                url=self._source.url,
+                url=self._url,
                 offset=self.position,
             )
         if stop > _LONGEST_HEADER:
             raise self.wrong(f"expected a header of at most {_LONGEST_HEADER} bytes, it asks for {stop}")
-        more = max(stop, min(2 * len(self._buffer), self._size, _LONGEST_HEADER)) - len(self._buffer)
-        self._buffer = memoryview(b"".join((self._buffer, self._source.read(len(self._buffer), more))))
+        raise MoreBytes(stop)
 
     def wrong(self, message: str) -> FormatError:
         """What to raise about the token just read."""
-        return FormatError(message, url=self._source.url, offset=self.position)
+        return FormatError(message, url=self._url, offset=self.position)
 
     def word(self) -> int:
         """A 32-bit number: a tag or a type."""
@@ -169,9 +168,12 @@ class _Cursor:
 # header  = magic numrecs dim_list gatt_list var_list
 # magic   = 'C' 'D' 'F' VERSION
 # numrecs = NON_NEG | STREAMING        // STREAMING: all bits set
-def read_header(source: Source) -> Header:
+def read_header(source: Source) -> Parser[Header]:
     """Read and check the header. Raises FormatError where it breaks the grammar, TruncatedFile where it ends."""
-    cursor = _Cursor(source)
+    return windowed(lambda window: _header(_Cursor(window, source), source), source.size())
+
+
+def _header(cursor: _Cursor, source: Source) -> Header:
     magic = bytes(cursor.take(4))
     if magic not in (b"CDF\x01", b"CDF\x02", b"CDF\x05"):
         raise FormatError(f"expected a NetCDF classic file (CDF 1, 2 or 5), it begins with {magic!r}", url=source.url)

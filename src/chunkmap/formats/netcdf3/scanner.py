@@ -7,33 +7,42 @@ no loop over records.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
+from chunkmap.formats.format import Scanned
 from chunkmap.formats.netcdf3.header import Header, Variable, read_header, read_text
-from chunkmap.io import Range, Source
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
+from chunkmap.io import Source
+from chunkmap.io.rounds import Parser, Span
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, Sources
 from chunkmap.model.edits import split_shape, subchunk_array
 
-__all__ = ["scan"]
+__all__ = ["Options", "parse"]
 
 _MOST_AXES: Final = 64  # numpy's own bound
 
 
-def scan(source: Source, *, inline_threshold: int = 500, chunk_nbytes: int | None = None) -> ReferenceSet:
-    """References to the variables of a NetCDF classic file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What may be chosen."""
 
-    Arrays of fewer than `inline_threshold` bytes are held inline. With `chunk_nbytes`, variables stored in one piece
-    (fixed ones, and a record variable that is alone) are cut along their slowest axes into equal chunks of at most so
-    many bytes, where an axis has a divisor that allows it; a record of several variables is cut only inside.
-    """
-    if chunk_nbytes is not None and chunk_nbytes < 1:
-        raise ValueError(f"chunk_nbytes is {chunk_nbytes}, expected a number of bytes above 0")
-    header = read_header(source)
+    chunk_nbytes: int | None = None
+    """Cut variables that are stored in one piece (fixed ones, and a record variable that is alone) along their slowest
+    axes into equal chunks of at most so many bytes, where an axis has a divisor that allows it; a record of several
+    variables is cut only inside."""
+
+    def __post_init__(self) -> None:
+        if self.chunk_nbytes is not None and self.chunk_nbytes < 1:
+            raise ValueError(f"chunk_nbytes is {self.chunk_nbytes}, expected a number of bytes above 0")
+
+
+def parse(source: Source, options: Options) -> Parser[Scanned]:
+    """References to the variables of a NetCDF classic file."""
+    header = yield from read_header(source)
     arrays: dict[str, ManifestArray] = {}
     problems: list[Problem] = []
     for variable in header.variables:
@@ -41,16 +50,10 @@ def scan(source: Source, *, inline_threshold: int = 500, chunk_nbytes: int | Non
         if refused is not None:
             problems.append(refused)
             continue
-        array, problem = _array(variable, header, source, chunk_nbytes)
+        array, problem = yield from _array(variable, header, source, options.chunk_nbytes)
         arrays[variable.name] = array
         problems += [problem] if problem else []
-    return ReferenceSet(
-        _inlined(arrays, source, inline_threshold),
-        {"": _json_attrs(header.attrs)},
-        tuple(problems),
-        {source.url: source.target()},
-        source.url,
-    )
+    return Scanned(arrays, {"": _json_attrs(header.attrs)}, tuple(problems))
 
 
 def _refusal(variable: Variable, url: str) -> Problem | None:
@@ -65,13 +68,13 @@ def _refusal(variable: Variable, url: str) -> Problem | None:
 
 def _array(
     variable: Variable, header: Header, source: Source, chunk_nbytes: int | None
-) -> tuple[ManifestArray, Problem | None]:
+) -> Parser[tuple[ManifestArray, Problem | None]]:
     fill_value, attrs = _fill_value(variable)
     problem = None
     if variable.is_record:
         shape = (header.numrecs, *variable.slab)
         chunk_shape = (1, *variable.slab)
-        chunks, problem = _record_chunks(variable, header, source)
+        chunks, problem = yield from _record_chunks(variable, header, source)
     else:
         shape = chunk_shape = variable.slab
         _check_inside(variable, source)
@@ -100,7 +103,7 @@ def _cut(array: ManifestArray, header: Header, chunk_nbytes: int) -> ManifestArr
     return subchunk_array(array, split_shape(array.meta.chunk_shape, meta.dtype.itemsize, chunk_nbytes))
 
 
-def _record_chunks(variable: Variable, header: Header, source: Source) -> tuple[ChunkManifest, Problem | None]:
+def _record_chunks(variable: Variable, header: Header, source: Source) -> Parser[tuple[ChunkManifest, Problem | None]]:
     """One chunk a record: addresses in steps of the record size."""
     count, nbytes, url = header.numrecs, variable.slab_nbytes, source.url
     grid_shape = (count,) + (1,) * len(variable.slab)
@@ -112,23 +115,23 @@ def _record_chunks(variable: Variable, header: Header, source: Source) -> tuple[
         raise _cut_short(variable, last + nbytes, source)
     chunks = ChunkManifest(
         grid_shape,
-        (None, url),
+        Sources((None, url)),
         np.ones(count, np.uint32),
         np.uint64(variable.begin) + np.arange(count, dtype=np.uint64) * np.uint64(header.recsize),
         np.full(count, nbytes, np.uint64),
     )
     if missing <= 0:
         return chunks, None
-    return _completed(variable, chunks, source, min(missing, nbytes))
+    return (yield from _completed(variable, chunks, source, min(missing, nbytes)))
 
 
 def _completed(
     variable: Variable, chunks: ChunkManifest, source: Source, missing: int
-) -> tuple[ChunkManifest, Problem]:
+) -> Parser[tuple[ChunkManifest, Problem]]:
     """The file ends inside its last record: what is not there reads as zeros, as the NetCDF library reads it."""
     there = variable.slab_nbytes - missing
     start = source.size() - there
-    data = bytes(source.read(start, there)) + bytes(missing)
+    data = bytes((yield Span(start, there, there))) + bytes(missing)
     message = f"the file ends inside the last record: its last {missing} bytes are missing, and read as zeros"
     problem = Problem(variable.name, "incomplete last record", message, source.url)
     return chunks.with_inline(np.array([len(chunks) - 1]), [data]), problem
@@ -146,26 +149,6 @@ def _cut_short(variable: Variable, stop: int, source: Source) -> TruncatedFile:
         url=source.url,
         offset=variable.begin,
     )
-
-
-def _inlined(arrays: Mapping[str, ManifestArray], source: Source, threshold: int) -> dict[str, ManifestArray]:
-    """Arrays smaller than the threshold are held inline, all read at once.
-
-    A record variable keeps one chunk a record, so that files of differing lengths still fit together.
-    """
-    small = [path for path, a in arrays.items() if a.meta.nbytes < threshold and not a.chunks.is_inline.any()]
-    ranges = [
-        Range(offset, length)
-        for path in small
-        for offset, length in zip(arrays[path].chunks.offset.tolist(), arrays[path].chunks.length.tolist(), strict=True)
-    ]
-    data = iter(source.read_many(ranges))
-    out = dict(arrays)
-    for path in small:
-        chunks = arrays[path].chunks
-        pieces = [bytes(next(data)) for _ in range(len(chunks))]
-        out[path] = replace(arrays[path], chunks=chunks.with_inline(np.arange(len(chunks)), pieces))
-    return out
 
 
 def _fill_value(variable: Variable) -> tuple[Any, Mapping[str, NDArray[Any]]]:

@@ -11,7 +11,7 @@ import click
 import orjson
 
 import chunkmap as library
-from chunkmap.errors import ChunkmapError
+from chunkmap.errors import ChunkmapError, respelled
 from chunkmap.frontends.command_line.display import (
     counting,
     describe,
@@ -32,7 +32,7 @@ from chunkmap.frontends.command_line.options import (
     storage_option,
     workers_option,
 )
-from chunkmap.frontends.command_line.words import as_options, destinations, expand
+from chunkmap.frontends.command_line.words import as_option, destinations, expand
 from chunkmap.model import ReferenceSet
 
 __all__ = ["chunkmap"]
@@ -49,8 +49,9 @@ class _Group(click.Group):
         except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
             raise
         except (ChunkmapError, OSError, ValueError) as error:
-            line = " ".join(str(error).split()) or type(error).__name__
-            raise click.ClickException(as_options(line)) from error
+            remedies = error.remedies if isinstance(error, ChunkmapError) else ()
+            line = " ".join(respelled(str(error), remedies, as_option).split()) or type(error).__name__
+            raise click.ClickException(line) from error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -151,7 +152,9 @@ def diagnose(
         remote_options=storage_options,
         **recipe,
     )
-    click.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2) if as_json else as_options(str(found)))
+    remedies = [remedy for finding in found.findings for remedy in finding.remedies]
+    said = respelled(str(found), remedies, as_option)
+    click.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2) if as_json else said)
     click.get_current_context().exit(0 if found.fits else 1)
 
 

@@ -11,9 +11,10 @@ from typing import Any, Final
 import click
 import orjson
 
+from chunkmap.errors import Remedy
 from chunkmap.io import expand_urls
 
-__all__ = ["as_options", "destinations", "expand", "json_object", "selectors", "stored_name"]
+__all__ = ["as_option", "destinations", "expand", "json_object", "selectors", "stored_name"]
 
 
 def json_object(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -77,32 +78,28 @@ def destinations(names: list[str], out: str | None) -> dict[str | None, str | No
     return targets
 
 
-_AS_OPTIONS: Final = tuple(
-    (re.compile(pattern), option)
-    for pattern, option in (
-        (r"coo_map=\{'([^']+)': '?([^'}]+)'?\}", r"--coord \1=\2"),
-        (r"concat_dims=\[\.\.\.\]", "--concat ..."),
-        (r"\b(eras|split)=True", r"--\1"),
-        (r"\b[Ww]aive '(\w+)'", r"give --waive \1"),
-        (r"\bload_below(=\d+)?\b", r"--load-below\1"),
-        (r"\bzarr_format=(\d)", r"--zarr-format \1"),
-        (r"\bconcat_dims\b", "--concat"),
-        (r"\bcoo_map\b", "--coord"),
-        (r"\bidentical_dims\b", "--identical"),
-    )
-)
-"""What the library's arguments are called in its messages, and here."""
+_OPTIONS: Final[Mapping[str, str]] = {"coo_map": "--coord", "concat_dims": "--concat", "identical_dims": "--identical"}
+"""What the library's arguments are called here, where it is not their own name."""
 
 
-def as_options(message: str) -> str:
-    """A message of the library, whose remedies are those of the command line.
+def as_option(remedy: Remedy) -> str:
+    """An argument that would help, as an option.
 
-    >>> as_options("For times, pass coo_map={'time': 'cf:time'}, or waive 'units'")
-    'For times, pass --coord time=cf:time, or give --waive units'
+    >>> as_option(Remedy("coo_map", {"time": "cf:time"})), as_option(Remedy("waive", "units"))
+    ('--coord time=cf:time', 'give --waive units')
     """
-    for pattern, option in _AS_OPTIONS:
-        message = pattern.sub(option, message)
-    return message
+    option = _OPTIONS.get(remedy.argument, f"--{remedy.argument.replace('_', '-')}")
+    if remedy.argument == "waive":
+        return f"give {option} {remedy.value}"
+    if remedy.value is None or remedy.value is True:
+        return option
+    if isinstance(remedy.value, Mapping):
+        return " ".join(f"{option} {name}={_or_dots(value)}" for name, value in remedy.value.items())
+    return f"{option} {_or_dots(remedy.value)}"
+
+
+def _or_dots(value: Any) -> str:
+    return "..." if value is ... else str(value)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

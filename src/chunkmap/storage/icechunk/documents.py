@@ -46,7 +46,7 @@ def written_and_read(path: str, meta: ArrayMeta) -> ArrayMeta:
     try:
         document = _document(meta)
     except Unsupported as error:
-        raise Unsupported(f"{path}: {error.message}", feature=error.feature) from error
+        raise error.of(path) from error
     return array_from_document(path, parse_json(_encoded(path, document)))
 
 

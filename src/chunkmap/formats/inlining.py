@@ -1,0 +1,108 @@
+"""Holding small chunks inline: their bytes stand in the set, and need no request of their own.
+
+By columns: chunks that follow one another in the file are one range, others are gathered as rows of an array; no chunk
+is an object of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.io.rounds import Gather, Parser, Span, Together
+from chunkmap.model import ChunkManifest, ManifestArray
+
+__all__ = ["inlined", "small_arrays", "small_chunks"]
+
+Choose = Callable[[ManifestArray], NDArray[np.bool_] | None]
+"""Which chunks of an array are small enough; None for none of them."""
+
+_RUN: Final = 4
+"""Chunks of a range, at the least and in the mean, for which ranges are cheaper than gathering."""
+
+
+def small_chunks(threshold: int) -> Choose:
+    """Chunks of fewer stored bytes."""
+
+    def choose(array: ManifestArray) -> NDArray[np.bool_] | None:
+        return array.chunks.length < threshold
+
+    return choose
+
+
+def small_arrays(threshold: int) -> Choose:
+    """All chunks of arrays that have fewer bytes in all, and are not inline in part already."""
+
+    def choose(array: ManifestArray) -> NDArray[np.bool_] | None:
+        if array.meta.nbytes >= threshold or array.chunks.is_inline.any():
+            return None
+        return np.ones(len(array.chunks), np.bool_)
+
+    return choose
+
+
+def inlined(arrays: Mapping[str, ManifestArray], url: str, choose: Choose) -> Parser[dict[str, ManifestArray]]:
+    """The arrays, with the chunks that were chosen held inline as far as they are in the file of this URL."""
+    rows = {path: _rows(array, url, choose) for path, array in arrays.items()}
+    wanted = [path for path, found in rows.items() if len(found)]
+    if not wanted:
+        return dict(arrays)
+    chunks: list[ChunkManifest] = yield Together([_inline(arrays[path].chunks, rows[path]) for path in wanted])
+    return {**arrays, **{p: ManifestArray(arrays[p].meta, c) for p, c in zip(wanted, chunks, strict=True)}}
+
+
+_NONE: Final = np.empty(0, np.int64)
+
+
+def _rows(array: ManifestArray, url: str, choose: Choose) -> NDArray[np.int64]:
+    """The rows of the manifest that are chosen."""
+    chunks = array.chunks
+    small = choose(array)
+    if small is None or not np.count_nonzero(small):
+        return _NONE
+    small = small & ~chunks.is_inline & (chunks.length > 0)
+    urls = chunks.sources
+    if len(urls) > 2 or urls[1] != url:
+        own = np.array([source == url for source in urls], np.bool_)
+        small &= own[chunks.source]
+    return np.flatnonzero(small)
+
+
+def _inline(chunks: ChunkManifest, rows: NDArray[np.int64]) -> Parser[ChunkManifest]:
+    """Fetch the bytes of some rows, and hold them inline as one blob."""
+    offsets, lengths = chunks.offset[rows], chunks.length[rows]
+    if len(rows) > 1 and bool((offsets[1:] < offsets[:-1]).any()):
+        order = np.argsort(offsets, kind="stable")
+        rows, offsets, lengths = rows[order], offsets[order], lengths[order]
+    follows = np.zeros(len(rows), np.bool_)
+    follows[1:] = offsets[1:] == offsets[:-1] + lengths[:-1]
+    firsts = np.flatnonzero(~follows)
+    if len(firsts) * _RUN <= len(rows) or len(rows) < 2 * _RUN:
+        stops = np.append(firsts[1:], len(rows)) - 1
+        sizes = offsets[stops] + lengths[stops] - offsets[firsts]
+        pieces = yield [Span(o, n, n) for o, n in zip(offsets[firsts].tolist(), sizes.tolist(), strict=True)]
+        return chunks.with_inline_rows(rows, b"".join(pieces), lengths)
+    groups = list(_by_length(lengths))
+    found: list[NDArray[np.uint8]] = yield Together([_gathered(offsets[own], length) for length, own in groups])
+    order = np.concatenate([own for _, own in groups])
+    return chunks.with_inline_rows(rows[order], b"".join(block.tobytes() for block in found), lengths[order])
+
+
+def _by_length(lengths: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each length, and who has it."""
+    if bool((lengths == lengths[0]).all()):
+        yield int(lengths[0]), np.arange(len(lengths))
+        return
+    values, which = np.unique(lengths, return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    stops = np.cumsum(np.bincount(which)).tolist()
+    for value, start, stop in zip(values.tolist(), [0, *stops], stops, strict=False):
+        yield value, order[start:stop]
+
+
+def _gathered(offsets: NDArray[Any], length: int) -> Parser[NDArray[np.uint8]]:
+    rows: NDArray[np.uint8] = yield Gather(offsets.astype(np.uint64), length)
+    return rows

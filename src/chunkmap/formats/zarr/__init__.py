@@ -1,0 +1,1 @@
+"""Zarr stores, of version 2 or 3 -> reference sets."""

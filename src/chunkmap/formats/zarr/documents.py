@@ -1,0 +1,192 @@
+"""The documents of a store -> its arrays and groups.
+
+A document of Zarr v3, `zarr.json`, or of v2, `.zarray`, `.zgroup` and `.zattrs`; all of them in one where they are
+consolidated, which is what zarr-python then reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupported
+from chunkmap.formats.zarr.names import CONSOLIDATED, KeyEncoding
+from chunkmap.formats.zarr.requests import Files
+from chunkmap.formats.zarr.sharding import Level, unsharded
+from chunkmap.io.requests import Parser
+from chunkmap.model import ArrayMeta, Problem
+from chunkmap.model.hierarchy import ZarrFormat
+from chunkmap.model.zarr_v2 import array_from_documents
+from chunkmap.model.zarr_v3 import DOCUMENT, array_from_document, consolidated_documents, is_array
+
+__all__ = ["Node", "Store", "read_documents"]
+
+_ROOTS: Final = (DOCUMENT, CONSOLIDATED, ".zgroup", ".zarray", ".zattrs")
+_MOST_AXES: Final = 64  # numpy's own bound
+_WRONG: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An array of the store."""
+
+    outer: ArrayMeta
+    """What it is, its grid being that of the files: the chunks, or the shards."""
+    encoding: KeyEncoding
+    """How the files are named."""
+    levels: tuple[Level, ...] = ()
+    """Shards that are to be opened, the outermost first."""
+
+    @property
+    def meta(self) -> ArrayMeta:
+        """What it is, of the innermost chunks."""
+        if not self.levels:
+            return self.outer
+        return replace(self.outer, chunk_shape=self.levels[-1].chunk_shape, edges=())
+
+
+@dataclass(slots=True)
+class Store:
+    """What the documents say."""
+
+    zarr_format: ZarrFormat = 2
+    arrays: dict[str, Node] = field(default_factory=dict)
+    groups: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_documents(
+    url: str, listed: Sequence[str] | None, *, consolidated: bool, flatten: bool, zarr_format: ZarrFormat | None = None
+) -> Parser[Store]:
+    """Read the documents that are among the names of the files; None where nothing could be listed.
+
+    Raises FormatError naming the document that is none.
+    """
+    known = None if listed is None else frozenset(listed)
+    roots = [name for name in _ROOTS if known is None or name in known]
+    found = dict(zip(roots, (yield Files(roots)), strict=True))
+    documents = {name: _parse(url, name, data) for name, data in found.items() if data is not None}
+    version = zarr_format or _version(documents, listed or ())
+    below = _consolidated(url, documents, version) if consolidated else None
+    if below is None and listed is None and not documents.keys() & {DOCUMENT, ".zarray"}:
+        raise FormatError(
+            f"expected the documents of a Zarr store ({', '.join(_ROOTS[:4])}), found none. Where files cannot be"
+            " listed, as over HTTP, only a store with consolidated metadata, or an array, can be scanned",
+            url=url,
+        )
+    if below is None:
+        wanted = [name for name in listed or () if name not in documents]
+        data = yield Files(wanted)
+        below = {name: _parse(url, name, one) for name, one in zip(wanted, data, strict=True) if one is not None}
+    every = {**documents, **below}
+    every.pop(CONSOLIDATED, None)
+    store = Store(version)
+    for path, node in _nodes(every, version):
+        _take_in(store, url, path, node, flatten=flatten)
+    return store
+
+
+def _version(documents: Mapping[str, Any], listed: Sequence[str]) -> ZarrFormat:
+    """That of the root, as zarr-python prefers; of a root that is neither group nor array, that of what is below."""
+    if DOCUMENT in documents:
+        return 3
+    if documents:
+        return 2
+    return 3 if any(name.endswith(f"/{DOCUMENT}") for name in listed) else 2
+
+
+def _parse(url: str, name: str, data: bytes | memoryview) -> dict[str, Any]:
+    try:
+        document = json.loads(bytes(data))
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"expected a JSON document, found otherwise: {error}", url=f"{url}/{name}") from error
+    if not isinstance(document, dict):
+        raise FormatError(f"expected a JSON object, found {str(document)[:60]!r}", url=f"{url}/{name}")
+    return document
+
+
+def _consolidated(url: str, documents: Mapping[str, Any], version: ZarrFormat) -> dict[str, Any] | None:
+    """The documents that another one holds, by name; None when they are not consolidated."""
+    if version == 2:
+        if CONSOLIDATED not in documents:
+            return None
+        held = documents[CONSOLIDATED].get("metadata")
+        if not isinstance(held, Mapping) or not all(isinstance(one, Mapping) for one in held.values()):
+            raise FormatError("expected documents by name under 'metadata'", url=f"{url}/{CONSOLIDATED}")
+        return dict(held)
+    root = documents.get(DOCUMENT, {})
+    if not root.get("consolidated_metadata"):
+        return None
+    try:
+        return {f"{path}/{DOCUMENT}": node for path, node in consolidated_documents(root).items()}
+    except StorageError as error:
+        raise FormatError(str(error), url=f"{url}/{DOCUMENT}") from error
+
+
+def _nodes(documents: Mapping[str, Any], version: ZarrFormat) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Path and documents of each array and group, by the names of the documents, of one version."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, document in documents.items():
+        path, _, last = name.rpartition("/")
+        if (last == DOCUMENT) == (version == 3):
+            found.setdefault(path, {})[last] = document
+    for path in sorted(found):
+        if version == 3 or found[path].keys() & {".zarray", ".zgroup"}:
+            yield path, found[path]
+
+
+def _take_in(store: Store, url: str, path: str, node: Mapping[str, Any], *, flatten: bool) -> None:
+    """One array or group into the store; an array that cannot be represented becomes a problem."""
+    try:
+        if DOCUMENT in node:
+            _take_in_v3(store, path, node[DOCUMENT], flatten=flatten)
+        elif ".zarray" in node:
+            encoding = KeyEncoding.of_v2(node[".zarray"])
+            meta = array_from_documents(path, node[".zarray"], node.get(".zattrs", {}))
+            store.arrays[path] = Node(_named_by_nczarr(meta, node[".zarray"], node.get(".zattrs", {})), encoding)
+        else:
+            store.groups[path] = node.get(".zattrs", {})
+    except Unsupported as error:
+        store.problems.append(Problem(path, error.feature, f"{error.message}; left out", url))
+    except ChunkmapError as error:
+        raise FormatError(str(error), url=url) from error
+    except _WRONG as error:
+        found = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        raise FormatError(f"{path}: not the metadata of a Zarr array: {found}", url=url) from error
+
+
+def _take_in_v3(store: Store, path: str, document: Mapping[str, Any], *, flatten: bool) -> None:
+    if not is_array(document):
+        store.groups[path] = document.get("attributes") or {}
+        return
+    levels: tuple[Level, ...] = ()
+    if len(document["shape"]) > _MOST_AXES:
+        raise Unsupported(f"it has {len(document['shape'])} axes, numpy at most {_MOST_AXES}", feature="shape")
+    if flatten:
+        document, levels = unsharded(document)
+    meta = array_from_document(path, document)
+    store.arrays[path] = Node(meta, KeyEncoding.of_v3(document), levels)
+
+
+def _named_by_nczarr(meta: ArrayMeta, zarray: Mapping[str, Any], zattrs: Mapping[str, Any]) -> ArrayMeta:
+    """The names that NCZarr gives the dimensions, where xarray's own are not there.
+
+    Specification: https://docs.unidata.ucar.edu/nug/current/nczarr_head.html, `_NCZARR_ARRAY`.
+    """
+    own = next(
+        (
+            of[key]
+            for of in (zattrs, zarray)
+            for key in ("_nczarr_array", "_NCZARR_ARRAY", "_NCZARR_ARRAY_")
+            if key in of
+        ),
+        None,
+    )
+    if not isinstance(own, Mapping) or meta.dims is not None:
+        return meta
+    names = own.get("dimrefs", own.get("dimensions"))
+    if not isinstance(names, list) or len(names) != meta.ndim or not all(isinstance(name, str) for name in names):
+        return meta
+    return replace(meta, dims=tuple(name.rpartition("/")[2] for name in names))

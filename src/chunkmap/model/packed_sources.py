@@ -1,0 +1,188 @@
+"""Many URLs and blobs as columns: one text, and the place where each ends in it."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, pairwise
+from typing import Any, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PackedSources", "Source", "encode_url"]
+
+Source = str | bytes
+"""A URL, or bytes held inline."""
+
+
+class PackedSources(Sequence[Source]):
+    """Many URLs and blobs as one text and the place where each ends; what all the URLs begin with is held once.
+
+    >>> packed = PackedSources.of(["s3://b/x/0.0", "s3://b/x/0.1", b"held inline"])
+    >>> packed[1], packed[-1], packed.prefix, packed.data
+    ('s3://b/x/0.1', b'held inline', b's3://b/x/', b'0.00.1held inline')
+    """
+
+    __slots__ = ("data", "inline", "prefix", "stops")
+
+    def __init__(
+        self, prefix: bytes, data: bytes, stops: NDArray[Any], inline: NDArray[np.bool_] | None = None
+    ) -> None:
+        self.prefix = prefix
+        """What every URL begins with, in UTF-8."""
+        self.data = data
+        """The rest of each URL, and the blobs, one after the other."""
+        self.stops = stops.astype(np.uint32 if len(data) < 1 << 32 else np.uint64, copy=False)
+        """Source -> where it ends in the data."""
+        self.inline = None if inline is None or not bool(inline.any()) else inline
+        """Source -> whether it is a blob; None when none is."""
+        for column in (self.stops, self.inline):
+            if column is not None:
+                column.flags.writeable = False
+
+    @classmethod
+    def of(cls, sources: Sequence[Source]) -> PackedSources:
+        """Those of a list."""
+        kinds = set(map(type, sources))
+        if kinds == {str}:
+            return cls._of_urls(cast("Sequence[str]", sources))
+        inline = np.fromiter((isinstance(source, bytes) for source in sources), np.bool_, len(sources))
+        prefix = _common_directory([encode_url(source) for source in sources if isinstance(source, str)])
+        pieces = [source if isinstance(source, bytes) else encode_url(source)[len(prefix) :] for source in sources]
+        return cls(prefix, b"".join(pieces), _stops(pieces), inline)
+
+    @classmethod
+    def _of_urls(cls, urls: Sequence[str]) -> PackedSources:
+        text = "\0" + "\0".join(urls)
+        if not text.isascii() or text.count("\0") != len(urls):
+            pieces = [encode_url(url) for url in urls]
+            prefix = _common_directory(pieces)
+            return cls(prefix, b"".join([p[len(prefix) :] for p in pieces]), _stops(pieces, len(prefix)))
+        directory = _common_directory(urls)
+        names = text.replace("\0" + directory, "")
+        return cls(encode_url(directory), names.encode("ascii"), _stops(urls, len(directory)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.prefix, self.data, self.stops, self.inline)
+
+    def __len__(self) -> int:
+        return len(self.stops)
+
+    @overload
+    def __getitem__(self, number: int) -> Source: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Source]: ...
+    def __getitem__(self, number: int | slice) -> Source | Sequence[Source]:
+        if isinstance(number, slice):
+            return [self[n] for n in range(*number.indices(len(self)))]
+        start, stop = self.bounds(range(len(self))[number])
+        piece = self.data[start:stop]
+        held = self.inline is not None and bool(self.inline[number])
+        return piece if held else _decode(self.prefix + piece)
+
+    def __iter__(self) -> Iterator[Source]:
+        if self.inline is None:
+            yield from self.urls()
+            return
+        for piece, inline in zip(self._pieces(), self.inline.tolist(), strict=True):
+            yield piece if inline else _decode(self.prefix + piece)
+
+    def __eq__(self, other: object) -> bool:
+        """The same ones in the same order, packed alike."""
+        if not isinstance(other, PackedSources):
+            return NotImplemented
+        alike = self.prefix == other.prefix and len(self.data) == len(other.data) and len(self) == len(other)
+        return self is other or (
+            alike
+            and bool((self.inline is None) == (other.inline is None))
+            and np.array_equal(self.stops, other.stops)
+            and (self.inline is None or np.array_equal(self.inline, np.asarray(other.inline)))
+            and self.data == other.data
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def inline_nbytes(self) -> int:
+        """Bytes that are held inline."""
+        return 0 if self.inline is None else int((self.stops - _starts(self.stops))[self.inline].sum())
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory."""
+        return len(self.data) + self.stops.nbytes + (0 if self.inline is None else self.inline.nbytes)
+
+    def bounds(self, number: int) -> tuple[int, int]:
+        """Where the bytes of a source begin and end."""
+        return int(self.stops[number - 1]) if number else 0, int(self.stops[number])
+
+    def urls(self) -> list[str]:
+        """All the URLs as Python strings."""
+        if self.inline is None and self.data.isascii():
+            prefix, text = _decode(self.prefix), self.data.decode("ascii")
+            return [prefix + text[start:stop] for start, stop in pairwise([0, *self.stops.tolist()])]
+        pieces: Iterable[bytes] = self._pieces()
+        if self.inline is not None:
+            pieces = compress(pieces, (~self.inline).tolist())
+        return [_decode(self.prefix + piece) for piece in pieces]
+
+    def kept(self, used: NDArray[np.bool_]) -> PackedSources:
+        """Only some of them."""
+        starts = _starts(self.stops)
+        edges = np.flatnonzero(np.diff(used, prepend=False, append=False))
+        first, last = edges[::2], edges[1::2] - 1
+        spans = zip(starts[first].tolist(), self.stops[last].tolist(), strict=True)
+        data = b"".join([self.data[start:stop] for start, stop in spans])
+        stops = np.cumsum((self.stops - starts)[used], dtype=np.uint64)
+        return PackedSources(self.prefix, data, stops, None if self.inline is None else self.inline[used])
+
+    def find(self, url: str) -> NDArray[np.intp]:
+        """The numbers of one URL."""
+        text = encode_url(url)
+        if not text.startswith(self.prefix):
+            return np.empty(0, np.intp)
+        tail = text[len(self.prefix) :]
+        lengths = np.diff(self.stops, prepend=self.stops.dtype.type(0))
+        found = lengths == len(tail)
+        if self.inline is not None:
+            found &= ~self.inline
+        numbers = np.flatnonzero(found)
+        data = np.frombuffer(self.data, np.uint8)
+        # From the end: the URLs of a store differ there.
+        for back in range(1, len(tail) + 1):
+            if len(numbers) <= 1:
+                break
+            numbers = numbers[data[self.stops[numbers].astype(np.int64) - back] == tail[-back]]
+        return numbers[[self[number] == url for number in numbers.tolist()]] if len(numbers) else numbers
+
+    def _pieces(self) -> list[bytes]:
+        bounds = [0, *self.stops.tolist()]
+        return [self.data[start:stop] for start, stop in pairwise(bounds)]
+
+
+def encode_url(url: str) -> bytes:
+    """The URL in UTF-8; names of files that are no UTF-8 come as lone surrogates, and stay."""
+    return url.encode("utf-8", "surrogatepass")
+
+
+def _decode(text: bytes) -> str:
+    return text.decode("utf-8", "surrogatepass")
+
+
+def _common_directory(urls: Sequence[Any]) -> Any:
+    """What all begin with, up to its last `/`."""
+    if not urls:
+        return b""
+    common = os.path.commonprefix([min(urls), max(urls)])  # noqa: RUF071 - up to a slash, and of URLs
+    return common[: common.rfind("/" if isinstance(common, str) else b"/") + 1]
+
+
+def _stops(pieces: Sequence[Source], less: int = 0) -> NDArray[np.uint64]:
+    """Where each piece ends when they stand one after the other, each without so many bytes."""
+    lengths = np.fromiter(map(len, pieces), np.int64, len(pieces)) - less
+    return np.cumsum(lengths).astype(np.uint64)
+
+
+def _starts(stops: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([np.zeros(1, stops.dtype), stops[:-1]])

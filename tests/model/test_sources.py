@@ -1,0 +1,149 @@
+"""Tables of sources, packed and not, against the tuples that they stand for."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chunkmap.model import ChunkManifest, Placement, Sources, SourceTable, place
+from chunkmap.model.packed_sources import PackedSources
+from chunkmap.model.sources import MANY
+
+TEXT = st.text(st.sampled_from("ab/é\udc80\0"), max_size=5)
+URLS = st.builds("".join, st.tuples(st.sampled_from(["", "s3://b/x/", "s3://b/é/"]), TEXT))
+SOURCES = st.lists(URLS | st.binary(max_size=4), max_size=8)
+
+
+@st.composite
+def tables(draw):
+    """A table in which some sources are packed, and the tuple that it stands for."""
+    runs = draw(st.lists(SOURCES, min_size=1, max_size=3))
+    packed = [draw(st.booleans()) for _ in runs]
+    blocks = [PackedSources.of(run) if pack else tuple(run) for run, pack in zip(runs, packed, strict=True)]
+    return Sources.joined([(None,), *blocks]), (None, *(source for run in runs for source in run))
+
+
+def packed_manifest(urls):
+    """A manifest of a row for each URL, which are packed."""
+    count = len(urls)
+    columns = np.arange(1, count + 1, dtype=np.uint32), np.zeros(count, np.uint64), np.full(count, 5, np.uint64)
+    return ChunkManifest((count,), Sources((None,), PackedSources.of(urls)), *columns)
+
+
+@given(tables())
+def test_a_packed_table_is_a_sequence_of_its_sources(pair):
+    """Length, items, slices, order, equality and pickles are those of the tuple."""
+    table, expected = pair
+    assert tuple(table) == expected
+    assert table == expected
+    assert [table[n] for n in range(-len(expected), len(expected))] == [*expected, *expected]
+    assert table[1:3] == expected[1:3]
+    assert pickle.loads(pickle.dumps(table)) == table == Sources(expected)
+    assert table != Sources((*expected, "one more"))
+
+
+@given(tables())
+def test_a_packed_table_says_what_is_inline(pair):
+    """Which sources are blobs, how many bytes they have, any range of them, and the URLs as a sequence."""
+    table, expected = pair
+    urls = [source for source in expected if isinstance(source, str)]
+    assert table.inline.tolist() == [isinstance(source, bytes) for source in expected]
+    assert table.inline_nbytes == sum(len(source) for source in expected if isinstance(source, bytes))
+    assert list(table.urls) == urls
+    assert [table.urls[n] for n in range(len(urls))] == urls
+    assert list(table.urls[1:]) == urls[1:]
+    for number, source in enumerate(expected):
+        if isinstance(source, bytes):
+            assert table.inline_range(number, 1, 3) == source[1:3]
+        else:
+            with pytest.raises(TypeError, match="not inline"):
+                table.inline_range(number, 1, 3)
+
+
+@given(tables(), st.data())
+def test_sources_are_kept_renamed_and_replaced(pair, data):
+    """What an edit of the table gives, and where each number goes, is what it is for a tuple."""
+    table, expected = pair
+    used = np.array([data.draw(st.booleans()) for _ in expected])
+    kept, numbers = table.kept(used)
+    assert tuple(kept) == (None, *(s for s, use in zip(expected[1:], used[1:].tolist(), strict=True) if use))
+    assert all(kept[int(numbers[n])] == expected[n] for n in np.flatnonzero(used))
+    renamed, numbers = table.renamed(str.upper)
+    wanted = [s.upper() if isinstance(s, str) else s for s in expected]
+    assert [renamed[n] for n in numbers.tolist()] == wanted
+    assert len(renamed) == len(set(wanted))
+    urls = {s: s + "!" for s in expected[1:] if isinstance(s, str) and data.draw(st.booleans())}
+    found = table.found(urls)
+    assert sorted(found) == [(n, s) for n, s in enumerate(expected) if isinstance(s, str) and s in urls]
+    replaced, numbers = table.replaced({n: urls[url] for n, url in found})
+    assert [replaced[n] for n in numbers.tolist()] == [urls.get(s, s) for s in expected]
+    assert [*table.with_blob(b"one more")] == [*expected, b"one more"]
+
+
+@given(st.lists(tables(), max_size=4))
+def test_tables_are_interned_into_one(pairs):
+    """Each number of each table means in the common one what it meant in its own."""
+    common = SourceTable()
+    numbers = [common.numbers(table) for table, _ in pairs]
+    sources = common.sources
+    for own, (_, expected) in zip(numbers, pairs, strict=True):
+        assert [sources[n] for n in own.tolist()] == list(expected)
+
+
+def test_many_sources_are_packed():
+    """A long table is packed by itself: what all URLs begin with is there once, and an interned one is no longer."""
+    urls = [f"s3://bucket/store.zarr/x/{n}" for n in range(MANY)]
+    table = SourceTable()
+    assert table.numbers([None, *urls]).tolist() == list(range(MANY + 1))
+    for sources in (Sources.of((None, *urls)), table.sources):
+        assert sources.few is None
+        assert sources.nbytes < 9 * MANY
+        assert sources == (None, *urls)
+    assert Sources.of((None, *urls[2:])).few is not None
+
+
+def test_manifests_with_packed_tables_are_joined_and_compared():
+    """Packed tables of one store are joined once, and equality does not depend on how a table is held or ordered."""
+    urls = [f"s3://b/x/{n}" for n in range(5)]
+    packed = packed_manifest(urls)
+    plain = ChunkManifest.from_rows((5,), [[n] for n in range(5)], urls[:], [0] * 5, [5] * 5)
+    backwards = ChunkManifest.from_columns(
+        (5,), np.arange(5), (None, *urls[::-1]), (np.arange(5, 0, -1), packed.offset, packed.length)
+    )
+    turned = ChunkManifest((5,), Sources((None,), PackedSources.of(urls[::-1])), *_columns(backwards))
+    assert packed == plain == backwards == turned == packed
+    assert packed != packed_manifest([*urls[:4], "other"])
+    joined = place((15,), [Placement(packed, (0,)), Placement(plain, (5,)), Placement(packed, (10,))])
+    assert [row.source for row in joined.rows()] == urls * 3
+    assert len(joined.sources) == 11
+    again = pickle.loads(pickle.dumps(joined))
+    assert again == joined
+    assert again.compact().sources == joined.sources
+
+
+def _columns(manifest):
+    return manifest.source, manifest.offset, manifest.length
+
+
+def test_rows_become_inline_by_columns():
+    """Bytes of many rows are given as one blob, over a packed table too; the others stay."""
+    packed = packed_manifest([f"s3://b/x/{n}" for n in range(4)])
+    held = packed.with_inline_rows(np.array([3, 1]), b"threeone", np.array([5, 3]))
+    assert held.is_inline.tolist() == [False, True, False, True]
+    assert [held.inline_bytes(1), held.inline_bytes(3)] == [b"one", b"three"]
+    assert list(held.urls) == list(packed.urls)
+    whole = packed.with_inline_rows(np.array([3, 2, 1, 0]), b"dcba", np.ones(4, int))
+    assert [whole.inline_bytes(n) for n in range(4)] == [b"a", b"b", b"c", b"d"]
+    assert len(whole.sources) == 2
+    assert packed.with_inline_rows(np.array([], int), b"", np.array([])) is packed
+
+
+def test_ranges_of_a_packed_table_are_moved():
+    """One of many URLs becomes a range of another file."""
+    packed = packed_manifest([f"s3://b/x/{n}" for n in range(40)])
+    moved = packed.moved({"s3://b/x/30": ("outer", 100, 5), "elsewhere": ("x", 0, 1)})
+    assert moved[30] == ("outer", 100, 5)
+    assert moved[31] == ("s3://b/x/31", 0, 5)
+    assert packed.moved({"elsewhere": ("x", 0, 1)}) is packed
