@@ -97,8 +97,22 @@ def _linked(file: File, header: bytes) -> Parser[Element]:
     length, block, count, ref = _LINKED.unpack_from(header, 2)
     if length < 0 or block < 0 or not 0 <= count < _MOST_BLOCKS:
         raise file.error(f"a linked element of {length} bytes in blocks of {block}, {count} a table")
-    extents, left, seen, first = list[tuple[int, int]](), length, set[int](), True
-    while ref and left > 0:
+    blocks = yield from _blocks(file, count, ref)
+    extents, left = list[tuple[int, int]](), length
+    for number in blocks:
+        found = file.find((DFTAG_LINKED, number)) if number else None
+        size = block if found is None else found.length if not extents else min(found.length, block)
+        if left <= 0 or size <= 0:
+            break
+        extents.append((HOLE if found is None else found.offset, min(size, left)))
+        left -= size
+    return Element(length, tuple(extents))
+
+
+def _blocks(file: File, count: int, ref: int) -> Parser[list[int]]:
+    """The reference numbers of the blocks, from tables that are chained: 0 where a block was never written."""
+    blocks, seen = list[int](), set[int]()
+    while ref and len(blocks) < _MOST_BLOCKS:
         if ref in seen:
             raise file.error("the tables of a linked element come back to one another")
         seen.add(ref)
@@ -107,17 +121,9 @@ def _linked(file: File, header: bytes) -> Parser[Element]:
             break
         table = bytes((yield file.span(entry.offset, entry.length)))
         numbers = struct.unpack(f">{len(table) // 2}H", table[: len(table) // 2 * 2])[: count + 1]
-        ref, blocks = (numbers[0], numbers[1:]) if numbers else (0, ())
-        for number in blocks:
-            found = file.find((DFTAG_LINKED, number)) if number else None
-            size = min(found.length if found is not None else block, left)
-            if size <= 0 or len(extents) >= _MOST_BLOCKS:
-                break
-            if found is not None and not first:
-                size = min(size, block)
-            extents.append((HOLE if found is None else found.offset, size))
-            left, first = left - size, False
-    return Element(length, tuple(extents))
+        ref, more = (numbers[0], numbers[1:]) if numbers else (0, ())
+        blocks += more
+    return blocks
 
 
 def _external(file: File, header: bytes, offset: int) -> Element:
