@@ -23,9 +23,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import exporting
+import fits_files
+import images
 import joining
 import numpy as np
 import reading
+import stores
 
 FILES = 100
 VARIABLES = 20
@@ -43,7 +46,7 @@ INDEXES = {
 FAR = {"far_granule": "granule.h5", "far_spread": "by_variable.h5", "far_month": "month.nc", "far_chunks": "btree1.h5"}
 """Cases of one file on a server, and the file."""
 
-ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix")
+ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy")
 
 
 # ---------------------------------------------------------------- inputs
@@ -70,6 +73,7 @@ def prepare(folder):
     remote_files.write_file(folder / "far" / "granule.h5")
     remote_files.write_file(folder / "far" / "day.h5")
     reading.prepare(folder)
+    stores.prepare(folder)
     write_million_references(folder)
     done.touch()
 
@@ -589,6 +593,7 @@ CASES = {
     "far_days": (far(far_days_core), None, None),
     "combine": (combine_core, combine_door, None),
     **joining.CASES,
+    **fits_files.CASES,
     "write": (write_core, write_door, None),
     "icechunk": (
         lambda _: exporting.export_core(million_set()),
@@ -599,10 +604,12 @@ CASES = {
     "write-ujson": (write_json_core, write_json_door, None),
     "roundtrip": (roundtrip_core, None, None),
     **reading.CASES,
+    **images.CASES,
+    **stores.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
 
-WITHOUT_DOOR = {*reading.CASES, "write-json", "write-ujson"}
+WITHOUT_DOOR = {*reading.CASES, *images.BESIDE_OTHERS, "write-json", "write-ujson"}
 """Cases in which the names of kerchunk do nothing: other libraries do."""
 
 
@@ -626,5 +633,6 @@ def main(case, road, folder):
 if __name__ == "__main__":
     if sys.argv[1] == "prepare":
         prepare(Path(sys.argv[2]))
+        images.prepare(Path(sys.argv[2]))
     else:
         main(*sys.argv[1:])

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import images
 from cases import CASES, FAR, INDEXES, ROADS, WITHOUT_DOOR
 
 HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ TITLES = {
     "icechunk": "write 1,000,000 references into Icechunk",
     "variables": "scan one HDF5 file, 300 variables x 20 attributes",
     "datasets": "scan one HDF5 file, 2,000 datasets",
+    "fits": "scan one FITS file, 300 HDUs x 68 cards (astropy: open, and read all headers)",
     **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
     "far_granule": "scan a granule of 728 MB, 50 ms away",
     "far_spread": "scan a granule of 728 MB written variable by variable, 50 ms away",
@@ -49,8 +51,12 @@ TITLES = {
     "read-packed": "read 1,000 chunks x 256 kB, deflated (other side: fsspec, zarr)",
     "read-h5py": "read 1,000 chunks x 256 kB, deflated (other side: h5py)",
     "read-near": "read 1,000 neighbours x 10 kB, 50 ms away (other side: fsspec, zarr)",
+    "zarr_walk": "take the size of every file of a Zarr v2 directory of a million chunks: a bare walk of 8 threads",
+    "zarr_million": "scan that directory",
+    "zarr_shards": "scan 1,000 shards of 1,000 chunks each",
     "read-far": "read 1,000 scattered chunks x 10 kB, 50 ms away (other side: fsspec, zarr)",
     "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
+    **images.TITLES,
     "load": "load 1,000,000 references from JSON (other side: fsspec)",
 }
 RUNNERS = (
@@ -60,6 +66,7 @@ RUNNERS = (
     ("VirtualiZarr", "virtualizarr"),
     ("h5py's chunk_iter", "h5py"),
     ("hidefix", "hidefix"),
+    ("astropy", "astropy"),
 )
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 

@@ -2,6 +2,6 @@
 
 from numcodecs.zlib import Zlib as ZlibCodec
 
-from chunkmap.codecs import DeflateCodec, FillStringsCodec, RecordArrayMember
+from chunkmap.codecs import AsciiTableCodec, DeflateCodec, FillStringsCodec, RecordArrayMember, VarArrCodec
 
-__all__ = ["DeflateCodec", "FillStringsCodec", "RecordArrayMember", "ZlibCodec"]
+__all__ = ["AsciiTableCodec", "DeflateCodec", "FillStringsCodec", "RecordArrayMember", "VarArrCodec", "ZlibCodec"]

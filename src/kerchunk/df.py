@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from chunkmap.io.filesystem import locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import decode_inline
 from chunkmap.storage import load
 from chunkmap.storage.parquet import write_parquet
-from chunkmap.storage.place import find_place
 
 __all__ = ["get_variables", "refs_to_dataframe"]
 
@@ -33,7 +33,7 @@ def refs_to_dataframe(
         refs = fo if isinstance(fo, ReferenceSet) else load(fo)
     else:
         refs = load(_with_protocol(fo, target_protocol), storage_options=target_options)
-    write_parquet(refs, find_place(url, storage_options), record_size=record_size)
+    write_parquet(refs, locate(url, storage_options), record_size=record_size)
 
 
 def get_variables(refs: Mapping[str, Any], consolidated: bool = True) -> list[str]:

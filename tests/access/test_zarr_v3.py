@@ -15,8 +15,8 @@ import zarr
 from chunkmap import combine, load, open_dataset, open_store, scan, write
 from chunkmap.access.store import ReferenceStore
 from chunkmap.errors import CombineError, StorageError, Unsupported
+from chunkmap.io.filesystem import locate
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Precedent, ReferenceSet
-from chunkmap.storage.place import find_place
 from chunkmap.storage.table import read_table, write_table
 
 pytestmark = [
@@ -423,7 +423,7 @@ def test_tables_between_workers_keep_it(tmp_path):
     refs = ReferenceSet.from_dict(
         background(ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE)).to_dict(zarr_format=3)
     )
-    write_table(refs, find_place(tmp_path / "table"))
-    again = read_table(find_place(tmp_path / "table"))
+    write_table(refs, locate(tmp_path / "table"))
+    again = read_table(locate(tmp_path / "table"))
     assert again == refs
     assert again.zarr_format == 3

@@ -21,14 +21,9 @@ RECORD = json.loads(Path(__file__).with_name("names.json").read_text())["modules
 LEFT_OUT = {
     "kerchunk.grib2": "GRIB is not scanned yet",
     "kerchunk._grib_idx": "GRIB is not scanned yet",
-    "kerchunk.fits": "FITS is not scanned yet",
-    "kerchunk.tiff": "TIFF is not scanned yet",
-    "kerchunk.zarr": "Zarr is not scanned yet",
     "kerchunk.hdf4.reg": "a step of kerchunk's own decoder",
     "kerchunk.codecs.GRIBCodec": "GRIB is not scanned yet",
     "kerchunk.codecs.GRIBZarrCodec": "GRIB is not scanned yet",
-    "kerchunk.codecs.AsciiTableCodec": "FITS is not scanned yet",
-    "kerchunk.codecs.VarArrCodec": "FITS is not scanned yet",
 }
 
 # Methods that are steps of kerchunk's own decoder: there is none here.

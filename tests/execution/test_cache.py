@@ -115,24 +115,24 @@ def test_bad_files_do_not_enter(files, scans, tmp_path):
 KILLED = """
 import os, signal, sys
 import chunkmap
-from chunkmap.storage import place
+from chunkmap.storage import publishing
 
 verb, out, cache, after, *files = sys.argv[1:]
-left, real, real_swap = int(after), place.Place.publish_file, place._swap
+left, real, real_swap = int(after), publishing._settle, publishing._swap
 
-def dying(self, pieces):
+def dying(file):
     global left
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, pieces)
+    return real(file)
 
 def swapping(new, target):
     real_swap(new, target)
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-place.Place.publish_file, place._swap = dying, swapping
+publishing._settle, publishing._swap = dying, swapping
 if verb == "build":
     chunkmap.build(files, out, concat_dims="time", cache=cache, record_size=3)
 else:

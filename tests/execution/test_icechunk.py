@@ -9,9 +9,9 @@ from sets import file
 
 import chunkmap
 from chunkmap.errors import CombineError, StorageError, Unsupported
+from chunkmap.io.filesystem import locate
 from chunkmap.model import ReferenceSet
 from chunkmap.storage.icechunk.repository import IS_FIRST, open_here
-from chunkmap.storage.place import find_place
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3 specification"),
@@ -239,7 +239,7 @@ def test_combined_sets_are_written_to_a_repository(tmp_path):
     sets = chunkmap.scan_many(files)
     assert built == chunkmap.combine(sets, out=tmp_path / "combined.icechunk", concat_dims="time", **HOW)
     for name in ("built", "combined"):
-        store = open_here(find_place(tmp_path / f"{name}.icechunk")).readonly_session("main").store
+        store = open_here(locate(tmp_path / f"{name}.icechunk")).readonly_session("main").store
         assert zarr.open_array(store, path="field", mode="r").shape == (18, 40)
 
 

@@ -110,7 +110,7 @@ def test_probes_further_inside_are_one_round():
     with pytest.raises(FormatError, match="it begins with"):
         sniff(Counting(bytes(100_000)))
     assert len(rounds) == 1
-    assert rounds[0] > 5
+    assert rounds[0] > 1
 
 
 def test_empty_file_is_a_source_error():

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from chunkmap.frontends.xarray_engine import open_dataset, open_store
+from chunkmap.io import LocalFolder
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.storage import ParquetReferences, write
-from chunkmap.storage.place import Place
 
 COUNT = 200
 
@@ -61,8 +61,8 @@ def test_a_worker_reads_the_partitions_that_it_needs(tmp_path, values, monkeypat
     assert dataset["x"].chunks == ((1,) * COUNT, (1000,))
     sent = pickle.dumps(dataset["x"].isel(time=slice(42, 45)))
     read = []
-    real = Place.read
-    monkeypatch.setattr(Place, "read", lambda self, name="": read.append(name) or real(self, name))
+    real = LocalFolder.read_many
+    monkeypatch.setattr(LocalFolder, "read_many", lambda self, names, **o: read.extend(names) or real(self, names, **o))
     part = pickle.loads(sent)
     np.testing.assert_array_equal(part.compute(scheduler="threads").values, values[42:45])
     assert [name for name in read if name.endswith(".parq")] == ["x/refs.4.parq"]

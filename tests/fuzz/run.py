@@ -86,6 +86,19 @@ def scan_netcdf3(data: bytes, _number: int) -> None:
     scan_source(BytesSource(data, "near"), format="netcdf3")
 
 
+def scan_tiff(data: bytes, number: int) -> None:
+    """Near, or far."""
+    scan_source(BytesSource(data, "near") if number % 2 else Far(data), format="tiff")
+
+
+def scan_fits(data: bytes, number: int) -> None:
+    """All headers, descriptors of tables, and every option in turn."""
+    options = ({}, {"portable": True}, {"chunk_nbytes": 100}, {"wcs": True})[
+        number % 4 if number % 16 == 3 else number % 3
+    ]
+    scan_source(BytesSource(data, "near") if number % 4 else Far(data), format="fits", **options)
+
+
 def open_archive(data: bytes, _number: int) -> None:
     """Find a member and read it."""
     kind = "zip" if data[:2] == b"PK" else "tar"
@@ -101,21 +114,30 @@ def load_document(data: bytes, _number: int) -> None:
         chunkmap.load(file.name).to_dict()
 
 
+def scan_zarr(data: bytes, number: int) -> None:
+    """A store in an archive: documents, the names of chunks, and the indexes of shards; every array of it."""
+    refs = scan_source(BytesSource(data, "near"), format="zarr", inline_threshold=number % 2 * 100)
+    refs.to_dict(zarr_format=3)
+
+
 KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int], None]]] = {
     "hdf5": (seeds.hdf5, scan_hdf5),
     "netcdf3": (seeds.netcdf3, scan_netcdf3),
+    "tiff": (seeds.tiff, scan_tiff),
+    "fits": (seeds.fits, scan_fits),
     "archives": (seeds.archives, open_archive),
     "documents": (seeds.documents, load_document),
     "stored": (stored.seeds, stored.read),
+    "zarr": (seeds.zarr_stores, scan_zarr),
 }
 
-WEIGHTS = {"hdf5": 8, "netcdf3": 2, "archives": 1, "documents": 1, "stored": 2}
+WEIGHTS = {"hdf5": 8, "netcdf3": 2, "tiff": 3, "archives": 1, "documents": 1, "stored": 2, "zarr": 2, "fits": 2}
 
 
 def structures(kind: str, data: bytes) -> Ranges:
     """Where the scanner reads: the places of the structures of a file of HDF5; the beginning of any other."""
     if kind != "hdf5":
-        return [(0, min(len(data), 2000))]
+        return [(0, min(len(data), 12_000 if kind == "fits" else 2000))]
     source = BytesSource(data, "seed")
     found: list[tuple[int, int]] = []
     parser = hdf5.parse(source, hdf5.Options())

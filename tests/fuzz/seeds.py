@@ -11,10 +11,45 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import astropy.io.fits
 import h5py
 import netCDF4
 import numpy as np
+import rasterio
 import scipy.io
+import tifffile
+import zarr
+
+DOCUMENTS = (".zarray", ".zattrs", ".zgroup", "zarr.json")
+
+
+def zarr_stores(folder: Path) -> dict[str, bytes]:
+    """Stores of both versions in ZIP archives, documents first, as that is where damage is done most."""
+    for version in (2, 3):
+        group = zarr.open_group(folder / f"v{version}", mode="w", zarr_format=version, attributes={"a": 1})
+        array = group.create_array("g/x", shape=(7, 5), chunks=(3, 2), dtype="f4", fill_value=1.5)
+        array[:] = np.arange(35).reshape(7, 5)
+        group.create_array("point", shape=(), dtype="M8[s]")[...] = 5
+        group.create_array("text", shape=(4,), chunks=(2,), dtype="U3")[:] = "abc"
+    shards = group.create_array("shards", shape=(20, 6), shards=(8, 6), chunks=(4, 2), dtype="i2", compressors=None)
+    shards[:15] = 7
+    nested = json.loads((folder / "v3/shards/zarr.json").read_text())
+    (folder / "v3/turned").mkdir()
+    own = nested["codecs"][0]["configuration"]
+    own["codecs"] = [{"name": "sharding_indexed", "configuration": {**own, "chunk_shape": [2, 2]}}]
+    (folder / "v3/turned/zarr.json").write_text(json.dumps(nested))
+    zarr.open_group(folder / "v3", mode="r+")["turned"][:] = 3
+    return {f"v{version}.zip": zipped(folder / f"v{version}") for version in (2, 3)}
+
+
+def zipped(root: Path) -> bytes:
+    """A store as an archive whose members are as they are."""
+    files = [file for file in root.rglob("*") if file.is_file()]
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for file in sorted(files, key=lambda file: (file.name not in DOCUMENTS, file)):
+            archive.write(file, file.relative_to(root).as_posix())
+    return held.getvalue()
 
 
 def hdf5(folder: Path) -> dict[str, bytes]:
@@ -224,6 +259,27 @@ def netcdf3(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def fits(folder: Path) -> dict[str, bytes]:
+    """Images, tables and compressed images, with headers of every kind of card."""
+    various = np.empty(3, object)
+    various[:] = [np.arange(n, dtype="i2") for n in (2, 0, 3)]
+    numbers = np.random.default_rng(0).normal(size=(12, 20)).astype("f4")
+    columns = [
+        ("A", "J", [1, 2, 3]),
+        ("B", "3X", np.ones((3, 3), bool)),
+        ("V", "PI()", various),
+        ("S", "5A", ["a"] * 3),
+    ]
+    image = astropy.io.fits.ImageHDU(numbers.reshape(3, 4, 20), name="SCI")
+    image.header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CTYPE3="FREQ", LONG="x" * 150)
+    table = astropy.io.fits.BinTableHDU.from_columns([astropy.io.fits.Column(n, f, array=a) for n, f, a in columns])
+    text = astropy.io.fits.TableHDU.from_columns([astropy.io.fits.Column("A", "I6", array=[1, 2])])
+    tiles = astropy.io.fits.CompImageHDU(numbers, tile_shape=(5, 7), dither_seed=5)
+    for name, hdus in {"image": [image], "tables": [table, text], "tiles": [tiles, image]}.items():
+        astropy.io.fits.HDUList([astropy.io.fits.PrimaryHDU(), *hdus]).writeto(folder / f"{name}.fits")
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
 def archives(_folder: Path) -> dict[str, bytes]:
     """A ZIP and a TAR archive with a member `a.bin`."""
     zipped, tarred = io.BytesIO(), io.BytesIO()
@@ -282,3 +338,24 @@ def documents(_folder: Path) -> dict[str, bytes]:
     v3 = {"v/zarr.json": in_v3, "v/c/0/0": ["s3://bucket/a.nc", 100, 20], "v/c/1/0": "base64:AAECAwQ="}
     texts = {"flat.json": refs, "templated.json": templated, "v3.json": v3}
     return {name: json.dumps(text).encode() for name, text in texts.items()}
+
+
+def tiff(folder: Path) -> dict[str, bytes]:
+    """Files of TIFF that between them have every tag and every text that is parsed."""
+    data = np.arange(2 * 3 * 40 * 50, dtype="u2").reshape(2, 3, 40, 50)
+    plain = {"photometric": "minisblack"}
+    tifffile.imwrite(folder / "ome.ome.tif", data, metadata={"axes": "TCYX"}, ome=True, **plain)
+    tifffile.imwrite(folder / "imagej.tif", data, imagej=True, byteorder=">")
+    tifffile.imwrite(folder / "shaped.tif", data, bigtiff=True, compression="zlib", predictor=True, **plain)
+    tifffile.imwrite(folder / "jpeg.tif", data[0].astype("u1"), photometric="rgb", compression="jpeg", tile=(16, 16))
+    with tifffile.TiffWriter(folder / "pyramid.tif") as writer:
+        writer.write(data[0, 0], subifds=1, tile=(16, 16), metadata=None, **plain)
+        writer.write(data[0, 0, ::2, ::2], subfiletype=1, tile=(16, 16), metadata=None, **plain)
+    keys = {"width": 50, "height": 40, "count": 3, "dtype": "uint16", "nodata": 7, "driver": "GTiff"}
+    places = {"own.tif": "+proj=laea +lat_0=52 +lon_0=10 +ellps=GRS80", "code.tif": "EPSG:32632"}
+    for name, crs in places.items():
+        transform = rasterio.Affine(10, 0, 5, 0, -10, 7)
+        with rasterio.open(folder / name, "w", crs=crs, transform=transform, interleave="band", **keys) as file:
+            file.write(data[0])
+            file.scales, file.units = (0.1, 0.2, 0.3), ("m", "m", "K")
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}

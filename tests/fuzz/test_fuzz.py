@@ -9,7 +9,13 @@ import pytest
 
 PARTS = [
     *(("hdf5", first, 300) for first in range(0, 1200, 300)),
-    *(("netcdf3", 0, 300), ("archives", 0, 200), ("documents", 0, 200), ("stored", 0, 250)),
+    ("netcdf3", 0, 300),
+    ("tiff", 0, 300),
+    ("fits", 0, 300),
+    ("zarr", 0, 300),
+    ("archives", 0, 200),
+    ("documents", 0, 200),
+    ("stored", 0, 250),
 ]
 
 

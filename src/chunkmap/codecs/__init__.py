@@ -9,6 +9,17 @@ from numcodecs.registry import register_codec
 
 from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
+from chunkmap.codecs.fits_ascii import FitsAscii
+from chunkmap.codecs.fits_ascii_table import AsciiTableCodec
+from chunkmap.codecs.fits_bits import FitsBits
+from chunkmap.codecs.fits_image import FitsImage
+from chunkmap.codecs.fits_logical import FitsLogical
+from chunkmap.codecs.fits_text import FitsText
+from chunkmap.codecs.fits_tiles import FitsTiles
+from chunkmap.codecs.fits_unsigned import FitsUnsigned
+from chunkmap.codecs.fits_variable import FitsVariable
+from chunkmap.codecs.fits_variable_table import VarArrCodec
+from chunkmap.codecs.fits_wcs import FitsWcs
 from chunkmap.codecs.hdf4_jpeg import Hdf4Jpeg
 from chunkmap.codecs.hdf4_nbit import Hdf4Nbit
 from chunkmap.codecs.hdf4_rle import Hdf4Rle
@@ -27,14 +38,41 @@ from chunkmap.codecs.hdf5_shuffle import Hdf5Shuffle
 from chunkmap.codecs.hdf5_szip import Hdf5Szip
 from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.codecs.hdf5_zfp import Hdf5Zfp
+from chunkmap.codecs.imagecodecs_ids import (
+    ImagecodecsBitorder,
+    ImagecodecsDelta,
+    ImagecodecsFloatpred,
+    ImagecodecsJpeg,
+    ImagecodecsJpeg2k,
+    ImagecodecsJpegxl,
+    ImagecodecsJpegxr,
+    ImagecodecsLerc,
+    ImagecodecsLzw,
+    ImagecodecsPackbits,
+    ImagecodecsPng,
+    ImagecodecsWebp,
+    ImagecodecsZstd,
+)
 from chunkmap.codecs.record_member import RecordArrayMember
 from chunkmap.codecs.record_slice import RecordSlice
+from chunkmap.codecs.tiff_bits import TiffBits, TiffFloat24
+from chunkmap.codecs.tiff_pad import TiffPad
 from chunkmap.codecs.zarr_cast_value import ZarrCastValue
 from chunkmap.codecs.zarr_scale_offset import ZarrScaleOffset
 
 __all__ = [
+    "AsciiTableCodec",
     "DeflateCodec",
     "FillStringsCodec",
+    "FitsAscii",
+    "FitsBits",
+    "FitsImage",
+    "FitsLogical",
+    "FitsText",
+    "FitsTiles",
+    "FitsUnsigned",
+    "FitsVariable",
+    "FitsWcs",
     "Hdf4Jpeg",
     "Hdf4Nbit",
     "Hdf4Rle",
@@ -54,16 +92,43 @@ __all__ = [
     "Hdf5Szip",
     "Hdf5Text",
     "Hdf5Zfp",
+    "ImagecodecsBitorder",
+    "ImagecodecsDelta",
+    "ImagecodecsFloatpred",
+    "ImagecodecsJpeg",
+    "ImagecodecsJpeg2k",
+    "ImagecodecsJpegxl",
+    "ImagecodecsJpegxr",
+    "ImagecodecsLerc",
+    "ImagecodecsLzw",
+    "ImagecodecsPackbits",
+    "ImagecodecsPng",
+    "ImagecodecsWebp",
+    "ImagecodecsZstd",
     "RecordArrayMember",
     "RecordSlice",
+    "TiffBits",
+    "TiffFloat24",
+    "TiffPad",
+    "VarArrCodec",
     "ZarrCastValue",
     "ZarrScaleOffset",
     "register",
 ]
 
 _CODECS: Final = (
+    AsciiTableCodec,
     DeflateCodec,
     FillStringsCodec,
+    FitsAscii,
+    FitsBits,
+    FitsImage,
+    FitsLogical,
+    FitsText,
+    FitsTiles,
+    FitsUnsigned,
+    FitsVariable,
+    FitsWcs,
     Hdf4Jpeg,
     Hdf4Nbit,
     Hdf4Rle,
@@ -83,8 +148,25 @@ _CODECS: Final = (
     Hdf5Szip,
     Hdf5Text,
     Hdf5Zfp,
+    ImagecodecsBitorder,
+    ImagecodecsDelta,
+    ImagecodecsFloatpred,
+    ImagecodecsJpeg,
+    ImagecodecsJpeg2k,
+    ImagecodecsJpegxl,
+    ImagecodecsJpegxr,
+    ImagecodecsLerc,
+    ImagecodecsLzw,
+    ImagecodecsPackbits,
+    ImagecodecsPng,
+    ImagecodecsWebp,
+    ImagecodecsZstd,
     RecordArrayMember,
+    TiffBits,
+    TiffFloat24,
+    TiffPad,
     RecordSlice,
+    VarArrCodec,
     ZarrCastValue,
     ZarrScaleOffset,
 )

@@ -1,6 +1,6 @@
 """The package imagecodecs, which some codecs stand on: imported when the first chunk is decoded, not before.
 
-It is large, and few files need it: it is no dependency but an extra, `chunkmap[hdf5]`.
+It is large, and few files need it: it is no dependency but part of the extras `chunkmap[hdf5]` and `chunkmap[tiff]`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from chunkmap.errors import Unsupported
 __all__ = ["require_imagecodecs"]
 
 
-def require_imagecodecs(codec: str) -> Any:
+def require_imagecodecs(codec: str, extra: str = "hdf5") -> Any:
     """The module. Raises Unsupported saying what to install where it is not there."""
     try:
         return import_module("imagecodecs")
     except ImportError as error:
         raise Unsupported(
             f"the codec {codec!r} decodes with the package imagecodecs, which is not installed;"
-            " install it with `pip install 'chunkmap[hdf5]'`",
+            f" install it with `pip install 'chunkmap[{extra}]'`",
             feature="codec",
         ) from error

@@ -42,7 +42,7 @@ class RecordSlice(Codec):  # type: ignore[misc]
         raw = ensure_bytes(buf)
         count, rest = divmod(max(len(raw) - self.offset, 0), self.record)
         whole = rest >= self.nbytes > 0
-        if not whole and 0 < rest and self.nbytes:
+        if not whole and rest and self.nbytes:
             raise ValueError(f"expected {self.nbytes} bytes of the last record, found {rest}")
         count += whole
         rows = np.lib.stride_tricks.as_strided(

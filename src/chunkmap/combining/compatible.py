@@ -24,8 +24,20 @@ __all__ = [
     "signature",
 ]
 
-DECODING_ATTRS: Final = ("scale_factor", "add_offset", "units", "calendar", "missing_value", "_FillValue", "_Unsigned")
-"""Attributes that say what the stored numbers mean: another value means other data."""
+DECODING_ATTRS: Final = (
+    "scale_factor",
+    "add_offset",
+    "units",
+    "calendar",
+    "missing_value",
+    "_FillValue",
+    "_Unsigned",
+    "crs_wkt",
+    "gcps",
+    "ProjectedCSTypeGeoKey",
+    "GeographicTypeGeoKey",
+)
+"""Attributes that say what the stored numbers mean, or where on the ground they are: another value means other data."""
 
 MEANING_ATTRS: Final = (
     "standard_name",

@@ -18,6 +18,7 @@ from chunkmap.combining.findings import Finding, Findings, refusal
 from chunkmap.combining.fitting import fit
 from chunkmap.combining.identical import check_identical
 from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.pixels import check_pixels
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.recipe import VARIABLES, Recipe
 from chunkmap.combining.request import Found, Request
@@ -48,6 +49,8 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     eras = eras_of(inputs, recipe, findings)
     columns, names = evaluate(inputs, recipe, read, findings, eras)
     places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}
+    for place in places.values():
+        check_pixels(place.axis, inputs, findings)
     request = Request(inputs, recipe, places, names, eras, findings)
     made = {path: _plan_array(request, path, found) for path, found in _contributions(request).items()}
     arrays = {path: plan for path, plan in made.items() if plan is not None}

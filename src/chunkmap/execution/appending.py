@@ -24,12 +24,11 @@ from chunkmap.execution.order import counted, refuse_other_order
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
+from chunkmap.io.filesystem import locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import ParquetReferences, check_format, is_parquet, load
+from chunkmap.storage import ICECHUNK, PARQUET, Found, ParquetReferences, check_format, find_set, load
 from chunkmap.storage.partitioned import PartitionedChunks
-from chunkmap.storage.place import find_place
-from chunkmap.storage.repositories import is_icechunk, repository_of, require_icechunk
 from chunkmap.storage.sidecar import PartitionRecord
 
 __all__ = ["append"]
@@ -72,14 +71,16 @@ def append(
         options=scan_options or {},
     )
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
-    if is_icechunk(out, storage_options=output_options):
-        require_icechunk().check_lists(str(out))
+    found = find_set(out, storage_options=output_options)
+    if found.store is ICECHUNK:
+        icechunk = ICECHUNK.functions()
+        icechunk.check_lists(str(out))
         origin = _origin(None, str(out), how, inline_threshold, preprocess)
         sets = scanning.run(urls, preprocess)
-        _to_repository(repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
+        _to_repository(icechunk.repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
         return load(out, storage_options=output_options)
-    place = find_place(out, output_options)
-    stored = _partitioned(out, output_options)
+    place = locate(out, output_options)
+    stored = _partitioned(found)
     origin = _origin(stored, os.fspath(out), how, inline_threshold, preprocess)
     scan_options = {**origin.scan_options, **(scan_options or {})}
     recipe = _recipe(origin, overwrite=overwrite)
@@ -105,9 +106,11 @@ def append(
         return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
 
 
-def _partitioned(out: str | os.PathLike[str], options: Mapping[str, Any] | None) -> ParquetReferences | None:
+def _partitioned(found: Found) -> ParquetReferences | None:
     """The stored set, where it is one of Parquet, of which only what changes is written."""
-    return ParquetReferences(out, storage_options=options) if is_parquet(out, storage_options=options) else None
+    if found.store is not PARQUET:
+        return None
+    return ParquetReferences(found.url, storage_options=found.options, folder=found.folder())
 
 
 def _to_repository(
@@ -186,8 +189,8 @@ def _kept(plan: Plan, stored: ParquetReferences) -> Kept:
         grid_shape = array_plan.meta.grid_shape
         if not stays(first, grid_shape):
             continue
-        before = PartitionedChunks(stored.place, path, first.array.meta.grid_shape, size, stored.records[path])
-        after = PartitionedChunks(stored.place, path, grid_shape, size, stored.records[path])
+        before = PartitionedChunks(stored.folder, path, first.array.meta.grid_shape, size, stored.records[path])
+        after = PartitionedChunks(stored.folder, path, grid_shape, size, stored.records[path])
         new = touched(array_plan.parts[1:], grid_shape, size)
         grown = {n for n in stored.records[path] if before.cells(n) != after.cells(n)}
         changed[path] = new | grown

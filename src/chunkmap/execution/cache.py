@@ -11,15 +11,18 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import astuple, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import chunkmap
 from chunkmap.errors import StorageError
+from chunkmap.formats.folders import holds
 from chunkmap.formats.scanning import scan
-from chunkmap.io import open_source, outermost
+from chunkmap.io import Source, open_any, outermost
+from chunkmap.io.filesystem import Located, locate
+from chunkmap.io.folder import FolderBase
 from chunkmap.model import ReferenceSet, Target
-from chunkmap.storage.place import Place, find_place
 from chunkmap.storage.table import read_table, write_table
 
 __all__ = ["ScanCache", "scan_with"]
@@ -38,7 +41,7 @@ class ScanCache:
         """A cache by its URL."""
         return cache if isinstance(cache, ScanCache) else cls(os.fspath(cache))
 
-    def entry(self, url: str, target: Target, options: Mapping[str, Any]) -> Place:
+    def entry(self, url: str, target: Target, options: Mapping[str, Any]) -> Located:
         """The file in which a scan is kept."""
         said = [
             chunkmap.__version__,
@@ -47,7 +50,7 @@ class ScanCache:
             sorted((key, repr(value)) for key, value in options.items()),
         ]
         digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
-        return find_place(f"{self.url.rstrip('/')}/{digest[:2]}/{digest[2:]}.table", self.options)
+        return locate(f"{self.url.rstrip('/')}/{digest[:2]}/{digest[2:]}.table", self.options)
 
 
 def scan_with(
@@ -55,7 +58,7 @@ def scan_with(
 ) -> ReferenceSet:
     """Scan a file, or find that it was scanned. The chunks of the set stay in the cache until they are asked for.
 
-    A file of which neither etag nor time of change is known is scanned every time.
+    A file of which neither etag nor time of change is known, and a folder of files, is scanned every time.
     """
     known = _target(url, storage_options)
     if known.etag is None and known.mtime is None:
@@ -72,14 +75,13 @@ def scan_with(
 
 
 def _target(url: str, storage_options: Mapping[str, Any] | None) -> Target:
-    source = open_source(url, storage_options=storage_options)
-    try:
-        return outermost(source).target()
-    finally:
-        source.close()
+    """What is known of a file; of a folder nothing, as each of its files may change."""
+    opened = open_any(url, storage_options=storage_options, holds=holds())
+    with closing(opened):
+        return opened.target() if isinstance(opened, FolderBase) else outermost(cast("Source", opened)).target()
 
 
-def _found(entry: Place) -> ReferenceSet | None:
+def _found(entry: Located) -> ReferenceSet | None:
     try:
         return read_table(entry)
     except StorageError as error:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from chunkmap.execution.arguments import AnySet, Step
+from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import ArrayMeta, DeferredArray, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, is_parquet, load
-from chunkmap.storage.place import Place, find_place
+from chunkmap.storage import load, open_set
 from chunkmap.storage.table import read_table, write_table
 
 __all__ = ["Headers", "headers_beside"]
@@ -42,9 +42,9 @@ class Headers:
         elsewhere = all(isinstance(array, DeferredArray) for array in refs.arrays.values())
         nbytes = 0 if elsewhere else sum(array.chunks.nbytes for array in refs.arrays.values())
         if nbytes > self._free:
-            place = find_place(f"{self._directory}/{next(self._numbers)}.table")
-            write_table(refs, place)
-            found = read_table(place)
+            at = locate(f"{self._directory}/{next(self._numbers)}.table")
+            write_table(refs, at)
+            found = read_table(at)
             assert found is not None
             refs = found
         else:
@@ -55,10 +55,7 @@ class Headers:
         """The header of a set, of a dictionary, or of what is stored under a URL."""
         if isinstance(refs, ReferenceSet):
             return refs if preprocess is None else preprocess(refs)
-        if not isinstance(refs, Mapping) and is_parquet(refs, storage_options=storage_options):
-            stored = ParquetReferences(refs, storage_options=storage_options).deferred()
-        else:
-            stored = load(refs, storage_options=storage_options)
+        stored = load(refs) if isinstance(refs, Mapping) else open_set(refs, storage_options=storage_options)
         return self.take(stored if preprocess is None else preprocess(stored))
 
     def _shared(self, path: str, array: ManifestArray) -> ManifestArray:
@@ -73,7 +70,7 @@ class Headers:
 
 
 @contextmanager
-def headers_beside(out: Place) -> Iterator[Headers]:
+def headers_beside(out: Located) -> Iterator[Headers]:
     """Headers whose tables are put aside beside the output, where the workers that write it can reach them."""
     parent = Path(out.path).parent if out.is_local else None
     if parent is not None:

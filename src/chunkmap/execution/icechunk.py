@@ -24,8 +24,7 @@ from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.execution.order import counted, refuse_other_order
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, ReferenceSet, place
 from chunkmap.model.trimming import trim_axis
-from chunkmap.storage import with_explicit_ranges
-from chunkmap.storage.repositories import Icechunk, require_icechunk
+from chunkmap.storage import ICECHUNK, Icechunk, with_explicit_ranges
 
 __all__ = ["append_to_icechunk", "to_icechunk"]
 
@@ -55,7 +54,7 @@ def to_icechunk(
     if append_dim is None:
         if how:
             raise TypeError(f"to_icechunk() takes {sorted(how)} only together with append_dim")
-        require_icechunk().write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
+        ICECHUNK.functions().write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
         return
     recipe = Recipe(concat_dims=append_dim, **how)
     append_to_icechunk(store, [new], recipe, Fetcher(storage_options=remote_options), group=path)
@@ -64,13 +63,13 @@ def to_icechunk(
 def append_to_icechunk(
     target: Any, sets: Sequence[ReferenceSet], recipe: Recipe, fetcher: Fetcher, *, group: str = ""
 ) -> None:
-    """Add sets to the one in a group of a store, or in the repository of a `Place`.
+    """Add sets to the one in a group of a store, or in the repository of a place.
 
     Where that has chunks of several lengths, the new ones keep theirs too, whatever the recipe says.
 
     Raises CombineError naming the inputs that do not fit.
     """
-    module = require_icechunk()
+    module = ICECHUNK.functions()
     new = [module.as_stored(with_explicit_ranges(refs)) for refs in sets]
     read = partial(read_arrays, fetcher=fetcher)
     with module.appending(target, new, group) as longer:

@@ -19,15 +19,15 @@ from chunkmap.combining.windows import Count, Empty, Tally, Window, carry_out_in
 from chunkmap.errors import StorageError
 from chunkmap.execution.mapping import AnyExecutor, map_ordered
 from chunkmap.execution.origin import Origin
+from chunkmap.io.filesystem import Located
 from chunkmap.model import ArrayInPieces, ChunkManifest, ManifestArray, Piece, ReferenceSet, in_one_piece
 from chunkmap.model.edits import inline_chunks
-from chunkmap.storage import ParquetReferences, explicit_ranges, kind_of, whole_files
+from chunkmap.storage import ICECHUNK, PARQUET, Found, explicit_ranges, open_set, store_for, whole_files
 from chunkmap.storage.json import deferred_json, write_json_in_pieces
-from chunkmap.storage.parquet import METADATA, About, ParquetWriter, encode_piece
+from chunkmap.storage.parquet import About, ParquetWriter, encode_piece, replacing_set
 from chunkmap.storage.partition import check_rows
 from chunkmap.storage.partitioned import partition_name
-from chunkmap.storage.place import Place, Stage
-from chunkmap.storage.repositories import require_icechunk
+from chunkmap.storage.publishing import Stage, publish_file
 from chunkmap.storage.sidecar import PartitionRecord, checksum
 
 __all__ = ["Job", "Kept"]
@@ -55,7 +55,7 @@ class Kept:
 class Job:
     """One combined set to be written."""
 
-    place: Place
+    place: Located
     origin: Origin
     fetcher: Fetcher
     record_size: int
@@ -67,7 +67,7 @@ class Job:
 
         Raises CombineError for inputs that do not fit.
         """
-        kind = kind_of(self.place)
+        kind = store_for(self.place).name
         return self.carry_out(self.plan(inputs), kind)
 
     def plan(self, inputs: Inputs) -> Plan:
@@ -87,15 +87,15 @@ class Job:
         if kind == "json":
             pieces = carry_out_in_pieces(plan, self._read, rows=_ROWS, multiple=1)
             version, finished = plan.recipe.zarr_format, (_finished(array, finish) for array, _ in pieces)
-            metas = write_json_in_pieces(finished, about.groups, self.place, zarr_format=version)
-            stored = deferred_json(self.place, metas, about.groups, zarr_format=version)
+            written = write_json_in_pieces(finished, about.groups, self.place, zarr_format=version)
+            stored = deferred_json(self.place.url, self.place.options, written, about.groups, zarr_format=version)
             return replace(stored, problems=about.problems, targets=about.targets)
-        with self.place.replacing(METADATA, keeping=None if kept is None else kept.names()) as stage:
+        with replacing_set(self.place, keeping=None if kept is None else kept.names()) as stage:
             writer = ParquetWriter(stage, self.record_size)
             road = self._write_here if self.executor is None else self._write_on_workers
             tallies = road(plan, writer, finish, kept)
             writer.finish(replace(about, origin=self._origin(writer, tallies)))
-        return ParquetReferences.at(self.place).deferred()
+        return open_set(Found(PARQUET, self.place.url, self.place.options))
 
     def _write_repository(self, plan: Plan, about: About, finish: _Finish) -> ReferenceSet:
         """The same in an Icechunk repository, which takes a set that is held as a whole; gives that set."""
@@ -104,7 +104,7 @@ class Job:
             for path, array in carry_out(plan, self._read).items()
         }
         refs = ReferenceSet(arrays, about.groups, about.problems, about.targets, self.place.url)
-        require_icechunk().write_icechunk(refs, self.place, overwrite=True)
+        ICECHUNK.functions().write_icechunk(refs, self.place, overwrite=True)
         return refs
 
     def _write_here(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Tally]:
@@ -205,7 +205,7 @@ class _Task:
     window: Window
     finish: _Finish
     record_size: int
-    files: Mapping[int, Place]
+    files: Mapping[int, Located]
     """Where each partition goes."""
 
     def run(self) -> tuple[Count, dict[int, PartitionRecord]] | None:
@@ -219,7 +219,7 @@ class _Task:
         check_rows(self.path, piece.chunks, piece.first, grid_shape)
         records = {}
         for number, present, data in encode_piece(piece, self.record_size, math.prod(grid_shape)):
-            self.files[number].put(data)
+            publish_file(self.files[number], [data])
             records[number] = PartitionRecord(present, len(data), checksum(data))
         return count, records
 

@@ -17,10 +17,10 @@ from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job
+from chunkmap.io.filesystem import locate
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
-from chunkmap.storage.place import find_place
 
 __all__ = ["build", "combine", "scan_many"]
 
@@ -94,7 +94,7 @@ def combine(
     """
     recipe = Recipe(**given("combine", how))
     if out is not None:
-        check_format(find_place(out, output_options), recipe.zarr_format)
+        check_format(locate(out, output_options), recipe.zarr_format)
     sets = listed(sets)
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
@@ -106,7 +106,7 @@ def combine(
             )
         return combined
     job = Job(
-        place=find_place(out, output_options),
+        place=locate(out, output_options),
         origin=Origin(recipe=recipe, inputs=len(sets), inline_threshold=inline_threshold, steps=preprocess is not None),
         fetcher=fetcher,
         record_size=record_size,
@@ -154,7 +154,7 @@ def build(
     """
     recipe = Recipe(**given("build", how))
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
-    place = find_place(out, output_options)
+    place = locate(out, output_options)
     check_format(place, recipe.zarr_format)
     scanning = Scanning(
         executor=executor,

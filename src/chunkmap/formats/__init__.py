@@ -28,6 +28,27 @@ FORMATS: Final[Sequence[Format]] = (
         begins=(Magic(b"CDF\x01"), Magic(b"CDF\x02"), Magic(b"CDF\x05")),
     ),
     Format(name="hdf4", module="chunkmap.formats.hdf4", begins=(Magic(b"\x0e\x03\x13\x01"),)),
+    Format(name="fits", module="chunkmap.formats.fits", begins=(Magic(b"SIMPLE  ="),)),
+    Format(
+        name="tiff",
+        module="chunkmap.formats.tiff",
+        begins=(Magic(b"II*\0"), Magic(b"MM\0*"), Magic(b"II+\0"), Magic(b"MM\0+")),
+    ),
+    Format(
+        name="nifti",
+        module="chunkmap.formats.nifti",
+        begins=(
+            *(Magic(text, at=(344,)) for text in (b"n+1\0", b"ni1\0")),
+            *(Magic(text, at=(4,)) for text in (b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n")),
+        ),
+    ),
+    Format(
+        name="dmrpp",
+        module="chunkmap.formats.dmrpp",
+        begins=(Magic(b"http://xml.opendap.org/dap/dmrpp/1.0.0#", within=4096),),
+    ),
+    Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
+    Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
 )
 """Every format, in the order in which they are tried."""
 

@@ -9,15 +9,16 @@ for every byte. All else is done once for all formats, by `chunkmap.formats.scan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from chunkmap.errors import Unsupported
 from chunkmap.model import ManifestArray, Problem, Target
+from chunkmap.model.hierarchy import ZarrFormat
 
-__all__ = ["Format", "Magic", "Scanned"]
+__all__ = ["Format", "Magic", "Scanned", "options_of"]
 
 
 class Magic(NamedTuple):
@@ -74,6 +75,16 @@ class Format:
             ) from error
 
 
+def options_of(found: Format, module: Any, given: Mapping[str, Any]) -> Any:
+    """The options of a format. Raises TypeError for one that it does not have, naming those it has."""
+    known = [field.name for field in fields(module.Options)]
+    for option in given:
+        if option not in known:
+            names = ", ".join(["inline_threshold", *known])
+            raise TypeError(f"scan() of {found.name}: no option {option!r}; its options are {names}")
+    return module.Options(**given)
+
+
 class Scanned(NamedTuple):
     """What a parser found in a file."""
 
@@ -85,3 +96,5 @@ class Scanned(NamedTuple):
     """What could not be represented."""
     files: Mapping[str, Target] = {}
     """What is known of other files that references point into, by URL."""
+    zarr_format: ZarrFormat = 2
+    """The version of Zarr in whose words it is kept, where nobody says otherwise."""

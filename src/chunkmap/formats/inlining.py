@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from chunkmap.io.rounds import Gather, Parser, Span, Together
 from chunkmap.model import ChunkManifest, ManifestArray
 
-__all__ = ["inlined", "small_arrays", "small_chunks"]
+__all__ = ["INLINE_THRESHOLD", "inlined", "small_arrays", "small_chunks"]
 
 Choose = Callable[[ManifestArray], NDArray[np.bool_] | None]
 """Which chunks of an array are small enough; None for none of them."""
+
+INLINE_THRESHOLD: Final = 500
+"""Chunks of fewer stored bytes are held inline, unless the caller says otherwise."""
 
 _RUN: Final = 4
 """Chunks of a range, at the least and in the mean, for which ranges are cheaper than gathering."""

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, BinaryIO, Final
+from contextlib import closing
+from typing import Any, BinaryIO, cast
 
 from chunkmap.errors import FormatError
 from chunkmap.formats import Scanned, find_format, sniff
-from chunkmap.formats.inlining import Choose, inlined, small_chunks
-from chunkmap.io import HeadSource, Source, in_memory, members, open_source, outermost
+from chunkmap.formats.folders import holds, scan_folder
+from chunkmap.formats.format import options_of
+from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
+from chunkmap.io import ArchiveFolder, Folder, HeadSource, Source, archive_kind, in_memory, members, open_any, outermost
+from chunkmap.io.folder import FolderBase
 from chunkmap.io.rounds import Parser, Tally, run
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import dereference
 
 __all__ = ["INLINE_THRESHOLD", "read", "reading", "scan", "scan_source"]
-
-INLINE_THRESHOLD: Final = 500
-"""Chunks of fewer stored bytes are held inline, unless the caller says otherwise."""
 
 
 def scan(
@@ -35,19 +35,20 @@ def scan(
     inline_threshold: int = INLINE_THRESHOLD,
     **options: Any,
 ) -> ReferenceSet:
-    """Scan one file.
+    """Scan one file, or one folder of files that are one set.
 
     `file` is a local path, a URL that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`, or an open binary
     file. References call it `url`, where that is given. The format is told from its first bytes, unless `format` names
     it. Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the
     format. References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
     """
-    source = open_source(file, url=url, storage_options=storage_options)
-    try:
+    opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
+    with closing(opened):
+        if isinstance(opened, FolderBase):
+            return scan_folder(cast("Folder", opened), format=format, inline_threshold=inline_threshold, **options)
+        source = cast("Source", opened)
         refs = scan_source(source, format=format, inline_threshold=inline_threshold, **options)
         return refs if url is not None and "::" not in url else _outside(refs, source)
-    finally:
-        source.close()
 
 
 def scan_source(
@@ -64,9 +65,16 @@ def scan_source(
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
+    kind = archive_kind(head) if (named is None or named.holds) and source.size() else None
+    if kind is not None:
+        return scan_folder(ArchiveFolder(kind, source), format=format, inline_threshold=inline_threshold, **options)
     found = named or sniff(head)
+    if not found.begins:
+        raise FormatError(
+            f"expected a folder or an archive that holds {found.name}, found another file", url=source.url
+        )
     module = found.load()
-    chosen = _options(found.name, module.Options, options)
+    chosen = options_of(found, module, options)
     inline = small_chunks(inline_threshold) if inline_threshold > 0 else None
     try:
         refs = read(head, module.parse(head, chosen), inline=inline, tally=tally)
@@ -89,7 +97,7 @@ def reading(source: Source, parser: Parser[Scanned], *, inline: Choose | None = 
     found: Scanned = yield from parser
     arrays = found.arrays if inline is None else (yield from inlined(found.arrays, source.url, inline))
     targets = {source.url: source.target(), **found.files}
-    return ReferenceSet(arrays, found.groups, found.problems, targets, source.url)
+    return ReferenceSet(arrays, found.groups, found.problems, targets, source.url, found.zarr_format)
 
 
 def _outside(refs: ReferenceSet, source: Source) -> ReferenceSet:
@@ -99,14 +107,3 @@ def _outside(refs: ReferenceSet, source: Source) -> ReferenceSet:
         return refs
     archive = outermost(source)
     return dereference(refs, inside, {archive.url: archive.target()})
-
-
-def _options(name: str, kind: type[Any], given: Mapping[str, Any]) -> Any:
-    """The options of a format. Raises TypeError for one that it does not have, naming those it has."""
-    known = [field.name for field in fields(kind)]
-    for option in given:
-        if option not in known:
-            raise TypeError(
-                f"scan() of {name}: no option {option!r}; its options are {', '.join(['inline_threshold', *known])}"
-            )
-    return kind(**given)

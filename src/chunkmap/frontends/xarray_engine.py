@@ -33,12 +33,11 @@ from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
+from chunkmap.io import is_far
 from chunkmap.model import ReferenceSet
-from chunkmap.storage import ParquetReferences, is_json, is_parquet, load
+from chunkmap.storage import PARQUET, ParquetReferences, find_set, is_open, load, open_set
 from chunkmap.storage.json import COMPRESSIONS
-from chunkmap.storage.parquet import METADATA
-from chunkmap.storage.place import find_place
-from chunkmap.storage.repositories import is_icechunk
+from chunkmap.storage.stores import METADATA
 
 __all__ = ["ChunkmapBackend", "Openable", "open_dataset", "open_references", "open_store"]
 
@@ -303,15 +302,13 @@ def _references(
         return refs_or_path, True
     if isinstance(refs_or_path, Mapping):
         return load(refs_or_path), True
-    if is_icechunk(refs_or_path, storage_options=storage_options):
-        return load(refs_or_path, storage_options=storage_options), True
-    url = os.fspath(refs_or_path)
-    is_local = find_place(url, storage_options).is_local
-    if is_parquet(url, storage_options=storage_options):
-        return ParquetReferences(url, storage_options=storage_options), is_local
-    if is_json(url, storage_options=storage_options):
-        return load(url, storage_options=storage_options), is_local
-    return scan(url, storage_options=storage_options), True
+    found = find_set(refs_or_path, storage_options=storage_options)
+    if found.store is None:
+        return scan(found.url, storage_options=storage_options), True
+    is_shared = is_open(found.url) or not is_far(found.url)
+    if found.store is PARQUET:
+        return ParquetReferences(found.url, storage_options=storage_options, folder=found.folder()), is_shared
+    return open_set(found), is_shared
 
 
 def _looks_like_references(path: Path) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
-from chunkmap.io.coalesce import GAP
+from chunkmap.io.coalesce import GAP, in_pieces
 from chunkmap.io.extents import Extents
 from chunkmap.io.head import head_of
 from chunkmap.io.requests import Gather, Hint, Span
@@ -118,7 +118,9 @@ class Fetched:
         """The ranges to fetch so that all requests can be served."""
         wanted = [r for request in requests for r in self._wanted(request)]
         spare = _SPARE + sum(r.length for r in wanted)
-        return [piece for found in self.extents.missing(wanted, gap=GAP, spare=spare) for piece in _pieces(found)]
+        return [
+            piece for found in self.extents.missing(wanted, gap=GAP, spare=spare) for piece in in_pieces(found, LONGEST)
+        ]
 
     def _wanted(self, request: Any) -> list[Range]:
         if isinstance(request, Gather):
@@ -140,13 +142,6 @@ class Fetched:
     def first(self) -> list[Range]:
         """What is fetched before anything is known."""
         return [Range(0, head_of(self._size))] if self._size else []
-
-
-def _pieces(found: Range) -> Iterator[Range]:
-    """A long range as several of nearly the same length, which are fetched side by side."""
-    offset, length = found
-    step = -(-length // -(-length // LONGEST))
-    return (Range(start, min(step, offset + length - start)) for start in range(offset, offset + length, step))
 
 
 def _check_rows(gather: Gather, size: int, url: str) -> None:

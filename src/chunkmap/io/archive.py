@@ -21,7 +21,20 @@ from chunkmap.io.memory import BytesSource
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
 
-__all__ = ["ARCHIVES", "MemberSource", "deflated_member", "in_memory", "open_member", "outermost"]
+__all__ = [
+    "ARCHIVES",
+    "MemberSource",
+    "check_zip_info",
+    "deflated_member",
+    "deflated_range",
+    "in_memory",
+    "open_member",
+    "outermost",
+    "tar_directory",
+    "tar_range",
+    "zip_directory",
+    "zip_range",
+]
 
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")
 _COMPRESSED: Final[Mapping[bytes, str]] = {
@@ -53,20 +66,21 @@ class MemberSource(SourceBase):
 
     def read(self, offset: int, length: int) -> memoryview:
         """A range of the member, read from the archive."""
-        check_range(self.url, self._length, offset, length)
-        return self._outer.read(self.first + offset, length)
+        return self._outer.read(*self.in_archive(Range(offset, length)))
 
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """Ranges of the member, read from the archive at once."""
-        for offset, length in ranges:
-            check_range(self.url, self._length, offset, length)
-        return self._outer.read_many([Range(self.first + offset, length) for offset, length in ranges])
+        return self._outer.read_many(list(map(self.in_archive, ranges)))
 
     def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
         """Ranges of the member, each by a request of its own to the archive."""
-        for offset, length in ranges:
-            check_range(self.url, self._length, offset, length)
-        return self._outer.fetch([Range(self.first + offset, length) for offset, length in ranges])
+        return self._outer.fetch(list(map(self.in_archive, ranges)))
+
+    def in_archive(self, wanted: Range) -> Range:
+        """A range of the member as one of the archive."""
+        offset, length = wanted
+        check_range(self.url, self._length, offset, length)
+        return Range(self.first + offset, length)
 
     def confirm(self) -> None:
         """A member changes with its archive."""
@@ -110,20 +124,51 @@ def deflated_member(member: str, outer: Source, url: str) -> tuple[int, int]:
 
     Raises Unsupported when it is not deflated.
     """
-    info = _zip_info(member, outer, url)
+    return deflated_range(_zip_info(member, outer, url), outer)
+
+
+def deflated_range(info: zipfile.ZipInfo, outer: Source) -> tuple[int, int]:
+    """The same of a member that was found."""
     if info.compress_type != zipfile.ZIP_DEFLATED:
-        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
+        raise _compressed(
+            info.filename, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url
+        )
     return info.header_offset, _zip_data(info, outer) + info.compress_size - info.header_offset
 
 
-def _zip_info(member: str, outer: Source, url: str) -> zipfile.ZipInfo:
+def zip_directory(outer: Source) -> dict[str, zipfile.ZipInfo]:
+    """The members of a ZIP archive, by name."""
     view = FileView(outer)
     try:
         with zipfile.ZipFile(io.BufferedReader(view)) as archive:
-            members = {info.filename: info for info in archive.infolist()}
+            return {info.filename: info for info in archive.infolist()}
     except (zipfile.BadZipFile, *_WRONG_BYTES) as error:
         raise view.failure or FormatError(f"not a ZIP archive: {error}", url=outer.url) from error
+
+
+def tar_directory(outer: Source, member: str = "") -> dict[str, tarfile.TarInfo]:
+    """The members of a TAR archive, by name. Raises Unsupported when the archive as a whole is compressed."""
+    head = bytes(outer.read(0, min(6, outer.size())))
+    for magic, method in _COMPRESSED.items():
+        if head.startswith(magic):
+            raise _compressed(member, method, outer.url)
+    view = FileView(outer)
+    try:
+        with tarfile.open(fileobj=io.BufferedReader(view), mode="r:") as archive:
+            return {info.name: info for info in archive.getmembers()}
+    except (tarfile.TarError, *_WRONG_BYTES) as error:
+        raise view.failure or FormatError(f"not a TAR archive: {error}", url=outer.url) from error
+
+
+def _zip_info(member: str, outer: Source, url: str) -> zipfile.ZipInfo:
+    members = zip_directory(outer)
     info = members[_found(member, list(members), outer.url, url)]
+    return check_zip_info(info, outer, url)
+
+
+def check_zip_info(info: zipfile.ZipInfo, outer: Source, url: str) -> zipfile.ZipInfo:
+    """The member, unless it is none that can be read."""
+    member = info.filename
     if info.is_dir():
         raise SourceError(f"member {member!r} of {outer.url} is a directory", url=url)
     if info.flag_bits & 1:
@@ -144,9 +189,14 @@ def _zip_data(info: zipfile.ZipInfo, outer: Source) -> int:
 
 
 def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
-    info = _zip_info(member, outer, url)
+    return zip_range(_zip_info(member, outer, url), outer)
+
+
+def zip_range(info: zipfile.ZipInfo, outer: Source) -> tuple[int, int]:
+    """The first byte and the length of a member that is stored as it is."""
+    member = info.filename
     if info.compress_type != zipfile.ZIP_STORED:
-        raise _compressed(member, _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}"), outer.url)
+        raise _compressed(member, _zip_method(info), outer.url)
     if info.file_size != info.compress_size:
         raise FormatError(
             f"member {member!r} is stored, but its {info.file_size} bytes take {info.compress_size}", url=outer.url
@@ -155,17 +205,13 @@ def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
 
 
 def _tar_member(member: str, outer: Source, url: str) -> tuple[int, int]:
-    head = bytes(outer.read(0, min(6, outer.size())))
-    for magic, method in _COMPRESSED.items():
-        if head.startswith(magic):
-            raise _compressed(member, method, outer.url)
-    view = FileView(outer)
-    try:
-        with tarfile.open(fileobj=io.BufferedReader(view), mode="r:") as archive:
-            members = {info.name: info for info in archive.getmembers()}
-    except (tarfile.TarError, *_WRONG_BYTES) as error:
-        raise view.failure or FormatError(f"not a TAR archive: {error}", url=outer.url) from error
-    info = members[_found(member, list(members), outer.url, url)]
+    members = tar_directory(outer, member)
+    return tar_range(members[_found(member, list(members), outer.url, url)], outer, url)
+
+
+def tar_range(info: tarfile.TarInfo, outer: Source, url: str) -> tuple[int, int]:
+    """The first byte and the length of a member that is a plain file."""
+    member = info.name
     if info.issparse():
         raise Unsupported(f"member {member!r} is stored sparse", feature="sparse TAR member", url=outer.url)
     if not info.isreg():
@@ -173,9 +219,14 @@ def _tar_member(member: str, outer: Source, url: str) -> tuple[int, int]:
     return info.offset_data, info.size
 
 
+def _zip_method(info: zipfile.ZipInfo) -> str:
+    return _ZIP_METHODS.get(info.compress_type, f"method {info.compress_type}")
+
+
 def _compressed(member: str, method: str, url: str) -> Unsupported:
+    what = f"member {member!r}" if member else "it"
     return Unsupported(
-        f"member {member!r} is compressed ({method}), so no range of the archive holds its bytes;"
+        f"{what} is compressed ({method}), so no range of the archive holds its bytes;"
         " store it uncompressed (zip -0, or a plain tar), or unpack it",
         feature="compressed archive member",
         url=url,

@@ -7,13 +7,13 @@ from typing import Final
 
 from chunkmap.io.source import Range
 
-__all__ = ["GAP", "LONGEST", "coalesce"]
+__all__ = ["GAP", "LONGEST", "coalesce", "in_pieces"]
 
 GAP: Final = 64 << 10
 """Bytes that are cheaper to read and throw away than to ask around: at 50 ms a request and 80 MB/s, measured."""
 
 LONGEST: Final = 8 << 20
-"""Longest request that joining may make; a single longer range stays whole."""
+"""Longest request: joining makes none that is longer, and a longer range is fetched in pieces, side by side."""
 
 
 def coalesce(
@@ -41,3 +41,16 @@ def coalesce(
             fetched.append(Range(offset, length))
         found[number] = (len(fetched) - 1, offset - start)
     return fetched, found
+
+
+def in_pieces(wanted: Range, longest: int = LONGEST) -> list[Range]:
+    """A range as one or several of nearly the same length, to be fetched side by side: a stream is only so fast.
+
+    >>> in_pieces(Range(100, 25), longest=10)
+    [Range(offset=100, length=9), Range(offset=109, length=9), Range(offset=118, length=7)]
+    """
+    offset, length = wanted
+    if length <= longest:
+        return [wanted]
+    step = -(-length // -(-length // longest))
+    return [Range(start, min(step, offset + length - start)) for start in range(offset, offset + length, step)]

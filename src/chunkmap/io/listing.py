@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import fsspec
-
 from chunkmap.errors import SourceError
+from chunkmap.io.filesystem import ask, locate
 
 __all__ = ["expand_urls"]
 
@@ -34,10 +33,11 @@ def _expanded(name: str, options: Mapping[str, Any]) -> list[str]:
         return [name]
     head, link, rest = name.partition("::")
     try:
-        fs, path = fsspec.core.url_to_fs(name, **options)
-        found = sorted(fs.glob(path))
-    except (OSError, ValueError, ImportError) as error:
-        raise SourceError(f"cannot be listed: {error}", url=name) from error
+        located = locate(name, options)
+        fs, path = located.fs, located.path
+        found = sorted(ask(lambda: fs.glob(path), name))
+    except SourceError as error:
+        raise SourceError(f"cannot be listed: {error.__cause__ or error}", url=name) from error
     if not found:
         raise SourceError("no file matches", url=name)
     if "://" not in head:

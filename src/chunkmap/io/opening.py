@@ -1,22 +1,29 @@
-"""From a URL, a path or a file object to a `Source`."""
+"""The only way in: from a URL, a path or a file object to what lies there, a `Source` or a `Folder`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, BinaryIO
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import fsspec
-
-from chunkmap.errors import SourceError
-from chunkmap.io.archive import ARCHIVES, MemberSource, open_member
+from chunkmap.errors import NoSuchFile, SourceError
+from chunkmap.io.archive import ARCHIVES, MemberSource, in_memory, open_member
+from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.file_object import FileObjectSource
-from chunkmap.io.http_client import get_client
+from chunkmap.io.filesystem import Located, ask, locate, may_be_absent
+from chunkmap.io.folder import Folder, FolderBase
 from chunkmap.io.local import LocalSource
+from chunkmap.io.local_folder import LocalFolder
+from chunkmap.io.memory import BytesSource
 from chunkmap.io.remote import RemoteSource
+from chunkmap.io.remote_folder import RemoteFolder
 from chunkmap.io.source import Source
 
-__all__ = ["is_far", "members", "open_source"]
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+__all__ = ["folder_at", "is_far", "is_folder", "members", "open_any", "open_folder", "open_source", "open_whole"]
 
 
 def open_source(
@@ -35,19 +42,129 @@ def open_source(
         return FileObjectSource(file, "" if url is None else url)
     path = os.fspath(file)
     name = path if url is None else url
-    kind, rest = path.partition("://")[::2]
-    if kind in ARCHIVES and "::" in rest:
-        member, _, outer = rest.partition("::")
-        outer_name = name.partition("::")[2] or outer
-        archive = open_source(outer, url=outer_name, storage_options=_below(kind, storage_options))
-        return open_member(kind, member, archive, name)
+    chain = _chain(path)
+    if chain is not None:
+        kind, member, outer = chain
+        return open_member(kind, member, _outer(kind, outer, name, storage_options), name)
+    return _file(locate(path, storage_options, url=name))
+
+
+def open_any(
+    file: str | os.PathLike[str] | BinaryIO,
+    *,
+    url: str | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    holds: Collection[str] = (),
+) -> Source | Folder:
+    """Open what lies at a URL: a file, or a folder of files.
+
+    Filesystems say which of them it is; a directory of an archive is a folder, as is a URL that ends in a slash. A web
+    server says nothing of folders: where it has no file of this name, or shows a page, it is a folder if one of the
+    files called `holds` is below it. Raises SourceError when there is neither.
+    """
+    if not isinstance(file, (str, os.PathLike)):
+        return FileObjectSource(file, "" if url is None else url)
+    path = os.fspath(file)
+    name = path if url is None else url
+    chain = _chain(path)
+    if chain is not None:
+        kind, member, outer = chain
+        return _member_or_folder(kind, member, _outer(kind, outer, name, storage_options), name)
+    located = locate(path, storage_options, url=name)
+    if located.is_local:
+        return LocalFolder(located.path, name) if Path(located.path).is_dir() else LocalSource(located.path, name)
+    return _file_or_folder(located, holds, is_folder=path.endswith("/"))
+
+
+def open_folder(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> Folder:
+    """A folder that is known to be one, whether anything is in it yet or not."""
+    path = os.fspath(url)
+    chain = _chain(path)
+    if chain is not None:
+        kind, member, outer = chain
+        return ArchiveFolder(kind, _outer(kind, outer, path, storage_options), member)
+    return folder_at(locate(path, storage_options))
+
+
+def open_whole(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> Source:
+    """A file that is going to be read from its beginning to its end: mapped, or fetched in one request.
+
+    Nothing is asked of it before, so a server need not know how long it is.
+    """
+    path = os.fspath(url)
+    if _chain(path) is not None:
+        member = open_source(path, storage_options=storage_options)
+        return member if in_memory(member) else BytesSource(member.read(0, member.size()), path)
+    located = locate(path, storage_options)
+    if located.is_local:
+        return LocalSource(located.path, path)
+    data: bytes = ask(lambda: located.fs.cat_file(located.path), path)
+    return BytesSource(data, path)
+
+
+def is_folder(lies: Source | Folder) -> TypeIs[Folder]:
+    """Which of the two `open_any` gave."""
+    return isinstance(lies, FolderBase)
+
+
+def folder_at(located: Located) -> Folder:
+    """What is below a path."""
+    if located.is_local:
+        return LocalFolder(located.path, located.url)
+    return RemoteFolder(located.fs, located.path, located.url)
+
+
+def _file(located: Located) -> Source:
+    if located.is_local:
+        return LocalSource(located.path, located.url)
+    return RemoteSource(located.fs, located.path, located.url)
+
+
+def _file_or_folder(located: Located, holds: Collection[str], *, is_folder: bool) -> Source | Folder:
+    folder = RemoteFolder(located.fs, located.path, located.url)
+    if is_folder:
+        return folder
     try:
-        fs, inner = fsspec.core.url_to_fs(path, **_with_client(path, storage_options or {}))
-    except (ValueError, ImportError, OSError, TypeError) as error:
-        raise SourceError(f"cannot be opened: {error}", url=name) from error
-    if "local" in _protocols(fs) or "file" in _protocols(fs):
-        return LocalSource(inner, name)
-    return RemoteSource(fs, inner, name)
+        source = RemoteSource(located.fs, located.path, located.url)
+    except SourceError as error:
+        if isinstance(error.__cause__, IsADirectoryError) or (_may_be_folder(error) and _holds_any(folder, holds)):
+            return folder
+        raise
+    return folder if source.is_page and _holds_any(folder, holds) else source
+
+
+def _may_be_folder(error: SourceError) -> bool:
+    return isinstance(error, NoSuchFile) or may_be_absent(error.__cause__)
+
+
+def _holds_any(folder: Folder, names: Collection[str]) -> bool:
+    return any(size >= 0 for size in folder.sizes(list(names)).tolist())
+
+
+def _member_or_folder(kind: str, member: str, archive: Source, name: str) -> Source | Folder:
+    folder = ArchiveFolder(kind, archive, member)
+    if not member.strip("/"):
+        return folder
+    try:
+        return open_member(kind, member, archive, name)
+    except SourceError:
+        if folder.is_empty:
+            raise
+        return folder
+
+
+def _chain(path: str) -> tuple[str, str, str] | None:
+    """The links of a URL of a member: the kind of archive, the member, and the URL of the archive."""
+    kind, _, rest = path.partition("://")
+    if kind not in ARCHIVES or "::" not in rest:
+        return None
+    member, _, outer = rest.partition("::")
+    return kind, member, outer
+
+
+def _outer(kind: str, outer: str, name: str, options: Mapping[str, Any] | None) -> Source:
+    """The archive of a chain, under the name that its own link has in the name of the member."""
+    return open_source(outer, url=name.partition("::")[2] or outer, storage_options=_below(kind, options))
 
 
 def is_far(url: str | os.PathLike[str]) -> bool:
@@ -65,11 +182,6 @@ def members(source: Source) -> dict[str, tuple[str, int, int]]:
     return {source.url: source.range_in_file()} if isinstance(source, MemberSource) else {}
 
 
-def _with_client(path: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Options for fsspec, with the client for HTTP unless the caller brings one."""
-    return {"get_client": get_client, **options} if path.startswith(("http://", "https://")) else options
-
-
 def _below(kind: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
     """The options of a chain without those of its first link.
 
@@ -81,7 +193,3 @@ def _below(kind: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
         inner: Mapping[str, Any] = own["target_options"] or {}
         return inner
     return {key: value for key, value in given.items() if key not in (kind, "fo", "target_protocol")}
-
-
-def _protocols(fs: Any) -> tuple[str, ...]:
-    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from fsspec.spec import AbstractFileSystem
 
-from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.coalesce import GAP, LONGEST, coalesce
+from chunkmap.errors import SourceError
+from chunkmap.io.coalesce import GAP, LONGEST, coalesce, in_pieces
+from chunkmap.io.filesystem import ask
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
-from chunkmap.io.retrying import is_transient, with_retries
+from chunkmap.io.retrying import is_transient
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
 
@@ -25,7 +26,15 @@ CONCURRENCY: Final = CONNECTIONS
 class RemoteSource(SourceBase):
     """One file of an fsspec filesystem."""
 
-    def __init__(self, fs: AbstractFileSystem, path: str, url: str, *, gap: int = GAP, longest: int = LONGEST) -> None:
+    def __init__(
+        self,
+        fs: AbstractFileSystem,
+        path: str,
+        url: str,
+        *,
+        gap: int = GAP,
+        longest: int = LONGEST,
+    ) -> None:
         self.url = url
         self._fs, self._path, self._gap, self._longest = fs, path, gap, longest
         self._whole: bytes | None = None
@@ -39,9 +48,9 @@ class RemoteSource(SourceBase):
 
     def _inspect(self) -> Mapping[str, Any]:
         """What the server says of the file."""
-        info: Mapping[str, Any] = self._ask(lambda: self._fs.info(self._path))
+        info: Mapping[str, Any] = ask(lambda: self._fs.info(self._path), self.url)
         if info.get("type") == "directory":
-            raise SourceError("expected a file, found a directory", url=self.url)
+            raise SourceError("expected a file, found a directory", url=self.url) from IsADirectoryError(self._path)
         if info.get("size") is None:
             raise SourceError("the server does not say how long it is, so ranges of it cannot be read", url=self.url)
         return info
@@ -65,11 +74,12 @@ class RemoteSource(SourceBase):
         ]
 
     def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
-        """Each range is one request; at most `CONCURRENCY` of them are under way."""
+        """Each range is one request, a long one several; at most `CONCURRENCY` of them are under way."""
         for offset, length in ranges:
             check_range(self.url, self.size(), offset, length)
-        blocks = iter(self._fetch([r for r in ranges if r.length]))
-        return [memoryview(next(blocks)) if r.length else memoryview(b"") for r in ranges]
+        pieces = [in_pieces(r, self._longest) if r.length else [] for r in ranges]
+        blocks = iter(self._fetch([piece for some in pieces for piece in some]))
+        return [memoryview(_whole([next(blocks) for _ in some])) for some in pieces]
 
     def confirm(self) -> None:
         """Raise SourceError where the file is not the one any more that was opened.
@@ -93,6 +103,11 @@ class RemoteSource(SourceBase):
         """Size, etag and time of change, as far as the server gives them."""
         return _target(self._info)
 
+    @property
+    def is_page(self) -> bool:
+        """Whether the server calls it a page of HTML: that is how it shows what is in a directory."""
+        return str(self._info.get("mimetype") or "").startswith("text/html")
+
     def beside(self, name: str) -> tuple[AbstractFileSystem, str]:
         """The filesystem, and where a file of this name lies on it, from this one's directory."""
         return self._fs, posixpath.join(posixpath.dirname(self._path), name)
@@ -102,7 +117,7 @@ class RemoteSource(SourceBase):
             return [self._checked(r, self._whole or b"") for r in ranges]
         self._fetches += 1
         blocks: dict[Range, bytes] = {}
-        self._ask(lambda: self._fetch_into(blocks, [r for r in ranges if r not in blocks]))
+        ask(lambda: self._fetch_into(blocks, [r for r in ranges if r not in blocks]), self.url)
         if self._watch is not None:
             self._check_watch(self._watch)
         return [self._checked(r, blocks[r]) for r in ranges]
@@ -140,19 +155,10 @@ class RemoteSource(SourceBase):
             url=self.url,
         )
 
-    def _ask(self, call: Callable[[], Any]) -> Any:
-        try:
-            return with_retries(call)
-        except FileNotFoundError as error:
-            if is_transient(error):
-                raise SourceError(f"cannot be read: {_reason(error.__cause__ or error)}", url=self.url) from error
-            raise NoSuchFile("there is no such file (404, or no such key)", url=self.url) from error
-        except PermissionError as error:
-            raise SourceError(f"may not be read: {error}", url=self.url) from error
-        except IsADirectoryError as error:
-            raise SourceError("expected a file, found a directory", url=self.url) from error
-        except Exception as error:
-            raise SourceError(f"cannot be read: {_reason(error)}", url=self.url) from error
+
+def _whole(blocks: Sequence[bytes]) -> bytes:
+    """The bytes of a range from those of its pieces."""
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
 def _target(info: Mapping[str, Any]) -> Target:
@@ -165,8 +171,3 @@ def _target(info: Mapping[str, Any]) -> Target:
 def _watch(fs: AbstractFileSystem, path: str) -> Watch | None:
     """A watch on the URL, where its filesystem has a client that tells."""
     return Watch(str(fs.encode_url(path))) if getattr(fs, "get_client", None) is get_client else None
-
-
-def _reason(error: BaseException) -> str:
-    status, text = getattr(error, "status", None), getattr(error, "message", None)
-    return f"the server answered {status} {text or ''}".strip() if status else f"{type(error).__name__}: {error}"

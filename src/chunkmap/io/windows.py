@@ -1,7 +1,7 @@
 """Reading a header from its first bytes on, as many as turn out to be needed.
 
-For formats whose header is one sequence of tokens: what reads them is plain code over a window of bytes. It raises
-`MoreBytes` where the window ends, and is called again with a longer one.
+For formats whose header is one sequence of tokens: what reads them is plain code over a window of bytes. Where the
+window ends too early, it is called again with a longer one.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeVar
 
+from chunkmap.errors import TruncatedFile
 from chunkmap.io.requests import Parser, Span
+from chunkmap.io.source import Source
 
-__all__ = ["MoreBytes", "windowed"]
+__all__ = ["Window", "windowed"]
 
 T = TypeVar("T")
 
 _FIRST: Final = 64 << 10
 
 
-class MoreBytes(Exception):
+class _MoreBytes(Exception):
     """The window is too short: it must reach at least to `stop`."""
 
     def __init__(self, stop: int) -> None:
@@ -26,12 +28,35 @@ class MoreBytes(Exception):
         self.stop = stop
 
 
-def windowed(read: Callable[[memoryview], T], size: int) -> Parser[T]:
-    """What `read` makes of the first bytes of a file of this size. It bounds what it asks for."""
+class Window:
+    """The first bytes of a file."""
+
+    __slots__ = ("_data", "size", "url")
+
+    def __init__(self, data: memoryview, source: Source) -> None:
+        self._data, self.url, self.size = data, source.url, source.size()
+
+    def take(self, offset: int, length: int) -> memoryview:
+        """A range of the header. Raises TruncatedFile where the file ends before; who reads bounds the length."""
+        stop = offset + length
+        if stop > self.size:
+            raise TruncatedFile(
+                f"the header goes on to byte {stop}, but the file ends at byte {self.size}; it is cut short",
+                url=self.url,
+                offset=offset,
+            )
+        if stop > len(self._data):
+            raise _MoreBytes(stop)
+        return self._data[offset:stop]
+
+
+def windowed(read: Callable[[Window], T], source: Source) -> Parser[T]:
+    """What `read` makes of the first bytes of a file. It must not change anything: it may be called again."""
+    size = source.size()
     length = min(_FIRST, size)
     while True:
-        window: memoryview = yield Span(0, length, length)
+        data: memoryview = yield Span(0, length, length)
         try:
-            return read(window)
-        except MoreBytes as more:
+            return read(Window(data, source))
+        except _MoreBytes as more:
             length = max(more.stop, min(2 * length, size))

@@ -72,7 +72,7 @@ def rising(position: NDArray[Any], size: int) -> NDArray[Any]:
     """The order in which positions in a grid of so many cells rise; of equal ones, all are in it."""
     if size > _DENSE * len(position):
         return np.argsort(position, kind="stable")
-    row: NDArray[Any] = np.full(size, -1, np.int32 if len(position) < 1 << 31 else np.int64)
-    row[position] = np.arange(len(position), dtype=row.dtype)
+    row = np.full(size, -1, np.intp)
+    row[position] = np.arange(len(position))
     found = row[row >= 0]
     return found if len(found) == len(position) else np.argsort(position, kind="stable")

@@ -141,7 +141,7 @@ class ChunkManifest:
         source, offset, length = columns
         if len(index) > 1 and not bool(np.all(index[1:] > index[:-1])):
             order = rising(index, size)
-            index, source, offset, length = index[order], source[order], offset[order], length[order]
+            index, source, offset, length = (np.take(column, order) for column in (index, source, offset, length))
             if not bool(np.all(index[1:] > index[:-1])):
                 raise ValueError("two chunks stand in one cell of the grid")
         whole = len(index) == size

@@ -82,7 +82,8 @@ class ReferenceSet:
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        counts = f"{len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems"
+        most = sum(array.most_chunks for array in self.arrays.values())
+        counts = f"{len(self.arrays)} arrays, {most} chunks, {len(self.problems)} problems"
         return f"<ReferenceSet {self.name or ''} {counts}>"
 
     @property

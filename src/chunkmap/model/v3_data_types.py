@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.model.zarr_v2 import decode_fill_value, encode_fill_value
@@ -124,7 +125,13 @@ def default_scalar(dtype: np.dtype[Any], objects: str | None = None) -> Any:
 
 
 def encode_scalar(value: Any, dtype: np.dtype[Any], objects: str | None = None) -> Any:
-    """A fill value as the JSON of Zarr v3 has it: as that of v2, but for objects. None is the default."""
+    """A fill value as the JSON of Zarr v3 has it: as that of v2, but for objects, and for a NaN that is not the usual
+    one, which are its bits. None is the default.
+
+    >>> kind = np.dtype("f4")
+    >>> encode_scalar(np.float32("nan"), kind), encode_scalar(decode_scalar("0x7fc00001", kind), kind)
+    ('NaN', '0x7fc00001')
+    """
     value = default_scalar(dtype, objects) if value is None else value
     if dtype.kind == "O":
         if objects == BYTES:
@@ -132,6 +139,12 @@ def encode_scalar(value: Any, dtype: np.dtype[Any], objects: str | None = None) 
         return str(value or "")
     if dtype.names is not None:
         value = np.array(value, dtype).astype(dtype.newbyteorder("<"))[()]
+    if dtype.kind == "f" and value != value:
+        return _nan_of(np.asarray(value, dtype.newbyteorder("<")))
+    if dtype.kind == "c":
+        parts = np.asarray(value, dtype.newbyteorder("<")).reshape(1).view(f"<f{dtype.itemsize // 2}")
+        encoded: list[Any] = [encode_scalar(part, parts.dtype) for part in parts]
+        return encoded
     return encode_fill_value(value, dtype)
 
 
@@ -157,6 +170,12 @@ def decode_scalar(value: Any, dtype: np.dtype[Any], objects: str | None = None) 
     if dtype.kind == "f" and isinstance(value, str) and value.startswith(("0x", "0b")):
         return _from_bits(int(value, 0), dtype)
     return decode_fill_value(value, dtype)
+
+
+def _nan_of(value: NDArray[Any]) -> str:
+    """A NaN: by name when it is the usual one, else by its bits."""
+    usual = np.full((), np.nan, value.dtype)
+    return "NaN" if value.tobytes() == usual.tobytes() else f"0x{value.tobytes()[::-1].hex()}"
 
 
 def _decode_field(field: Any) -> tuple[str, np.dtype[Any]]:

@@ -5,29 +5,46 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
+from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet, Target
 from chunkmap.model.dictionary import ZarrFormat
-from chunkmap.storage.json import COMPRESSIONS, read_json, write_json
+from chunkmap.storage.json import write_json
 from chunkmap.storage.parquet import write_parquet
-from chunkmap.storage.place import Place, find_place
 from chunkmap.storage.references import ParquetReferences
-from chunkmap.storage.repositories import Icechunk, is_icechunk, is_repository, repository_of, require_icechunk
+from chunkmap.storage.stores import (
+    ICECHUNK,
+    JSON,
+    PARQUET,
+    STORES,
+    Found,
+    Icechunk,
+    Store,
+    find_set,
+    is_open,
+    store_for,
+)
 
 __all__ = [
+    "ICECHUNK",
+    "JSON",
+    "PARQUET",
+    "STORES",
+    "Found",
+    "Icechunk",
     "ParquetReferences",
+    "Store",
     "check_format",
     "explicit_ranges",
-    "is_icechunk",
-    "is_json",
-    "is_parquet",
-    "kind_of",
+    "find_set",
+    "is_open",
     "load",
+    "open_set",
+    "store_for",
     "whole_files",
     "with_explicit_ranges",
     "write",
@@ -48,12 +65,23 @@ def load(
     """
     if isinstance(url, Mapping):
         return ReferenceSet.from_dict(url)
-    if is_icechunk(url, storage_options=storage_options):
-        stored: ReferenceSet = require_icechunk().read_icechunk(repository_of(url, storage_options))
-        return stored
-    if is_parquet(url, storage_options=storage_options):
-        return ParquetReferences(url, storage_options=storage_options).load()
-    return read_json(find_place(url, storage_options))
+    found = find_set(url, storage_options=storage_options)
+    refs: ReferenceSet = _store(found).functions().load(found)
+    return refs
+
+
+def open_set(
+    url: str | os.PathLike[str] | Icechunk | Found, *, storage_options: Mapping[str, Any] | None = None
+) -> ReferenceSet:
+    """The same, where it can be without chunks, which are read when they are asked for."""
+    found = url if isinstance(url, Found) else find_set(url, storage_options=storage_options)
+    refs: ReferenceSet = _store(found).functions().open_set(found)
+    return refs
+
+
+def _store(found: Found) -> Store:
+    """How a set is kept; what is none is read as one, for the error to say what it is."""
+    return found.store or (PARQUET if found.is_folder else JSON)
 
 
 def write(
@@ -72,41 +100,30 @@ def write(
     is always of 3. Raises Unsupported naming the array that the format has no words for.
     """
     refs = with_explicit_ranges(refs)
-    if is_icechunk(url, storage_options=storage_options):
-        require_icechunk().write_icechunk(refs, repository_of(url, storage_options), overwrite=True)
+    if is_open(url):
+        ICECHUNK.functions().write_icechunk(refs, url, overwrite=True)
         return
-    place = find_place(url, storage_options)
-    check_format(place, zarr_format)
-    if kind_of(place) == "json":
-        write_json(refs, place, zarr_format=zarr_format)
-        return
-    refs = replace(refs, arrays={path: array.without_background() for path, array in refs.arrays.items()})
-    write_parquet(refs, place, record_size=record_size)
+    at = locate(url, storage_options)
+    check_format(at, zarr_format)
+    store = store_for(at)
+    if store is ICECHUNK:
+        store.functions().write_icechunk(refs, at, overwrite=True)
+    elif store is JSON:
+        write_json(refs, at, zarr_format=zarr_format)
+    else:
+        plain = {path: array.without_background() for path, array in refs.arrays.items()}
+        write_parquet(replace(refs, arrays=plain), at, record_size=record_size)
 
 
-def check_format(place: Place, zarr_format: ZarrFormat) -> None:
+def check_format(at: Located, zarr_format: ZarrFormat) -> None:
     """Raise Unsupported for Zarr v3 where a set is to be written as Parquet."""
-    if kind_of(place) == "parquet" and zarr_format != 2:
+    if store_for(at) is PARQUET and zarr_format != 2:
         raise Unsupported(
             "references in Parquet are of Zarr v2, because fsspec's reader of them knows no other; write JSON for Zarr"
             f" v{zarr_format}",
             feature="Zarr v3 in Parquet",
-            url=place.url,
+            url=at.url,
         )
-
-
-def kind_of(place: Place) -> Literal["json", "parquet", "icechunk"]:
-    """How a set is to be written, told from its name. Raises StorageError when that says nothing."""
-    if is_repository(place):
-        return "icechunk"
-    kind = _kind(place.url)
-    if kind == "parquet" or (kind == "" and place.is_directory()):
-        return "parquet"
-    if kind == "json":
-        return "json"
-    raise StorageError(
-        f"{place.url}: expected a name ending in .json, .json.gz, .json.zst, .parq, .parquet or .icechunk"
-    )
 
 
 def with_explicit_ranges(refs: ReferenceSet) -> ReferenceSet:
@@ -134,31 +151,3 @@ def explicit_ranges(path: str, chunks: ChunkManifest, sizes: Mapping[str, tuple[
         return chunks.moved(sizes)
     except ValueError as error:
         raise StorageError(f"{path}: {error}") from error
-
-
-def is_parquet(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> bool:
-    """Whether a stored set is Parquet: by its name, and where that says nothing, by its being a directory."""
-    if is_icechunk(url, storage_options=storage_options):
-        return False
-    kind = _kind(os.fspath(url))
-    return kind == "parquet" or (kind == "" and find_place(url, storage_options).is_directory())
-
-
-def is_json(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> bool:
-    """Whether a stored set is JSON: by its name, and where that says nothing, by how it begins.
-
-    Raises SourceError when there is no such file.
-    """
-    kind = _kind(os.fspath(url))
-    if kind:
-        return kind == "json"
-    return find_place(url, storage_options).head(16).lstrip().startswith((b"{", *COMPRESSIONS.values()))
-
-
-def _kind(url: str) -> str:
-    if url.endswith("/"):
-        return "parquet"
-    suffixes = PurePosixPath(url).suffixes
-    if suffixes and suffixes[-1] in COMPRESSIONS:
-        suffixes.pop()
-    return {".json": "json", ".parq": "parquet", ".parquet": "parquet"}.get(suffixes[-1] if suffixes else "", "")

@@ -24,6 +24,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
+from chunkmap.io import FileView, Source, open_whole
+from chunkmap.io.filesystem import Located
 from chunkmap.io.threads import map_ahead
 from chunkmap.model import (
     WHOLE_FILE,
@@ -44,10 +46,11 @@ from chunkmap.model.dictionary import (
 )
 from chunkmap.model.gathering import Gathering
 from chunkmap.storage.names import check_names
-from chunkmap.storage.place import Place
+from chunkmap.storage.publishing import publish_file
+from chunkmap.storage.stores import Found
 from chunkmap.storage.text import parse_json
 
-__all__ = ["COMPRESSIONS", "deferred_json", "read_json", "write_json", "write_json_in_pieces"]
+__all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_pieces"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -67,35 +70,45 @@ _BLOCK: Final = 1 << 15
 # ---------------------------------------------------------------------- writing
 
 
-def write_json(refs: ReferenceSet, place: Place, *, zarr_format: ZarrFormat = 2) -> None:
+def write_json(refs: ReferenceSet, at: Located, *, zarr_format: ZarrFormat = 2) -> None:
     """Write a set as one file, compressed when its name says so, in place of the one that is there."""
     check_names(refs.arrays, refs.groups)
-    place.publish_file(_compressed(json_pieces(refs, zarr_format), place.path))
+    publish_file(at, _compressed(json_pieces(refs, zarr_format), at.path))
+
+
+class Written(NamedTuple):
+    """An array that was written stretch by stretch."""
+
+    meta: ArrayMeta
+    chunks: int
+    """How many of them."""
 
 
 def write_json_in_pieces(
     arrays: Iterable[ArrayInPieces],
     groups: Mapping[str, Mapping[str, Any]],
-    place: Place,
+    at: Located,
     *,
     zarr_format: ZarrFormat = 2,
-) -> dict[str, ArrayMeta]:
+) -> dict[str, Written]:
     """The same for arrays that come stretch by stretch; gives what each turned out to be.
 
     Documents come first in the file, and are known last: the chunks wait in a temporary file.
     """
-    metas: dict[str, ArrayMeta] = {}
+    written: dict[str, Written] = {}
     with tempfile.TemporaryFile() as waiting:
         for array in arrays:
+            count = 0
             for first, chunks in array.pieces:
+                count += len(chunks)
                 waiting.writelines(_chunk_pieces(array.path, chunks, first, array.grid_shape, zarr_format))
-            metas[array.path] = array.meta()
-        check_names(metas, groups)
-        heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in metas.items()}
+            written[array.path] = Written(array.meta(), count)
+        check_names(written, groups)
+        heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, (meta, _) in written.items()}
         waiting.seek(0)
         text = chain(_documents(heads, groups, zarr_format), iter(lambda: waiting.read(1 << 20), b""), [b"}}"])
-        place.publish_file(_compressed(text, place.path))
-    return metas
+        publish_file(at, _compressed(text, at.path))
+    return written
 
 
 def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> Iterator[bytes | memoryview]:
@@ -218,24 +231,34 @@ def _drained(pieces: Iterable[bytes | memoryview], stream: Any, sink: io.BytesIO
 # ---------------------------------------------------------------------- reading
 
 
-def read_json(place: Place) -> ReferenceSet:
+def load(found: Found) -> ReferenceSet:
     """Read a set from a file. Raises StorageError naming the file when it is none."""
+    return read_json(found.whole(), found.url)
+
+
+open_set = load
+"""A file has no parts that could be read by themselves."""
+
+
+def read_json(source: Source, url: str) -> ReferenceSet:
+    """Read a set from bytes in memory."""
     try:
-        with _opened(place) as file:
-            refs = _read_in_parts(file, place.url)
+        with _opened(source) as file:
+            refs = _read_in_parts(file, url)
         if refs is not None:
             return refs
-        with _opened(place) as file, collector_at_rest():
-            return _read_text(file.read(), place.url)
+        with _opened(source) as file, collector_at_rest():
+            return _read_text(file.read(), url)
     except SourceError:
         raise
     except Unsupported as error:
-        raise Unsupported(error.message, feature=error.feature, url=place.url) from error
+        raise Unsupported(error.message, feature=error.feature, url=url) from error
     except ChunkmapError as error:
-        raise StorageError(f"{place.url}: {error}") from error
+        raise StorageError(f"{url}: {error}") from error
     except (ValueError, TypeError, AttributeError, OSError, EOFError, zlib.error) as error:
-        advice = ". It is a file to scan, not a set of references" if place.head(8).startswith(_ARCHIVAL) else ""
-        text = f"{place.url}: expected a reference set as JSON, it cannot be read: {error}{advice}"
+        is_archival = bytes(source.read(0, min(8, source.size()))).startswith(_ARCHIVAL)
+        advice = ". It is a file to scan, not a set of references" if is_archival else ""
+        text = f"{url}: expected a reference set as JSON, it cannot be read: {error}{advice}"
         raise StorageError(text) from error
 
 
@@ -244,30 +267,31 @@ _ARCHIVAL: Final = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
 def deferred_json(
-    place: Place,
-    metas: Mapping[str, ArrayMeta],
+    url: str,
+    options: Mapping[str, Any] | None,
+    written: Mapping[str, Written],
     groups: Mapping[str, Mapping[str, Any]],
     *,
     zarr_format: ZarrFormat = 2,
 ) -> ReferenceSet:
     """A set that was just written, whose file is read when chunks are asked for, once."""
-    file = _JsonFile(place)
-    arrays = {path: DeferredArray(meta, _JsonChunks(file, path)) for path, meta in metas.items()}
-    return ReferenceSet(arrays, groups, name=place.url, zarr_format=zarr_format)
+    file = _JsonFile(url, options)
+    arrays = {path: DeferredArray(meta, _JsonChunks(file, path, count)) for path, (meta, count) in written.items()}
+    return ReferenceSet(arrays, groups, name=url, zarr_format=zarr_format)
 
 
 class _JsonFile:
     """A file that is read when it is first needed."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
+        self.url, self.options = url, options
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.place,)
+        return type(self), (self.url, self.options)
 
     @cached_property
     def refs(self) -> ReferenceSet:
-        return read_json(self.place)
+        return read_json(open_whole(self.url, storage_options=self.options), self.url)
 
 
 class _JsonChunks(NamedTuple):
@@ -275,11 +299,8 @@ class _JsonChunks(NamedTuple):
 
     file: _JsonFile
     path: str
-
-    @property
-    def most_chunks(self) -> int:
-        """How many there are."""
-        return len(self.file.refs.arrays[self.path].chunks)
+    most_chunks: int
+    """How many there are."""
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Those in cells `start` to `stop`."""
@@ -335,16 +356,16 @@ def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _opened(place: Place) -> Iterator[BinaryIO]:
+def _opened(source: Source) -> Iterator[BinaryIO]:
     """The text of a file, decompressed as it is read."""
-    with place.open() as file:
+    with io.BufferedReader(FileView(source), _PART) as file:
         head = file.read(4)
         file.seek(0)
         if head.startswith(COMPRESSIONS[".gz"]):
-            with gzip.open(file) as text:
+            with gzip.open(cast(BinaryIO, file)) as text:
                 yield cast(BinaryIO, text)
         elif head.startswith(COMPRESSIONS[".zst"]):
             with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as text:
                 yield text
         else:
-            yield file
+            yield cast(BinaryIO, file)

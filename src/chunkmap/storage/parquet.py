@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from typing import Any, Final
@@ -21,6 +22,7 @@ import numpy as np
 
 import chunkmap
 from chunkmap.errors import StorageError
+from chunkmap.io.filesystem import Located
 from chunkmap.model import (
     ArrayInPieces,
     ArrayMeta,
@@ -36,13 +38,11 @@ from chunkmap.model.dictionary import documents
 from chunkmap.storage.names import check_names
 from chunkmap.storage.partition import check_rows, encode_partition
 from chunkmap.storage.partitioned import partition_name
-from chunkmap.storage.place import Place, Stage
+from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
+from chunkmap.storage.stores import METADATA, is_set
 
-__all__ = ["METADATA", "About", "ParquetWriter", "encode_piece", "write_parquet"]
-
-METADATA: Final = ".zmetadata"
-"""The file that makes a directory a reference set."""
+__all__ = ["About", "ParquetWriter", "encode_piece", "replacing_set", "write_parquet"]
 
 _EMPTY_FILES: Final = 100
 """Partitions without a chunk that get a file of their own, in each array."""
@@ -60,7 +60,7 @@ class About:
 
 
 def write_parquet(
-    refs: ReferenceSet, place: Place, *, record_size: int, origin: Mapping[str, Any] | None = None
+    refs: ReferenceSet, at: Located, *, record_size: int, origin: Mapping[str, Any] | None = None
 ) -> None:
     """Write a set, in place of the one that is there. Raises StorageError before anything is changed when the set
     cannot be written.
@@ -69,15 +69,20 @@ def write_parquet(
         raise ValueError(f"record_size is {record_size}, expected 1 or more")
     check_names(refs.arrays, refs.groups)
     if "" in refs.arrays:
-        raise StorageError(f"{place.url}: an array at the root has no directory for its partitions; write JSON instead")
+        raise StorageError(f"{at.url}: an array at the root has no directory for its partitions; write JSON instead")
     arrays = dict(refs.arrays)
     for path, array in arrays.items():
         check_rows(path, array.chunks, 0, array.meta.grid_shape)
-    with place.replacing(METADATA) as stage:
+    with replacing_set(at) as stage:
         writer = ParquetWriter(stage, record_size)
         for path, array in arrays.items():
             writer.write(in_one_piece(path, array))
         writer.finish(About(refs.groups, refs.targets, refs.problems, origin or {}))
+
+
+def replacing_set(at: Located, *, keeping: Collection[str] | None = None) -> AbstractContextManager[Stage]:
+    """A directory in the making, which takes the place of the set that is there."""
+    return replacing(at, METADATA, is_set, keeping=keeping)
 
 
 class ParquetWriter:

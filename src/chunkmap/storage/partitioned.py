@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
 
 from chunkmap.errors import StorageError
+from chunkmap.io import Folder
 from chunkmap.model import ChunkManifest, Placement, place
 from chunkmap.storage.partition import decode_partition
-from chunkmap.storage.place import Place
 from chunkmap.storage.sidecar import PartitionRecord
 
 __all__ = ["PartitionedChunks", "partition_name"]
+
+_AT_ONCE: Final = 64
+"""Partitions whose files are held at one time."""
 
 
 def partition_name(path: str, number: int) -> str:
@@ -24,7 +30,7 @@ def partition_name(path: str, number: int) -> str:
 class PartitionedChunks:
     """Where the chunks of one array are: a handle that costs little, and can be pickled."""
 
-    place: Place
+    folder: Folder
     """The root of the set."""
     path: str
     """The array."""
@@ -46,12 +52,17 @@ class PartitionedChunks:
         start, stop = max(start, 0), min(stop, size)
         first, last = start // self.record_size, -(-stop // self.record_size)
         numbers = [number for number in self.present() if first <= number < last] if start < stop else []
-        files = self.place.read_many([partition_name(self.path, number) for number in numbers])
         parts = [
             Placement(self.decode(number, data), (number * self.record_size,))
-            for number, data in zip(numbers, files, strict=True)
+            for first in range(0, len(numbers), _AT_ONCE)
+            for number, data in self._read(numbers[first : first + _AT_ONCE])
         ]
         return place((size,), parts).reshape_grid(self.grid_shape).between(start, stop)
+
+    def _read(self, numbers: Sequence[int]) -> Iterable[tuple[int, bytes | None]]:
+        """The files of some partitions, fetched together."""
+        names = [partition_name(self.path, number) for number in numbers]
+        return zip(numbers, self.folder.read_many(names), strict=True)
 
     def cells(self, number: int) -> int:
         """How many cells of the grid a partition stands for."""
@@ -66,14 +77,19 @@ class PartitionedChunks:
         if self.records is not None:
             return sorted(self.records)
         count = math.ceil(math.prod(self.grid_shape) / self.record_size)
-        return sorted(number for number in _numbers(self.place.names(self.path)) if number < count)
+        listing = self.folder.listing(self.path)
+        if listing is not None:
+            return sorted(number for number in _numbers(listing.names) if number < count)
+        sizes = self.folder.sizes([partition_name(self.path, number) for number in range(count)])
+        found: list[int] = np.flatnonzero(sizes >= 0).tolist()
+        return found
 
     def decode(self, number: int, data: bytes | None) -> ChunkManifest:
         """The chunks of a partition from the bytes of its file, None when there is no file.
 
         Raises StorageError when it is lost or damaged.
         """
-        cells, where = self.cells(number), f"{self.place.url}/{partition_name(self.path, number)}"
+        cells, where = self.cells(number), f"{self.folder.url}/{partition_name(self.path, number)}"
         if not self.expected(number):
             return ChunkManifest.empty((cells,))
         if self.records is not None:
@@ -85,7 +101,7 @@ class PartitionedChunks:
         return ChunkManifest.empty((cells,)) if data is None else decode_partition(data, cells, where)
 
 
-def _numbers(names: set[str]) -> Iterator[int]:
+def _numbers(names: Iterable[str]) -> Iterator[int]:
     """The numbers of the partitions among the names of files."""
     for name in names:
         parts = name.split(".")

@@ -15,14 +15,14 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from chunkmap.errors import SourceError, StorageError
+from chunkmap.errors import NoSuchFile, StorageError
+from chunkmap.io import Folder, open_folder
 from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, Problem, ReferenceSet, Target
 from chunkmap.model.dictionary import ZarrFormat, documents, from_refs
 from chunkmap.storage.names import check_path
-from chunkmap.storage.parquet import METADATA
 from chunkmap.storage.partitioned import PartitionedChunks, partition_name
-from chunkmap.storage.place import Place, find_place
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, decode_targets
+from chunkmap.storage.stores import METADATA, ZARR, Found, is_set
 from chunkmap.storage.text import parse_json
 
 __all__ = ["ParquetReferences"]
@@ -42,21 +42,18 @@ class ParquetReferences:
         *,
         storage_options: Mapping[str, Any] | None = None,
         cache_bytes: int = _CACHE,
+        folder: Folder | None = None,
     ) -> None:
         self.url = os.fspath(url)
         self._options, self._cache_bytes = storage_options, cache_bytes
-        self.place = find_place(self.url, storage_options)
-        self._arrays, self.groups, self.record_size = _read_metadata(self.place)
-        self._sidecar = _read_sidecar(self.place)
+        self.folder = open_folder(self.url, storage_options=storage_options) if folder is None else folder
+        metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
+        self._arrays, self.groups, self.record_size = _decode_metadata(metadata, self.folder, self.url)
+        self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
         self._stored = {path: self._of_array(path, array.chunks.grid_shape) for path, array in self._arrays.items()}
         self._kept: OrderedDict[tuple[str, int], ChunkManifest] = OrderedDict()
         self._lock = threading.Lock()
         self._loading: dict[tuple[str, int], threading.Lock] = {}
-
-    @classmethod
-    def at(cls, place: Place) -> ParquetReferences:
-        """The set in a place that was found before."""
-        return cls(place.url, storage_options=place.options)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _reopen, (self.url, self._options, self._cache_bytes)
@@ -75,7 +72,7 @@ class ParquetReferences:
         if self._sidecar is None or self._sidecar.targets is None:
             return {}
         where = f"{self.url}/{TARGETS}"
-        return decode_targets(self._sidecar.targets.check(self.place.read(TARGETS), where), where)
+        return decode_targets(self._sidecar.targets.check(self.folder.read_many([TARGETS])[0], where), where)
 
     def documents(self, zarr_format: ZarrFormat, leaving_out: Collection[str] = ()) -> dict[str, Mapping[str, Any]]:
         """The documents of the set, by key, without those of some arrays."""
@@ -106,7 +103,7 @@ class ParquetReferences:
                     return self._kept[key]
             name = partition_name(path, number)
             stored = self._stored[path]
-            chunks = stored.decode(number, self.place.read(name) if stored.expected(number) else None)
+            chunks = stored.decode(number, self.folder.read_many([name])[0] if stored.expected(number) else None)
             with self._lock:
                 self._keep(key, chunks)
                 self._loading.pop(key, None)
@@ -142,7 +139,7 @@ class ParquetReferences:
 
     def _of_array(self, path: str, grid_shape: tuple[int, ...]) -> PartitionedChunks:
         records = None if self._sidecar is None else self._sidecar.partitions.get(path, {})
-        return PartitionedChunks(self.place, path, grid_shape, self.record_size, records)
+        return PartitionedChunks(self.folder, path, grid_shape, self.record_size, records)
 
     def _keep(self, key: tuple[str, int], chunks: ChunkManifest) -> None:
         """Keep a partition, and let go of those not used for longest."""
@@ -169,11 +166,27 @@ class ParquetReferences:
                 )
 
 
-def _read_metadata(place: Place) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], int]:
-    where = f"{place.url}/{METADATA}"
-    data = place.read(METADATA)
+def load(found: Found) -> ReferenceSet:
+    """The set in memory."""
+    return ParquetReferences(found.url, storage_options=found.options, folder=found.folder()).load()
+
+
+def open_set(found: Found) -> ReferenceSet:
+    """The set without its chunks, which are read when they are asked for."""
+    return ParquetReferences(found.url, storage_options=found.options, folder=found.folder()).deferred()
+
+
+def _decode_metadata(
+    data: bytes | None, folder: Folder, url: str
+) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], int]:
+    where = f"{url}/{METADATA}"
     if data is None:
-        raise SourceError(f"expected a reference set as Parquet, there is no {METADATA}", url=place.url)
+        folder.read_many([METADATA])  # says so where it is there, and may not be read
+        if any(size >= 0 for size in folder.sizes(ZARR).tolist()):
+            raise _zarr(url)
+        raise NoSuchFile(f"expected a reference set as Parquet, there is no {METADATA}", url=url)
+    if b"zarr_consolidated_format" in data and not is_set(data):
+        raise _zarr(url)
     try:
         document = parse_json(data)
         record_size, found = document["record_size"], document["metadata"]
@@ -189,9 +202,8 @@ def _read_metadata(place: Place) -> tuple[dict[str, ManifestArray], Mapping[str,
     return arrays, groups, record_size
 
 
-def _read_sidecar(place: Place) -> Sidecar | None:
-    data = place.read_if_any(SIDECAR)
-    return None if data is None else Sidecar.decode(data, f"{place.url}/{SIDECAR}")
+def _zarr(url: str) -> StorageError:
+    return StorageError(f"{url}: expected a set of references, found a Zarr store. It is to be scanned: chunkmap.scan")
 
 
 def _cost(chunks: ChunkManifest) -> int:

@@ -20,10 +20,11 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.errors import StorageError
+from chunkmap.io.filesystem import Located, read_range
 from chunkmap.model import ChunkManifest, DeferredArray, Problem, ReferenceSet, Sources, Target
 from chunkmap.model.dictionary import documents, gathered
 from chunkmap.model.grid import index_dtype
-from chunkmap.storage.place import Place
+from chunkmap.storage.publishing import publish_file
 from chunkmap.storage.sidecar import checksum
 from chunkmap.storage.text import parse_json
 
@@ -35,9 +36,9 @@ _GUESS: Final = 1 << 14
 """How much of a file is read at first: most headers are shorter."""
 
 
-def write_table(refs: ReferenceSet, place: Place) -> None:
+def write_table(refs: ReferenceSet, at: Located) -> None:
     """Write a set, whole or not at all."""
-    place.publish_file(_pieces(refs))
+    publish_file(at, _pieces(refs))
 
 
 def _pieces(refs: ReferenceSet) -> list[bytes]:
@@ -76,31 +77,31 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
     return [_MAGIC, numbers, header, *columns]
 
 
-def read_table(place: Place) -> ReferenceSet | None:
+def read_table(at: Located) -> ReferenceSet | None:
     """The set in a file, without its chunks, which are read when they are asked for; None when there is no file.
 
     Raises StorageError when it is damaged.
     """
-    head = place.range(0, _HEAD + _GUESS)
+    head = read_range(at, 0, _HEAD + _GUESS)
     if head is None:
         return None
     if len(head) < _HEAD or not head.startswith(_MAGIC):
-        raise StorageError(f"{place.url}: expected a table of references, found other bytes")
+        raise StorageError(f"{at.url}: expected a table of references, found other bytes")
     length, crc32 = np.frombuffer(head, "<u8", 2, len(_MAGIC)).tolist()
     header = head[_HEAD : _HEAD + length]
     if len(header) < length:
-        header += place.range(_HEAD + len(header), _HEAD + length) or b""
+        header += read_range(at, _HEAD + len(header), _HEAD + length) or b""
     if len(header) != length or checksum(header) != crc32:
-        raise StorageError(f"{place.url}: expected a header of {length} bytes, it is damaged")
-    return _decode(parse_json(header), place, _HEAD + length)
+        raise StorageError(f"{at.url}: expected a header of {length} bytes, it is damaged")
+    return _decode(parse_json(header), at, _HEAD + length)
 
 
-def _decode(document: Mapping[str, Any], place: Place, base: int) -> ReferenceSet:
+def _decode(document: Mapping[str, Any], at: Located, base: int) -> ReferenceSet:
     gathering = gathered(document["metadata"])
     arrays, groups = gathering.finish()
     return ReferenceSet(
         {
-            path: DeferredArray(array.meta, _Columns(place, base, array.chunks.grid_shape, document["arrays"][path]))
+            path: DeferredArray(array.meta, _Columns(at, base, array.chunks.grid_shape, document["arrays"][path]))
             for path, array in arrays.items()
         },
         groups,
@@ -115,7 +116,7 @@ def _decode(document: Mapping[str, Any], place: Place, base: int) -> ReferenceSe
 class _Columns:
     """Where the columns of one array are: a handle that costs little, and can be pickled."""
 
-    place: Place
+    at: Located
     base: int
     grid_shape: tuple[int, ...]
     described: Mapping[str, Any]
@@ -128,10 +129,10 @@ class _Columns:
     def between(self, start: int, stop: int) -> ChunkManifest:
         """The chunks in cells `start` to `stop`. The columns of an array are read and checked together."""
         first = self.base + self.described["at"]
-        data = self.place.range(first, first + self.described["nbytes"]) or b""
+        data = read_range(self.at, first, first + self.described["nbytes"]) or b""
         if len(data) != self.described["nbytes"] or checksum(data) != self.described["crc32"]:
             raise StorageError(
-                f"{self.place.url}: expected {self.described['nbytes']} bytes of columns, they are damaged;"
+                f"{self.at.url}: expected {self.described['nbytes']} bytes of columns, they are damaged;"
                 " remove the file, so that what it was made of is scanned again"
             )
         return self._manifest(data).between(start, stop)

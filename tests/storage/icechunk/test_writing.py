@@ -16,11 +16,11 @@ import zarr
 import chunkmap
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.io import open_source
+from chunkmap.io.filesystem import locate
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet, Target
 from chunkmap.storage.icechunk import chunks
 from chunkmap.storage.icechunk import repository as writer
 from chunkmap.storage.icechunk.repository import open_here
-from chunkmap.storage.place import find_place
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3 specification"),
@@ -358,7 +358,7 @@ def test_a_path_is_a_repository_that_is_made_or_replaced(tmp_path):
     refs = chunkmap.scan(path)
     chunkmap.write(refs, tmp_path / "data.icechunk")
     chunkmap.write(refs, tmp_path / "data.icechunk")
-    repository = open_here(find_place(tmp_path / "data.icechunk"))
+    repository = open_here(locate(tmp_path / "data.icechunk"))
     assert len(list(repository.ancestry(branch="main"))) == 3
     assert_same(repository.readonly_session("main").store, path, "scipy")
 

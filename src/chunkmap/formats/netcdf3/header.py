@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import FormatError, TruncatedFile
+from chunkmap.errors import FormatError
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser
-from chunkmap.io.windows import MoreBytes, windowed
+from chunkmap.io.windows import Window, windowed
 
 __all__ = ["Dimension", "Header", "Variable", "read_header", "read_text"]
 
@@ -102,33 +102,22 @@ class Header:
 class _Cursor:
     """Reads the header's tokens one after the other, from the first bytes of a file."""
 
-    def __init__(self, window: memoryview, source: Source) -> None:
-        self._window, self._url, self._size, self.position = window, source.url, source.size(), 0
+    def __init__(self, window: Window) -> None:
+        self._window, self.position = window, 0
         self.wide_counts = self.wide_offsets = False
 
     def take(self, length: int) -> memoryview:
         """The next bytes."""
         stop = self.position + length
-        if stop > len(self._window):
-            self._need(stop)
-        piece = self._window[self.position : stop]
+        if _LONGEST_HEADER < stop <= self._window.size:
+            raise self.wrong(f"expected a header of at most {_LONGEST_HEADER} bytes, it asks for {stop}")
+        piece = self._window.take(self.position, length)
         self.position = stop
         return piece
 
-    def _need(self, stop: int) -> NoReturn:
-        if stop > self._size:
-            raise TruncatedFile(
-                f"the header goes on to byte {stop}, but the file ends at byte {self._size}; it is cut short",
-                url=self._url,
-                offset=self.position,
-            )
-        if stop > _LONGEST_HEADER:
-            raise self.wrong(f"expected a header of at most {_LONGEST_HEADER} bytes, it asks for {stop}")
-        raise MoreBytes(stop)
-
     def wrong(self, message: str) -> FormatError:
         """What to raise about the token just read."""
-        return FormatError(message, url=self._url, offset=self.position)
+        return FormatError(message, url=self._window.url, offset=self.position)
 
     def word(self) -> int:
         """A 32-bit number: a tag or a type."""
@@ -170,7 +159,7 @@ class _Cursor:
 # numrecs = NON_NEG | STREAMING        // STREAMING: all bits set
 def read_header(source: Source) -> Parser[Header]:
     """Read and check the header. Raises FormatError where it breaks the grammar, TruncatedFile where it ends."""
-    return windowed(lambda window: _header(_Cursor(window, source), source), source.size())
+    return windowed(lambda window: _header(_Cursor(window), source), source)
 
 
 def _header(cursor: _Cursor, source: Source) -> Header:

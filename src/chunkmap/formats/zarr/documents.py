@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupported
 from chunkmap.formats.zarr.names import CONSOLIDATED, KeyEncoding
-from chunkmap.formats.zarr.requests import Files
 from chunkmap.formats.zarr.sharding import Level, unsharded
+from chunkmap.io.folder_requests import Files
 from chunkmap.io.requests import Parser
 from chunkmap.model import ArrayMeta, Problem
 from chunkmap.model.hierarchy import ZarrFormat
@@ -58,7 +58,7 @@ class Store:
 
 
 def read_documents(
-    url: str, listed: Sequence[str] | None, *, consolidated: bool, flatten: bool, zarr_format: ZarrFormat | None = None
+    url: str, listed: Sequence[str] | None, *, consolidated: bool, zarr_format: ZarrFormat | None = None
 ) -> Parser[Store]:
     """Read the documents that are among the names of the files; None where nothing could be listed.
 
@@ -84,7 +84,7 @@ def read_documents(
     every.pop(CONSOLIDATED, None)
     store = Store(version)
     for path, node in _nodes(every, version):
-        _take_in(store, url, path, node, flatten=flatten)
+        _take_in(store, url, path, node)
     return store
 
 
@@ -137,11 +137,11 @@ def _nodes(documents: Mapping[str, Any], version: ZarrFormat) -> Iterator[tuple[
             yield path, found[path]
 
 
-def _take_in(store: Store, url: str, path: str, node: Mapping[str, Any], *, flatten: bool) -> None:
+def _take_in(store: Store, url: str, path: str, node: Mapping[str, Any]) -> None:
     """One array or group into the store; an array that cannot be represented becomes a problem."""
     try:
         if DOCUMENT in node:
-            _take_in_v3(store, path, node[DOCUMENT], flatten=flatten)
+            _take_in_v3(store, path, node[DOCUMENT])
         elif ".zarray" in node:
             encoding = KeyEncoding.of_v2(node[".zarray"])
             meta = array_from_documents(path, node[".zarray"], node.get(".zattrs", {}))
@@ -157,15 +157,13 @@ def _take_in(store: Store, url: str, path: str, node: Mapping[str, Any], *, flat
         raise FormatError(f"{path}: not the metadata of a Zarr array: {found}", url=url) from error
 
 
-def _take_in_v3(store: Store, path: str, document: Mapping[str, Any], *, flatten: bool) -> None:
+def _take_in_v3(store: Store, path: str, document: Mapping[str, Any]) -> None:
     if not is_array(document):
         store.groups[path] = document.get("attributes") or {}
         return
-    levels: tuple[Level, ...] = ()
     if len(document["shape"]) > _MOST_AXES:
         raise Unsupported(f"it has {len(document['shape'])} axes, numpy at most {_MOST_AXES}", feature="shape")
-    if flatten:
-        document, levels = unsharded(document)
+    document, levels = unsharded(document)
     meta = array_from_document(path, document)
     store.arrays[path] = Node(meta, KeyEncoding.of_v3(document), levels)
 

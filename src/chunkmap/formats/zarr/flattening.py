@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.zarr.requests import Pieces
 from chunkmap.formats.zarr.sharding import ABSENT, Level
+from chunkmap.io.folder_requests import Pieces
 from chunkmap.io.requests import Parser
 from chunkmap.model.edges import Edges
 
@@ -151,9 +151,10 @@ def _checked(names: Sequence[str], shards: Shards, counts: tuple[int, ...], inde
     """The index of shards, every chunk of which lies inside of its shard."""
     offset, length = index[..., 0], index[..., 1]
     present = offset != ABSENT
-    within = shards.length[:, None]
-    wrong = present & ((length > within) | (offset > within - np.minimum(length, within)))
-    wrong |= ~present & (length != ABSENT)
+    stop = offset + length
+    wrong = (stop > shards.length[:, None]) | (stop < offset)
+    if not present.all():
+        wrong = np.where(present, wrong, length != ABSENT)
     if wrong.any():
         row, chunk = map(int, np.argwhere(wrong)[0])
         raise FormatError(
@@ -161,7 +162,9 @@ def _checked(names: Sequence[str], shards: Shards, counts: tuple[int, ...], inde
             f" {int(offset[row, chunk])}, but the shard has {int(shards.length[row])}",
             url=names[row],
         )
-    return _Opened(shards, counts, offset + shards.offset[:, None], length, present)
+    if shards.offset.any():
+        offset = offset + shards.offset[:, None]
+    return _Opened(shards, counts, offset, length, present)
 
 
 def _inside(part: _Opened, level: Level, shape: Sequence[int]) -> Shards:

@@ -6,52 +6,46 @@ shards. Where nothing can be listed, lengths are asked for, chunk by chunk.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.format import Scanned
 from chunkmap.formats.zarr.documents import Node, Store, read_documents
 from chunkmap.formats.zarr.flattening import check_divides, flattened, shards_at
 from chunkmap.formats.zarr.names import cells_of, chunks_of, documents_among, names_of_cells
-from chunkmap.formats.zarr.requests import Sizes
-from chunkmap.io.requests import Parser
+from chunkmap.io import Folder, Listing
+from chunkmap.io.folder_requests import Sizes
+from chunkmap.io.requests import Parser, Together
 from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources
 from chunkmap.model.hierarchy import ZarrFormat
 
-__all__ = ["Found", "Listing", "parse_store"]
+__all__ = ["Options", "parse"]
 
 _MOST_ASKED: Final = 1_000_000
 """Chunks of a store that cannot be listed, whose lengths are asked for one by one."""
 
-_MOST_CELLS: Final = 2**63 - 1
+_FEW: Final = 256
+"""Files of an array, up to which their names are not worth packing."""
 
 
-class Listing(Protocol):
-    """The files of a folder: as columns, but for the names."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a scan of a store may be told."""
 
-    @property
-    def names(self) -> Sequence[str]:
-        """Below the folder, with `/` between directories."""
+    consolidated: bool = True
+    """Whether consolidated metadata are believed, as zarr-python believes them; else every document is read."""
+    zarr_format: ZarrFormat | None = None
+    """Which version is read, where documents of both are there; None for that of the root, v3 before v2."""
 
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """Bytes of each."""
-
-    @property
-    def within(self) -> tuple[str, NDArray[np.int64]] | None:
-        """The file that all of them are ranges of, and where each begins in it: of an archive. Else None."""
-
-
-class Found(NamedTuple):
-    """What is in a store."""
-
-    arrays: Mapping[str, ManifestArray]
-    groups: Mapping[str, Mapping[str, Any]]
-    problems: tuple[Problem, ...]
-    zarr_format: ZarrFormat
+    def check(self) -> None:
+        """Raise ValueError for a version that there is not."""
+        if self.zarr_format not in (None, 2, 3):
+            raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
 
 
 class _Files(NamedTuple):
@@ -66,48 +60,87 @@ class _Files(NamedTuple):
     """Where each begins in the file that all are ranges of; else 0."""
 
 
-def parse_store(
-    url: str,
-    listing: Listing | None,
-    *,
-    consolidated: bool = True,
-    flatten: bool = True,
-    zarr_format: ZarrFormat | None = None,
-) -> Parser[Found]:
-    """Parse what is in a folder, of which the listing is given, or None where it cannot be listed."""
+def parse(folder: Folder, options: Options) -> Parser[Scanned]:
+    """Parse the store that a folder is.
+
+    Raises FormatError where it is none; an array that cannot be represented becomes a problem.
+    """
+    listing = folder.listing()
+    found: Scanned = yield from parse_store(folder.url, listing, options)
+    archive = None if listing is None else listing.within
+    return found if archive is None else found._replace(files={archive.url: folder.target()})
+
+
+def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[Scanned]:
+    """The same for a folder of which the listing is given, or None where it cannot be listed."""
+    options.check()
     names = None if listing is None else listing.names
     documents = None if names is None else [names[at] for at in documents_among(names)]
     store: Store = yield from read_documents(
-        url, documents, consolidated=consolidated, flatten=flatten, zarr_format=zarr_format
+        url,
+        documents,
+        consolidated=options.consolidated,
+        zarr_format=options.zarr_format,
     )
     if not store.arrays and not store.groups and not store.problems:
         raise FormatError("expected a Zarr store, found no array or group", url=url)
-    arrays: dict[str, ManifestArray] = {}
     below = {} if names is None else chunks_of(names, store.arrays)
-    for path, node in store.arrays.items():
-        try:
-            if node.levels:
-                check_divides(node.outer.axes, node.levels)
-            if listing is None:
-                files = yield from _asked(path, node)
-            else:
-                files = _listed(node, listing, *below.get(path, ([], np.empty(0, np.intp))))
-        except Unsupported as error:
-            store.problems.append(Problem(path, error.feature, f"{error.message}; left out", url))
-            continue
-        archive = None if listing is None or listing.within is None else listing.within[0]
-        arrays[path] = yield from _array(url, path, node, files, archive)
-    return Found(arrays, store.groups, tuple(store.problems), store.zarr_format)
+    parsers = [
+        _or_problem(url, path, _scanned(url, path, node, listing, below.get(path)))
+        for path, node in store.arrays.items()
+    ]
+    scanned = yield Together(parsers)
+    arrays = dict(zip(store.arrays, scanned, strict=True))
+    problems = [*store.problems, *(found for found in scanned if isinstance(found, Problem))]
+    return Scanned(
+        {path: found for path, found in arrays.items() if isinstance(found, ManifestArray)},
+        store.groups,
+        tuple(problems),
+        zarr_format=store.zarr_format,
+    )
 
 
-def _listed(node: Node, listing: Listing, tails: list[str], rows: NDArray[np.intp]) -> _Files:
+def _or_problem(url: str, path: str, parser: Parser[ManifestArray]) -> Parser[ManifestArray | Problem]:
+    """An array, or why it cannot be represented."""
+    try:
+        return (yield from parser)
+    except Unsupported as error:
+        return Problem(path, error.feature, f"{error.message}; left out", url)
+
+
+def _scanned(
+    url: str, path: str, node: Node, listing: Listing | None, below: tuple[list[str], NDArray[np.intp]] | None
+) -> Parser[ManifestArray]:
+    """An array, of which the names below it are given."""
+    if node.levels:
+        check_divides(node.outer.axes, node.levels)
+    if listing is None:
+        files = yield from _asked(path, node)
+    else:
+        files = yield from _listed(path, node, listing, *(below or ([], np.empty(0, np.intp))))
+    archive = None if listing is None or listing.within is None else listing.within.url
+    return (yield from _array(url, path, node, files, archive))
+
+
+def _listed(path: str, node: Node, listing: Listing, tails: list[str], rows: NDArray[np.intp]) -> Parser[_Files]:
     """The files of an array, from a listing."""
     position, chosen = cells_of(tails, node.encoding, node.outer.grid_shape)
     rows = rows[chosen]
-    sizes = listing.sizes[rows].astype(np.uint64)
-    starts = np.zeros(len(rows), np.uint64) if listing.within is None else listing.within[1][rows].astype(np.uint64)
     names = tails if isinstance(chosen, slice) else [tails[row] for row in chosen.tolist()]
-    return _Files(position, names, sizes, starts)
+    sizes = listing.sizes[rows]
+    if len(sizes) and int(sizes.min()) < 0:  # a filesystem that does not tell them in a listing
+        sizes = yield Sizes([f"{path}/{name}" if path else name for name in names])
+    if listing.within is None:
+        return _Files(position, names, sizes.astype(np.uint64), np.zeros(len(rows), np.uint64))
+    starts = listing.within.starts[rows]
+    if len(starts) and int(starts.min()) < 0:
+        compressed = np.flatnonzero(starts < 0)
+        raise Unsupported(
+            f"{len(compressed):,} of its {len(starts):,} chunks are compressed members of the archive, one is"
+            f" {names[int(compressed[0])]!r}, so no range of it holds their bytes; store them (zip -0), or unpack it",
+            feature="compressed archive member",
+        )
+    return _Files(position, names, sizes.astype(np.uint64), starts.astype(np.uint64))
 
 
 def _asked(path: str, node: Node) -> Parser[_Files]:
@@ -162,6 +195,3 @@ def _sources(prefix: str, names: Sequence[str]) -> Sources:
         return Sources.of((None, *(prefix + name for name in names)))
     stops = np.cumsum(np.fromiter(map(len, names), np.int64, len(names)))
     return Sources.packed(prefix, text.encode("ascii"), stops)
-
-
-_FEW: Final = 256

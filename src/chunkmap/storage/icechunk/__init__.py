@@ -6,31 +6,56 @@ written to or read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.storage.icechunk.documents import written_and_read
 from chunkmap.storage.icechunk.reading import read_header, read_set, refuse_first
 from chunkmap.storage.icechunk.repository import IS_FIRST, open_here, open_or_create, readable, transaction
 from chunkmap.storage.icechunk.writing import Writer, check_set, names_of, write_set
-from chunkmap.storage.place import Place
+from chunkmap.storage.stores import Found, is_open
 
-__all__ = ["Longer", "appending", "as_stored", "check_lists", "read_icechunk", "write_icechunk"]
+__all__ = [
+    "Longer",
+    "appending",
+    "as_stored",
+    "check_lists",
+    "load",
+    "open_set",
+    "read_icechunk",
+    "repository_of",
+    "write_icechunk",
+]
 
 OPENED: Final = "icechunk://opened"
 """Where a set came from that was read from what icechunk opened: who knows on which machine that is."""
 
 
-def read_icechunk(target: Place | Any) -> ReferenceSet:
+def load(found: Found) -> ReferenceSet:
+    """The set in a repository."""
+    return read_icechunk(repository_of(found.url, found.options))
+
+
+open_set = load
+"""Icechunk tells all references of a set at once."""
+
+
+def repository_of(url: Any, options: Mapping[str, Any] | None) -> Any:
+    """What icechunk opened, or the place of a repository on this machine."""
+    return url if is_open(url) else locate(url, options)
+
+
+def read_icechunk(target: Located | Any) -> ReferenceSet:
     """The set in a repository: one here by its place, else a `Repository`, whose branch `main` is read, a session or
     its store.
 
     Raises Unsupported for arrays whose chunks cannot be referred to.
     """
-    if isinstance(target, Place):
+    if isinstance(target, Located):
         return read_set(readable(open_here(target)).store, name=target.url)
     return read_set(readable(target).store, name=OPENED)
 
@@ -41,7 +66,7 @@ def check_lists(where: str) -> None:
         raise refuse_first(where)
 
 
-def write_icechunk(refs: ReferenceSet, target: Place | Any, *, group: str = "", overwrite: bool = False) -> None:
+def write_icechunk(refs: ReferenceSet, target: Located | Any, *, group: str = "", overwrite: bool = False) -> None:
     """Write a set whose whole files have explicit ranges.
 
     A repository, here by its place or as a `Repository`, is written to on its branch `main` and committed; one that
@@ -50,7 +75,7 @@ def write_icechunk(refs: ReferenceSet, target: Place | Any, *, group: str = "", 
     refs = _at_hand(refs)
     check_set(refs)
     names = names_of([refs])
-    if isinstance(target, Place):
+    if isinstance(target, Located):
         target = open_or_create(target, names.locations.values())
     with transaction(target, f"Written by chunkmap: {refs.nchunks:,} chunks", chunks=refs.nchunks) as written:
         write_set(refs, Writer(written, names, group), overwrite=overwrite)
@@ -84,13 +109,13 @@ def _at_hand(refs: ReferenceSet) -> ReferenceSet:
 
 
 @contextmanager
-def appending(target: Place | Any, sets: Sequence[ReferenceSet], group: str = "") -> Iterator[Longer]:
+def appending(target: Located | Any, sets: Sequence[ReferenceSet], group: str = "") -> Iterator[Longer]:
     """A stored set to be added to, in one transaction; targets are as for `write_icechunk`, but must be there."""
     names = names_of(sets)
-    repository = open_here(target, names.locations.values()) if isinstance(target, Place) else target
+    repository = open_here(target, names.locations.values()) if isinstance(target, Located) else target
     chunks = sum(refs.nchunks for refs in sets)
     with transaction(
         repository, f"Appended by chunkmap: {len(sets):,} sets of {chunks:,} chunks", chunks=chunks
     ) as written:
-        where = target.url if isinstance(target, Place) else "the Icechunk store"
+        where = target.url if isinstance(target, Located) else "the Icechunk store"
         yield Longer(read_header(written.store, group=group, name=where), Writer(written, names, group))

@@ -16,8 +16,8 @@ from typing import Any, Final
 import icechunk
 
 from chunkmap.errors import NoSuchFile, StorageError
+from chunkmap.io.filesystem import Located
 from chunkmap.storage.icechunk.locations import containers_for
-from chunkmap.storage.place import Place
 
 __all__ = ["IS_FIRST", "MOST_CHUNKS", "Transaction", "open_here", "open_or_create", "readable", "transaction"]
 
@@ -30,15 +30,15 @@ MOST_CHUNKS: Final = 50_000_000
 MAIN: Final = "main"
 
 
-def open_here(place: Place, locations: Collection[str] = ()) -> Any:
+def open_here(at: Located, locations: Collection[str] = ()) -> Any:
     """The repository in a directory, with containers for some locations, which it remembers.
 
     Files of this machine, and of servers that ask for no credentials, may be read through it. Raises SourceError when
     there is none, StorageError where a container cannot be made.
     """
-    storage = _storage(place)
-    if not _is_there(place, storage):
-        raise NoSuchFile("expected an Icechunk repository, there is none", url=place.url)
+    storage = _storage(at)
+    if not _is_there(at, storage):
+        raise NoSuchFile("expected an Icechunk repository, there is none", url=at.url)
     config = icechunk.Repository.fetch_config(storage) or icechunk.RepositoryConfig.default()
     is_changed = _add_containers(config, locations)
     access = _open_to_all(config.virtual_chunk_containers or {})
@@ -48,13 +48,13 @@ def open_here(place: Place, locations: Collection[str] = ()) -> Any:
     return repository
 
 
-def open_or_create(place: Place, locations: Collection[str]) -> Any:
+def open_or_create(at: Located, locations: Collection[str]) -> Any:
     """The same, where there need not be one yet. Raises StorageError for a directory of other files."""
-    storage = _storage(place)
-    if _is_there(place, storage):
-        return open_here(place, locations)
-    if Path(place.path).exists():
-        raise StorageError(f"{place.url}: expected nothing there, or an Icechunk repository, found something else")
+    storage = _storage(at)
+    if _is_there(at, storage):
+        return open_here(at, locations)
+    if Path(at.path).exists():
+        raise StorageError(f"{at.url}: expected nothing there, or an Icechunk repository, found something else")
     config = icechunk.RepositoryConfig.default()
     _add_containers(config, locations)
     access = _open_to_all(config.virtual_chunk_containers or {})
@@ -158,18 +158,18 @@ def _branch_of_its_own(repository: Any) -> Iterator[str]:
         repository.delete_branch(branch)
 
 
-def _is_there(place: Place, storage: Any) -> bool:
+def _is_there(at: Located, storage: Any) -> bool:
     """Whether there is a repository; asking Icechunk makes the directory, so it is looked for first."""
-    return Path(place.path).is_dir() and bool(icechunk.Repository.exists(storage))
+    return Path(at.path).is_dir() and bool(icechunk.Repository.exists(storage))
 
 
-def _storage(place: Place) -> Any:
-    if not place.is_local:
+def _storage(at: Located) -> Any:
+    if not at.is_local:
         raise StorageError(
-            f"{place.url}: only a repository on this machine is opened by its path; open this one with icechunk, and"
+            f"{at.url}: only a repository on this machine is opened by its path; open this one with icechunk, and"
             " pass the Repository or a session"
         )
-    return icechunk.local_filesystem_storage(os.path.abspath(place.path))  # noqa: PTH100 - as Icechunk wants it
+    return icechunk.local_filesystem_storage(os.path.abspath(at.path))  # noqa: PTH100 - as Icechunk wants it
 
 
 def _open_to_all(prefixes: Collection[str]) -> dict[str, Any]:

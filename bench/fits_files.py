@@ -1,0 +1,76 @@
+"""The case `fits`: the headers of one FITS file of 300 HDUs of 68 cards, beside kerchunk and astropy."""
+
+import shutil
+
+import numpy as np
+
+HDUS = 300
+NAME = "many.fits"
+
+
+def write(path):
+    """300 images of 256 kB with 60 keywords of their own each; written where it is needed first, in one step."""
+    from astropy.io import fits
+
+    hdus = [fits.PrimaryHDU()]
+    for number in range(HDUS):
+        hdu = fits.ImageHDU(np.zeros((256, 256), "f4"), name=f"E{number}")
+        for key in range(60):
+            hdu.header[f"KEY{key}"] = (key * 1.5 + number, "a comment")
+        hdus.append(hdu)
+    fits.HDUList(hdus).writeto(path.with_suffix(".part"))
+    shutil.move(path.with_suffix(".part"), path)
+
+
+def ready(folder):
+    """The path of the file."""
+    path = folder / NAME
+    if not path.exists():
+        write(path)
+    return str(path)
+
+
+def of_set(arrays):
+    """Number of references, and the sums of their offsets and lengths."""
+    chunks = [array.chunks for array in arrays.values()]
+    return [len(chunks), sum(int(c.offset.sum()) for c in chunks), sum(int(c.length.sum()) for c in chunks)]
+
+
+def scan_core(folder):
+    """The library's own verb."""
+    import chunkmap
+
+    path = ready(folder)
+    chunkmap.scan(path, hdu=1)
+    return lambda: chunkmap.scan(path), lambda refs: {"result": of_set(refs.arrays)}
+
+
+def scan_door(folder):
+    """kerchunk's, for all HDUs that have data."""
+    from kerchunk.fits import process_file
+
+    path = ready(folder)
+    process_file(path, extension=1)
+
+    def describe(refs):
+        ranges = [value for value in refs.values() if isinstance(value, (list, tuple))]
+        return {"result": [len(ranges), sum(r[1] for r in ranges), sum(r[2] for r in ranges)]}
+
+    return lambda: process_file(path, extension=list(range(1, HDUS + 1))), describe
+
+
+def open_astropy(folder):
+    """astropy: open the file and read every header."""
+    from astropy.io import fits
+
+    path = ready(folder)
+
+    def work():
+        with fits.open(path, memmap=False, lazy_load_hdus=False) as file:
+            return [(hdu.fileinfo(), dict(hdu.header)) for hdu in file]
+
+    work()
+    return work, lambda _: {}
+
+
+CASES = {"fits": (scan_core, scan_door, None, None, None, open_astropy)}

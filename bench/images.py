@@ -1,0 +1,129 @@
+"""The cases of TIFF: one file of many tiles, many cloud-optimised files with overviews, a million tiles, a whole image.
+
+The other side is kerchunk's `tiff_to_zarr`, which stands on tifffile, or tifffile itself, up to the JSON of references.
+"""
+
+import io
+import shutil
+
+import numpy as np
+
+COGS = 100
+SIDE = 16_000
+"""Pixels of a square of a million tiles of 16 pixels."""
+
+
+def prepare(folder):
+    """Write the files; nothing happens when they are there already."""
+    import rasterio
+    import tifffile
+
+    folder = folder / "images"
+    done = folder / "prepared"
+    if done.exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "cogs").mkdir(parents=True)
+    side = np.arange(4096)
+    noise = np.random.default_rng(0).integers(0, 3, (4096, 4096))
+    data = (np.add.outer(side, side) // 7 + noise).astype("u2")
+    options = {"photometric": "minisblack", "metadata": None, "compression": "zlib"}
+    tifffile.imwrite(folder / "tiles.tif", data, tile=(16, 16), **options)
+    tifffile.imwrite(folder / "image.tif", np.tile(data, (2, 2)), tile=(256, 256), predictor=True, **options)
+    first = folder / "cogs" / "000.tif"
+    place = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 5_600_000)}
+    profile = {"driver": "COG", "width": 4096, "height": 4096, "count": 1, "dtype": "uint16", "blocksize": 256}
+    with rasterio.open(first, "w", compress="deflate", **profile, **place) as file:
+        file.write(data, 1)
+    for number in range(1, COGS):
+        shutil.copy(first, first.with_name(f"{number:03}.tif"))
+    sparse = {"shape": (SIDE, SIDE), "dtype": "u1", "tile": (16, 16), "photometric": "minisblack", "metadata": None}
+    tifffile.imwrite(folder / "million.tif", **sparse)
+    done.touch()
+
+
+def scanned(pattern):
+    """Every file to a set, through the library's own verb."""
+
+    def make(folder):
+        import chunkmap
+
+        files = sorted((folder / "images").glob(pattern))
+        chunkmap.scan(files[0])
+        return lambda: [chunkmap.scan(file, inline_threshold=0) for file in files], lambda _: {}
+
+    return make
+
+
+def translated(pattern):
+    """Every file to a dictionary, through the names of kerchunk."""
+
+    def make(folder):
+        from kerchunk.tiff import tiff_to_zarr
+
+        files = sorted(map(str, (folder / "images").glob(pattern)))
+        tiff_to_zarr(files[0])
+        return lambda: [tiff_to_zarr(file) for file in files], lambda _: {}
+
+    return make
+
+
+def by_tifffile(pattern):
+    """Every file to the JSON that tifffile writes."""
+
+    def make(folder):
+        import tifffile
+
+        files = sorted((folder / "images").glob(pattern))
+
+        def work():
+            for file in files:
+                with tifffile.TiffFile(file) as opened, opened.series[0].aszarr() as store:
+                    store.write_fsspec(io.StringIO(), str(file.parent))
+
+        return work, lambda _: {}
+
+    return make
+
+
+def whole_core(folder):
+    """A whole deflated image, through references."""
+    import chunkmap
+
+    refs = chunkmap.scan(folder / "images" / "image.tif", inline_threshold=0)
+    dataset = chunkmap.open_dataset(refs)
+    return lambda: dataset["image"].values.sum(dtype="u8"), lambda total: {"result": int(total)}
+
+
+def whole_rasterio(folder):
+    """The same by rasterio, on two threads."""
+    import rasterio
+
+    def work():
+        with rasterio.open(folder / "images" / "image.tif", num_threads=2) as file:
+            return file.read(1).sum(dtype="u8")
+
+    return work, lambda total: {"result": int(total)}
+
+
+CASES = {
+    "tiff-tiles": (scanned("tiles.tif"), translated("tiles.tif"), None),
+    "tiff-cogs": (scanned("cogs/*.tif"), translated("cogs/*.tif"), None),
+    "tiff-million": (scanned("million.tif"), None, None),
+    "tiff-tiles-tifffile": (scanned("tiles.tif"), by_tifffile("tiles.tif"), None),
+    "tiff-cogs-tifffile": (scanned("cogs/*.tif"), by_tifffile("cogs/*.tif"), None),
+    "tiff-read": (whole_core, whole_rasterio, None),
+}
+"""What each road does in a case."""
+
+BESIDE_OTHERS = ("tiff-tiles-tifffile", "tiff-cogs-tifffile", "tiff-read")
+"""Cases whose other side is another library than kerchunk."""
+
+TITLES = {
+    "tiff-tiles": "scan one TIFF of 65,536 tiles",
+    "tiff-cogs": f"scan {COGS} cloud-optimised GeoTIFFs with overviews",
+    "tiff-million": "scan one TIFF of 1,000,000 tiles",
+    "tiff-tiles-tifffile": "scan one TIFF of 65,536 tiles (other side: tifffile's aszarr and write_fsspec)",
+    "tiff-cogs-tifffile": f"scan {COGS} cloud-optimised GeoTIFFs (other side: tifffile's aszarr and write_fsspec)",
+    "tiff-read": "read an image of 134 MB, deflated (other side: rasterio on 2 threads)",
+}

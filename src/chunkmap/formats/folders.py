@@ -1,0 +1,70 @@
+"""Folders of files that are one set: what is done once for all formats of folders, as `scanning` does it for files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.errors import FormatError
+from chunkmap.formats import FORMATS, Format, Scanned, find_format
+from chunkmap.formats.format import options_of
+from chunkmap.formats.inlining import INLINE_THRESHOLD
+from chunkmap.io import ArchiveFolder, Folder, Range
+from chunkmap.io.folder_requests import answered
+from chunkmap.model import ChunkManifest, ReferenceSet
+from chunkmap.model.edits import inline
+
+__all__ = ["holds", "scan_folder"]
+
+
+def holds() -> tuple[str, ...]:
+    """Files by which folders are told: each format has some."""
+    return tuple(name for row in FORMATS for name in row.holds)
+
+
+def scan_folder(
+    folder: Folder,
+    *,
+    format: str | None = None,  # noqa: A002 - the word that users know
+    inline_threshold: int = INLINE_THRESHOLD,
+    **options: Any,
+) -> ReferenceSet:
+    """The references of a folder, whose format is told from what it holds, unless it is named.
+
+    Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the format.
+    """
+    found = _recognised(folder) if format is None else find_format(format)
+    if not found.holds:
+        raise FormatError(f"expected a file of {found.name}, found a folder of files", url=folder.url)
+    module = found.load()
+    scanned: Scanned = answered(folder, module.parse(folder, options_of(found, module, options)))
+    refs = ReferenceSet(
+        scanned.arrays, scanned.groups, scanned.problems, scanned.files, folder.url, scanned.zarr_format
+    )
+    return inline(refs, _Fetch(folder), threshold=inline_threshold)
+
+
+def _recognised(folder: Folder) -> Format:
+    for row in FORMATS:
+        if row.holds and bool((folder.sizes(row.holds) >= 0).any()):
+            return row
+    names = ", ".join(f"{row.name} ({', '.join(row.holds)})" for row in FORMATS if row.holds)
+    raise FormatError(f"expected a folder of {names}, found none of these files in it", url=folder.url)
+
+
+class _Fetch:
+    """Gives the bytes of chunks that are in a folder."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+
+    def __call__(self, chunks: ChunkManifest, rows: NDArray[Any]) -> Sequence[bytes | memoryview]:
+        ranges = list(map(Range, chunks.offset[rows].tolist(), chunks.length[rows].tolist()))
+        if isinstance(self._folder, ArchiveFolder):
+            return self._folder.outermost.read_many(ranges)
+        prefix = len(self._folder.url) + 1
+        names = [url[prefix:] for url in chunks.sources.urls_of(np.asarray(chunks.source[rows]))]
+        return self._folder.read_ranges(names, ranges)

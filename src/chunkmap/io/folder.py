@@ -1,0 +1,127 @@
+"""Files under one name: a directory, the keys of an object store, what lies below a URL, the members of an archive.
+
+A folder knows nothing of formats. Names in it are relative and have `/` between their parts; one that would lead out
+of the folder is refused, as names come from files that nobody vouches for.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.errors import SourceError
+from chunkmap.io.source import Range, Source
+from chunkmap.model import Target
+
+__all__ = ["Folder", "FolderBase", "Listing", "Within", "check_name"]
+
+
+class Within(NamedTuple):
+    """Where files are that are ranges of another one: the members of an archive."""
+
+    url: str
+    """The outermost file."""
+    starts: NDArray[np.int64]
+    """The first byte of each in it; -1 for one that is compressed, so that no range holds its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a folder, sorted by name: nothing is held of each but its name and a row in columns.
+
+    >>> listing = Listing(["a/0", "a/1", "b"], np.array([4, 4, 9]))
+    >>> listing.below("a").names, listing.below("a").sizes.tolist()
+    (['0', '1'], [4, 4])
+    """
+
+    names: list[str]
+    """Below what was listed."""
+    sizes: NDArray[np.int64]
+    """Bytes of each; -1 where that is not told."""
+    within: Within | None = None
+    """The file that all of them are ranges of; None where each is a file of its own."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def below(self, directory: str) -> Listing:
+        """The files below a directory."""
+        if not directory:
+            return self
+        prefix = directory.rstrip("/") + "/"
+        first = bisect_left(self.names, prefix)
+        stop = bisect_left(self.names, prefix[:-1] + chr(ord("/") + 1), first)
+        within = None if self.within is None else Within(self.within.url, self.within.starts[first:stop])
+        return Listing([name[len(prefix) :] for name in self.names[first:stop]], self.sizes[first:stop], within)
+
+
+class Folder(Protocol):
+    """Files somewhere, by name."""
+
+    @property
+    def url(self) -> str:
+        """Its name, as references begin with it; without a slash at its end."""
+
+    def listing(self, below: str = "") -> Listing | None:
+        """All files, in whatever directory below; None where nothing can be listed: over HTTP.
+
+        One call, which asks for many directories at once. A directory that is not there has no files.
+        """
+
+    def open(self, name: str) -> Source:
+        """A file, to be read by range. Raises NoSuchFile when there is none."""
+
+    def read_many(self, names: Sequence[str], *, optional: bool = False) -> list[bytes | None]:
+        """The whole of each file, many fetched at once; None for one that is not there.
+
+        With `optional`, one that may not be read is not there either: that is what object stores say of a missing file
+        to those who may not list them.
+        """
+
+    def read_ranges(self, names: Sequence[str], ranges: Sequence[Range]) -> list[memoryview]:
+        """A range of each file, many fetched at once. A file may be named more than once."""
+
+    def sizes(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """Bytes of each file, many asked for at once; -1 for one that is not there."""
+
+    def target(self) -> Target:
+        """What is known of the folder as it is now: of an archive, its file; else nothing."""
+
+    def close(self) -> None:
+        """Give back what is held open."""
+
+
+class FolderBase:
+    """What folders share: each is its own context manager."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def target(self) -> Target:
+        """Nothing, unless a folder is one file."""
+        return Target()
+
+    def close(self) -> None:
+        """Nothing is held open, unless a folder says otherwise."""
+
+
+def check_name(name: str, url: str) -> str:
+    """The name, unless it would lead out of the folder. Raises SourceError then.
+
+    >>> check_name("a/0.0", "s3://bucket/a.zarr")
+    'a/0.0'
+    """
+    if not name or name.startswith("/") or "\0" in name or "\\" in name or ".." in name.split("/"):
+        raise SourceError(f"{name!r} is not the name of a file in a folder", url=url)
+    return name

@@ -1,0 +1,188 @@
+"""How reference sets are kept at rest: one row each, of the same shape as those of formats, and what lies at a URL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from chunkmap.errors import StorageError, Unsupported
+from chunkmap.io import Folder, LocalFolder, Source, is_folder, open_any, open_folder, open_whole
+from chunkmap.io.filesystem import Located
+from chunkmap.storage.text import parse_json
+
+__all__ = [
+    "ICECHUNK",
+    "JSON",
+    "METADATA",
+    "PARQUET",
+    "STORES",
+    "ZARR",
+    "Found",
+    "Icechunk",
+    "Store",
+    "find_set",
+    "is_open",
+    "is_set",
+    "store_for",
+    "store_named",
+]
+
+Icechunk = Any
+"""What icechunk opened: a `Repository`, one of its sessions, or the store of one."""
+
+METADATA: Final = ".zmetadata"
+"""The file that makes a directory a reference set, if it has a `record_size`; else one of a Zarr store."""
+
+ZARR: Final = ("zarr.json", ".zgroup", ".zarray")
+"""Files that make a directory a Zarr store."""
+
+_HEAD: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """A way of keeping sets.
+
+    Its module has `load(found)`, the set in memory; `open_set(found)`, the set whose chunks are read when they are
+    asked for; and `write(refs, at, record_size=, zarr_format=)`.
+    """
+
+    name: str
+    module: str
+    """Imported when a set needs it."""
+    suffixes: tuple[str, ...]
+    """How names end that say it."""
+    begins: tuple[bytes, ...] = ()
+    """How files begin."""
+    holds: tuple[str, ...] = ()
+    """What folders hold."""
+    extra: str | None = None
+    """The pip extra that it needs."""
+
+    def functions(self) -> Any:
+        """The module. Raises Unsupported saying what to install when a package of the extra is not there."""
+        try:
+            return import_module(self.module)
+        except ModuleNotFoundError as error:
+            if self.extra is None or error.name != self.extra:
+                raise
+            raise Unsupported(
+                f"the package {self.extra} is not installed; install it with `pip install 'chunkmap[{self.extra}]'`",
+                feature=self.extra,
+            ) from error
+
+
+JSON: Final = Store(
+    name="json",
+    module="chunkmap.storage.json",
+    suffixes=(".json", ".json.gz", ".json.zst", ".json.zstd"),
+    begins=(b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
+)
+PARQUET: Final = Store(
+    name="parquet", module="chunkmap.storage.references", suffixes=(".parq", ".parquet"), holds=(METADATA,)
+)
+ICECHUNK: Final = Store(
+    name="icechunk",
+    module="chunkmap.storage.icechunk",
+    suffixes=(".icechunk",),
+    holds=("repo", "refs"),
+    extra="icechunk",
+)
+STORES: Final = (JSON, PARQUET, ICECHUNK)
+"""Every way, by which a set is told from others and from what is to be scanned."""
+
+
+class Found(NamedTuple):
+    """What lies at a URL."""
+
+    store: Store | None
+    """How the set is kept; None for what is no set: a file, or a Zarr store, to be scanned."""
+    url: str | Icechunk
+    """The name, or what icechunk opened."""
+    options: Mapping[str, Any] | None = None
+    opened: Source | Folder | None = None
+    """What was opened to tell; None where the name told."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether there are several files."""
+        return self.opened is not None and is_folder(self.opened)
+
+    def folder(self) -> Folder:
+        """The directory of the set."""
+        if self.opened is not None and is_folder(self.opened):
+            return self.opened
+        return open_folder(self.url, storage_options=self.options)
+
+    def whole(self) -> Source:
+        """The file of the set, in memory."""
+        return open_whole(self.url, storage_options=self.options)
+
+
+def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping[str, Any] | None = None) -> Found:
+    """What lies at a URL: told from its name, and where that says nothing from what is there.
+
+    Raises SourceError when there is nothing.
+    """
+    if is_open(url):
+        return Found(ICECHUNK, url)
+    name = os.fspath(url)
+    store = store_named(name)
+    if store is not None:
+        return Found(store, name, storage_options)
+    opened = open_any(name, storage_options=storage_options, holds=(METADATA, *ZARR))
+    if not is_folder(opened):
+        head = bytes(opened.read(0, min(_HEAD, opened.size()))).lstrip()
+        return Found(JSON if head.startswith(JSON.begins) else None, name, storage_options, opened)
+    return Found(_store_of(opened), name, storage_options, opened)
+
+
+def store_named(name: str) -> Store | None:
+    """The store that a name says it is."""
+    plain = name.rstrip("/").partition("::")[0]
+    return next((store for store in STORES if plain.endswith(store.suffixes)), None)
+
+
+def store_for(at: Located) -> Store:
+    """How a set is to be written, told from its name and what is there. Raises StorageError when that says nothing."""
+    store = store_named(at.url)
+    if store is not None:
+        return store
+    if at.is_local and _is_repository(Path(at.path)):
+        return ICECHUNK
+    if at.url.endswith("/") or at.fs.isdir(at.path):
+        return PARQUET
+    endings = ", ".join(ending for store in STORES for ending in store.suffixes)
+    raise StorageError(f"{at.url}: expected a name that ends in one of {endings}")
+
+
+def _store_of(folder: Folder) -> Store | None:
+    """How a set in a folder is kept; None for a Zarr store. An empty folder is a set that is incomplete."""
+    if isinstance(folder, LocalFolder) and _is_repository(Path(folder.path)):
+        return ICECHUNK
+    if is_set(folder.read_many([METADATA], optional=True)[0]):
+        return PARQUET
+    return None if any(size >= 0 for size in folder.sizes([METADATA, *ZARR]).tolist()) else PARQUET
+
+
+def is_set(metadata: bytes | None) -> bool:
+    """Whether a `.zmetadata` is that of a set of references, and not that of a Zarr store."""
+    try:
+        document = None if metadata is None else parse_json(metadata)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "record_size" in document
+
+
+def is_open(url: Any) -> bool:
+    """Whether icechunk opened it."""
+    return type(url).__module__.partition(".")[0] == "icechunk"
+
+
+def _is_repository(directory: Path) -> bool:
+    """Whether a directory is a repository of Icechunk 1 or 2."""
+    return (directory / "snapshots").is_dir() and ((directory / "repo").is_file() or (directory / "refs").is_dir())

@@ -1,0 +1,112 @@
+"""NumPy's files: what is read through references is what numpy loads."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import chunkmap
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
+from chunkmap.errors import ChunkmapError, FormatError, TruncatedFile, Unsupported
+from chunkmap.formats.scanning import scan_source
+from chunkmap.io import BytesSource
+
+
+def saved(array, version=None):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, version)
+    return file.getvalue()
+
+
+def loaded(path, **options):
+    refs = chunkmap.scan(path, inline_threshold=0, **options)
+    (array,) = refs.arrays.values()
+    return read_array(array, Fetcher())
+
+
+dtypes = st.one_of(
+    hnp.scalar_dtypes().filter(lambda t: t.kind not in "Mm" or np.datetime_data(t)[0] in "smhDn"),
+    hnp.byte_string_dtypes(min_len=1, max_len=5),
+    st.sampled_from([np.dtype([("a", "<i2"), ("b", ">f8")]), np.dtype(">U3"), np.dtype("V3")]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_array_is_what_numpy_loads(tmp_path_factory, data):
+    """Every type, shape, order and version of the format reads as numpy reads it."""
+    dtype = data.draw(dtypes)
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5))
+    raw = data.draw(
+        st.binary(min_size=int(np.prod(shape)) * dtype.itemsize, max_size=int(np.prod(shape)) * dtype.itemsize)
+    )
+    raw = bytes(b & 1 for b in raw) if dtype.kind in "bU" else raw
+    array = np.frombuffer(raw, dtype).reshape(shape) if raw else np.zeros(shape, dtype)
+    array = np.asfortranarray(array) if data.draw(st.booleans()) else array
+    path = tmp_path_factory.mktemp("npy") / "a.npy"
+    path.write_bytes(saved(array, data.draw(st.sampled_from([(1, 0), (2, 0), (3, 0)]))))
+    found = loaded(path, chunk_nbytes=data.draw(st.sampled_from([None, 16, 100])))
+    expected = np.load(path)
+    assert found.shape == expected.shape
+    assert found.dtype == expected.dtype
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_chunks_are_cut_along_the_slowest_axes(tmp_path):
+    """With `chunk_nbytes` a chunk has at most so many bytes, in either order."""
+    for order, chunks in (("C", (1, 20)), ("F", (10, 2))):
+        np.save(tmp_path / "a.npy", np.array(np.arange(200.0).reshape(10, 20), order=order))
+        array = chunkmap.scan(tmp_path / "a.npy", chunk_nbytes=160, name="v").arrays["v"]
+        assert array.meta.chunk_shape == chunks
+        assert set(array.chunks.length.tolist()) == {160}
+
+
+def test_objects_are_refused(tmp_path):
+    """Python objects are pickles: they are refused by name, and nothing of them is read."""
+    np.save(tmp_path / "a.npy", np.array([{}, 1], object), allow_pickle=True)
+    with pytest.raises(Unsupported, match="pickled"):
+        chunkmap.scan(tmp_path / "a.npy")
+
+
+def test_long_integers_of_python_2(tmp_path):
+    """Shapes with long integers, as Python 2 wrote them, are read."""
+    header = b"{'descr': '<i4', 'fortran_order': False, 'shape': (3L,), }"
+    header += b" " * (118 - len(header) - 1) + b"\n"
+    path = tmp_path / "a.npy"
+    path.write_bytes(
+        b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + np.arange(3, dtype="<i4").tobytes()
+    )
+    assert loaded(path).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        (b"{'descr': '<i4', 'fortran_order': False, 'shape': (-3,)}", "expected a shape"),
+        (b"{'descr': '<i4', 'fortran_order': 0, 'shape': (3,)}", "expected a shape"),
+        (b"{'descr': 'nope', 'fortran_order': False, 'shape': (3,)}", "is no type"),
+        (b"{'descr': '<i4', 'shape': (3,)}", "expected a header with"),
+        (b"__import__('os')", "no dictionary"),
+        (b"(" * 5000, "no dictionary"),
+        (b"-" * 5000 + b"1", "no dictionary"),
+    ],
+)
+def test_wrong_headers_are_refused(header, words):
+    """A header that is no description of an array says what was found."""
+    data = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(100)
+    with pytest.raises(FormatError, match=words):
+        scan_source(BytesSource(data, "a.npy"))
+
+
+def test_every_cut_is_an_error():
+    """A file that ends anywhere before its last byte is refused."""
+    data = saved(np.arange(10))
+    for stop in range(1, len(data)):
+        with pytest.raises(ChunkmapError):
+            scan_source(BytesSource(data[:stop], "a.npy"), format="npy")
+    with pytest.raises(TruncatedFile, match="cut short"):
+        scan_source(BytesSource(data[:-1], "a.npy"))

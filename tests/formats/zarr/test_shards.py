@@ -1,0 +1,173 @@
+"""Shards of Zarr v3, flattened: compared with what zarr-python reads from them."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chunkmap.errors import FormatError
+from chunkmap.io.folder_requests import Files, Pieces
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
+    pytest.mark.filterwarnings("ignore:Combining a `sharding_indexed` codec"),
+]
+
+GZIP = {"name": "gzip", "configuration": {"level": 1}}
+
+
+def numcodecs(name):
+    """A checksum of numcodecs, as zarr-python has it."""
+    return {"name": f"numcodecs.{name}", "configuration": {}}
+
+
+def transpose(*order):
+    """The codec that turns axes."""
+    return {"name": "transpose", "configuration": {"order": list(order)}}
+
+
+@pytest.mark.parametrize("location", ["start", "end"])
+@pytest.mark.parametrize("index", ["crc32c", "none", "big", "adler32", "crc32", "fletcher32", "two", "turned"])
+def test_every_way_to_write_an_index(tmp_path, stores, index, location):
+    """At the start or the end, of either byte order, with any checksums, and with its axes turned."""
+    codecs = {
+        "crc32c": [stores.little, stores.crc32c],
+        "none": [stores.little],
+        "big": [stores.big, stores.crc32c],
+        "two": [stores.little, numcodecs("crc32"), stores.crc32c],
+        "turned": [transpose(2, 0, 1), stores.little, stores.crc32c],
+    }.get(index, [stores.little, numcodecs(index)])
+    stores.with_codecs(tmp_path, [stores.sharding((5, 4), [stores.little, GZIP], codecs, location)])
+    refs = stores.check(tmp_path)
+    meta = refs.arrays["a"].meta
+    assert meta.chunk_shape == (5, 4)
+    assert 0 < len(refs.arrays["a"].chunks) < refs.arrays["a"].chunks.size
+
+
+@pytest.mark.parametrize("location", ["start", "end"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        ([], (10, 12), (5, 6), (1, 2)),
+        ([], (8, 8), (8, 8), (8, 4)),
+        ([transpose(1, 0)], (10, 20), (5, 10), (5, 2)),
+        ([numcodecs("bitround") | {"configuration": {"keepbits": 4}}], (10, 12), (5, 6), (5, 2)),
+    ],
+)
+def test_shards_in_shards(tmp_path, stores, case, location):
+    """Two levels of shards, whose axes may be turned, become one level of chunks, by one round of reads a level."""
+    before, grid, inner, innermost = case
+    nested = stores.sharding(innermost, [stores.little], location=location)
+    stores.with_codecs(tmp_path, [*before, stores.sharding(inner, [nested], location=location)], grid=grid)
+    stores.check(tmp_path)
+    asked = []
+    refs = stores.scan(tmp_path, asked=asked)
+    assert [type(request) for request in asked] == [Files, Files, Pieces, Pieces]
+    turned = innermost[::-1] if before and before[0]["name"] == "transpose" else innermost
+    assert refs.arrays["a"].meta.chunk_shape == turned
+
+
+@settings(max_examples=25)
+@given(
+    shape=st.lists(st.integers(0, 9), min_size=1, max_size=3),
+    data=st.data(),
+)
+def test_any_shards_read_as_zarr_reads_them(tmp_path_factory, stores, shape, data):
+    """Whatever the shape, the shards, the chunks in them and the order of their elements."""
+    root = tmp_path_factory.mktemp("store")
+    chunks = [data.draw(st.integers(1, 3)) for _ in shape]
+    grid = [n * data.draw(st.integers(1, 3)) for n in chunks]
+    codecs = data.draw(st.sampled_from([[stores.little], [stores.big, GZIP], [stores.little, stores.crc32c]]))
+    if data.draw(st.booleans()):
+        codecs = [transpose(*reversed(range(len(shape)))), *codecs]
+    location = data.draw(st.sampled_from(["start", "end"]))
+    stores.with_codecs(root, [stores.sharding(chunks, codecs, location=location)], shape=shape, grid=grid)
+    stores.check(root)
+    shutil.rmtree(root)
+
+
+def test_shards_of_zeros_have_no_reference(tmp_path, stores):
+    """A shard of fill values alone is no file, and a chunk of them is not in its shard."""
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=3)
+    array = group.create_array("a", shape=(8,), shards=(4,), chunks=(2,), dtype="i2", fill_value=0)
+    array[4:6] = 1
+    chunks = stores.check(tmp_path).arrays["a"].chunks
+    assert chunks.keys() == ["2"]
+    assert list(chunks.urls) == [f"{tmp_path}/a/c/1"]
+
+
+def damaged(tmp_path, stores, change, codecs=None):
+    """Scan a shard of which some bytes are others."""
+    codecs = [stores.sharding((5,), [stores.little], index_codecs=codecs or [stores.little])]
+    stores.with_codecs(tmp_path, codecs, shape=(10,), grid=(10,))
+    path = tmp_path / "a/c/0"
+    data = bytearray(path.read_bytes())
+    change(data)
+    path.write_bytes(data)
+    with pytest.raises(FormatError) as caught:
+        stores.scan(tmp_path)
+    assert "a/c/0" in str(caught.value)
+    return str(caught.value)
+
+
+def test_damaged_indexes_are_refused(tmp_path, stores):
+    """A wrong checksum, a chunk beyond its shard, half an absent chunk, and a file without room for an index."""
+
+    def beyond(data):
+        data[-16:-8] = np.array([10**6], "<u8").tobytes()
+
+    def half(data):
+        data[-8:] = b"\xff" * 8
+
+    def cut(data):
+        del data[20:]
+
+    def flip(data):
+        data[-5] ^= 1
+
+    assert "1000000" in damaged(tmp_path / "beyond", stores, beyond)
+    assert "bytes at byte" in damaged(tmp_path / "half", stores, half)
+    assert "20 bytes" in damaged(tmp_path / "cut", stores, cut)
+    assert "checksum" in damaged(tmp_path / "flip", stores, flip, [stores.little, stores.crc32c])
+    assert "checksum" in damaged(tmp_path / "crc32", stores, flip, [stores.little, numcodecs("crc32")])
+
+
+def changed(root, change):
+    """Change the document of the array."""
+    path = root / "a/zarr.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d["codecs"].append(GZIP), "compressed as a whole, by 'gzip'"),
+        (lambda d: d["codecs"].insert(0, {"name": "numcodecs.delta", "configuration": {}}), "'numcodecs.delta'"),
+        (lambda d: d["codecs"][0]["configuration"]["index_codecs"].append(GZIP), "'gzip'"),
+        (lambda d: d["codecs"][0]["configuration"].update(chunk_shape=[3]), "not divided by chunks of 3"),
+    ],
+)
+def test_shards_that_cannot_be_opened_are_problems(tmp_path, stores, change, says):
+    """What keeps chunks from being ranges of files is said by name, and the array is left out."""
+    stores.with_codecs(tmp_path, [stores.sharding((5,), [stores.little])], shape=(10,), grid=(10,))
+    changed(tmp_path, change)
+    refs = stores.scan(tmp_path)
+    assert not refs.arrays
+    (problem,) = refs.problems
+    assert problem.path == "a"
+    assert says in problem.message
+
+
+def test_a_thousand_indexes_are_columns(tmp_path, stores):
+    """References into many shards are one table, with a URL a shard."""
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=3)
+    array = group.create_array("a", shape=(500,), shards=(10,), chunks=(2,), dtype="u1", compressors=None)
+    array[:] = np.arange(500) % 251 + 1
+    chunks = stores.check(tmp_path).arrays["a"].chunks
+    assert (len(chunks), len(chunks.urls)) == (250, 50)

@@ -1,0 +1,276 @@
+"""Whole stores, of either version, wherever they are: compared with what zarr-python reads from them."""
+
+import json
+import shutil
+import zipfile
+
+import fsspec
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chunkmap
+from chunkmap.errors import FormatError
+
+TYPES = ["?", "i1", "<i2", ">i4", "u1", "<u8", "<f2", ">f4", "<f8", "<c8", "S3", "<U2", "V4", "<M8[s]", "<m8[ns]"]
+
+
+def values_of(dtype, shape):
+    """Some values, none of which is zero."""
+    dtype = np.dtype(dtype)
+    count = int(np.prod(shape))
+    if dtype.kind in "SU":
+        return (np.arange(count) % 9 + 1).astype(dtype).reshape(shape)
+    if dtype.kind in "bc":
+        return (np.arange(count) % 2 + 1).astype(dtype).reshape(shape)
+    raw = np.random.default_rng(1).integers(1, 60, count * dtype.itemsize, np.uint8)
+    return np.frombuffer(raw.tobytes(), dtype).reshape(shape)
+
+
+def write_tree(root, zarr_format, *, consolidated=False):
+    """Groups in groups, arrays of which some chunks are missing, one without axes, one without elements."""
+    store = zarr.open_group(root, mode="w", zarr_format=zarr_format, attributes={"title": "tree"})
+    inner = store.create_group("a/b", attributes={"depth": 2})
+    grid = inner.create_array(
+        "grid", shape=(10, 7), chunks=(4, 3), dtype="f4", fill_value=-1, attributes={"units": "K"}
+    )
+    grid[:6] = np.arange(42).reshape(6, 7)
+    store.create_array("point", shape=(), dtype="i8", fill_value=3)[...] = 5
+    store.create_array("unwritten", shape=(4,), chunks=(2,), dtype="i2", fill_value=9)
+    store.create_array("nothing", shape=(0, 3), chunks=(1, 3), dtype="f8")
+    if consolidated:
+        zarr.consolidate_metadata(root, zarr_format=zarr_format)
+    return root
+
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part"),
+    pytest.mark.filterwarnings("ignore:Object at .* is not recognized"),
+    pytest.mark.filterwarnings("ignore:The data type"),
+    pytest.mark.filterwarnings("ignore:.*not.*in the Zarr.*specification"),
+]
+
+
+@pytest.mark.parametrize("consolidated", [False, True])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_tree_reads_as_zarr_reads_it(tmp_path, stores, zarr_format, consolidated):
+    """Groups, attributes and arrays; every reference has its length; files of others are passed over."""
+    write_tree(tmp_path, zarr_format, consolidated=consolidated)
+    (tmp_path / "README").write_text("not ours")
+    (tmp_path / "a/b/grid/.DS_Store").write_text("nor this")
+    refs = stores.check(tmp_path)
+    assert refs.zarr_format == zarr_format
+    assert (refs.attrs["title"], refs.groups["a/b"]["depth"]) == ("tree", 2)
+    assert set(refs.arrays) == {"a/b/grid", "point", "unwritten", "nothing"}
+    assert [len(refs.arrays[path].chunks) for path in ("a/b/grid", "unwritten", "nothing")] == [6, 0, 0]
+    whole = refs.arrays["point"].chunks[()]
+    assert (tmp_path / whole.source.removeprefix(f"{tmp_path}/")).read_bytes()[: whole.length]
+
+
+@settings(max_examples=35)
+@given(data=st.data())
+def test_any_array_reads_as_zarr_reads_it(tmp_path_factory, stores, data):
+    """Whatever the version, type, codecs, order, separator, shape and shards."""
+    root = tmp_path_factory.mktemp("store")
+    zarr_format = data.draw(st.sampled_from([2, 3]))
+    shape = tuple(data.draw(st.lists(st.integers(0, 6), max_size=3)))
+    chunks = tuple(data.draw(st.integers(1, 4)) for _ in shape)
+    dtype = data.draw(st.sampled_from(TYPES))
+    how = {}
+    if zarr_format == 2:
+        how["compressors"] = data.draw(st.sampled_from([None, "auto"]))
+        how["order"] = data.draw(st.sampled_from("CF"))
+        how["chunk_key_encoding"] = {"name": "v2", "separator": data.draw(st.sampled_from("./"))}
+    else:
+        codecs = [None, zarr.codecs.GzipCodec(level=1), zarr.codecs.ZstdCodec(level=0), zarr.codecs.BloscCodec()]
+        how["compressors"] = data.draw(st.sampled_from(codecs))
+        how["chunk_key_encoding"] = {
+            "name": data.draw(st.sampled_from(["default", "v2"])),
+            "separator": data.draw(st.sampled_from("./")),
+        }
+        if shape and dtype != "V4" and data.draw(st.booleans()):  # zarr 3.1 cannot write shards of raw bytes
+            how["shards"] = tuple(n * data.draw(st.integers(1, 2)) for n in chunks)
+    array = zarr.open_group(root, mode="w", zarr_format=zarr_format).create_array(
+        "g/a", shape=shape, chunks=chunks, dtype=dtype, **how
+    )
+    values = values_of(dtype, shape)
+    part = tuple(slice(data.draw(st.integers(0, n)), n) for n in shape)
+    array[part] = values[part]
+    stores.check(root)
+    shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("kind", ["str", "record"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_text_and_records(tmp_path, stores, zarr_format, kind):
+    """Text of any length, and records, some of which are missing."""
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=zarr_format)
+    if kind == "str":
+        array = group.create_array("a", shape=(7,), chunks=(3,), dtype=str)
+        array[:5] = np.array(["", "é", "long " * 9, "x", "y"], object)
+    else:
+        dtype = np.dtype([("n", "<i4"), ("x", "<f8"), ("name", "S3")])
+        array = group.create_array("a", shape=(7,), chunks=(3,), dtype=dtype)
+        array[:3] = np.array([(1, 2.5, b"ab"), (3, -1.0, b""), (4, 0.5, b"abc")], dtype)
+    stores.check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data_type", "fill_value", "bits"),
+    [
+        ("float32", "0x7fc00123", "2301c07f"),
+        ("float64", "0x7ff8000000000456", "560400000000f87f"),
+        ("float32", "NaN", "0000c07f"),
+        ("float64", "-Infinity", "000000000000f0ff"),
+    ],
+)
+def test_missing_chunks_have_the_bits_of_the_fill_value(tmp_path, stores, data_type, fill_value, bits):
+    """A NaN that is not the usual one is kept, in what is read and in what is written."""
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=3)
+    group.create_array("a", shape=(4,), chunks=(2,), dtype=data_type)[:2] = 1
+    path = tmp_path / "a/zarr.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"fill_value": fill_value}))
+    refs = stores.check(tmp_path)
+    found = zarr.open(chunkmap.open_store(refs), mode="r")["a"][2:]
+    assert found.tobytes().hex() == bits * 2
+    assert json.loads(refs.to_dict(zarr_format=3)["refs"]["a/zarr.json"])["fill_value"] == fill_value
+
+
+def test_consolidated_metadata_are_believed_unless_told_otherwise(tmp_path, stores):
+    """As in zarr-python, an array that came later is seen only by who does not ask the consolidated metadata."""
+    write_tree(tmp_path, 2, consolidated=True)
+    zarr.open_group(tmp_path, mode="a", zarr_format=2, use_consolidated=False).create_array("late", shape=2, dtype="i1")
+    assert "late" not in stores.scan(tmp_path).arrays
+    assert "late" in stores.scan(tmp_path, consolidated=False).arrays
+
+
+def test_a_folder_of_both_versions(tmp_path, stores):
+    """Zarr v3 comes first, as for zarr-python, unless the other is asked for."""
+    write_tree(tmp_path, 2)
+    zarr.open_group(tmp_path, mode="a", zarr_format=3).create_array("new", shape=2, dtype="i1")
+    assert set(stores.scan(tmp_path).arrays) == {"new"}
+    assert "point" in stores.scan(tmp_path, zarr_format=2).arrays
+
+
+def test_an_array_alone(tmp_path, stores):
+    """A store may be one array, without a group."""
+    for zarr_format in (2, 3):
+        root = tmp_path / str(zarr_format)
+        zarr.create_array(root, shape=(5,), chunks=(2,), dtype="i2", zarr_format=zarr_format)[:] = np.arange(5) + 1
+        assert len(stores.check(root).arrays[""].chunks) == 3
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_members_of_an_archive(tmp_path, stores, zarr_format):
+    """References into a ZIP archive are ranges of it; arrays of which chunks are compressed are named and left out."""
+    root = write_tree(tmp_path / "store", zarr_format)
+    plain, deflated = tmp_path / "plain.zarr.zip", tmp_path / "deflated.zarr.zip"
+    for path, method in ((plain, zipfile.ZIP_STORED), (deflated, zipfile.ZIP_DEFLATED)):
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in sorted(root.rglob("*"), key=lambda file: file.name):
+                if file.is_file():
+                    name = file.relative_to(root).as_posix()
+                    archive.write(file, name, method if "grid" in name else zipfile.ZIP_STORED)
+    refs = chunkmap.scan(plain, inline_threshold=0)
+    assert chunkmap.scan(f"zip://::{plain}", inline_threshold=0) == refs
+    stores.values(refs, zarr.open(root, mode="r"))
+    assert {url for array in refs.arrays.values() for url in array.chunks.urls} == {str(plain)}
+    assert refs.targets[str(plain)].size == plain.stat().st_size
+    refs = chunkmap.scan(deflated)
+    assert set(refs.arrays) == {"point", "unwritten", "nothing"}
+    (problem,) = refs.problems
+    assert (problem.path, problem.feature) == ("a/b/grid", "compressed archive member")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_server_that_lists_nothing(tmp_path, stores, range_server, zarr_format):
+    """Over HTTP a store with consolidated metadata is scanned, chunks being asked for; one without them is refused."""
+    root = write_tree(tmp_path, zarr_format, consolidated=True)
+    for file in root.rglob("*"):
+        if file.is_file():
+            range_server.put(f"s.zarr/{file.relative_to(root).as_posix()}", file.read_bytes())
+    refs = chunkmap.scan(range_server.url("s.zarr"), inline_threshold=0)
+    stores.values(refs, zarr.open(root, mode="r"))
+    local = stores.scan(root)
+    assert {path: array.chunks.keys() for path, array in refs.arrays.items()} == {
+        path: array.chunks.keys() for path, array in local.arrays.items()
+    }
+    assert all(np.array_equal(a.chunks.length, local.arrays[p].chunks.length) for p, a in refs.arrays.items())
+    for name in ("zarr.json", ".zmetadata"):
+        range_server.files.pop(f"/s.zarr/{name}", None)
+    with pytest.raises(FormatError, match="consolidated metadata"):
+        chunkmap.scan(range_server.url("s.zarr/"), format="zarr")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_an_object_store(tmp_path, stores):
+    """The keys of an object store are listed, those of shards read by range."""
+    from moto.server import ThreadedMotoServer
+
+    root = write_tree(tmp_path, 3)
+    group = zarr.open_group(root, mode="a")
+    group.create_array("shards", shape=(40,), shards=(10,), chunks=(2,), dtype="i4")[:] = np.arange(40)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
+        fs = fsspec.filesystem("s3", **options)
+        fs.mkdir("zarr-stores")
+        fs.put(f"{root}/", "zarr-stores/s.zarr/", recursive=True)
+        refs = chunkmap.scan("s3://zarr-stores/s.zarr", storage_options=options, inline_threshold=0)
+        assert len(refs.arrays["shards"].chunks) == 20
+        assert refs.arrays["shards"].chunks[0].source == "s3://zarr-stores/s.zarr/shards/c/0"
+        stores.values(refs, zarr.open(root, mode="r"), remote_options=options)
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("zarr.json", "{", "expected a JSON document"),
+        ("zarr.json", "[1]", "expected a JSON object"),
+        ("zarr.json", '{"zarr_format": 9, "node_type": "group"}', "zarr_format 9"),
+        (".zarray", "{}", "no entry 'dtype'"),
+        (".zmetadata", '{"metadata": 3}', "expected documents by name"),
+        ("other", "", "found none of these files"),
+    ],
+)
+def test_what_is_no_store_is_refused(tmp_path, stores, name, text, says):
+    """Documents that are none are named, and a folder without them is no store."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(FormatError, match=says):
+        stores.scan(tmp_path)
+
+
+def test_what_zarr_has_and_numpy_has_not_is_a_problem(tmp_path, stores):
+    """An array of a type or a codec that is not known is left out by name; the others are there."""
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=3)
+    for name in ("a", "b", "c"):
+        group.create_array(name, shape=(4,), chunks=(2,), dtype="i2")[:] = 1
+    for name, entry in (("a", {"data_type": "bfloat16"}), ("b", {"codecs": [{"name": "nosuch"}]})):
+        path = tmp_path / name / "zarr.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | entry))
+    refs = stores.scan(tmp_path)
+    assert set(refs.arrays) == {"c"}
+    assert {problem.path: problem.feature for problem in refs.problems} == {"a": "data type", "b": "codec"}
+
+
+def test_a_version_that_there_is_not_is_refused(tmp_path, stores):
+    """Zarr has two versions."""
+    write_tree(tmp_path, 3)
+    with pytest.raises(ValueError, match="zarr_format"):
+        stores.scan(tmp_path, zarr_format=4)
+
+
+def test_names_that_nczarr_gives_dimensions(tmp_path, stores):
+    """NCZarr names dimensions by their paths, beside the array; xarray's own names come first."""
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=2)
+    own = {"_nczarr_array": {"dimrefs": ["/time", "/g/x"], "storage": "chunked"}}
+    group.create_array("a", shape=(4, 2), dtype="i2", attributes=own)
+    group.create_array("b", shape=(4, 2), dtype="i2", attributes=own | {"_ARRAY_DIMENSIONS": ["t", "u"]})
+    refs = stores.scan(tmp_path)
+    assert [refs.arrays[name].meta.dims for name in "ab"] == [("time", "x"), ("t", "u")]
