@@ -10,6 +10,7 @@ import pytest
 PARTS = [
     *(("hdf5", first, 300) for first in range(0, 1200, 300)),
     ("netcdf3", 0, 300),
+    ("hdf4", 0, 300),
     ("tiff", 0, 300),
     ("fits", 0, 300),
     ("zarr", 0, 300),

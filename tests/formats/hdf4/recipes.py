@@ -110,7 +110,17 @@ class Recipe:
         _, ref = self.vdata("chunks", "_HDF_CHK_TBL_0", fields, len(chunks), table)
         size = int(np.prod(chunk)) * itemsize
         body = struct.pack(
-            ">BiiiiHHHHi", 0, 3 if coder else 0, int(np.prod(shape)) * itemsize, size, itemsize, VH, ref, 1, 0, len(shape)
+            ">BiiiiHHHHi",
+            0,
+            3 if coder else 0,
+            int(np.prod(shape)) * itemsize,
+            size,
+            itemsize,
+            VH,
+            ref,
+            1,
+            0,
+            len(shape),
         )
         body += b"".join(struct.pack(">iii", 1, n, c) for n, c in zip(shape, chunk, strict=True))
         body += struct.pack(">i", len(fill)) + fill

@@ -55,7 +55,7 @@ END
 """
 
 
-def eos_file(recipe, kind, name, fields, metadata, vdatas=(), attributes=()):
+def eos_file(recipe, kind, name, fields, metadata, *, vdatas=(), attributes=()):
     """A structure with fields, given as (name, axes, values)."""
     variables, groups = [], []
     for field, dims, numbers in fields:
@@ -104,7 +104,9 @@ def test_latitude_and_longitude_when_asked(recipe, scanned, values):
     latitude, longitude = values(refs, "MOD/lat"), values(refs, "MOD/lon")
     radius = 6371007.181
     np.testing.assert_allclose(latitude[:, 0], np.degrees(np.array([1.5e6, 0.5e6]) / radius))
-    np.testing.assert_allclose(longitude * np.cos(np.radians(latitude)) * radius * np.pi / 180, [[5e5, 1.5e6, 2.5e6, 3.5e6]] * 2)
+    np.testing.assert_allclose(
+        longitude * np.cos(np.radians(latitude)) * radius * np.pi / 180, [[5e5, 1.5e6, 2.5e6, 3.5e6]] * 2
+    )
     assert refs.arrays["MOD/lst"].meta.attrs["coordinates"] == "lat lon"
 
 
@@ -121,7 +123,7 @@ def test_a_swath(recipe, scanned, values, tmp_path):
     fields = [(name, ("y", "x"), numbers) for name in ("Latitude", "Longitude", "t")]
     pressure = recipe.vdata("pressure", "", [("pressure", 5, 4, 1)], 3, np.array([1, 2, 3], ">f4").tobytes())
     attributes = [recipe.vdata("_FV_pressure", "Attr0.0", [("AttrValues", 5, 4, 1)], 1, np.array([3], ">f4").tobytes())]
-    refs = scanned(eos_file(recipe, "SWATH", "S", fields, SWATH, [pressure], attributes))
+    refs = scanned(eos_file(recipe, "SWATH", "S", fields, SWATH, vdatas=[pressure], attributes=attributes))
     assert refs.arrays["S/t"].meta.attrs["coordinates"] == "Latitude Longitude"
     assert refs.groups["S"]["dimension_maps"] == [
         {"GeoDimension": "y", "DataDimension": "y1km", "Offset": 2, "Increment": 5}
@@ -136,9 +138,11 @@ def test_a_swath(recipe, scanned, values, tmp_path):
 
 def test_points(recipe, scanned, values):
     """Levels of a point data set are tables in its group."""
-    level = recipe.vdata("Sensor", "", [("Time", 6, 8, 1), ("Name", 4, 2, 2)], 2, b"".join([bytes(8), b"ab", bytes(8), b"cd"]))
-    metadata = "GROUP=PointStructure\nGROUP=POINT_1\nPointName=\"P\"\nEND_GROUP=POINT_1\nEND_GROUP=PointStructure\n"
-    refs = scanned(eos_file(recipe, "POINT", "P", [], metadata, [level]))
+    level = recipe.vdata(
+        "Sensor", "", [("Time", 6, 8, 1), ("Name", 4, 2, 2)], 2, b"".join([bytes(8), b"ab", bytes(8), b"cd"])
+    )
+    metadata = 'GROUP=PointStructure\nGROUP=POINT_1\nPointName="P"\nEND_GROUP=POINT_1\nEND_GROUP=PointStructure\n'
+    refs = scanned(eos_file(recipe, "POINT", "P", [], metadata, vdatas=[level]))
     assert values(refs, "P/Sensor/Name").tolist() == [b"ab", b"cd"]
 
 

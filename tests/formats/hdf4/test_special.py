@@ -84,7 +84,7 @@ def test_compressed_chunks(recipe, scanned, values, coder, encode):
 
 
 @pytest.mark.parametrize(("coder", "encode"), CODERS, ids=["deflate", "rle", "skphuff", "nbit"])
-def test_one_compressed_stream(recipe, scanned, values, tmp_path, coder, encode):
+def test_one_compressed_stream(recipe, scanned, values, tmp_path, coder, encode):  # noqa: PLR0917 - fixtures
     """A compressed element is one chunk, and reads as pyhdf reads it, whatever the coder."""
     data = recipe.compressed(702, encode(NUMBERS.tobytes()), NUMBERS.nbytes, coder)
     file = file_of(recipe, data)
@@ -95,7 +95,9 @@ def test_one_compressed_stream(recipe, scanned, values, tmp_path, coder, encode)
 @pytest.mark.parametrize(
     ("sign", "ones", "expected"), [(0, 0, [5, 9]), (1, 0, [5, -7]), (0, 1, [0xFFF5 - 65536, 0xFFF9 - 65536])]
 )
-def test_bits_that_are_not_stored(recipe, scanned, values, tmp_path, sign, ones, expected):
+def test_bits_that_are_not_stored(  # noqa: PLR0917 - fixtures
+    recipe, scanned, values, tmp_path, sign, ones, expected
+):
     """Bits above those that are stored are zeros, ones, or the sign, as pyhdf reads them."""
     data = recipe.compressed(702, b"\x59", 4, (2, ">iHHii", 22, sign, ones, 3, 4))
     file = file_of(recipe, data, (2,))
@@ -109,7 +111,10 @@ def test_szip(recipe, scanned, values):
     numbers = np.arange(64, dtype=">i2").reshape(8, 8)
     parameters = (4 | 16, 8, 16, 64)
     stream = imagecodecs.szip_encode(numbers.tobytes(), *parameters)
-    heads = {b"\0" + len(stream).to_bytes(4, "big") + bytes(stream), b"\1" + (128).to_bytes(4, "big") + numbers.tobytes()}
+    heads = {
+        b"\0" + len(stream).to_bytes(4, "big") + bytes(stream),
+        b"\1" + (128).to_bytes(4, "big") + numbers.tobytes(),
+    }
     for encoded in heads:
         recipe.objects.clear()
         data = recipe.compressed(702, encoded, 128, (5, ">IIIBB", 64, 64, 4 | 16, 16, 8))

@@ -127,7 +127,7 @@ def test_an_image_in_chunks(recipe, scanned, values):
     chunks = {(0, 0): pixels[:, :2].tobytes(), (0, 1): np.pad(pixels[:, 2:], [(0, 0), (0, 1), (0, 0)]).tobytes()}
     _, ref = recipe.chunked((2, 3), (2, 2), 3, chunks)
     described = struct.pack(">iiHHhhHH", 3, 2, *recipe.nt("u1"), 3, 0, 0, 0)
-    tag, _, header = recipe.objects[-2]
+    _, _, header = recipe.objects[-2]
     recipe.objects[-2] = (302 | 0x4000, ref, header)
     recipe.vgroup("picture", "RI0.0", [recipe.add(300, described), (302, ref)])
     np.testing.assert_array_equal(values(scanned(recipe.bytes()), "picture"), pixels)

@@ -230,7 +230,9 @@ def _manifest(
 ) -> ChunkManifest:
     columns = (np.ones(len(index), np.uint32), offsets.astype(np.uint64), lengths.astype(np.uint64))
     try:
-        return ChunkManifest.from_columns(grid, index.astype(index_dtype(math.prod(grid))), Sources((None, file.url)), columns)
+        return ChunkManifest.from_columns(
+            grid, index.astype(index_dtype(math.prod(grid))), Sources((None, file.url)), columns
+        )
     except ValueError as error:
         raise file.error(f"the table of chunks is wrong: {error}") from error
 
