@@ -2,6 +2,7 @@
 
 import random
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -102,3 +103,23 @@ def test_bytes_that_are_changed(recipe, seed):
         except ChunkmapError:
             continue
         assert all(np.prod(array.meta.chunk_shape) >= 0 for array in found.arrays.values())
+
+
+@pytest.mark.parametrize("stream", [b"no zlib stream", zlib.compress(bytes(100))[:5], b""])
+def test_metadata_whose_stream_is_damaged(recipe, stream):
+    """Compressed metadata that cannot be inflated, or end too early, are an error of chunkmap."""
+    _, ref = recipe.vdata("title", "Attr0.0", [("VALUES", 21, 100, 100)], 1, None)
+    recipe.objects.append((40, 900, stream or None))
+    recipe.add(1963 | 0x4000, struct.pack(">HHiHHHH", 3, 0, 100, 900, 0, 4, 6), ref)
+    recipe.root([(1962, ref)])
+    with pytest.raises(FormatError):
+        scan(recipe.bytes())
+
+
+def test_metadata_that_would_inflate_without_end(recipe):
+    """Of compressed metadata no more is inflated than they are said to have."""
+    _, ref = recipe.vdata("title", "Attr0.0", [("VALUES", 4, 4, 4)], 1, None)
+    recipe.objects.append((40, 900, zlib.compress(b"abcd" * 1_000_000)))
+    recipe.add(1963 | 0x4000, struct.pack(">HHiHHHH", 3, 0, 4, 900, 0, 4, 6), ref)
+    recipe.root([(1962, ref)])
+    assert scan(recipe.bytes()).groups[""] == {"title": "abcd"}

@@ -6,6 +6,7 @@ HDF Specification and Developer's Guide, "compressed elements": a model, a coder
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -78,12 +79,14 @@ def codecs_of(  # noqa: C901 - a table of coders
 
 def inflate(coder: Coder, data: bytes, nbytes: int) -> bytes:
     """Decode now: metadata, and what is held inline."""
-    out: Any = data
-    for config in reversed(codecs_of(coder, 1 if coder.kind != NBIT else _nbit_size(coder), nbytes)):
-        try:
+    try:
+        if coder.kind == DEFLATE:
+            return zlib.decompressobj().decompress(data, max(nbytes, 1))  # no more than it is said to have
+        out: Any = data
+        for config in codecs_of(coder, _nbit_size(coder) if coder.kind == NBIT else 1, nbytes):
             out = numcodecs.get_codec(dict(config)).decode(out)
-        except (ValueError, RuntimeError, EOFError, OSError) as error:
-            raise FormatError(f"a compressed element cannot be decoded: {error}") from error
+    except (ValueError, RuntimeError, EOFError, OSError, zlib.error) as error:
+        raise FormatError(f"a compressed element cannot be decoded: {error}") from error
     return bytes(out)
 
 
