@@ -59,5 +59,6 @@ def test_what_cannot_be_represented_is_a_warning(tmp_path):
     sds[:] = [1, 2, 3]
     sds.endaccess()
     sd.end()
+    (tmp_path / "outside.dat").unlink()
     with pytest.warns(UserWarning, match=r"outside\.dat"):
         HDF4ToZarr(str(path)).translate()

@@ -220,18 +220,35 @@ def test_calibration_is_converted(write, scanned):
         assert dataset["x"].values.tolist() == [0.0, 1.0, 5.0]
 
 
-def test_external_elements_are_refused_by_name(write, scanned, tmp_path):
-    """Values in another file are a problem that names it."""
+def external(sd):
+    """An array whose values are in a file beside."""
+    sds = sd.create("x", SDC.INT16, (2, 3))
+    sds.setexternalfile("outside.dat", 10)
+    sds[:] = [[1, 2, 3], [4, 5, 6]]
+    sds.endaccess()
 
-    def fill(sd):
-        sds = sd.create("x", SDC.INT16, (3,))
-        sds.setexternalfile(str(tmp_path / "outside.dat"), 0)
-        sds[:] = [1, 2, 3]
-        sds.endaccess()
 
-    (problem,) = scanned(write(fill)).problems
-    assert problem.feature == "external element"
-    assert "outside.dat" in problem.message
+def test_external_elements(write, scanned, values, tmp_path, monkeypatch):
+    """Values in a file beside are referred to where they are."""
+    monkeypatch.chdir(tmp_path)
+    refs = scanned(write(external))
+    (url,) = refs.arrays["x"].chunks.urls
+    assert url.endswith("outside.dat")
+    assert refs.targets[url].size == (tmp_path / "outside.dat").stat().st_size
+    assert values(refs, "x").tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+@pytest.mark.parametrize("length", [None, 12])
+def test_external_elements_that_are_not_there(write, scanned, tmp_path, monkeypatch, length):
+    """Where the file beside is missing, or too short, that is a problem that names it."""
+    monkeypatch.chdir(tmp_path)
+    path = write(external)
+    (tmp_path / "outside.dat").unlink()
+    if length is not None:
+        (tmp_path / "outside.dat").write_bytes(bytes(length))
+    refs = scanned(path)
+    assert "x" not in refs.arrays
+    assert "outside.dat" in refs.problems[0].message
 
 
 def test_characters(write, scanned, values):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import FormatError
 from chunkmap.io.requests import Hint, Parser, Span
 from chunkmap.io.source import Source
+from chunkmap.model import Target
 
 __all__ = ["MAGIC", "Entry", "File", "Key", "open_file"]
 
@@ -46,6 +47,8 @@ class File:
 
     def __init__(self, url: str, size: int, table: NDArray[Any]) -> None:
         self.url, self.size = url, size
+        self.others: dict[str, Target] = {}
+        """What is known of other files that hold its data, by URL."""
         tags = table["tag"].astype(np.int64)
         special = ((tags & _SPECIAL) != 0) & ((tags & _EXTENDED) == 0)
         tags[special] &= ~_SPECIAL

@@ -25,7 +25,7 @@ from chunkmap.formats.hdf4.elements import (
     read_bytes,
 )
 from chunkmap.formats.hdf4.vdata import DFTAG_VH, DFTAG_VS
-from chunkmap.io.requests import Gather, Parser, Together
+from chunkmap.io.requests import Gather, Other, Parser, Together
 from chunkmap.model import ChunkManifest, CodecConfig, Sources
 from chunkmap.model.grid import index_dtype
 from chunkmap.model.meta import grid_shape_of
@@ -55,18 +55,33 @@ def lay_out(file: File, element: Element, shape: tuple[int, ...], itemsize: int)
     nbytes = math.prod(shape) * itemsize
     if not element.extents and element.external is None:
         return Layout(whole, (), ChunkManifest.empty(grid_shape_of(shape, whole)))
-    if element.external is not None:
-        raise Unsupported(f"its data is in another file, {element.external[0]!r}", feature="external element")
     if element.length < nbytes:
         raise file.error(f"expected {nbytes} bytes of data, found {element.length}")
     if not nbytes:
         return Layout(whole, (), ChunkManifest.empty(grid_shape_of(shape, whole)))
+    if element.external is not None:
+        return Layout(whole, (), (yield from _elsewhere(file, element, nbytes, len(shape))))
     if element.coder is not None:
         return (yield from _one_stream(file, element, whole, itemsize))
     extents = _cut(_merged(element.extents), nbytes)
     if sum(n for _, n in extents) < nbytes:
         raise file.error(f"expected {nbytes} bytes of data, found {sum(n for _, n in extents)} in its blocks")
     return (yield from _in_blocks(file, extents, shape, itemsize))
+
+
+def _elsewhere(file: File, element: Element, nbytes: int, ndim: int) -> Parser[ChunkManifest]:
+    """Data in another file, uncompressed: one range of it."""
+    assert element.external is not None
+    name, start = element.external
+    if element.coder is not None:
+        raise Unsupported(f"its data is compressed in another file, {name!r}", feature="external element")
+    found = yield Other(name)
+    if found is None:
+        raise Unsupported(f"its data is in another file, {name!r}, which is not there", feature="external element")
+    if found.target.size is not None and start + nbytes > found.target.size:
+        raise file.error(f"expected {start + nbytes} bytes in {name!r}, found {found.target.size}")
+    file.others[found.url] = found.target
+    return ChunkManifest.single(found.url, start, nbytes, ndim)
 
 
 def _one_stream(file: File, element: Element, shape: tuple[int, ...], itemsize: int) -> Parser[Layout]:
@@ -164,8 +179,10 @@ def _cut(extents: Sequence[tuple[int, int]], nbytes: int) -> list[tuple[int, int
 
 def part_of(element: Element, start: int, length: int) -> Element:
     """Some of the bytes of an element."""
-    if element.coder is not None or element.chunked is not None or element.external is not None:
+    if element.coder is not None or element.chunked is not None:
         return element
+    if element.external is not None:
+        return Element(length, external=(element.external[0], element.external[1] + start))
     return Element(min(length, max(element.length - start, 0)), tuple(_cut(_after(element.extents, start), length)))
 
 

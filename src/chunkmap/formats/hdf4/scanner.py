@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chunkmap.errors import FormatError, TruncatedFile, Unsupported
+from chunkmap.errors import FormatError, SourceError, TruncatedFile, Unsupported
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.hdf4.annotations import read_annotations
 from chunkmap.formats.hdf4.arrays import Calibration, array_of, as_scalar
@@ -70,7 +70,8 @@ class _Set:
         if isinstance(error, TruncatedFile):
             raise error
         if isinstance(error, Exception):
-            feature = error.feature if isinstance(error, Unsupported) else "damaged data"
+            feature = "external element" if isinstance(error, SourceError) else "damaged data"
+            feature = error.feature if isinstance(error, Unsupported) else feature
             error = getattr(error, "message", str(error))
         self.problems.append(Problem(path, feature, f"{error}; left out", self.contents.file.url))
 
@@ -94,7 +95,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         yield from _add_tables(found, in_structures)
     if options.images:
         yield from _add_sets(found, "", (yield from read_images(contents)), notes.of_objects)
-    return Scanned(consistent_dims(found.arrays), found.groups, tuple(found.problems))
+    return Scanned(consistent_dims(found.arrays), found.groups, tuple(found.problems), contents.file.others)
 
 
 def _all_sets(contents: Contents) -> Parser[list[Sds | Wrong]]:
@@ -130,7 +131,7 @@ def _tried(found: _Set, sds: Sds | Wrong) -> Parser[tuple[ManifestArray, str] | 
         return sds[1]
     try:
         return (yield from array_of(found.contents.file, sds, found.options.calibration))
-    except (Unsupported, FormatError) as error:
+    except (Unsupported, FormatError, SourceError) as error:
         return error
 
 
@@ -144,7 +145,7 @@ def _add_tables(found: _Set, placed: set[int]) -> Parser[None]:
 def _add_table(found: _Set, group: str, vdata: Any) -> Parser[None]:
     try:
         attrs, columns = yield from table_columns(found.contents, vdata)
-    except (Unsupported, FormatError) as error:
+    except (Unsupported, FormatError, SourceError) as error:
         found.problem(group, error)
         return
     found.groups[group] = attrs
@@ -179,7 +180,7 @@ def _add_field(found: _Set, group: str, structure: Structure, vdata: Any) -> Par
     path = found.path(group, vdata.name)
     try:
         _, columns = yield from table_columns(found.contents, vdata)
-    except (Unsupported, FormatError) as error:
+    except (Unsupported, FormatError, SourceError) as error:
         found.problem(path, error)
         return
     for array in columns.values():
