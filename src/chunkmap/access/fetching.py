@@ -120,6 +120,8 @@ class Fetcher:
             if any(one.length == WHOLE_FILE for one in ranges):
                 ranges = [Range(0, source.size()) if one.length == WHOLE_FILE else one for one in ranges]
             pieces: Iterator[Stored] = iter(source.read_many(ranges))
+            if self.expected is not None:
+                source.confirm(always=True)  # it was the one that was scanned when it was opened
             for some in wanted[url]:
                 of_these = list(itertools.islice(pieces, len(some.offsets)))
                 some.give(list(map(bytes, of_these)) if copy else of_these)

@@ -82,9 +82,9 @@ class MemberSource(SourceBase):
         check_range(self.url, self._length, offset, length)
         return Range(self.first + offset, length)
 
-    def confirm(self) -> None:
+    def confirm(self, *, always: bool = False) -> None:
         """A member changes with its archive."""
-        self._outer.confirm()
+        self._outer.confirm(always=always)
 
     def target(self) -> Target:
         """What is known of the archive, with the member's own size."""

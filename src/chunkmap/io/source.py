@@ -50,8 +50,11 @@ class Source(Protocol):
     def target(self) -> Target:
         """What is known of the file as it is now: size, etag, time of change."""
 
-    def confirm(self) -> None:
-        """Raise SourceError where it can be told that the file changed since it was opened."""
+    def confirm(self, *, always: bool = False) -> None:
+        """Raise SourceError where it can be told that the file changed since it was opened.
+
+        `always`: also where it costs a request that one reading of a file does not need.
+        """
 
     def close(self) -> None:
         """Give back what is held open. Reading afterwards is an error."""
@@ -84,7 +87,7 @@ class SourceBase:
         """As `read_many`, unless a source joins ranges there."""
         return self.read_many(ranges)
 
-    def confirm(self) -> None:
+    def confirm(self, *, always: bool = False) -> None:
         """Nothing changes, unless a source can tell."""
 
     def close(self) -> None:
