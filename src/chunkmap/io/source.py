@@ -41,6 +41,12 @@ class Source(Protocol):
     def read_into(self, offset: int, out: memoryview) -> None:
         """As many bytes as `out` has, from `offset`, into it."""
 
+    def view(self, offset: int, length: int) -> memoryview:
+        """The same as `read`, for who looks at it at once and keeps nothing: of a local file it is no copy."""
+
+    def check_size(self) -> None:
+        """Raise TruncatedFile where a view may reach out of the file, because it was cut short."""
+
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """The bytes of each range, in the order of the ranges: near ranges fetched together, far ones at once."""
 
@@ -78,6 +84,13 @@ class SourceBase:
     def read_into(self, offset: int, out: memoryview) -> None:
         """By way of `read`, unless a source has a shorter one."""
         out[:] = self.read(offset, len(out))
+
+    def view(self, offset: int, length: int) -> memoryview:
+        """As `read`, unless a source can do without a copy."""
+        return self.read(offset, length)
+
+    def check_size(self) -> None:
+        """What was read stays, unless a source gives views of a file."""
 
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """Every source has its own."""
