@@ -153,8 +153,7 @@ def wrong_range(asked: str, sent: str) -> str:
     if wanted is None or found is None:
         return ""
     first, last = int(wanted[1]), int(wanted[2] or 0)
-    total = "" if found[3] == "*" else int(found[3])
-    end = last if total == "" else min(last, total - 1)
+    end = last if found[3] == "*" else min(last, int(found[3]) - 1)
     if int(found[1]) == first and (not wanted[2] or int(found[2]) == end):
         return ""
     return (

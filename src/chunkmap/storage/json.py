@@ -49,7 +49,7 @@ from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import publish_file
 from chunkmap.storage.states import State, state_of
 from chunkmap.storage.stores import Found
-from chunkmap.storage.text import parse_json
+from chunkmap.storage.text import Bounded, parse_json
 
 __all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_pieces"]
 
@@ -369,9 +369,9 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
         file.seek(0)
         if head.startswith(COMPRESSIONS[".gz"]):
             with gzip.open(cast(BinaryIO, file)) as text:
-                yield cast(BinaryIO, text)
+                yield cast(BinaryIO, Bounded(cast(BinaryIO, text), source.size()))
         elif head.startswith(COMPRESSIONS[".zst"]):
             with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as text:
-                yield text
+                yield cast(BinaryIO, Bounded(text, source.size()))
         else:
             yield cast(BinaryIO, file)
