@@ -75,8 +75,7 @@ def append(
         options=scan_options or {},
     )
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
-    found = find_set(out, storage_options=output_options)
-    place = locate(out, output_options)
+    found, place = find_set(out, storage_options=output_options), locate(out, output_options)
     before = _Before(place, WHOLE_SET if found.store is PARQUET else ())
     if found.store is ICECHUNK:
         icechunk = ICECHUNK.functions()
@@ -108,9 +107,8 @@ def append(
         inputs = Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe))
         plan = before.read(lambda: job.plan(inputs))
         refuse_other_order(plan, os.fspath(out))
-        after = replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options)
+        job = replace(job, origin=replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options))
         kind = "json" if stored is None else "parquet"
-        job = replace(job, origin=after)
         return before.read(lambda: job.carry_out(plan, kind, None if stored is None else _kept(plan, stored)))
 
 
