@@ -108,8 +108,12 @@ def append(
         plan = before.read(lambda: job.plan(inputs))
         refuse_other_order(plan, os.fspath(out))
         job = replace(job, origin=replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options))
-        kind = "json" if stored is None else "parquet"
-        return before.read(lambda: job.carry_out(plan, kind, None if stored is None else _kept(plan, stored)))
+        return before.read(lambda: _carry_out(job, plan, stored))
+
+
+def _carry_out(job: Job, plan: Plan, stored: ParquetReferences | None) -> ReferenceSet:
+    """Write all of a file again, of Parquet what changes."""
+    return job.carry_out(plan, "json") if stored is None else job.carry_out(plan, "parquet", _kept(plan, stored))
 
 
 class _Before:

@@ -206,10 +206,14 @@ def clear_leftovers(directory: Path, begin: str, end: str) -> None:
     with suppress(OSError):  # what cannot be listed or removed disturbs nobody
         for entry in os.scandir(directory):
             if entry.name.startswith(begin) and entry.name.endswith(end) and _is_dead(entry):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path, ignore_errors=True)
-                else:
-                    Path(entry.path).unlink(missing_ok=True)
+                _remove(entry)
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        Path(entry.path).unlink(missing_ok=True)
 
 
 def _is_dead(entry: os.DirEntry[str]) -> bool:
