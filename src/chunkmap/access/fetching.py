@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chunkmap.access.changes import Recorded, check_unchanged
 from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
-from chunkmap.io import BytesSource, Range, Source, open_source
+from chunkmap.io import BytesSource, LocalSource, Range, Source, open_source
 from chunkmap.model import WHOLE_FILE, ChunkManifest
 
 __all__ = ["Fetcher"]
@@ -120,6 +120,8 @@ class Fetcher:
             if any(one.length == WHOLE_FILE for one in ranges):
                 ranges = [Range(0, source.size()) if one.length == WHOLE_FILE else one for one in ranges]
             pieces: Iterator[Stored] = iter(source.read_many(ranges))
+            if self.expected is not None:
+                source.confirm(always=True)  # it was the one that was scanned when it was opened
             for some in wanted[url]:
                 of_these = list(itertools.islice(pieces, len(some.offsets)))
                 some.give(list(map(bytes, of_these)) if copy else of_these)
@@ -132,12 +134,12 @@ class Fetcher:
             _finish(map(read, remote))
         _finish(map(read, wanted.keys() - set(remote)))
 
-    def at_hand(self, source: str | bytes | None) -> BytesSource | None:
+    def at_hand(self, source: str | bytes | None) -> BytesSource | LocalSource | None:
         """A source of which any byte costs the same: in memory, or a local file; None for one that must be fetched."""
         if not isinstance(source, str):
             return None if source is None else BytesSource(source)
         opened = None if "://" in self.resolved(source) else self.source(source)
-        return opened if isinstance(opened, BytesSource) else None
+        return opened if isinstance(opened, (BytesSource, LocalSource)) else None
 
     def source(self, url: str) -> Source:
         """The file of a URL, opened once. Raises SourceError when it cannot be had, or may not be opened."""

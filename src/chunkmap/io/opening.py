@@ -146,14 +146,17 @@ def _file_or_folder(located: Located, holds: Collection[str], *, is_folder: bool
     try:
         source = RemoteSource(located.fs, located.path, located.url)
     except SourceError as error:
-        if isinstance(error.__cause__, IsADirectoryError) or (_may_be_folder(error) and _holds_any(folder, holds)):
+        if isinstance(error.__cause__, IsADirectoryError) or _may_be_folder(folder, holds, error):
             return folder
         raise
     return folder if source.is_page and _holds_any(folder, holds) else source
 
 
-def _may_be_folder(error: SourceError) -> bool:
-    return isinstance(error, NoSuchFile) or may_be_absent(error.__cause__)
+def _may_be_folder(folder: RemoteFolder, holds: Collection[str], error: SourceError) -> bool:
+    """Whether there is a folder where there is no file, or none that may be read."""
+    if isinstance(error, NoSuchFile):
+        return _holds_any(folder, holds)
+    return may_be_absent(error.__cause__) and folder.shows_any(holds)
 
 
 def _holds_any(folder: Folder, names: Collection[str]) -> bool:

@@ -9,13 +9,14 @@ from typing import Final
 
 import numpy as np
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder
-from chunkmap.model import ChunkManifest, Placement, place
+from chunkmap.model import ChunkManifest, Placement, Target, place
 from chunkmap.storage.partition import decode_partition
 from chunkmap.storage.sidecar import PartitionRecord
+from chunkmap.storage.stores import METADATA
 
-__all__ = ["PartitionedChunks", "partition_name"]
+__all__ = ["PartitionedChunks", "partition_name", "stamp_of"]
 
 _AT_ONCE: Final = 64
 """Partitions whose files are held at one time."""
@@ -24,6 +25,14 @@ _AT_ONCE: Final = 64
 def partition_name(path: str, number: int) -> str:
     """The file of a partition, from the root."""
     return f"{path}/refs.{number}.parq"
+
+
+def stamp_of(folder: Folder) -> Target | None:
+    """What the filesystem says of the metadata of a set; None where there are none."""
+    try:
+        return folder.open(METADATA).target()
+    except NoSuchFile:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,8 @@ class PartitionedChunks:
     record_size: int
     records: Mapping[int, PartitionRecord] | None
     """Partitions in which chunks are, by number; None where that was not written down."""
+    stamp: Target | None = None
+    """What the filesystem said of the metadata when the set was opened; None where partitions have checksums."""
 
     @property
     def most_chunks(self) -> int:
@@ -62,7 +73,14 @@ class PartitionedChunks:
     def _read(self, numbers: Sequence[int]) -> Iterable[tuple[int, bytes | None]]:
         """The files of some partitions, fetched together."""
         names = [partition_name(self.path, number) for number in numbers]
-        return zip(numbers, self.folder.read_many(names), strict=True)
+        files = self.folder.read_many(names)
+        self.check_stamp()
+        return zip(numbers, files, strict=True)
+
+    def check_stamp(self) -> None:
+        """Raise StorageError where another set is there than was opened, which only checksums would tell else."""
+        if self.stamp is not None and stamp_of(self.folder) != self.stamp:
+            raise StorageError(f"{self.folder.url}: the set was replaced after it was opened. Open it again")
 
     def cells(self, number: int) -> int:
         """How many cells of the grid a partition stands for."""

@@ -13,14 +13,18 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 from chunkmap.errors import NoSuchFile, StorageError
-from chunkmap.io import Folder, open_folder
+from chunkmap.io import Folder, LocalFolder, open_folder
+from chunkmap.io.folder import Renamed
 from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, Problem, ReferenceSet, Target
 from chunkmap.model.dictionary import ZarrFormat, documents, from_refs
+from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
-from chunkmap.storage.partitioned import PartitionedChunks, partition_name
+from chunkmap.storage.partitioned import PartitionedChunks, partition_name, stamp_of
+from chunkmap.storage.publishing import set_aside
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, decode_targets
 from chunkmap.storage.stores import METADATA, ZARR, Found, is_set
 from chunkmap.storage.text import parse_json
@@ -48,7 +52,11 @@ class ParquetReferences:
         self._options, self._cache_bytes = storage_options, cache_bytes
         self.folder = open_folder(self.url, storage_options=storage_options) if folder is None else folder
         metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
+        if metadata is None:
+            self.folder = _set_in_between(self.folder)
+            metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
         self._arrays, self.groups, self.record_size = _decode_metadata(metadata, self.folder, self.url)
+        self._stamp = stamp_of(self.folder) if sidecar is None else None
         self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
         self._stored = {path: self._of_array(path, array.chunks.grid_shape) for path, array in self._arrays.items()}
         self._kept: OrderedDict[tuple[str, int], ChunkManifest] = OrderedDict()
@@ -104,6 +112,7 @@ class ParquetReferences:
             name = partition_name(path, number)
             stored = self._stored[path]
             chunks = stored.decode(number, self.folder.read_many([name])[0] if stored.expected(number) else None)
+            stored.check_stamp()
             with self._lock:
                 self._keep(key, chunks)
                 self._loading.pop(key, None)
@@ -139,7 +148,7 @@ class ParquetReferences:
 
     def _of_array(self, path: str, grid_shape: tuple[int, ...]) -> PartitionedChunks:
         records = None if self._sidecar is None else self._sidecar.partitions.get(path, {})
-        return PartitionedChunks(self.folder, path, grid_shape, self.record_size, records)
+        return PartitionedChunks(self.folder, path, grid_shape, self.record_size, records, self._stamp)
 
     def _keep(self, key: tuple[str, int], chunks: ChunkManifest) -> None:
         """Keep a partition, and let go of those not used for longest."""
@@ -200,6 +209,15 @@ def _decode_metadata(
     for path in arrays:
         check_path(path)
     return arrays, groups, record_size
+
+
+def _set_in_between(folder: Folder) -> Folder:
+    """Where the files of a set are whose writer died between the old set and the new one."""
+    if isinstance(folder, LocalFolder):
+        aside = set_aside(Path(folder.path))
+        return folder if aside is None else LocalFolder(aside, folder.url)
+    journal = folder.read_many([JOURNAL], optional=True)[0]
+    return folder if journal is None else Renamed(folder, waiting_names(journal, f"{folder.url}/{JOURNAL}"))
 
 
 def _zarr(url: str) -> StorageError:
