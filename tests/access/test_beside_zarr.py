@@ -20,7 +20,7 @@ from chunkmap.errors import FormatError, TruncatedFile
 from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.io import BytesSource
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, write
+from chunkmap.storage import open_set, write
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning"),
@@ -196,7 +196,7 @@ def test_even_chunks_of_many_partitions_are_read_at_once(tmp_path, monkeypatch):
     chunks = ChunkManifest.from_rows((20,), list(np.ndindex(20)), [str(tmp_path / "data")] * 20, offsets, [8] * 20)
     write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq", record_size=7)
     monkeypatch.setattr(selection, "ChunkDecoder", None)
-    reader = ArrayReader(ParquetReferences(tmp_path / "set.parq"), "x", Fetcher())
+    reader = ArrayReader(open_set(tmp_path / "set.parq"), "x", Fetcher())
     assert reader.read((slice(None),)).tolist() == values.tolist()
     assert reader.read((slice(4, 36),)).tolist() == values[4:36].tolist()
 

@@ -9,7 +9,7 @@ import pytest
 from chunkmap.frontends.xarray_engine import open_dataset, open_store
 from chunkmap.io import LocalFolder
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, write
+from chunkmap.storage import open_set, write
 
 COUNT = 200
 
@@ -82,4 +82,4 @@ def test_a_store_of_a_hundred_million_opens_at_once(tmp_path):
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 20_000_000
-    assert ParquetReferences(tmp_path / "set.parq").locate("x", 6) is None
+    assert open_set(tmp_path / "set.parq").arrays["x"].locate(6) is None

@@ -27,8 +27,9 @@ from chunkmap.execution.streaming import Job, Kept
 from chunkmap.io.filesystem import locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import ICECHUNK, PARQUET, Found, ParquetReferences, check_format, find_set, load
+from chunkmap.storage import ICECHUNK, PARQUET, Found, check_format, find_set, load
 from chunkmap.storage.partitioned import PartitionedChunks
+from chunkmap.storage.references import PartitionedSet
 from chunkmap.storage.sidecar import PartitionRecord
 
 __all__ = ["append"]
@@ -106,11 +107,9 @@ def append(
         return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
 
 
-def _partitioned(found: Found) -> ParquetReferences | None:
+def _partitioned(found: Found) -> PartitionedSet | None:
     """The stored set, where it is one of Parquet, of which only what changes is written."""
-    if found.store is not PARQUET:
-        return None
-    return ParquetReferences(found.url, storage_options=found.options, folder=found.folder())
+    return PartitionedSet(found) if found.store is PARQUET else None
 
 
 def _to_repository(
@@ -127,7 +126,7 @@ def _recipe(origin: Origin, *, overwrite: bool) -> Recipe:
 
 
 def _origin(
-    stored: ParquetReferences | None, where: str, how: HowToCombine, threshold: int | None, preprocess: Step | None
+    stored: PartitionedSet | None, where: str, how: HowToCombine, threshold: int | None, preprocess: Step | None
 ) -> Origin:
     """What is remembered, with what is given in its place."""
     said = given("append", how)
@@ -155,7 +154,7 @@ def _origin(
 
 
 def _old(
-    stored: ParquetReferences | None,
+    stored: PartitionedSet | None,
     out: str | os.PathLike[str],
     options: Mapping[str, Any] | None,
     origin: Origin,
@@ -172,7 +171,7 @@ def _old(
     return replace(refs, arrays=arrays)
 
 
-def _kept(plan: Plan, stored: ParquetReferences) -> Kept:
+def _kept(plan: Plan, stored: PartitionedSet) -> Kept:
     """The partitions that nothing new touches, of arrays whose old chunks stay where they are.
 
     There are none in a set that another tool wrote: of its files nothing is known, and all of it is written again.

@@ -40,7 +40,11 @@ def load(found: Found) -> ReferenceSet:
     return read_icechunk(repository_of(found.url, found.options))
 
 
-open_set = load
+def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+    """The same: a repository tells where all chunks of an array are at once."""
+    return load(found)
+
+
 """Icechunk tells all references of a set at once."""
 
 
