@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.regular import even_grid, read_grid
+from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import ChunkDecoder, empty_array
 from chunkmap.io.threads import CORES
 from chunkmap.model import ChunkManifest, Edges, EvenSteps, ReferenceSet

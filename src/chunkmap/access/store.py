@@ -18,8 +18,8 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
-from chunkmap.access.unknown import unknown_to_zarr
 from chunkmap.access.values import check_codecs
+from chunkmap.access.zarr_support import unknown_to_zarr
 from chunkmap.codecs.zarr_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
 from chunkmap.model import ChunkManifest, ReferenceSet

@@ -27,10 +27,10 @@ from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
-from chunkmap.access.even_grids import EvenStore, lengths_of_chunks
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
+from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
 from chunkmap.io import is_far
