@@ -49,6 +49,7 @@ CODECS: Final[Sequence[Row]] = (
     Row("fits_unsigned", "fits_unsigned:FitsUnsigned"),
     Row("fits_variable", "fits_variable:FitsVariable"),
     Row("fits_wcs", "fits_wcs:FitsWcs", extra="fits"),
+    Row("grib", "grib:GribCodec", extra="grib"),
     Row("record_slice", "record_slice:RecordSlice"),
     Row("hdf5_bitshuffle", "hdf5_bitshuffle:Hdf5Bitshuffle"),
     Row("hdf5_blosc2", "hdf5_blosc2:Hdf5Blosc2", extra="hdf5"),
