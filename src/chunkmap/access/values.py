@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.bounds import bound_of
+from chunkmap.access.decoding import make_step
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.steps import make_step
 from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray

@@ -27,9 +27,10 @@ from chunkmap.execution.streaming import Job, Kept
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import ICECHUNK, PARQUET, Found, ParquetReferences, check_format, find_set, load
+from chunkmap.storage import ICECHUNK, PARQUET, Found, check_format, find_set, load
 from chunkmap.storage.parquet import WHOLE_SET
 from chunkmap.storage.partitioned import PartitionedChunks
+from chunkmap.storage.references import PartitionedSet
 from chunkmap.storage.sidecar import PartitionRecord
 from chunkmap.storage.states import check_state, state_of
 
@@ -111,7 +112,7 @@ def append(
         return before.read(lambda: _carry_out(job, plan, stored))
 
 
-def _carry_out(job: Job, plan: Plan, stored: ParquetReferences | None) -> ReferenceSet:
+def _carry_out(job: Job, plan: Plan, stored: PartitionedSet | None) -> ReferenceSet:
     """Write all of a file again, of Parquet what changes."""
     return job.carry_out(plan, "json") if stored is None else job.carry_out(plan, "parquet", _kept(plan, stored))
 
@@ -132,11 +133,9 @@ class _Before:
             raise
 
 
-def _partitioned(found: Found) -> ParquetReferences | None:
+def _partitioned(found: Found) -> PartitionedSet | None:
     """The stored set, where it is one of Parquet, of which only what changes is written."""
-    if found.store is not PARQUET:
-        return None
-    return ParquetReferences(found.url, storage_options=found.options, folder=found.folder())
+    return PartitionedSet(found) if found.store is PARQUET else None
 
 
 def _to_repository(
@@ -153,7 +152,7 @@ def _recipe(origin: Origin, *, overwrite: bool) -> Recipe:
 
 
 def _origin(
-    stored: ParquetReferences | None, where: str, how: HowToCombine, threshold: int | None, preprocess: Step | None
+    stored: PartitionedSet | None, where: str, how: HowToCombine, threshold: int | None, preprocess: Step | None
 ) -> Origin:
     """What is remembered, with what is given in its place."""
     said = given("append", how)
@@ -181,7 +180,7 @@ def _origin(
 
 
 def _old(
-    stored: ParquetReferences | None,
+    stored: PartitionedSet | None,
     out: str | os.PathLike[str],
     options: Mapping[str, Any] | None,
     origin: Origin,
@@ -198,7 +197,7 @@ def _old(
     return replace(refs, arrays=arrays)
 
 
-def _kept(plan: Plan, stored: ParquetReferences) -> Kept:
+def _kept(plan: Plan, stored: PartitionedSet) -> Kept:
     """The partitions that nothing new touches, of arrays whose old chunks stay where they are.
 
     There are none in a set that another tool wrote: of its files nothing is known, and all of it is written again.

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from chunkmap.execution.arguments import AnySet, Step
 from chunkmap.io.filesystem import Located, locate, named
-from chunkmap.model import ArrayMeta, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.storage import load, open_set
 from chunkmap.storage.publishing import clear_leftovers, hold
 from chunkmap.storage.table import read_table, write_table
@@ -41,8 +41,7 @@ class Headers:
 
     def take(self, refs: ReferenceSet) -> ReferenceSet:
         """The header of a set that somebody has in memory."""
-        elsewhere = all(isinstance(array, DeferredArray) for array in refs.arrays.values())
-        nbytes = 0 if elsewhere else sum(array.chunks.nbytes for array in refs.arrays.values())
+        nbytes = sum(array.nbytes for array in refs.arrays.values())
         if nbytes > self._free:
             at = locate(f"{self._directory}/{next(self._numbers)}.table")
             write_table(refs, at)

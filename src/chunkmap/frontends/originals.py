@@ -25,7 +25,6 @@ from chunkmap.formats import sniff
 from chunkmap.formats.scanning import scan
 from chunkmap.io import FileView, Source
 from chunkmap.model import ArrayMeta, ReferenceSet
-from chunkmap.storage import ParquetReferences
 
 __all__ = ["Originals"]
 
@@ -51,7 +50,7 @@ class _Original(NamedTuple):
 class Originals:
     """The files of a set, each opened when a chunk of it is compared."""
 
-    def __init__(self, refs: ReferenceSet | ParquetReferences, fetcher: Fetcher) -> None:
+    def __init__(self, refs: ReferenceSet, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
         self._opened: OrderedDict[str, _Original | str] = OrderedDict()
         self._only = _only_file(refs)
@@ -130,11 +129,18 @@ class Originals:
             original.close.close()
 
 
-def _only_file(refs: ReferenceSet | ParquetReferences) -> str | None:
+def _only_file(refs: ReferenceSet) -> str | None:
     """The file that all chunks of a set are in: that of a set which is the scan of one file."""
-    if isinstance(refs, ParquetReferences):
-        return None
-    urls = {url for array in refs.arrays.values() for url in array.chunks.urls} | refs.targets.keys()
+    urls: set[str] = set()
+    try:
+        urls |= refs.targets.keys()
+        for array in refs.arrays.values():
+            for number in array.stretches():
+                urls.update(array.in_stretch(number).urls)
+                if len(urls) > 1:
+                    return None
+    except ChunkmapError:
+        return None  # what is lost or damaged is a finding of its own
     return urls.pop() if len(urls) == 1 else None
 
 

@@ -13,6 +13,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, BinaryIO, Final, NamedTuple, cast
@@ -32,6 +33,7 @@ from chunkmap.model import (
     ArrayInPieces,
     ArrayMeta,
     ChunkManifest,
+    ChunksElsewhere,
     DeferredArray,
     ManifestArray,
     ReferenceSet,
@@ -238,8 +240,9 @@ def load(found: Found) -> ReferenceSet:
     return read_json(found.whole(), found.url)
 
 
-open_set = load
-"""A file has no parts that could be read by themselves."""
+def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+    """The same: a file has no parts that could be read by themselves."""
+    return load(found)
 
 
 def read_json(source: Source, url: str) -> ReferenceSet:
@@ -300,13 +303,18 @@ class _JsonFile:
         return refs
 
 
-class _JsonChunks(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _JsonChunks(ChunksElsewhere):
     """The chunks of one array in a file."""
 
     file: _JsonFile
     path: str
-    most_chunks: int
-    """How many there are."""
+    count: int
+
+    @property
+    def most_chunks(self) -> int:
+        """How many there are."""
+        return self.count
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Those in cells `start` to `stop`."""

@@ -2,7 +2,7 @@
 
     <root>/.zmetadata                    {"metadata": {"x/.zarray": {...}, ...}, "record_size": N}
     <root>/<array path>/refs.<k>.parq    cells k*N .. (k+1)*N of the chunk grid, in C order
-    <root>/.chunkmap.json                counts and checksums of the partitions, for `ParquetReferences`
+    <root>/.chunkmap.json                counts and checksums of the partitions, for `PartitionedSet`
 
 A partition in which no chunk is has no file, but for the first few of a set: fsspec, when it is not told the protocol
 of the targets, reads partitions until it meets a URL, and stops at a file that is not there.

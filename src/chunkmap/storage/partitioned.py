@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
 from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder
-from chunkmap.model import ChunkManifest, Placement, Target, place
+from chunkmap.model import ChunkManifest, ChunksElsewhere, Placement, Target, place
 from chunkmap.storage.partition import decode_partition
+from chunkmap.storage.partition_cache import PartitionCache
 from chunkmap.storage.sidecar import PartitionRecord
 from chunkmap.storage.stores import METADATA
 
@@ -36,7 +37,7 @@ def stamp_of(folder: Folder) -> Target | None:
 
 
 @dataclass(frozen=True, slots=True)
-class PartitionedChunks:
+class PartitionedChunks(ChunksElsewhere):
     """Where the chunks of one array are: a handle that costs little, and can be pickled."""
 
     folder: Folder
@@ -49,6 +50,8 @@ class PartitionedChunks:
     """Partitions in which chunks are, by number; None where that was not written down."""
     stamp: Target | None = None
     """What the filesystem said of the metadata when the set was opened; None where partitions have checksums."""
+    cache: PartitionCache = field(default_factory=PartitionCache, compare=False, repr=False)
+    """The partitions that are kept, of all arrays of the set."""
 
     @property
     def most_chunks(self) -> int:
@@ -62,7 +65,7 @@ class PartitionedChunks:
         size = math.prod(self.grid_shape)
         start, stop = max(start, 0), min(stop, size)
         first, last = start // self.record_size, -(-stop // self.record_size)
-        numbers = [number for number in self.present() if first <= number < last] if start < stop else []
+        numbers = [number for number in self.stretches() if first <= number < last] if start < stop else []
         parts = [
             Placement(self.decode(number, data), (number * self.record_size,))
             for first in range(0, len(numbers), _AT_ONCE)
@@ -90,7 +93,22 @@ class PartitionedChunks:
         """Whether there may be chunks in a partition."""
         return self.records is None or number in self.records
 
-    def present(self) -> list[int]:
+    @property
+    def stretch(self) -> int:
+        """The cells of a partition."""
+        return self.record_size
+
+    def in_stretch(self, number: int) -> ChunkManifest:
+        """The chunks of one partition, which is kept. Raises StorageError when it is lost or damaged."""
+        return self.cache.get(self.path, number, lambda: self._fetched(number))
+
+    def _fetched(self, number: int) -> ChunkManifest:
+        name = partition_name(self.path, number)
+        data = self.folder.read_many([name])[0] if self.expected(number) else None
+        self.check_stamp()
+        return self.decode(number, data)
+
+    def stretches(self) -> list[int]:
         """The partitions in which chunks are."""
         if self.records is not None:
             return sorted(self.records)

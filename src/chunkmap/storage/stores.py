@@ -47,8 +47,8 @@ _HEAD: Final = 16
 class Store:
     """A way of keeping sets.
 
-    Its module has `load(found)`, the set in memory; `open_set(found)`, the set whose chunks are read when they are
-    asked for; and `write(refs, at, record_size=, zarr_format=)`.
+    Its module has `load(found)`, the set in memory; `open_set(found, problems=)`, the set whose chunks are read
+    when they are asked for; and `write(refs, at, record_size=, zarr_format=)`.
     """
 
     name: str

@@ -21,7 +21,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located, read_range
-from chunkmap.model import ChunkManifest, DeferredArray, Problem, ReferenceSet, Sources, Target
+from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Problem, ReferenceSet, Sources, Target
 from chunkmap.model.dictionary import documents, gathered
 from chunkmap.model.grid import index_dtype
 from chunkmap.storage.publishing import write_part
@@ -113,7 +113,7 @@ def _decode(document: Mapping[str, Any], at: Located, base: int) -> ReferenceSet
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
+class _Columns(ChunksElsewhere):
     """Where the columns of one array are: a handle that costs little, and can be pickled."""
 
     at: Located

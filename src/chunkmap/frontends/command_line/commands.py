@@ -299,7 +299,7 @@ def convert(*, stored: str, out: str, record_size: int | None, zarr_format: str 
     version = None if zarr_format is None else int(zarr_format)
     with warnings_as_notes():
         library.write(refs, out, **given(record_size=record_size, zarr_format=version))
-    note(f"{out}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
+    note(f"{out}: {size_of(refs)}")
 
 
 @chunkmap.command()
@@ -354,4 +354,4 @@ def _deliver(refs: ReferenceSet, target: str | None) -> None:
         click.echo(orjson.dumps(refs.to_dict(zarr_format=refs.zarr_format)))
     else:
         library.write(refs, target, zarr_format=refs.zarr_format)
-        note(f"{target}: {len(refs.arrays)} arrays, {refs.nchunks:,} chunks")
+        note(f"{target}: {size_of(refs)}")
