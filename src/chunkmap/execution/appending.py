@@ -24,6 +24,7 @@ from chunkmap.execution.order import counted, refuse_other_order
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
+from chunkmap.io import open_any
 from chunkmap.io.filesystem import locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
@@ -107,8 +108,12 @@ def append(
 
 
 def _partitioned(found: Found) -> ParquetReferences | None:
-    """The stored set, where it is one of Parquet, of which only what changes is written."""
+    """The stored set, where it is one of Parquet, of which only what changes is written.
+
+    Raises NoSuchFile when there is no set of another kind either.
+    """
     if found.store is not PARQUET:
+        open_any(found.url, storage_options=found.options).close()
         return None
     return ParquetReferences(found.url, storage_options=found.options, folder=found.folder())
 
