@@ -1,5 +1,6 @@
 """What a new user runs into, and what is said to him then."""
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -16,7 +17,7 @@ from rich.console import Console
 
 import chunkmap as library
 from chunkmap.errors import FormatError, NoSuchFile, NotInstalled, SkippedFiles
-from chunkmap.frontends.command_line import display
+from chunkmap.frontends.command_line import display, doctor
 from chunkmap.frontends.command_line.commands import chunkmap
 from chunkmap.io import expand_urls
 from chunkmap.packages import require
@@ -244,3 +245,51 @@ def test_options_of_the_sets_reach_where_they_are_kept(days):
     assert run("inspect", "memory://there/out.json", "--set-options", "{}").stdout.startswith("memory://there/out.json")
     refused = run("inspect", "s3://there/out.json", "--set-options", '{"no_such": 1}')
     assert refused.exit_code == 1
+
+
+def test_inspect_as_json_is_what_the_library_knows(days):
+    """Shapes, counts and attributes of one array, as data."""
+    run("scan", "data/d0.nc", "-o", "one.json")
+    (array,) = json.loads(run("inspect", "one.json", "time", "--json").stdout)["arrays"].values()
+    assert (array["shape"], array["dtype"], array["refs"], array["inline"]) == ([1], "<f8", 0, 1)
+    assert array["attrs"]["units"] == "days since 2015-01-01"
+
+
+def test_inspect_of_an_array_that_is_not_there_names_those_that_are(days):
+    """A slip in the name of an array is answered with the names."""
+    run("scan", "data/d0.nc", "-o", "one.json")
+    result = run("inspect", "one.json", "sst")
+    assert result.exit_code == 1
+    assert "expected an array 'sst', its arrays are " in result.stderr
+
+
+def test_inspect_writes_a_page(days):
+    """--html writes one file that shows the set, and the picture of each grid."""
+    run("scan", "data/d0.nc", "-o", "one.json")
+    result = run("inspect", "one.json", "--html", "one.html")
+    assert result.exit_code == 0, result.stderr
+    text = Path("one.html").read_text()
+    assert text.startswith("<!doctype html>")
+    assert text.count("<svg") == 3
+
+
+def test_the_doctor_names_what_is_missing_and_the_line_that_installs_it(monkeypatch):
+    """An absent package is named with its extra, and the formats that need it."""
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda package: None if package == "s3fs" else real(package))
+    result = run("doctor")
+    assert result.exit_code == 0, result.stdout
+    assert "  s3: lacks s3fs: pip install 'chunkmap[s3]'" in result.stdout.splitlines()
+    assert result.stdout.splitlines()[-1] == "nothing is wrong"
+
+
+def test_the_doctor_says_what_is_broken(monkeypatch):
+    """kerchunk in the same environment, and a missing dependency, are wrong."""
+    real = doctor._version
+    pretend = {"kerchunk": "0.2.10", "zarr": None}
+    monkeypatch.setattr(doctor, "_version", lambda package: pretend[package] if package in pretend else real(package))
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    missing, mixture = json.loads(result.stdout)["wrong"]
+    assert missing == "zarr is missing: pip install zarr"
+    assert "kerchunk is installed as well" in mixture

@@ -14,12 +14,13 @@ from chunkmap.combining.planning import survey
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.selectors import Reader
 from chunkmap.model import ReferenceSet
+from chunkmap.notebooks import Shown
 
 __all__ = ["Diagnosis", "diagnose_sets"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Diagnosis:
+class Diagnosis(Shown):
     """Whether inputs fit together, and what was found. `print` shows it; `to_dict` gives it as data."""
 
     plan: Plan

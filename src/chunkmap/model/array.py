@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.notebooks import Shown
 
 __all__ = ["ChunksElsewhere", "DeferredArray", "ManifestArray"]
 
@@ -16,7 +17,7 @@ _KEPT: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class ManifestArray:
+class ManifestArray(Shown):
     """One array: what it is, and where its chunks are."""
 
     meta: ArrayMeta

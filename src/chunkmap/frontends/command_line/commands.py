@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,8 @@ from chunkmap.frontends.command_line.display import (
     warn_of_problems,
     warnings_as_notes,
 )
+from chunkmap.frontends.command_line.doctor import doctor
+from chunkmap.frontends.command_line.facts import facts_of, only
 from chunkmap.frontends.command_line.options import (
     FILE,
     cache_option,
@@ -37,6 +40,7 @@ from chunkmap.frontends.command_line.options import (
     workers_option,
 )
 from chunkmap.frontends.command_line.words import as_option, destinations, expand
+from chunkmap.frontends.html import page
 from chunkmap.model import ReferenceSet
 
 __all__ = ["chunkmap"]
@@ -304,15 +308,26 @@ def convert(
 
 @chunkmap.command()
 @click.argument("stored", type=FILE, metavar="SET")
+@click.argument("array", required=False, metavar="[ARRAY]")
+@click.option("--json", "as_json", is_flag=True, help="Say it as JSON, with attributes.")
+@click.option("--html", "html", type=FILE, metavar="FILE", help="Write a page that shows it, with the grids of chunks.")
 @set_option
-def inspect(*, stored: str, set_options: Mapping[str, Any] | None) -> None:
-    """Show what a stored set holds.
+def inspect(
+    *, stored: str, array: str | None, as_json: bool, html: str | None, set_options: Mapping[str, Any] | None
+) -> None:
+    """Show what a stored set holds, or one array of it.
 
     Its arrays with their chunks, codecs and sizes, its files, and what could not be represented.
     """
     refs = library.load(stored, storage_options=set_options)
-    describe(refs, stored)
-    warn_of_problems(refs.problems)
+    shown = refs if array is None else only(refs, array)
+    if html is not None:
+        Path(html).write_text(page(replace(shown, name=stored), stored), encoding="utf-8")
+    elif as_json:
+        click.echo(orjson.dumps(facts_of(shown, stored), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+    else:
+        describe(shown, stored)
+    warn_of_problems(shown.problems)
 
 
 @chunkmap.command()
@@ -345,6 +360,9 @@ def verify(
     click.echo(orjson.dumps(report.to_dict()) if as_json else str(report))
     if not report:
         raise click.exceptions.Exit(1)
+
+
+chunkmap.add_command(doctor)
 
 
 # ---------------------------------------------------------------- where results go
