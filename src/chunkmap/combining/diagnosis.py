@@ -53,7 +53,10 @@ class Diagnosis(Shown):
         refused = together(finding for finding in self.findings if finding.refused)
         noted = together(finding for finding in self.findings if not finding.refused)
         count = len(self.plan.inputs)
-        yield f"{count:,} inputs {'do not fit together' if refused else 'fit together'}"
+        if count == 1:
+            yield f"1 input, which {'does not fit' if refused else 'fits'}"
+        else:
+            yield f"{count:,} inputs {'do not fit together' if refused else 'fit together'}"
         if refused:
             yield "refused"
             for label, finding in refused:

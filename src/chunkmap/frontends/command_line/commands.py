@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from chunkmap.frontends.command_line.display import (
     warnings_as_notes,
 )
 from chunkmap.frontends.command_line.doctor import doctor
+from chunkmap.frontends.command_line.dump import dump, set_or_scan
 from chunkmap.frontends.command_line.facts import facts_of, only
 from chunkmap.frontends.command_line.options import (
     FILE,
@@ -158,13 +159,13 @@ def diagnose(
     set_options: Mapping[str, Any] | None,
     **recipe: Any,
 ) -> None:
-    """Say whether stored sets fit together.
+    """Say whether stored sets, or files, fit together.
 
     What combine would refuse, and what would come of it; the exit status is 0 where they fit, and 1 where they do not.
-    SETs may be quoted globs.
+    SETs may be quoted globs; files that are no sets are scanned.
     """
     found = library.diagnose(
-        _load_all(sets, set_options),
+        _load_all(sets, set_options, lambda name: set_or_scan(name, storage_options, set_options)),
         remote_options=storage_options,
         **recipe,
     )
@@ -174,12 +175,14 @@ def diagnose(
     click.get_current_context().exit(0 if found.fits else 1)
 
 
-def _load_all(sets: tuple[str, ...], options: Mapping[str, Any] | None) -> list[ReferenceSet]:
+def _load_all(
+    sets: tuple[str, ...], options: Mapping[str, Any] | None, load: Callable[[str], ReferenceSet] | None = None
+) -> list[ReferenceSet]:
     names = expand(sets, storage_options=options)
     loaded = []
     with counting("loading", len(names)) as progress:
         for done, name in enumerate(names, start=1):
-            loaded.append(library.load(name, storage_options=options))
+            loaded.append(library.load(name, storage_options=options) if load is None else load(name))
             progress(done, len(names))
     return loaded
 
@@ -363,6 +366,7 @@ def verify(
 
 
 chunkmap.add_command(doctor)
+chunkmap.add_command(dump)
 
 
 # ---------------------------------------------------------------- where results go
