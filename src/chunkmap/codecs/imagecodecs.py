@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from chunkmap.codecs.table import CODECS_BY_ID
 from chunkmap.packages import require
 
 __all__ = ["require_imagecodecs"]
 
 
-def require_imagecodecs(codec: str, extra: str = "hdf5") -> Any:
+def require_imagecodecs(codec: str) -> Any:
     """The module. Raises NotInstalled saying what to install where it is not there."""
-    return require("imagecodecs", extra, f"the codec {codec!r}")
+    return require("imagecodecs", CODECS_BY_ID[codec].extra, f"the codec {codec!r}")

@@ -48,6 +48,8 @@ FORMATS: Final[Sequence[Format]] = (
     ),
     Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
     Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
+    # behind headers of bulletins, or padding
+    Format(name="grib", module="chunkmap.formats.grib", begins=(Magic(b"GRIB", within=4096),), extra="grib"),
 )
 """Every format, in the order in which they are tried."""
 
