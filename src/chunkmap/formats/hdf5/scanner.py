@@ -53,8 +53,8 @@ def _parse_from(
     known = Known()
     more = yield from find_elsewhere(file, tree, known)
     if group not in tree.groups:
-        known = ", ".join(repr(name) for name in tree.groups if name)
-        there = f"its groups are {known}" if known else "it has none"
+        names = ", ".join(repr(name) for name in tree.groups if name)
+        there = f"its groups are {names}" if names else "it has none"
         raise ValueError(f"{source.url}: expected a group {group!r}, {there}")
     dims = find_dimensions(tree)
     paths = [p for p, d in tree.datasets.items() if _is_within(p, group) and not is_bare_dimension(d)]
