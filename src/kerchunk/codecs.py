@@ -1,5 +1,6 @@
 """kerchunk's codecs, under the names by which scripts import them."""
 
+from numcodecs.registry import register_codec
 from numcodecs.zlib import Zlib as ZlibCodec
 
 from chunkmap.codecs.deflate import DeflateCodec
@@ -18,3 +19,6 @@ __all__ = [
     "VarArrCodec",
     "ZlibCodec",
 ]
+
+for _codec in (AsciiTableCodec, DeflateCodec, FillStringsCodec, GRIBCodec, RecordArrayMember, VarArrCodec):
+    register_codec(_codec)

@@ -22,6 +22,7 @@ from chunkmap.formats.hdf5.stored import Stored, cut_rows
 from chunkmap.formats.hdf5.structures.selections import Selection
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
+from chunkmap.model.codecs import decodes_as
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import grid_shape_of
 from chunkmap.model.source_table import SourceTable
@@ -218,14 +219,8 @@ def _check_like(dataset: Dataset, piece: _Piece, codecs: tuple[CodecConfig, ...]
         raise Unsupported("its elements lie in the heaps of other files", feature="virtual dataset")
     if found.dtype != own.dtype or found.bits != own.bits or found.padding != own.padding:
         raise Unsupported(f"its type is {own.dtype}, that of a source {found.dtype}", feature="virtual dataset")
-    if [_decoding(c) for c in piece.source.stored.codecs] != [_decoding(c) for c in codecs]:
+    if [decodes_as(c) for c in piece.source.stored.codecs] != [decodes_as(c) for c in codecs]:
         raise Unsupported("its sources have different filters", feature="virtual dataset")
-
-
-def _decoding(codec: CodecConfig) -> dict[str, object]:
-    """What of a codec matters for decoding."""
-    ignored = {"zlib": ("level",), "zstd": ("level",), "bz2": ("level",), "blosc": ("clevel", "cname", "shuffle")}
-    return {key: value for key, value in codec.items() if key not in ignored.get(codec["id"], ())}
 
 
 def _axes(piece: _Piece) -> list[tuple[int | None, int | None]]:

@@ -26,6 +26,7 @@ from chunkmap.frontends.command_line.display import (
 from chunkmap.frontends.command_line.doctor import doctor
 from chunkmap.frontends.command_line.dump import dump, set_or_scan
 from chunkmap.frontends.command_line.facts import facts_of, only
+from chunkmap.frontends.command_line.formats import formats
 from chunkmap.frontends.command_line.options import (
     FILE,
     cache_option,
@@ -36,6 +37,7 @@ from chunkmap.frontends.command_line.options import (
     output_option,
     pool,
     scan_options,
+    scanned_with,
     set_option,
     storage_option,
     workers_option,
@@ -87,6 +89,8 @@ def scan(
     workers: int,
     inline_threshold: int | None,
     file_format: str | None,
+    allow: tuple[str, ...],
+    format_options: Mapping[str, str],
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
     set_options: Mapping[str, Any] | None,
@@ -99,7 +103,7 @@ def scan(
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
     targets = destinations(names, out)
-    options = given(format=file_format, inline_threshold=inline_threshold)
+    options = scanned_with(file_format, inline_threshold, allow, format_options)
     with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
             names,
@@ -207,6 +211,8 @@ def build(
     record_size: int | None,
     inline_threshold: int | None,
     file_format: str | None,
+    allow: tuple[str, ...],
+    format_options: Mapping[str, str],
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
     set_options: Mapping[str, Any] | None,
@@ -227,7 +233,7 @@ def build(
             storage_options=storage_options,
             output_options=set_options,
             on_error=on_error(skip=skip_errors),
-            scan_options=given(format=file_format, inline_threshold=inline_threshold),
+            scan_options=scanned_with(file_format, inline_threshold, allow, format_options),
             cache=cache,
             **given(record_size=record_size),
             **recipe,
@@ -258,6 +264,8 @@ def append(
     zarr_format: int | None,
     inline_threshold: int | None,
     file_format: str | None,
+    allow: tuple[str, ...],
+    format_options: Mapping[str, str],
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
     set_options: Mapping[str, Any] | None,
@@ -277,7 +285,7 @@ def append(
             storage_options=storage_options,
             output_options=set_options,
             on_error=on_error(skip=skip_errors),
-            scan_options=given(format=file_format, inline_threshold=inline_threshold),
+            scan_options=scanned_with(file_format, inline_threshold, allow, format_options),
             cache=cache,
             overwrite=overwrite,
             **given(load_below=load_below, zarr_format=zarr_format),
@@ -367,6 +375,7 @@ def verify(
 
 chunkmap.add_command(doctor)
 chunkmap.add_command(dump)
+chunkmap.add_command(formats)
 
 
 # ---------------------------------------------------------------- where results go
