@@ -20,6 +20,7 @@ from chunkmap.access.values import ChunkDecoder
 from chunkmap.errors import ChunkmapError
 from chunkmap.io import Source
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ReferenceSet, Target
+from chunkmap.notebooks import Shown
 
 __all__ = ["Chunk", "Compare", "Finding", "Report", "verify_set"]
 
@@ -44,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Shown):
     """What came of verifying a set. It is true when nothing is wrong.
 
     >>> bool(Report("set.json")), bool(Report("set.json", failures=(Finding("x/0", "does not decode"),)))

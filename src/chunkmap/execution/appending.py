@@ -24,6 +24,7 @@ from chunkmap.execution.order import counted, refuse_other_order
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
+from chunkmap.io import open_any
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
@@ -134,8 +135,14 @@ class _Before:
 
 
 def _partitioned(found: Found) -> PartitionedSet | None:
-    """The stored set, where it is one of Parquet, of which only what changes is written."""
-    return PartitionedSet(found) if found.store is PARQUET else None
+    """The stored set, where it is one of Parquet, of which only what changes is written.
+
+    Raises NoSuchFile when there is no set of another kind either.
+    """
+    if found.store is not PARQUET:
+        open_any(found.url, storage_options=found.options).close()
+        return None
+    return PartitionedSet(found)
 
 
 def _to_repository(

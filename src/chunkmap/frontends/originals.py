@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.verifying import Chunk
-from chunkmap.errors import ChunkmapError
+from chunkmap.errors import ChunkmapError, NotInstalled
 from chunkmap.formats import sniff
 from chunkmap.formats.scanning import scan
 from chunkmap.io import FileView, Source
 from chunkmap.model import ArrayMeta, ReferenceSet
+from chunkmap.packages import require
 
 __all__ = ["Originals"]
 
@@ -97,7 +98,9 @@ class Originals:
         if url not in self._opened:
             try:
                 self._opened[url] = self._open(url)
-            except (ChunkmapError, ImportError) as error:
+            except NotInstalled:  # who asks for a comparison must not take its absence for success
+                raise
+            except ChunkmapError as error:
                 self._opened[url] = str(error)
             if len(self._opened) > _OPEN:
                 self._close_oldest()
@@ -236,8 +239,7 @@ def _file(source: Source) -> BinaryIO:
 
 
 def _hdf5(source: Source, close: ExitStack) -> Read:
-    import h5py  # noqa: PLC0415 - needed here only
-
+    h5py = require("h5py", "compare", "comparing with what is in HDF5 files")
     file = close.enter_context(h5py.File(_file(source), "r"))
 
     def read(path: str, part: Part) -> NDArray[Any]:
@@ -248,8 +250,7 @@ def _hdf5(source: Source, close: ExitStack) -> Read:
 
 def _netcdf3(source: Source, close: ExitStack) -> Read:
     if bytes(source.read(0, 4)) == b"CDF\x05" or find_spec("scipy") is None:
-        import netCDF4  # noqa: PLC0415 - needed here only
-
+        netCDF4 = require("netCDF4", "compare", "comparing with what is in netCDF-3 files")  # noqa: N806 - its name
         dataset = close.enter_context(netCDF4.Dataset("memory", memory=bytes(source.read(0, source.size()))))
         dataset.set_auto_maskandscale(False)
         dataset.set_auto_chartostring(False)

@@ -50,7 +50,7 @@ def open_source(
     when the bytes cannot be had.
     """
     if not isinstance(file, (str, os.PathLike)):
-        return FileObjectSource(file, "" if url is None else url)
+        return _file_object(file, url)
     path = os.fspath(file)
     name = path if url is None else url
     chain = _chain(path)
@@ -74,7 +74,7 @@ def open_any(
     files called `holds` is below it. Raises SourceError when there is neither.
     """
     if not isinstance(file, (str, os.PathLike)):
-        return FileObjectSource(file, "" if url is None else url)
+        return _file_object(file, url)
     path = os.fspath(file)
     name = path if url is None else url
     chain = _chain(path)
@@ -131,6 +131,12 @@ def folder_at(located: Located) -> Folder:
     if located.is_local:
         return LocalFolder(located.path, located.url)
     return RemoteFolder(located.fs, located.path, located.url)
+
+
+def _file_object(file: BinaryIO, url: str | None) -> Source:
+    if not hasattr(file, "read"):
+        raise TypeError(f"expected a path, a URL or an open binary file, found {file!r}")
+    return FileObjectSource(file, "" if url is None else url)
 
 
 def _file(located: Located) -> Source:

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.notebooks import Shown
 
 __all__ = ["ChunksElsewhere", "DeferredArray", "ManifestArray"]
 
@@ -21,7 +22,7 @@ _KEPT: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class ManifestArray:
+class ManifestArray(Shown):
     """One array: what it is, and where its chunks are."""
 
     meta: ArrayMeta

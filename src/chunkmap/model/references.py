@@ -14,6 +14,7 @@ from chunkmap.model import dictionary
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.keys import Precedent
 from chunkmap.model.meta import same_attrs
+from chunkmap.notebooks import Shown
 
 __all__ = ["Problem", "ReferenceSet", "Target"]
 
@@ -48,7 +49,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReferenceSet:
+class ReferenceSet(Shown):
     """Arrays and groups by path, `"group/name"`; the root group has the path `""`.
 
     >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {

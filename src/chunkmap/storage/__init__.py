@@ -103,6 +103,8 @@ def write(
     `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3; Icechunk
     is always of 3. Raises Unsupported naming the array that the format has no words for.
     """
+    if not isinstance(refs, ReferenceSet):
+        raise TypeError(f"write() takes a ReferenceSet, as chunkmap.load gives it, found {type(refs).__name__}")
     refs = with_explicit_ranges(refs)
     if is_open(url):
         ICECHUNK.functions().write_icechunk(refs, url, overwrite=True)
