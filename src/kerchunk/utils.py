@@ -74,9 +74,9 @@ def refs_as_fs(
     return fsspec.filesystem(
         "reference",
         fo=refs,
-        fs=None if fs is None else _with_mode(fs, asynchronous=asynchronous),
+        fs=_filesystems(fs, asynchronous=asynchronous),
         remote_protocol=remote_protocol,
-        remote_options=remote_options,
+        remote_options={**(remote_options or {}), "asynchronous": asynchronous},
         asynchronous=asynchronous,
         **kwargs,
     )
@@ -91,14 +91,24 @@ def refs_as_store(
     **kwargs: Any,
 ) -> FsspecStore:
     """A Zarr store over a set of references."""
-    options = {**(remote_options or {}), "asynchronous": True}
-    reference = refs_as_fs(refs, fs=fs, remote_protocol=remote_protocol, remote_options=options, **kwargs)
+    reference = refs_as_fs(refs, fs=fs, remote_protocol=remote_protocol, remote_options=remote_options, **kwargs)
     return fs_as_store(reference, read_only=read_only)
 
 
 def fs_as_store(fs: Any, read_only: bool = False) -> FsspecStore:
     """A Zarr store over a filesystem of fsspec."""
     return FsspecStore(_with_mode(fs, asynchronous=True), read_only=read_only)
+
+
+def _filesystems(fs: Any, *, asynchronous: bool) -> Any:
+    """A filesystem, or those of several protocols, as fsspec's reader of references wants them."""
+    if fs is None:
+        return None
+    if not isinstance(fs, Mapping):
+        return _with_mode(fs, asynchronous=asynchronous)
+    opened = {name: fsspec.filesystem(name, **one) if isinstance(one, Mapping) else one for name, one in fs.items()}
+    opened.setdefault(None, fsspec.filesystem("file"))
+    return {name: _with_mode(one, asynchronous=asynchronous) for name, one in opened.items()}
 
 
 def _with_mode(fs: Any, *, asynchronous: bool) -> Any:

@@ -39,13 +39,21 @@ from chunkmap.storage import PARQUET, ParquetReferences, find_set, is_open, load
 from chunkmap.storage.json import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
 
-__all__ = ["ChunkmapBackend", "Openable", "open_dataset", "open_references", "open_store"]
+__all__ = [
+    "DECODING",
+    "ChunkmapBackend",
+    "Openable",
+    "open_dataset",
+    "open_references",
+    "open_store",
+    "without_encoding",
+]
 
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
 _HEAD: Final = 4096
 _WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
-_DECODING: Final = (
+DECODING: Final = (
     "mask_and_scale",
     "decode_times",
     "concat_characters",
@@ -54,6 +62,9 @@ _DECODING: Final = (
     "use_cftime",
     "decode_timedelta",
 )
+"""What xarray's engines may be asked to decode."""
+
+_ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
 Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ParquetReferences
 
@@ -154,7 +165,7 @@ class ChunkmapBackend(BackendEntrypoint):
     supports_groups: ClassVar[bool] = True
     open_dataset_parameters: ClassVar[tuple[str, ...]] = (
         "filename_or_obj",
-        *_DECODING,
+        *DECODING,
         "group",
         "storage_options",
         "remote_options",
@@ -201,7 +212,7 @@ class ChunkmapBackend(BackendEntrypoint):
             check=check,
         )
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
-        return StoreBackendEntrypoint().open_dataset(opened, **decoding)
+        return without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
 
     def open_datatree(self, filename_or_obj: Openable, **options: Any) -> xr.DataTree:  # type: ignore[override]
         """Open all groups as a tree; the options are those of `open_dataset`."""
@@ -231,7 +242,8 @@ class ChunkmapBackend(BackendEntrypoint):
         parent = f"/{(group or '').strip('/')}"
         opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=store.zarr_format)
         return {
-            _below(path, parent): StoreBackendEntrypoint().open_dataset(one, **decoding) for path, one in opened.items()
+            _below(path, parent): without_encoding(StoreBackendEntrypoint().open_dataset(one, **decoding))
+            for path, one in opened.items()
         }
 
 
@@ -287,6 +299,16 @@ def _store_for_xarray(refs_or_path: Openable, **options: Any) -> ReferenceStore:
     arrays = refs.arrays.values() if isinstance(refs, ReferenceSet) else ()
     version: Literal[2, 3] = 3 if any(array.meta.background is not None for array in arrays) else 2
     return _warned(EvenStore(refs, fetcher, version))
+
+
+def without_encoding(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset, which forgets how its files are compressed: those codecs are of the archive, mostly of Zarr v2, and
+    `to_zarr` would ask the new store for them.
+    """
+    for variable in dataset.variables.values():
+        for name in _ENCODERS:
+            variable.encoding.pop(name, None)
+    return dataset
 
 
 def _below(path: str, parent: str) -> str:

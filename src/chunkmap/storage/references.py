@@ -18,7 +18,7 @@ from typing import Any, Final
 from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder, open_folder
 from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, Problem, ReferenceSet, Target
-from chunkmap.model.dictionary import ZarrFormat, documents, from_refs
+from chunkmap.model.dictionary import ZarrFormat, documents, gathered
 from chunkmap.storage.names import check_path
 from chunkmap.storage.partitioned import PartitionedChunks, partition_name
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, decode_targets
@@ -48,7 +48,7 @@ class ParquetReferences:
         self._options, self._cache_bytes = storage_options, cache_bytes
         self.folder = open_folder(self.url, storage_options=storage_options) if folder is None else folder
         metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
-        self._arrays, self.groups, self.record_size = _decode_metadata(metadata, self.folder, self.url)
+        self._arrays, self.groups, self._left_out, self.record_size = _decode_metadata(metadata, self.folder, self.url)
         self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
         self._stored = {path: self._of_array(path, array.chunks.grid_shape) for path, array in self._arrays.items()}
         self._kept: OrderedDict[tuple[str, int], ChunkManifest] = OrderedDict()
@@ -150,7 +150,8 @@ class ParquetReferences:
             total -= _cost(oldest)
 
     def _problems(self) -> tuple[Problem, ...]:
-        return tuple(self._missing_files()) if self._sidecar is None else self._sidecar.problems
+        stored = tuple(self._missing_files()) if self._sidecar is None else self._sidecar.problems
+        return (*self._left_out, *stored)
 
     def _missing_files(self) -> Iterator[Problem]:
         for path, array in self._arrays.items():
@@ -178,7 +179,7 @@ def open_set(found: Found) -> ReferenceSet:
 
 def _decode_metadata(
     data: bytes | None, folder: Folder, url: str
-) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], int]:
+) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], tuple[Problem, ...], int]:
     where = f"{url}/{METADATA}"
     if data is None:
         folder.read_many([METADATA])  # says so where it is there, and may not be read
@@ -192,14 +193,15 @@ def _decode_metadata(
         record_size, found = document["record_size"], document["metadata"]
         if not isinstance(record_size, int) or isinstance(record_size, bool) or record_size < 1:
             raise StorageError(f"{where}: expected a record_size of 1 or more, found {record_size!r}")
-        arrays, groups = from_refs(found)
+        gathering = gathered(found)
+        arrays, groups = gathering.finish()
     except StorageError as error:
         raise StorageError(f"{where}: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{where}: expected the metadata of a reference set, found otherwise: {error!r}") from error
     for path in arrays:
         check_path(path)
-    return arrays, groups, record_size
+    return arrays, groups, gathering.problems, record_size
 
 
 def _zarr(url: str) -> StorageError:
