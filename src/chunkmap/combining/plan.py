@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.combining.axes import Axis, find_axis
+from chunkmap.combining.findings import Finding
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
 from chunkmap.model import ArrayMeta, Cells, ManifestArray
 
-__all__ = ["ArrayPlan", "Cause", "Part", "Plan", "Reason"]
+__all__ = ["ArrayPlan", "Cause", "Part", "Plan", "Reason", "Repeat"]
 
 _SHOWN_INPUTS: Final = 5
 
@@ -58,6 +59,16 @@ class Part:
     """Where its chunks go, an entry for each axis of the result."""
 
 
+class Repeat(NamedTuple):
+    """A part that another input holds as well, at the very same places."""
+
+    first: Part
+    """What is taken."""
+    index: int
+    """The input that says it again."""
+    array: ManifestArray
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayPlan:
     """How one array of the result comes about."""
@@ -71,6 +82,10 @@ class ArrayPlan:
     """Units of time of each part, where they differ and the values are brought to the first one's."""
     same: tuple[tuple[int, ManifestArray], ...] = ()
     """The other inputs that have this array too, of which the first one's is taken."""
+    repeats: tuple[Repeat, ...] = ()
+    """What is said twice: it hides nothing if it is the same."""
+    overlap: Finding | None = None
+    """What is wrong if it is not."""
     is_cut: bool = False
     """Whether the chunks of some inputs were cut to a common grid."""
 

@@ -128,6 +128,14 @@ def _read_object(file: File, address: int, objects: Objects) -> Parser[None]:
         elif kinds & GROUP_MESSAGES:
             group = objects.found[address] = Group(address)
             yield Together([_attributes(file, messages, group), _group_links(file, messages, group, objects)])
+        elif _DATATYPE in kinds:
+            attributes = yield from read_attributes(file, messages)
+            names = [*attributes.values, *(name for name, _ in attributes.lost)]
+            if names:
+                objects.refused[address] = Unsupported(
+                    f"it is a named datatype, whose attributes have no place in Zarr: {', '.join(map(repr, names))}",
+                    feature="named datatype",
+                )
     except Unsupported as refusal:
         objects.refused[address] = refusal
     except BROKEN as error:

@@ -69,6 +69,12 @@ def _parse_from(
     problems += _other_problems(tree, group, source.url)
     if linked:
         arrays |= _linked(tree, arrays, group)
+    else:
+        problems += [
+            Problem(_below(alias, group), "link", f"another name of {path!r}; linked_datasets gives it too", source.url)
+            for alias, path in tree.aliases.items()
+            if path in arrays and alias != path and _is_within(alias, group)
+        ]
     for path, file_name, target in _external_links(tree, group):
         found = _follow(elsewhere, options, file_name, target) if linked else "not followed; linked_datasets follows it"
         if isinstance(found, str):
@@ -134,5 +140,9 @@ def _other_problems(tree: Tree, group: str, url: str) -> Iterator[Problem]:
         if _is_within(path, group):
             for feature, message in attribute_problems(found.attributes):
                 yield Problem(_below(path, group), feature, message, url)
+            for link in found.links:
+                if link.kind == "user":
+                    text = "a link of a class that its writer defined is not followed"
+                    yield Problem(_below(join(path, link.name), group), "user-defined link", text, url)
             if found.refused is not None:
                 yield Problem(_below(path, group), found.refused.feature, found.refused.message, url)

@@ -55,6 +55,9 @@ def _name(objects: Objects, tree: Tree) -> None:
             tree.aliases[path] = tree.paths[address]
             continue
         tree.paths[address] = path
+        if path in tree.datasets or path in tree.groups:
+            tree.refused[path] = "another object has a name that reads alike, in other bytes"
+            continue
         found = objects.found.get(address)
         if address in objects.refused:
             tree.refused[path] = objects.refused[address].message
