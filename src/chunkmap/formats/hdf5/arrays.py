@@ -13,7 +13,7 @@ from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.embedded import embed
 from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, name_references, visible
-from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
+from chunkmap.formats.hdf5.objects import BROKEN, Dataset, damaged
 from chunkmap.formats.hdf5.stored import Stored, grown, inline_values, read_stored
 from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes
 from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype, unlike
@@ -45,6 +45,9 @@ class Options:
     linked_datasets: bool = False
     """Whether a dataset is given under each of its hard links, and under soft links to it, and links to other files are
     followed."""
+
+    strict: bool = False
+    """Whether an object that is damaged is an error; without, it is left out, and a problem names it."""
 
     def __post_init__(self) -> None:
         if self.vlen_encode not in get_args(VlenEncode):
@@ -78,7 +81,8 @@ def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values:
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
     except BROKEN as error:
-        raise located(file, dataset.address, error) from error
+        refusal = damaged(file, dataset.address, error)
+        return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
     return Represented(array, problems)
 
 

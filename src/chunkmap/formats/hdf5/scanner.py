@@ -35,10 +35,11 @@ def parse(source: Source, options: Options, *, read_values: ReadValues | None = 
     `read_values(path, nbytes)` may give the values of a dataset whose filters have no codec, read some other way; they
     are held inline.
 
-    Raises FormatError or TruncatedFile where the bytes break the rules, with their offset; what is legal but cannot
-    be represented is among the problems.
+    Raises FormatError or TruncatedFile, with the offset, where the superblock or the root group break the rules;
+    other objects that do are among the problems, unless the options say `strict`, as is what cannot be represented.
     """
     file = File(source.url, source.size())
+    file.strict = options.strict
     root = yield from read_superblock(file)
     return (yield from overlaid(file.image, _parse_from(source, file, root, options, read_values)))
 
