@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import hdf5plugin  # noqa: F401 - before netCDF4, beside whose HDF5 library Blosc cannot be registered any more
+import pyproj  # noqa: F401 - before eccodes, beside whose PROJ it does not work any more
 import pytest
 from hypothesis import settings
 

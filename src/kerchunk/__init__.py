@@ -6,6 +6,7 @@ Importing this package makes its codecs known to numcodecs, as scripts rely on.
 import fsspec
 
 from chunkmap import codecs as _codecs
+from kerchunk import codecs as _own_codecs  # noqa: F401 - makes them known at once, as scripts rely on
 
 __version__ = "0.2.10"
 """The version of kerchunk whose names and behaviour these modules keep; `chunkmap.__version__` is the library's own."""

@@ -8,7 +8,10 @@ import numcodecs
 import numpy as np
 import pytest
 
-from chunkmap.codecs import DeflateCodec, FillStringsCodec, RecordArrayMember, register
+from chunkmap.codecs import register
+from chunkmap.codecs.deflate import DeflateCodec
+from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
+from chunkmap.codecs.record_member import RecordArrayMember
 from chunkmap.errors import FormatError
 
 IDS = np.array([b"a" * 16, b"b" * 15 + b"\0"], "S16")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkmap.codecs import RecordSlice
+from chunkmap.codecs.record_slice import RecordSlice
 
 
 @given(st.data())

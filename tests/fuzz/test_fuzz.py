@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 PARTS = [
-    *(("hdf5", first, 300) for first in range(0, 1200, 300)),
-    ("netcdf3", 0, 300),
-    ("tiff", 0, 300),
-    ("fits", 0, 300),
-    ("zarr", 0, 300),
+    ("hdf5", 0, 300),
+    ("hdf5", 300, 300),
+    ("netcdf3", 0, 200),
+    ("tiff", 0, 200),
+    ("fits", 0, 200),
+    ("zarr", 0, 200),
     ("archives", 0, 200),
     ("documents", 0, 200),
     ("stored", 0, 250),

@@ -10,7 +10,6 @@ sets that are not trusted.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -18,15 +17,14 @@ from typing import Final
 from urllib.parse import unquote
 
 from fsspec.core import split_protocol
-from fsspec.implementations.local import LocalFileSystem
 
 from chunkmap.errors import SourceError
 from chunkmap.io import ARCHIVES
+from chunkmap.io.prefixes import LOCAL, begins, parent
 
 __all__ = ["Trust", "is_remote"]
 
-_LOCAL: Final = frozenset({None, "file", "local"})
-_OF_THIS_PROCESS: Final = frozenset({*_LOCAL, "memory"})
+_OF_THIS_PROCESS: Final = frozenset({*LOCAL, "memory"})
 _NETWORK: Final = frozenset(
     {"http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "hf", "webhdfs"}
 )
@@ -65,10 +63,10 @@ class Trust:
                 raise SourceError(f"{link!r} is not the member of an archive, and is not run", url=url)
         if self.allow is None:
             self._check_by_origin(outer, url)
-        elif not any(_begins(outer, prefix) for prefix in self.allow):
+        elif not any(begins(outer, prefix) for prefix in self.allow):
             raise SourceError(
                 f"not among what the set may name: {list(self.allow)}; to allow it,"
-                f" pass allow={[*self.allow, _parent(outer)]}",
+                f" pass allow={[*self.allow, parent(outer)]}",
                 url=url,
             )
 
@@ -78,7 +76,7 @@ class Trust:
             return
         what = "a file on this machine" if protocol in _OF_THIS_PROCESS else f"a file of the odd protocol {protocol!r}"
         raise SourceError(
-            f"{what}, named by a set that came from {self.origin}; if that is right, pass allow={[_parent(outer)]}"
+            f"{what}, named by a set that came from {self.origin}; if that is right, pass allow={[parent(outer)]}"
             " and whatever else the set may name",
             url=url,
         )
@@ -97,26 +95,3 @@ def _protocol(url: str) -> str | None:
     """The protocol of what a chain of URLs ends with."""
     protocol: str | None = split_protocol(url.rpartition("::")[2])[0]
     return protocol
-
-
-def _begins(url: str, prefix: str) -> bool:
-    """Whether a URL is a prefix, or stands below it: `/data` is not the beginning of `/data-2`."""
-    if split_protocol(url)[0] in _LOCAL:
-        if split_protocol(prefix)[0] not in _LOCAL:
-            return False
-        url, prefix = _real(url), _real(prefix)
-    elif prefix.endswith("://"):
-        return url.startswith(prefix)
-    return url == prefix or url.startswith(f"{prefix.rstrip('/')}/")
-
-
-def _real(url: str) -> str:
-    """The path of a local file, with links followed, so that none leads out of what is allowed."""
-    return os.path.realpath(LocalFileSystem._strip_protocol(url) or "/")  # noqa: SLF001 - how fsspec finds the file
-
-
-def _parent(url: str) -> str:
-    """What to allow for a URL to be: the directory it is in."""
-    protocol = split_protocol(url)[0]
-    path = _real(url) if protocol in _LOCAL else url
-    return path[: path.rfind("/") + 1]

@@ -8,18 +8,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from chunkmap.codecs.table import CODECS_BY_ID
 from chunkmap.errors import Unsupported
 
 __all__ = ["require_imagecodecs"]
 
 
-def require_imagecodecs(codec: str, extra: str = "hdf5") -> Any:
+def require_imagecodecs(codec: str) -> Any:
     """The module. Raises Unsupported saying what to install where it is not there."""
     try:
         return import_module("imagecodecs")
     except ImportError as error:
         raise Unsupported(
             f"the codec {codec!r} decodes with the package imagecodecs, which is not installed;"
-            f" install it with `pip install 'chunkmap[{extra}]'`",
+            f" install it with `pip install 'chunkmap[{CODECS_BY_ID[codec].extra}]'`",
             feature="codec",
         ) from error

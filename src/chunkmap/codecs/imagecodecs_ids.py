@@ -70,7 +70,7 @@ class _ByPackage(_ReadOnly):
     function = ""
 
     def _decode(self, buf: Any) -> Any:
-        return getattr(require_imagecodecs(self.codec_id, "tiff"), self.function)(ensure_bytes(buf))
+        return getattr(require_imagecodecs(self.codec_id), self.function)(ensure_bytes(buf))
 
 
 class ImagecodecsLzw(_ByPackage):
@@ -128,7 +128,7 @@ class ImagecodecsWebp(_ReadOnly):
     codec_id = "imagecodecs_webp"
 
     def _decode(self, buf: Any) -> Any:
-        package = require_imagecodecs(self.codec_id, "tiff")
+        package = require_imagecodecs(self.codec_id)
         return package.webp_decode(ensure_bytes(buf), hasalpha=self.configuration.get("hasalpha"))
 
 
@@ -138,7 +138,7 @@ class ImagecodecsLerc(_ReadOnly):
     codec_id = "imagecodecs_lerc"
 
     def _decode(self, buf: Any) -> Any:
-        values, mask = require_imagecodecs(self.codec_id, "tiff").lerc_decode(ensure_bytes(buf), masks=True)
+        values, mask = require_imagecodecs(self.codec_id).lerc_decode(ensure_bytes(buf), masks=True)
         if mask is None or values.dtype.kind != "f":
             return values
         valid = np.asarray(mask, np.bool_)
@@ -153,7 +153,7 @@ class ImagecodecsJpeg(_ReadOnly):
 
     def _decode(self, buf: Any) -> Any:
         own = self.configuration
-        return require_imagecodecs(self.codec_id, "tiff").jpeg_decode(
+        return require_imagecodecs(self.codec_id).jpeg_decode(
             ensure_bytes(buf),
             bitspersample=own.get("bitspersample"),
             tables=_raw(own.get("tables")),

@@ -19,9 +19,8 @@ from zarr.core.buffer import Buffer
 from zarr.registry import register_codec
 
 from chunkmap.codecs import register
-from chunkmap.codecs.trim import TrimCodec
+from chunkmap.codecs.table import V3_CODECS
 from chunkmap.errors import Unsupported
-from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_codecs import CODEC
 
 __all__ = ["NumcodecsCodec", "register_with_zarr"]
@@ -73,8 +72,8 @@ class NumcodecsCodec(BytesBytesCodec):
 
 def register_with_zarr() -> None:
     """Make the codecs known to zarr-python, as the entry points do where the package is installed."""
-    register_codec(CODEC, NumcodecsCodec)
-    register_codec(TRIM, TrimCodec)
+    for row in V3_CODECS:
+        register_codec(row.id, row.load())
 
 
 def _as_bytes(data: Any) -> bytes:

@@ -12,7 +12,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from chunkmap.model import ArrayMeta, CodecConfig
+from chunkmap.model import ArrayMeta
+from chunkmap.model.codecs import decodes_as
 from chunkmap.model.meta import same_attrs, same_scalar
 from chunkmap.model.trimming import untrimmed
 
@@ -21,7 +22,6 @@ __all__ = [
     "MEANING_ATTRS",
     "WAIVABLE",
     "Difference",
-    "decodes_as",
     "differences",
     "masks_nothing",
     "signature",
@@ -59,16 +59,6 @@ MEANING_ATTRS: Final = (
 WAIVABLE: Final = frozenset({"attrs", "fill_value", "identical", "missing", "overlap", "units"})
 """Checks that a caller may waive by name; all others would give garbage."""
 
-_ONLY_ENCODING: Final[Mapping[str, Collection[str]]] = {
-    "zlib": {"level"},
-    "gzip": {"level"},
-    "bz2": {"level"},
-    "zstd": {"level", "checksum"},
-    "lz4": {"acceleration"},
-    "blosc": {"cname", "clevel", "shuffle", "blocksize", "typesize"},
-}
-"""Codec -> what of its configuration only matters when encoding: the bytes themselves say the rest."""
-
 
 class Difference(NamedTuple):
     """One thing in which two arrays differ."""
@@ -81,16 +71,6 @@ class Difference(NamedTuple):
     """In the other."""
     check: str
     """The name by which the check can be waived, when it is one of `WAIVABLE`."""
-
-
-def decodes_as(codec: CodecConfig) -> dict[str, Any]:
-    """What of a codec's configuration decoding depends on.
-
-    >>> decodes_as({"id": "zlib", "level": 4}) == decodes_as({"id": "zlib", "level": 9})
-    True
-    """
-    encoding = _ONLY_ENCODING.get(codec.get("id", ""), ())
-    return {key: value for key, value in codec.items() if key not in encoding}
 
 
 def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> Iterator[Difference]:

@@ -1,6 +1,7 @@
 """The formats that can be scanned: one row each.
 
-A format is told from the bytes of a file, never from its name. Its module is imported when a file needs it.
+A format is told from the bytes of a file, never from its name. Its module is imported when a file needs it. Other
+packages add rows by entry points of the group `chunkmap.formats`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from chunkmap.formats.format import Format, Magic, Scanned
+from chunkmap.formats.installed import installed
 from chunkmap.formats.recognising import recognise
 from chunkmap.io import Source
 
 __all__ = ["FORMATS", "Format", "Magic", "Scanned", "find_format", "sniff"]
 
-FORMATS: Final[Sequence[Format]] = (
+_OWN: Final[Sequence[Format]] = (
     Format(
         name="hdf5",
         module="chunkmap.formats.hdf5",
@@ -48,8 +50,12 @@ FORMATS: Final[Sequence[Format]] = (
     ),
     Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
     Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
+    # behind headers of bulletins, or padding
+    Format(name="grib", module="chunkmap.formats.grib", begins=(Magic(b"GRIB", within=4096),), extra="grib"),
 )
-"""Every format, in the order in which they are tried."""
+
+FORMATS: Final[Sequence[Format]] = (*_OWN, *installed({row.name for row in _OWN}))
+"""Every format, in the order in which they are tried; those of other packages come last."""
 
 
 def find_format(name: str) -> Format:

@@ -8,7 +8,7 @@ that the file was one and the same all the time.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, BinaryIO, cast
 
@@ -18,7 +18,19 @@ from chunkmap.formats.folders import holds, scan_folder
 from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
 from chunkmap.formats.names import storable
-from chunkmap.io import ArchiveFolder, Folder, HeadSource, Source, archive_kind, in_memory, members, open_any, outermost
+from chunkmap.io import (
+    ArchiveFolder,
+    Folder,
+    HeadSource,
+    Others,
+    Source,
+    archive_kind,
+    files_beside,
+    in_memory,
+    members,
+    open_any,
+    outermost,
+)
 from chunkmap.io.folder import FolderBase
 from chunkmap.io.rounds import Parser, Tally, run
 from chunkmap.model import ReferenceSet
@@ -34,6 +46,7 @@ def scan(
     storage_options: Mapping[str, Any] | None = None,
     format: str | None = None,  # noqa: A002 - the word that users know
     inline_threshold: int = INLINE_THRESHOLD,
+    allow: Sequence[str] = (),
     **options: Any,
 ) -> ReferenceSet:
     """Scan one file, or one folder of files that are one set.
@@ -41,15 +54,19 @@ def scan(
     `file` is a local path, a URL that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`, or an open binary
     file. References call it `url`, where that is given. The format is told from its first bytes, unless `format` names
     it. Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the
-    format. References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
+    format. A file may name others only below its own directory, and those whose URLs begin with one of `allow`.
+    References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
     """
     opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
     with closing(opened):
         if isinstance(opened, FolderBase):
             return scan_folder(cast("Folder", opened), format=format, inline_threshold=inline_threshold, **options)
         source = cast("Source", opened)
-        refs = scan_source(source, format=format, inline_threshold=inline_threshold, **options)
-        return refs if url is not None and "::" not in url else _outside(refs, source)
+        others = files_beside(source, allow=allow)
+        refs = scan_source(source, format=format, inline_threshold=inline_threshold, others=others, **options)
+        if url is not None and "::" not in url:
+            return refs
+        return _outside(refs, [source, *others.sources.values()])
 
 
 def scan_source(
@@ -58,11 +75,13 @@ def scan_source(
     format: str | None = None,  # noqa: A002 - the word that users know
     inline_threshold: int = INLINE_THRESHOLD,
     tally: Tally | None = None,
+    others: Others | None = None,
     **options: Any,
 ) -> ReferenceSet:
     """Scan a source of which nothing is known yet, and make sure that it was one and the same all the time.
 
-    References name the source, archive or not. `tally` counts what it has cost.
+    References name the source, archive or not. `tally` counts what it has cost; `others` are the files that it may
+    name, by default those below its directory, and are closed in the end.
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
@@ -77,20 +96,28 @@ def scan_source(
     module = found.load()
     chosen = options_of(found, module, options)
     inline = small_chunks(inline_threshold) if inline_threshold > 0 else None
-    try:
-        refs = read(head, module.parse(head, chosen), inline=inline, tally=tally)
-    except FormatError:
-        source.confirm()  # bytes of two files do not fit together: then that is what is wrong
-        raise
-    source.confirm()
+    with others or Others(source) as beside:
+        try:
+            refs = read(head, module.parse(head, chosen), inline=inline, tally=tally, others=beside)
+        except FormatError:  # bytes of two files do not fit together: then that is what is wrong
+            source.confirm()
+            beside.confirm()
+            raise
+        source.confirm()
+        beside.confirm()
     return refs
 
 
 def read(
-    source: Source, parser: Parser[Scanned], *, inline: Choose | None = None, tally: Tally | None = None
+    source: Source,
+    parser: Parser[Scanned],
+    *,
+    inline: Choose | None = None,
+    tally: Tally | None = None,
+    others: Others | None = None,
 ) -> ReferenceSet:
     """What a parser finds in a source; `inline` chooses the chunks that are held inline, by default none."""
-    return run(source, reading(source, parser, inline=inline), tally=tally)
+    return run(source, reading(source, parser, inline=inline), tally=tally, others=others)
 
 
 def reading(source: Source, parser: Parser[Scanned], *, inline: Choose | None = None) -> Parser[ReferenceSet]:
@@ -101,10 +128,10 @@ def reading(source: Source, parser: Parser[Scanned], *, inline: Choose | None = 
     return ReferenceSet(arrays, found.groups, found.problems, targets, source.url, found.zarr_format)
 
 
-def _outside(refs: ReferenceSet, source: Source) -> ReferenceSet:
-    """References to a member of an archive, as ranges of the archive."""
-    inside = members(source)
+def _outside(refs: ReferenceSet, sources: Sequence[Source]) -> ReferenceSet:
+    """References to members of archives, as ranges of the archives."""
+    inside = {url: place for source in sources for url, place in members(source).items()}
     if not inside:
         return refs
-    archive = outermost(source)
-    return dereference(refs, inside, {archive.url: archive.target()})
+    archives = {archive.url: archive.target() for archive in map(outermost, sources)}
+    return dereference(refs, inside, archives)

@@ -9,6 +9,9 @@ credentials of the set.
 
 `allow` says what URLs the set may name, as beginnings of URLs; without it a set that comes from another machine may
 name no file on this one. `check="etag"` refuses files that changed since they were scanned.
+
+Options of a scan are keywords as any other, or `scan_options={...}` where xarray has a keyword of the same name, such
+as `group`.
 """
 
 from __future__ import annotations
@@ -107,12 +110,13 @@ def open_store(
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
     zarr_format: Literal[2, 3] | None = None,
+    scan_options: Mapping[str, Any] | None = None,
 ) -> ReferenceStore:
     """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
 
     Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
     the set may name; `check="etag"` refuses files that changed since they were scanned. `zarr_format` is the version of
-    Zarr that the store is of; None is that in which the set is stored.
+    Zarr that the store is of; None is that in which the set is stored. `scan_options` go to `scan`, for a file.
     """
     refs, fetcher = open_references(
         refs_or_path,
@@ -121,6 +125,7 @@ def open_store(
         remote_protocol=remote_protocol,
         allow=allow,
         check=check,
+        scan_options=scan_options,
     )
     return _warned(ReferenceStore(refs, fetcher, zarr_format))
 
@@ -144,11 +149,12 @@ def open_references(
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
+    scan_options: Mapping[str, Any] | None = None,
 ) -> tuple[ReferenceSet | ParquetReferences, Fetcher]:
     """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
-    refs, shared = _references(refs_or_path, storage_options)
+    refs, shared = _references(refs_or_path, storage_options, scan_options or {}, allow or ())
     fetcher = Fetcher(
         storage_options=storage_options if shared and remote_options is None else remote_options,
         remote_protocol=remote_protocol,
@@ -172,6 +178,7 @@ class ChunkmapBackend(BackendEntrypoint):
         "remote_protocol",
         "allow",
         "check",
+        "scan_options",
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
@@ -200,9 +207,11 @@ class ChunkmapBackend(BackendEntrypoint):
         remote_protocol: str | None = None,
         allow: Sequence[str] | None = None,
         check: Literal["etag"] | None = None,
-        **decoding: Any,
+        scan_options: Mapping[str, Any] | None = None,
+        **others: Any,
     ) -> xr.Dataset:
         """Open one group as a dataset; its arrays are read when they are used."""
+        decoding, scanning = _told_apart(others, scan_options)
         store: Any = _store_for_xarray(
             filename_or_obj,
             storage_options=storage_options,
@@ -210,6 +219,7 @@ class ChunkmapBackend(BackendEntrypoint):
             remote_protocol=remote_protocol,
             allow=allow,
             check=check,
+            scan_options=scanning,
         )
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
         return without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
@@ -228,9 +238,11 @@ class ChunkmapBackend(BackendEntrypoint):
         remote_protocol: str | None = None,
         allow: Sequence[str] | None = None,
         check: Literal["etag"] | None = None,
-        **decoding: Any,
+        scan_options: Mapping[str, Any] | None = None,
+        **others: Any,
     ) -> dict[str, xr.Dataset]:
         """Open each group as a dataset, by path."""
+        decoding, scanning = _told_apart(others, scan_options)
         store: Any = _store_for_xarray(
             filename_or_obj,
             storage_options=storage_options,
@@ -238,6 +250,7 @@ class ChunkmapBackend(BackendEntrypoint):
             remote_protocol=remote_protocol,
             allow=allow,
             check=check,
+            scan_options=scanning,
         )
         parent = f"/{(group or '').strip('/')}"
         opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=store.zarr_format)
@@ -311,22 +324,39 @@ def without_encoding(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
+def _told_apart(
+    others: Mapping[str, Any], scan_options: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Keywords of xarray's decoding, and those that are options of a scan."""
+    decoding = {name: value for name, value in others.items() if name in DECODING}
+    scanning = {name: value for name, value in others.items() if name not in DECODING}
+    return decoding, {**(scan_options or {}), **scanning}
+
+
 def _below(path: str, parent: str) -> str:
     """The path of a group, from the group that was asked for on."""
     return f"/{path.strip('/').removeprefix(parent.strip('/')).strip('/')}"
 
 
 def _references(
-    refs_or_path: Openable, storage_options: Mapping[str, Any] | None
+    refs_or_path: Openable,
+    storage_options: Mapping[str, Any] | None,
+    scan_options: Mapping[str, Any],
+    allow: Sequence[str],
 ) -> tuple[ReferenceSet | ParquetReferences, bool]:
     """The references, and whether `storage_options` are those of the data as well."""
+    is_path = isinstance(refs_or_path, (str, os.PathLike))
+    if not is_path and scan_options:
+        raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but a set is not scanned")
     if isinstance(refs_or_path, (ReferenceSet, ParquetReferences)):
         return refs_or_path, True
     if isinstance(refs_or_path, Mapping):
         return load(refs_or_path), True
     found = find_set(refs_or_path, storage_options=storage_options)
     if found.store is None:
-        return scan(found.url, storage_options=storage_options), True
+        return scan(found.url, **{"storage_options": storage_options, "allow": allow, **scan_options}), True
+    if scan_options:
+        raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but {found.url} is a stored set")
     is_shared = is_open(found.url) or not is_far(found.url)
     if found.store is PARQUET:
         return ParquetReferences(found.url, storage_options=storage_options, folder=found.folder()), is_shared

@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from chunkmap.errors import FormatError, SourceError, Unsupported
+from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
 from chunkmap.io.file_object import FileView
 from chunkmap.io.memory import BytesSource
 from chunkmap.io.source import Range, Source, SourceBase, check_range
@@ -239,7 +239,7 @@ def _found(member: str, names: Sequence[str], outer_url: str, url: str) -> str:
         if name in names:
             return name
     some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    raise SourceError(f"no member {member!r} in {outer_url}; it has {some or 'no members'}", url=url)
+    raise NoSuchFile(f"no member {member!r} in {outer_url}; it has {some or 'no members'}", url=url)
 
 
 ARCHIVES: Final[Mapping[str, Callable[[str, Source, str], tuple[int, int]]]] = {

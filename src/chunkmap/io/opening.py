@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.archive import ARCHIVES, MemberSource, in_memory, open_member
 from chunkmap.io.archive_folder import ArchiveFolder
+from chunkmap.io.beside import Others
 from chunkmap.io.file_object import FileObjectSource
 from chunkmap.io.filesystem import Located, ask, locate, may_be_absent
 from chunkmap.io.folder import Folder, FolderBase
@@ -23,7 +24,17 @@ from chunkmap.io.source import Source
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-__all__ = ["folder_at", "is_far", "is_folder", "members", "open_any", "open_folder", "open_source", "open_whole"]
+__all__ = [
+    "files_beside",
+    "folder_at",
+    "is_far",
+    "is_folder",
+    "members",
+    "open_any",
+    "open_folder",
+    "open_source",
+    "open_whole",
+]
 
 
 def open_source(
@@ -100,6 +111,14 @@ def open_whole(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any
         return LocalSource(located.path, path)
     data: bytes = ask(lambda: located.fs.cat_file(located.path), path)
     return BytesSource(data, path)
+
+
+def files_beside(source: Source, *, allow: Sequence[str] = ()) -> Others:
+    """The files that a source may name: those below its directory, and those whose URLs begin with one of `allow`.
+
+    The latter are opened with no options, unless they are on the same server: secrets go nowhere else.
+    """
+    return Others(source, allow=allow, open_url=open_source)
 
 
 def is_folder(lies: Source | Folder) -> TypeIs[Folder]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -103,14 +102,14 @@ class RemoteSource(SourceBase):
         """Size, etag and time of change, as far as the server gives them."""
         return _target(self._info)
 
+    def on_the_same(self, url: str) -> RemoteSource:
+        """Another file of the same filesystem."""
+        return RemoteSource(self._fs, self._fs._strip_protocol(url), url)  # noqa: SLF001 - how fsspec finds the file
+
     @property
     def is_page(self) -> bool:
         """Whether the server calls it a page of HTML: that is how it shows what is in a directory."""
         return str(self._info.get("mimetype") or "").startswith("text/html")
-
-    def beside(self, name: str) -> tuple[AbstractFileSystem, str]:
-        """The filesystem, and where a file of this name lies on it, from this one's directory."""
-        return self._fs, posixpath.join(posixpath.dirname(self._path), name)
 
     def _fetch(self, ranges: Sequence[Range]) -> list[bytes]:
         if self._whole is not None or not ranges:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Gather", "Hint", "Parser", "Span", "Together"]
+from chunkmap.io.source import Source
+from chunkmap.model import Target
+
+__all__ = ["Found", "Gather", "Hint", "Other", "Parser", "Span", "Together"]
 
 T = TypeVar("T")
 
@@ -46,6 +49,30 @@ class Together:
 
     def __init__(self, parsers: Sequence[Parser[Any]]) -> None:
         self.parsers = parsers
+
+
+class Other:
+    """Another file, by the name that this one has for it, and the parser that reads it.
+
+    The answer is a `Found`; None where there is no such file. Raised at the `yield` are SourceError where the file
+    cannot be had or may not be opened, Unsupported where nothing can be beside this one, and whatever its parser
+    raises: who asks decides what that means. Without a parser nothing of the file is read.
+    """
+
+    __slots__ = ("name", "parser")
+
+    def __init__(self, name: str, parser: Callable[[Source], Parser[Any]] | None = None) -> None:
+        self.name, self.parser = name, parser
+
+
+class Found(NamedTuple):
+    """Another file, and what its parser returned."""
+
+    url: str
+    """What references call it."""
+    target: Target
+    """What is known of it, its size too."""
+    result: Any
 
 
 Parser = Generator[Any, Any, T]

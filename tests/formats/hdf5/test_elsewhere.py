@@ -1,5 +1,6 @@
 """Data in other files: virtual datasets, external files, links to other files."""
 
+import tarfile
 from functools import partial
 
 import h5py
@@ -8,6 +9,7 @@ import pytest
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
+from chunkmap.formats import scanning
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, LocalSource, open_source
 
@@ -342,3 +344,34 @@ def test_circles_are_problems(sources):
         assert {(p.path, p.feature) for p in refs.problems} == {(path, "virtual dataset") for path in paths}
         assert not refs.arrays
     assert list(scan(LocalSource(sources / "deep10.h5")).arrays) == ["v"]
+
+
+def test_sources_in_the_same_archive(sources):
+    """A virtual dataset in an archive is made of ranges of the archive."""
+    nested("v", ("s0.h5", "chunked"), ("s1.h5", "chunked"))
+    with tarfile.open("all.tar", "w") as archive:
+        for name in ("v.h5", "s0.h5", "s1.h5"):
+            archive.add(name, f"data/{name}")
+    refs = scanning.scan(f"tar://data/v.h5::{sources / 'all.tar'}", inline_threshold=0)
+    assert not refs.problems
+    assert set(refs.targets) == set(refs.arrays["v"].chunks.urls) == {str(sources / "all.tar")}
+    with h5py.File("v.h5") as f:
+        np.testing.assert_array_equal(read_array(refs.arrays["v"], Fetcher()), f["v"][()])
+
+
+def test_files_of_the_system_are_not_named_without_leave(tmp_path):
+    """External data outside the directory of the file is a problem that says what allows it."""
+    outside, data = tmp_path / "outside", tmp_path / "data"
+    outside.mkdir()
+    data.mkdir()
+    np.arange(50.0).tofile(outside / "raw")
+    with h5py.File(data / "a.h5", "w") as f:
+        f.create_dataset("v", (10, 5), "f8", external=[(str(outside / "raw"), 0, 400)])
+    refs = scanning.scan(data / "a.h5")
+    assert not refs.arrays
+    assert [p.feature for p in refs.problems] == ["external storage"]
+    assert f"pass allow=['{outside}/']" in refs.problems[0].message
+    allowed = scanning.scan(data / "a.h5", allow=[f"{outside}/"], inline_threshold=0)
+    assert not allowed.problems
+    assert allowed.arrays["v"].chunks.urls == (str(outside / "raw"),)
+    assert read_array(allowed.arrays["v"], Fetcher()).sum() == np.arange(50).sum()

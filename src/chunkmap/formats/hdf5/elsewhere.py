@@ -1,12 +1,12 @@
 """Data in other files than the one that is scanned: sources of virtual datasets, external files, external links.
 
-Other files are opened beside the one that names them, and read when all of this one is known.
+Other files are asked for by the names that this one has for them, and read when all of this one is known.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,20 +22,19 @@ from chunkmap.formats.hdf5.structures.messages import Dataspace
 from chunkmap.formats.hdf5.structures.overlay import overlaid
 from chunkmap.formats.hdf5.structures.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree
-from chunkmap.formats.hdf5.virtual import MappedSource, numbered_name, plain_name, resolve_virtual
-from chunkmap.io import Source, open_beside
-from chunkmap.io.rounds import Parser, Reading, run_many
+from chunkmap.formats.hdf5.virtual import MappedSource, Sources, numbered_name, plain_name, resolve_virtual
+from chunkmap.io import Source
+from chunkmap.io.rounds import Found, Other, Parser, Together
 from chunkmap.model import ChunkManifest, Target
 from chunkmap.model.meta import grid_shape_of
 
-__all__ = ["Elsewhere", "Known", "OpenBeside", "find_elsewhere"]
-
-OpenBeside = Callable[[str], Source]
-"""Opens a file by the name that this file has for it."""
+__all__ = ["Known", "find_elsewhere"]
 
 _MOST_CHUNKS: Final = 1 << 20
 _DEEPEST: Final = 16
 _Key = tuple[str, str]
+_Chain = tuple[_Key, ...]
+"""Datasets whose sources are being looked for, and so cannot be sources."""
 _Problems = Sequence[tuple[str, str]]
 
 
@@ -45,81 +44,63 @@ class Known:
 
     targets: dict[str, Target] = field(default_factory=dict)
     """Of each file that data was found in, by URL."""
+    urls: dict[_Key, str | None] = field(default_factory=dict)
+    """Of the files that were asked for, by the URL of the file that names them, and the name; None for no file."""
     found: dict[_Key, MappedSource | None] = field(default_factory=dict)
     """Datasets by the URL of their file and their path."""
-    resolving: set[_Key] = field(default_factory=set)
-    """Datasets whose sources are being looked for, and so cannot be sources."""
     problems: dict[_Key, _Problems] = field(default_factory=dict)
     """Of the datasets that were resolved."""
 
-
-class Elsewhere:
-    """Other files: opened once, each with the datasets that were asked for."""
-
-    def __init__(self, open_beside: OpenBeside, known: Known | None = None) -> None:
-        self._open = open_beside
-        self._sources: dict[str, Source | None] = {}
-        self.known = Known() if known is None else known
-
-    def source(self, name: str) -> Source | None:
-        """The file of this name; None when there is none."""
-        if name not in self._sources:
-            try:
-                self._sources[name] = self._open(name)
-            except SourceError:
-                self._sources[name] = None
-        return self._sources[name]
-
-    def use(self, source: Source) -> None:
-        """References will point into this file."""
-        self.known.targets[source.url] = source.target()
-
-    def find(self, keys: Sequence[_Key]) -> Mapping[_Key, MappedSource | None]:
-        """Datasets of other files, all of them read in the same rounds."""
-        known, readings, wanted = self.known.found, list[Reading](), dict[str, dict[str, None]]()
-        opened = {name: self.source(name) for name, _ in keys}
-        for name, path in keys:
-            source = opened[name]
-            if source is not None and (source.url, path) not in known:
-                wanted.setdefault(name, {})[path] = None
-        for name, paths in wanted.items():
-            source = opened[name]
-            assert source is not None
-            self.use(source)
-            readings.append(Reading(source, _read_sources(source, list(paths), self.known)))
-        for reading, outcome in zip(readings, run_many(readings), strict=True):
-            if isinstance(outcome, ChunkmapError):
-                raise Unsupported(f"a file that it is made of cannot be read: {outcome}", feature="virtual dataset")
-            known.update({(reading.source.url, path): found for path, found in outcome.items()})
-        return {(n, p): None if (source := opened[n]) is None else known[source.url, p] for n, p in keys}
-
-    def close(self) -> None:
-        """Close all other files."""
-        for source in self._sources.values():
-            if source is not None:
-                source.close()
+    def keep(self, asker: str, name: str, found: Found | None) -> None:
+        """Remember a file; references may point into it."""
+        self.urls[asker, name] = None if found is None else found.url
+        if found is not None:
+            self.targets[found.url] = found.target
 
 
-def _read_sources(source: Source, paths: Sequence[str], known: Known) -> Parser[dict[str, MappedSource | None]]:
-    """Datasets of a file by path; None for one that is not there."""
+def _find(file: File, keys: Sequence[_Key], known: Known, chain: _Chain) -> Parser[Sources]:
+    """Datasets of other files, all of them read in the same rounds."""
+    wanted: dict[str, dict[str, None]] = {}
+    for name, path in keys:
+        url = known.urls.get((file.url, name), "")
+        if url is not None and (url, path) not in known.found:
+            wanted.setdefault(name, {})[path] = None
+    failed: list[ChunkmapError | None]
+    failed = yield Together([_ask(file, name, list(paths), known, chain) for name, paths in wanted.items()])
+    for error in filter(None, failed):
+        message = f"a file that it is made of cannot be read: {error}"
+        raise Unsupported(message, feature="virtual dataset").helped_by(*error.remedies) from error
+    urls = {name: known.urls[file.url, name] for name, _ in keys}
+    return {(n, p): None if (url := urls[n]) is None else known.found[url, p] for n, p in keys}
+
+
+def _ask(file: File, name: str, paths: Sequence[str], known: Known, chain: _Chain) -> Parser[ChunkmapError | None]:
+    """Make some datasets of another file known. Gives the error where it cannot be read."""
+    try:
+        found: Found | None = yield Other(name, lambda source: _read_sources(source, paths, known, chain))
+    except ChunkmapError as error:
+        return error
+    known.keep(file.url, name, found)
+    return None
+
+
+def _read_sources(source: Source, paths: Sequence[str], known: Known, chain: _Chain) -> Parser[None]:
+    """Make datasets of a file known by path, as None those that are not there."""
     file = File(source.url, source.size())
     root = yield from read_superblock(file)
-    elsewhere = Elsewhere(lambda name: open_beside(source, name), known)
-    try:
-        return (yield from overlaid(file.image, _read_below(file, root, paths, elsewhere)))
-    finally:
-        elsewhere.close()
+    found = yield from overlaid(file.image, _read_below(file, root, paths, known, chain))
+    known.found.update({(source.url, path): dataset for path, dataset in found.items()})
 
 
 def _read_below(
-    file: File, root: int, paths: Sequence[str], elsewhere: Elsewhere
+    file: File, root: int, paths: Sequence[str], known: Known, chain: _Chain
 ) -> Parser[dict[str, MappedSource | None]]:
     tree = build_tree((yield from read_objects(file, root)))
-    return (yield from _look_up(file, tree, paths, elsewhere))
+    return (yield from _look_up(file, tree, paths, known, chain))
 
 
 def _look_up(
-    file: File, tree: Tree, paths: Sequence[str], elsewhere: Elsewhere
+    file: File, tree: Tree, paths: Sequence[str], known: Known, chain: _Chain
 ) -> Parser[dict[str, MappedSource | None]]:
     """Datasets of this file by path, each with its data, wherever that is."""
     found: dict[str, MappedSource | None] = {}
@@ -128,9 +109,9 @@ def _look_up(
         if own is None:
             found[path] = None
         else:
-            yield from _resolve(file, tree, own, elsewhere)
+            yield from _resolve(file, tree, own, known, chain)
             stored = yield from read_stored(file, tree.datasets[own])
-            found[path] = MappedSource(tree.datasets[own], stored, elsewhere.known.problems.get((file.url, own), ()))
+            found[path] = MappedSource(tree.datasets[own], stored, known.problems.get((file.url, own), ()))
     return found
 
 
@@ -141,50 +122,49 @@ def _path_in(tree: Tree, path: str) -> str | None:
     return own if own in tree.datasets else None
 
 
-def find_elsewhere(file: File, tree: Tree, elsewhere: Elsewhere) -> Parser[dict[str, _Problems]]:
+def find_elsewhere(file: File, tree: Tree, known: Known) -> Parser[dict[str, _Problems]]:
     """Fill in the data of all datasets that are not in this file. Gives problems by the path of the dataset."""
     for path, dataset in tree.datasets.items():
         try:
-            yield from _resolve(file, tree, path, elsewhere)
+            yield from _resolve(file, tree, path, known, ())
         except (Unsupported, SourceError) as refusal:
             feature = "external storage" if dataset.external else "virtual dataset"
-            dataset.refused = Unsupported(refusal.message, feature=feature)
+            dataset.refused = Unsupported(refusal.message, feature=feature).helped_by(*refusal.remedies)
         except BROKEN as error:
             raise located(file, dataset.address, error) from error
-    return {path: problems for (url, path), problems in elsewhere.known.problems.items() if url == file.url}
+    return {path: problems for (url, path), problems in known.problems.items() if url == file.url}
 
 
-def _resolve(file: File, tree: Tree, path: str, elsewhere: Elsewhere) -> Parser[None]:
+def _resolve(file: File, tree: Tree, path: str, known: Known, chain: _Chain) -> Parser[None]:
     """Fill in the data of a dataset, if it is elsewhere and was not found before."""
-    dataset, key, known = tree.datasets[path], (file.url, path), elsewhere.known
+    dataset, key = tree.datasets[path], (file.url, path)
     if dataset.elsewhere is not None or dataset.refused is not None:
         return
     if dataset.external:
-        dataset.elsewhere = _external(dataset, elsewhere)
+        dataset.elsewhere = yield from _external(file, dataset, known)
     if not isinstance(dataset.layout, Virtual):
         return
-    if key in known.resolving:
+    if key in chain:
         raise Unsupported(f"it is a source of itself, by way of {path!r}", feature="virtual dataset")
-    if len(known.resolving) == _DEEPEST:
+    if len(chain) == _DEEPEST:
         raise Unsupported(f"its sources have sources, {_DEEPEST} levels deep", feature="virtual dataset")
-    known.resolving.add(key)
-    try:
-        known.problems[key] = yield from _virtual(file, tree, dataset, dataset.layout, elsewhere)
-    finally:
-        known.resolving.discard(key)
+    known.problems[key] = yield from _virtual(file, tree, path, known, (*chain, key))
 
 
-def _virtual(file: File, tree: Tree, dataset: Dataset, layout: Virtual, elsewhere: Elsewhere) -> Parser[_Problems]:
+def _virtual(file: File, tree: Tree, path: str, known: Known, chain: _Chain) -> Parser[_Problems]:
     """The data of a virtual dataset is that of its sources. Gives what is not as it should be."""
-    mapping = yield from read_mapping(file, layout)
+    dataset = tree.datasets[path]
+    assert isinstance(dataset.layout, Virtual)
+    mapping = yield from read_mapping(file, dataset.layout)
     own = [path for line in mapping if line.file == THIS_FILE for path in _own_paths(tree, line)]
-    here = yield from _look_up(file, tree, own, elsewhere)
+    here = yield from _look_up(file, tree, own, known, chain)
 
-    def find(keys: Sequence[_Key]) -> Mapping[_Key, MappedSource | None]:
+    def find(keys: Sequence[_Key]) -> Parser[Sources]:
         found = {key: here.get(key[1]) for key in keys if key[0] == THIS_FILE}
-        return {**found, **elsewhere.find([key for key in keys if key not in found])}
+        others = yield from _find(file, [key for key in keys if key not in found], known, chain)
+        return {**found, **others}
 
-    resolved = resolve_virtual(dataset, mapping, find)
+    resolved = yield from resolve_virtual(dataset, mapping, find)
     dataset.elsewhere = resolved.stored
     dataset.space = Dataspace(resolved.shape, dataset.space.maximum)
     return resolved.problems
@@ -202,14 +182,17 @@ def _own_paths(tree: Tree, line: Mapped) -> Iterator[str]:
         yield path
 
 
-def _external(dataset: Dataset, elsewhere: Elsewhere) -> Stored:
+def _external(file: File, dataset: Dataset, known: Known) -> Parser[Stored]:
     """One block, or one chunk for as many rows as divide every segment."""
     shape, size = dataset.shape, math.prod(dataset.shape) * dataset.datatype.size
+    names = list(dict.fromkeys(name for name, _, _ in dataset.external))
+    found: list[Found | ChunkmapError | None] = yield Together([_raw(file, name, known) for name in names])
+    files = dict(zip(names, found, strict=True))
     pieces, start = list[tuple[str, int, int]](), 0
     for name, offset, room in dataset.external:
         length = min(size - start, size if room is None else room)
         if length > 0:
-            pieces.append((_checked(elsewhere, name, offset + length), offset, length))
+            pieces.append((_checked(files[name], name, offset + length), offset, length))
             start += length
     if start < size:
         raise FormatError(f"expected {size} bytes in external files, found room for {start}")
@@ -230,14 +213,23 @@ def _external(dataset: Dataset, elsewhere: Elsewhere) -> Stored:
     return Stored(chunk_shape, (), ChunkManifest.from_rows(grid, coords, urls, offsets, [step] * len(cells)))
 
 
-def _checked(elsewhere: Elsewhere, name: str, end: int) -> str:
+def _raw(file: File, name: str, known: Known) -> Parser[Found | ChunkmapError | None]:
+    """A file without a format, of which no bytes are needed; the error where it cannot be had."""
+    try:
+        found: Found | None = yield Other(name)
+    except ChunkmapError as error:
+        return error
+    known.keep(file.url, name, found)
+    return found
+
+
+def _checked(found: Found | ChunkmapError | None, name: str, end: int) -> str:
     """The URL of an external file that is long enough."""
-    source = elsewhere.source(name)
-    if source is None:
+    if isinstance(found, ChunkmapError):
+        raise found
+    if found is None:
         raise Unsupported(f"its external file {name!r} cannot be found", feature="external storage")
-    if source.size() < end:
-        raise Unsupported(
-            f"its external file {name!r} has {source.size()} bytes, expected {end}", feature="external storage"
-        )
-    elsewhere.use(source)
-    return source.url
+    size = found.target.size or 0
+    if size < end:
+        raise Unsupported(f"its external file {name!r} has {size} bytes, expected {end}", feature="external storage")
+    return found.url

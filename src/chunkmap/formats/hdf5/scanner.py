@@ -15,15 +15,15 @@ from chunkmap.formats.hdf5.arrays import (
     attribute_problems,
     represent,
 )
-from chunkmap.formats.hdf5.elsewhere import Elsewhere, find_elsewhere
+from chunkmap.formats.hdf5.elsewhere import Known, find_elsewhere
 from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, name_references, variable_path, visible
 from chunkmap.formats.hdf5.objects import read_objects
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.overlay import overlaid
 from chunkmap.formats.hdf5.structures.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree, join
-from chunkmap.io import Source, open_beside
-from chunkmap.io.rounds import Parser, Together, run
+from chunkmap.io import Source
+from chunkmap.io.rounds import Found, Other, Parser, Together
 from chunkmap.model import ManifestArray, Problem
 
 __all__ = ["parse"]
@@ -51,8 +51,8 @@ def _parse_from(
     values = Values(options.vlen_encode, read_values)
     tree = build_tree((yield from read_objects(file, root)))
     file.paths = tree.paths
-    elsewhere = Elsewhere(lambda name: open_beside(source, name))
-    more = yield from find_elsewhere(file, tree, elsewhere)
+    known = Known()
+    more = yield from find_elsewhere(file, tree, known)
     if group not in tree.groups:
         raise ValueError(f"there is no group {group!r}; there are {', '.join(repr(g) for g in tree.groups if g)}")
     dims = find_dimensions(tree)
@@ -76,13 +76,17 @@ def _parse_from(
             for alias, path in tree.aliases.items()
             if path in arrays and alias != path and _is_within(alias, group)
         ]
-    for path, file_name, target in _external_links(tree, group):
-        found = _follow(elsewhere, options, file_name, target) if linked else "not followed; linked_datasets follows it"
+    links = list(_external_links(tree, group))
+    found_there: list[dict[str, ManifestArray] | str]
+    if linked:
+        found_there = yield Together([_follow(name, target, options, known) for _, name, target in links])
+    else:
+        found_there = ["not followed; linked_datasets follows it"] * len(links)
+    for (path, file_name, target), found in zip(links, found_there, strict=True):
         if isinstance(found, str):
             problems.append(Problem(_below(path, group), "external link", f"{file_name}:{target}: {found}", source.url))
         else:
             arrays |= {f"{path}/{name}".strip("/"): array for name, array in found.items()}
-    elsewhere.close()
     return Scanned(
         {_below(path, group): array for path, array in arrays.items()},
         {
@@ -91,7 +95,7 @@ def _parse_from(
             if _is_within(path, group)
         },
         tuple(problems),
-        elsewhere.known.targets,
+        known.targets,
     )
 
 
@@ -118,18 +122,19 @@ def _external_links(tree: Tree, group: str) -> Iterator[tuple[str, str, str]]:
                     yield join(path, link.name), name, target
 
 
-def _follow(elsewhere: Elsewhere, options: Options, name: str, target: str) -> dict[str, ManifestArray] | str:
+def _follow(name: str, target: str, options: Options, known: Known) -> Parser[dict[str, ManifestArray] | str]:
     """The arrays that a link to another file leads to, by path below the link; a text says why there are none."""
+    there = replace(options, group=None, linked_datasets=False)
     try:
-        source = elsewhere.source(name)
-        if source is None:
-            return "there is no such file"
-        found = run(source, parse(source, replace(options, group=None, linked_datasets=False)))
+        found: Found | None = yield Other(name, lambda source: parse(source, there))
     except ChunkmapError as error:
         return str(error)
-    elsewhere.use(source)
+    if found is None:
+        return "there is no such file"
+    scanned: Scanned = found.result
+    known.targets.update({found.url: found.target, **scanned.files})
     path = target.strip("/")
-    below = {p[len(path) :].strip("/"): a for p, a in found.arrays.items() if p == path or _is_within(p, path)}
+    below = {p[len(path) :].strip("/"): a for p, a in scanned.arrays.items() if p == path or _is_within(p, path)}
     return below or "there is no such object that is a dataset or holds any"
 
 

@@ -20,12 +20,14 @@ from chunkmap.formats.hdf5.mapping import Mapped
 from chunkmap.formats.hdf5.objects import Dataset
 from chunkmap.formats.hdf5.stored import Stored, cut_rows
 from chunkmap.formats.hdf5.structures.selections import Selection
+from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
+from chunkmap.model.codecs import decodes_as
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import grid_shape_of
 from chunkmap.model.source_table import SourceTable
 
-__all__ = ["Find", "MappedSource", "ResolvedVirtual", "numbered_name", "plain_name", "resolve_virtual"]
+__all__ = ["Find", "MappedSource", "ResolvedVirtual", "Sources", "numbered_name", "plain_name", "resolve_virtual"]
 
 _MOST_BLOCKS: Final = 1 << 16
 _MOST_CHUNKS: Final = 1 << 22
@@ -42,8 +44,11 @@ class MappedSource(NamedTuple):
     """Of a source that is a virtual dataset itself: what is not as it should be."""
 
 
-Find = Callable[[Sequence[tuple[str, str]]], Mapping[tuple[str, str], MappedSource | None]]
-"""From files and paths to datasets; None for one that is not there."""
+Sources = Mapping[tuple[str, str], MappedSource | None]
+"""Datasets by file and path; None for one that is not there."""
+
+Find = Callable[[Sequence[tuple[str, str]]], Parser[Sources]]
+"""Looks for datasets by file and path."""
 
 
 @dataclass(slots=True)
@@ -63,10 +68,10 @@ class _Piece(NamedTuple):
     there: list[NDArray[np.int64]]
 
 
-def resolve_virtual(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> ResolvedVirtual:
+def resolve_virtual(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> Parser[ResolvedVirtual]:
     """The chunks of a virtual dataset. Raises Unsupported saying why where they are not those of its sources."""
-    shape, named, missing = _expand(dataset, mapping, find)
-    sources = find([(file, path) for file, path, _ in named])
+    shape, named, missing = yield from _expand(dataset, mapping, find)
+    sources = yield from find([(file, path) for file, path, _ in named])
     pieces, total = list[_Piece](), 0
     for file, path, (source, there) in named:
         found = sources[file, path]
@@ -85,7 +90,9 @@ def resolve_virtual(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> 
 _Named = tuple[str, str, tuple[Selection, list[NDArray[np.int64]]]]
 
 
-def _expand(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> tuple[tuple[int, ...], list[_Named], list[str]]:
+def _expand(
+    dataset: Dataset, mapping: Sequence[Mapped], find: Find
+) -> Parser[tuple[tuple[int, ...], list[_Named], list[str]]]:
     """Every single source with the indices that it has in the virtual dataset, and the shape that comes of it."""
     shape, missing = list(dataset.shape), list[str]()
     grown: dict[int, int] = {}
@@ -99,10 +106,10 @@ def _expand(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> tuple[tu
                 (plain_name(line.file), plain_name(line.path), (line.source, line.virtual.indices(tuple(shape))))
             )
         elif line.is_pattern:
-            named += _counted(line, axis, shape, grown, find)
+            named += yield from _counted(line, axis, shape, grown, find)
         else:
             key = (plain_name(line.file), plain_name(line.path))
-            found = find([key])[key]
+            found = (yield from find([key]))[key]
             if found is None:
                 missing.append(":".join(key))
                 continue
@@ -143,7 +150,7 @@ def _as_long(line: Mapped, axis: int, shape: tuple[int, ...], virtual: list[int]
     return found
 
 
-def _counted(line: Mapped, axis: int, shape: list[int], grown: dict[int, int], find: Find) -> list[_Named]:
+def _counted(line: Mapped, axis: int, shape: list[int], grown: dict[int, int], find: Find) -> Parser[list[_Named]]:
     """Sources numbered from 0 until there is none: "%b" stands for the number of a block."""
     assert line.virtual.slabs is not None
     slab = line.virtual.slabs[axis]
@@ -151,7 +158,7 @@ def _counted(line: Mapped, axis: int, shape: list[int], grown: dict[int, int], f
     for number in range(_MOST_BLOCKS):
         names = (line.file, line.path)
         key = (numbered_name(names[0], number), numbered_name(names[1], number))
-        if find([key])[key] is None:
+        if (yield from find([key]))[key] is None:
             break
         there = line.virtual.indices(tuple(shape), 1)
         there[axis] = there[axis] + number * slab.stride
@@ -212,14 +219,8 @@ def _check_like(dataset: Dataset, piece: _Piece, codecs: tuple[CodecConfig, ...]
         raise Unsupported("its elements lie in the heaps of other files", feature="virtual dataset")
     if found.dtype != own.dtype or found.bits != own.bits or found.padding != own.padding:
         raise Unsupported(f"its type is {own.dtype}, that of a source {found.dtype}", feature="virtual dataset")
-    if [_decoding(c) for c in piece.source.stored.codecs] != [_decoding(c) for c in codecs]:
+    if [decodes_as(c) for c in piece.source.stored.codecs] != [decodes_as(c) for c in codecs]:
         raise Unsupported("its sources have different filters", feature="virtual dataset")
-
-
-def _decoding(codec: CodecConfig) -> dict[str, object]:
-    """What of a codec matters for decoding."""
-    ignored = {"zlib": ("level",), "zstd": ("level",), "bz2": ("level",), "blosc": ("clevel", "cname", "shuffle")}
-    return {key: value for key, value in codec.items() if key not in ignored.get(codec["id"], ())}
 
 
 def _axes(piece: _Piece) -> list[tuple[int | None, int | None]]:

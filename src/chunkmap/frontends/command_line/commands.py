@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,8 @@ import orjson
 
 import chunkmap as library
 from chunkmap.errors import ChunkmapError, respelled
+from chunkmap.formats import FORMATS
+from chunkmap.formats.options import options_in
 from chunkmap.frontends.command_line.display import (
     counting,
     describe,
@@ -29,6 +32,7 @@ from chunkmap.frontends.command_line.options import (
     output_option,
     pool,
     scan_options,
+    scanned_with,
     storage_option,
     workers_option,
 )
@@ -75,6 +79,8 @@ def scan(
     workers: int,
     inline_threshold: int | None,
     file_format: str | None,
+    allow: tuple[str, ...],
+    format_options: Mapping[str, str],
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
 ) -> None:
@@ -86,7 +92,7 @@ def scan(
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
     targets = destinations(names, out)
-    options = given(format=file_format, inline_threshold=inline_threshold)
+    options = scanned_with(file_format, inline_threshold, allow, format_options)
     with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
             names,
@@ -101,6 +107,16 @@ def scan(
     for refs in sets:
         _deliver(refs, targets[refs.name])
     warn_of_problems(problem for refs in sets for problem in refs.problems)
+
+
+@chunkmap.command()
+def formats() -> None:
+    """List the formats that are scanned, with their options for --option."""
+    for row in FORMATS:
+        click.echo(row.name)
+        for option in options_in(row):
+            text = f"{option.name}={option.default!r}  {option.what}"
+            click.echo(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="      "))
 
 
 @chunkmap.command()
@@ -187,6 +203,8 @@ def build(
     record_size: int | None,
     inline_threshold: int | None,
     file_format: str | None,
+    allow: tuple[str, ...],
+    format_options: Mapping[str, str],
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
     **recipe: Any,
@@ -204,7 +222,7 @@ def build(
             progress=progress,
             storage_options=storage_options,
             on_error=on_error(skip=skip_errors),
-            scan_options=given(format=file_format, inline_threshold=inline_threshold),
+            scan_options=scanned_with(file_format, inline_threshold, allow, format_options),
             cache=cache,
             **given(record_size=record_size),
             **recipe,
@@ -237,6 +255,8 @@ def append(
     zarr_format: int | None,
     inline_threshold: int | None,
     file_format: str | None,
+    allow: tuple[str, ...],
+    format_options: Mapping[str, str],
     skip_errors: bool,
     storage_options: Mapping[str, Any] | None,
     **recipe: Any,
@@ -254,7 +274,7 @@ def append(
             progress=progress,
             storage_options=storage_options,
             on_error=on_error(skip=skip_errors),
-            scan_options=given(format=file_format, inline_threshold=inline_threshold),
+            scan_options=scanned_with(file_format, inline_threshold, allow, format_options),
             cache=cache,
             overwrite=overwrite,
             **given(load_below=load_below, zarr_format=zarr_format),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import click
 
-from chunkmap.frontends.command_line.words import json_object, selectors
+from chunkmap.formats.options import from_words
+from chunkmap.frontends.command_line.words import json_object, selectors, words_by_name
 
 __all__ = [
     "cache_option",
@@ -21,6 +22,7 @@ __all__ = [
     "output_option",
     "pool",
     "scan_options",
+    "scanned_with",
     "storage_option",
     "workers_option",
 ]
@@ -33,6 +35,17 @@ def scan_options(command: Command) -> Command:
     for option in (
         click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
         click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
+        click.option(
+            "--option",
+            "format_options",
+            multiple=True,
+            callback=words_by_name,
+            metavar="NAME=VALUE",
+            help="An option of the format, such as group=/a; `chunkmap formats` lists them.",
+        ),
+        click.option(
+            "--allow", multiple=True, metavar="PREFIX", help="URLs, beyond the directory of a file, that it may name."
+        ),
         click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
     ):
         command = option(command)
@@ -115,6 +128,16 @@ def fit_options(command: Command) -> Command:
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given: the library's defaults stand for the others."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def scanned_with(
+    file_format: str | None, inline_threshold: int | None, allow: tuple[str, ...], format_options: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `scan` is told of every file."""
+    return {
+        **given(format=file_format, inline_threshold=inline_threshold, allow=list(allow) or None),
+        **(from_words(format_options, file_format) if format_options else {}),
+    }
 
 
 def on_error(*, skip: bool) -> Literal["raise", "skip"]:

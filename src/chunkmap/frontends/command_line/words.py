@@ -14,7 +14,7 @@ import orjson
 from chunkmap.errors import Remedy
 from chunkmap.io import expand_urls
 
-__all__ = ["as_option", "destinations", "expand", "json_object", "selectors", "stored_name"]
+__all__ = ["as_option", "destinations", "expand", "json_object", "selectors", "stored_name", "words_by_name"]
 
 
 def json_object(_ctx: click.Context, _param: click.Parameter, value: str | None) -> dict[str, Any] | None:
@@ -28,6 +28,23 @@ def json_object(_ctx: click.Context, _param: click.Parameter, value: str | None)
     if not isinstance(parsed, dict):
         raise click.BadParameter(f"{value!r} is not a JSON object")
     return parsed
+
+
+def words_by_name(_ctx: click.Context, _param: click.Parameter, words: Iterable[str]) -> dict[str, str]:
+    """The values of an option that takes `NAME=VALUE`, as text.
+
+    >>> words_by_name(None, None, ["group=/a", "name=x=y"])
+    {'group': '/a', 'name': 'x=y'}
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{word!r} is not NAME=VALUE")
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice")
+        found[name] = value
+    return found
 
 
 def selectors(_ctx: click.Context, _param: click.Parameter, words: Iterable[str]) -> dict[str, str | re.Pattern[str]]:

@@ -1,0 +1,51 @@
+"""GRIB, editions 1 and 2: every field of a file, as hypercubes in a tree of groups.
+
+WMO Manual on Codes, FM 92 GRIB (https://codes.wmo.int/grib2). `sections` finds the fields, `keys` says what they
+are and `grids` where their points are (both ask eccodes, seldom), `table` makes columns of it, `assembly` arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from chunkmap.errors import FormatError
+from chunkmap.formats.format import Scanned
+from chunkmap.formats.grib.assembly import Doubles, tree_of
+from chunkmap.formats.grib.sections import walk
+from chunkmap.formats.grib.table import selected, table_of
+from chunkmap.io.requests import Parser
+from chunkmap.io.source import Source
+
+__all__ = ["Options", "parse"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a user may say of a GRIB file."""
+
+    filter_by_keys: Mapping[str, Any] = field(default_factory=dict)
+    """Only fields whose keys have these values, or one of several: `{"typeOfLevel": "surface"}`."""
+    squeeze: bool = True
+    """Whether a coordinate of one value is a scalar; else each variable has all its dimensions."""
+    doubles: Doubles = "refuse"
+    """Fields that say that they are the same: `refuse` leaves the variable out, `later` takes the later field."""
+    dtype: Literal["auto", "float32", "float64"] = "auto"
+    """Type of the values; `auto` is float32 where they are packed in at most 24 bits, else float64."""
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("doubles", ("refuse", "later")), ("dtype", ("auto", "float32", "float64"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
+
+
+def parse(source: Source, options: Options) -> Parser[Scanned]:
+    """Every field of a file, by path. Raises FormatError where there is none."""
+    walked = yield from walk(source)
+    if not walked.fields:
+        why = f"; {walked.problems[0].message}" if walked.problems else ""
+        raise FormatError(f"expected GRIB messages, found none in {source.size()} bytes{why}", url=source.url)
+    table = table_of(selected(walked.fields, options.filter_by_keys))
+    tree = tree_of(table, source.url, dtype=options.dtype, squeeze=options.squeeze, doubles=options.doubles)
+    return Scanned(tree.arrays, tree.groups, (*walked.problems, *tree.problems))

@@ -1,0 +1,230 @@
+"""Fields to arrays: each variable a hypercube over the coordinates that vary, in a tree of groups.
+
+A group is the name of a parameter, how its values come from time, and the type of their level:
+`t/instant/isobaricInhPa`. Where fields of one group would stand in the same cell, and yet say different things
+(accumulated over other intervals, layers with the same top, another process or experiment), the group is divided by
+what they differ in. Fields that differ in nothing that they say are a problem that names them: see `Doubles`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.codecs.eccodes import Message
+from chunkmap.formats.grib.coordinates import coordinates_of
+from chunkmap.formats.grib.headers import header
+from chunkmap.formats.grib.table import Table
+from chunkmap.model import ArrayMeta, ManifestArray, Problem
+from chunkmap.model.cubes import Cube, cube_of, grouped
+
+__all__ = ["Doubles", "Tree", "tree_of"]
+
+Doubles = Literal["refuse", "later"]
+"""What becomes of a variable of which several fields say that they are the same: none of it, or the later one."""
+
+_FALLING: Final = ("isobaricInhPa", "isobaricInPa", "isobaricLayer")
+_EXTRA: Final = ("percentileValue", "quantile", "lowerLimit", "upperLimit", "directionNumber", "frequencyNumber")
+_TELLING: Final = (
+    "dataType", "marsType", "marsStream", "marsClass", "experimentVersionNumber", "generatingProcessIdentifier",
+    "typeOfGeneratingProcess", "constituentType", "aerosolType", "typeOfStatisticalProcessing", "referenceDate",
+    "hdate", "verifyingMonth", "forecastMonth", "methodNumber", "systemNumber", "centre", "subCentre",
+    "tablesVersion", "localTablesVersion", "paramId", "productDefinitionTemplateNumber", "derivedForecast",
+    "typeOfEnsembleForecast", "clusterIdentifier", "scaledValueOfFirstWavelength", "scaledValueOfFirstSize",
+)  # fmt: skip
+"""Keys by which to call fields that differ in their octets, first come first served."""
+
+
+class Tree(NamedTuple):
+    """The arrays and groups of a file, by path."""
+
+    arrays: dict[str, ManifestArray]
+    groups: dict[str, Mapping[str, Any]]
+    problems: list[Problem]
+
+
+class _Leaf(NamedTuple):
+    """The fields of one array."""
+
+    path: str
+    rows: NDArray[np.int64]
+    cube: Cube
+
+
+def tree_of(table: Table, url: str, *, dtype: str, squeeze: bool, doubles: Doubles) -> Tree:
+    """All fields of a file as arrays."""
+    tree = Tree({}, {"": _common([product.group for product in table.products])}, [])
+    names = table.of_product(lambda product: "/".join(_steps_of_path(product))) if len(table) else np.array([], str)
+    for rows in grouped([names]):
+        path = str(names[rows[0]])
+        for leaf in _leaves(table, path, rows):
+            _add(tree, table, leaf, url, dtype=dtype, squeeze=squeeze, doubles=doubles)
+    for grid in table.grids:
+        if grid.problem is not None:
+            message = f"the points of {grid.label} have no latitude and longitude: {grid.problem}"
+            tree.problems.append(Problem("", "coordinates of the grid", message, url))
+    return tree
+
+
+def _steps_of_path(product: Any) -> list[str]:
+    return [text.replace("/", "_") for text in (product.name, product.step_type, product.type_of_level) if text]
+
+
+def _leaves(table: Table, path: str, rows: NDArray[np.int64]) -> Iterator[_Leaf]:
+    """The arrays of one group: one for each grid, and more where fields would stand in one cell."""
+    by_grid = grouped([table.grid[rows]])
+    for group in by_grid:
+        part = rows[group]
+        label = f"/{table.grids[table.grid[part[0]]].label}" if len(by_grid) > 1 else ""
+        yield from _apart(table, path + label, part, _FACETS)
+
+
+def _apart(table: Table, path: str, rows: NDArray[np.int64], facets: Sequence[_Facet]) -> Iterator[_Leaf]:
+    """The fields as one cube; where two stand in one cell, and a facet tells them apart, as several."""
+    cube = cube_of(_keys(table, rows), falling=_FALLING)
+    if not facets or not len(cube.crowded()):
+        yield _Leaf(path, rows, cube)
+        return
+    labels = facets[0](table, rows)
+    for group in grouped([labels]):
+        label = str(labels[group[0]])
+        same = len(group) == len(rows)
+        yield from _apart(table, path if same else f"{path}/{label}", rows[group], facets[1:])
+
+
+def _keys(table: Table, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The coordinates of a cube, as columns: number, time, step, level, and what products have of their own."""
+    level = table.products[table.product[rows[0]]].type_of_level
+    keys = {"number": table.number, "time": table.time, "step": table.step}
+    if level and level not in keys:
+        keys[level] = table.level
+    for name in _EXTRA:
+        if any(name in product.extra for product in table.products):
+            keys[name] = np.array([product.extra.get(name, np.nan) for product in table.products])[table.product]
+    found = {name: column[rows] for name, column in keys.items()}
+    return {name: column for name, column in found.items() if not np.isnan(column).all()}
+
+
+_Facet = Callable[[Table, NDArray[np.int64]], NDArray[Any]]
+
+
+def _by_presence(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Members of an ensemble, and what is no member."""
+    return np.where(np.isnan(table.number[rows]), "control", "members")
+
+
+def _by_interval(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """The length of the interval; all those that begin at the reference time together, where lengths vary."""
+    begin, length = table.begin[rows], table.step[rows] - table.begin[rows]
+    since_start = (begin == 0) & (len(np.unique(length[begin == 0])) > 1)
+    labels = np.array([_text_of_hours(seconds) for seconds in length.tolist()])
+    return np.where(since_start, "since_start", labels)
+
+
+def _text_of_hours(seconds: float) -> str:
+    if np.isnan(seconds):
+        return "no_interval"
+    return f"{seconds / 3600:g}h" if seconds % 3600 == 0 else f"{seconds:g}s"
+
+
+def _by_bottom(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """The bottom of a layer."""
+    return np.array(["no_layer" if np.isnan(bottom) else f"to_{bottom:g}" for bottom in table.bottom[rows].tolist()])
+
+
+def _by_octets(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Whatever else fields say, by the first key that tells all of them apart; else by numbers."""
+    numbers = table.product[rows]
+    distinct = list(dict.fromkeys(numbers.tolist()))
+    labels = _telling_labels(table, rows, numbers, distinct)
+    return np.array([labels[number] for number in numbers.tolist()])
+
+
+def _telling_labels(
+    table: Table, rows: NDArray[np.int64], numbers: NDArray[np.int64], distinct: Sequence[int]
+) -> Mapping[int, str]:
+    if len(distinct) > 1:
+        first = [table.fields[rows[int(np.argmax(numbers == number))]] for number in distinct]
+        for key in _TELLING:
+            values = []
+            for field in first:
+                with Message(header(field)) as message:
+                    values.append(str(message.get(key)).replace("/", "_"))
+            if len(set(values)) == len(values):
+                return {number: f"{key}_{value}" for number, value in zip(distinct, values, strict=True)}
+    return {number: f"variant_{place}" for place, number in enumerate(distinct, 1)}
+
+
+_FACETS: Final[Sequence[_Facet]] = (_by_presence, _by_interval, _by_bottom, _by_octets)
+
+
+def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, *, dtype: str, squeeze: bool, doubles: Doubles) -> None:
+    """Put one array and its coordinates into the tree."""
+    crowded = leaf.cube.crowded()
+    if len(crowded):
+        problem = _problem(table, leaf, crowded, url, doubles)
+        tree.problems.append(problem)
+        if doubles == "refuse":
+            return
+    products = [table.products[number] for number in np.unique(table.product[leaf.rows]).tolist()]
+    grid = table.grids[table.grid[leaf.rows[0]]]
+    if 0 in grid.shape:
+        tree.problems.append(Problem(leaf.path, "grid", "the grid has no points; left out", url))
+        return
+    name = products[0].name
+    coordinates = coordinates_of(table, leaf.rows, leaf.cube, squeeze=squeeze)
+    kept = [key for key, axis in leaf.cube.axes.items() if len(axis) > 1 or not squeeze]
+    shape = (*(len(leaf.cube.axes[key]) for key in kept), *grid.shape)
+    order = leaf.cube.last_in_cell()
+    offset, length = table.chunks
+    chunks = leaf.cube.manifest(url, (offset[leaf.rows], length[leaf.rows]), order, inner=len(grid.shape))
+    chunk_shape = (*(1,) * len(kept), *grid.shape)
+    single = dtype == "float32" or (dtype == "auto" and not table.double[leaf.rows].any())
+    meta = ArrayMeta(
+        shape=shape,
+        chunk_shape=chunk_shape,
+        dtype=np.dtype("<f4" if single else "<f8"),
+        filters=({"id": "grib", "var": name, "dtype": "float32" if single else "float64"},),
+        fill_value=np.float32("nan") if single else np.float64("nan"),
+        dims=(*kept, *grid.dims),
+        attrs={
+            **_common([product.attrs for product in products]),
+            **grid.attrs,
+            "coordinates": " ".join([*coordinates, *grid.coordinates]),
+        },
+    )
+    tree.arrays[f"{leaf.path}/{name}"] = ManifestArray(meta, chunks.reshape_grid(meta.grid_shape))
+    for key, array in {**coordinates, **grid.coordinates}.items():
+        tree.arrays[f"{leaf.path}/{key}"] = array
+    _add_groups(tree, leaf, products)
+
+
+def _add_groups(tree: Tree, leaf: _Leaf, products: Sequence[Any]) -> None:
+    """Each group on the way to a leaf says what the fields in it have in common."""
+    said: dict[str, Any] = {}
+    path = ""
+    told = {"name": "GRIB_name", "stepType": "GRIB_stepType", "typeOfLevel": "GRIB_typeOfLevel"}
+    for part, (key, source) in zip(leaf.path.split("/"), [*told.items(), *[("", "")] * 8], strict=False):
+        path = f"{path}/{part}" if path else part
+        if source in products[0].attrs:
+            said[key] = products[0].attrs[source]
+        tree.groups.setdefault(path, dict(said))
+    tree.groups[leaf.path] = {**_common([product.group for product in products]), **said}
+
+
+def _problem(table: Table, leaf: _Leaf, crowded: NDArray[np.int64], url: str, doubles: Doubles) -> Problem:
+    first, second = (table.fields[leaf.rows[row]] for row in crowded[:2])
+    places = f"the fields at bytes {first.offset} and {second.offset}"
+    done = "the later of them was taken" if doubles == "later" else "left out; doubles='later' takes the later of them"
+    message = f"{len(crowded)} fields say that they are the same as another, as {places}; {done}"
+    return Problem(leaf.path, "the same field twice", message, url)
+
+
+def _common(said: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The attributes that are the same in all."""
+    if not said:
+        return {}
+    return {key: value for key, value in said[0].items() if all(key in other and other[key] == value for other in said)}

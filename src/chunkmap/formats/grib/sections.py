@@ -1,0 +1,234 @@
+"""The walk: from the bytes of a file to its fields, by the lengths that messages and sections say.
+
+WMO Manual on Codes, FM 92 GRIB (https://codes.wmo.int/grib2, https://codes.wmo.int/306). A file is messages of either
+edition, with anything at all before, between and after them: bulletin headers, padding, junk. A message of edition 2
+may repeat its sections 2 to 7, 3 to 7 or 4 to 7: each section 7 closes one field, which takes every section that it
+does not repeat from the field before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from struct import Struct
+from typing import Any, Final, NamedTuple
+
+from chunkmap.io.requests import Parser, Span
+from chunkmap.io.source import Source
+from chunkmap.model import Problem
+
+__all__ = ["Field", "Walked", "walk"]
+
+_MAGIC: Final = b"GRIB"
+_END: Final = b"7777"
+_AHEAD: Final = 4 << 10
+"""Bytes asked for at the head of a message: its sections 0 to 6 without a bitmap mostly lie in them."""
+_LARGEST_WINDOW: Final = 1 << 20
+"""Most bytes searched at once for the next message."""
+_MOST_PROBLEMS: Final = 20
+_SHORTEST: Final = {1: 8 + 28 + 11 + 4, 2: 16 + 4}
+_SECTION: Final = Struct(">IB")
+_BITMAP_BEFORE: Final = 254
+_HEAD_OF_BDS: Final = 16
+
+
+class Field(NamedTuple):
+    """One field as its message holds it: where its bytes are, and its sections without bitmap and data.
+
+    The names are those of edition 2. In edition 1 section 1 is `product`, section 2 `grid`, and `packing` is what
+    section 4 begins with.
+    """
+
+    offset: int
+    """First byte of the message."""
+    stop: int
+    """Where the message ends; of one with several fields, where section 7 of this one ends."""
+    number: int
+    """Which field of the message: 0 is the first."""
+    edition: int
+    indicator: bytes
+    """Section 0."""
+    identification: bytes
+    local: bytes
+    grid: bytes
+    product: bytes
+    packing: bytes
+    bitmap: bool
+    """Whether it says of each point if it has a value."""
+
+
+class Walked(NamedTuple):
+    """All fields of a file, in the order of its bytes."""
+
+    fields: list[Field]
+    problems: list[Problem]
+
+
+class _Broken(Exception):
+    """Bytes that begin as a message are none: why, and how many of them are known to be the start of no other."""
+
+    def __init__(self, why: str, known: int = len(_MAGIC)) -> None:
+        super().__init__(why)
+        self.known = known
+
+
+def walk(source: Source) -> Parser[Walked]:
+    """Every field of a file. What is no message is passed over; what began as one and is none is a problem."""
+    size, place = source.size(), 0
+    fields: list[Field] = []
+    broken: list[tuple[int, _Broken]] = []
+    while size - place >= _SHORTEST[2]:
+        head = yield Span(place, 16, _AHEAD)
+        if bytes(head[:4]) != _MAGIC:
+            place = yield from _next_magic(place, size)
+            continue
+        try:
+            place, found = yield from _message(place, size, head)
+        except _Broken as error:
+            broken.append((place, error))
+            place += error.known
+        else:
+            fields += found
+    return Walked(fields, _problems(broken, source.url))
+
+
+def _problems(broken: Sequence[tuple[int, _Broken]], url: str) -> list[Problem]:
+    """What to say of bytes that began as messages: of many, of the first ones."""
+    problems = [
+        Problem("", "damaged message", f"at byte {place}: {error}; passed over", url)
+        for place, error in broken[:_MOST_PROBLEMS]
+    ]
+    if len(broken) > _MOST_PROBLEMS:
+        more = f"{len(broken) - _MOST_PROBLEMS} more damaged messages were passed over"
+        problems.append(Problem("", "damaged message", more, url))
+    return problems
+
+
+def _next_magic(place: int, size: int) -> Parser[int]:
+    """Where the next message may begin, or the end of the file."""
+    ahead = _AHEAD
+    while size - place >= len(_MAGIC):
+        window = bytes((yield Span(place, len(_MAGIC), ahead)))
+        found = window.find(_MAGIC)
+        if found >= 0:
+            return place + found
+        place += len(window) - len(_MAGIC) + 1
+        ahead = min(2 * ahead, _LARGEST_WINDOW)
+    return size
+
+
+def _message(place: int, size: int, head: memoryview) -> Parser[tuple[int, list[Field]]]:
+    """The end of the message that begins at `place`, and its fields."""
+    edition = head[7]
+    if edition not in _SHORTEST:
+        raise _Broken(f"expected GRIB edition 1 or 2, found {edition}")
+    reader = _Reader(place, head)
+    length = (yield from _length_of_edition_1(reader, size)) if edition == 1 else int.from_bytes(head[8:16], "big")
+    if length < _SHORTEST[edition]:
+        raise _Broken(f"a message of {length} bytes is none")
+    if length > size - place:
+        raise _Broken(f"the message has {length} bytes, but the file ends after {size - place}: it is cut short")
+    if bytes((yield Span(place + length - 4, 4, _AHEAD))[:4]) != _END:
+        raise _Broken(f"expected {_END!r} at the end of a message of {length} bytes")
+    sections = _fields_1 if edition == 1 else _fields_2
+    return place + length, (yield from sections(reader, length))
+
+
+class _Reader:
+    """The bytes of one message, of which as much is asked for as is likely to be needed next."""
+
+    def __init__(self, start: int, held: memoryview) -> None:
+        self.start = start
+        self._held, self._at = held, 0
+
+    def take(self, offset: int, length: int) -> Generator[Any, Any, memoryview]:
+        """Bytes of the message."""
+        begin = offset - self._at
+        if begin < 0 or begin + length > len(self._held):
+            self._held = yield Span(self.start + offset, length, max(length, _AHEAD))
+            self._at, begin = offset, 0
+        return self._held[begin : begin + length]
+
+
+def _length_of_edition_1(reader: _Reader, size: int) -> Parser[int]:
+    """The length that section 0 says, or that it says in steps of 120 bytes, as ECMWF writes long messages.
+
+    Of these, section 4 says how many bytes the last step has too many.
+    """
+    length = int.from_bytes((yield from reader.take(4, 3)), "big")
+    if not length & 0x800000:
+        return length
+    steps = (length & 0x7FFFFF) * 120
+    data = 8
+    for flag in (0, 0x80, 0x40):
+        if not flag or (yield from reader.take(8 + 7, 1))[0] & flag:
+            if reader.start + data + 8 > size:
+                return length
+            data += int.from_bytes((yield from reader.take(data, 3)), "big")
+    if reader.start + data + 8 > size:
+        return length
+    beyond = int.from_bytes((yield from reader.take(data, 3)), "big")
+    return steps - beyond + 4 if beyond < 120 else length
+
+
+def _fields_1(reader: _Reader, length: int) -> Parser[list[Field]]:
+    """The one field of a message of edition 1. Section 4 is what lies before the end, whatever it says."""
+    place, found = 8, list[bytes]()
+    flags = (yield from reader.take(8 + 7, 1))[0]
+    for number, there in ((1, True), (2, flags & 0x80), (3, flags & 0x40)):
+        if not there:
+            found.append(b"")
+            continue
+        section = int.from_bytes((yield from reader.take(place, 3)), "big")
+        if section < (28 if number == 1 else 6) or place + section > length - 4 - 11:
+            raise _Broken(f"section {number} of {section} bytes does not fit a message of {length}")
+        found.append(bytes((yield from reader.take(place, 6 if number == 3 else section))))
+        place += section
+    packing = bytes((yield from reader.take(place, min(_HEAD_OF_BDS, length - 4 - place))))
+    indicator = bytes((yield from reader.take(0, 8)))
+    product, grid, bitmap = found
+    return [Field(reader.start, reader.start + length, 0, 1, indicator, b"", b"", grid, product, packing, bool(bitmap))]
+
+
+def _fields_2(reader: _Reader, length: int) -> Parser[list[Field]]:
+    """The fields of a message of edition 2."""
+    indicator = bytes((yield from reader.take(0, 16)))
+    sections = [b""] * 8
+    found: list[Field] = []
+    place, last, bitmap, before = 16, 0, False, False
+    while place < length - 4:
+        size, number = yield from _section(reader, place, length, last)
+        if number < 6:
+            sections[number] = bytes((yield from reader.take(place, size)))
+        elif number == 6:
+            indicated = (yield from reader.take(place, 6))[5]
+            before = before or indicated < _BITMAP_BEFORE
+            bitmap = before if indicated == _BITMAP_BEFORE else indicated < _BITMAP_BEFORE
+        else:
+            _check_whole(sections, place)
+            _, one, two, three, four, five, _, _ = sections
+            stop = reader.start + place + size
+            found.append(Field(reader.start, stop, len(found), 2, indicator, one, two, three, four, five, bitmap))
+        place += size
+        last = number if number < 7 else 1
+    if last != 1 or not found:
+        raise _Broken(f"the message ends with section {last}, without data of its own", place)
+    return [found[0]._replace(stop=reader.start + length)] if len(found) == 1 else found
+
+
+def _section(reader: _Reader, place: int, length: int, last: int) -> Generator[Any, Any, tuple[int, int]]:
+    """Length and number of the section at `place`, behind one of number `last`: numbers rise until data end a field."""
+    if place + _SECTION.size > length - 4:
+        raise _Broken(f"{length - 4 - place} bytes at byte {place} are no section", place)
+    size, number = _SECTION.unpack((yield from reader.take(place, _SECTION.size)))
+    least = 6 if number == 6 else _SECTION.size
+    if not last < number <= 7 or size < least or place + size > length - 4:
+        raise _Broken(f"no section {number} of {size} bytes fits at byte {place} of a message of {length}", place)
+    return size, number
+
+
+def _check_whole(sections: Sequence[bytes], place: int) -> None:
+    """Each section that a field must have is there, and long enough to say what it is."""
+    for number, least in ((1, 21), (3, 14), (4, 11), (5, 11)):
+        if len(sections[number]) < least:
+            found = len(sections[number])
+            raise _Broken(f"a field with {found} bytes of section {number}, expected at least {least}", place)

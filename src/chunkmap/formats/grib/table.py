@@ -1,0 +1,158 @@
+"""The fields of a file as columns: one row a field, in the order of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.codecs.eccodes import Message
+from chunkmap.formats.grib.grids import Grid, grid_of
+from chunkmap.formats.grib.headers import header
+from chunkmap.formats.grib.keys import Product, level_of, member_of, product_of, reference_time, steps_of
+from chunkmap.formats.grib.sections import Field
+
+__all__ = ["Table", "selected", "table_of"]
+
+T = TypeVar("T")
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - times of GRIB are UTC
+_IEEE, _RUN_LENGTH = 4, 200
+_SINGLE_BITS: Final = 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Columns. NaN stands for what a field does not say."""
+
+    fields: Sequence[Field]
+    products: Sequence[Product]
+    grids: Sequence[Grid]
+    product: NDArray[np.int64]
+    """Row -> number in `products`."""
+    grid: NDArray[np.int64]
+    """Row -> number in `grids`."""
+    time: NDArray[np.float64]
+    """Seconds since 1970."""
+    begin: NDArray[np.float64]
+    """Seconds from there to the begin of what the field is about."""
+    step: NDArray[np.float64]
+    """Seconds to its end."""
+    level: NDArray[np.float64]
+    bottom: NDArray[np.float64]
+    number: NDArray[np.float64]
+    double: NDArray[np.bool_]
+    """Whether float32 is too short for the bits that a value is packed in."""
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def of_product(self, ask: Callable[[Product], Any]) -> NDArray[Any]:
+        """A column of what is the same for all fields of a product."""
+        return np.array([ask(product) for product in self.products])[self.product]
+
+    @property
+    def chunks(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+        """Offset and length of each field's bytes."""
+        offset = np.array([field.offset for field in self.fields], np.uint64)
+        return offset, np.array([field.stop for field in self.fields], np.uint64) - offset
+
+
+def table_of(fields: Sequence[Field]) -> Table:
+    """The columns of some fields."""
+    products, grids = _Numbered[Product](), _Numbered[Grid]()
+    rows = [(*_said(field, products), grids.number((field.edition, field.grid), grid_of(field))) for field in fields]
+    columns: Any = zip(*rows, strict=True) if rows else ((),) * 8
+    product, time, begin, step, level, bottom, number, grid = columns
+    return Table(
+        fields=fields,
+        products=products.values,
+        grids=grids.values,
+        product=np.array(product, np.int64),
+        grid=np.array(grid, np.int64),
+        time=_real(time),
+        begin=_real(begin),
+        step=_real(step),
+        level=_real(level),
+        bottom=_real(bottom),
+        number=_real(number),
+        double=np.array([_needs_double(field) for field in fields], np.bool_),
+    )
+
+
+class _Numbered(Generic[T]):
+    """Distinct values, numbered as they come."""
+
+    def __init__(self) -> None:
+        self.values: list[T] = []
+        self._numbers: dict[Hashable, int] = {}
+
+    def number(self, key: Hashable, value: T) -> int:
+        """The number of a value, told from others by its key."""
+        found = self._numbers.setdefault(key, len(self.values))
+        if found == len(self.values):
+            self.values.append(value)
+        return found
+
+
+def _said(field: Field, products: _Numbered[Product]) -> tuple[Any, ...]:
+    product = product_of(field)
+    time, steps, level = reference_time(field), steps_of(field), level_of(field, product)
+    seconds = None if time is None else (time - _EPOCH) / timedelta(seconds=1)
+    number = products.number(product.pattern, product)
+    return number, seconds, steps.begin, steps.end, level.value, level.bottom, member_of(field)
+
+
+def _real(column: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in column], np.float64)
+
+
+def _needs_double(field: Field) -> bool:
+    """Whether values are packed in more bits than a float32 has."""
+    packing = field.packing
+    if field.edition == 1:
+        return len(packing) > 10 and packing[10] > _SINGLE_BITS
+    template = int.from_bytes(packing[9:11], "big")
+    if template == _IEEE:
+        return packing[11:12] != b"\x01"
+    return template != _RUN_LENGTH and len(packing) > 19 and packing[19] > _SINGLE_BITS
+
+
+def selected(fields: Sequence[Field], keys: Mapping[str, Any]) -> list[Field]:
+    """The fields of which each key has the value asked for, or one of several; what has no such key is none of them.
+
+    Keys are those of eccodes, and `step` and `number` as cfgrib counts them.
+    """
+    if not keys:
+        return list(fields)
+    wanted = {key: _one_or_more(value) for key, value in keys.items()}
+    return [field for field in fields if _matches(field, wanted)]
+
+
+def _matches(field: Field, wanted: Mapping[str, Sequence[Any]]) -> bool:
+    product = product_of(field)
+    with Message(header(field)) as message:
+        return all(_value(field, product, message, key, values) for key, values in wanted.items())
+
+
+def _value(field: Field, product: Product, message: Message, key: str, wanted: Sequence[Any]) -> bool:
+    if key == "step":
+        end = steps_of(field).end
+        return end is not None and any(end / 3600 == _hours(value) for value in wanted)
+    if key == "level":
+        return level_of(field, product).value in wanted
+    found = product.attrs.get(f"GRIB_{key}", message.get(key))
+    return found is not None and (found in wanted or str(found) in wanted)
+
+
+def _hours(value: Any) -> float:
+    """A step as a number of hours, or as a difference of times."""
+    return float(value / np.timedelta64(3600, "s")) if isinstance(value, (timedelta, np.timedelta64)) else float(value)
+
+
+def _one_or_more(value: Any) -> Sequence[Any]:
+    return tuple(value) if isinstance(value, (list, tuple, set, frozenset, np.ndarray)) else (value,)

@@ -1,0 +1,30 @@
+"""What decodes alike: chunks may have been encoded differently, where they say so themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from chunkmap.model.meta import CodecConfig
+
+__all__ = ["decodes_as"]
+
+_ONLY_ENCODING: Final[Mapping[str, Collection[str]]] = {
+    "zlib": {"level"},
+    "gzip": {"level"},
+    "bz2": {"level"},
+    "zstd": {"level", "checksum"},
+    "lz4": {"acceleration"},
+    "blosc": {"cname", "clevel", "shuffle", "blocksize", "typesize"},
+}
+"""Codec -> what of its configuration only matters when encoding: the bytes themselves say the rest."""
+
+
+def decodes_as(codec: CodecConfig) -> dict[str, Any]:
+    """What of a codec's configuration decoding depends on.
+
+    >>> decodes_as({"id": "zlib", "level": 4}) == decodes_as({"id": "zlib", "level": 9})
+    True
+    """
+    encoding = _ONLY_ENCODING.get(codec.get("id", ""), ())
+    return {key: value for key, value in codec.items() if key not in encoding}

@@ -1,0 +1,89 @@
+"""A format of another package: found by its entry point, and used as any other."""
+
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2] / "examples" / "add_a_format"
+
+
+def installed(folder, points):
+    """A directory in which a package with these entry points is installed, as pip would leave it."""
+    info = folder / "chunkmap_toy-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: chunkmap-toy\nVersion: 1.0\n")
+    lines = "".join(f"{name} = {value}\n" for name, value in points.items())
+    (info / "entry_points.txt").write_text(f"[chunkmap.formats]\n{lines}")
+    return folder
+
+
+def python(code, *paths):
+    """Run Python with these directories to import from; gives what it printed, and what it warned of."""
+    path = os.pathsep.join(map(str, paths))
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": path}
+    )
+
+
+@pytest.fixture
+def toy(tmp_path):
+    """A file of the format, the same in an archive, and one that is cut short."""
+    data = b"TOY1" + struct.pack("<Q", 100) + struct.pack("<100d", *range(100))
+    (tmp_path / "a.toy").write_bytes(data)
+    (tmp_path / "short.toy").write_bytes(data[:50])
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(tmp_path / "a.toy", "a.toy")
+    return tmp_path
+
+
+def test_the_example_is_scanned_read_and_listed(toy):
+    """With its entry point alone, the library, the archives, the engine and the command line know the format."""
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["chunkmap.formats"]
+    site = installed(toy / "site", points)
+    code = f"""
+import chunkmap, xarray as xr
+from click.testing import CliRunner
+from chunkmap.frontends.command_line.commands import chunkmap as command
+refs = chunkmap.scan({str(toy / "a.toy")!r}, name="v")
+print(refs.arrays["v"].meta.shape, refs.groups[""])
+print(set(chunkmap.scan({"tar://a.toy::" + str(toy / "a.tar")!r}).targets))
+print(float(xr.open_dataset({str(toy / "a.toy")!r}, engine="chunkmap", name="w")["w"].sum()))
+print("toy\\n  name='values'" in CliRunner().invoke(command, ["formats"]).output)
+try:
+    chunkmap.scan({str(toy / "short.toy")!r})
+except chunkmap.ChunkmapError as error:
+    print(type(error).__name__)
+"""
+    lines = python(code, site, ROOT).stdout.splitlines()
+    assert lines == ["(100,) {'format': 'toy'}", f"{{{str(toy / 'a.tar')!r}}}", "4950.0", "True", "TruncatedFile"]
+
+
+def test_without_its_entry_point_it_is_unknown(toy):
+    """Nothing of the library names the example."""
+    code = f"""
+import chunkmap
+try:
+    chunkmap.scan({str(toy / "a.toy")!r})
+except chunkmap.ChunkmapError as error:
+    print(type(error).__name__)
+"""
+    assert python(code, ROOT).stdout.strip() == "FormatError"
+
+
+def test_formats_that_cannot_be_used_are_left_out(toy):
+    """What is broken, gives no row, or has a name that is taken is warned of; all other formats are there."""
+    (toy / "odd.py").write_text(
+        "from chunkmap.formats import Format\nNOTHING = 3\nTAKEN = Format(name='hdf5', module='odd')\n"
+    )
+    site = installed(toy / "site", {"broken": "nowhere:ROW", "none": "odd:NOTHING", "taken": "odd:TAKEN"})
+    found = python("from chunkmap.formats import FORMATS; print(len({row.name for row in FORMATS}))", site, toy)
+    plain = python("from chunkmap.formats import FORMATS; print(len(FORMATS))")
+    assert found.stdout == plain.stdout
+    for said in ("'broken' (nowhere:ROW)", "it is no Format but 3", "the name 'hdf5' is taken"):
+        assert said in found.stderr

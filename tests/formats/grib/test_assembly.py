@@ -1,0 +1,245 @@
+"""Fields become hypercubes over the coordinates that vary; what differs is told apart, what does not is named."""
+
+from __future__ import annotations
+
+import warnings
+
+import cfgrib
+import eccodes
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import field, lattice, message
+
+import chunkmap
+from chunkmap.formats.scanning import scan_source
+from chunkmap.io import BytesSource
+
+PRESSURE = "regular_ll_pl_grib2"
+
+
+def scanned(*messages, **options):
+    return scan_source(BytesSource(b"".join(messages), "a.grib"), **options)
+
+
+def variables(refs):
+    return {path: array for path, array in refs.arrays.items() if "GRIB_gridType" in array.meta.attrs}
+
+
+def opened(refs, group):
+    return chunkmap.open_dataset(refs, group=group)
+
+
+CELLS = st.sets(st.tuples(st.sampled_from([0, 6, 12]), st.sampled_from([1000, 850, 500])), min_size=1)
+
+
+@settings(max_examples=30)
+@given(CELLS, st.randoms(use_true_random=False))
+def test_a_hypercube_holds_each_field_in_its_cell(cells, random):
+    """Steps x levels in any order and with any holes: each field is where its coordinates are, a hole is NaN."""
+    order = sorted(cells)
+    random.shuffle(order)
+    messages = [field(n, PRESSURE, step=step, level=level) for n, (step, level) in enumerate(order)]
+    refs = scanned(*messages, squeeze=False)
+    (path,) = variables(refs)
+    group, _, name = path.rpartition("/")
+    found = opened(refs, group)[name]
+    assert found.dims[:3] == ("time", "step", "isobaricInhPa")
+    for step in {step for step, _ in order}:
+        for level in {level for _, level in order}:
+            cell = found.sel(step=np.timedelta64(step, "h"), isobaricInhPa=level).values
+            if (step, level) in cells:
+                assert cell.reshape(-1)[0] == 100 * order.index((step, level))
+            else:
+                assert np.isnan(cell).all()
+
+
+def test_coordinates_of_one_value_are_scalars_unless_asked_for():
+    """`squeeze=False` keeps each dimension; by default those of one value are left out, as in cfgrib."""
+    data = field(0, PRESSURE, step=6)
+    (squeezed,), (whole,) = (variables(scanned(data, squeeze=s)).values() for s in (True, False))
+    assert squeezed.meta.dims == ("latitude", "longitude")
+    assert whole.meta.dims == ("time", "step", "isobaricInhPa", "latitude", "longitude")
+
+
+def test_members_of_an_ensemble_are_a_dimension():
+    """Fields that differ in the number of their member stand side by side."""
+    members = [field(n, PRESSURE, productDefinitionTemplateNumber=1, perturbationNumber=n) for n in (3, 1, 2)]
+    ((path, array),) = variables(scanned(*members)).items()
+    assert array.meta.dims[0] == "number"
+    dataset = opened(scanned(*members), path.rpartition("/")[0])
+    assert dataset.number.values.tolist() == [1, 2, 3]
+    assert dataset[path.rpartition("/")[2]].values[:, 0, 0].tolist() == [100, 200, 300]
+
+
+def test_percentiles_are_a_dimension():
+    """Fields that differ in nothing but their percentile, of which cfgrib keeps the first, are all there."""
+    several = [
+        field(n, "regular_ll_sfc_grib2", productDefinitionTemplateNumber=6, percentileValue=value)
+        for n, value in enumerate([10, 50, 90])
+    ]
+    ((_, array),) = variables(scanned(*several)).items()
+    assert array.meta.dims[0] == "percentileValue"
+    assert array.meta.shape[0] == 3
+
+
+def accumulated(number, begin, end):
+    keys = {"productDefinitionTemplateNumber": 8, "typeOfStatisticalProcessing": 1}
+    return field(number, **keys, shortName="tp", stepRange=f"{begin}-{end}")
+
+
+def test_intervals_with_the_same_end_are_told_apart():
+    """Precipitation since the start and of the last hour, of which cfgrib keeps the first, are two variables."""
+    refs = scanned(accumulated(0, 0, 11), accumulated(1, 0, 12), accumulated(2, 11, 12))
+    assert sorted(variables(refs)) == ["tp/accum/surface/1h/tp", "tp/accum/surface/since_start/tp"]
+    assert not refs.problems
+    steps = opened(refs, "tp/accum/surface/since_start").step.values
+    assert steps.tolist() == [n * 3_600_000_000_000 for n in (11, 12)]
+
+
+def layer(number, top, bottom):
+    surfaces = {
+        "typeOfFirstFixedSurface": 106,
+        "scaleFactorOfFirstFixedSurface": 1,
+        "scaledValueOfFirstFixedSurface": top,
+    }
+    below = {
+        "typeOfSecondFixedSurface": 106,
+        "scaleFactorOfSecondFixedSurface": 1,
+        "scaledValueOfSecondFixedSurface": bottom,
+    }
+    return field(number, **surfaces, **below)
+
+
+def test_layers_have_both_surfaces_as_real_numbers():
+    """Depths of 0.1 m are not rounded to 0, and the bottom of each layer stands beside its top."""
+    refs = scanned(layer(0, 0, 1), layer(1, 1, 4), layer(2, 4, 10))
+    (path,) = variables(refs)
+    dataset = opened(refs, path.rpartition("/")[0])
+    np.testing.assert_allclose(dataset.depthBelowLandLayer, [0, 0.1, 0.4])
+    np.testing.assert_allclose(dataset.bottomLevel, [0.1, 0.4, 1.0])
+
+
+def test_layers_with_the_same_top_are_told_apart():
+    """Layers from 0 to 0.1 and from 0 to 1 m, of which cfgrib keeps the first, are two variables."""
+    assert len(variables(scanned(layer(0, 0, 1), layer(1, 0, 10)))) == 2
+
+
+def test_the_same_field_twice_is_a_problem_that_names_both():
+    """Fields that say that they are the same are left out, with their places, or the later is taken if one asks."""
+    data = field(0, PRESSURE)
+    refs = scanned(data, field(1, PRESSURE))
+    assert not variables(refs)
+    assert f"bytes 0 and {len(data)}" in refs.problems[0].message
+    later = scanned(data, field(1, PRESSURE), doubles="later")
+    (path,) = variables(later)
+    assert opened(later, path.rpartition("/")[0])[path.rpartition("/")[2]].values[0, 0] == 100
+
+
+def test_grids_of_one_group_are_arrays_of_their_own():
+    """The same parameter on two grids is two arrays, named by their grids."""
+    other = message(PRESSURE, **lattice(5, 2), values=np.zeros(10))
+    paths = sorted(variables(scanned(field(0, PRESSURE), other)))
+    assert [path.split("/")[3] for path in paths] == ["regular_ll_2x5", "regular_ll_3x4"]
+
+
+def test_parameters_that_nobody_knows_are_called_by_their_octets():
+    """Parameters of local tables without a name stay apart, and nothing is dropped."""
+    unknown = [
+        field(n, discipline=0, parameterCategory=3, parameterNumber=number) for n, number in enumerate([200, 201])
+    ]
+    names = {path.split("/")[0] for path in variables(scanned(*unknown))}
+    assert names == {"unknown_0_3_200", "unknown_0_3_201"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "count"),
+    [
+        ({"shortName": "t"}, 3),
+        ({"level": 850}, 2),
+        ({"level": [850, 500], "shortName": ("t",)}, 2),
+        ({"typeOfLevel": "surface"}, 0),
+        ({"step": 0}, 4),
+        ({"noSuchKey": 1}, 0),
+    ],
+)
+def test_fields_are_filtered_by_their_keys(keys, count):
+    """Only fields whose keys have the values asked for are in the set."""
+    fields = [field(0, PRESSURE, shortName="t", level=level) for level in (1000, 850, 500)]
+    refs = scanned(*fields, field(1, PRESSURE, shortName="r", level=850), filter_by_keys=keys, inline_threshold=0)
+    assert sum(len(array.chunks) for array in variables(refs).values()) == count
+
+
+def test_months_are_those_of_the_calendar():
+    """A step of months leads to the same day of a later month, not 30 days on."""
+    data = field(0, PRESSURE, dataDate=20230131, indicatorOfUnitOfTimeRange=3, forecastTime=1)
+    (path,) = variables(scanned(data))
+    dataset = opened(scanned(data), path.rpartition("/")[0])
+    assert dataset.valid_time.values.astype("M8[D]") == np.datetime64("2023-02-28")
+
+
+def test_times_before_the_reference_are_negative():
+    """A negative forecast time is sign and magnitude, and so is the step."""
+    data = field(0, PRESSURE, forecastTime=-6)
+    (path,) = variables(scanned(data))
+    assert opened(scanned(data), path.rpartition("/")[0]).step.values == np.timedelta64(-6, "h")
+
+
+def test_a_climate_has_no_time():
+    """Edition 1 may leave out the year: then there is no time, and all else is there."""
+    data = bytearray(field(0, "regular_ll_pl_grib1"))
+    data[8 + 12] = 255
+    (path,) = variables(scanned(bytes(data)))
+    assert "time" not in opened(scanned(bytes(data)), path.rpartition("/")[0]).coords
+
+
+@pytest.mark.parametrize("option", [{"doubles": "first"}, {"dtype": "int16"}])
+def test_options_are_checked(option):
+    """A value that an option does not have is refused, with those it has."""
+    with pytest.raises(ValueError, match="expected one of"):
+        scanned(field(), **option)
+
+
+# fmt: off
+SAMPLES = ["regular_ll_pl_grib1", "regular_ll_pl_grib2", "regular_gg_pl_grib2", "reduced_gg_pl_32_grib1",
+           "reduced_gg_pl_32_grib2", "rotated_ll_sfc_grib2", "polar_stereographic_sfc_grib2", "sh_ml_grib2",
+           "GRIB1"]
+# fmt: on
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_names_values_and_coordinates_are_those_of_cfgrib(tmp_path, sample):
+    """Of each grid, the dataset is the one that cfgrib opens: dims, values, coordinates, attributes."""
+    path = tmp_path / "a.grib"
+    # all that eccodes places of a projection whose rows go south is wrong
+    path.write_bytes(message(sample, **{"scanningMode": 64} if "polar" in sample else {}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = cfgrib.open_dataset(str(path), indexpath="")
+    refs = chunkmap.scan(str(path))
+    (found,) = variables(refs)
+    group, _, name = found.rpartition("/")
+    dataset = opened(refs, group)
+    assert list(expected.data_vars) == [name]
+    assert dataset[name].dims == expected[name].dims
+    xr.testing.assert_allclose(dataset[name].drop_attrs(), expected[name].drop_attrs(), rtol=1e-12)
+    untold = {"GRIB_missingValue", "GRIB_pl"}
+    told = {key: value for key, value in expected[name].attrs.items() if key not in untold and value != "unknown"}
+    assert {key: dataset[name].attrs.get(key) for key in told} == told
+    for coordinate in expected[name].coords:
+        assert dataset[coordinate].attrs.items() >= {
+            key: value for key, value in expected[coordinate].attrs.items() if "original GRIB" not in str(value)
+        }.items() - {("units", "1")}
+
+
+def test_eccodes_is_asked_for_all_fields_of_a_kind_once(monkeypatch):
+    """A thousand fields that differ in step and level cost a handle of eccodes for each kind, step and level."""
+    from chunkmap.codecs import eccodes as ours
+
+    fields = [field(0, PRESSURE, step=step, level=level) for step in range(10) for level in range(100, 1000, 90)]
+    made, new = [], eccodes.codes_new_from_message
+    monkeypatch.setattr(ours.eccodes, "codes_new_from_message", lambda data: made.append(1) or new(data))
+    scanned(*fields)
+    assert len(made) < 60

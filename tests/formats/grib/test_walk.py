@@ -1,0 +1,172 @@
+"""The walk finds every field, whatever lies around it."""
+
+from __future__ import annotations
+
+import eccodes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import field, lattice, message, multi, read
+
+from chunkmap.codecs.grib import GribCodec
+from chunkmap.errors import ChunkmapError, FormatError
+from chunkmap.formats.grib import Options, parse
+from chunkmap.formats.grib.sections import walk
+from chunkmap.formats.scanning import scan_source
+from chunkmap.io import BytesSource
+from chunkmap.io.rounds import Tally, run
+from chunkmap.io.source import SourceBase
+
+ONE, TWO = field(1, shortName="t"), field(2, "regular_ll_sfc_grib1")
+SPARSE = np.array([1.0, np.nan, 3.0] * 4)
+
+
+def walked(data):
+    source = BytesSource(data)
+    return run(source, walk(source))
+
+
+def values(data, found):
+    return GribCodec("x", "float64").decode(data[found.offset : found.stop])
+
+
+def same_as_eccodes(data):
+    fields, truth = walked(data).fields, read(data)
+    assert len(fields) == len(truth)
+    for found, (expected,) in zip(fields, truth, strict=True):
+        np.testing.assert_array_equal(values(data, found), expected)
+    return fields
+
+
+JUNK = st.binary(max_size=40).filter(lambda junk: b"GRIB" not in junk and not junk.endswith((b"G", b"GR", b"GRI")))
+MESSAGES = st.sampled_from([ONE, TWO, multi(ONE, field(3, shortName="r")), message("sh_ml_grib2")])
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(JUNK, MESSAGES), min_size=1, max_size=6), JUNK)
+def test_messages_of_both_editions_are_found_among_junk(parts, tail):
+    """Every field that eccodes iterates is found, in order, and reads the same, with anything between messages."""
+    same_as_eccodes(b"".join(junk + each for junk, each in parts) + tail)
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"0000477100\x01\r\r\n67 SMDE45 EDZW 010000\r\r\n", b"\x00" * 120, b"7777GRIB", b"GRI"]
+)
+def test_junk_that_is_common_changes_nothing(junk):
+    """Headers of bulletins, padding, ends of messages and the mere word: both messages are found around them."""
+    data = junk + ONE + junk + TWO + junk
+    assert [(f.edition, f.stop - f.offset) for f in walked(data).fields] == [(2, len(ONE)), (1, len(TWO))]
+
+
+@pytest.mark.parametrize("section", [2, 3, 4])
+def test_fields_of_one_message_are_told_apart(section):
+    """Each field of a message that repeats its sections from 2, 3 or 4 on is found, and is a range of its own."""
+    data = multi(field(1), field(2, shortName="2t"), field(3, shortName="sp"), section=section)
+    fields = same_as_eccodes(TWO + data + ONE)
+    assert [f.number for f in fields] == [0, 0, 1, 2, 0]
+    assert len({f.stop for f in fields}) == 5
+
+
+def test_a_bitmap_defined_before_is_that_of_the_field_before():
+    """A field with bitmap indicator 254 takes its missing values from an earlier field of its message."""
+    sparse = np.where(np.isnan(SPARSE), NO := 9999.0, SPARSE)
+    both = [field(n, bitmapPresent=1, missingValue=NO, shortName=name) for n, name in ((1, "t"), (2, "r"))]
+    both = [rewritten(each, sparse + 10 * n * (sparse != NO)) for n, each in enumerate(both)]
+    data = multi(*both)
+    second = data.rindex(b"\x00\x00\x00\x08\x06\x00")
+    shorter = data[:second] + b"\x00\x00\x00\x06\x06\xfe" + data[second + 8 :]
+    shorter = shorter[:8] + len(shorter).to_bytes(8, "big") + shorter[16:]
+    fields = walked(shorter).fields
+    np.testing.assert_array_equal(values(shorter, fields[0]), SPARSE)
+    np.testing.assert_array_equal(values(shorter, fields[1]), SPARSE + 10)
+
+
+def rewritten(data, values):
+    handle = eccodes.codes_new_from_message(data)
+    eccodes.codes_set_values(handle, values)
+    return eccodes.codes_get_message(handle)
+
+
+def test_a_last_message_that_is_cut_short_is_a_problem():
+    """What stands before a message that is cut short is found, and the problem says where it began."""
+    refs = scan_source(BytesSource(ONE + TWO[:-20], "cut.grib"), format="grib")
+    assert refs.nchunks > 0
+    assert "cut short" in refs.problems[0].message
+    assert str(len(ONE)) in refs.problems[0].message
+
+
+@pytest.mark.parametrize("data", [ONE, TWO, multi(ONE, field(3))], ids=["2", "1", "multi"])
+def test_cut_anywhere_only_errors_of_ours_come_out(data):
+    """A file cut at any byte is no GRIB file, and says so."""
+    for stop in range(0, len(data), 3):
+        with pytest.raises(ChunkmapError):
+            scan_source(BytesSource(data[:stop]), format="grib")
+
+
+def test_a_message_whose_length_is_wrong_does_not_hide_the_next():
+    """After a message with a length that leads nowhere, the search goes on right behind its first word."""
+    wrong = ONE[:8] + (len(ONE) + 2).to_bytes(8, "big") + ONE[16:]
+    found = walked(wrong + ONE + wrong)
+    assert [f.offset for f in found.fields] == [len(ONE)]
+    assert len(found.problems) == 2
+
+
+def test_words_without_messages_are_counted_and_not_listed():
+    """A hundred thousand beginnings of messages that are none are passed over, and summed up in few problems."""
+    found = walked(b"GRIB\x00\x00\x00\x02" * 100_000 + ONE)
+    assert len(found.fields) == 1
+    assert len(found.problems) < 100
+
+
+def test_long_messages_of_edition_1_say_their_length_in_steps():
+    """A message of edition 1 over 8 MiB, whose length ECMWF writes in steps of 120 bytes, is found whole."""
+    keys = {"Ni": 2000, "Nj": 1800, "iDirectionIncrementInDegrees": 0.1, "jDirectionIncrementInDegrees": 0.1}
+    ends = {"latitudeOfLastGridPointInDegrees": -89.9, "longitudeOfLastGridPointInDegrees": 199.9}
+    corners = {"latitudeOfFirstGridPointInDegrees": 90, "longitudeOfFirstGridPointInDegrees": 0, **ends}
+    big = message("GRIB1", **keys, **corners, bitsPerValue=24, values=np.random.default_rng(0).normal(size=3_600_000))
+    assert len(big) > 1 << 23
+    assert [(f.offset, f.stop) for f in walked(big + TWO).fields] == [
+        (0, len(big)),
+        (len(big), len(big) + len(TWO)),
+    ]
+
+
+def test_a_file_without_messages_says_what_was_expected():
+    """Bytes without a message are refused."""
+    with pytest.raises(FormatError, match="expected GRIB messages"):
+        scan_source(BytesSource(b"nothing at all" * 10), format="grib")
+
+
+class Far(SourceBase):
+    """Bytes that have to be fetched."""
+
+    def __init__(self, data):
+        self.url, self._inner = "far", BytesSource(data)
+
+    def size(self):
+        return self._inner.size()
+
+    def read(self, offset, length):
+        return self._inner.read(offset, length)
+
+    def read_many(self, ranges):
+        return self._inner.read_many(ranges)
+
+    def target(self):
+        return self._inner.target()
+
+
+def test_of_a_file_far_away_only_headers_are_fetched():
+    """A chained walk costs a round a message and a few KiB each, not the values."""
+    values = np.random.default_rng(0).normal(size=500_000)
+    data = b"".join(
+        message("regular_ll_sfc_grib2", **lattice(10_000, 50), bitsPerValue=24, step=n, values=values)
+        for n in range(12)
+    )
+    tally = Tally()
+    far = Far(data)
+    scanned = run(far, parse(far, Options()), tally=tally)
+    assert max(len(array.chunks) for array in scanned.arrays.values()) == 12
+    assert tally.rounds <= 13
+    assert tally.bytes < len(data) / 5
