@@ -20,11 +20,12 @@ from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.fill import fill_missing
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
-from chunkmap.formats.hdf5.structures.datatype import Datatype, require_dtype, texts_in, unlike
+from chunkmap.formats.hdf5.structures.datatype import Datatype, require_dtype, unlike
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import decode
 from chunkmap.formats.hdf5.structures.global_heap import heap_references, read_heap_objects
 from chunkmap.formats.hdf5.structures.references import read_references, reference_text
+from chunkmap.formats.hdf5.structures.text_members import texts_in
 from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig

@@ -14,9 +14,10 @@ import numpy as np
 
 from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
-from chunkmap.formats.hdf5.structures.datatype import Datatype, texts_in
+from chunkmap.formats.hdf5.structures.datatype import Datatype
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import decode
+from chunkmap.formats.hdf5.structures.text_members import texts_in
 from chunkmap.io.rounds import Parser
 
 __all__ = ["with_text_codec"]

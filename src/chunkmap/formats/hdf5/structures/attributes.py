@@ -20,7 +20,7 @@ import numpy as np
 from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_records
-from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, plain_bytes, texts_in
+from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, plain_bytes
 from chunkmap.formats.hdf5.structures.file import File, Sizes
 from chunkmap.formats.hdf5.structures.fractal_heap import read_heap
 from chunkmap.formats.hdf5.structures.global_heap import HeapReference, heap_references, read_heap_objects
@@ -28,6 +28,7 @@ from chunkmap.formats.hdf5.structures.messages import parse_dataspace
 from chunkmap.formats.hdf5.structures.object_header import Message, resolve_shared
 from chunkmap.formats.hdf5.structures.references import Target, object_addresses, read_references, reference_text
 from chunkmap.formats.hdf5.structures.shared_messages import read_shared_message
+from chunkmap.formats.hdf5.structures.text_members import texts_in
 from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Parser
 

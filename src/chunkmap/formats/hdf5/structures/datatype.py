@@ -7,9 +7,8 @@ times, odd numbers; `Datatype.lacks` then says what it is.
 
 from __future__ import annotations
 
-import math
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
@@ -30,15 +29,12 @@ __all__ = [
     "parse_datatype",
     "plain_bytes",
     "require_dtype",
-    "texts_in",
     "unlike",
 ]
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
 
 _DEEPEST: Final = 32
-_NUL_TERMINATED, _SPACE_PADDED = 0, 2
-_MOST_TEXTS: Final = 1000
 _u32 = struct.Struct("<I").unpack_from
 _integer_properties = struct.Struct("<HH").unpack_from
 _float_properties = struct.Struct("<HHBBBBI").unpack_from
@@ -343,29 +339,6 @@ _CLASSES: Final = {
     _ARRAY: _array,
     _COMPLEX: _complex,
 }
-
-
-def texts_in(datatype: Datatype) -> list[tuple[int, int, int]]:
-    """Offset, length and padding of every text in an element that does not end as numpy's does."""
-    return list(_texts(datatype, 0)) if datatype.has_text else []
-
-
-def _texts(datatype: Datatype, offset: int) -> Iterator[tuple[int, int, int]]:
-    if datatype.is_string:
-        padding, size = datatype.padding, datatype.size
-        if not datatype.is_vlen and (padding == _SPACE_PADDED or (padding == _NUL_TERMINATED and size > 1)):
-            yield offset, size, padding
-        return
-    for _, start, member in datatype.members:
-        yield from _texts(member, offset + start)
-    if datatype.shape and datatype.base is not None:
-        inner = list(_texts(datatype.base, 0))
-        number = math.prod(datatype.shape) if inner else 0
-        if number * len(inner) > _MOST_TEXTS:
-            raise Unsupported(f"its elements have more than {_MOST_TEXTS} texts", feature="text in large arrays")
-        for at in range(number):
-            for start, size, padding in inner:
-                yield offset + at * datatype.base.size + start, size, padding
 
 
 def left_as_stored(datatype: Datatype) -> Datatype:
