@@ -12,7 +12,7 @@ from dataclasses import replace
 from chunkmap.combining.alignment import Places
 from chunkmap.combining.axes import find_axis, make_axes
 from chunkmap.combining.comparing import compare, compare_identical
-from chunkmap.combining.coverage import check_missing, find_overlap
+from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
 from chunkmap.combining.fitting import fit
@@ -120,16 +120,31 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     plan = fit(request, outline, found, places) if sound else None
     coverage = request.cover(along, tuple(i for i, _ in found))
     if "overlap" not in request.recipe.waive:
-        overlap = find_overlap(path, plan, coverage, request.findings)
-        if overlap is not None and plan is not None and not units:
-            once, plan = _once(request, (outline, plan), overlap, found, places)
-            overlap = overlap if len(once) == len(found) else None
-            coverage = request.cover(along, tuple(i for i, _ in once))
-        if overlap is not None:
-            request.findings.add(overlap)
+        plan, coverage = _without_overlap(request, (outline, plan), coverage, found, places)
     if plan is None or "missing" in request.recipe.waive or coverage.filled == coverage.total:
         return plan
     return replace(plan, meta=check_missing(plan, coverage, _without(request, found, along), request.findings))
+
+
+def _without_overlap(
+    request: Request,
+    plans: tuple[ArrayPlan, ArrayPlan | None],
+    coverage: Coverage,
+    found: Found,
+    places: Sequence[Places | None],
+) -> tuple[ArrayPlan | None, Coverage]:
+    """The plan, and what it covers, with each place taken once; an overlap that may hide something is reported."""
+    outline, plan = plans
+    overlap = find_overlap(outline.path, plan, coverage, request.findings)
+    if overlap is None:
+        return plan, coverage
+    if plan is not None and not outline.units:
+        once, plan = _once(request, (outline, plan), overlap, found, places)
+        if len(once) < len(found):
+            along = [place for place in places if place is not None]
+            return plan, request.cover(along, tuple(index for index, _ in once))
+    request.findings.add(overlap)
+    return plan, coverage
 
 
 def _once(

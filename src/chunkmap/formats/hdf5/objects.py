@@ -35,10 +35,12 @@ from chunkmap.formats.hdf5.structures.object_header import Message, read_object_
 from chunkmap.io.rounds import Hint, Parser, Together
 from chunkmap.model import ChunkManifest, CodecConfig
 
-__all__ = ["BROKEN", "Dataset", "Group", "Objects", "Stored", "damaged", "located", "read_objects"]
+__all__ = ["BROKEN", "NAMED_TYPE", "Dataset", "Group", "Objects", "Stored", "damaged", "located", "read_objects"]
 
 _DATASPACE, _DATATYPE, _OLD_FILL_VALUE, _FILL_VALUE, _EXTERNAL_FILES = 0x01, 0x03, 0x04, 0x05, 0x07
 _LAYOUT, _FILTER_PIPELINE = 0x08, 0x0B
+
+NAMED_TYPE: Final = "named datatype"
 
 BROKEN: Final = (struct.error, IndexError, ValueError, OverflowError)
 """What reading past the end of a message, or believing a number in it, comes to in Python."""
@@ -134,7 +136,7 @@ def _read_object(file: File, address: int, objects: Objects) -> Parser[None]:
             if names:
                 objects.refused[address] = Unsupported(
                     f"it is a named datatype, whose attributes have no place in Zarr: {', '.join(map(repr, names))}",
-                    feature="named datatype",
+                    feature=NAMED_TYPE,
                 )
     except Unsupported as refusal:
         objects.refused[address] = refusal

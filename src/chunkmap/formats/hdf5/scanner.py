@@ -17,7 +17,7 @@ from chunkmap.formats.hdf5.arrays import (
 )
 from chunkmap.formats.hdf5.elsewhere import Known, find_elsewhere
 from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, name_references, variable_path, visible
-from chunkmap.formats.hdf5.objects import read_objects
+from chunkmap.formats.hdf5.objects import NAMED_TYPE, read_objects
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.overlay import overlaid
 from chunkmap.formats.hdf5.structures.superblock import read_superblock
@@ -139,9 +139,10 @@ def _follow(name: str, target: str, options: Options, known: Known) -> Parser[di
 
 
 def _other_problems(tree: Tree, group: str, url: str) -> Iterator[Problem]:
-    for path, message in tree.refused.items():
+    for path, refusal in tree.refused.items():
         if _is_within(path, group):
-            yield Problem(_below(path, group), "object", f"left out: {message}", url)
+            feature = NAMED_TYPE if refusal.feature == NAMED_TYPE else "object"
+            yield Problem(_below(path, group), feature, f"left out: {refusal.message}", url)
     for path, found in tree.groups.items():
         if _is_within(path, group):
             for feature, message in attribute_problems(found.attributes):
