@@ -35,6 +35,12 @@ _VLEN_ENCODE: Final[Mapping[str, VlenEncode]] = {
 }
 
 # kept because kerchunk's own tests and users of its private names look at it
+_LINK: Final = "link"
+"""The problem of a dataset that has other names, of which kerchunk says nothing."""
+
+_NOT_DATA: Final = frozenset({"attribute", "external link", "user-defined link", "named datatype"})
+"""Problems of what is no dataset."""
+
 _HIDDEN_ATTRS: Final = set(HIDDEN)
 
 
@@ -152,8 +158,8 @@ class SingleHdf5ToZarr:
 
     def _report(self, refs: ReferenceSet) -> None:
         """Each problem as `error` asks: a warning, nothing, an exception, or a debugger."""
-        for problem in refs.problems:
-            left_out = problem.path not in refs.arrays and problem.feature not in ("attribute", "external link")
+        for problem in (problem for problem in refs.problems if problem.feature != _LINK):
+            left_out = problem.path not in refs.arrays and problem.feature not in _NOT_DATA
             if self.error == "raise" and left_out:
                 raise Hdf5FeatureNotSupported(str(problem))
             if self.error == "pdb":

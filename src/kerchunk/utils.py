@@ -15,8 +15,6 @@ from typing import Any
 
 import fsspec
 import numpy as np
-from fsspec.asyn import AsyncFileSystem
-from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
 from numcodecs.vlen import VLenUTF8
 from zarr.core.buffer import Buffer, default_buffer_prototype
 from zarr.storage import FsspecStore, MemoryStore
@@ -31,6 +29,7 @@ from chunkmap.model.dictionary import chunk_values, decode_inline, encode_inline
 from chunkmap.model.edits import subchunk_array
 from chunkmap.model.zarr_v2 import array_document
 from chunkmap.model.zarr_v2 import encode_fill_value as _encode_scalar
+from kerchunk._filesystems import filesystems, with_mode
 
 __all__ = [
     "class_factory",
@@ -74,9 +73,9 @@ def refs_as_fs(
     return fsspec.filesystem(
         "reference",
         fo=refs,
-        fs=None if fs is None else _with_mode(fs, asynchronous=asynchronous),
+        fs=filesystems(fs, asynchronous=asynchronous),
         remote_protocol=remote_protocol,
-        remote_options=remote_options,
+        remote_options={**(remote_options or {}), "asynchronous": asynchronous},
         asynchronous=asynchronous,
         **kwargs,
     )
@@ -91,25 +90,13 @@ def refs_as_store(
     **kwargs: Any,
 ) -> FsspecStore:
     """A Zarr store over a set of references."""
-    options = {**(remote_options or {}), "asynchronous": True}
-    reference = refs_as_fs(refs, fs=fs, remote_protocol=remote_protocol, remote_options=options, **kwargs)
+    reference = refs_as_fs(refs, fs=fs, remote_protocol=remote_protocol, remote_options=remote_options, **kwargs)
     return fs_as_store(reference, read_only=read_only)
 
 
 def fs_as_store(fs: Any, read_only: bool = False) -> FsspecStore:
     """A Zarr store over a filesystem of fsspec."""
-    return FsspecStore(_with_mode(fs, asynchronous=True), read_only=read_only)
-
-
-def _with_mode(fs: Any, *, asynchronous: bool) -> Any:
-    """The filesystem as an asynchronous one, or not: another instance where the one given is of the other mode."""
-    if not isinstance(fs, AsyncFileSystem):
-        return AsyncFileSystemWrapper(fs, asynchronous=True) if asynchronous else fs
-    if fs.asynchronous == asynchronous:
-        return fs
-    if isinstance(fs, AsyncFileSystemWrapper):
-        return AsyncFileSystemWrapper(fs.sync_fs, asynchronous=asynchronous)
-    return type(fs)(*fs.storage_args, **{**fs.storage_options, "asynchronous": asynchronous})
+    return FsspecStore(with_mode(fs, asynchronous=True), read_only=read_only)
 
 
 def class_factory(func: Callable[..., Any]) -> type:

@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import xarray as xr
-from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileSystem
+from fsspec.implementations.reference import LazyReferenceMapper
 from xarray.backends import BackendEntrypoint
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
 from chunkmap.access.store import ReferenceStore
-from chunkmap.frontends.xarray_engine import open_store
+from chunkmap.frontends.xarray_engine import DECODING, open_store, without_encoding
+from kerchunk.utils import refs_as_fs
 
 __all__ = ["KerchunkBackend", "open_reference_dataset"]
 
 _ENDINGS: Final = (".json", ".json.gz", ".json.zst", ".json.zstd", ".parq", ".parquet")
-_OURS: Final = frozenset({"remote_protocol", "remote_options", "target_protocol", "target_options", "lazy"})
+_FSSPEC: Final = frozenset({"fs", "target", "template_overrides", "ref_storage_args"})
+"""Options that only fsspec's own reader of references knows; all others but those of `_store` change no value."""
 
 
 class KerchunkBackend(BackendEntrypoint):
@@ -30,6 +32,7 @@ class KerchunkBackend(BackendEntrypoint):
         "filename_or_obj",
         "storage_options",
         "open_dataset_options",
+        *DECODING,
     )
 
     def open_dataset(
@@ -66,11 +69,12 @@ def open_reference_dataset(
     `target_options`, and so on. `open_dataset_options` go to `xarray.open_zarr`.
     """
     options = dict(storage_options or {})
-    store = _store(filename_or_obj, options) if options.keys() <= _OURS else _fsspec_store(filename_or_obj, options)
+    given = {name for name, value in options.items() if value is not None}
+    store = _fsspec_store(filename_or_obj, options) if given & _FSSPEC else _store(filename_or_obj, options)
     dataset: xr.Dataset = xr.open_zarr(
         store, **{"zarr_format": 2, "consolidated": isinstance(store, ReferenceStore), **(open_dataset_options or {})}
     )
-    return dataset
+    return without_encoding(dataset)
 
 
 def _store(refs: Any, options: Mapping[str, Any]) -> Store:
@@ -90,5 +94,5 @@ def _store(refs: Any, options: Mapping[str, Any]) -> Store:
 
 
 def _fsspec_store(refs: Any, options: Mapping[str, Any]) -> Store:
-    """Options that only fsspec's own reader has (`fs`, `target`, `max_gap`...) take its road."""
-    return FsspecStore(ReferenceFileSystem(refs, asynchronous=True, **options), read_only=True, path="")
+    """Options that only fsspec's own reader has (`fs`, `target`...) take its road."""
+    return FsspecStore(refs_as_fs(refs, **{**options, "asynchronous": True}), read_only=True, path="")

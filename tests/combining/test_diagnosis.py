@@ -66,7 +66,7 @@ def test_what_fits():
         (lambda refs: changed(refs, "d", dims=("time", "y")), ("dims", "d")),
         (lambda refs: changed(refs, "time", attrs={"units": "m"}), ("units", "time")),
         (lambda refs: without(refs, "time"), ("coordinate", "time")),
-        (lambda refs: step(1), ("overlap", "d")),
+        (lambda refs: step(5, value=1, name="2.nc"), ("overlap", "d")),
         (lambda refs: step(2, value=np.nan), ("missing values", "time")),
     ],
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from chunkmap import scan
 from chunkmap.storage import load, write
 from kerchunk.xarray_backend import KerchunkBackend, open_reference_dataset
 
@@ -128,3 +129,40 @@ def test_a_lazy_mapper_opens(refs, tmp_path):
 def test_names_that_are_recognised(name, expected):
     """The endings that reference sets have."""
     assert KerchunkBackend().guess_can_open(name) is expected
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"skip_instance_cache": True},
+        {"skip_instance_cache": True, "target_protocol": "file", "lazy": True},
+        {"max_gap": 0, "max_block": 100},
+        {"simple_templates": False},
+        {"asynchronous": True},
+        {"fs": fsspec.filesystem("file")},
+        {"fs": {"file": {}}},
+        {"template_overrides": {}},
+    ],
+)
+def test_every_option_of_fsspec_is_taken(refs, extra):
+    """Options of fsspec's reader of references change no value, whether they mean anything here or not."""
+    check(xr.open_dataset(refs, engine="kerchunk", storage_options={"remote_protocol": "file", **extra}))
+
+
+def test_nothing_is_decoded_unless_it_is_asked_for(refs):
+    """`decode_cf=False` gives numbers as they are stored."""
+    refs["refs"]["x/.zattrs"] = '{"_ARRAY_DIMENSIONS": ["time"], "scale_factor": 0.5, "units": "days since 2000-01-01"}'
+    assert xr.open_dataset(refs, engine="kerchunk", decode_cf=False)["x"].values.tolist() == [0, 1, 0, 3]
+
+
+def test_what_was_opened_goes_into_a_new_store(tmp_path):
+    """A dataset of compressed references is written by `to_zarr` in the newest format, which has not their codecs."""
+    data = xr.Dataset({"a": (("y", "x"), np.arange(12.0).reshape(3, 4))})
+    data.to_netcdf(tmp_path / "a.nc", engine="h5netcdf", encoding={"a": {"zlib": True, "shuffle": True}})
+    write(scan(tmp_path / "a.nc"), tmp_path / "a.json")
+    for engine in ("kerchunk", "chunkmap"):
+        opened = xr.open_dataset(str(tmp_path / "a.json"), engine=engine, chunks={})
+        opened.isel(y=slice(0, 2)).to_zarr(tmp_path / f"{engine}.zarr", consolidated=False)
+        xr.testing.assert_identical(
+            xr.open_zarr(tmp_path / f"{engine}.zarr", consolidated=False).load(), data.isel(y=slice(0, 2))
+        )

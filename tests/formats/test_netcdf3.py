@@ -405,3 +405,25 @@ def test_header_without_end_is_refused():
 
     with pytest.raises(FormatError, match="header of at most"):
         scan(Endless())
+
+
+def test_variables_that_lie_in_one_another_are_named(tmp_path):
+    """scipy writes a scalar into the records where it comes after a record variable: netCDF-C refuses such a file."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("t", None)
+        file.createDimension("x", 4)
+        file.createVariable("scalar", "i4", ())[...] = 7
+        file.createVariable("fixed", "i4", ("x",))[:] = range(4)
+        file.createVariable("a", "i4", ("t", "x"))[:] = np.arange(8).reshape(2, 4)
+        file.createVariable("b", "i4", ("t", "x"))[:] = np.arange(8).reshape(2, 4)
+    raw = path.read_bytes()
+    whole = scan(BytesSource(raw, "a.nc"), inline_threshold=0)
+    assert whole.problems == ()
+    begins = {name: array.chunks.row(0)[1] for name, array in whole.arrays.items()}
+    for name, other in (("scalar", "a"), ("fixed", "scalar"), ("b", "a")):
+        at = raw.index(begins[name].to_bytes(4, "big"), raw.index(name.encode().ljust(4, b"\0")))
+        damaged = raw[:at] + begins[other].to_bytes(4, "big") + raw[at + 4 :]
+        found = scan(BytesSource(damaged, "a.nc")).problems
+        assert {problem.feature for problem in found} == {"overlapping variables"}, name
+        assert {problem.path for problem in found} & {name, other}

@@ -17,7 +17,7 @@ def repair(data: bytes) -> bytes:
     mended = bytearray(data)
     for _ in range(_MOST):
         try:
-            scan_source(BytesSource(bytes(mended), "damaged"), format="hdf5")
+            scan_source(BytesSource(bytes(mended), "damaged"), format="hdf5", strict=True)
         except ChunkmapError as error:
             numbers = _REFUSED.search(str(error))
             if numbers is None:

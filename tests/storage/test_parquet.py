@@ -331,7 +331,7 @@ def test_every_flipped_byte_without_a_sidecar_is_an_error_or_a_set(stored):
         (".zmetadata", "{"),
         (".zmetadata", '{"metadata": {}}'),
         (".zmetadata", '{"metadata": {}, "record_size": 0}'),
-        (".zmetadata", '{"metadata": {"x/.zarray": {}}, "record_size": 5}'),
+        (".zmetadata", '{"metadata": {"x/.zarray": {"shape": 1, "chunks": [1], "dtype": "<i2"}}, "record_size": 5}'),
         (".zmetadata", "[]"),
         (".chunkmap.json", "{"),
         (".chunkmap.json", '{"layout": 99}'),

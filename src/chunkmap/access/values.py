@@ -85,6 +85,8 @@ class ChunkDecoder:
             values = self._typed(data)
             if self._trim is not None:
                 return trim(values, shape, self._trim)
+            if values.size != size and values.size == self._stored_short(chunks, row):
+                values = np.concatenate([values, np.zeros(size - values.size, values.dtype)])
             if values.size == size:
                 return values.reshape(shape, order=self._order)
         except ChunkmapError:
@@ -95,6 +97,17 @@ class ChunkDecoder:
         raise FormatError(
             f"expected a chunk of {size} values of {self._dtype}, found {values.size}", url=stored_at(chunks, row)
         )
+
+    def _stored_short(self, chunks: ChunkManifest, row: int) -> int | None:
+        """How many values the last chunk along the first axis has that are elements of the array, where its writer
+        stored no others: HDF5 reads such chunks, of direct writes.
+        """
+        meta = self._meta
+        if meta.edges or self._order != "C" or not meta.ndim or meta.dtype.kind == "O":
+            return None
+        if chunks.grid_shape == meta.grid_shape and int(chunks.coords()[0][row]) != meta.grid_shape[0] - 1:
+            return None
+        return meta.shape[0] % meta.chunk_shape[0] * math.prod(meta.chunk_shape[1:])
 
     def _typed(self, data: Any) -> NDArray[Any]:
         if self._dtype.kind == "O":

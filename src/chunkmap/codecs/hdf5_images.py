@@ -33,12 +33,13 @@ class _Picture(Codec):  # type: ignore[misc]
 
 
 class Hdf5JpegLs(_Picture):
-    """JPEG-LS, as FCIDECOMP writes it."""
+    """JPEG-LS, as FCIDECOMP writes it: the axis of 2 to 4 components comes first."""
 
     codec_id = "hdf5_jpegls"
 
     def _decode(self, raw: bytes) -> Any:
-        return require_imagecodecs(self.codec_id).jpegls_decode(raw)
+        found = np.asarray(require_imagecodecs(self.codec_id).jpegls_decode(raw))
+        return found if found.ndim < 3 else np.moveaxis(found, -1, 0)
 
 
 class Hdf5Htj2k(_Picture):

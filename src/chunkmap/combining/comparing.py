@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
-from chunkmap.combining.compatible import WAIVABLE, Difference, differences
+from chunkmap.combining.compatible import WAIVABLE, Difference, differences, masks_nothing
 from chunkmap.combining.findings import shortened
 from chunkmap.combining.plan import Cause, Reason
 from chunkmap.combining.request import Found, Request
@@ -32,7 +33,7 @@ def compare(
         for difference in differences(first, meta, along):
             if difference.check == "chunks" and not request.recipe.same_chunks:
                 others.append((other, difference))
-            elif re_encode and _is_re_encoded(difference, meta):
+            elif (re_encode and _is_re_encoded(difference, meta)) or _is_whole(difference, found[0][1], array):
                 continue
             elif difference.check in _ENCODING and _was_read(request, found[0]):
                 others.append((other, difference))
@@ -69,6 +70,17 @@ def _is_re_encoded(difference: Difference, meta: ArrayMeta) -> bool:
     if difference.what == "calendar":
         return same_calendar(str(difference.expected or "standard"), str(difference.found or "standard"))
     return difference.what == "units" and is_time(meta.attrs.get("units"))
+
+
+def _is_whole(difference: Difference, *arrays: ManifestArray) -> bool:
+    """Whether NaN is the fill value of one array and none that of another, and no chunk is missing that would be read
+    as the one or the other.
+    """
+    if difference.what != "fill_value":
+        return False
+    if not masks_nothing(difference.expected) or not masks_nothing(difference.found):
+        return False
+    return all(array.most_chunks == math.prod(array.meta.grid_shape) for array in arrays)
 
 
 def _may_be_bounds(path: str, meta: ArrayMeta) -> bool:

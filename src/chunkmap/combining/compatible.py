@@ -8,7 +8,9 @@ does not change the values (the level of a compression, a title) is not compared
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
 
 from chunkmap.model import ArrayMeta
 from chunkmap.model.codecs import decodes_as
@@ -21,6 +23,7 @@ __all__ = [
     "WAIVABLE",
     "Difference",
     "differences",
+    "masks_nothing",
     "signature",
 ]
 
@@ -87,8 +90,43 @@ def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> I
         yield Difference("fill_value", first.fill_value, other.fill_value, "fill_value")
     for name, check in _ATTRS.items():
         expected, found = first.attrs.get(name), other.attrs.get(name)
-        if not same_attrs(expected, found):
+        if not same_attrs(expected, found) and _meant(name, expected) != _meant(name, found):
             yield Difference(name, expected, found, check)
+
+
+def _meant(name: str, value: Any) -> str:
+    """An attribute as one text, the same for all values that say the same: packing that changes nothing, NaN for
+    missing data, the spellings of degrees that CF calls equal (sections 4.1 and 4.2).
+
+    >>> _meant("units", "degree_N") == _meant("units", "degrees_north"), _meant("scale_factor", 1.0)
+    (True, 'None')
+    """
+    if name == "units" and isinstance(value, str):
+        return _DEGREES.get(value.strip(), value.strip())
+    number = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(number, (int, float)) and not isinstance(number, bool):
+        nothing = number != number if name in _MISSING else number == _CHANGES_NOTHING.get(name)
+        return repr(None if nothing else number)
+    return repr(value)
+
+
+_CHANGES_NOTHING: Final[Mapping[str, int]] = {"scale_factor": 1, "add_offset": 0}
+_MISSING: Final = frozenset({"missing_value", "_FillValue"})
+_DEGREES: Final[Mapping[str, str]] = {
+    spelling: f"degrees_{way}"
+    for way in ("north", "east")
+    for letter in (way[0].upper(),)
+    for spelling in (
+        *(f"degree{s}_{end}" for s in ("", "s") for end in (way, letter)),
+        *(f"degree{s}{letter}" for s in ("", "s")),
+    )
+}
+"""Spelling of the units of latitude and longitude -> the first of them."""
+
+
+def masks_nothing(fill_value: Any) -> bool:
+    """Whether a fill value makes nothing missing that is not so without: there is none, or it is NaN."""
+    return fill_value is None or bool(np.all(fill_value != fill_value))
 
 
 _ATTRS: Final[Mapping[str, str]] = {
@@ -114,8 +152,8 @@ def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool | Literal
         meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
         repr([sorted(decodes_as(codec).items()) for codec in untrimmed(meta).codecs]),
         meta.order,
-        (str(meta.fill_value), str(meta.background)),
-        repr([meta.attrs.get(name) for name in names]),
+        ("None" if masks_nothing(meta.fill_value) else str(meta.fill_value), str(meta.background)),
+        repr([_meant(name, meta.attrs.get(name)) for name in names]),
     )
 
 

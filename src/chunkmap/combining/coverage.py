@@ -17,7 +17,7 @@ from chunkmap.combining.times import is_time
 from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta
 
-__all__ = ["Coverage", "check_missing", "check_overlap", "cover"]
+__all__ = ["Coverage", "check_missing", "cover", "find_overlap"]
 
 _MOST_COUNTED: Final = 10**8
 
@@ -79,18 +79,18 @@ def _with_clash(coverage: Coverage, claimed: NDArray[Any], owners: NDArray[np.in
     )
 
 
-def check_overlap(path: str, plan: ArrayPlan | None, coverage: Coverage, findings: Findings) -> None:
-    """Refuse two inputs that hold one chunk of an array: one would hide the other.
+def find_overlap(path: str, plan: ArrayPlan | None, coverage: Coverage, findings: Findings) -> Finding | None:
+    """Find two inputs that hold one chunk of an array: one would hide the other.
 
     Values that are read clash by element, and so do those of an array that has no plan because its chunks do not fit.
     Chunks clash only where both inputs have one: a place that an input declares and never wrote hides nothing.
     """
     if coverage.clash is None:
-        return
+        return None
     if plan is not None and plan.load is None:
         found = _clash_of_chunks(plan, coverage)
         if found is None:
-            return
+            return None
     else:
         first, second, place = coverage.clash
         found = first, second, _values(coverage.axes, np.unravel_index(place, [len(axis) for axis in coverage.axes]))
@@ -101,7 +101,7 @@ def check_overlap(path: str, plan: ArrayPlan | None, coverage: Coverage, finding
         many = f" {coverage.places:,} places are claimed more than once, by {len(coverage.shared):,} inputs."
     advice, remedies = _advice(findings, coverage.axes, first, second)
     message = f"{names[0]} and {names[1]} both hold {at or 'it'}; one would hide the other.{many} {advice}"
-    findings.add(Finding("overlap", path, message, names, len(coverage.shared), remedies=remedies))
+    return Finding("overlap", path, message, names, len(coverage.shared), remedies=remedies)
 
 
 def _clash_of_chunks(plan: ArrayPlan, coverage: Coverage) -> tuple[int, int, str] | None:

@@ -17,7 +17,7 @@ from chunkmap.combining.spelling import meant
 from chunkmap.errors import Remedy
 from chunkmap.model import ManifestArray
 
-__all__ = ["check_identical", "check_named"]
+__all__ = ["check_identical", "check_named", "check_repeats"]
 
 _AT_ONCE: Final = 32_000_000
 """Bytes of values that are read together when arrays are compared."""
@@ -60,6 +60,17 @@ def check_identical(plans: Iterable[ArrayPlan], recipe: Recipe, read: Reader, fi
             waive = Remedy("waive", "identical")
             advice = f"Combine along its dimension, or {waive} to use the first one's"
             findings.each(plan.path, "identical", index, head, advice=advice, first=(first,), remedies=(waive,))
+
+
+def check_repeats(plans: Iterable[ArrayPlan], read: Reader, findings: Findings) -> None:
+    """Compare what several inputs say of the same places. Where it differs, one of them would hide the other."""
+    for plan in plans:
+        unlike = [repeat for repeat in plan.repeats if repeat.array.chunks != repeat.first.array.chunks]
+        firsts = _in_turns([repeat.first.array for repeat in unlike], read)
+        others = _in_turns([repeat.array for repeat in unlike], read)
+        pairs = zip(firsts, others, strict=True)
+        if plan.overlap is not None and not all(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in pairs):
+            findings.add(plan.overlap)
 
 
 def _to_compare(recipe: Recipe, plan: ArrayPlan, array: ManifestArray) -> bool:

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.combining.axes import Axis, find_axis
+from chunkmap.combining.findings import Finding
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
 from chunkmap.model import ArrayMeta, Cells, ManifestArray
 
-__all__ = ["ArrayPlan", "Cause", "Part", "Plan", "Reason"]
+__all__ = ["ArrayPlan", "Cause", "Part", "Plan", "Reason", "Repeat"]
 
 _SHOWN_INPUTS: Final = 5
 
@@ -59,6 +60,17 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """A part that another input holds as well, at the very same places."""
+
+    first: Part
+    """What is taken."""
+    index: int
+    """The input that says it again."""
+    array: ManifestArray
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayPlan:
     """How one array of the result comes about."""
 
@@ -71,6 +83,10 @@ class ArrayPlan:
     """Units of time of each part, where they differ and the values are brought to the first one's."""
     same: tuple[tuple[int, ManifestArray], ...] = ()
     """The other inputs that have this array too, of which the first one's is taken."""
+    repeats: tuple[Repeat, ...] = ()
+    """What is said twice: it hides nothing if it is the same."""
+    overlap: Finding | None = None
+    """What is wrong if it is not."""
     is_cut: bool = False
     """Whether the chunks of some inputs were cut to a common grid."""
 

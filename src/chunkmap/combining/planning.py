@@ -12,14 +12,14 @@ from dataclasses import replace
 from chunkmap.combining.alignment import Places
 from chunkmap.combining.axes import find_axis, make_axes
 from chunkmap.combining.comparing import compare, compare_identical
-from chunkmap.combining.coverage import check_missing, check_overlap
+from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
 from chunkmap.combining.fitting import fit
-from chunkmap.combining.identical import check_identical, check_named
+from chunkmap.combining.identical import check_identical, check_named, check_repeats
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.pixels import check_pixels
-from chunkmap.combining.plan import ArrayPlan, Part, Plan
+from chunkmap.combining.plan import ArrayPlan, Part, Plan, Repeat
 from chunkmap.combining.recipe import VARIABLES, Recipe
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.selectors import Reader, evaluate
@@ -55,6 +55,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     request = Request(inputs, recipe, places, names, eras, findings)
     made = {path: _plan_array(request, path, found) for path, found in _contributions(request).items()}
     arrays = {path: plan for path, plan in made.items() if plan is not None}
+    check_repeats(arrays.values(), read, findings)
     if "identical" not in recipe.waive:
         check_identical(arrays.values(), recipe, read, findings)
     used = {(path.rpartition("/")[0], dim) for path, plan in arrays.items() for dim in plan.meta.dims or ()}
@@ -120,10 +121,63 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     plan = fit(request, outline, found, places) if sound else None
     coverage = request.cover(along, tuple(i for i, _ in found))
     if "overlap" not in request.recipe.waive:
-        check_overlap(path, plan, coverage, request.findings)
+        plan, coverage = _without_overlap(request, (outline, plan), coverage, found, places)
     if plan is None or "missing" in request.recipe.waive or coverage.filled == coverage.total:
         return plan
     return replace(plan, meta=check_missing(plan, coverage, _without(request, found, along), request.findings))
+
+
+def _without_overlap(
+    request: Request,
+    plans: tuple[ArrayPlan, ArrayPlan | None],
+    coverage: Coverage,
+    found: Found,
+    places: Sequence[Places | None],
+) -> tuple[ArrayPlan | None, Coverage]:
+    """The plan, and what it covers, with each place taken once; an overlap that may hide something is reported."""
+    outline, plan = plans
+    overlap = find_overlap(outline.path, plan, coverage, request.findings)
+    if overlap is None:
+        return plan, coverage
+    if plan is not None and not outline.units:
+        once, plan = _once(request, (outline, plan), overlap, found, places)
+        if len(once) < len(found):
+            along = [place for place in places if place is not None]
+            return plan, request.cover(along, tuple(index for index, _ in once))
+    request.findings.add(overlap)
+    return plan, coverage
+
+
+def _once(
+    request: Request,
+    plans: tuple[ArrayPlan, ArrayPlan],
+    overlap: Finding,
+    found: Found,
+    places: Sequence[Places | None],
+) -> tuple[Found, ArrayPlan | None]:
+    """A small array, as bounds are, that several inputs hold at the very same places: each place is taken once, and
+    the others are to be compared with it. All of them, and the plan as it is, where more overlaps than that.
+
+    `plans` are its outline, and what came of it.
+    """
+    outline, plan = plans
+    positions = [place.axis.positions for place in places if place is not None]
+    firsts: dict[tuple[bytes, ...], int] = {}
+    repeated: list[tuple[int, int, ManifestArray]] = []
+    for index, array in found:
+        first = firsts.setdefault(tuple(at[index].tobytes() for at in positions), index)
+        if first != index:
+            repeated.append((first, index, array))
+    once = [(index, array) for index, array in found if index in firsts.values()]
+    if sum(array.meta.nbytes for _, _, array in repeated) > request.recipe.load_below:
+        return found, plan
+    again = fit(request, outline, once, places)
+    along = [place for place in places if place is not None]
+    if again is None or request.cover(along, tuple(index for index, _ in once)).clash is not None:
+        return found, plan
+    kept = dict(once)
+    repeats = tuple(Repeat(Part(first, kept[first], ()), index, array) for first, index, array in repeated)
+    return once, replace(again, repeats=repeats, overlap=overlap)
 
 
 def _outline(first: ArrayMeta, places: Sequence[Places | None]) -> ArrayMeta:

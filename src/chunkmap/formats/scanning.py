@@ -17,6 +17,7 @@ from chunkmap.formats import Scanned, find_format, sniff
 from chunkmap.formats.folders import holds, scan_folder
 from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
+from chunkmap.formats.names import storable
 from chunkmap.io import (
     ArchiveFolder,
     Folder,
@@ -121,7 +122,7 @@ def read(
 
 def reading(source: Source, parser: Parser[Scanned], *, inline: Choose | None = None) -> Parser[ReferenceSet]:
     """The same as a parser, for `chunkmap.io.rounds.run_many`: many files in the same rounds."""
-    found: Scanned = yield from parser
+    found = storable((yield from parser), source.url)
     arrays = found.arrays if inline is None else (yield from inlined(found.arrays, source.url, inline))
     targets = {source.url: source.target(), **found.files}
     return ReferenceSet(arrays, found.groups, found.problems, targets, source.url, found.zarr_format)

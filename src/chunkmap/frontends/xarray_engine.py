@@ -42,13 +42,21 @@ from chunkmap.storage import find_set, is_open, load, open_set
 from chunkmap.storage.json import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
 
-__all__ = ["ChunkmapBackend", "Openable", "open_dataset", "open_references", "open_store"]
+__all__ = [
+    "DECODING",
+    "ChunkmapBackend",
+    "Openable",
+    "open_dataset",
+    "open_references",
+    "open_store",
+    "without_encoding",
+]
 
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
 _HEAD: Final = 4096
 _WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
-_DECODING: Final = (
+DECODING: Final = (
     "mask_and_scale",
     "decode_times",
     "concat_characters",
@@ -57,6 +65,9 @@ _DECODING: Final = (
     "use_cftime",
     "decode_timedelta",
 )
+"""What xarray's engines may be asked to decode."""
+
+_ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
 Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet
 
@@ -160,7 +171,7 @@ class ChunkmapBackend(BackendEntrypoint):
     supports_groups: ClassVar[bool] = True
     open_dataset_parameters: ClassVar[tuple[str, ...]] = (
         "filename_or_obj",
-        *_DECODING,
+        *DECODING,
         "group",
         "storage_options",
         "remote_options",
@@ -211,7 +222,7 @@ class ChunkmapBackend(BackendEntrypoint):
             scan_options=scanning,
         )
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
-        return StoreBackendEntrypoint().open_dataset(opened, **decoding)
+        return without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
 
     def open_datatree(self, filename_or_obj: Openable, **options: Any) -> xr.DataTree:  # type: ignore[override]
         """Open all groups as a tree; the options are those of `open_dataset`."""
@@ -244,7 +255,8 @@ class ChunkmapBackend(BackendEntrypoint):
         parent = f"/{(group or '').strip('/')}"
         opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=store.zarr_format)
         return {
-            _below(path, parent): StoreBackendEntrypoint().open_dataset(one, **decoding) for path, one in opened.items()
+            _below(path, parent): without_encoding(StoreBackendEntrypoint().open_dataset(one, **decoding))
+            for path, one in opened.items()
         }
 
 
@@ -301,12 +313,22 @@ def _store_for_xarray(refs_or_path: Openable, **options: Any) -> ReferenceStore:
     return _warned(EvenStore(refs, fetcher, version))
 
 
+def without_encoding(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset, which forgets how its files are compressed: those codecs are of the archive, mostly of Zarr v2, and
+    `to_zarr` would ask the new store for them.
+    """
+    for variable in dataset.variables.values():
+        for name in _ENCODERS:
+            variable.encoding.pop(name, None)
+    return dataset
+
+
 def _told_apart(
     others: Mapping[str, Any], scan_options: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Keywords of xarray's decoding, and those that are options of a scan."""
-    decoding = {name: value for name, value in others.items() if name in _DECODING}
-    scanning = {name: value for name, value in others.items() if name not in _DECODING}
+    decoding = {name: value for name, value in others.items() if name in DECODING}
+    scanning = {name: value for name, value in others.items() if name not in DECODING}
     return decoding, {**(scan_options or {}), **scanning}
 
 

@@ -7,7 +7,8 @@ from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.pieces import ArrayInPieces, Piece, in_one_piece
 from chunkmap.model.placement import Cells, Placement, place
-from chunkmap.model.references import Problem, ReferenceSet, Target
+from chunkmap.model.problem import Problem
+from chunkmap.model.references import ReferenceSet, Target
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources
 

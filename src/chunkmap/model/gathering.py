@@ -10,6 +10,7 @@ import gc
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import starmap
 from typing import Any, Final
 
 import numpy as np
@@ -18,9 +19,10 @@ from numpy.typing import NDArray
 from chunkmap.errors import StorageError
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.hierarchy import Groups, Hierarchy, ZarrFormat, decode_inline
-from chunkmap.model.keys import Below, Precedent
+from chunkmap.model.keys import Below, Precedent, StrayKey
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.problem import Problem
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources
 from chunkmap.model.templates import expand_templates
@@ -52,6 +54,10 @@ class Gathering:
         self._hierarchy = Hierarchy(self._precedent)
         self._parts: dict[str, list[_Part]] = {}
         self._waiting: dict[str, Owned] = {}
+        self._unread: dict[str, str] = {}
+        """Arrays whose documents cannot be read, and why."""
+        self._strays: dict[str, list[str]] = {}
+        """Keys that name no chunk, by the array they stand below."""
 
     @property
     def zarr_format(self) -> ZarrFormat:
@@ -69,23 +75,73 @@ class Gathering:
             self._add_documents(keys.documents, values)
             for parent, below in keys.chunks.items():
                 if self._hierarchy.knows(parent) and parent not in self._waiting:
-                    index = self._hierarchy.positions(parent, below)
-                    self._keep(parent, index, below.names, below.of(values))
+                    self._take(parent, below, below.of(values))
                     continue
                 waiting = self._waiting.setdefault(parent, ([], []))
                 waiting[0].extend(below.names)
                 waiting[1].extend(below.of(values))
 
     def finish(self) -> tuple[Arrays, Groups]:
-        """The arrays and groups. Raises StorageError for a chunk without an array, or two in one cell."""
-        metas = {path: self._hierarchy.meta(path) for path in self._hierarchy.arrays()}
+        """The arrays and groups. Raises StorageError for two chunks in one cell, and where there are no documents.
+
+        What was left out is in `problems`.
+        """
+        arrays_named = self._hierarchy.arrays()
+        metas = {path: meta for path in arrays_named if (meta := self._meta(path)) is not None}
+        owned, lost = _owners(self._waiting, arrays_named)
+        if lost and self._hierarchy.is_empty:
+            raise StorageError(f"{lost[0]}: a chunk key without an array: no metadata of Zarr in the set")
+        self._strays.update({key: [key] for key in lost})
         with collector_at_rest():
-            for path, (names, values) in _owners(self._waiting, list(metas)).items():
-                self._keep(path, self._hierarchy.positions(path, Below(names)), names, values)
+            for path, (names, values) in owned.items():
+                self._take(path, Below(names), values)
         arrays: Arrays = {
             path: ManifestArray(meta, _joined(path, meta, self._parts.pop(path, []))) for path, meta in metas.items()
         }
         return arrays, self._hierarchy.groups()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was left out: arrays whose documents cannot be read, and keys that name no chunk."""
+        unread = [
+            Problem(path=path, feature="damaged metadata", message=f"{why}. The array is left out")
+            for path, why in self._unread.items()
+        ]
+        return (*unread, *starmap(_stray, self._strays.items()))
+
+    def _meta(self, path: str) -> ArrayMeta | None:
+        """What an array is; None where its documents lack what they must say."""
+        if path in self._unread:
+            return None
+        try:
+            return self._hierarchy.meta(path)
+        except StorageError as error:
+            if not self._hierarchy.lacks(path):
+                raise
+            self._unread[path] = str(error)
+            return None
+
+    def _take(self, path: str, below: Below, values: list[Any]) -> None:
+        """Keep the chunks of an array. Keys that name none of it are noted, and left out as Zarr does."""
+        if self._meta(path) is None:
+            return
+        try:
+            self._keep(path, self._hierarchy.positions(path, below), below.names, values)
+        except StrayKey:
+            waiting = [(0, len(values))]
+            while waiting:
+                start, stop = waiting.pop()
+                names = below.names[start:stop]
+                try:
+                    index = self._hierarchy.positions(path, Below(names))
+                except StrayKey:
+                    middle = (start + stop) // 2
+                    if middle == start:
+                        self._strays.setdefault(path, []).extend(names)
+                    else:
+                        waiting += [(middle, stop), (start, middle)]
+                else:
+                    self._keep(path, index, names, values[start:stop])
 
     def _add_documents(self, documents: Sequence[tuple[int, str]], values: Sequence[Any]) -> None:
         for row, key in documents:
@@ -143,8 +199,11 @@ def collector_at_rest() -> Iterator[None]:
 
 def _owners(
     chunks: Mapping[str, tuple[list[str], list[Any]]], paths: Sequence[str]
-) -> dict[str, tuple[list[str], list[Any]]]:
-    """Chunks by the array they belong to: keys with `/` between the numbers stand below their array."""
+) -> tuple[dict[str, tuple[list[str], list[Any]]], list[str]]:
+    """Chunks by the array they belong to: keys with `/` between the numbers stand below their array. And the keys that
+    stand below none, one for each path.
+    """
+    lost: list[str] = []
     owners: dict[str, tuple[list[str], list[Any]]] = {}
     known = set(paths)
     for parent, (names, values) in chunks.items():
@@ -153,14 +212,22 @@ def _owners(
             path, _, last = path.rpartition("/")
             numbers = f"{last}.{numbers}"
         if path not in known:
-            raise StorageError(f"{parent}/{names[0]}: a chunk key without an array: no {parent}/.zarray in the set")
+            lost.append(f"{parent}/{names[0]}".lstrip("/"))
+            continue
         if path not in owners and not numbers:
             owners[path] = (names, values)
             continue
         owned = owners.setdefault(path, ([], []))
         owned[0].extend([numbers + name for name in names] if numbers else names)
         owned[1].extend(values)
-    return owners
+    return owners, lost
+
+
+def _stray(path: str, names: Sequence[str]) -> Problem:
+    """What is said of keys that name no chunk."""
+    known = path != names[0]
+    what = f"{len(names):,} keys below it name no chunk of it, as {names[0]!r}" if known else "a key without an array"
+    return Problem(path=path, feature="stray key", message=f"{what}: left out, as Zarr's readers do")
 
 
 def _value_columns(

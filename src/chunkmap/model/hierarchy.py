@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
-from chunkmap.model.keys import Below, Precedent, positions_of
+from chunkmap.model.keys import Below, Precedent, StrayKey, positions_of
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.v3_data_types import named
 from chunkmap.model.zarr_v2 import array_from_documents
@@ -22,7 +22,8 @@ from chunkmap.model.zarr_v3 import DOCUMENT, array_from_document, consolidated_d
 
 __all__ = ["Groups", "Hierarchy", "ZarrFormat", "decode_inline", "prefix_of"]
 
-_BASE64: Final = "base64:"
+_BASE64: Final = b"base64:"
+_NEEDED: Final = frozenset({"shape", "chunks", "dtype"})
 _NO_ATTRS: Final[Mapping[str, Any]] = {}
 
 Groups = dict[str, Mapping[str, Any]]
@@ -85,6 +86,15 @@ class Hierarchy:
             raise StorageError(f"{path}: an array of Zarr v2 and of v3 at once: leave out .zarray or {DOCUMENT}")
         return self._precedent.meta(path, (self._nodes[path],), array_from_document)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no document was added."""
+        return not self._parsed and not self._nodes
+
+    def lacks(self, path: str) -> bool:
+        """Whether the `.zarray` of an array lacks an entry without which it cannot be read."""
+        return path not in self._v3 and not self._parsed[f"{prefix_of(path)}.zarray"].keys() >= _NEEDED
+
     def arrays(self) -> list[str]:
         """The paths of all arrays, as their documents came."""
         v2 = [key.rpartition("/")[0] for key in self._parsed if key.rpartition("/")[2] == ".zarray"]
@@ -125,19 +135,21 @@ def _printed_indexes(path: str, names: Sequence[str], *, is_default: bool) -> Se
         return ["0"]
     if lines.count("\nc.") != len(names):
         wrong = next((name for name in names if name[:2] not in ("c/", "c.")), names[0])
-        raise StorageError(f"{path}/{wrong}: expected a chunk index after c/, found {wrong!r}")
+        raise StrayKey(f"{path}/{wrong}: expected a chunk index after c/, found {wrong!r}")
     return lines.replace("\nc.", "\n")[1:].split("\n")
 
 
 def decode_inline(value: Any) -> bytes:
-    """The bytes that a dictionary holds inline: text, `base64:` text, bytes, or a JSON document."""
+    """The bytes that a dictionary holds inline: text, `base64:` text, either of them as bytes, or a JSON document."""
     if isinstance(value, str):
-        return base64.b64decode(value[len(_BASE64) :], validate=True) if value.startswith(_BASE64) else value.encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    if hasattr(value, "to_bytes") and not isinstance(value, int):
-        return bytes(value.to_bytes())
-    return json.dumps(value).encode()
+        data = value.encode()
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        data = bytes(value)
+    elif hasattr(value, "to_bytes") and not isinstance(value, int):
+        data = bytes(value.to_bytes())
+    else:
+        data = json.dumps(value).encode()
+    return base64.b64decode(data[len(_BASE64) :], validate=True) if data.startswith(_BASE64) else data
 
 
 def prefix_of(path: str) -> str:

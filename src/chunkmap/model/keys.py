@@ -20,10 +20,15 @@ from chunkmap.model.grid import linear
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.zarr_v3 import DOCUMENT
 
-__all__ = ["Below", "Precedent", "positions_of", "runs"]
+__all__ = ["Below", "Precedent", "StrayKey", "positions_of", "runs"]
 
 _STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+
+
+class StrayKey(StorageError):
+    """A key that stands below an array, and names no chunk of it."""
+
 
 Rows = list[tuple[int, str]]
 """Row and key of each of some keys."""
@@ -172,8 +177,12 @@ def _parent(key: str, v3_arrays: Collection[str]) -> str:
 
 
 def positions_of(path: str, names: Sequence[str], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
-    """Printed chunk indexes -> positions in the grid."""
+    """Printed chunk indexes -> positions in the grid. The one chunk of an array without axes is `"0"`; VirtualiZarr
+    writes nothing.
+    """
     ndim = max(len(grid_shape), 1)
+    if not grid_shape and list(names) == [""]:
+        names = ["0"]
     text = ".".join(names)
     numbers = np.empty(0, np.int64)
     if text.count(".") == len(names) * ndim - 1 and _is_index(text):
@@ -181,13 +190,15 @@ def positions_of(path: str, names: Sequence[str], grid_shape: tuple[int, ...]) -
     if len(numbers) != len(names) * ndim:
         for name in names:
             if len(name.split(".")) != ndim or not all(map(_is_index, name.split("."))):
-                raise StorageError(f"{path}/{name}: expected a chunk index of {ndim} numbers, found {name!r}")
+                raise StrayKey(f"{path}/{name}: expected a chunk index of {ndim} numbers, found {name!r}")
     if not grid_shape:
+        if numbers.any():
+            raise StrayKey(f"{path}: expected the chunk 0 of an array without axes, found others")
         return numbers
     try:
         return linear(numbers.reshape(len(names), ndim), grid_shape)
     except (ValueError, OverflowError) as error:
-        raise StorageError(f"{path}: {error}") from error
+        raise StrayKey(f"{path}: {error}") from error
 
 
 def _is_index(text: str) -> bool:

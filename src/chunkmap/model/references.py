@@ -14,26 +14,10 @@ from chunkmap.model import dictionary
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.keys import Precedent
 from chunkmap.model.meta import same_attrs
+from chunkmap.model.problem import Problem
 from chunkmap.notebooks import Shown
 
-__all__ = ["Problem", "ReferenceSet", "Target"]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something in a file that references cannot express: reported, never guessed."""
-
-    path: str
-    """The object in the file, as its path in the ReferenceSet."""
-    feature: str
-    """What it is, by the format's own name: `"virtual dataset"`."""
-    message: str
-    """What was found, and what follows from it."""
-    url: str | None = None
-    """The file."""
-
-    def __str__(self) -> str:
-        return f"{self.url or ''} {self.path}: {self.feature}: {self.message}".strip()
+__all__ = ["ReferenceSet", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +100,10 @@ class ReferenceSet(Shown):
     ) -> ReferenceSet:
         """Read kerchunk's version 0 or 1, of Zarr v2 or v3. Raises StorageError naming the key that is wrong.
 
+        Keys that name no chunk, and arrays whose documents lack entries, are left out: `problems` names them.
+
         One `precedent` for all the sets of a series saves reading what is the same in each.
         """
         gathering = dictionary.gathered(document, precedent)
-        return cls(*gathering.finish(), name=name, zarr_format=gathering.zarr_format)
+        arrays, groups = gathering.finish()
+        return cls(arrays, groups, gathering.problems, name=name, zarr_format=gathering.zarr_format)

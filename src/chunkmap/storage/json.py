@@ -358,7 +358,8 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     if document.keys() != {"version", "refs"}:
         return None
     gathering.add(document["refs"])
-    return ReferenceSet(*gathering.finish(), name=url, zarr_format=gathering.zarr_format)
+    arrays, groups = gathering.finish()
+    return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
 
 
 def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:

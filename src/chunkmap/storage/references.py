@@ -17,7 +17,7 @@ from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder, LocalFolder
 from chunkmap.io.folder import Renamed
 from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, Target
-from chunkmap.model.dictionary import from_refs
+from chunkmap.model.dictionary import gathered
 from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
 from chunkmap.storage.partition_cache import PartitionCache
@@ -42,7 +42,7 @@ class PartitionedSet:
         if metadata is None:
             self.folder = _set_in_between(self.folder)
             metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
-        self._arrays, self._groups, self.record_size = _decode_metadata(metadata, self.folder, self.url)
+        self._arrays, self._groups, self._left_out, self.record_size = _decode_metadata(metadata, self.folder, self.url)
         self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
         cache, stamp = PartitionCache(), stamp_of(self.folder) if sidecar is None else None
         self._chunks = {
@@ -90,7 +90,8 @@ class PartitionedSet:
         return {} if record is None else _StoredTargets(self.folder, record)
 
     def _problems(self) -> tuple[Problem, ...]:
-        return tuple(self._missing_files()) if self._sidecar is None else self._sidecar.problems
+        stored = tuple(self._missing_files()) if self._sidecar is None else self._sidecar.problems
+        return (*self._left_out, *stored)
 
     def _missing_files(self) -> Iterator[Problem]:
         for path, array in self._arrays.items():
@@ -142,7 +143,7 @@ def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:
 
 def _decode_metadata(
     data: bytes | None, folder: Folder, url: str
-) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], int]:
+) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], tuple[Problem, ...], int]:
     where = f"{url}/{METADATA}"
     if data is None:
         folder.read_many([METADATA])  # says so where it is there, and may not be read
@@ -156,14 +157,15 @@ def _decode_metadata(
         record_size, found = document["record_size"], document["metadata"]
         if not isinstance(record_size, int) or isinstance(record_size, bool) or record_size < 1:
             raise StorageError(f"{where}: expected a record_size of 1 or more, found {record_size!r}")
-        arrays, groups = from_refs(found)
+        gathering = gathered(found)
+        arrays, groups = gathering.finish()
     except StorageError as error:
         raise StorageError(f"{where}: {error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise StorageError(f"{where}: expected the metadata of a reference set, found otherwise: {error!r}") from error
     for path in arrays:
         check_path(path)
-    return arrays, groups, record_size
+    return arrays, groups, gathering.problems, record_size
 
 
 def _set_in_between(folder: Folder) -> Folder:

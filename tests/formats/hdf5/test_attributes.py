@@ -89,12 +89,12 @@ def test_shared_types_references_and_what_has_no_json(tmp_path):
     assert all((p.path, p.feature) == ("v", "attribute") for p in refs.problems)
 
 
-def test_text_that_is_not_utf8_is_replaced(tmp_path):
-    """Bytes of another encoding become replacement characters, not an error."""
+def test_text_that_is_not_utf8_is_latin_1(tmp_path):
+    """Bytes of another encoding are taken for Latin-1, as those of NetCDF3 are."""
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as f:
         f.attrs["latin"] = np.bytes_(b"caf\xe9")
-    assert scan(LocalSource(path)).attrs == {"latin": "caf\ufffd"}
+    assert scan(LocalSource(path)).attrs == {"latin": "caf\xe9"}
 
 
 EMPTY_TYPES = ["f4", "S3", h5py.string_dtype(), h5py.ref_dtype, h5py.regionref_dtype, "V4", [("a", "i4")], "?"]
@@ -104,7 +104,7 @@ EMPTY_TYPES = ["f4", "S3", h5py.string_dtype(), h5py.ref_dtype, h5py.regionref_d
 def test_null_dataspaces(tmp_path, version):
     """An attribute without any element is an empty list, or empty text; a dataset without any is a problem."""
     path = tmp_path / "a.h5"
-    machinery = ("CLASS", "NAME", "DIMENSION_LIST", "_Netcdf4Coordinates", "_Netcdf4Dimid", "_FillValue")
+    machinery = ("DIMENSION_LIST", "_Netcdf4Coordinates", "_Netcdf4Dimid", "_FillValue")
     with h5py.File(path, "w", libver=version) as f:
         for number, kind in enumerate(EMPTY_TYPES):
             f[f"null{number}"] = h5py.Empty(np.dtype(kind))

@@ -55,7 +55,7 @@ def files(tmp_path_factory):
     return {name: (folder / name).read_bytes() for name in ("old.h5", "new.h5", "a.nc")}
 
 
-scan = partial(scan_source, format="hdf5")
+scan = partial(scan_source, format="hdf5", strict=True)
 
 
 def scan_bytes(data):

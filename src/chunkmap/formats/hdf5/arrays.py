@@ -13,10 +13,10 @@ from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.embedded import embed
 from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, name_references, visible
-from chunkmap.formats.hdf5.objects import BROKEN, Dataset, located
+from chunkmap.formats.hdf5.objects import BROKEN, Dataset, damaged
 from chunkmap.formats.hdf5.stored import Stored, grown, inline_values, read_stored
 from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes
-from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype
+from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype, unlike
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.texts import with_text_codec
@@ -45,6 +45,9 @@ class Options:
     linked_datasets: bool = False
     """Whether a dataset is given under each of its hard links, and under soft links to it, and links to other files are
     followed."""
+
+    strict: bool = False
+    """Whether an object that is damaged is an error; without, it is left out, and a problem names it."""
 
     def __post_init__(self) -> None:
         if self.vlen_encode not in get_args(VlenEncode):
@@ -78,7 +81,8 @@ def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values:
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
     except BROKEN as error:
-        raise located(file, dataset.address, error) from error
+        found = damaged(file, dataset.address, error)
+        return Represented(None, [*problems, (found.feature, f"left out: {found.message}")])
     return Represented(array, problems)
 
 
@@ -187,6 +191,8 @@ def element_dtype(datatype: Datatype) -> tuple[np.dtype[Any], tuple[int, ...]]:
 
 def _flat(dtype: np.dtype[Any]) -> np.dtype[Any]:
     fields: list[tuple[str, np.dtype[Any]]] = []
+    taken: set[str] = set()
+    gaps: list[tuple[int, int, int]] = []
     place = 0
     for name, member, offset in _leaves(dtype, "", 0):
         if offset < place:
@@ -194,11 +200,14 @@ def _flat(dtype: np.dtype[Any]) -> np.dtype[Any]:
         if len(fields) > _MOST_MEMBERS:
             raise Unsupported(f"its compound has more than {_MOST_MEMBERS} members", feature="large compound")
         if offset > place:
-            fields.append((f"_padding_{place}", np.dtype(f"V{offset - place}")))
-        fields.append((name, member))
+            gaps.append((len(fields), place, offset - place))
+        fields.append((unlike(name, taken), member))
+        taken.add(fields[-1][0])
         place = offset + member.itemsize
     if place < dtype.itemsize:
-        fields.append((f"_padding_{place}", np.dtype(f"V{dtype.itemsize - place}")))
+        gaps.append((len(fields), place, dtype.itemsize - place))
+    for at, place, size in reversed(gaps):
+        fields.insert(at, (unlike(f"_padding_{place}", taken), np.dtype(f"V{size}")))
     return np.dtype(fields)
 
 

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numcodecs import VLenArray, VLenUTF8
 from numpy.typing import NDArray
 
+from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.fill import fill_missing
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
-from chunkmap.formats.hdf5.structures.datatype import Datatype, require_dtype
+from chunkmap.formats.hdf5.structures.datatype import Datatype, require_dtype, unlike
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import decode
 from chunkmap.formats.hdf5.structures.global_heap import heap_references, read_heap_objects
 from chunkmap.formats.hdf5.structures.references import read_references, reference_text
+from chunkmap.formats.hdf5.structures.text_members import texts_in
+from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
 
@@ -120,7 +123,7 @@ def _without_text(content: bytes, datatype: Datatype) -> bytes:
 def _encode_text(file: File, contents: Contents) -> Parser[list[bytes]]:
     """Stored elements to text, chunk by chunk."""
     found = yield from _heap_objects(file, contents)
-    return [_vlen_utf8([o.split(b"\0")[0].decode("utf-8", "replace") for o in objects]) for objects in found]
+    return [_vlen_utf8([text_of(o.split(b"\0")[0]) for o in objects]) for objects in found]
 
 
 def _reference_encoder(datatype: Datatype) -> Encoder:
@@ -171,7 +174,11 @@ def _embed_records(
     file: File, stored: Stored, contents: list[bytes], datatype: Datatype, native: bytes | None
 ) -> Parser[Embedded]:
     """Records with text: each member is taken out, text is looked up, and all is packed anew, without gaps."""
-    members = list(_members(datatype, "", 0))
+    members: list[_Member] = []
+    taken: set[str] = set()
+    for member in _members(datatype, "", 0):
+        members.append(replace(member, name=unlike(member.name, taken)))
+        taken.add(members[-1].name)
     missing = len(stored.chunks) < stored.chunks.size
     filled = missing and native is not None and any(native)
     parts = [*contents, native] if filled and native is not None else contents
@@ -228,6 +235,9 @@ def _column(file: File, parts: Contents, member: _Member, size: int) -> Parser[l
     ]
     raw = [np.ascontiguousarray(piece).tobytes() for piece in pieces]
     if not (datatype.is_vlen and datatype.is_string):
+        padded = texts_in(datatype)
+        if padded:
+            raw = [Hdf5Text(datatype.size, padded).decode(piece) for piece in raw]
         return [np.frombuffer(piece, dtype) for piece in raw]
     found = yield from _heap_objects(file, raw)
     texts = [np.array([o.split(b"\0")[0] for o in objects], np.bytes_) for objects in found]

@@ -39,6 +39,9 @@ HIDDEN: Final = frozenset(
 )
 """Attributes that netCDF-4 and the dimension scales keep for themselves."""
 
+_OF_SCALES: Final = frozenset({"CLASS", "NAME"})
+"""Those that mean something else where no dimension scale is: an image, a table, the name of a station."""
+
 _NOT_COORDINATE: Final = "_nc4_non_coord_"
 _BARE_DIMENSION: Final = "This is a netCDF dimension but not a netCDF variable"
 
@@ -68,7 +71,8 @@ def is_bare_dimension(dataset: Dataset) -> bool:
 
 def visible(values: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that a user of netCDF sees, without `_FillValue`."""
-    return {name: value for name, value in values.items() if name not in HIDDEN and name != FILL_VALUE}
+    hidden = HIDDEN if values.get("CLASS") == "DIMENSION_SCALE" else HIDDEN - _OF_SCALES
+    return {name: value for name, value in values.items() if name not in hidden and name != FILL_VALUE}
 
 
 def name_references(attributes: Attributes, paths: Mapping[int, str]) -> None:

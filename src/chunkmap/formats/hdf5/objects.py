@@ -1,7 +1,7 @@
 """The objects of a file: every group and dataset, found by walking the links from the root group.
 
 An object is read once, however many links lead to it. What is legal but not handled stays with its object, as an
-`Unsupported`; bytes that break the rules stop the scan.
+`Unsupported`, and so do bytes that break the rules, but for those of the root group; a strict scan stops at them.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ from chunkmap.formats.hdf5.structures.object_header import Message, read_object_
 from chunkmap.io.rounds import Hint, Parser, Together
 from chunkmap.model import ChunkManifest, CodecConfig
 
-__all__ = ["BROKEN", "Dataset", "Group", "Objects", "Stored", "located", "read_objects"]
+__all__ = ["BROKEN", "NAMED_TYPE", "Dataset", "Group", "Objects", "Stored", "damaged", "located", "read_objects"]
 
 _DATASPACE, _DATATYPE, _OLD_FILL_VALUE, _FILL_VALUE, _EXTERNAL_FILES = 0x01, 0x03, 0x04, 0x05, 0x07
 _LAYOUT, _FILTER_PIPELINE = 0x08, 0x0B
+
+NAMED_TYPE: Final = "named datatype"
 
 BROKEN: Final = (struct.error, IndexError, ValueError, OverflowError)
 """What reading past the end of a message, or believing a number in it, comes to in Python."""
@@ -128,10 +130,28 @@ def _read_object(file: File, address: int, objects: Objects) -> Parser[None]:
         elif kinds & GROUP_MESSAGES:
             group = objects.found[address] = Group(address)
             yield Together([_attributes(file, messages, group), _group_links(file, messages, group, objects)])
+        elif _DATATYPE in kinds:
+            attributes = yield from read_attributes(file, messages)
+            names = [*attributes.values, *(name for name, _ in attributes.lost)]
+            if names:
+                objects.refused[address] = Unsupported(
+                    f"it is a named datatype, whose attributes have no place in Zarr: {', '.join(map(repr, names))}",
+                    feature=NAMED_TYPE,
+                )
     except Unsupported as refusal:
         objects.refused[address] = refusal
     except BROKEN as error:
-        raise located(file, address, error) from error
+        objects.refused[address] = damaged(file, address, error, may_be_lost=address != objects.root)
+
+
+def damaged(file: File, address: int, error: Exception, *, may_be_lost: bool = True) -> Unsupported:
+    """Why an object is left out that does not parse. Raises the error instead where it may not be lost, or where a
+    strict scan asks for that.
+    """
+    found = located(file, address, error)
+    if file.strict or not may_be_lost:
+        raise found from error
+    return Unsupported(f"it is damaged, strict=True makes that an error: {found}", feature="damaged object")
 
 
 def located(file: File, address: int, error: Exception) -> FormatError:
@@ -149,7 +169,7 @@ def _attributes(file: File, messages: list[Message], found: Dataset | Group) -> 
     except Unsupported as refusal:
         found.attributes = Attributes({}, None, [("", refusal.message)])
     except BROKEN as error:
-        raise located(file, found.address, error) from error
+        found.attributes = Attributes({}, None, [("", damaged(file, found.address, error).message)])
 
 
 def _dataset_chunks(file: File, dataset: Dataset) -> Parser[None]:
@@ -160,7 +180,7 @@ def _dataset_chunks(file: File, dataset: Dataset) -> Parser[None]:
     except Unsupported as refusal:
         dataset.refused = refusal
     except BROKEN as error:
-        raise located(file, dataset.address, error) from error
+        dataset.refused = damaged(file, dataset.address, error)
 
 
 def _decode_leaves(file: File, objects: Objects) -> None:
@@ -170,8 +190,21 @@ def _decode_leaves(file: File, objects: Objects) -> None:
         if isinstance(found, Dataset) and isinstance(found.chunks, Leaf):
             datasets.append(found)
             leaves.append(found.chunks)
-    for dataset, table in zip(datasets, decode_leaves(file, leaves), strict=True):
+    try:
+        tables = list(decode_leaves(file, leaves))
+    except BROKEN:
+        for dataset, leaf in zip(datasets, leaves, strict=True):
+            _decode_leaf(file, dataset, leaf)
+        return
+    for dataset, table in zip(datasets, tables, strict=True):
         dataset.chunks = table
+
+
+def _decode_leaf(file: File, dataset: Dataset, leaf: Leaf) -> None:
+    try:
+        (dataset.chunks,) = decode_leaves(file, [leaf])
+    except BROKEN as error:
+        dataset.refused = damaged(file, dataset.address, error)
 
 
 def _group_links(file: File, messages: list[Message], group: Group, objects: Objects) -> Parser[None]:
@@ -180,7 +213,7 @@ def _group_links(file: File, messages: list[Message], group: Group, objects: Obj
     except Unsupported as refusal:
         group.refused = refusal
     except BROKEN as error:
-        raise located(file, group.address, error) from error
+        group.refused = damaged(file, group.address, error, may_be_lost=group.address != objects.root)
     new = dict.fromkeys(link.address for link in group.links if link.kind == "hard")
     unread = [address for address in new if address not in objects.found]
     objects.found.update(dict.fromkeys(unread))

@@ -17,7 +17,7 @@ from chunkmap.formats.hdf5.arrays import (
 )
 from chunkmap.formats.hdf5.elsewhere import Known, find_elsewhere
 from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, name_references, variable_path, visible
-from chunkmap.formats.hdf5.objects import read_objects
+from chunkmap.formats.hdf5.objects import NAMED_TYPE, read_objects
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.overlay import overlaid
 from chunkmap.formats.hdf5.structures.superblock import read_superblock
@@ -35,10 +35,11 @@ def parse(source: Source, options: Options, *, read_values: ReadValues | None = 
     `read_values(path, nbytes)` may give the values of a dataset whose filters have no codec, read some other way; they
     are held inline.
 
-    Raises FormatError or TruncatedFile where the bytes break the rules, with their offset; what is legal but cannot
-    be represented is among the problems.
+    Raises FormatError or TruncatedFile, with the offset, where the superblock or the root group break the rules;
+    other objects that do are among the problems, unless the options say `strict`, as is what cannot be represented.
     """
     file = File(source.url, source.size())
+    file.strict = options.strict
     root = yield from read_superblock(file)
     return (yield from overlaid(file.image, _parse_from(source, file, root, options, read_values)))
 
@@ -71,6 +72,12 @@ def _parse_from(
     problems += _other_problems(tree, group, source.url)
     if linked:
         arrays |= _linked(tree, arrays, group)
+    else:
+        problems += [
+            Problem(_below(alias, group), "link", f"another name of {path!r}; linked_datasets gives it too", source.url)
+            for alias, path in tree.aliases.items()
+            if path in arrays and alias != path and _is_within(alias, group)
+        ]
     links = list(_external_links(tree, group))
     found_there: list[dict[str, ManifestArray] | str]
     if linked:
@@ -134,12 +141,17 @@ def _follow(name: str, target: str, options: Options, known: Known) -> Parser[di
 
 
 def _other_problems(tree: Tree, group: str, url: str) -> Iterator[Problem]:
-    for path, message in tree.refused.items():
+    for path, refusal in tree.refused.items():
         if _is_within(path, group):
-            yield Problem(_below(path, group), "object", f"left out: {message}", url)
+            feature = NAMED_TYPE if refusal.feature == NAMED_TYPE else "object"
+            yield Problem(_below(path, group), feature, f"left out: {refusal.message}", url)
     for path, found in tree.groups.items():
         if _is_within(path, group):
             for feature, message in attribute_problems(found.attributes):
                 yield Problem(_below(path, group), feature, message, url)
+            for link in found.links:
+                if link.kind == "user":
+                    text = "a link of a class that its writer defined is not followed"
+                    yield Problem(_below(join(path, link.name), group), "user-defined link", text, url)
             if found.refused is not None:
                 yield Problem(_below(path, group), found.refused.feature, found.refused.message, url)

@@ -7,32 +7,29 @@ codec when so. Text that is padded with spaces always has one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from chunkmap.codecs.hdf5_text import Hdf5Text
-from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
 from chunkmap.formats.hdf5.structures.datatype import Datatype
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import decode
+from chunkmap.formats.hdf5.structures.text_members import texts_in
 from chunkmap.io.rounds import Parser
 
 __all__ = ["with_text_codec"]
 
-_NUL_TERMINATED, _SPACE_PADDED = 0, 2
+_NUL_TERMINATED: Final = 0
 _MOST_READ: Final = 64 << 10
 """Bytes of text that are looked at."""
-
-_MOST_TEXTS: Final = 1000
 
 
 def with_text_codec(file: File, stored: Stored, datatype: Datatype, native: bytes | None) -> Parser[Stored]:
     """The same data, decoded to text padded with NUL."""
-    texts = list(_texts(datatype, 0)) if datatype.has_text else []
+    texts = texts_in(datatype)
     if not texts:
         return stored
     codec = Hdf5Text(datatype.size, texts)
@@ -40,25 +37,6 @@ def with_text_codec(file: File, stored: Stored, datatype: Datatype, native: byte
     if can_be_clean and (yield from _is_clean(file, stored, codec, native)):
         return stored
     return replace(stored, codecs=({"id": codec.codec_id, "size": codec.size, "texts": codec.texts}, *stored.codecs))
-
-
-def _texts(datatype: Datatype, offset: int) -> Iterator[tuple[int, int, int]]:
-    """Offset, length and padding of every text that may need care."""
-    if datatype.is_string:
-        padding, size = datatype.padding, datatype.size
-        if padding == _SPACE_PADDED or (padding == _NUL_TERMINATED and size > 1):
-            yield offset, size, padding
-        return
-    for _, start, member in datatype.members:
-        yield from _texts(member, offset + start)
-    if datatype.shape and datatype.base is not None:
-        inner = list(_texts(datatype.base, 0))
-        count = math.prod(datatype.shape) if inner else 0
-        if count * len(inner) > _MOST_TEXTS:
-            raise Unsupported(f"its elements have more than {_MOST_TEXTS} texts", feature="text in large arrays")
-        for number in range(count):
-            for start, size, padding in inner:
-                yield offset + number * datatype.base.size + start, size, padding
 
 
 def _is_clean(file: File, stored: Stored, codec: Hdf5Text, native: bytes | None) -> Parser[bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.objects import Dataset, Group, Objects
 from chunkmap.formats.hdf5.structures.groups import Link
 
@@ -26,7 +27,7 @@ class Tree:
     """Datasets by path."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Other hard links and soft links: their path -> the path they lead to."""
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Unsupported] = field(default_factory=dict)
     """Objects that could not be read: path -> why."""
 
 
@@ -55,9 +56,13 @@ def _name(objects: Objects, tree: Tree) -> None:
             tree.aliases[path] = tree.paths[address]
             continue
         tree.paths[address] = path
+        if path in tree.datasets or path in tree.groups:
+            text = "another object has a name that reads alike, in other bytes"
+            tree.refused[path] = Unsupported(text, feature="object")
+            continue
         found = objects.found.get(address)
         if address in objects.refused:
-            tree.refused[path] = objects.refused[address].message
+            tree.refused[path] = objects.refused[address]
         if isinstance(found, Dataset):
             tree.datasets[path] = found
         elif isinstance(found, Group):

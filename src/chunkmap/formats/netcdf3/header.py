@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
+from chunkmap.formats.text import text_of
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser
 from chunkmap.io.windows import Window, windowed
 
-__all__ = ["Dimension", "Header", "Variable", "read_header", "read_text"]
+__all__ = ["Dimension", "Header", "Variable", "read_header"]
 
 T = TypeVar("T")
 
@@ -140,7 +141,7 @@ class _Cursor:
         if not 0 < length <= _LONGEST_NAME:
             raise self.wrong(f"expected a name of 1 to {_LONGEST_NAME} bytes, found {length}")
         raw = bytes(self.take(padded(length))[:length]).rstrip(b"\0")
-        return read_text(raw)
+        return text_of(raw)
 
     # list = ABSENT | TAG nelems [item ...]
     # ABSENT = ZERO ZERO
@@ -233,11 +234,3 @@ def _records_in_file(variables: Sequence[Variable], recsize: int, size: int) -> 
 def padded(length: int) -> int:
     """The length with its padding: the next multiple of 4 bytes."""
     return -(-length // 4) * 4
-
-
-def read_text(raw: bytes) -> str:
-    """Names and text are UTF-8; older files have Latin-1."""
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")

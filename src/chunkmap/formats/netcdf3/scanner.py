@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
 from chunkmap.formats.format import Scanned
-from chunkmap.formats.netcdf3.header import Header, Variable, read_header, read_text
+from chunkmap.formats.netcdf3.header import Header, Variable, read_header
+from chunkmap.formats.text import text_of
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Span
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, Sources
@@ -53,7 +54,28 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         array, problem = yield from _array(variable, header, source, options.chunk_nbytes)
         arrays[variable.name] = array
         problems += [problem] if problem else []
+    problems += _overlaps(header, source.url)
     return Scanned(arrays, {"": _json_attrs(header.attrs)}, tuple(problems))
+
+
+def _overlaps(header: Header, url: str) -> list[Problem]:
+    """Variables that lie in one another, which netCDF-C refuses: scipy wrote such files, with a scalar in a record."""
+    spans = [(v.begin, v.begin + v.slab_nbytes, v.name) for v in header.variables if not v.is_record]
+    records = [(v.begin, v.begin + v.slab_nbytes, v.name) for v in header.variables if v.is_record]
+    if records and header.numrecs:
+        first, last = min(records), max(records, key=lambda span: span[1])
+        stop = last[1] + (header.numrecs - 1) * header.recsize
+        spans.append((first[0], stop, f"the records of {first[2]}"))
+    problems = []
+    for group in (spans, records):
+        before = (0, 0, "")
+        for span in sorted(group):
+            if span[0] < before[1] and span[1] > span[0]:
+                text = f"its bytes are those of {before[2]} too: one hides the other; netCDF-C opens no such file"
+                name = span[2].removeprefix("the records of ")
+                problems.append(Problem(name, "overlapping variables", text, url))
+            before = max(before, span, key=lambda span: span[1])
+    return problems
 
 
 def _refusal(variable: Variable, url: str) -> Problem | None:
@@ -171,5 +193,5 @@ def _json_attrs(attrs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 def _json_value(value: NDArray[Any]) -> Any:
     """Text as text, one number as a number, several as a list."""
     if value.dtype.kind == "S":
-        return read_text(value.tobytes()).replace("\0", "")
+        return text_of(value.tobytes()).replace("\0", "")
     return value[0].item() if value.size == 1 else value.tolist()

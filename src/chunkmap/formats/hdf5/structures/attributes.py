@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chunkmap.codecs.hdf5_text import Hdf5Text
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_records
 from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, plain_bytes
@@ -27,6 +28,8 @@ from chunkmap.formats.hdf5.structures.messages import parse_dataspace
 from chunkmap.formats.hdf5.structures.object_header import Message, resolve_shared
 from chunkmap.formats.hdf5.structures.references import Target, object_addresses, read_references, reference_text
 from chunkmap.formats.hdf5.structures.shared_messages import read_shared_message
+from chunkmap.formats.hdf5.structures.text_members import texts_in
+from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Parser
 
 __all__ = ["FILL_VALUE", "Attributes", "References", "read_attributes"]
@@ -119,7 +122,7 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
             values[kind_of.name] = None
             waiting.append((kind_of, data))
         else:
-            found.lost.append((kind_of.name, kind_of.datatype.lacks))
+            found.lost.append((kind_of.name, kind_of.datatype.lacks or "opaque value"))
         if kind_of.name == FILL_VALUE:
             found.fill_value = _scalar(kind_of.datatype, data)
     values.pop(_SKIPPED, None)
@@ -202,7 +205,7 @@ def _exactly(kind: _Kind, data: bytes) -> bytes:
 
 def _kind(name: bytes, datatype: bytes, dataspace: bytes, sizes: Sizes) -> _Kind:
     parsed, shape = parse_datatype(datatype, sizes[0]), parse_dataspace(dataspace, sizes[1]).shape
-    text = name.split(b"\0")[0].decode("utf-8", "replace")
+    text = text_of(name.split(b"\0")[0])
     size = 0 if shape is None else math.prod(shape) * parsed.size
     if text == _SKIPPED:
         return _Kind(text, parsed, shape, size, in_heap=False, decode=_nothing)
@@ -215,7 +218,7 @@ def _decoder(datatype: Datatype, shape: tuple[int, ...] | None) -> Callable[[byt
         return _no_text if datatype.is_string else _no_values
     if datatype.is_reference:
         return partial(_references, datatype, shape)
-    if datatype.dtype is None:
+    if datatype.dtype is None or datatype.has_opaque:
         return None
     count = math.prod(shape)
     if datatype.is_string and count == 1:
@@ -271,6 +274,9 @@ def _values(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Any:
     """Elements of any type that numpy has."""
     assert datatype.dtype is not None
     element, inner = datatype.dtype.subdtype or (datatype.dtype, ())
+    texts = [] if datatype.is_string else texts_in(datatype)
+    if texts:
+        data = Hdf5Text(datatype.size, texts).decode(data)
     values, shape = np.frombuffer(plain_bytes(datatype, data), element), shape + inner
     if datatype.is_string:
         return _unwrap([_text(v, datatype.padding) for v in values.tolist()], shape)
@@ -284,13 +290,13 @@ def _text(value: bytes, padding: int) -> str:
         value = value.rstrip(b"\0").rstrip(b" ")
     else:
         value = value.rstrip(b"\0")
-    return value.decode("utf-8", "replace")
+    return text_of(value)
 
 
 def _plain(value: Any) -> Any:
     """What JSON has for a value that numpy made a Python object: members of a compound are a list."""
     if isinstance(value, bytes):
-        return value.rstrip(b"\0").decode("utf-8", "replace")
+        return text_of(value.rstrip(b"\0"))
     if isinstance(value, complex):
         return [value.real, value.imag]
     if isinstance(value, (tuple, list)):
@@ -345,17 +351,17 @@ def _keep_vlen(
     assert shape is not None
     contents = list(map(_content, repeat(file), repeat(base.size), group, objects))
     if kind.datatype.is_string:
-        texts = [content.partition(b"\0")[0].decode("utf-8", "replace") for content in contents]
+        texts = [text_of(content.partition(b"\0")[0]) for content in contents]
         found.values[kind.name] = _unwrap(texts, shape)
     elif base.is_reference:
         addresses = tuple(tuple(object_addresses(base, content)) for content in contents)
         found.values[kind.name] = References(addresses, shape, are_lists=True)
-    elif base.dtype is not None:
+    elif base.dtype is not None and not base.has_opaque:
         values = [[_plain(v) for v in np.frombuffer(plain_bytes(base, c), base.dtype).tolist()] for c in contents]
         found.values[kind.name] = _unwrap(values, shape)
     else:
         found.values.pop(kind.name)
-        found.lost.append((kind.name, f"sequence of {base.lacks}"))
+        found.lost.append((kind.name, f"sequence of {base.lacks or 'opaque values'}"))
 
 
 def _content(file: File, element_size: int, reference: HeapReference, content: memoryview) -> bytes:

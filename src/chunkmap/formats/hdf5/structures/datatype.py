@@ -8,8 +8,10 @@ times, odd numbers; `Datatype.lacks` then says what it is.
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -17,9 +19,18 @@ from numcodecs import get_codec
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.floats import float_codec, float_layout
+from chunkmap.formats.text import text_of
 from chunkmap.model import CodecConfig
 
-__all__ = ["Datatype", "left_as_stored", "number_codec", "parse_datatype", "plain_bytes", "require_dtype"]
+__all__ = [
+    "Datatype",
+    "left_as_stored",
+    "number_codec",
+    "parse_datatype",
+    "plain_bytes",
+    "require_dtype",
+    "unlike",
+]
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
 
@@ -60,12 +71,16 @@ class Datatype:
     says what."""
     needs_heap: bool = field(init=False)
     """Whether any part of an element lies in a global heap."""
+    has_opaque: bool = field(init=False)
+    """Whether any part of an element is bytes that mean nothing here."""
     has_text: bool = field(init=False)
     """Whether any part of an element is text of fixed length."""
 
     def __post_init__(self) -> None:
         parts = [member for _, _, member in self.members] + ([] if self.base is None else [self.base])
         in_heap = self.is_vlen or self.reference in ("region", "any")
+        is_opaque = self.dtype is not None and self.dtype.kind == "V" and not parts
+        object.__setattr__(self, "has_opaque", is_opaque or any(part.has_opaque for part in parts))
         is_text = self.is_string and not self.is_vlen
         object.__setattr__(self, "needs_heap", in_heap or any(part.needs_heap for part in parts))
         object.__setattr__(self, "has_text", is_text or any(part.has_text for part in parts))
@@ -178,7 +193,7 @@ def _compound(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     members: list[tuple[str, int, Datatype]] = []
     for _ in range(head.bits & 0xFFFF):
         end = body.index(0, place)
-        name = body[place:end].decode("utf-8", "replace")
+        name = unlike(text_of(body[place:end]), [known for known, _, _ in members])
         shape: tuple[int, ...] = ()
         if head.version >= 3:
             place = end + 1
@@ -213,6 +228,12 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
             return Datatype(size, np.dtype(f"{real.byteorder}c{size}"), members=members)
     dtype = np.dtype({"names": names, "formats": dtypes, "offsets": offsets, "itemsize": size})
     return Datatype(size, dtype, members=members)
+
+
+def unlike(name: str, taken: Collection[str]) -> str:
+    """A name that is not taken: the same, or with a number."""
+    numbered = (f"{name}_{number}" for number in count(1))
+    return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
 def _in_compound(member: Datatype) -> str:
@@ -255,7 +276,7 @@ def _enumerated(base: Datatype, names: list[bytes], values: bytes) -> tuple[tupl
     if base.dtype is None or base.dtype.kind not in "iu":
         return ()
     numbers = np.frombuffer(plain_bytes(base, values), base.dtype).tolist()
-    return tuple((name.decode("utf-8", "replace"), number) for name, number in zip(names, numbers, strict=True))
+    return tuple((text_of(name), number) for name, number in zip(names, numbers, strict=True))
 
 
 def _vlen(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -288,7 +309,10 @@ def _array_of(base: Datatype, shape: tuple[int, ...]) -> Datatype:
         size *= length
     if not 0 < size < 2**31:
         raise FormatError(f"an array datatype has the shape {shape}")
-    dtype = None if base.dtype is None else np.dtype((base.dtype, shape))
+    dtype = None
+    if base.dtype is not None:
+        element, inner = base.dtype.subdtype or (base.dtype, ())
+        dtype = np.dtype((element, shape + inner))
     return Datatype(size, dtype, lacks=base.lacks and f"array of {base.lacks}", base=base, shape=shape, bits=base.bits)
 
 

@@ -60,12 +60,15 @@ class File:
         "shared_heaps",
         "size",
         "sizes",
+        "strict",
         "undefined",
         "url",
     )
 
     def __init__(self, url: str, size: int) -> None:
         self.url, self.size = url, size
+        self.strict = False
+        """Whether a damaged object stops the scan."""
         self.base = 0
         """Byte offset of address 0: the length of the user block."""
         self.set_sizes((8, 8))

@@ -8,6 +8,7 @@ from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_recor
 from chunkmap.formats.hdf5.structures.file import File, u16, u32, u64
 from chunkmap.formats.hdf5.structures.fractal_heap import read_heap
 from chunkmap.formats.hdf5.structures.object_header import Message
+from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Hint, Parser, Span, Together
 
 __all__ = ["GROUP_MESSAGES", "Link", "members_hint", "read_links"]
@@ -80,7 +81,7 @@ def _parse_link(file: File, body: bytes | memoryview) -> Link:
     if kind == 0:
         return Link(name, "hard", file.address(body, place)[0], "", order)
     (size,) = u16(body, place)
-    target = bytes(body[place + 2 : place + 2 + size]).decode("utf-8", "replace")
+    target = text_of(body[place + 2 : place + 2 + size])
     return Link(name, _KINDS.get(kind, "user"), file.undefined, target, order)
 
 
@@ -94,7 +95,7 @@ def _name(file: File, raw: bytes | memoryview, length: int) -> str:
     text = bytes(raw)
     if len(text) != length or not text:
         raise file.error(f"expected the name of a link, {length} bytes, found {len(text)}", 0)
-    return text.decode("utf-8", "surrogateescape").encode("utf-8", "replace").decode("utf-8")
+    return text_of(text)
 
 
 def _read_dense(file: File, body: bytes) -> Parser[list[Link]]:

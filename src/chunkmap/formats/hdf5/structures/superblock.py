@@ -17,6 +17,9 @@ __all__ = ["read_superblock"]
 
 SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
+_OPEN_FOR_WRITE: Final = 1 | 4
+"""Consistency flags: write access, and SWMR write access."""
+
 _SHARED_TABLE: Final = 0x0F
 _BTREE_K_VALUES: Final = 0x13
 _DRIVER_INFO: Final = 0x14
@@ -45,6 +48,12 @@ def read_superblock(file: File) -> Parser[int]:
     _set_sizes(file, block[9], block[10])
     addresses = file.fields("AAAA")
     check(file, block, 12 + addresses.size + CHECKSUM, 0)
+    if version == 3 and block[11] & _OPEN_FOR_WRITE:
+        raise file.unsupported(
+            "the superblock says that a program has it open for writing, or died while it had: what is in it may be"
+            " half written. HDF5 does not open it either; wait, or run h5clear -s on it",
+            "file open for writing",
+        )
     # Version 2: base address, superblock extension address, end of file address, root group object header address
     base, extension, end, root = addresses.unpack_from(block, 12)
     _check_end(file, base, end)

@@ -1,0 +1,37 @@
+"""Names that files may give their arrays, and sets of references may not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from chunkmap.formats.format import Scanned
+from chunkmap.model import Problem
+from chunkmap.model.zarr_v3 import DOCUMENT
+
+__all__ = ["storable"]
+
+T = TypeVar("T")
+
+_RESERVED: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", ".chunkmap.json", DOCUMENT})
+"""What Zarr's documents, and those of a set, are called."""
+
+
+def storable(found: Scanned, url: str) -> Scanned:
+    """What was found, without that whose name Zarr has no place for; problems name it."""
+    wrong = [path for path in (*found.arrays, *found.groups) if not _is_storable(path)]
+    if not wrong:
+        return found
+    text = "left out: Zarr takes a name with a backslash, or of one of its documents, for another path"
+    problems = tuple(Problem(path, "name", text, url) for path in wrong)
+    return found._replace(
+        arrays=_without(found.arrays, wrong), groups=_without(found.groups, wrong), problems=found.problems + problems
+    )
+
+
+def _is_storable(path: str) -> bool:
+    return "\\" not in path and not _RESERVED.intersection(path.split("/"))
+
+
+def _without(by_path: Mapping[str, T], wrong: list[str]) -> dict[str, T]:
+    return {path: value for path, value in by_path.items() if path not in wrong}
