@@ -222,12 +222,12 @@ def test_evenness_does_not_overflow():
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 8, 16])
 def test_the_fast_steps_are_those_of_numcodecs(size):
-    """zlib and shuffle decode as numcodecs decodes them, with a wrong guess at the length too."""
+    """zlib and shuffle decode as numcodecs decodes them, whatever bound is at least as large."""
     data = np.random.default_rng(0).integers(0, 255, 48, dtype=np.uint8).tobytes()
     shuffled = numcodecs.Shuffle(size).encode(data)
     assert bytes(make_step({"id": "shuffle", "elementsize": size}, 48)(shuffled)) == data
-    for guess in (0, 1, 48, 1000):
-        assert bytes(make_step({"id": "zlib"}, guess)(numcodecs.Zlib().encode(data))) == data
+    for most in (48, 1000):
+        assert bytes(make_step({"id": "zlib"}, most)(numcodecs.Zlib().encode(data))) == data
 
 
 def test_damage_is_named(tmp_path):

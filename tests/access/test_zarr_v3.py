@@ -331,8 +331,8 @@ def test_one_precedent_reads_a_series():
     for documents in (same, same, ints, dotted, same):
         refs = {**documents, "x/c/0/1": ["a.nc", 5, 4], "x/c/1/1": "abcd"}
         assert ReferenceSet.from_dict(refs, precedent=precedent) == ReferenceSet.from_dict(refs)
-        with pytest.raises(StorageError, match="without an array"):
-            ReferenceSet.from_dict({**refs, **group}, precedent=precedent)
+        without = ReferenceSet.from_dict({**refs, **group}, precedent=precedent)
+        assert (dict(without.arrays), without.problems[0].feature) == ({}, "stray key")
 
 
 def test_what_is_consolidated_alone_is_read():
@@ -352,19 +352,24 @@ def test_what_is_consolidated_alone_is_read():
 @pytest.mark.parametrize(
     ("refs", "message"),
     [
-        ({**stored(), "x/0.0": "abcd"}, "x/0.0: expected a chunk index after c/"),
-        ({**stored(), "x/c/0": "abcd"}, "chunk index of 2 numbers"),
-        ({**stored(), "x/c/0/9": "abcd"}, "outside the grid"),
-        ({**stored(), "y/c/0/0": "abcd"}, "without an array"),
         ({**stored(), "x/.zarray": stored()["x/zarr.json"]}, "of Zarr v2 and of v3"),
         ({**stored(), "x/c/0/0": "abcd", "x/c.0.0": "abcd"}, "one cell"),
         ({"zarr.json": {"zarr_format": 3, "node_type": "group", "consolidated_metadata": {"metadata": {"x": 1}}}}, "x"),
     ],
 )
-def test_keys_that_fit_no_array_are_refused(refs, message):
-    """Chunks that are not named as the document says, and arrays that are told twice."""
+def test_what_is_told_twice_is_refused(refs, message):
+    """Arrays of both versions at once, two chunks in one cell, and documents that are none."""
     with pytest.raises(StorageError, match=message):
         ReferenceSet.from_dict(refs)
+
+
+@pytest.mark.parametrize("key", ["x/0.0", "x/c/0", "x/c/0/9", "x/c/a/b", "y/c/0/0"])
+def test_keys_that_fit_no_array_are_passed_over(key):
+    """Chunks that are not named as the document says are never asked for, and named in a problem."""
+    refs = {**stored(), "x/c/0/0": "abcd"}
+    found = ReferenceSet.from_dict({**refs, key: "efgh"})
+    assert found == ReferenceSet.from_dict(refs)
+    assert [problem.feature for problem in found.problems] == ["stray key"]
 
 
 def test_mixed_hierarchies_are_read():

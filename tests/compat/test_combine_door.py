@@ -110,7 +110,9 @@ def test_the_stages():
 
 def test_the_first_stage_looks_only_at_coordinates():
     """Coordinates are found even of inputs that cannot be combined; that is refused when they are to be."""
-    combiner = MultiZarrToZarr([cases.month(0), cases.month(0)], concat_dims=["time"])
+    other = cases.month(0)
+    other["refs"]["d/0.0"] = cases.month(1)["refs"]["d/0.0"]
+    combiner = MultiZarrToZarr([cases.month(0), other], concat_dims=["time"])
 
     with pytest.warns(UserWarning, match="contains less than expected"):
         combiner.first_pass()

@@ -91,7 +91,7 @@ def test_a_build_that_fails_leaves_nothing(cube, tmp_path):
     out = tmp_path / "cube.json"
     out.write_text("{}")
     same = xr.open_dataset(tmp_path / "f0.nc", engine="h5netcdf", decode_times=False).load()
-    same.to_netcdf(tmp_path / "f0b.nc", engine="h5netcdf")
+    (same + 1).assign_coords(same.coords).to_netcdf(tmp_path / "f0b.nc", engine="h5netcdf")
 
     with pytest.raises(chunkmap.CombineError, match=r"f0\.nc and .*f0b\.nc both hold time"):
         chunkmap.build(pattern, out, concat_dims=["time"])

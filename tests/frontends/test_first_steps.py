@@ -91,6 +91,9 @@ def test_one_is_no_plural(days):
 def test_the_advice_of_append_is_an_option_of_append(days):
     """What append says to give is taken when it is given."""
     run("build", "data/d0.nc", "-o", "one.json", "--concat", "time")
+    write_day("data/d0-again.nc", 0)
+    with h5py.File("data/d0-again.nc", "r+") as file:
+        file["tos"][...] += 1
     refused = run("append", "one.json", "data/*.nc", "--concat", "time")
     assert "give --waive overlap" in refused.stderr
     done = run("append", "one.json", "data/*.nc", "--concat", "time", "--waive", "overlap")

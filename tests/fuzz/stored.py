@@ -274,7 +274,7 @@ def small(store: Any) -> list[tuple[str, ArrayMeta]]:
     """The arrays of which the values fit in memory: damage may make them large, which is no fault."""
     return [
         (path, meta)
-        for path, meta in store._lookup.metas.items()
+        for path, meta in ((path, array.meta) for path, array in store._refs.arrays.items())
         if np.prod([float(n) for n in meta.shape]) * max(meta.dtype.itemsize, 1) < 1 << 20
         and np.prod([float(n) for n in meta.chunk_shape]) * max(meta.dtype.itemsize, 1) < 1 << 20
         and np.prod([float(n) for n in meta.grid_shape]) < 1 << 12

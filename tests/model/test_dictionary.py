@@ -253,3 +253,12 @@ def test_the_collector_is_left_as_it_was():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def test_keys_whose_numbers_only_add_up_to_the_right_count_are_passed_over():
+    """`0` and `0.0.1` have four numbers together, as `0.0` and `0.1` have; neither names a chunk of two axes."""
+    zarray = {"zarr_format": 2, "shape": [2, 2], "chunks": [1, 1], "dtype": "<i4", "compressor": None}
+    zarray |= {"filters": None, "order": "C", "fill_value": None}
+    document = {"x/.zarray": json.dumps(zarray), "x/0": ["a", 0, 4], "x/0.0.1": ["a", 4, 4], "x/1.1": ["a", 8, 4]}
+    refs = ReferenceSet.from_dict({"version": 1, "refs": document})
+    assert refs.arrays["x"].chunks.positions().tolist() == [3]

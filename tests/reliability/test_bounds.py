@@ -13,7 +13,7 @@ import pytest
 
 import chunkmap
 from chunkmap.access.bounds import bound_of
-from chunkmap.access.steps import make_step
+from chunkmap.access.decoding import make_step
 from chunkmap.errors import FormatError, StorageError
 from chunkmap.io import BytesSource
 from chunkmap.storage.json import read_json

@@ -183,10 +183,10 @@ def positions_of(path: str, names: Sequence[str], grid_shape: tuple[int, ...]) -
     ndim = max(len(grid_shape), 1)
     if not grid_shape and list(names) == [""]:
         names = ["0"]
-    text = ".".join(names)
+    text = "\n".join(names).encode()
     numbers = np.empty(0, np.int64)
-    if text.count(".") == len(names) * ndim - 1 and _is_index(text):
-        numbers = np.fromstring(text.replace(".", " "), dtype=np.int64, sep=" ")
+    if text.translate(None, b"0123456789") == (b"." * (ndim - 1) + b"\n") * (len(names) - 1) + b"." * (ndim - 1):
+        numbers = np.fromstring(text.replace(b".", b" "), dtype=np.int64, sep=" ")
     if len(numbers) != len(names) * ndim:
         for name in names:
             if len(name.split(".")) != ndim or not all(map(_is_index, name.split("."))):

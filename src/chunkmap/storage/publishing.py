@@ -123,15 +123,20 @@ def replacing(
             yield here
             with _ours(at):
                 _keep_rights(target, temporary)
-                for directory, _, _ in os.walk(temporary):
-                    _settle_directory(Path(directory))
-                with _locked(target.parent):
-                    if expected is not None:
-                        check_state(at, *expected)
-                    _swap(temporary, target)
-                _settle_directory(target.parent)
+                _put_in_place(at, temporary, target, expected)
         finally:
             os.close(held)
+
+
+def _put_in_place(at: Located, temporary: Path, target: Path, expected: tuple[State, Collection[str]] | None) -> None:
+    """Put the directory that is complete in the place of the old one."""
+    for directory, _, _ in os.walk(temporary):
+        _settle_directory(Path(directory))
+    with _locked(target.parent):
+        if expected is not None:
+            check_state(at, *expected)
+        _swap(temporary, target)
+    _settle_directory(target.parent)
 
 
 def _replaceable(at: Located, last: str, is_set: Callable[[bytes], bool]) -> bool:

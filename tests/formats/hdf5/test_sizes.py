@@ -44,7 +44,7 @@ def create(path, sizes, version):
 def check(path, want):
     """Scan, and compare with what was written."""
     refs = scan(LocalSource(path), inline_threshold=0)
-    assert not refs.problems
+    assert {problem.feature for problem in refs.problems} <= {"link"}  # other names of one dataset
     assert set(refs.arrays) == set(want)
     for name, data in want.items():
         got = read_array(refs.arrays[name], Fetcher())
