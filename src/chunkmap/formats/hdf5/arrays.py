@@ -81,8 +81,8 @@ def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values:
     except Unsupported as refusal:
         return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
     except BROKEN as error:
-        refusal = damaged(file, dataset.address, error)
-        return Represented(None, [*problems, (refusal.feature, f"left out: {refusal.message}")])
+        found = damaged(file, dataset.address, error)
+        return Represented(None, [*problems, (found.feature, f"left out: {found.message}")])
     return Represented(array, problems)
 
 

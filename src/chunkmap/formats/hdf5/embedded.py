@@ -235,9 +235,9 @@ def _column(file: File, parts: Contents, member: _Member, size: int) -> Parser[l
     ]
     raw = [np.ascontiguousarray(piece).tobytes() for piece in pieces]
     if not (datatype.is_vlen and datatype.is_string):
-        texts = texts_in(datatype)
-        if texts:
-            raw = [Hdf5Text(datatype.size, texts).decode(piece) for piece in raw]
+        padded = texts_in(datatype)
+        if padded:
+            raw = [Hdf5Text(datatype.size, padded).decode(piece) for piece in raw]
         return [np.frombuffer(piece, dtype) for piece in raw]
     found = yield from _heap_objects(file, raw)
     texts = [np.array([o.split(b"\0")[0] for o in objects], np.bytes_) for objects in found]
