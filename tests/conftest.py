@@ -20,6 +20,13 @@ settings.register_profile("chunkmap", deadline=None, derandomize=True)
 settings.load_profile("chunkmap")
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    """What does not pass in a second does not pass in these tests."""
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 1.0)
+    monkeypatch.setattr("chunkmap.io.retrying.SHORT_PATIENCE", 0.5)
+
+
 class RangeServer:
     """A real HTTP server on 127.0.0.1 over bytes in memory.
 

@@ -28,11 +28,14 @@ from chunkmap.errors import (
     CombineError,
     FormatError,
     NoSuchFile,
+    NotInstalled,
+    SkippedFiles,
     SourceError,
     StorageError,
     TruncatedFile,
     Unsupported,
 )
+from chunkmap.packages import not_installed
 
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
@@ -55,9 +58,11 @@ __all__ = [
     "FormatError",
     "ManifestArray",
     "NoSuchFile",
+    "NotInstalled",
     "Problem",
     "ReferenceSet",
     "ReferenceStore",
+    "SkippedFiles",
     "SourceError",
     "StorageError",
     "TruncatedFile",
@@ -105,10 +110,15 @@ def __getattr__(name: str) -> Any:
     """Load a verb or a noun when it is first asked for."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "xarray":
+            raise
+        raise not_installed("xarray", "xarray", f"chunkmap.{name}") from error
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({"__version__", "__doc__", *__all__})

@@ -4,10 +4,13 @@
     ├── FormatError (ValueError)              the bytes break the format's rules     .url .offset
     │   └── TruncatedFile (EOFError)          a structure reaches past the end of the bytes
     ├── Unsupported (NotImplementedError)     legal, but we cannot represent it      .feature .url
+    │   └── NotInstalled (ImportError)        a package of an extra is missing
     ├── SourceError (OSError)                 the bytes cannot be had at all         .url
     │   └── NoSuchFile (FileNotFoundError)    there is nothing under that name
     ├── CombineError (ValueError)             the inputs do not fit together         .inputs
     └── StorageError (ValueError)             a stored reference set is damaged, or cannot be written
+
+One warning has data as well: `SkippedFiles`.
 
 Messages have the form *where: what was expected, what was found. What to do.*
 Each error keeps its parts as attributes, and pickles, so that it crosses from a worker to its client whole. What to do
@@ -25,7 +28,9 @@ __all__ = [
     "CombineError",
     "FormatError",
     "NoSuchFile",
+    "NotInstalled",
     "Remedy",
+    "SkippedFiles",
     "SourceError",
     "StorageError",
     "TruncatedFile",
@@ -123,6 +128,10 @@ class Unsupported(ChunkmapError, NotImplementedError):
         return f"{self.url}: {self.message}" if self.url else self.message
 
 
+class NotInstalled(Unsupported, ImportError):
+    """A package that is no dependency is needed, and not there. `feature` is its name."""
+
+
 class SourceError(ChunkmapError, OSError):
     """The bytes of a URL cannot be had: it does not exist, may not be read, or answers wrongly."""
 
@@ -151,6 +160,15 @@ class CombineError(ChunkmapError, ValueError):
 
 class StorageError(ChunkmapError, ValueError):
     """A stored reference set is damaged or incomplete, or a set cannot be written in the form asked for."""
+
+
+class SkippedFiles(UserWarning):
+    """Files were left out because they cannot be scanned: `errors` has the error of each, which names it."""
+
+    def __init__(self, errors: Sequence[ChunkmapError], files: int) -> None:
+        more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
+        super().__init__(f"{len(errors)} of {files} files were skipped: {'; '.join(map(str, errors[:3]))}{more}")
+        self.errors = tuple(errors)
 
 
 def _rebuild(kind: type[ChunkmapError], args: tuple[Any, ...], parts: Mapping[str, Any]) -> ChunkmapError:

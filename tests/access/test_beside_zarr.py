@@ -10,17 +10,17 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chunkmap.access import regular, selection
+from chunkmap.access import selection, strided
+from chunkmap.access.decoding import make_step
 from chunkmap.access.fetching import Fetcher
-from chunkmap.access.regular import even_grid, read_grid
 from chunkmap.access.selection import ArrayReader
-from chunkmap.access.steps import make_step
 from chunkmap.access.store import ReferenceStore
+from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.errors import FormatError, TruncatedFile
 from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.io import BytesSource
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, write
+from chunkmap.storage import open_set, write
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning"),
@@ -101,7 +101,7 @@ def test_every_array_is_what_zarr_reads(tmp_path, monkeypatch, data, made):
     monkeypatch.setattr(selection, "_FEW", 1)
     monkeypatch.setattr(selection, "_WORTH_THREADS", data.draw(st.sampled_from([1, 1 << 20])))
     for name in ("_PORTION", "_LONG_PORTION", "_SHORT_PORTION", "_WORTH_THREADS"):
-        monkeypatch.setattr(regular, name, data.draw(st.sampled_from([1, 24, 1 << 20])))
+        monkeypatch.setattr(strided, name, data.draw(st.sampled_from([1, 24, 1 << 20])))
     refs = reference(tmp_path / "data", made)
     meta = refs.arrays["x"].meta
     by_zarr = zarr.open_group(ReferenceStore(refs), mode="r", zarr_format=2)["x"]
@@ -196,7 +196,7 @@ def test_even_chunks_of_many_partitions_are_read_at_once(tmp_path, monkeypatch):
     chunks = ChunkManifest.from_rows((20,), list(np.ndindex(20)), [str(tmp_path / "data")] * 20, offsets, [8] * 20)
     write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq", record_size=7)
     monkeypatch.setattr(selection, "ChunkDecoder", None)
-    reader = ArrayReader(ParquetReferences(tmp_path / "set.parq"), "x", Fetcher())
+    reader = ArrayReader(open_set(tmp_path / "set.parq"), "x", Fetcher())
     assert reader.read((slice(None),)).tolist() == values.tolist()
     assert reader.read((slice(4, 36),)).tolist() == values[4:36].tolist()
 

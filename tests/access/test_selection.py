@@ -12,7 +12,7 @@ from chunkmap.access.values import read_array
 from chunkmap.errors import FormatError
 from chunkmap.io import LocalSource
 from chunkmap.model import ArrayMeta, ChunkManifest, Edges, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, write
+from chunkmap.storage import open_set, write
 
 
 def picks(n):
@@ -87,7 +87,7 @@ def test_any_selection_equals_that_of_numpy(tmp_path, data):
     key = tuple(data.draw(picks(n)) for n in shape)
     if data.draw(st.booleans()):
         write(refs, tmp_path / "set.parq", record_size=data.draw(st.integers(1, 5)))
-        refs = ParquetReferences(tmp_path / "set.parq")
+        refs = open_set(tmp_path / "set.parq")
     found = ArrayReader(refs, "x", Fetcher()).read(key)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, crossing(expected, key))

@@ -19,7 +19,7 @@ from chunkmap.access.store import ReferenceStore
 from chunkmap.access.values import read_array, read_arrays
 from chunkmap.errors import FormatError, SourceError, StorageError, TruncatedFile, Unsupported
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, load, write
+from chunkmap.storage import load, open_set, write
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.UnstableSpecificationWarning")
 
@@ -235,7 +235,7 @@ def store(request, refs, tmp_path):
     if request.param == "memory":
         return ReferenceStore(refs)
     write(refs, tmp_path / "set.parq", record_size=2)
-    return ReferenceStore(ParquetReferences(tmp_path / "set.parq"))
+    return ReferenceStore(open_set(tmp_path / "set.parq"))
 
 
 def ask(coroutine):
@@ -350,7 +350,7 @@ def test_a_damaged_partition_is_an_error_through_zarr(refs, tmp_path):
     """A partition that was lost does not read as fill values."""
     write(refs, tmp_path / "set.parq", record_size=2)
     (tmp_path / "set.parq" / "x" / "refs.1.parq").unlink()
-    array = zarr.open_group(ReferenceStore(ParquetReferences(tmp_path / "set.parq")), mode="r")["x"]
+    array = zarr.open_group(ReferenceStore(open_set(tmp_path / "set.parq")), mode="r")["x"]
     assert array[:2].tolist() == [[0, 1], [2, 3]]
     with pytest.raises(StorageError, match=r"x/refs\.1\.parq"):
         array[...]

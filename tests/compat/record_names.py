@@ -13,7 +13,20 @@ import json
 import sys
 from importlib.metadata import version
 
-MODULES = ("", ".hdf", ".netCDF3", ".combine", ".df", ".utils", ".codecs", ".xarray_backend", ".tiff", ".zarr", ".fits")
+MODULES = (
+    "",
+    ".hdf",
+    ".netCDF3",
+    ".combine",
+    ".df",
+    ".utils",
+    ".codecs",
+    ".xarray_backend",
+    ".tiff",
+    ".zarr",
+    ".fits",
+    ".hdf4",
+)
 
 # Names that begin with an underscore and are imported by other packages all the same.
 USED_BY_OTHERS = {"kerchunk.df._proc_raw", "kerchunk.utils._encode_for_JSON", "kerchunk.hdf._HIDDEN_ATTRS"}

@@ -174,7 +174,7 @@ def test_append_is_build_of_all(months, tmp_path):
     result = run("append", tmp_path / "grown.parq", files[2], *cache)
 
     assert result.exit_code == 0, result.output
-    assert "1 more files" in result.stderr
+    assert "1 file more" in result.stderr
     assert library.load(tmp_path / "grown.parq") == library.load(tmp_path / "all.parq")
     again = run("append", tmp_path / "grown.parq", files[2])
     assert again.exit_code == 1
@@ -308,7 +308,7 @@ def test_files_that_cannot_be_scanned_are_left_out_when_asked(months, tmp_path, 
     result = run("scan", f"{months}/*.nc", "-o", tmp_path / "sets", "--skip-errors", "--workers", workers)
     assert result.exit_code == 0, result.stderr
     assert sorted(p.name for p in (tmp_path / "sets").iterdir()) == ["m0.nc.json", "m2.nc.json"]
-    warned = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+    warned = [line for line in result.stderr.splitlines() if line.startswith("skipped: ")]
     assert len(warned) == 1
     assert "m1.nc" in warned[0]
 

@@ -10,7 +10,7 @@ import zarr
 from click.testing import CliRunner
 
 import chunkmap
-from chunkmap.access.even_grids import EvenStore
+from chunkmap.access.store_for_xarray import EvenStore
 from chunkmap.frontends.command_line.commands import chunkmap as chunkmap_command
 
 HOW = {"concat_dims": ["time"], "load_below": 0, "zarr_format": 3}

@@ -2,14 +2,17 @@
 
 import pickle
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from chunkmap.frontends.xarray_engine import open_dataset, open_store
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.selection import ArrayReader
+from chunkmap.frontends.xarray_engine import open_dataset, open_references, open_store
 from chunkmap.io import LocalFolder
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, write
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet, Target
+from chunkmap.storage import open_set, write
 
 COUNT = 200
 
@@ -68,6 +71,35 @@ def test_a_worker_reads_the_partitions_that_it_needs(tmp_path, values, monkeypat
     assert [name for name in read if name.endswith(".parq")] == ["x/refs.4.parq"]
 
 
+def test_a_set_at_rest_opens_with_its_metadata_alone(range_server, tmp_path):
+    """Opening a set on a server asks for its metadata and sidecar; its table of files is read when one is opened."""
+    url = range_server.put("a", bytes(4000 * COUNT))
+    target = {url: Target(size=4000 * COUNT)}
+    write(replace(rows(url, 4000), targets=target), tmp_path / "set.parq", record_size=50)
+    for path in (tmp_path / "set.parq").rglob("*"):
+        if path.is_file():
+            range_server.put(str(path.relative_to(tmp_path)), path.read_bytes())
+    refs, fetcher = open_references(range_server.url("set.parq"), check="etag")
+    asked = {path for path, _, _ in range_server.gets} | set(range_server.heads)
+    assert {path.rpartition("/")[2] for path in asked} == {".zmetadata", ".chunkmap.json"}
+    assert repr(refs).endswith("1 arrays, 200 chunks, 0 problems>")
+    range_server.forget()
+    reader = ArrayReader(refs, "x", fetcher)
+    assert not reader.read((slice(60, 62), slice(None))).any()
+    asked = {path.rpartition("/")[2] for path, _, _ in range_server.gets}
+    assert asked == {"refs.1.parq", ".chunkmap-targets.parq", "a"}
+
+
+def test_a_reader_travels_without_the_rest_of_the_set(tmp_path, values):
+    """What is sent to a worker holds the array that it reads, and no other."""
+    (tmp_path / "a").write_bytes(values.tobytes())
+    refs = rows(str(tmp_path / "a"), 4000)
+    refs = replace(refs, arrays={**refs.arrays, "y": refs.arrays["x"].with_meta(attrs={"note": "z" * 10_000})})
+    reader = pickle.loads(sent := pickle.dumps(ArrayReader(refs, "x", Fetcher())))
+    assert len(sent) < 10_000
+    np.testing.assert_array_equal(reader.read((slice(3, 5), slice(None))), values[3:5])
+
+
 def test_a_store_of_a_hundred_million_opens_at_once(tmp_path):
     """What opening takes does not depend on the number of cells: 10**8 of them would need far more memory."""
     (tmp_path / "a").write_bytes(bytes(8000))
@@ -82,4 +114,4 @@ def test_a_store_of_a_hundred_million_opens_at_once(tmp_path):
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert most < 20_000_000
-    assert ParquetReferences(tmp_path / "set.parq").locate("x", 6) is None
+    assert open_set(tmp_path / "set.parq").arrays["x"].locate(6) is None

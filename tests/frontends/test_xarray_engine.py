@@ -10,7 +10,7 @@ import xarray as xr
 from chunkmap.errors import SourceError, StorageError, Unsupported
 from chunkmap.frontends.xarray_engine import ChunkmapBackend, open_dataset, open_store
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, write
+from chunkmap.storage import open_set, write
 
 
 def reference_set(url):
@@ -66,7 +66,7 @@ def opened(request, refs, tmp_path):
         return str(path)
     if request.param == "lazy":
         write(refs, tmp_path / "lazy.parq", record_size=2)
-        return ParquetReferences(tmp_path / "lazy.parq")
+        return open_set(tmp_path / "lazy.parq")
     return refs.to_dict() if request.param == "dict" else refs
 
 

@@ -99,6 +99,12 @@ def scan_fits(data: bytes, number: int) -> None:
     scan_source(BytesSource(data, "near") if number % 4 else Far(data), format="fits", **options)
 
 
+def scan_hdf4(data: bytes, number: int) -> None:
+    """All objects, as a tree and as the library lists them."""
+    refs = scan_source(BytesSource(data, "near"), format="hdf4", eos=number % 3 > 0, latlon=number % 3 > 1)
+    refs.to_dict()
+
+
 def open_archive(data: bytes, _number: int) -> None:
     """Find a member and read it."""
     kind = "zip" if data[:2] == b"PK" else "tar"
@@ -125,13 +131,24 @@ KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int]
     "netcdf3": (seeds.netcdf3, scan_netcdf3),
     "tiff": (seeds.tiff, scan_tiff),
     "fits": (seeds.fits, scan_fits),
+    "hdf4": (seeds.hdf4, scan_hdf4),
     "archives": (seeds.archives, open_archive),
     "documents": (seeds.documents, load_document),
     "stored": (stored.seeds, stored.read),
     "zarr": (seeds.zarr_stores, scan_zarr),
 }
 
-WEIGHTS = {"hdf5": 8, "netcdf3": 2, "tiff": 3, "archives": 1, "documents": 1, "stored": 2, "zarr": 2, "fits": 2}
+WEIGHTS = {
+    "hdf5": 8,
+    "netcdf3": 2,
+    "tiff": 3,
+    "archives": 1,
+    "documents": 1,
+    "stored": 2,
+    "zarr": 2,
+    "fits": 2,
+    "hdf4": 3,
+}
 
 
 def structures(kind: str, data: bytes) -> Ranges:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import io
 import json
+import runpy
 import struct
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +280,34 @@ def fits(folder: Path) -> dict[str, bytes]:
     for name, hdus in {"image": [image], "tables": [table, text], "tiles": [tiles, image]}.items():
         astropy.io.fits.HDUList([astropy.io.fits.PrimaryHDU(), *hdus]).writeto(folder / f"{name}.fits")
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def hdf4(_folder: Path) -> dict[str, bytes]:
+    """Arrays under each special element, tables, images, and a grid of HDF-EOS2."""
+    recipes = runpy.run_path(str(Path(__file__).parents[1] / "formats" / "hdf4" / "recipes.py"))["Recipe"]
+    file, numbers = recipes(), np.arange(8, dtype=">i2").tobytes()
+    packed = {(n, 0): zlib.compress(numbers[8 * n : 8 * n + 8]) for n in range(2)}
+    data = {
+        "plain": file.add(702, numbers),
+        "linked": file.linked(702, [numbers[:8], numbers[8:]], 16),
+        "torn": file.linked(702, [numbers[:6], numbers[6:12], numbers[12:] + bytes(2)], 16),
+        "deflated": file.compressed(702, zlib.compress(numbers), 16),
+        "bits": file.compressed(702, numbers, 16, (2, ">iHHii", 22, 1, 0, 7, 8)),
+        "chunked": file.chunked((4, 2), (2, 2), 2, packed, fill=b"\0\1", coder=(4, ">H", 6)),
+        "never": None,
+    }
+    variables = [
+        file.sds(name, (4, 2), "i2", key, dims=("YDim:G", "XDim:G"), attributes=[file.attribute("units", "K")])
+        for name, key in data.items()
+    ]
+    file.vgroup("G", "GRID", [file.vgroup("Data Fields", "GRID Vgroup", [ndg for _, ndg in variables])])
+    metadata = 'GROUP=GridStructure\nGROUP=GRID_1\nGridName="G"\nXDim=2\nYDim=4\nUpperLeftPointMtrs=(0,4e6)\n'
+    metadata += "LowerRightMtrs=(4e6,0)\nProjection=GCTP_SNSOID\nProjParams=(6371007,0,0)\nEND_GROUP=GRID_1\nEND\n"
+    file.root([*(variable for variable, _ in variables), file.attribute("StructMetadata.0", metadata)])
+    file.vdata("table", "", [("a", 22, 2, 1), ("b", 4, 3, 3)], 3, bytes(15))
+    image = struct.pack(">iiHHhhHH", 3, 2, *file.nt("u1"), 1, 0, 0, 0)
+    file.vgroup("picture", "RI0.0", [file.add(300, image), file.add(302, bytes(6))])
+    return {"all.hdf": file.bytes()}
 
 
 def archives(_folder: Path) -> dict[str, bytes]:

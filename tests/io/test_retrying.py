@@ -1,8 +1,11 @@
 """What is tried again, and how often."""
 
+import time
+from email.utils import formatdate
+
 import pytest
 
-from chunkmap.io.retrying import ATTEMPTS, is_transient, with_retries
+from chunkmap.io.retrying import is_transient, tried, with_retries
 
 
 class AnswerError(Exception):
@@ -37,22 +40,53 @@ def test_what_may_pass(error, passes):
     assert is_transient(error) is passes
 
 
-def test_the_last_error_is_raised_after_some_attempts():
-    """What does not pass is raised as it is, after so many attempts; what passes is forgotten."""
+def test_the_last_error_is_raised_after_some_time(monkeypatch):
+    """What does not pass is raised as it is, with a note of how often and long; what passes is forgotten."""
+    clock = [0.0]
+    monkeypatch.setattr("chunkmap.io.retrying.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("chunkmap.io.retrying.time.sleep", lambda seconds: clock.append(clock.pop() + seconds))
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 60.0)
     calls = []
 
     def always():
         calls.append(1)
         raise ConnectionResetError
 
-    with pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError) as caught:
         with_retries(always)
-    assert len(calls) == ATTEMPTS
+    assert tried(caught.value).startswith(f"tried {len(calls)} times in ")
+    assert 5 < len(calls) < 20
 
     def second():
-        calls.append(1)
-        if len(calls) == ATTEMPTS + 1:
+        calls.append(2)
+        if calls.count(2) == 1:
             raise TimeoutError
         return "there"
 
     assert with_retries(second) == "there"
+
+
+def test_what_a_server_asks_for_is_waited_for(monkeypatch):
+    """Retry-After, in seconds or as a date, is the least wait; one that is longer than the patience ends it at once."""
+    waits = []
+    monkeypatch.setattr("chunkmap.io.retrying.time.sleep", waits.append)
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 60.0)
+
+    def busy(*answers):
+        left = list(answers)
+
+        def call():
+            if left:
+                error = AnswerError(429)
+                error.headers = {"Retry-After": left.pop(0)}
+                raise error
+
+        return call
+
+    with_retries(busy("7", formatdate(time.time() + 20, usegmt=True), "soon"))
+    assert waits[0] == 7
+    assert 17 < waits[1] <= 20
+    assert waits[2] < 1
+    with pytest.raises(AnswerError) as caught:
+        with_retries(busy("3600"))
+    assert "the server asks to wait 3600 s" in tried(caught.value)

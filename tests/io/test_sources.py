@@ -102,7 +102,7 @@ def test_file_objects_that_cannot_be_read(tmp_path):
     """A file of text, a pipe and a closed file are SourceErrors."""
     with pytest.raises(SourceError, match="binary"):
         open_source(io.StringIO("abc"))
-    with pytest.raises(SourceError, match="seekable"):
+    with pytest.raises(TypeError, match="expected a path, a URL or an open binary file"):
         open_source(object())
     file = io.BytesIO(b"abcdef")
     source = open_source(file)

@@ -14,7 +14,8 @@ from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileS
 
 from chunkmap.errors import SourceError, StorageError
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import ParquetReferences, load, partitioned, write
+from chunkmap.storage import load, open_set, partitioned, write
+from chunkmap.storage.partition_cache import PartitionCache
 
 
 def array(n, *, rows=None, url="a.nc"):
@@ -239,23 +240,28 @@ def test_what_is_no_set_is_not_replaced(tmp_path):
 
 
 def test_a_reader_of_an_object_store_never_sees_half(monkeypatch):
-    """In a store without renames the metadata go first and come last: half a set cannot be opened."""
+    """In a store without renames, whoever opens the set between two changes finds the old one or the new one."""
     url = "memory://half/set.parq"
     write(ReferenceSet({"x": array(5)}), url)
     fs = fsspec.filesystem("memory")
-    real, seen = type(fs).pipe, []
+    seen = []
 
-    def watching(self, puts, *args, **kwargs):
-        seen.append([fs.exists("/half/set.parq/.zmetadata"), *sorted(puts)])
-        return real(self, puts, *args, **kwargs)
+    def watched(name):
+        real = getattr(type(fs), name)
 
-    monkeypatch.setattr(type(fs), "pipe", watching)
+        def call(self, *args, **kwargs):
+            seen.append(list(load(url).arrays))
+            return real(self, *args, **kwargs)
+
+        monkeypatch.setattr(type(fs), name, call)
+
+    for name in ("pipe_file", "cp_file", "rm_file"):
+        watched(name)
     write(ReferenceSet({"x": array(5), "y": array(5)}), url)
-    assert [before for before, *_ in seen] == [False, False]
-    assert seen[-1][1:] == ["/half/set.parq/.zmetadata"]
-
-
-# ---------------------------------------------------------------------- damage
+    assert seen == sorted(seen)
+    assert set(map(tuple, seen)) == {("x",), ("x", "y")}
+    monkeypatch.undo()
+    fs.rm("/half", recursive=True)
 
 
 def flip(path):
@@ -280,10 +286,10 @@ def test_a_damaged_partition_is_an_error(stored, how):
     DAMAGE[how](stored / "x" / "refs.1.parq")
     with pytest.raises(StorageError, match=r"x/refs\.1\.parq"):
         load(stored)
-    lazy = ParquetReferences(stored)
+    lazy = open_set(stored).arrays["x"]
     with pytest.raises(StorageError, match=r"x/refs\.1\.parq"):
-        lazy.locate("x", 11)
-    assert lazy.locate("x", 3) is not None
+        lazy.locate(11)
+    assert lazy.locate(3) is not None
 
 
 def test_a_directory_of_partitions_that_is_gone_is_an_error(stored):
@@ -336,7 +342,7 @@ def test_damaged_metadata_are_an_error(stored, name, text):
     """What cannot be metadata, or a sidecar, raises StorageError naming the file."""
     (stored / name).write_text(text)
     with pytest.raises(StorageError, match=name):
-        ParquetReferences(stored)
+        open_set(stored)
 
 
 def test_a_path_that_climbs_out_of_the_set_is_refused(stored):
@@ -344,7 +350,7 @@ def test_a_path_that_climbs_out_of_the_set_is_refused(stored):
     text = (stored / ".zmetadata").read_text().replace("x/.z", "../x/.z")
     (stored / ".zmetadata").write_text(text)
     with pytest.raises(StorageError, match="cannot be the name"):
-        ParquetReferences(stored)
+        open_set(stored)
 
 
 def test_what_the_layout_cannot_hold_is_refused(tmp_path):
@@ -379,7 +385,7 @@ def test_a_set_written_by_fsspec_is_read(tmp_path):
     back = load(root)
     assert back == refs
     assert [problem.feature for problem in back.problems] == ["partition without a file"]
-    assert ParquetReferences(root).locate("x", 25) is None
+    assert open_set(root).arrays["x"].locate(25) is None
 
 
 # ---------------------------------------------------------------------- laziness
@@ -390,19 +396,20 @@ def test_only_touched_partitions_are_read(stored, monkeypatch):
     read = []
     real = partitioned.decode_partition
     monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
-    lazy = ParquetReferences(stored)
+    lazy = open_set(stored).arrays["x"]
     assert read == []
     for position in (11, 12, 13, 25, 19):
-        lazy.locate("x", position)
+        lazy.locate(position)
     assert [where.rpartition("/")[2] for where in read] == ["refs.1.parq"]
 
 
-def test_partitions_that_are_kept_are_bounded(stored):
+def test_partitions_that_are_kept_are_bounded():
     """The cache lets go of what was not used for longest, by bytes."""
-    lazy = ParquetReferences(stored, cache_bytes=1)
-    for position in (1, 11, 31):
-        lazy.locate("x", position)
-    assert list(lazy._kept) == [("x", 3)]
+    one = ChunkManifest.single("a.nc", 0, 4, ndim=1)
+    cache, read = PartitionCache(2 * (one.nbytes + one.sources.nbytes)), []
+    for number in (0, 1, 0, 2, 0, 1):
+        cache.get("x", number, lambda number=number: read.append(number) or one)
+    assert read == [0, 1, 2, 1]
 
 
 def test_threads_share_one_reading(stored, monkeypatch):
@@ -412,19 +419,22 @@ def test_threads_share_one_reading(stored, monkeypatch):
     read = []
     real = partitioned.decode_partition
     monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
-    lazy = ParquetReferences(stored)
+    lazy = open_set(stored).arrays["x"]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda n: lazy.locate("x", n % 10), range(200)))
+        found = list(pool.map(lambda n: lazy.locate(n % 10), range(200)))
     assert len(read) == 1
     assert all(found)
 
 
 def test_a_reader_pickles(stored):
-    """A lazy reader travels as its URL."""
+    """A set at rest travels without its chunks and without what was read of it."""
     import pickle
 
-    again = pickle.loads(pickle.dumps(ParquetReferences(stored)))
-    assert again.load() == load(stored)
+    lazy = open_set(stored)
+    before = pickle.dumps(lazy)
+    lazy.arrays["x"].locate(11)
+    assert pickle.dumps(lazy) == before
+    assert pickle.loads(before) == load(stored)
 
 
 def test_opening_ten_million_references_takes_little_memory(tmp_path):
@@ -437,11 +447,11 @@ def test_opening_ten_million_references_takes_little_memory(tmp_path):
     write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq")
     code = f"""
 import resource
-from chunkmap.storage import ParquetReferences
+from chunkmap.storage import open_set
 def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()
-refs = ParquetReferences({str(tmp_path / "set.parq")!r})
-chunks, row = refs.locate("x", 5_000_500)
+refs = open_set({str(tmp_path / "set.parq")!r})
+chunks, row = refs.arrays["x"].locate(5_000_500)
 assert chunks.row(row).offset == 5_000_500
 print(peak() - before)
 """

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet, Target
-from chunkmap.storage import ParquetReferences, load, write
+from chunkmap.storage import load, open_set, write
 
 URLS = ["a.nc", "s3://bucket/ü name.nc", "https://host/x?y=1&z=2", 'quote".nc']
 NAMES = st.text(string.ascii_lowercase + "_é", min_size=2, max_size=5)
@@ -87,10 +87,10 @@ def test_parquet_gives_back_what_was_written(tmp_path, refs, record_size):
 def test_every_cell_is_found_lazily(tmp_path, refs, record_size):
     """A chunk looked up in the lazy reader is the chunk of the set, and a missing one is missing."""
     write(refs, tmp_path / "set.parq", record_size=record_size)
-    lazy = ParquetReferences(tmp_path / "set.parq")
+    lazy = open_set(tmp_path / "set.parq")
     for path, array in refs.arrays.items():
         for position in range(array.chunks.size):
-            found, row = lazy.locate(path, position), array.chunks.row_at(position)
+            found, row = lazy.arrays[path].locate(position), array.chunks.row_at(position)
             assert (found is None) == (row is None)
             if found is not None:
                 one, other = found[0].take(np.array([found[1]])), array.chunks.take(np.array([row]))

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from chunkmap.errors import SourceError
 from chunkmap.io import Source
 from chunkmap.model import Target
 
-__all__ = ["Recorded", "check_unchanged", "difference"]
+__all__ = ["check_unchanged", "difference"]
 
 _SAME_TIME: Final = 1e-3
 """Seconds by which two times of change may differ and be one: systems round them."""
-
-
-class Recorded(Protocol):
-    """What knows the files of a set as they were when they were scanned: a set in memory, or at rest as Parquet."""
-
-    @property
-    def targets(self) -> Mapping[str, Target]:
-        """What was known of each file, by URL."""
 
 
 def difference(recorded: Target, found: Target) -> str | None:
@@ -41,9 +33,9 @@ def difference(recorded: Target, found: Target) -> str | None:
     return None
 
 
-def check_unchanged(source: Source, expected: Recorded) -> None:
+def check_unchanged(source: Source, expected: Mapping[str, Target]) -> None:
     """Raise SourceError when a file is not the one that was scanned, or when nothing was recorded of it."""
-    recorded = expected.targets.get(source.url)
+    recorded = expected.get(source.url)
     if recorded is None or recorded == Target():
         raise SourceError(
             "whether it changed since the scan cannot be told, because the set does not say what it was like"

@@ -13,11 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.access.changes import Recorded, check_unchanged
+from chunkmap.access.changes import check_unchanged
 from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
-from chunkmap.io import BytesSource, Range, Source, open_source
-from chunkmap.model import WHOLE_FILE, ChunkManifest
+from chunkmap.io import BytesSource, LocalSource, Range, Source, open_source
+from chunkmap.model import WHOLE_FILE, ChunkManifest, Target
 
 __all__ = ["Fetcher"]
 
@@ -56,8 +56,8 @@ class Fetcher:
     """Fetches stored chunks by URL and range. Each URL is opened once; safe to use from many threads.
 
     `storage_options` go to the filesystem of every URL; `remote_protocol` is that of URLs that name none. `trust`
-    says which URLs may be opened. With `expected` a file that is not as it was when it was scanned is refused. Pickles
-    without what it holds open.
+    says which URLs may be opened. With `expected`, the `targets` of a set, a file that is not as it was when it was
+    scanned is refused. Pickles without what it holds open.
 
     >>> manifest = ChunkManifest.single(b"held inline", 0, 4, ndim=1)
     >>> bytes(Fetcher().fetch(manifest)[0])
@@ -70,7 +70,7 @@ class Fetcher:
         storage_options: Mapping[str, Any] | None = None,
         remote_protocol: str | None = None,
         trust: Trust | None = None,
-        expected: Recorded | None = None,
+        expected: Mapping[str, Target] | None = None,
     ) -> None:
         # `asynchronous` is for readers that run the filesystem in a loop of their own; here it is asked and waited for.
         options = storage_options
@@ -120,6 +120,8 @@ class Fetcher:
             if any(one.length == WHOLE_FILE for one in ranges):
                 ranges = [Range(0, source.size()) if one.length == WHOLE_FILE else one for one in ranges]
             pieces: Iterator[Stored] = iter(source.read_many(ranges))
+            if self.expected is not None:
+                source.confirm(always=True)  # it was the one that was scanned when it was opened
             for some in wanted[url]:
                 of_these = list(itertools.islice(pieces, len(some.offsets)))
                 some.give(list(map(bytes, of_these)) if copy else of_these)
@@ -132,12 +134,12 @@ class Fetcher:
             _finish(map(read, remote))
         _finish(map(read, wanted.keys() - set(remote)))
 
-    def at_hand(self, source: str | bytes | None) -> BytesSource | None:
+    def at_hand(self, source: str | bytes | None) -> BytesSource | LocalSource | None:
         """A source of which any byte costs the same: in memory, or a local file; None for one that must be fetched."""
         if not isinstance(source, str):
             return None if source is None else BytesSource(source)
         opened = None if "://" in self.resolved(source) else self.source(source)
-        return opened if isinstance(opened, BytesSource) else None
+        return opened if isinstance(opened, (BytesSource, LocalSource)) else None
 
     def source(self, url: str) -> Source:
         """The file of a URL, opened once. Raises SourceError when it cannot be had, or may not be opened."""
@@ -185,6 +187,6 @@ def _again(
     storage_options: Mapping[str, Any] | None,
     remote_protocol: str | None,
     trust: Trust,
-    expected: Recorded | None,
+    expected: Mapping[str, Target] | None,
 ) -> Fetcher:
     return Fetcher(storage_options=storage_options, remote_protocol=remote_protocol, trust=trust, expected=expected)

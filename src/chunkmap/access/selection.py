@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.regular import even_grid, read_grid
+from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import ChunkDecoder, empty_array
 from chunkmap.io.threads import CORES
 from chunkmap.model import ChunkManifest, Edges, EvenSteps, ReferenceSet
-from chunkmap.storage import ParquetReferences
 
 __all__ = ["ArrayReader"]
 
@@ -77,9 +76,9 @@ class _Part(NamedTuple):
 class ArrayReader:
     """Reads selections of one array of a reference set. Safe to use from many threads."""
 
-    def __init__(self, refs: ReferenceSet | ParquetReferences, path: str, fetcher: Fetcher) -> None:
-        self.meta = refs.arrays[path].meta if isinstance(refs, ReferenceSet) else refs.metas[path]
-        self._refs, self._path, self._fetcher = refs, path, fetcher
+    def __init__(self, refs: ReferenceSet, path: str, fetcher: Fetcher) -> None:
+        self._array, self._fetcher = refs.arrays[path], fetcher
+        self.meta = self._array.meta
 
     def read(self, key: tuple[Pick, ...]) -> NDArray[Any]:
         """The elements at the crossings of what is picked of each axis; an axis with a number is dropped.
@@ -178,15 +177,18 @@ class ArrayReader:
             list(pool.map(place, portions))
 
     def _locate(self, positions: NDArray[np.int64]) -> Iterator[_Part]:
-        if isinstance(self._refs, ReferenceSet):
-            chunks = self._refs.arrays[self._path].chunks
-            yield _Part(chunks, *_rows_at(chunks, positions))
+        """Look cells up, stretch by stretch of the grid; mostly they are all in one."""
+        stretch = self._array.stretch
+        if int(positions.min()) // stretch == int(positions.max()) // stretch:
+            number = int(positions[0]) // stretch
+            chunks = self._array.in_stretch(number)
+            yield _Part(chunks, *_rows_at(chunks, positions - number * stretch if number else positions))
             return
-        numbers = positions // self._refs.record_size
+        numbers = positions // stretch
         for number in np.unique(numbers).tolist():
             which = np.flatnonzero(numbers == number)
-            chunks = self._refs.partition(self._path, number)
-            rows, there = _rows_at(chunks, positions[which] - number * self._refs.record_size)
+            chunks = self._array.in_stretch(number)
+            rows, there = _rows_at(chunks, positions[which] - number * stretch)
             yield _Part(chunks, rows, which[there])
 
 

@@ -1,14 +1,14 @@
 """A Zarr store over a reference set: read-only, in the keys of Zarr v2 or v3, for zarr-python 3.
 
-The set is in memory, or a `ParquetReferences` that is read partition by partition; a partition that is lost or damaged
-is an error, never a missing chunk. Chunks that are asked for at the same moment are fetched together.
+The chunks of a set at rest are looked up as they are asked for, a stretch of the grid at a time; a stretch that is lost
+or damaged is an error, never a missing chunk. Chunks that are asked for at the same moment are fetched together.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
@@ -18,14 +18,13 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
-from chunkmap.access.unknown import unknown_to_zarr
 from chunkmap.access.values import check_codecs
+from chunkmap.access.zarr_support import unknown_to_zarr
 from chunkmap.codecs.zarr_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
-from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet
+from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, chunk_keys, documents, json_text
 from chunkmap.model.zarr_v3 import DOCUMENT, group_document
-from chunkmap.storage import ParquetReferences
 
 register_with_zarr()
 
@@ -35,37 +34,6 @@ _CONSOLIDATED: Final = ".zmetadata"
 
 Keys = list[str]
 Found = list[Stored | None]
-
-
-class References(Protocol):
-    """What the store asks of a reference set."""
-
-    @property
-    def metas(self) -> Mapping[str, ArrayMeta]:
-        """What each array is, by path."""
-
-    def documents(self, zarr_format: ZarrFormat, leaving_out: Collection[str] = ()) -> dict[str, Mapping[str, Any]]:
-        """The documents, by key, without those of some arrays."""
-
-    def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
-        """A cell of an array's grid, as a row of a manifest; None when there is no chunk."""
-
-
-class _InMemory:
-    """A `ReferenceSet` as the store asks for it."""
-
-    def __init__(self, refs: ReferenceSet) -> None:
-        self._refs = refs
-        self.metas: Mapping[str, ArrayMeta] = {path: array.meta for path, array in refs.arrays.items()}
-
-    def documents(self, zarr_format: ZarrFormat, leaving_out: Collection[str] = ()) -> dict[str, Mapping[str, Any]]:
-        arrays = {path: array for path, array in self._refs.arrays.items() if path not in leaving_out}
-        return documents(arrays, self._refs.groups, zarr_format)
-
-    def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
-        chunks = self._refs.arrays[path].chunks
-        row = chunks.row_at(position)
-        return None if row is None else (chunks, row)
 
 
 def _by_group(item: tuple[str, object]) -> tuple[int, str]:
@@ -100,18 +68,16 @@ class ReferenceStore(Store):
 
     def __init__(
         self,
-        refs: ReferenceSet | ParquetReferences,
+        refs: ReferenceSet,
         fetcher: Fetcher | None = None,
         zarr_format: ZarrFormat | None = None,
     ) -> None:
         super().__init__(read_only=True)
-        stored: ZarrFormat = refs.zarr_format if isinstance(refs, ReferenceSet) else 2
-        self.zarr_format: ZarrFormat = stored if zarr_format is None else zarr_format
-        origin = refs.name if isinstance(refs, ReferenceSet) else refs.url
-        self._refs, self._fetcher = refs, Fetcher(trust=Trust(origin)) if fetcher is None else fetcher
-        self._lookup: References = _InMemory(refs) if isinstance(refs, ReferenceSet) else refs
+        self.zarr_format: ZarrFormat = refs.zarr_format if zarr_format is None else zarr_format
+        self._refs, self._fetcher = refs, Fetcher(trust=Trust(refs.name)) if fetcher is None else fetcher
+        self._metas = {path: array.meta for path, array in refs.arrays.items()}
         self.left_out = {
-            path: why for path, meta in self._lookup.metas.items() if (why := unknown_to_zarr(meta, self.zarr_format))
+            path: why for path, meta in self._metas.items() if (why := unknown_to_zarr(meta, self.zarr_format))
         }
         self._texts = {key: json_text(document).encode() for key, document in self._documents().items()}
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
@@ -120,12 +86,13 @@ class ReferenceStore(Store):
     def _documents(self) -> dict[str, Mapping[str, Any]]:
         """The documents by key, consolidated as zarr-python takes them: group by group, upper groups first."""
         if self.zarr_format == 2:
-            found = self._lookup.documents(2)
+            found = documents(self._refs.arrays, self._refs.groups, 2)
             hidden = {f"{path}/{name}" for path in self.left_out for name in (".zarray", ".zattrs")}
             shown = sorted(((key, document) for key, document in found.items() if key not in hidden), key=_by_group)
             return {**found, _CONSOLIDATED: {"zarr_consolidated_format": 1, "metadata": dict(shown)}}
-        found = self._lookup.documents(3, self.left_out)
-        if "" in self._lookup.metas:
+        known = {path: array for path, array in self._refs.arrays.items() if path not in self.left_out}
+        found = documents(known, self._refs.groups, 3)
+        if "" in self._metas:
             return found
         below = {key.removesuffix(f"/{DOCUMENT}"): document for key, document in found.items() if key != DOCUMENT}
         ordered = dict(sorted(below.items(), key=lambda item: _by_group((f"{item[0]}/", None))))
@@ -140,7 +107,7 @@ class ReferenceStore(Store):
     __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return f"references://{self._refs.name if isinstance(self._refs, ReferenceSet) else self._refs.url}"
+        return f"references://{self._refs.name}"
 
     def with_read_only(self, read_only: bool = False) -> ReferenceStore:
         """The same store; it cannot be written to."""
@@ -179,7 +146,7 @@ class ReferenceStore(Store):
         if key in self._texts:
             return True
         cell = self._cell(key)
-        return cell is not None and await asyncio.to_thread(self._lookup.locate, *cell) is not None
+        return cell is not None and await asyncio.to_thread(self._locate, *cell) is not None
 
     async def set(self, key: str, value: Buffer) -> None:
         """Not possible."""
@@ -199,7 +166,7 @@ class ReferenceStore(Store):
         for key in self._texts:
             if key.startswith(prefix):
                 yield key
-        for path in self._lookup.metas:
+        for path in self._metas:
             start = f"{path}/" if path else ""
             if start.startswith(prefix) or prefix.startswith(start):
                 for key in await asyncio.to_thread(self._chunk_keys, path):
@@ -211,7 +178,7 @@ class ReferenceStore(Store):
         directory = prefix.rstrip("/")
         start = f"{directory}/" if directory else ""
         keys = list(self._texts)
-        for path in self._lookup.metas:
+        for path in self._metas:
             if start.startswith(f"{path}/" if path else ""):
                 keys += await asyncio.to_thread(self._chunk_keys, path)
         below = (key[len(start) :] for key in keys if key.startswith(start))
@@ -219,14 +186,16 @@ class ReferenceStore(Store):
             yield name
 
     def _chunk_keys(self, path: str) -> Keys:
-        chunks = self._refs.arrays[path].chunks if isinstance(self._refs, ReferenceSet) else self._refs.chunks(path)
-        return chunk_keys(path, chunks, self.zarr_format)
+        return chunk_keys(path, self._refs.arrays[path].chunks, self.zarr_format)
+
+    def _locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
+        return self._refs.arrays[path].locate(position)
 
     def _cell(self, key: str) -> tuple[str, int] | None:
         """The array and the cell of its grid that a key names; None when it names none."""
-        cell = cell_of(key, self._lookup.metas, self.zarr_format)
+        cell = cell_of(key, self._metas, self.zarr_format)
         if cell is not None:
-            check_codecs(cell[0], self._lookup.metas[cell[0]])
+            check_codecs(cell[0], self._metas[cell[0]])
         return cell
 
     async def _stored(self, path: str, position: int) -> Stored | None:
@@ -258,7 +227,7 @@ class ReferenceStore(Store):
             _settle(cell, stored)
 
     def _fetch(self, cells: Sequence[_Cell]) -> Found:
-        rows = [self._lookup.locate(cell.path, cell.position) for cell in cells]
+        rows = [self._locate(cell.path, cell.position) for cell in cells]
         there = [(chunks, np.array([row])) for chunks, row in filter(None, rows)]
         stored = iter(self._fetcher.fetch_many(there))
         return [None if row is None else next(stored)[0] for row in rows]

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.access.bounds import bound_of
+from chunkmap.access.decoding import make_step
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.steps import make_step
 from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
@@ -63,7 +64,9 @@ class ChunkDecoder:
         check_codecs("an array", meta)
         self._meta = meta
         self._trim = trim_axis(meta)
-        self._steps = [make_step(config, meta.chunk_nbytes) for config in reversed(untrimmed(meta).codecs)]
+        codecs = untrimmed(meta).codecs
+        most = bound_of(meta.chunk_nbytes, meta.codecs, objects=meta.dtype.kind == "O")
+        self._steps = [make_step(config, most) for config in reversed(codecs)]
         self._dtype, self._shape, self._order = meta.dtype, meta.chunk_shape, meta.order
 
     def decode(

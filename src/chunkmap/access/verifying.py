@@ -20,7 +20,7 @@ from chunkmap.access.values import ChunkDecoder
 from chunkmap.errors import ChunkmapError
 from chunkmap.io import Source
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ReferenceSet, Target
-from chunkmap.storage import ParquetReferences
+from chunkmap.notebooks import Shown
 
 __all__ = ["Chunk", "Compare", "Finding", "Report", "verify_set"]
 
@@ -45,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Shown):
     """What came of verifying a set. It is true when nothing is wrong.
 
     >>> bool(Report("set.json")), bool(Report("set.json", failures=(Finding("x/0", "does not decode"),)))
@@ -99,7 +99,7 @@ Compare = Callable[[Chunk], tuple[bool, str] | None]
 
 
 class _Part(NamedTuple):
-    """Some consecutive cells of an array: a partition, or all of it."""
+    """Some consecutive cells of an array: a stretch, or all of it."""
 
     path: str
     first: int
@@ -107,7 +107,7 @@ class _Part(NamedTuple):
 
 
 def verify_set(
-    refs: ReferenceSet | ParquetReferences,
+    refs: ReferenceSet,
     fetcher: Fetcher,
     *,
     sample: int | None = 0,
@@ -115,29 +115,23 @@ def verify_set(
 ) -> Report:
     """Check files and ranges; decode `sample` chunks of each array, or all (None), and `compare` them.
 
-    A set at rest is read a partition at a time.
+    A set at rest is read a stretch at a time.
     """
     check = _Check(refs, fetcher, compare)
-    for path in _metas(refs):
+    for path in refs.arrays:
         check.array(path, sample)
     check.files()
     if not sample and sample is not None:
         return check.report()
-    for path in _metas(refs):
+    for path in refs.arrays:
         check.chunks(path)
     return check.report()
-
-
-def _metas(refs: ReferenceSet | ParquetReferences) -> Mapping[str, ArrayMeta]:
-    if isinstance(refs, ParquetReferences):
-        return refs.metas
-    return {path: array.meta for path, array in refs.arrays.items()}
 
 
 class _Check:
     """One run over a set."""
 
-    def __init__(self, refs: ReferenceSet | ParquetReferences, fetcher: Fetcher, compare: Compare | None) -> None:
+    def __init__(self, refs: ReferenceSet, fetcher: Fetcher, compare: Compare | None) -> None:
         self._refs, self._fetcher, self._compare = refs, fetcher, compare
         self._failures: list[Finding] = []
         self._notes: list[Finding] = []
@@ -148,8 +142,7 @@ class _Check:
 
     def report(self) -> Report:
         """What came of it."""
-        name = self._refs.name if isinstance(self._refs, ReferenceSet) else self._refs.url
-        return Report(name or "set", tuple(self._failures), tuple(self._notes), dict(self._counts))
+        return Report(self._refs.name or "set", tuple(self._failures), tuple(self._notes), dict(self._counts))
 
     def array(self, path: str, sample: int | None) -> None:
         """Look at the references of one array: which files they name and how far they reach; choose a sample."""
@@ -189,7 +182,7 @@ class _Check:
 
     def chunks(self, path: str) -> None:
         """Read the chunks that were chosen."""
-        meta, start = _metas(self._refs)[path], 0
+        meta, start = self._refs.arrays[path].meta, 0
         try:
             decoder = ChunkDecoder(meta)
         except ChunkmapError as error:
@@ -237,13 +230,10 @@ class _Check:
             return [one for row in rows.tolist() for one in self._fetched(part, np.array([row]))]
 
     def _parts(self, path: str, *, report: bool) -> Iterator[_Part]:
-        if isinstance(self._refs, ReferenceSet):
-            yield _Part(path, 0, self._refs.arrays[path].chunks)
-            return
-        size = self._refs.record_size
-        for number in self._refs.present(path):
+        array = self._refs.arrays[path]
+        for number in array.stretches():
             try:
-                yield _Part(path, number * size, self._refs.partition(path, number))
+                yield _Part(path, number * array.stretch, array.in_stretch(number))
             except ChunkmapError as error:
                 if report:
                     self._failures.append(Finding(f"{path}, partition {number}", str(error)))
@@ -260,7 +250,7 @@ class _Check:
             source = chunks.sources[int(chunks.source[row])]
             if isinstance(source, str) and int(stops[row]) >= self._reach.get(source, (0, ""))[0]:
                 position = part.first + int(chunks.positions()[row])
-                self._reach[source] = int(stops[row]), _key(part.path, _metas(self._refs)[part.path], position)
+                self._reach[source] = int(stops[row]), _key(part.path, self._refs.arrays[part.path].meta, position)
 
     def _target(self, url: str) -> Target | ChunkmapError:
         try:

@@ -6,21 +6,13 @@ an extra, `chunkmap[fits]`.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-from chunkmap.errors import Unsupported
+from chunkmap.packages import require
 
 __all__ = ["require_astropy"]
 
 
 def require_astropy(module: str, wanted_by: str) -> Any:
-    """A module of it. Raises Unsupported saying what to install where it is not there."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise Unsupported(
-            f"{wanted_by} needs the package astropy, of 7.0 or later, which is not installed;"
-            " install it with `pip install 'chunkmap[fits]'`",
-            feature="astropy",
-        ) from error
+    """A module of it. Raises NotInstalled saying what to install where it is not there."""
+    return require(module, "fits", wanted_by)

@@ -5,22 +5,14 @@ It is large, and few files need it: it is no dependency but part of the extras `
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 from chunkmap.codecs.table import CODECS_BY_ID
-from chunkmap.errors import Unsupported
+from chunkmap.packages import require
 
 __all__ = ["require_imagecodecs"]
 
 
 def require_imagecodecs(codec: str) -> Any:
-    """The module. Raises Unsupported saying what to install where it is not there."""
-    try:
-        return import_module("imagecodecs")
-    except ImportError as error:
-        raise Unsupported(
-            f"the codec {codec!r} decodes with the package imagecodecs, which is not installed;"
-            f" install it with `pip install 'chunkmap[{CODECS_BY_ID[codec].extra}]'`",
-            feature="codec",
-        ) from error
+    """The module. Raises NotInstalled saying what to install where it is not there."""
+    return require("imagecodecs", CODECS_BY_ID[codec].extra, f"the codec {codec!r}")

@@ -14,12 +14,13 @@ from chunkmap.combining.planning import survey
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.selectors import Reader
 from chunkmap.model import ReferenceSet
+from chunkmap.notebooks import Shown
 
 __all__ = ["Diagnosis", "diagnose_sets"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Diagnosis:
+class Diagnosis(Shown):
     """Whether inputs fit together, and what was found. `print` shows it; `to_dict` gives it as data."""
 
     plan: Plan
@@ -52,7 +53,10 @@ class Diagnosis:
         refused = together(finding for finding in self.findings if finding.refused)
         noted = together(finding for finding in self.findings if not finding.refused)
         count = len(self.plan.inputs)
-        yield f"{count:,} inputs {'do not fit together' if refused else 'fit together'}"
+        if count == 1:
+            yield f"1 input, which {'does not fit' if refused else 'fits'}"
+        else:
+            yield f"{count:,} inputs {'do not fit together' if refused else 'fit together'}"
         if refused:
             yield "refused"
             for label, finding in refused:

@@ -8,17 +8,36 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.combining.findings import Findings
+from chunkmap.combining.findings import Finding, Findings
+from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.plan import ArrayPlan
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.selectors import Reader
+from chunkmap.combining.spelling import meant
 from chunkmap.errors import Remedy
 from chunkmap.model import ManifestArray
 
-__all__ = ["check_identical", "check_repeats"]
+__all__ = ["check_identical", "check_named", "check_repeats"]
 
 _AT_ONCE: Final = 32_000_000
 """Bytes of values that are read together when arrays are compared."""
+
+
+def check_named(inputs: Inputs, recipe: Recipe, findings: Findings) -> None:
+    """Find the names in `identical_dims` that are of no array and of no dimension of any input."""
+    wanted = set(recipe.identical_dims)
+    if recipe.any_text or not wanted:
+        return
+    known: dict[str, None] = {}
+    for refs in inputs:
+        for path, array in refs.arrays.items():
+            known.update(dict.fromkeys((path, path.rpartition("/")[2], *(array.meta.dims or ()))))
+        if wanted <= known.keys():
+            return
+    for name in sorted(wanted - known.keys()):
+        remedy = Remedy("identical_dims")
+        message = f"named in {remedy}, but no input has an array of this name{meant(name, known)}"
+        findings.add(Finding("name", name, message, remedies=(remedy,)))
 
 
 def check_identical(plans: Iterable[ArrayPlan], recipe: Recipe, read: Reader, findings: Findings) -> None:

@@ -16,7 +16,7 @@ from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
 from chunkmap.combining.fitting import fit
-from chunkmap.combining.identical import check_identical, check_repeats
+from chunkmap.combining.identical import check_identical, check_named, check_repeats
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.pixels import check_pixels
 from chunkmap.combining.plan import ArrayPlan, Part, Plan, Repeat
@@ -46,6 +46,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     if not len(inputs):
         raise CombineError("expected reference sets to combine, found none")
     findings = Findings(inputs)
+    check_named(inputs, recipe, findings)
     eras = eras_of(inputs, recipe, findings)
     columns, names = evaluate(inputs, recipe, read, findings, eras)
     places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Final, Literal, Self, TypedDict
 
 from chunkmap.combining.compatible import WAIVABLE
-from chunkmap.combining.spelling import check_spelling
+from chunkmap.combining.spelling import check_dims, check_spelling
 from chunkmap.errors import CombineError, Remedy
 
 __all__ = ["VARIABLES", "HowToCombine", "Recipe", "Selector", "given"]
@@ -50,6 +50,13 @@ def given(verb: str, how: HowToCombine) -> dict[str, Any]:
             meant = f"did you mean {close[0]!r}?" if close else f"how to combine is said by {', '.join(_NAMES)}"
             raise TypeError(f"{verb}() has no argument {name!r}: {meant}")
     return {name: value for name, value in how.items() if value is not None}
+
+
+def _by_dimension(name: str, value: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """An argument that says something of dimensions by their names; None says nothing."""
+    if value is not None and not isinstance(value, Mapping):
+        raise TypeError(f"{name} is {value!r}, expected a mapping of names of dimensions")
+    return {} if value is None else value
 
 
 _NAMES: Final = tuple(HowToCombine.__annotations__)
@@ -95,11 +102,11 @@ class Recipe:
             if isinstance(getattr(self, name), str):
                 object.__setattr__(self, name, (getattr(self, name),))
         for name in ("coo_map", "coo_dtypes"):
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, {})
+            object.__setattr__(self, name, _by_dimension(name, getattr(self, name)))
         object.__setattr__(self, "concat_dims", tuple(self.concat_dims or ()))
         if not self.any_text:
             check_spelling(self.coo_map)
+            check_dims([dim for dim in self.coo_map if dim != VARIABLES], self.dims)
         both = set(self.identical_dims) & {*self.coo_map, *self.concat_dims}
         if both:
             raise CombineError(f"Values being mapped cannot also be identical: {sorted(both)}")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
 
 from chunkmap.errors import CombineError, Remedy
 
-__all__ = ["check_spelling"]
+__all__ = ["check_dims", "check_spelling", "meant"]
 
 _WORDS: Final = {"INDEX": "INDEX", "VARNAME": "VARNAME"}
 _HEADS: Final = {"DATA": "data:VARIABLE", "CF": "cf:VARIABLE", "ATTR": "attr:NAME", "VATTR": "vattr:VARIABLE:NAME"}
@@ -28,6 +28,32 @@ def check_spelling(selectors: Mapping[str, object]) -> None:
             _check(dim, selector)
 
 
+def check_dims(selectors: Collection[str], dims: Collection[str]) -> None:
+    """Raise CombineError for selectors of dimensions that nothing is combined along.
+
+    >>> check_dims(["tmie"], ["time"])
+    Traceback (most recent call last):
+    chunkmap.errors.CombineError: coo_map: it says where inputs stand along 'tmie', ...: did you mean 'time'?
+    """
+    for dim in selectors:
+        if dim not in dims:
+            where, named = Remedy("coo_map"), Remedy("concat_dims")
+            raise CombineError(
+                f"{where}: it says where inputs stand along {dim!r}, but {named} names only {', '.join(dims)}"
+                f"{meant(dim, dims)}"
+            ).helped_by(where, named)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The end of a message: the name that was probably meant, where one is like it.
+
+    >>> meant("latt", ["lat", "lon"]), meant("x", ["lat"])
+    (": did you mean 'lat'?", '')
+    """
+    close = get_close_matches(name, list(known), n=1)
+    return f": did you mean {close[0]!r}?" if close else ""
+
+
 def _check(dim: str, selector: str) -> None:
     head, colon, rest = selector.partition(":")
     known = _HEADS if colon else _WORDS
@@ -35,7 +61,7 @@ def _check(dim: str, selector: str) -> None:
         return
     word = head.strip().upper()
     close = get_close_matches(word, known, n=1, cutoff=_ALIKE)
-    if colon and not close and word.startswith("CF"):
+    if colon and not close and (word.startswith("CF") or sorted(word) == ["C", "F"]):
         close = ["CF"]
     if close:
         where = Remedy("coo_map")

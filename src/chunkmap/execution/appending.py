@@ -7,15 +7,15 @@ machine a new directory, in which unchanged partitions are further names of the 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, TypeVar, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.combining.windows import stays, touched
-from chunkmap.errors import CombineError, Remedy
+from chunkmap.errors import CombineError, Remedy, SourceError, StorageError
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.icechunk import append_to_icechunk
@@ -24,14 +24,20 @@ from chunkmap.execution.order import counted, refuse_other_order
 from chunkmap.execution.origin import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
-from chunkmap.io.filesystem import locate
+from chunkmap.io import open_any
+from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import ICECHUNK, PARQUET, Found, ParquetReferences, check_format, find_set, load
+from chunkmap.storage import ICECHUNK, PARQUET, Found, check_format, find_set, load
+from chunkmap.storage.parquet import WHOLE_SET
 from chunkmap.storage.partitioned import PartitionedChunks
+from chunkmap.storage.references import PartitionedSet
 from chunkmap.storage.sidecar import PartitionRecord
+from chunkmap.storage.states import check_state, state_of
 
 __all__ = ["append"]
+
+T = TypeVar("T")
 
 
 def append(
@@ -71,7 +77,8 @@ def append(
         options=scan_options or {},
     )
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
-    found = find_set(out, storage_options=output_options)
+    found, place = find_set(out, storage_options=output_options), locate(out, output_options)
+    before = _Before(place, WHOLE_SET if found.store is PARQUET else ())
     if found.store is ICECHUNK:
         icechunk = ICECHUNK.functions()
         icechunk.check_lists(str(out))
@@ -79,8 +86,7 @@ def append(
         sets = scanning.run(urls, preprocess)
         _to_repository(icechunk.repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
         return load(out, storage_options=output_options)
-    place = locate(out, output_options)
-    stored = _partitioned(found)
+    stored = before.read(lambda: _partitioned(found))
     origin = _origin(stored, os.fspath(out), how, inline_threshold, preprocess)
     scan_options = {**origin.scan_options, **(scan_options or {})}
     recipe = _recipe(origin, overwrite=overwrite)
@@ -90,27 +96,53 @@ def append(
         fetcher=fetcher,
         record_size=100_000 if stored is None else stored.record_size,
         executor=executor if place.is_local or cache is not None else None,
+        expected=before.state,
     )
     with headers_beside(place) as headers:
-        old = _old(stored, out, output_options, origin, headers)
+        old = before.read(lambda: _old(stored, out, output_options, origin, headers))
         if "zarr_format" not in how:
             recipe = replace(recipe, zarr_format=old.zarr_format)
             job = replace(job, origin=replace(job.origin, recipe=recipe))
         check_format(place, recipe.zarr_format)
         keep = headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs))
         new = replace(scanning, options=scan_options).run(urls, keep)
-        plan = job.plan(Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe)))
+        inputs = Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe))
+        plan = before.read(lambda: job.plan(inputs))
         refuse_other_order(plan, os.fspath(out))
-        after = replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options)
-        kind = "json" if stored is None else "parquet"
-        return replace(job, origin=after).carry_out(plan, kind, None if stored is None else _kept(plan, stored))
+        job = replace(job, origin=replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options))
+        return before.read(lambda: _carry_out(job, plan, stored))
 
 
-def _partitioned(found: Found) -> ParquetReferences | None:
-    """The stored set, where it is one of Parquet, of which only what changes is written."""
+def _carry_out(job: Job, plan: Plan, stored: PartitionedSet | None) -> ReferenceSet:
+    """Write all of a file again, of Parquet what changes."""
+    return job.carry_out(plan, "json") if stored is None else job.carry_out(plan, "parquet", _kept(plan, stored))
+
+
+class _Before:
+    """The set as it was when appending to it began."""
+
+    def __init__(self, at: Located, names: Collection[str]) -> None:
+        self._at, self._names = at, names
+        self.state = state_of(at, names)
+
+    def read(self, read: Callable[[], T]) -> T:
+        """What is read of the set. What another writer replaces meanwhile is not damaged: then that is said."""
+        try:
+            return read()
+        except (StorageError, SourceError):
+            check_state(self._at, self.state, self._names)
+            raise
+
+
+def _partitioned(found: Found) -> PartitionedSet | None:
+    """The stored set, where it is one of Parquet, of which only what changes is written.
+
+    Raises NoSuchFile when there is no set of another kind either.
+    """
     if found.store is not PARQUET:
+        open_any(found.url, storage_options=found.options).close()
         return None
-    return ParquetReferences(found.url, storage_options=found.options, folder=found.folder())
+    return PartitionedSet(found)
 
 
 def _to_repository(
@@ -127,7 +159,7 @@ def _recipe(origin: Origin, *, overwrite: bool) -> Recipe:
 
 
 def _origin(
-    stored: ParquetReferences | None, where: str, how: HowToCombine, threshold: int | None, preprocess: Step | None
+    stored: PartitionedSet | None, where: str, how: HowToCombine, threshold: int | None, preprocess: Step | None
 ) -> Origin:
     """What is remembered, with what is given in its place."""
     said = given("append", how)
@@ -155,7 +187,7 @@ def _origin(
 
 
 def _old(
-    stored: ParquetReferences | None,
+    stored: PartitionedSet | None,
     out: str | os.PathLike[str],
     options: Mapping[str, Any] | None,
     origin: Origin,
@@ -172,7 +204,7 @@ def _old(
     return replace(refs, arrays=arrays)
 
 
-def _kept(plan: Plan, stored: ParquetReferences) -> Kept:
+def _kept(plan: Plan, stored: PartitionedSet) -> Kept:
     """The partitions that nothing new touches, of arrays whose old chunks stay where they are.
 
     There are none in a set that another tool wrote: of its files nothing is known, and all of it is written again.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from chunkmap.model import Precedent, ReferenceSet
@@ -41,4 +41,6 @@ def listed(sets: AnySet | Sequence[AnySet]) -> Sequence[AnySet]:
     >>> listed("a.json")
     ['a.json']
     """
+    if not isinstance(sets, (ReferenceSet, Mapping, str, os.PathLike, Iterable)):
+        raise TypeError(f"expected reference sets, or names of stored ones, found {sets!r}")
     return [sets] if isinstance(sets, (ReferenceSet, Mapping, str, os.PathLike)) else list(sets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from chunkmap.execution.arguments import AnySet, Step
-from chunkmap.io.filesystem import Located, locate
-from chunkmap.model import ArrayMeta, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.io.filesystem import Located, locate, named
+from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.storage import load, open_set
+from chunkmap.storage.publishing import clear_leftovers, hold
 from chunkmap.storage.table import read_table, write_table
 
 __all__ = ["Headers", "headers_beside"]
@@ -39,8 +41,7 @@ class Headers:
 
     def take(self, refs: ReferenceSet) -> ReferenceSet:
         """The header of a set that somebody has in memory."""
-        elsewhere = all(isinstance(array, DeferredArray) for array in refs.arrays.values())
-        nbytes = 0 if elsewhere else sum(array.chunks.nbytes for array in refs.arrays.values())
+        nbytes = sum(array.nbytes for array in refs.arrays.values())
         if nbytes > self._free:
             at = locate(f"{self._directory}/{next(self._numbers)}.table")
             write_table(refs, at)
@@ -74,6 +75,15 @@ def headers_beside(out: Located) -> Iterator[Headers]:
     """Headers whose tables are put aside beside the output, where the workers that write it can reach them."""
     parent = Path(out.path).parent if out.is_local else None
     if parent is not None:
-        parent.mkdir(parents=True, exist_ok=True)
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise named(error, out.url, "written") from error
+        clear_leftovers(parent, ".chunkmap-", ".tmp")
     with tempfile.TemporaryDirectory(prefix=".chunkmap-", suffix=".tmp", dir=parent) as directory:
-        yield Headers(directory, _HELD)
+        held = os.open(directory, os.O_RDONLY)
+        try:
+            hold(held)
+            yield Headers(directory, _HELD)
+        finally:
+            os.close(held)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from chunkmap.errors import ChunkmapError
+from chunkmap.errors import ChunkmapError, SkippedFiles
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.cache import ScanCache, scan_with
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
@@ -53,11 +53,7 @@ class Scanning:
         found = map_ordered(one, files, executor=executor, progress=self.progress, keep=partial(_kept, keep=keep))
         failed = [error for error in found if isinstance(error, ChunkmapError)]
         if failed:
-            warnings.warn(
-                f"{len(failed)} of {len(files)} files were skipped: {'; '.join(map(str, failed[:3]))}"
-                + (f"; and {len(failed) - 3} more" if len(failed) > 3 else ""),
-                stacklevel=3,
-            )
+            warnings.warn(SkippedFiles(failed, len(files)), stacklevel=3)
         return [refs for refs in found if isinstance(refs, ReferenceSet)]
 
 

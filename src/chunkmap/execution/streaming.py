@@ -27,8 +27,9 @@ from chunkmap.storage.json import deferred_json, write_json_in_pieces
 from chunkmap.storage.parquet import About, ParquetWriter, encode_piece, replacing_set
 from chunkmap.storage.partition import check_rows
 from chunkmap.storage.partitioned import partition_name
-from chunkmap.storage.publishing import Stage, publish_file
+from chunkmap.storage.publishing import Stage, write_part
 from chunkmap.storage.sidecar import PartitionRecord, checksum
+from chunkmap.storage.states import State
 
 __all__ = ["Job", "Kept"]
 
@@ -61,6 +62,8 @@ class Job:
     record_size: int
     executor: AnyExecutor = None
     """Who writes the partitions."""
+    expected: State | None = None
+    """The state of the set that is added to, which nobody else may have replaced meanwhile."""
 
     def write(self, inputs: Inputs) -> ReferenceSet:
         """Combine and write, in place of the set that is there, whole or not at all. Gives the stored set.
@@ -87,10 +90,14 @@ class Job:
         if kind == "json":
             pieces = carry_out_in_pieces(plan, self._read, rows=_ROWS, multiple=1)
             version, finished = plan.recipe.zarr_format, (_finished(array, finish) for array, _ in pieces)
-            written = write_json_in_pieces(finished, about.groups, self.place, zarr_format=version)
-            stored = deferred_json(self.place.url, self.place.options, written, about.groups, zarr_format=version)
+            written, state = write_json_in_pieces(
+                finished, about.groups, self.place, zarr_format=version, expected=self.expected
+            )
+            url, options = self.place.url, self.place.options
+            stored = deferred_json(url, options, written, about.groups, state, zarr_format=version)
             return replace(stored, problems=about.problems, targets=about.targets)
-        with replacing_set(self.place, keeping=None if kept is None else kept.names()) as stage:
+        names = None if kept is None else kept.names()
+        with replacing_set(self.place, keeping=names, expected=self.expected) as stage:
             writer = ParquetWriter(stage, self.record_size)
             road = self._write_here if self.executor is None else self._write_on_workers
             tallies = road(plan, writer, finish, kept)
@@ -219,7 +226,7 @@ class _Task:
         check_rows(self.path, piece.chunks, piece.first, grid_shape)
         records = {}
         for number, present, data in encode_piece(piece, self.record_size, math.prod(grid_shape)):
-            publish_file(self.files[number], [data])
+            write_part(self.files[number], [data])
             records[number] = PartitionRecord(present, len(data), checksum(data))
         return count, records
 

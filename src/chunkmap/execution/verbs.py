@@ -18,7 +18,7 @@ from chunkmap.execution.origin import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import locate
-from chunkmap.model import ManifestArray, ReferenceSet
+from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
 
@@ -53,13 +53,7 @@ def scan_many(
         options=options,
     )
     found = scanning.run(urls)
-    return [_at_hand(refs) for refs in found] if cache is not None else found
-
-
-def _at_hand(refs: ReferenceSet) -> ReferenceSet:
-    """The set with its chunks in memory."""
-    arrays = {path: ManifestArray(array.meta, array.chunks) for path, array in refs.arrays.items()}
-    return replace(refs, arrays=arrays)
+    return [refs.loaded() for refs in found] if cache is not None else found
 
 
 def combine(

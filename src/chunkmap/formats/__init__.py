@@ -29,6 +29,7 @@ _OWN: Final[Sequence[Format]] = (
         module="chunkmap.formats.netcdf3",
         begins=(Magic(b"CDF\x01"), Magic(b"CDF\x02"), Magic(b"CDF\x05")),
     ),
+    Format(name="hdf4", module="chunkmap.formats.hdf4", begins=(Magic(b"\x0e\x03\x13\x01"),)),
     Format(name="fits", module="chunkmap.formats.fits", begins=(Magic(b"SIMPLE  ="),)),
     Format(
         name="tiff",

@@ -52,7 +52,17 @@ def _recognised(folder: Folder) -> Format:
         if row.holds and bool((folder.sizes(row.holds) >= 0).any()):
             return row
     names = ", ".join(f"{row.name} ({', '.join(row.holds)})" for row in FORMATS if row.holds)
-    raise FormatError(f"expected a folder of {names}, found none of these files in it", url=folder.url)
+    raise FormatError(
+        f"expected a folder of {names}, found none of these files in it. To scan files in it, name them, or all of a"
+        f" kind: {_files_in(folder)}",
+        url=folder.url,
+    )
+
+
+def _files_in(folder: Folder) -> str:
+    """The wildcard for some files of a folder, as the verbs of many files take it."""
+    inside, link, archive = folder.url.partition("::")
+    return f"'{inside.rstrip('/')}/*.nc'" if not link else f"'{inside.rstrip('/')}//**/*.nc{link}{archive}'"
 
 
 class _Fetch:

@@ -14,9 +14,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from chunkmap.errors import Unsupported
 from chunkmap.model import ManifestArray, Problem, Target
 from chunkmap.model.hierarchy import ZarrFormat
+from chunkmap.packages import not_installed
 
 __all__ = ["Format", "Magic", "Scanned", "options_of"]
 
@@ -63,16 +63,13 @@ class Format:
     """The extra of this package with the libraries that its module needs."""
 
     def load(self) -> ModuleType:
-        """The module. Raises Unsupported naming the extra to install, where a library is missing."""
+        """The module. Raises NotInstalled naming the extra to install, where a library is missing."""
         try:
             return import_module(self.module)
         except ModuleNotFoundError as error:
             if self.extra is None or (error.name or "").startswith("chunkmap"):
                 raise
-            how = f"pip install 'chunkmap[{self.extra}]'"
-            raise Unsupported(
-                f"scanning {self.name} needs {error.name}, which is not installed: {how}", feature=self.name
-            ) from error
+            raise not_installed(str(error.name), self.extra, f"scanning {self.name}") from error
 
 
 def options_of(found: Format, module: Any, given: Mapping[str, Any]) -> Any:

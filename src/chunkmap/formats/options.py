@@ -6,7 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from types import UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -29,7 +29,15 @@ def options_in(row: Format) -> list[Option]:
     """The options of a format, in the order of their fields."""
     kind = row.load().Options
     hints, texts = get_type_hints(kind), _texts(kind)
-    return [Option(field.name, hints[field.name], field.default, texts[field.name]) for field in fields(kind)]
+    return [
+        Option(
+            field.name,
+            hints[field.name],
+            field.default if field.default_factory is MISSING else field.default_factory(),
+            texts[field.name],
+        )
+        for field in fields(kind)
+    ]
 
 
 def options_table() -> str:

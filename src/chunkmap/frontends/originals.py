@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.verifying import Chunk
-from chunkmap.errors import ChunkmapError
+from chunkmap.errors import ChunkmapError, NotInstalled
 from chunkmap.formats import sniff
 from chunkmap.formats.scanning import scan
 from chunkmap.io import FileView, Source
 from chunkmap.model import ArrayMeta, ReferenceSet
-from chunkmap.storage import ParquetReferences
+from chunkmap.packages import require
 
 __all__ = ["Originals"]
 
@@ -51,7 +51,7 @@ class _Original(NamedTuple):
 class Originals:
     """The files of a set, each opened when a chunk of it is compared."""
 
-    def __init__(self, refs: ReferenceSet | ParquetReferences, fetcher: Fetcher) -> None:
+    def __init__(self, refs: ReferenceSet, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
         self._opened: OrderedDict[str, _Original | str] = OrderedDict()
         self._only = _only_file(refs)
@@ -98,7 +98,9 @@ class Originals:
         if url not in self._opened:
             try:
                 self._opened[url] = self._open(url)
-            except (ChunkmapError, ImportError) as error:
+            except NotInstalled:  # who asks for a comparison must not take its absence for success
+                raise
+            except ChunkmapError as error:
                 self._opened[url] = str(error)
             if len(self._opened) > _OPEN:
                 self._close_oldest()
@@ -130,11 +132,18 @@ class Originals:
             original.close.close()
 
 
-def _only_file(refs: ReferenceSet | ParquetReferences) -> str | None:
+def _only_file(refs: ReferenceSet) -> str | None:
     """The file that all chunks of a set are in: that of a set which is the scan of one file."""
-    if isinstance(refs, ParquetReferences):
-        return None
-    urls = {url for array in refs.arrays.values() for url in array.chunks.urls} | refs.targets.keys()
+    urls: set[str] = set()
+    try:
+        urls |= refs.targets.keys()
+        for array in refs.arrays.values():
+            for number in array.stretches():
+                urls.update(array.in_stretch(number).urls)
+                if len(urls) > 1:
+                    return None
+    except ChunkmapError:
+        return None  # what is lost or damaged is a finding of its own
     return urls.pop() if len(urls) == 1 else None
 
 
@@ -230,8 +239,7 @@ def _file(source: Source) -> BinaryIO:
 
 
 def _hdf5(source: Source, close: ExitStack) -> Read:
-    import h5py  # noqa: PLC0415 - needed here only
-
+    h5py = require("h5py", "compare", "comparing with what is in HDF5 files")
     file = close.enter_context(h5py.File(_file(source), "r"))
 
     def read(path: str, part: Part) -> NDArray[Any]:
@@ -242,8 +250,7 @@ def _hdf5(source: Source, close: ExitStack) -> Read:
 
 def _netcdf3(source: Source, close: ExitStack) -> Read:
     if bytes(source.read(0, 4)) == b"CDF\x05" or find_spec("scipy") is None:
-        import netCDF4  # noqa: PLC0415 - needed here only
-
+        netCDF4 = require("netCDF4", "compare", "comparing with what is in netCDF-3 files")  # noqa: N806 - its name
         dataset = close.enter_context(netCDF4.Dataset("memory", memory=bytes(source.read(0, source.size()))))
         dataset.set_auto_maskandscale(False)
         dataset.set_auto_chartostring(False)

@@ -30,15 +30,15 @@ from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
-from chunkmap.access.even_grids import EvenStore, lengths_of_chunks
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
+from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
 from chunkmap.io import is_far
 from chunkmap.model import ReferenceSet
-from chunkmap.storage import PARQUET, ParquetReferences, find_set, is_open, load, open_set
+from chunkmap.storage import find_set, is_open, load, open_set
 from chunkmap.storage.json import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
 
@@ -69,7 +69,7 @@ DECODING: Final = (
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
-Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ParquetReferences
+Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet
 
 
 def open_dataset(
@@ -150,7 +150,7 @@ def open_references(
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
     scan_options: Mapping[str, Any] | None = None,
-) -> tuple[ReferenceSet | ParquetReferences, Fetcher]:
+) -> tuple[ReferenceSet, Fetcher]:
     """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
@@ -158,8 +158,8 @@ def open_references(
     fetcher = Fetcher(
         storage_options=storage_options if shared and remote_options is None else remote_options,
         remote_protocol=remote_protocol,
-        trust=Trust(refs.name if isinstance(refs, ReferenceSet) else refs.url, allow),
-        expected=refs if check else None,
+        trust=Trust(refs.name, allow),
+        expected=refs.targets if check else None,
     )
     return refs, fetcher
 
@@ -183,7 +183,7 @@ class ChunkmapBackend(BackendEntrypoint):
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Whether it is surely a reference set. Of remote names only the ending is looked at."""
-        if isinstance(filename_or_obj, (ReferenceSet, ParquetReferences)):
+        if isinstance(filename_or_obj, ReferenceSet):
             return True
         if isinstance(filename_or_obj, Mapping):
             return any(key in filename_or_obj for key in ("refs", ".zgroup", "zarr.json"))
@@ -309,8 +309,7 @@ def _store_for_xarray(refs_or_path: Openable, **options: Any) -> ReferenceStore:
     says what v2 has no words for.
     """
     refs, fetcher = open_references(refs_or_path, **options)
-    arrays = refs.arrays.values() if isinstance(refs, ReferenceSet) else ()
-    version: Literal[2, 3] = 3 if any(array.meta.background is not None for array in arrays) else 2
+    version: Literal[2, 3] = 3 if any(array.meta.background is not None for array in refs.arrays.values()) else 2
     return _warned(EvenStore(refs, fetcher, version))
 
 
@@ -343,12 +342,12 @@ def _references(
     storage_options: Mapping[str, Any] | None,
     scan_options: Mapping[str, Any],
     allow: Sequence[str],
-) -> tuple[ReferenceSet | ParquetReferences, bool]:
+) -> tuple[ReferenceSet, bool]:
     """The references, and whether `storage_options` are those of the data as well."""
     is_path = isinstance(refs_or_path, (str, os.PathLike))
     if not is_path and scan_options:
         raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but a set is not scanned")
-    if isinstance(refs_or_path, (ReferenceSet, ParquetReferences)):
+    if isinstance(refs_or_path, ReferenceSet):
         return refs_or_path, True
     if isinstance(refs_or_path, Mapping):
         return load(refs_or_path), True
@@ -357,10 +356,7 @@ def _references(
         return scan(found.url, **{"storage_options": storage_options, "allow": allow, **scan_options}), True
     if scan_options:
         raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but {found.url} is a stored set")
-    is_shared = is_open(found.url) or not is_far(found.url)
-    if found.store is PARQUET:
-        return ParquetReferences(found.url, storage_options=storage_options, folder=found.folder()), is_shared
-    return open_set(found), is_shared
+    return open_set(found, problems=False), is_open(found.url) or not is_far(found.url)
 
 
 def _looks_like_references(path: Path) -> bool:

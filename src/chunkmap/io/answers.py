@@ -34,7 +34,8 @@ class Mapped:
     """A file that is in memory: a span is a view, rows are copied by one strided index."""
 
     def __init__(self, source: Source) -> None:
-        view = source.read(0, source.size())
+        view = source.view(0, source.size())
+        self._check_size = source.check_size
         self._view, self._url, self._size = view, source.url, len(view)
         self._array = np.frombuffer(view, np.uint8) if len(view) else np.empty(0, np.uint8)
 
@@ -43,11 +44,13 @@ class Mapped:
         offset, need, want = span
         if offset < 0 or offset + need > self._size:
             raise _too_short(self._url, self._size, offset, need)
+        self._check_size()
         return self._view[offset : offset + want]
 
     def rows(self, gather: Gather) -> NDArray[np.uint8]:
         """A view where it is one row, else a copy."""
         _check_rows(gather, self._size, self._url)
+        self._check_size()
         if len(gather.offsets) == 1:
             start = int(gather.offsets[0])
             return self._array[start : start + gather.size].reshape(1, -1)

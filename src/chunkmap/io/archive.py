@@ -17,6 +17,7 @@ from typing import Final
 
 from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
 from chunkmap.io.file_object import FileView
+from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
@@ -68,6 +69,14 @@ class MemberSource(SourceBase):
         """A range of the member, read from the archive."""
         return self._outer.read(*self.in_archive(Range(offset, length)))
 
+    def view(self, offset: int, length: int) -> memoryview:
+        """The same without a copy, where the archive can."""
+        return self._outer.view(*self.in_archive(Range(offset, length)))
+
+    def check_size(self) -> None:
+        """A member ends with its archive."""
+        self._outer.check_size()
+
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """Ranges of the member, read from the archive at once."""
         return self._outer.read_many(list(map(self.in_archive, ranges)))
@@ -82,9 +91,9 @@ class MemberSource(SourceBase):
         check_range(self.url, self._length, offset, length)
         return Range(self.first + offset, length)
 
-    def confirm(self) -> None:
+    def confirm(self, *, always: bool = False) -> None:
         """A member changes with its archive."""
-        self._outer.confirm()
+        self._outer.confirm(always=always)
 
     def target(self) -> Target:
         """What is known of the archive, with the member's own size."""
@@ -110,7 +119,7 @@ def outermost(source: Source) -> Source:
 
 def in_memory(source: Source) -> bool:
     """Whether bytes of a source are there without being fetched: read, or mapped."""
-    return isinstance(outermost(source), BytesSource)
+    return isinstance(outermost(source), (BytesSource, LocalSource))
 
 
 def open_member(kind: str, member: str, outer: Source, url: str) -> MemberSource:

@@ -71,12 +71,12 @@ class FileObjectSource(SourceBase):
 class FileView(io.RawIOBase):
     """A read-only file object over a source, for libraries that want one.
 
-    Reads whole blocks and keeps the last few: at most 16 MB are held, however much is read.
+    Reads whole blocks and keeps the last `blocks`: at most 16 MB are held, however much is read.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, blocks: int = _BLOCKS) -> None:
         super().__init__()
-        self._source, self._position = source, 0
+        self._source, self._position, self._most = source, 0, blocks
         self._blocks: OrderedDict[int, memoryview] = OrderedDict()
         self.failure: ChunkmapError | None = None
         """What the source raised, for callers of libraries that swallow errors of reading."""
@@ -118,7 +118,7 @@ class FileView(io.RawIOBase):
             except ChunkmapError as error:
                 self.failure = error
                 raise
-            if len(self._blocks) > _BLOCKS:
+            if len(self._blocks) > self._most:
                 self._blocks.popitem(last=False)
         self._blocks.move_to_end(number)
         return self._blocks[number]

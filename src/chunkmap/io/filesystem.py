@@ -6,16 +6,16 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
 from chunkmap.errors import ChunkmapError, NoSuchFile, SourceError
-from chunkmap.io.http_client import get_client
-from chunkmap.io.retrying import is_transient, with_retries
+from chunkmap.io.http_client import TIMEOUT, get_client
+from chunkmap.io.retrying import causes, is_transient, status_of, tried, with_retries
 
-__all__ = ["Located", "ask", "locate", "may_be_absent", "named", "read_range", "reason"]
+__all__ = ["Located", "ask", "is_absent", "locate", "may_be_absent", "named", "read_range", "reason"]
 
 T = TypeVar("T")
 
@@ -50,11 +50,8 @@ def locate(
     """The filesystem of a URL, and the path on it. Raises SourceError when no filesystem knows it."""
     path = os.fspath(path)
     name = path if url is None else url
-    options = storage_options or {}
-    if path.startswith(("http://", "https://")):
-        options = {"get_client": get_client, **options}
     try:
-        fs, inner = fsspec.core.url_to_fs(path, **options)
+        fs, inner = fsspec.core.url_to_fs(path, **_with_limits(path, storage_options or {}))
     except (ValueError, ImportError, OSError, TypeError) as error:
         raise SourceError(f"cannot be opened: {error}", url=name) from error
     return Located(name, inner.rstrip("/") or "/", fs, storage_options)
@@ -85,25 +82,74 @@ def read_range(located: Located, start: int, stop: int) -> bytes | None:
     return data
 
 
+_ANSWERS: Final = {
+    400: "the server does not understand the request (400 Bad Request)",
+    401: "may not be {doing} without credentials (401 Unauthorized); give them in storage_options",
+    403: "may not be {doing}: the server forbids it (403 Forbidden)",
+    410: "was removed for good (410 Gone)",
+    416: "the file has fewer bytes than were asked for (416 Range Not Satisfiable); it has changed",
+    451: "is withheld for legal reasons (451 Unavailable For Legal Reasons)",
+    501: "the server cannot do what is asked of it (501 Not Implemented)",
+}
+"""What is said of answers that will be no other one."""
+
+
 def named(error: BaseException, url: str, doing: str = "read") -> SourceError:
     """What a filesystem raised, as our own error."""
+    if isinstance(error, SourceError):
+        return error
+    status = status_of(error)
+    if any(type(cause).__name__ == "TooManyRedirects" for cause in causes(error)):
+        return SourceError("is redirected in a circle, or too often", url=url)
+    if status in _ANSWERS:
+        kind = NoSuchFile if status == 410 else SourceError
+        return kind(_ANSWERS[status].format(doing=doing), url=url)
     if isinstance(error, FileNotFoundError):
-        if is_transient(error):
-            return SourceError(f"cannot be {doing}: {reason(error.__cause__ or error)}", url=url)
-        return NoSuchFile("there is no such file (404, or no such key)", url=url)
+        if is_absent(error):
+            return NoSuchFile("there is no such file (404, or no such key)", url=url)
+        return SourceError(f"cannot be {doing}: {reason(error.__cause__ or error)}{_tries(error)}", url=url)
     if isinstance(error, PermissionError):
         return SourceError(f"may not be {doing}: {error}", url=url)
     if isinstance(error, IsADirectoryError):
         return SourceError("expected a file, found a directory", url=url)
-    return SourceError(f"cannot be {doing}: {reason(error)}", url=url)
+    return SourceError(f"cannot be {doing}: {reason(error)}{_tries(error)}", url=url)
+
+
+def is_absent(error: BaseException) -> bool:
+    """Whether an error says that there is no such file, and not that it could not be told."""
+    return isinstance(error, FileNotFoundError) and status_of(error) in (None, 404, 410) and not is_transient(error)
 
 
 def may_be_absent(error: BaseException | None) -> bool:
     """Whether an error is what an object store that may not be listed says of a file that is not there."""
-    return isinstance(error, PermissionError) or getattr(error, "status", None) == 403
+    return any(isinstance(cause, PermissionError) for cause in causes(error)) or status_of(error) == 403
 
 
 def reason(error: BaseException) -> str:
     """Why a call failed, in a few words."""
     status, text = getattr(error, "status", None), getattr(error, "message", None)
-    return f"the server answered {status} {text or ''}".strip() if status else f"{type(error).__name__}: {error}"
+    if status:
+        return f"the server answered {status} {text or ''}".strip()
+    silent = "; nothing came for as long as `timeout` allows" if isinstance(error, TimeoutError) else ""
+    return f"{type(error).__name__}: {error}{silent}"
+
+
+def _tries(error: BaseException) -> str:
+    found = tried(error)
+    return f" ({found})" if found else ""
+
+
+def _with_limits(path: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Options for fsspec with our client, and with limits of time where its own are none or far too long."""
+    protocol = path.rpartition("::")[2].partition("://")[0]
+    if protocol in ("http", "https") and "::" not in path:
+        given = {key: value for key, value in options.items() if key != "timeout"}
+        if "timeout" in options:
+            given["client_kwargs"] = {"timeout": float(options["timeout"]), **options.get("client_kwargs", {})}
+        return {"get_client": get_client, **given}
+    if protocol in ("s3", "s3a") and "::" not in path:
+        given = {key: value for key, value in options.items() if key != "timeout"}
+        limit = options.get("timeout", TIMEOUT)
+        ours = {"connect_timeout": limit, "read_timeout": limit, "retries": {"max_attempts": 1}}
+        return {**given, "config_kwargs": {**ours, **(options.get("config_kwargs") or {})}}
+    return options

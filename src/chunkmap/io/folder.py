@@ -7,7 +7,7 @@ of the folder is refused, as names come from files that nobody vouches for.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
@@ -19,7 +19,7 @@ from chunkmap.errors import SourceError
 from chunkmap.io.source import Range, Source
 from chunkmap.model import Target
 
-__all__ = ["Folder", "FolderBase", "Listing", "Within", "check_name"]
+__all__ = ["Folder", "FolderBase", "Listing", "Renamed", "Within", "check_name"]
 
 
 class Within(NamedTuple):
@@ -114,6 +114,40 @@ class FolderBase:
 
     def close(self) -> None:
         """Nothing is held open, unless a folder says otherwise."""
+
+
+class Renamed(FolderBase):
+    """A folder of which some files lie under other names in it."""
+
+    def __init__(self, folder: Folder, names: Mapping[str, str]) -> None:
+        self.url, self._folder, self._names = folder.url, folder, names
+
+    def listing(self, below: str = "") -> Listing | None:
+        """Under their own names, as far as they can be listed."""
+        found = self._folder.listing(below)
+        if found is None:
+            return None
+        prefix = f"{below.rstrip('/')}/" if below else ""
+        more = {name.removeprefix(prefix) for name in self._names if name.startswith(prefix)} - set(found.names)
+        names = sorted([*found.names, *more])
+        sizes = dict(zip(found.names, found.sizes.tolist(), strict=True))
+        return Listing(names, np.array([sizes.get(name, -1) for name in names], np.int64))
+
+    def open(self, name: str) -> Source:
+        """By its other name, if it has one."""
+        return self._folder.open(self._names.get(name, name))
+
+    def read_many(self, names: Sequence[str], *, optional: bool = False) -> list[bytes | None]:
+        """By their other names."""
+        return self._folder.read_many([self._names.get(name, name) for name in names], optional=optional)
+
+    def read_ranges(self, names: Sequence[str], ranges: Sequence[Range]) -> list[memoryview]:
+        """By their other names."""
+        return self._folder.read_ranges([self._names.get(name, name) for name in names], ranges)
+
+    def sizes(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """By their other names."""
+        return self._folder.sizes([self._names.get(name, name) for name in names])
 
 
 def check_name(name: str, url: str) -> str:

@@ -53,9 +53,9 @@ class HeadSource(SourceBase):
         """What is known of the source."""
         return self.source.target()
 
-    def confirm(self) -> None:
+    def confirm(self, *, always: bool = False) -> None:
         """Ask the source."""
-        self.source.confirm()
+        self.source.confirm(always=always)
 
     def close(self) -> None:
         """Let the head go, and close the source."""

@@ -6,14 +6,32 @@ says which length and which etag that file has; a `Watch` keeps what was said of
 
 from __future__ import annotations
 
+import re
+from email.utils import parsedate_to_datetime
 from threading import Lock
 from typing import Any, Final
 from weakref import WeakSet
 
-__all__ = ["CONNECTIONS", "Watch", "get_client"]
+from chunkmap.errors import SourceError
+
+__all__ = ["CONNECTIONS", "TIMEOUT", "Watch", "get_client", "time_of_change"]
 
 CONNECTIONS: Final = 256
 """Most connections open at once; aiohttp's own default of 100 makes waves of a round of many small reads."""
+
+TIMEOUT: Final = 30.0
+"""Seconds to wait for a connection, for the first byte of an answer, and for each further one. An answer that does make
+progress may take as long as it takes.
+"""
+
+_ASKED: Final = re.compile(r"bytes=(\d+)-(\d*)")
+_SENT: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+"""Ranges in requests and answers (RFC 9110, 14.2 and 14.4)."""
+
+_HARMLESS: Final = frozenset(
+    {"accept", "accept-encoding", "accept-language", "if-match", "if-range", "range", "user-agent"}
+)
+"""Headers of a request that may follow a redirect to another host; all others may be secrets."""
 
 _watches: dict[str, WeakSet[Watch]] = {}
 _lock = Lock()
@@ -26,6 +44,7 @@ class Watch:
         self._url = url
         self.lengths: set[int] = set()
         self.etags: set[str] = set()
+        self.times: set[float] = set()
         with _lock:
             _watches.setdefault(url, WeakSet()).add(self)
 
@@ -34,6 +53,9 @@ class Watch:
         etag = headers.get("ETag")
         if etag:
             self.etags.add(etag.removeprefix("W/"))
+        changed = time_of_change(headers)
+        if changed is not None:
+            self.times.add(changed)
         length = headers.get("Content-Range", "").rpartition("/")[2] if status == 206 else headers.get("Content-Length")
         if length and length.isdigit() and headers.get("Content-Encoding", "identity") in ("identity", ""):
             self.lengths.add(int(length))
@@ -42,7 +64,16 @@ class Watch:
         """What differed between answers; empty when nothing did."""
         if len(self.lengths) > 1:
             return f"it had {' bytes, then '.join(map(str, sorted(self.lengths)))} bytes"
-        return f"it had the etags {' and '.join(sorted(self.etags))}" if len(self.etags) > 1 else ""
+        if len(self.etags) > 1:
+            return f"it had the etags {' and '.join(sorted(self.etags))}"
+        if not self.etags and len(self.times) > 1:
+            return f"it was changed at {' and at '.join(map(str, sorted(self.times)))} (seconds since 1970)"
+        return ""
+
+    @property
+    def time(self) -> float | None:
+        """When the file was changed, as the server says."""
+        return max(self.times, default=None)
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -53,22 +84,79 @@ class Watch:
                 _watches.pop(self._url, None)
 
 
+def time_of_change(headers: Any) -> float | None:
+    """`Last-Modified` in seconds since 1970; None for one that says no more than that the answer was made just now.
+
+    >>> time_of_change({"Last-Modified": "Thu, 01 Jan 1970 00:01:00 GMT"})
+    60.0
+    """
+    try:
+        changed = parsedate_to_datetime(headers["Last-Modified"]).timestamp()
+    except (KeyError, ValueError):
+        return None
+    try:
+        made = parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return changed
+    return changed if changed < made else None
+
+
 async def get_client(**options: Any) -> Any:
     """A session of aiohttp, as fsspec asks for it (`get_client` of its HTTPFileSystem)."""
     import aiohttp  # noqa: PLC0415 - an extra, and only HTTP needs it
 
     if "connector" not in options:
         options["connector"] = aiohttp.TCPConnector(limit=CONNECTIONS)
+    limit = options.get("timeout", TIMEOUT)
+    if isinstance(limit, (int, float)):
+        options["timeout"] = aiohttp.ClientTimeout(total=None, sock_connect=limit, sock_read=limit)
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(_note)
+    trace.on_request_redirect.append(_keep_secrets)
     return aiohttp.ClientSession(**{**options, "trace_configs": [*options.get("trace_configs", ()), trace]})
 
 
 async def _note(_session: Any, _context: Any, answered: Any) -> None:
     response = answered.response
     asked = response.history[0] if response.history else response
-    if response.status in (200, 206):
-        with _lock:
-            watches = list(_watches.get(str(asked.url), ()))
-        for watch in watches:
-            watch.note(response.headers, response.status)
+    if response.status not in (200, 206):
+        return
+    if response.status == 206:
+        wrong = wrong_range(answered.headers.get("Range", ""), response.headers.get("Content-Range", ""))
+        if wrong:
+            response.close()
+            raise SourceError(wrong, url=str(asked.url))
+    with _lock:
+        watches = list(_watches.get(str(asked.url), ()))
+    for watch in watches:
+        watch.note(response.headers, response.status)
+
+
+async def _keep_secrets(_session: Any, _context: Any, redirected: Any) -> None:
+    """Send another host no headers that may be secrets: aiohttp itself leaves out no more than `Authorization`."""
+    response = redirected.response
+    location = response.headers.get("Location") or response.headers.get("URI") or ""
+    if response.url.join(type(response.url)(location)).origin() != response.url.origin():
+        for name in [name for name in redirected.headers if name.lower() not in _HARMLESS]:
+            redirected.headers.popall(name, None)
+
+
+def wrong_range(asked: str, sent: str) -> str:
+    """What is wrong with the range of an answer, by the headers of request and answer; empty when nothing is.
+
+    >>> wrong_range("bytes=10-19", "bytes 0-9/100")
+    'asked for bytes 10 to 19, the server sent bytes 0 to 9 of 100 (Content-Range); a cache or proxy may be at fault'
+    >>> wrong_range("bytes=90-199", "bytes 90-99/100")
+    ''
+    """
+    wanted, found = _ASKED.fullmatch(asked), _SENT.fullmatch(sent)
+    if wanted is None or found is None:
+        return ""
+    first, last = int(wanted[1]), int(wanted[2] or 0)
+    end = last if found[3] == "*" else min(last, int(found[3]) - 1)
+    if int(found[1]) == first and (not wanted[2] or int(found[2]) == end):
+        return ""
+    return (
+        f"asked for bytes {first} to {wanted[2]}, the server sent bytes {found[1]} to {found[2]} of {found[3]}"
+        " (Content-Range); a cache or proxy may be at fault"
+    )

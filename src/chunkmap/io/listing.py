@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from chunkmap.errors import SourceError
@@ -17,14 +18,24 @@ def expand_urls(
 ) -> list[str]:
     """The URLs that are meant, those without wildcards as they are.
 
-    `*`, `**` and `[...]` are wildcards, and `?` is one in a path without a protocol. Raises SourceError when a wildcard
-    matches nothing.
+    `*`, `**` and `[...]` are wildcards, and `?` is one in a path without a protocol. Local paths beside a wildcard are
+    made absolute, as those are that it stands for. Raises SourceError when a wildcard matches nothing.
 
     >>> expand_urls(["a.nc", "s3://bucket/b.nc"])
     ['a.nc', 's3://bucket/b.nc']
     """
-    named = [urls] if isinstance(urls, (str, os.PathLike)) else list(urls)
-    return [url for name in named for url in _expanded(os.fspath(name), storage_options or {})]
+    if not isinstance(urls, (str, os.PathLike, Iterable)):
+        raise TypeError(f"expected a path or a URL, or several, found {urls!r}")
+    named = [os.fspath(url) for url in ([urls] if isinstance(urls, (str, os.PathLike)) else urls)]
+    found = [_expanded(name, storage_options or {}) for name in named]
+    if any(urls != [name] for name, urls in zip(named, found, strict=True)):
+        found = [[_absolute(url) for url in urls] for urls in found]
+    return [url for urls in found for url in urls]
+
+
+def _absolute(url: str) -> str:
+    """A path as wildcards give it, so that names of one set are all of one kind."""
+    return url if "://" in url else str(Path(url).absolute())
 
 
 def _expanded(name: str, options: Mapping[str, Any]) -> list[str]:

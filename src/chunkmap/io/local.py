@@ -1,24 +1,34 @@
-"""A file on this machine, mapped into memory: a range is a view, nothing is copied."""
+"""A file on this machine. Ranges are read by the system; only scans look at the file through a map.
+
+A page of a map that is not in the file any more, because somebody cut it short or copies over it, ends the process
+(SIGBUS), where reading it is an error.
+"""
 
 from __future__ import annotations
 
 import mmap
 import os
 import weakref
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.memory import BytesSource
-from chunkmap.io.source import check_range
+from chunkmap.io.coalesce import coalesce
+from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
 
 __all__ = ["LocalSource"]
 
 _CAN_READ_INTO: Final = hasattr(os, "preadv")
 
+_GAP: Final = 16 << 10
+_TOGETHER: Final = 1 << 20
+"""Ranges of this distance are read together, up to so many bytes: a call costs as much as a few thousand of them."""
 
-class LocalSource(BytesSource):
+
+class LocalSource(SourceBase):
     """A local file. `url` is what references call it; the path may be another."""
 
     def __init__(self, path: str | os.PathLike[str], url: str | None = None) -> None:
@@ -26,7 +36,6 @@ class LocalSource(BytesSource):
         try:
             with Path(path).open("rb") as file:
                 self._stat = os.fstat(file.fileno())
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self._stat.st_size else b""
                 self._file = os.dup(file.fileno())
         except FileNotFoundError as error:
             raise NoSuchFile("there is no such file", url=url) from error
@@ -37,9 +46,61 @@ class LocalSource(BytesSource):
         except ValueError as error:  # a null byte in the name
             raise SourceError(f"cannot be opened: {error}", url=url) from error
         weakref.finalize(self, os.close, self._file)
-        super().__init__(memoryview(data), url)
-        self.path = os.fspath(path)
+        self.url, self.path = url, os.fspath(path)
         """Where it is, whatever references call it."""
+
+    def size(self) -> int:
+        """Length in bytes when it was opened."""
+        return self._stat.st_size
+
+    def read(self, offset: int, length: int) -> memoryview:
+        """Exactly `length` bytes."""
+        check_range(self.url, self._stat.st_size, offset, length)
+        try:
+            data = os.pread(self._file, length, offset)
+        except OSError as error:
+            raise SourceError(f"cannot be read: {error.strerror or error}", url=self.url) from error
+        if len(data) != length:  # cut short meanwhile, or more than a call gives: that is 2 GB
+            out = bytearray(length)
+            self.read_into(offset, memoryview(out))
+            return memoryview(out).toreadonly()
+        return memoryview(data)
+
+    def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
+        """Near ranges are read by one call."""
+        if len(ranges) == 1:
+            return [self.read(*ranges[0])]
+        for offset, length in ranges:
+            if offset < 0 or length < 0 or offset + length > self._stat.st_size:
+                check_range(self.url, self._stat.st_size, offset, length)
+        together, found = coalesce(ranges, gap=_GAP, longest=_TOGETHER)
+        views = [self.read(*wanted) for wanted in together]
+        return [views[n][start : start + length] for (n, start), (_, length) in zip(found, ranges, strict=True)]
+
+    def view(self, offset: int, length: int) -> memoryview:
+        """Through a map: nothing is copied. Not for who keeps it, as the file may change."""
+        self.check_size()
+        check_range(self.url, self._stat.st_size, offset, length)
+        return self._map[offset : offset + length]
+
+    @cached_property
+    def _map(self) -> memoryview:
+        try:
+            return memoryview(mmap.mmap(self._file, self.size(), access=mmap.ACCESS_READ) if self.size() else b"")
+        except (OSError, ValueError) as error:
+            raise SourceError(f"cannot be mapped: {error}", url=self.url) from error
+
+    def check_size(self) -> None:
+        """Raise TruncatedFile when the file was cut short since it was opened."""
+        now = os.fstat(self._file).st_size
+        if now < self._stat.st_size:
+            check_range(self.url, now, 0, self._stat.st_size)
+
+    def confirm(self, *, always: bool = False) -> None:  # noqa: ARG002 - costs nothing
+        """Raise SourceError when somebody wrote into the file since it was opened."""
+        now = os.fstat(self._file)
+        if (now.st_size, now.st_mtime_ns) != (self._stat.st_size, self._stat.st_mtime_ns):
+            raise SourceError("the file changed while it was read. Read it again", url=self.url)
 
     def read_into(self, offset: int, out: memoryview) -> None:
         """Copied by the system, which takes half as long as through the map: no page of the file is mapped for it."""

@@ -50,7 +50,7 @@ def open_source(
     when the bytes cannot be had.
     """
     if not isinstance(file, (str, os.PathLike)):
-        return FileObjectSource(file, "" if url is None else url)
+        return _file_object(file, url)
     path = os.fspath(file)
     name = path if url is None else url
     chain = _chain(path)
@@ -74,7 +74,7 @@ def open_any(
     files called `holds` is below it. Raises SourceError when there is neither.
     """
     if not isinstance(file, (str, os.PathLike)):
-        return FileObjectSource(file, "" if url is None else url)
+        return _file_object(file, url)
     path = os.fspath(file)
     name = path if url is None else url
     chain = _chain(path)
@@ -133,6 +133,12 @@ def folder_at(located: Located) -> Folder:
     return RemoteFolder(located.fs, located.path, located.url)
 
 
+def _file_object(file: BinaryIO, url: str | None) -> Source:
+    if not hasattr(file, "read"):
+        raise TypeError(f"expected a path, a URL or an open binary file, found {file!r}")
+    return FileObjectSource(file, "" if url is None else url)
+
+
 def _file(located: Located) -> Source:
     if located.is_local:
         return LocalSource(located.path, located.url)
@@ -146,14 +152,17 @@ def _file_or_folder(located: Located, holds: Collection[str], *, is_folder: bool
     try:
         source = RemoteSource(located.fs, located.path, located.url)
     except SourceError as error:
-        if isinstance(error.__cause__, IsADirectoryError) or (_may_be_folder(error) and _holds_any(folder, holds)):
+        if isinstance(error.__cause__, IsADirectoryError) or _may_be_folder(folder, holds, error):
             return folder
         raise
     return folder if source.is_page and _holds_any(folder, holds) else source
 
 
-def _may_be_folder(error: SourceError) -> bool:
-    return isinstance(error, NoSuchFile) or may_be_absent(error.__cause__)
+def _may_be_folder(folder: RemoteFolder, holds: Collection[str], error: SourceError) -> bool:
+    """Whether there is a folder where there is no file, or none that may be read."""
+    if isinstance(error, NoSuchFile):
+        return _holds_any(folder, holds)
+    return may_be_absent(error.__cause__) and folder.shows_any(holds)
 
 
 def _holds_any(folder: Folder, names: Collection[str]) -> bool:

@@ -80,14 +80,15 @@ class RemoteSource(SourceBase):
         blocks = iter(self._fetch([piece for some in pieces for piece in some]))
         return [memoryview(_whole([next(blocks) for _ in some])) for some in pieces]
 
-    def confirm(self) -> None:
+    def confirm(self, *, always: bool = False) -> None:
         """Raise SourceError where the file is not the one any more that was opened.
 
-        Over HTTP every answer tells; elsewhere the server is asked once more, if the file was read more than once.
+        Over HTTP every answer tells; elsewhere the server is asked once more, if the file was read more than once, or
+        `always`.
         """
         if self._watch is not None:
             self._check_watch(self._watch)
-        elif self._fetches > 1:
+        elif always or self._fetches > 1:
             self._fs.invalidate_cache(self._path)
             before, now = self.target(), _target(self._inspect())
             if before != now:
@@ -100,7 +101,10 @@ class RemoteSource(SourceBase):
 
     def target(self) -> Target:
         """Size, etag and time of change, as far as the server gives them."""
-        return _target(self._info)
+        known = _target(self._info)
+        if known.mtime is None and self._watch is not None:
+            return Target(size=known.size, etag=known.etag, mtime=self._watch.time)
+        return known
 
     def on_the_same(self, url: str) -> RemoteSource:
         """Another file of the same filesystem."""

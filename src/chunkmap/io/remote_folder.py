@@ -13,7 +13,7 @@ from fsspec.spec import AbstractFileSystem
 from numpy.typing import NDArray
 
 from chunkmap.errors import SourceError
-from chunkmap.io.filesystem import ask, may_be_absent, named
+from chunkmap.io.filesystem import ask, is_absent, may_be_absent, named
 from chunkmap.io.folder import FolderBase, Listing, check_name
 from chunkmap.io.remote import CONCURRENCY, RemoteSource
 from chunkmap.io.retrying import is_transient
@@ -97,8 +97,7 @@ class RemoteFolder(FolderBase):
 
     def _unless_absent(self, name: str, data: Any, *, optional: bool) -> bytes | None:
         if isinstance(data, BaseException):
-            missing = isinstance(data, FileNotFoundError) and not is_transient(data)
-            if missing or (optional and may_be_absent(data)):
+            if is_absent(data) or (optional and may_be_absent(data)):
                 return None
             raise named(data, f"{self.url}/{name}") from data
         content: bytes = data
@@ -140,6 +139,10 @@ class RemoteFolder(FolderBase):
             (self._size(name, info) for name, info in zip(names, found, strict=True)), np.int64, len(names)
         )
 
+    def shows_any(self, names: Iterable[str]) -> bool:
+        """Whether one of the files can be seen, asked once: what fails is not seen."""
+        return any(not isinstance(info, BaseException) for info in self._infos(list(map(self._at, names))))
+
     def _infos(self, paths: list[str]) -> list[Any]:
         for path in paths:
             self._fs.invalidate_cache(path)
@@ -157,7 +160,7 @@ class RemoteFolder(FolderBase):
 
     def _size(self, name: str, info: Any) -> int:
         if isinstance(info, BaseException):
-            if isinstance(info, FileNotFoundError) and not is_transient(info):
+            if is_absent(info) or (isinstance(info, FileNotFoundError) and may_be_absent(info)):
                 return -1
             raise named(info, f"{self.url}/{name}") from info
         if info.get("type") == "directory":

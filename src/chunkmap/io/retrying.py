@@ -1,49 +1,131 @@
-"""Doing again what failed for a moment: a connection that was reset, a server that was busy, a time-out."""
+"""Doing again what failed for a moment: a connection that was reset, a server that was busy, a time-out.
+
+Waits double from a tenth of a second to half a minute, never less than a server asks for by `Retry-After`, until it
+took some minutes in all. What a server does not explain (500), and one that cannot be reached, has less time.
+"""
 
 from __future__ import annotations
 
+import random
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
-__all__ = ["ATTEMPTS", "is_transient", "with_retries"]
+__all__ = ["PATIENCE", "SHORT_PATIENCE", "causes", "is_transient", "status_of", "tried", "with_retries"]
 
 T = TypeVar("T")
 
-ATTEMPTS: Final = 5
-"""How often anything is tried, in about two seconds and a half."""
+PATIENCE: Final = 180.0
+"""Seconds in which anything is tried again that a server is too busy for, or that stalls."""
+
+SHORT_PATIENCE: Final = 15.0
+"""The same where nobody answers, or the server failed without saying why."""
+
+_FIRST: Final = 0.1
+_LONGEST: Final = 30.0
+"""Seconds to wait before the second try, and at most between two."""
 
 _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP answers that may be another one soon (RFC 9110, 15.5 and 15.6; RFC 6585)."""
 
+_TRIED: Final = "tried "
+"""How a note begins that says how often and how long."""
+
 
 def with_retries(call: Callable[[], T]) -> T:
-    """Call, and call again after a while as long as what is raised may pass; then raise the last of it."""
-    import tenacity  # noqa: PLC0415 - only what is fetched needs it
+    """Call, and call again after a while as long as what is raised may pass; then raise the last of it, with a note."""
+    started, tries = time.monotonic(), 0
+    while True:
+        tries += 1
+        try:
+            return call()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            spent, wait = time.monotonic() - started, _wait(error, tries)
+            if spent + wait > _patience(error):
+                asked = _retry_after(error)
+                more = f"; the server asks to wait {asked:.0f} s" if asked else ""
+                error.add_note(f"{_TRIED}{tries} {'time' if tries == 1 else 'times'} in {spent:.1f} s{more}")
+                raise
+        time.sleep(wait)
 
-    retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2),
-        retry=tenacity.retry_if_exception(is_transient),
-        reraise=True,
-    )
-    return retrying(call)
+
+def tried(error: BaseException) -> str:
+    """How often and how long something was tried that failed at last; empty where it was tried once."""
+    return next((note for note in getattr(error, "__notes__", ()) if note.startswith(_TRIED)), "")
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether an error may pass by itself: it, or what caused it."""
-    return any(getattr(e, "status", None) in _BUSY or isinstance(e, _passing()) for e in _causes(error))
+    return any(status_of(e) in _BUSY or isinstance(e, _passing()) for e in causes(error))
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def status_of(error: BaseException | None) -> int | None:
+    """The HTTP status of the answer that an error is about: that of an HTTP client, or of a client of S3."""
+    for cause in causes(error):
+        status = getattr(cause, "status", None)
+        response = getattr(cause, "response", None)
+        if not isinstance(status, int) and isinstance(response, dict):
+            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if isinstance(status, int):
+            return status
+    return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what caused it."""
     while error is not None:
         yield error
         error = error.__cause__
 
 
+def _wait(error: BaseException, tries: int) -> float:
+    """Seconds until the next try, never the same for many who failed together."""
+    wait = min(_FIRST * 2.0 ** min(tries - 1, 16), _LONGEST) * random.uniform(0.5, 1)  # noqa: S311 - no secret
+    return max(wait, _retry_after(error))
+
+
+def _patience(error: BaseException) -> float:
+    unreached = any(
+        isinstance(e, (ConnectionRefusedError, *_of("aiohttp", "ClientConnectorError"))) for e in causes(error)
+    )
+    return SHORT_PATIENCE if unreached or status_of(error) == 500 else PATIENCE
+
+
+def _retry_after(error: BaseException) -> float:
+    """Seconds that the server asks to wait (RFC 9110, 10.2.3); 0 where it does not."""
+    text = next((str(headers["Retry-After"]).strip() for headers in map(_headers, causes(error)) if headers), "")
+    if text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
+def _headers(error: BaseException) -> Mapping[str, Any] | None:
+    """The headers of an answer that says when to come again."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        found = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return {"Retry-After": found["retry-after"]} if "retry-after" in found else None
+    headers = getattr(error, "headers", None)
+    return headers if headers and "Retry-After" in headers else None
+
+
 def _passing() -> tuple[type[BaseException], ...]:
-    """Errors of connections; those of aiohttp only where it is in use."""
-    aiohttp: Any = sys.modules.get("aiohttp")
-    if aiohttp is None:
-        return (ConnectionError, TimeoutError)
-    return (ConnectionError, TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+    """Errors of connections; those of a library only where it is in use."""
+    return (
+        ConnectionError,
+        TimeoutError,
+        *_of("aiohttp", "ClientConnectionError", "ClientPayloadError"),
+        *_of("botocore.exceptions", "HTTPClientError", "IncompleteReadError"),
+    )
+
+
+def _of(module: str, *names: str) -> tuple[type[BaseException], ...]:
+    library: Any = sys.modules.get(module)
+    return () if library is None else tuple(getattr(library, name) for name in names)

@@ -41,6 +41,12 @@ class Source(Protocol):
     def read_into(self, offset: int, out: memoryview) -> None:
         """As many bytes as `out` has, from `offset`, into it."""
 
+    def view(self, offset: int, length: int) -> memoryview:
+        """The same as `read`, for who looks at it at once and keeps nothing: of a local file it is no copy."""
+
+    def check_size(self) -> None:
+        """Raise TruncatedFile where a view may reach out of the file, because it was cut short."""
+
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """The bytes of each range, in the order of the ranges: near ranges fetched together, far ones at once."""
 
@@ -50,8 +56,11 @@ class Source(Protocol):
     def target(self) -> Target:
         """What is known of the file as it is now: size, etag, time of change."""
 
-    def confirm(self) -> None:
-        """Raise SourceError where it can be told that the file changed since it was opened."""
+    def confirm(self, *, always: bool = False) -> None:
+        """Raise SourceError where it can be told that the file changed since it was opened.
+
+        `always`: also where it costs a request that one reading of a file does not need.
+        """
 
     def close(self) -> None:
         """Give back what is held open. Reading afterwards is an error."""
@@ -76,6 +85,13 @@ class SourceBase:
         """By way of `read`, unless a source has a shorter one."""
         out[:] = self.read(offset, len(out))
 
+    def view(self, offset: int, length: int) -> memoryview:
+        """As `read`, unless a source can do without a copy."""
+        return self.read(offset, length)
+
+    def check_size(self) -> None:
+        """What was read stays, unless a source gives views of a file."""
+
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """Every source has its own."""
         raise NotImplementedError
@@ -84,7 +100,7 @@ class SourceBase:
         """As `read_many`, unless a source joins ranges there."""
         return self.read_many(ranges)
 
-    def confirm(self) -> None:
+    def confirm(self, *, always: bool = False) -> None:
         """Nothing changes, unless a source can tell."""
 
     def close(self) -> None:

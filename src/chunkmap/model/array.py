@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple, Protocol, Self
+from typing import Any, Final, Self
 
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.notebooks import Shown
 
 __all__ = ["ChunksElsewhere", "DeferredArray", "ManifestArray"]
+
+_WHOLE: Final = 2**63 - 1
+"""Cells of a stretch that is the whole grid, however large it is."""
 
 _KEPT: Final = 16
 """Chunks of an array that are kept once they have been fetched: those of coordinates, which are asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
-class ManifestArray:
+class ManifestArray(Shown):
     """One array: what it is, and where its chunks are."""
 
     meta: ArrayMeta
@@ -57,16 +63,64 @@ class ManifestArray:
         """How many chunks there are, or at most may be where that is not known before they are fetched."""
         return len(self.chunks)
 
-
-class ChunksElsewhere(Protocol):
-    """The chunks of one array at rest: what a `DeferredArray` fetches them from. It can be pickled."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the columns take here."""
+        return self.chunks.nbytes
 
     @property
+    def stretch(self) -> int:
+        """How many cells of the grid are looked up together: all of them, where all chunks are at hand."""
+        return _WHOLE
+
+    def stretches(self) -> Sequence[int]:
+        """The numbers of the stretches in which chunks may be."""
+        return (0,)
+
+    def in_stretch(self, number: int) -> ChunkManifest:
+        """The chunks of one stretch, whose positions count from its first cell, `number * stretch`."""
+        return self.chunks if number == 0 else ChunkManifest.empty((0,))
+
+    def locate(self, position: int) -> tuple[ChunkManifest, int] | None:
+        """A cell of the grid as a row of a manifest; None where there is no chunk. Fetches no more than its stretch.
+
+        >>> meta = ArrayMeta(shape=(4,), chunk_shape=(2,), dtype="<i2")
+        >>> array = ManifestArray(meta, ChunkManifest.from_rows((2,), [[1]], ["a.nc"], [8], [4]))
+        >>> array.locate(0), array.locate(1)
+        (None, (<ChunkManifest 1 of 2 chunks, grid (2,), 1 urls>, 0))
+        """
+        number, cell = divmod(position, self.stretch)
+        chunks = self.in_stretch(number)
+        row = chunks.row_at(cell)
+        return None if row is None else (chunks, row)
+
+
+class ChunksElsewhere(ABC):
+    """The chunks of one array at rest: what a `DeferredArray` fetches them from. It can be pickled."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
     def most_chunks(self) -> int:
         """How many there are, or at most may be."""
 
+    @abstractmethod
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Those in cells `start` to `stop` of the grid, C order, in the grid of the whole array."""
+
+    @property
+    def stretch(self) -> int:
+        """How many cells of the grid lie together, and are fetched and kept as one; all, where that is not said."""
+        return _WHOLE
+
+    def stretches(self) -> Sequence[int]:
+        """The numbers of the stretches in which chunks may be."""
+        return (0,)
+
+    def in_stretch(self, number: int) -> ChunkManifest:
+        """The chunks of one stretch, whose positions count from its first cell."""
+        return self.between(number * self.stretch, (number + 1) * self.stretch)
 
 
 class DeferredArray(ManifestArray):
@@ -116,9 +170,11 @@ class DeferredArray(ManifestArray):
         object.__setattr__(array, "_kept", self._kept)
         return array
 
-    def in_grid_of(self, meta: ArrayMeta) -> Self:
+    def in_grid_of(self, meta: ArrayMeta) -> ManifestArray:
         """The same chunks under metadata whose grid has axes of one cell more or less."""
-        return type(self)(meta, _InGrid(self._elsewhere if self._kept is None else self._kept, meta.grid_shape))
+        if self._kept is not None:
+            return ManifestArray(meta, self._kept.reshape_grid(meta.grid_shape))
+        return type(self)(meta, _InGrid(self._elsewhere, meta.grid_shape))
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Some chunks, fetched."""
@@ -129,8 +185,27 @@ class DeferredArray(ManifestArray):
         """How many chunks there are, or at most may be."""
         return self._elsewhere.most_chunks
 
+    @property
+    def nbytes(self) -> int:
+        """Nothing to speak of."""
+        return 0
 
-class _InGrid(NamedTuple):
+    @property
+    def stretch(self) -> int:
+        """How many cells of the grid are fetched together."""
+        return self._elsewhere.stretch
+
+    def stretches(self) -> Sequence[int]:
+        """The numbers of the stretches in which chunks may be."""
+        return self._elsewhere.stretches()
+
+    def in_stretch(self, number: int) -> ChunkManifest:
+        """The chunks of one stretch, fetched."""
+        return self.chunks if self.stretch == _WHOLE else self._elsewhere.in_stretch(number)
+
+
+@dataclass(frozen=True, slots=True)
+class _InGrid(ChunksElsewhere):
     """Chunks elsewhere, in a grid of another number of axes."""
 
     chunks: ChunksElsewhere

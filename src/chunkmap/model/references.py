@@ -7,7 +7,7 @@ stands in `problems`, as data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chunkmap.model import dictionary
@@ -15,6 +15,7 @@ from chunkmap.model.array import ManifestArray
 from chunkmap.model.keys import Precedent
 from chunkmap.model.meta import same_attrs
 from chunkmap.model.problem import Problem
+from chunkmap.notebooks import Shown
 
 __all__ = ["ReferenceSet", "Target"]
 
@@ -32,7 +33,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ReferenceSet:
+class ReferenceSet(Shown):
     """Arrays and groups by path, `"group/name"`; the root group has the path `""`.
 
     >>> refs = ReferenceSet.from_dict({"version": 1, "refs": {
@@ -79,6 +80,11 @@ class ReferenceSet:
     def attrs(self) -> Mapping[str, Any]:
         """Attributes of the root group."""
         return self.groups.get("", {})
+
+    def loaded(self) -> ReferenceSet:
+        """The set with all its chunks in memory."""
+        arrays = {path: ManifestArray(array.meta, array.chunks) for path, array in self.arrays.items()}
+        return replace(self, arrays=arrays)
 
     def to_dict(self, *, zarr_format: dictionary.ZarrFormat = 2) -> dict[str, Any]:
         """The set as kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`.

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.model.array import DeferredArray, ManifestArray
+from chunkmap.model.array import ChunksElsewhere, DeferredArray, ManifestArray
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 
@@ -90,7 +90,8 @@ def shortened(array: ManifestArray, axis: int, kept: int) -> ManifestArray:
     return replace(array, chunks=_shorter(array.meta, array.chunks, axis, kept))
 
 
-class _Shortened(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Shortened(ChunksElsewhere):
     """Chunks elsewhere, the last of which along an axis are shortened."""
 
     array: DeferredArray

@@ -15,7 +15,6 @@ from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSe
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.storage.json import write_json
 from chunkmap.storage.parquet import write_parquet
-from chunkmap.storage.references import ParquetReferences
 from chunkmap.storage.stores import (
     ICECHUNK,
     JSON,
@@ -36,7 +35,6 @@ __all__ = [
     "STORES",
     "Found",
     "Icechunk",
-    "ParquetReferences",
     "Store",
     "check_format",
     "explicit_ranges",
@@ -71,11 +69,17 @@ def load(
 
 
 def open_set(
-    url: str | os.PathLike[str] | Icechunk | Found, *, storage_options: Mapping[str, Any] | None = None
+    url: str | os.PathLike[str] | Icechunk | Found,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    problems: bool = True,
 ) -> ReferenceSet:
-    """The same, where it can be without chunks, which are read when they are asked for."""
+    """The same, where it can be without chunks, which are read when they are asked for.
+
+    Who reads through the set needs no `problems`: finding those of a set that another tool wrote takes requests.
+    """
     found = url if isinstance(url, Found) else find_set(url, storage_options=storage_options)
-    refs: ReferenceSet = _store(found).functions().open_set(found)
+    refs: ReferenceSet = _store(found).functions().open_set(found, problems=problems)
     return refs
 
 
@@ -99,6 +103,8 @@ def write(
     `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3; Icechunk
     is always of 3. Raises Unsupported naming the array that the format has no words for.
     """
+    if not isinstance(refs, ReferenceSet):
+        raise TypeError(f"write() takes a ReferenceSet, as chunkmap.load gives it, found {type(refs).__name__}")
     refs = with_explicit_ranges(refs)
     if is_open(url):
         ICECHUNK.functions().write_icechunk(refs, url, overwrite=True)

@@ -13,6 +13,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any, BinaryIO, Final, NamedTuple, cast
@@ -25,13 +26,14 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
 from chunkmap.io import FileView, Source, open_whole
-from chunkmap.io.filesystem import Located
+from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.threads import map_ahead
 from chunkmap.model import (
     WHOLE_FILE,
     ArrayInPieces,
     ArrayMeta,
     ChunkManifest,
+    ChunksElsewhere,
     DeferredArray,
     ManifestArray,
     ReferenceSet,
@@ -47,8 +49,9 @@ from chunkmap.model.dictionary import (
 from chunkmap.model.gathering import Gathering
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import publish_file
+from chunkmap.storage.states import State, state_of
 from chunkmap.storage.stores import Found
-from chunkmap.storage.text import parse_json
+from chunkmap.storage.text import Bounded, parse_json
 
 __all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_pieces"]
 
@@ -90,8 +93,9 @@ def write_json_in_pieces(
     at: Located,
     *,
     zarr_format: ZarrFormat = 2,
-) -> dict[str, Written]:
-    """The same for arrays that come stretch by stretch; gives what each turned out to be.
+    expected: State | None = None,
+) -> tuple[dict[str, Written], State]:
+    """The same for arrays that come stretch by stretch; gives what each turned out to be, and the state of the file.
 
     Documents come first in the file, and are known last: the chunks wait in a temporary file.
     """
@@ -107,8 +111,8 @@ def write_json_in_pieces(
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, (meta, _) in written.items()}
         waiting.seek(0)
         text = chain(_documents(heads, groups, zarr_format), iter(lambda: waiting.read(1 << 20), b""), [b"}}"])
-        publish_file(at, _compressed(text, at.path))
-    return written
+        state = publish_file(at, _compressed(text, at.path), expected=expected)
+    return written, state
 
 
 def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> Iterator[bytes | memoryview]:
@@ -236,8 +240,9 @@ def load(found: Found) -> ReferenceSet:
     return read_json(found.whole(), found.url)
 
 
-open_set = load
-"""A file has no parts that could be read by themselves."""
+def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+    """The same: a file has no parts that could be read by themselves."""
+    return load(found)
 
 
 def read_json(source: Source, url: str) -> ReferenceSet:
@@ -271,11 +276,12 @@ def deferred_json(
     options: Mapping[str, Any] | None,
     written: Mapping[str, Written],
     groups: Mapping[str, Mapping[str, Any]],
+    state: State,
     *,
     zarr_format: ZarrFormat = 2,
 ) -> ReferenceSet:
     """A set that was just written, whose file is read when chunks are asked for, once."""
-    file = _JsonFile(url, options)
+    file = _JsonFile(url, options, state)
     arrays = {path: DeferredArray(meta, _JsonChunks(file, path, count)) for path, (meta, count) in written.items()}
     return ReferenceSet(arrays, groups, name=url, zarr_format=zarr_format)
 
@@ -283,24 +289,32 @@ def deferred_json(
 class _JsonFile:
     """A file that is read when it is first needed."""
 
-    def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
-        self.url, self.options = url, options
+    def __init__(self, url: str, options: Mapping[str, Any] | None, state: State) -> None:
+        self.url, self.options, self.state = url, options, state
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.url, self.options)
+        return type(self), (self.url, self.options, self.state)
 
     @cached_property
     def refs(self) -> ReferenceSet:
-        return read_json(open_whole(self.url, storage_options=self.options), self.url)
+        refs = read_json(open_whole(self.url, storage_options=self.options), self.url)
+        if state_of(locate(self.url, self.options)) != self.state:
+            raise StorageError(f"{self.url}: the file was replaced after this set was written. Load it again")
+        return refs
 
 
-class _JsonChunks(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _JsonChunks(ChunksElsewhere):
     """The chunks of one array in a file."""
 
     file: _JsonFile
     path: str
-    most_chunks: int
-    """How many there are."""
+    count: int
+
+    @property
+    def most_chunks(self) -> int:
+        """How many there are."""
+        return self.count
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Those in cells `start` to `stop`."""
@@ -359,14 +373,14 @@ def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:
 @contextmanager
 def _opened(source: Source) -> Iterator[BinaryIO]:
     """The text of a file, decompressed as it is read."""
-    with io.BufferedReader(FileView(source), _PART) as file:
+    with io.BufferedReader(FileView(source, blocks=1), _PART) as file:
         head = file.read(4)
         file.seek(0)
         if head.startswith(COMPRESSIONS[".gz"]):
             with gzip.open(cast(BinaryIO, file)) as text:
-                yield cast(BinaryIO, text)
+                yield cast(BinaryIO, Bounded(cast(BinaryIO, text), source.size()))
         elif head.startswith(COMPRESSIONS[".zst"]):
             with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as text:
-                yield text
+                yield cast(BinaryIO, Bounded(text, source.size()))
         else:
             yield cast(BinaryIO, file)

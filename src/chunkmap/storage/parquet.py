@@ -2,7 +2,7 @@
 
     <root>/.zmetadata                    {"metadata": {"x/.zarray": {...}, ...}, "record_size": N}
     <root>/<array path>/refs.<k>.parq    cells k*N .. (k+1)*N of the chunk grid, in C order
-    <root>/.chunkmap.json                counts and checksums of the partitions, for `ParquetReferences`
+    <root>/.chunkmap.json                counts and checksums of the partitions, for `PartitionedSet`
 
 A partition in which no chunk is has no file, but for the first few of a set: fsspec, when it is not told the protocol
 of the targets, reads partitions until it meets a URL, and stops at a file that is not there.
@@ -40,9 +40,13 @@ from chunkmap.storage.partition import check_rows, encode_partition
 from chunkmap.storage.partitioned import partition_name
 from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
+from chunkmap.storage.states import State
 from chunkmap.storage.stores import METADATA, is_set
 
-__all__ = ["About", "ParquetWriter", "encode_piece", "replacing_set", "write_parquet"]
+__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_piece", "replacing_set", "write_parquet"]
+
+WHOLE_SET: Final = (METADATA, SIDECAR)
+"""The files by whose state it is seen whether a set was replaced."""
 
 _EMPTY_FILES: Final = 100
 """Partitions without a chunk that get a file of their own, in each array."""
@@ -80,9 +84,12 @@ def write_parquet(
         writer.finish(About(refs.groups, refs.targets, refs.problems, origin or {}))
 
 
-def replacing_set(at: Located, *, keeping: Collection[str] | None = None) -> AbstractContextManager[Stage]:
-    """A directory in the making, which takes the place of the set that is there."""
-    return replacing(at, METADATA, is_set, keeping=keeping)
+def replacing_set(
+    at: Located, *, keeping: Collection[str] | None = None, expected: State | None = None
+) -> AbstractContextManager[Stage]:
+    """A directory in the making, which takes the place of the set that is there, if that is the `expected` one."""
+    known = None if expected is None else (expected, WHOLE_SET)
+    return replacing(at, METADATA, is_set, keeping=keeping, expected=known)
 
 
 class ParquetWriter:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder
-from chunkmap.model import ChunkManifest, Placement, place
+from chunkmap.model import ChunkManifest, ChunksElsewhere, Placement, Target, place
 from chunkmap.storage.partition import decode_partition
+from chunkmap.storage.partition_cache import PartitionCache
 from chunkmap.storage.sidecar import PartitionRecord
+from chunkmap.storage.stores import METADATA
 
-__all__ = ["PartitionedChunks", "partition_name"]
+__all__ = ["PartitionedChunks", "partition_name", "stamp_of"]
 
 _AT_ONCE: Final = 64
 """Partitions whose files are held at one time."""
@@ -26,8 +28,16 @@ def partition_name(path: str, number: int) -> str:
     return f"{path}/refs.{number}.parq"
 
 
+def stamp_of(folder: Folder) -> Target | None:
+    """What the filesystem says of the metadata of a set; None where there are none."""
+    try:
+        return folder.open(METADATA).target()
+    except NoSuchFile:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
-class PartitionedChunks:
+class PartitionedChunks(ChunksElsewhere):
     """Where the chunks of one array are: a handle that costs little, and can be pickled."""
 
     folder: Folder
@@ -38,6 +48,10 @@ class PartitionedChunks:
     record_size: int
     records: Mapping[int, PartitionRecord] | None
     """Partitions in which chunks are, by number; None where that was not written down."""
+    stamp: Target | None = None
+    """What the filesystem said of the metadata when the set was opened; None where partitions have checksums."""
+    cache: PartitionCache = field(default_factory=PartitionCache, compare=False, repr=False)
+    """The partitions that are kept, of all arrays of the set."""
 
     @property
     def most_chunks(self) -> int:
@@ -51,7 +65,7 @@ class PartitionedChunks:
         size = math.prod(self.grid_shape)
         start, stop = max(start, 0), min(stop, size)
         first, last = start // self.record_size, -(-stop // self.record_size)
-        numbers = [number for number in self.present() if first <= number < last] if start < stop else []
+        numbers = [number for number in self.stretches() if first <= number < last] if start < stop else []
         parts = [
             Placement(self.decode(number, data), (number * self.record_size,))
             for first in range(0, len(numbers), _AT_ONCE)
@@ -62,7 +76,14 @@ class PartitionedChunks:
     def _read(self, numbers: Sequence[int]) -> Iterable[tuple[int, bytes | None]]:
         """The files of some partitions, fetched together."""
         names = [partition_name(self.path, number) for number in numbers]
-        return zip(numbers, self.folder.read_many(names), strict=True)
+        files = self.folder.read_many(names)
+        self.check_stamp()
+        return zip(numbers, files, strict=True)
+
+    def check_stamp(self) -> None:
+        """Raise StorageError where another set is there than was opened, which only checksums would tell else."""
+        if self.stamp is not None and stamp_of(self.folder) != self.stamp:
+            raise StorageError(f"{self.folder.url}: the set was replaced after it was opened. Open it again")
 
     def cells(self, number: int) -> int:
         """How many cells of the grid a partition stands for."""
@@ -72,7 +93,22 @@ class PartitionedChunks:
         """Whether there may be chunks in a partition."""
         return self.records is None or number in self.records
 
-    def present(self) -> list[int]:
+    @property
+    def stretch(self) -> int:
+        """The cells of a partition."""
+        return self.record_size
+
+    def in_stretch(self, number: int) -> ChunkManifest:
+        """The chunks of one partition, which is kept. Raises StorageError when it is lost or damaged."""
+        return self.cache.get(self.path, number, lambda: self._fetched(number))
+
+    def _fetched(self, number: int) -> ChunkManifest:
+        name = partition_name(self.path, number)
+        data = self.folder.read_many([name])[0] if self.expected(number) else None
+        self.check_stamp()
+        return self.decode(number, data)
+
+    def stretches(self) -> list[int]:
         """The partitions in which chunks are."""
         if self.records is not None:
             return sorted(self.records)

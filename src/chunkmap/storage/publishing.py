@@ -1,85 +1,137 @@
 """Putting a reference set to rest: as one file, or as a directory of files, here or in an object store.
 
-That is atomic as far as the place allows. Here, everything is written beside and renamed into place, so a reader
-sees the old set or the new one, and a writer that dies leaves the old one whole. An object store has no rename: one
-file is one put; of a directory the `last` file goes first when it is replaced and comes back at the very end, so a
-reader finds either a whole set or none.
+Here, everything is written beside and renamed into place, so a reader sees the old set or the new one, and a writer
+that dies leaves the old one whole. An object store has no rename: one file is one put, and a directory is published by
+a journal (see there). What is written beside is locked while its writer lives; the next writer removes what is not.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import secrets
 import shutil
+import stat
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
-from chunkmap.errors import StorageError
-from chunkmap.io.filesystem import Located, ask
+from chunkmap.errors import ChunkmapError, StorageError
+from chunkmap.io.filesystem import Located, ask, named
+from chunkmap.storage.journal import StageThere, is_unfinished
+from chunkmap.storage.states import State, check_state, state_of
 
-__all__ = ["Stage", "publish_file", "replacing"]
+__all__ = ["Stage", "clear_leftovers", "hold", "publish_file", "replacing", "set_aside", "write_part"]
 
-_WAITING: Final = ".chunkmap-next"
-"""In an object store, where new files wait that will replace files of a set that is added to."""
-
-_BATCH: Final = 64
-"""Files that are put into an object store at once."""
-
-_BATCH_BYTES: Final = 64 << 20
-"""Bytes that wait to be put there together."""
+_YOUNG: Final = 1.0
+"""Seconds in which what was just made may not be locked yet."""
 
 
-def publish_file(at: Located, pieces: Iterable[bytes | memoryview]) -> None:
-    """Write one file."""
+def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected: State | None = None) -> State:
+    """Write one file, in place of the one that is there; gives its state.
+
+    Raises StorageError where that is not the `expected` one any more, SourceError when it cannot be written.
+    """
+    if not at.is_local:
+        data = b"".join(pieces)
+        if expected is not None:
+            check_state(at, expected)
+        ask(lambda: at.fs.pipe_file(at.path, data), at.url, "written")
+        return state_of(at)
+    target = Path(os.path.realpath(at.path))
+    with _ours(at), _beside(target) as temporary:
+        with temporary.open("xb") as file:
+            hold(file.fileno())
+            for piece in pieces:
+                file.write(piece)
+            _settle(file)
+        _keep_rights(target, temporary)
+        state = state_of(replace(at, path=str(temporary)))
+        with _locked(target.parent):
+            if expected is not None:
+                check_state(at, expected)
+            temporary.replace(target)
+        _settle_directory(target.parent)
+    return state
+
+
+def write_part(at: Located, pieces: Iterable[bytes | memoryview]) -> None:
+    """Write a file of a directory in the making, whole or not at all: two workers may do so at once."""
     if not at.is_local:
         data = b"".join(pieces)
         ask(lambda: at.fs.pipe_file(at.path, data), at.url, "written")
         return
     target = Path(at.path)
-    with _beside(target) as temporary:
-        with temporary.open("xb") as file:
-            for piece in pieces:
-                file.write(piece)
-            _settle(file)
-        temporary.replace(target)
+    with _ours(at):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+        try:
+            with temporary.open("xb") as file:
+                for piece in pieces:
+                    file.write(piece)
+                _settle(file)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing(
-    at: Located, last: str, is_set: Callable[[bytes], bool], *, keeping: Collection[str] | None = None
+    at: Located,
+    last: str,
+    is_set: Callable[[bytes], bool],
+    *,
+    keeping: Collection[str] | None = None,
+    expected: tuple[State, Collection[str]] | None = None,
 ) -> Iterator[Stage]:
     """A directory in the making, which takes the place of the one that is there when the block ends well.
 
     `last` is the file that makes it a set, if `is_set` says so of its bytes. Files named in `keeping` are taken over
-    from the old one: as further names of the same files where the filesystem has such, so that nothing is copied; when
-    it is not None, the old set is read while the new one is made, and stays whole until the end.
+    from the old one: as further names of the same files where the filesystem has such, so that nothing is copied.
+    The old set stays whole until the end.
 
-    Raises StorageError rather than replace what is not a set.
+    Raises StorageError rather than replace what is not a set, or not the one any more whose state was `expected`.
     """
     at.fs.invalidate_cache(at.path)
+    if at.is_local:
+        at = replace(at, path=os.path.realpath(at.path))
+        _bring_back(Path(at.path))
     if at.fs.exists(at.path) and not _replaceable(at, last, is_set):
         raise StorageError(
             f"{at.url}: expected nothing there, or a reference set, but it has no {last} of one; not replaced."
             " Write to another name, or remove it first"
         )
     if not at.is_local:
-        stage = _StageThere(at, last, None if keeping is None else frozenset(keeping))
+        stage = StageThere(at, last, keeping or (), expected)
         yield stage
         stage.finish()
         return
     target = Path(at.path)
-    with _beside(target) as temporary:
-        temporary.mkdir()
-        here = _StageHere(at, replace(at, path=str(temporary)))
-        here.keep(keeping or ())
-        yield here
-        _swap(temporary, target)
+    with _beside(target, at) as temporary:
+        with _ours(at):
+            temporary.mkdir()
+            held = os.open(temporary, os.O_RDONLY)
+            hold(held)
+            here = _StageHere(at, replace(at, path=str(temporary)))
+            here.keep(keeping or ())
+        try:
+            yield here
+            with _ours(at):
+                _keep_rights(target, temporary)
+                for directory, _, _ in os.walk(temporary):
+                    _settle_directory(Path(directory))
+                with _locked(target.parent):
+                    if expected is not None:
+                        check_state(at, *expected)
+                    _swap(temporary, target)
+                _settle_directory(target.parent)
+        finally:
+            os.close(held)
 
 
 def _replaceable(at: Located, last: str, is_set: Callable[[bytes], bool]) -> bool:
@@ -87,7 +139,7 @@ def _replaceable(at: Located, last: str, is_set: Callable[[bytes], bool]) -> boo
         return False
     if at.fs.exists(f"{at.path}/{last}"):
         return is_set(at.fs.cat_file(f"{at.path}/{last}"))
-    return not at.fs.ls(at.path, detail=False)
+    return not at.fs.ls(at.path, detail=False) or (not at.is_local and is_unfinished(at))
 
 
 class Stage(Protocol):
@@ -109,7 +161,7 @@ class _StageHere:
 
     def put(self, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
-            publish_file(self.file(name), [data])
+            write_part(self.file(name), [data])
 
     def file(self, name: str) -> Located:
         return self.temporary.file(name)
@@ -124,69 +176,91 @@ class _StageHere:
                 shutil.copy2(Path(self.final.path, name), new)
 
 
-class _StageThere:
-    """In an object store: written where it belongs, that which makes it a set at the very end.
-
-    Where files are kept, the old set stays whole until then: files that replace old ones wait under another name.
-    """
-
-    def __init__(self, final: Located, last: str, keeping: frozenset[str] | None) -> None:
-        self.final, self.last, self.keeping = final, last, keeping
-        prefix = f"{final.path}/"
-        found = final.fs.find(final.path) if final.fs.exists(final.path) else []
-        self.old = {path.removeprefix(prefix) for path in found}
-        self.waiting: dict[str, str] = {}
-        self.written: set[str] = set()
-        self.puts: dict[str, bytes] = {}
-        self.end: dict[str, bytes] = {}
-
-    def put(self, files: Mapping[str, bytes]) -> None:
-        self.end |= {name: data for name, data in files.items() if name == self.last}
-        self.puts |= {self.file(name).path: data for name, data in files.items() if name != self.last}
-        if len(self.puts) >= _BATCH or sum(map(len, self.puts.values())) > _BATCH_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        puts, self.puts = self.puts, {}
-        if puts:
-            ask(lambda: self.final.fs.pipe(puts), self.final.url, "written")
-
-    def file(self, name: str) -> Located:
-        if self.keeping is None and self.last in self.old:
-            self.final.fs.rm_file(f"{self.final.path}/{self.last}")
-            self.old.discard(self.last)
-        self.written.add(name)
-        if self.keeping is not None and name in self.old:
-            self.waiting[name] = f"{_WAITING}/{name}"
-        return self.final.file(self.waiting.get(name, name))
-
-    def finish(self) -> None:
-        """Put everything in its place, then that which makes it a set; then remove what is left over."""
-        fs, root = self.final.fs, self.final.path
-        self._flush()
-        for name, elsewhere in self.waiting.items():
-            ask(partial(fs.copy, f"{root}/{elsewhere}", f"{root}/{name}"), self.final.url, "written")
-        if self.keeping is not None:
-            ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}), self.final.url, "written")
-        stale = (self.old - self.written - (self.keeping or frozenset()) - {self.last}) | set(self.waiting.values())
-        if stale:
-            fs.rm(sorted(f"{root}/{name}" for name in stale))
-        if self.keeping is None:
-            ask(lambda: fs.pipe({f"{root}/{name}": data for name, data in self.end.items()}), self.final.url, "written")
-
-
 @contextmanager
-def _beside(target: Path) -> Iterator[Path]:
-    """A name beside the target that nobody has; what stands there afterwards is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+def _beside(target: Path, at: Located | None = None) -> Iterator[Path]:
+    """A name beside the target that nobody has; what stands there afterwards is removed, as is what the dead left."""
+    if at is None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        with _ours(at):
+            target.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(target.parent, f".{target.name}.", ".tmp")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
     try:
         yield temporary
     finally:
-        if temporary.is_dir():
+        if os.path.isdir(temporary):  # noqa: PTH112 - also of a name that is too long
             shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
+        elif os.path.lexists(temporary):
+            temporary.unlink()
+
+
+def hold(file: int) -> None:
+    """Lock what is written, so that others see that its writer lives; the lock ends with the process."""
+    with suppress(OSError):  # a filesystem without locks: then nobody can take it for dead either
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def clear_leftovers(directory: Path, begin: str, end: str) -> None:
+    """Remove what writers left beside their output that were killed: what no living process holds."""
+    with suppress(OSError):  # what cannot be listed or removed disturbs nobody
+        for entry in os.scandir(directory):
+            if entry.name.startswith(begin) and entry.name.endswith(end) and _is_dead(entry):
+                _remove(entry)
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_dead(entry: os.DirEntry[str]) -> bool:
+    if time.time() - entry.stat(follow_symlinks=False).st_mtime < _YOUNG or entry.is_symlink():
+        return False
+    file = os.open(entry.path, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return True
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Alone among the writers into a directory, as far as its filesystem knows locks."""
+    file = os.open(directory, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def _ours(at: Located) -> Iterator[None]:
+    """What the system says of an output, a full or read-only disk, as our own error."""
+    try:
+        yield
+    except ChunkmapError:
+        raise
+    except OSError as error:
+        raise named(error, at.url, "written") from error
+
+
+def _keep_rights(old: Path, new: Path) -> None:
+    """Give what takes the place of another its mode, and where that is allowed its owner."""
+    try:
+        found = old.stat()
+    except FileNotFoundError:
+        return
+    new.chmod(stat.S_IMODE(found.st_mode))
+    with suppress(PermissionError):
+        os.chown(new, found.st_uid, found.st_gid)
 
 
 def _settle(file: BinaryIO) -> None:
@@ -195,15 +269,42 @@ def _settle(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
+def _settle_directory(path: Path) -> None:
+    """The names in a directory are on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some filesystems know no such thing
+            os.fsync(file)
+    finally:
+        os.close(file)
+
+
 def _swap(new: Path, target: Path) -> None:
     """Put the new directory in place of the old, which ends up under the new one's name."""
     if not target.exists():
         new.rename(target)
     elif not _exchange(new, target):
-        old = new.with_suffix(".old")
+        old = new.with_suffix(".old")  # readers find it there, should this process end between the renames
         target.rename(old)
         new.rename(target)
         old.rename(new)
+
+
+def set_aside(target: Path) -> Path | None:
+    """The set that was there, where its writer died when it had made way and the new one had not come."""
+    if os.path.exists(target):  # noqa: PTH110 - also of a name that is too long
+        return None
+    pattern = f".{target.name}."
+    with suppress(OSError):
+        found = [e.path for e in os.scandir(target.parent) if e.name.startswith(pattern) and e.name.endswith(".old")]
+        return Path(max(found)) if found else None
+    return None
+
+
+def _bring_back(target: Path) -> None:
+    aside = set_aside(target)
+    if aside is not None:
+        aside.rename(target)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -8,124 +8,72 @@ leave out the file of a partition in which no chunk is: there, a file that is no
 from __future__ import annotations
 
 import math
-import os
-import threading
-from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 from chunkmap.errors import NoSuchFile, StorageError
-from chunkmap.io import Folder, open_folder
-from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, Problem, ReferenceSet, Target
-from chunkmap.model.dictionary import ZarrFormat, documents, gathered
+from chunkmap.io import Folder, LocalFolder
+from chunkmap.io.folder import Renamed
+from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, Target
+from chunkmap.model.dictionary import gathered
+from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
-from chunkmap.storage.partitioned import PartitionedChunks, partition_name
+from chunkmap.storage.partition_cache import PartitionCache
+from chunkmap.storage.partitioned import PartitionedChunks, stamp_of
+from chunkmap.storage.publishing import set_aside
 from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, decode_targets
 from chunkmap.storage.stores import METADATA, ZARR, Found, is_set
 from chunkmap.storage.text import parse_json
 
-__all__ = ["ParquetReferences"]
-
-_CACHE: Final = 64 << 20
+__all__ = ["PartitionedSet", "load", "open_set"]
 
 
-class ParquetReferences:
-    """A reference set at rest as Parquet, read partition by partition.
+class PartitionedSet:
+    """The directory of a set: what its metadata say, and what was written down of its partitions.
 
-    Safe to use from many threads; pickles as its URL. `cache_bytes` bounds the partitions that are kept.
+    It is where a `ReferenceSet` comes from, and what appending must know.
     """
 
-    def __init__(
-        self,
-        url: str | os.PathLike[str],
-        *,
-        storage_options: Mapping[str, Any] | None = None,
-        cache_bytes: int = _CACHE,
-        folder: Folder | None = None,
-    ) -> None:
-        self.url = os.fspath(url)
-        self._options, self._cache_bytes = storage_options, cache_bytes
-        self.folder = open_folder(self.url, storage_options=storage_options) if folder is None else folder
+    def __init__(self, found: Found) -> None:
+        self.url, self.folder = str(found.url), found.folder()
         metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
-        self._arrays, self.groups, self._left_out, self.record_size = _decode_metadata(metadata, self.folder, self.url)
+        if metadata is None:
+            self.folder = _set_in_between(self.folder)
+            metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
+        self._arrays, self._groups, self._left_out, self.record_size = _decode_metadata(metadata, self.folder, self.url)
         self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
-        self._stored = {path: self._of_array(path, array.chunks.grid_shape) for path, array in self._arrays.items()}
-        self._kept: OrderedDict[tuple[str, int], ChunkManifest] = OrderedDict()
-        self._lock = threading.Lock()
-        self._loading: dict[tuple[str, int], threading.Lock] = {}
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _reopen, (self.url, self._options, self._cache_bytes)
-
-    def __repr__(self) -> str:
-        return f"<ParquetReferences {self.url} {len(self._arrays)} arrays, {self.record_size} chunks a partition>"
-
-    @cached_property
-    def metas(self) -> Mapping[str, ArrayMeta]:
-        """What each array is, by path."""
-        return {path: array.meta for path, array in self._arrays.items()}
-
-    @cached_property
-    def targets(self) -> Mapping[str, Target]:
-        """What was known of the files that the references point into, by URL."""
-        if self._sidecar is None or self._sidecar.targets is None:
-            return {}
-        where = f"{self.url}/{TARGETS}"
-        return decode_targets(self._sidecar.targets.check(self.folder.read_many([TARGETS])[0], where), where)
-
-    def documents(self, zarr_format: ZarrFormat, leaving_out: Collection[str] = ()) -> dict[str, Mapping[str, Any]]:
-        """The documents of the set, by key, without those of some arrays."""
-        arrays = {path: array for path, array in self._arrays.items() if path not in leaving_out}
-        return documents(arrays, self.groups, zarr_format)
-
-    def locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
-        """A cell of an array's grid, as a row of a manifest; None when there is no chunk.
-
-        Reads the partition that holds the cell, unless it is kept.
-        """
-        number, cell = divmod(position, self.record_size)
-        chunks = self.partition(path, number)
-        row = chunks.row_at(cell)
-        return None if row is None else (chunks, row)
-
-    def partition(self, path: str, number: int) -> ChunkManifest:
-        """The chunks of one partition, as a grid of one axis. Raises StorageError when it is lost or damaged."""
-        key = (path, number)
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-            loading = self._loading.setdefault(key, threading.Lock())
-        with loading:
-            with self._lock:
-                if key in self._kept:
-                    return self._kept[key]
-            name = partition_name(path, number)
-            stored = self._stored[path]
-            chunks = stored.decode(number, self.folder.read_many([name])[0] if stored.expected(number) else None)
-            with self._lock:
-                self._keep(key, chunks)
-                self._loading.pop(key, None)
-        return chunks
-
-    def chunks(self, path: str) -> ChunkManifest:
-        """The whole manifest of one array."""
-        return self._stored[path].between(0, self._arrays[path].chunks.size)
-
-    def present(self, path: str) -> list[int]:
-        """The partitions of an array in which chunks are."""
-        return self._stored[path].present()
+        cache, stamp = PartitionCache(), stamp_of(self.folder) if sidecar is None else None
+        self._chunks = {
+            path: PartitionedChunks(
+                self.folder,
+                path,
+                array.chunks.grid_shape,
+                self.record_size,
+                None if self.records is None else self.records.get(path, {}),
+                stamp,
+                cache,
+            )
+            for path, array in self._arrays.items()
+        }
 
     def load(self) -> ReferenceSet:
         """All of it, in memory."""
-        arrays = {path: ManifestArray(array.meta, self.chunks(path)) for path, array in self._arrays.items()}
-        return ReferenceSet(arrays, self.groups, self._problems(), self.targets, self.url)
+        arrays = {
+            path: ManifestArray(array.meta, self._chunks[path].between(0, array.chunks.size))
+            for path, array in self._arrays.items()
+        }
+        return ReferenceSet(arrays, self._groups, self._problems(), dict(self._targets()), self.url)
 
-    def deferred(self) -> ReferenceSet:
-        """The set without its chunks, which are read when they are asked for."""
-        arrays = {path: DeferredArray(array.meta, self._stored[path]) for path, array in self._arrays.items()}
-        return ReferenceSet(arrays, self.groups, self._problems(), self.targets, self.url)
+    def deferred(self, *, problems: bool = True) -> ReferenceSet:
+        """The set whose chunks, and what is known of its files, are read when they are asked for.
+
+        Without `problems` it is not looked for partitions that have no file, which takes a listing of every array.
+        """
+        arrays = {path: DeferredArray(array.meta, self._chunks[path]) for path, array in self._arrays.items()}
+        known = self._problems() if problems or self._sidecar is not None else ()
+        return ReferenceSet(arrays, self._groups, known, self._targets(), self.url)
 
     @property
     def records(self) -> Mapping[str, Mapping[int, PartitionRecord]] | None:
@@ -137,17 +85,9 @@ class ParquetReferences:
         """What was written down of how the set came about; nothing for a set that was not built."""
         return {} if self._sidecar is None else self._sidecar.origin
 
-    def _of_array(self, path: str, grid_shape: tuple[int, ...]) -> PartitionedChunks:
-        records = None if self._sidecar is None else self._sidecar.partitions.get(path, {})
-        return PartitionedChunks(self.folder, path, grid_shape, self.record_size, records)
-
-    def _keep(self, key: tuple[str, int], chunks: ChunkManifest) -> None:
-        """Keep a partition, and let go of those not used for longest."""
-        self._kept[key] = chunks
-        total = sum(map(_cost, self._kept.values()))
-        while total > self._cache_bytes and len(self._kept) > 1:
-            _, oldest = self._kept.popitem(last=False)
-            total -= _cost(oldest)
+    def _targets(self) -> Mapping[str, Target]:
+        record = None if self._sidecar is None else self._sidecar.targets
+        return {} if record is None else _StoredTargets(self.folder, record)
 
     def _problems(self) -> tuple[Problem, ...]:
         stored = tuple(self._missing_files()) if self._sidecar is None else self._sidecar.problems
@@ -156,7 +96,7 @@ class ParquetReferences:
     def _missing_files(self) -> Iterator[Problem]:
         for path, array in self._arrays.items():
             count = math.ceil(array.chunks.size / self.record_size)
-            missing = count - len(self.present(path))
+            missing = count - len(self._chunks[path].stretches())
             if missing:
                 yield Problem(
                     path=path,
@@ -167,14 +107,38 @@ class ParquetReferences:
                 )
 
 
+class _StoredTargets(Mapping[str, Target]):
+    """What was known of each file, by URL: a table that is read when the first file is looked for."""
+
+    def __init__(self, folder: Folder, record: PartitionRecord) -> None:
+        self._folder, self._record = folder, record
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self._folder, self._record)
+
+    def __getitem__(self, url: str) -> Target:
+        return self._read[url]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return self._record.chunks
+
+    @cached_property
+    def _read(self) -> dict[str, Target]:
+        where = f"{self._folder.url}/{TARGETS}"
+        return decode_targets(self._record.check(self._folder.read_many([TARGETS])[0], where), where)
+
+
 def load(found: Found) -> ReferenceSet:
     """The set in memory."""
-    return ParquetReferences(found.url, storage_options=found.options, folder=found.folder()).load()
+    return PartitionedSet(found).load()
 
 
-def open_set(found: Found) -> ReferenceSet:
+def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:
     """The set without its chunks, which are read when they are asked for."""
-    return ParquetReferences(found.url, storage_options=found.options, folder=found.folder()).deferred()
+    return PartitionedSet(found).deferred(problems=problems)
 
 
 def _decode_metadata(
@@ -204,14 +168,14 @@ def _decode_metadata(
     return arrays, groups, gathering.problems, record_size
 
 
+def _set_in_between(folder: Folder) -> Folder:
+    """Where the files of a set are whose writer died between the old set and the new one."""
+    if isinstance(folder, LocalFolder):
+        aside = set_aside(Path(folder.path))
+        return folder if aside is None else LocalFolder(aside, folder.url)
+    journal = folder.read_many([JOURNAL], optional=True)[0]
+    return folder if journal is None else Renamed(folder, waiting_names(journal, f"{folder.url}/{JOURNAL}"))
+
+
 def _zarr(url: str) -> StorageError:
     return StorageError(f"{url}: expected a set of references, found a Zarr store. It is to be scanned: chunkmap.scan")
-
-
-def _cost(chunks: ChunkManifest) -> int:
-    """Bytes of memory, with the text of the URLs."""
-    return chunks.nbytes + chunks.sources.nbytes
-
-
-def _reopen(url: str, options: Mapping[str, Any] | None, cache_bytes: int) -> ParquetReferences:
-    return ParquetReferences(url, storage_options=options, cache_bytes=cache_bytes)

@@ -9,9 +9,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from chunkmap.errors import StorageError, Unsupported
+from chunkmap.errors import StorageError
 from chunkmap.io import Folder, LocalFolder, Source, is_folder, open_any, open_folder, open_whole
 from chunkmap.io.filesystem import Located
+from chunkmap.packages import not_installed
 from chunkmap.storage.text import parse_json
 
 __all__ = [
@@ -47,8 +48,8 @@ _HEAD: Final = 16
 class Store:
     """A way of keeping sets.
 
-    Its module has `load(found)`, the set in memory; `open_set(found)`, the set whose chunks are read when they are
-    asked for; and `write(refs, at, record_size=, zarr_format=)`.
+    Its module has `load(found)`, the set in memory; `open_set(found, problems=)`, the set whose chunks are read
+    when they are asked for; and `write(refs, at, record_size=, zarr_format=)`.
     """
 
     name: str
@@ -64,16 +65,13 @@ class Store:
     """The pip extra that it needs."""
 
     def functions(self) -> Any:
-        """The module. Raises Unsupported saying what to install when a package of the extra is not there."""
+        """The module. Raises NotInstalled saying what to install when a package of the extra is not there."""
         try:
             return import_module(self.module)
         except ModuleNotFoundError as error:
             if self.extra is None or error.name != self.extra:
                 raise
-            raise Unsupported(
-                f"the package {self.extra} is not installed; install it with `pip install 'chunkmap[{self.extra}]'`",
-                feature=self.extra,
-            ) from error
+            raise not_installed(self.extra, self.extra, f"a set kept as {self.name}") from error
 
 
 JSON: Final = Store(

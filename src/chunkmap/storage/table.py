@@ -21,10 +21,10 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located, read_range
-from chunkmap.model import ChunkManifest, DeferredArray, Problem, ReferenceSet, Sources, Target
+from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Problem, ReferenceSet, Sources, Target
 from chunkmap.model.dictionary import documents, gathered
 from chunkmap.model.grid import index_dtype
-from chunkmap.storage.publishing import publish_file
+from chunkmap.storage.publishing import write_part
 from chunkmap.storage.sidecar import checksum
 from chunkmap.storage.text import parse_json
 
@@ -38,7 +38,7 @@ _GUESS: Final = 1 << 14
 
 def write_table(refs: ReferenceSet, at: Located) -> None:
     """Write a set, whole or not at all."""
-    publish_file(at, _pieces(refs))
+    write_part(at, _pieces(refs))
 
 
 def _pieces(refs: ReferenceSet) -> list[bytes]:
@@ -113,7 +113,7 @@ def _decode(document: Mapping[str, Any], at: Located, base: int) -> ReferenceSet
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
+class _Columns(ChunksElsewhere):
     """Where the columns of one array are: a handle that costs little, and can be pickled."""
 
     at: Located

@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import orjson
 
-__all__ = ["parse_json"]
+__all__ = ["Bounded", "parse_json"]
+
+_SPARE: Final = 32 << 20
+_TIMES: Final = 100
+"""Text of so many bytes, and so many times the compressed ones: references compress to a tenth or a thirtieth."""
+
+
+class Bounded:
+    """Decompressed text that ends with an error where it becomes far more than any set compresses to."""
+
+    def __init__(self, file: BinaryIO, stored: int) -> None:
+        self._file, self._stored, self._read = file, stored, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Some bytes, or all the others."""
+        if size >= 0:
+            return self._counted(self._file.read(size))
+        parts = list(iter(lambda: self._counted(self._file.read(1 << 20)), b""))
+        return b"".join(parts)
+
+    def _counted(self, data: bytes) -> bytes:
+        self._read += len(data)
+        if self._read > _SPARE + _TIMES * self._stored:
+            raise ValueError(
+                f"{self._stored} compressed bytes become more than {self._read - len(data)}, which no set of references"
+                " does; decompress it yourself if it is right"
+            )
+        return data
 
 
 def parse_json(data: bytes) -> Any:

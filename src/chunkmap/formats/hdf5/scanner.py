@@ -54,7 +54,9 @@ def _parse_from(
     known = Known()
     more = yield from find_elsewhere(file, tree, known)
     if group not in tree.groups:
-        raise ValueError(f"there is no group {group!r}; there are {', '.join(repr(g) for g in tree.groups if g)}")
+        names = ", ".join(repr(name) for name in tree.groups if name)
+        there = f"its groups are {names}" if names else "it has none"
+        raise ValueError(f"{source.url}: expected a group {group!r}, {there}")
     dims = find_dimensions(tree)
     paths = [p for p, d in tree.datasets.items() if _is_within(p, group) and not is_bare_dimension(d)]
     outcomes: list[Represented] = yield Together([represent(file, p, tree.datasets[p], dims[p], values) for p in paths])

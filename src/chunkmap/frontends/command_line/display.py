@@ -12,13 +12,27 @@ from typing import Any
 import click
 import numpy as np
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from chunkmap.errors import ChunkmapError, NotInstalled, SkippedFiles, Unsupported
 from chunkmap.model import WHOLE_FILE, ManifestArray, Problem, ReferenceSet
+from chunkmap.storage import ICECHUNK
+from chunkmap.storage.stores import store_named
 
-__all__ = ["counting", "describe", "note", "size_of", "warn_of_problems", "warnings_as_notes"]
+__all__ = [
+    "counted",
+    "counting",
+    "describe",
+    "note",
+    "note_of_icechunk",
+    "of_files",
+    "size_of",
+    "warn_of_problems",
+    "warnings_as_notes",
+]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SHOWN_URLS = 3
@@ -44,14 +58,42 @@ def counting(verb: str, total: int) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def warnings_as_notes() -> Iterator[None]:
-    """Say what the library warns of in one line each, without the place in its code."""
+def warnings_as_notes() -> Iterator[list[ChunkmapError]]:
+    """Say what the library warns of in one line each, without the place in its code.
+
+    What is given holds in the end the errors of files that were skipped, each of which is said in a line of its own.
+    """
+    skipped: list[ChunkmapError] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
-        yield
+        yield skipped
     for warning in caught:
-        note(f"warning: {warning.message}")
+        if isinstance(warning.message, SkippedFiles):
+            skipped += warning.message.errors
+        else:
+            note(f"warning: {warning.message}")
+    for error in skipped:
+        note(f"skipped: {error}")
+
+
+def of_files(names: Sequence[str], skipped: Sequence[object]) -> str:
+    """How many files were used: `"3 files"`, or `"2 of 3 files"` where some were skipped.
+
+    >>> of_files(["a.nc"], []), of_files(["a.nc", "b.nc"], ["error"])
+    ('1 file', '1 of 2 files')
+    """
+    used = f"{len(names) - len(skipped):,} of " if skipped else ""
+    return f"{used}{counted(len(names), 'file')}"
+
+
+def counted(count: int, word: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "chunk"), counted(1000, "file")
+    ('1 chunk', '1,000 files')
+    """
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def note(text: str) -> None:
@@ -59,9 +101,21 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+def note_of_icechunk(out: str) -> None:
+    """Say, before a repository is written, that this installation will not read its references back."""
+    if store_named(out) is ICECHUNK:
+        try:
+            ICECHUNK.functions().check_lists(out)
+        except NotInstalled:
+            raise
+        except Unsupported as error:
+            note(f"note: chunkmap will not read this back here: {error}. xarray reads it through icechunk")
+
+
 def size_of(refs: ReferenceSet) -> str:
     """How large a set is, without reading the partitions of one that is at rest."""
-    return f"{len(refs.arrays)} arrays, {sum(array.most_chunks for array in refs.arrays.values()):,} chunks"
+    chunks = sum(array.most_chunks for array in refs.arrays.values())
+    return f"{counted(len(refs.arrays), 'array')}, {counted(chunks, 'chunk')}"
 
 
 def warn_of_problems(problems: Iterable[Problem]) -> None:
@@ -76,7 +130,33 @@ def warn_of_problems(problems: Iterable[Problem]) -> None:
 
 
 def describe(refs: ReferenceSet, name: str) -> None:
-    """Draw the arrays of a set, its files and its problems."""
+    """Draw the arrays of a set, its files and its problems: a table, or on a narrow terminal a paragraph an array."""
+    console = Console()
+    if console.is_terminal and console.width < _WIDTH:
+        console.print(Text(name, style="bold"))
+        for path, array in refs.arrays.items():
+            _draw_narrow(console, path, array)
+    else:
+        console.width = max(console.width, _WIDTH)
+        console.print(_table(refs, name))
+    urls = sorted({url for array in refs.arrays.values() for url in array.chunks.urls})
+    for line in _summary(refs, urls):
+        console.print(Text(line))
+
+
+def _draw_narrow(console: Console, path: str, array: ManifestArray) -> None:
+    dims, shape, chunks, dtype, codecs, refs, inline, missing, stored, decoded = _row(array)
+    head = Text.assemble((path, "bold"), f" ({dims}) {shape} {dtype}")
+    lines = (
+        f"in chunks of {chunks}; {codecs or 'not compressed'}",
+        f"{refs} refs, {inline} inline, {missing} missing; {stored} stored, {decoded} decoded",
+    )
+    console.print(head)
+    for line in lines:
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def _table(refs: ReferenceSet, name: str) -> Table:
     table = Table(title=Text(name, style="bold"), title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in ("array", "dims", "shape", "chunks", "dtype", "codecs"):
         table.add_column(column, overflow="fold")
@@ -84,12 +164,7 @@ def describe(refs: ReferenceSet, name: str) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     for path, array in refs.arrays.items():
         table.add_row(*map(Text, (path, *_row(array))))
-    console = Console()
-    console.width = max(console.width, _WIDTH)
-    console.print(table)
-    urls = sorted({url for array in refs.arrays.values() for url in array.chunks.urls})
-    for line in _summary(refs, urls):
-        console.print(Text(line))
+    return table
 
 
 def _row(array: ManifestArray) -> tuple[str, ...]:
@@ -127,12 +202,12 @@ def _codec(codec: Mapping[str, Any]) -> str:
 def _summary(refs: ReferenceSet, urls: list[str]) -> Iterator[str]:
     yield ""
     parts = (("array", len(refs.arrays)), ("group", len(refs.groups)), ("chunk", refs.nchunks), ("file", len(urls)))
-    yield ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for word, count in parts)
+    yield ", ".join(counted(count, word) for word, count in parts)
     yield from (f"  {url}" for url in urls[:_SHOWN_URLS])
     if len(urls) > _SHOWN_URLS:
         yield f"  ... and {len(urls) - _SHOWN_URLS:,} more"
     if refs.problems:
-        yield f"{len(refs.problems)} problem{'' if len(refs.problems) == 1 else 's'}"
+        yield counted(len(refs.problems), "problem")
         yield from (f"  {problem}" for problem in refs.problems)
 
 

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import click
+from click.shell_completion import CompletionItem
 
 from chunkmap.formats.options import from_words
 from chunkmap.frontends.command_line.words import json_object, selectors, words_by_name
 
 __all__ = [
+    "FILE",
     "cache_option",
     "combine_options",
     "fit_options",
@@ -23,11 +25,23 @@ __all__ = [
     "pool",
     "scan_options",
     "scanned_with",
+    "set_option",
     "storage_option",
     "workers_option",
 ]
 
 Command = Callable[..., Any]
+
+
+class _FileName(click.types.StringParamType):
+    """A text that names a file or a URL: shells complete it as a file name."""
+
+    def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """What the shell's own completion of files gives."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+FILE: Final = _FileName()
 
 
 def scan_options(command: Command) -> Command:
@@ -62,11 +76,21 @@ def storage_option(command: Command) -> Command:
     )(command)
 
 
+def set_option(command: Command) -> Command:
+    """How the file system that holds the sets is opened, those that are read and the one that is written."""
+    return click.option(
+        "--set-options",
+        callback=json_object,
+        metavar="JSON",
+        help="Options of the file system that holds the sets, where it is not that of the files.",
+    )(command)
+
+
 def output_option(command: Command) -> Command:
     """Where the set goes."""
-    return click.option("-o", "--out", required=True, metavar="OUT", help="x.json, x.json.zst, x.parq or x.icechunk.")(
-        command
-    )
+    return click.option(
+        "-o", "--out", type=FILE, required=True, metavar="OUT", help="x.json, x.json.zst, x.parq or x.icechunk."
+    )(command)
 
 
 def combine_options(command: Command, *, required: bool = True) -> Command:
@@ -100,14 +124,14 @@ def combine_options(command: Command, *, required: bool = True) -> Command:
     return command
 
 
-def fit_options(command: Command) -> Command:
-    """What may be overlooked or made right where inputs do not fit."""
+def fit_options(command: Command, *, remembered: bool = False) -> Command:
+    """What may be overlooked or made right where inputs do not fit; `remembered` where a stored set says the rest."""
     for option in (
         click.option(
             "--zarr-format",
             type=click.IntRange(2, 3),
-            default=2,
-            show_default=True,
+            default=None if remembered else 2,
+            show_default=not remembered,
             help="With 3, chunks of several lengths keep them, in a rectilinear grid; JSON and Icechunk only.",
         ),
         click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
@@ -115,7 +139,7 @@ def fit_options(command: Command) -> Command:
         click.option(
             "--load-below",
             type=click.IntRange(0),
-            default=1_000_000,
+            default=None if remembered else 1_000_000,
             metavar="BYTES",
             help="Arrays of at most so many bytes may be read and held inline, where their chunks do not line up.",
         ),
@@ -156,7 +180,7 @@ def pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
 
 
 cache_option = click.option(
-    "--cache", metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
+    "--cache", type=FILE, metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
 )
 
 workers_option = click.option(

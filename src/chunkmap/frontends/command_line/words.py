@@ -13,6 +13,7 @@ import orjson
 
 from chunkmap.errors import Remedy
 from chunkmap.io import expand_urls
+from chunkmap.storage.stores import store_named
 
 __all__ = ["as_option", "destinations", "expand", "json_object", "selectors", "stored_name", "words_by_name"]
 
@@ -85,8 +86,14 @@ def stored_name(url: str) -> str:
 
 def destinations(names: list[str], out: str | None) -> dict[str | None, str | None]:
     """File -> where its set goes: nowhere, to the one name given, or into the directory of this name."""
-    if out is None or len(names) == 1:
+    is_set = out is not None and (out == "-" or store_named(out) is not None)
+    if out is None or (is_set and len(names) == 1):
         return dict.fromkeys(names, out)
+    if is_set:
+        raise ValueError(
+            f"{out}: expected a directory for the sets of {len(names):,} files, found the name of one set. Name a"
+            " directory, or make one set of all with `chunkmap build`"
+        )
     targets: dict[str | None, str | None] = {name: f"{out.rstrip('/')}/{stored_name(name)}" for name in names}
     counts = Counter(targets.values())
     twice = [target for target, count in counts.items() if count > 1]

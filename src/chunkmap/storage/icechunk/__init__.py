@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chunkmap.io.filesystem import Located, locate
-from chunkmap.model import ManifestArray, ReferenceSet
+from chunkmap.model import ReferenceSet
 from chunkmap.storage.icechunk.documents import written_and_read
 from chunkmap.storage.icechunk.reading import read_header, read_set, refuse_first
 from chunkmap.storage.icechunk.repository import IS_FIRST, open_here, open_or_create, readable, transaction
@@ -40,7 +40,11 @@ def load(found: Found) -> ReferenceSet:
     return read_icechunk(repository_of(found.url, found.options))
 
 
-open_set = load
+def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+    """The same: a repository tells where all chunks of an array are at once."""
+    return load(found)
+
+
 """Icechunk tells all references of a set at once."""
 
 
@@ -72,7 +76,7 @@ def write_icechunk(refs: ReferenceSet, target: Located | Any, *, group: str = ""
     A repository, here by its place or as a `Repository`, is written to on its branch `main` and committed; one that
     is not there yet is made. A session or its store is written to, and left to its owner to commit.
     """
-    refs = _at_hand(refs)
+    refs = refs.loaded()
     check_set(refs)
     names = names_of([refs])
     if isinstance(target, Located):
@@ -98,14 +102,9 @@ def as_stored(refs: ReferenceSet) -> ReferenceSet:
 
     Raises StorageError or Unsupported, naming the array, for a set that Icechunk cannot hold.
     """
-    refs = _at_hand(refs)
+    refs = refs.loaded()
     check_set(refs)
     return replace(refs, arrays={path: a.under(written_and_read(path, a.meta)) for path, a in refs.arrays.items()})
-
-
-def _at_hand(refs: ReferenceSet) -> ReferenceSet:
-    """The set with its chunks in memory: they are looked through more than once."""
-    return replace(refs, arrays={path: ManifestArray(array.meta, array.chunks) for path, array in refs.arrays.items()})
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from zarr.buffer.cpu import buffer_prototype
 
 from chunkmap.errors import StorageError, Unsupported
-from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.model import ArrayMeta, ChunkManifest, ChunksElsewhere, DeferredArray, ManifestArray, ReferenceSet
 from chunkmap.model.manifest import Columns
 from chunkmap.model.source_table import SourceTable
 from chunkmap.storage.icechunk.asking import ask
@@ -151,7 +151,7 @@ def _check_own(path: str, nbytes: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
+class _Stored(ChunksElsewhere):
     """The chunks of one array, which are read through the repository, virtual or not, and held inline."""
 
     store: Any

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.io import BytesSource
+from chunkmap.io import Source
 from chunkmap.io.threads import CORES
 from chunkmap.model import ArrayMeta
 
@@ -114,7 +114,7 @@ def even_grid(offsets: NDArray[np.int64], meta: ArrayMeta) -> EvenGrid | None:
     return EvenGrid(first, offsets.shape, strides, meta) if np.array_equal(expected, offsets) else None
 
 
-def read_grid(source: BytesSource, chunks: EvenGrid) -> NDArray[np.generic] | None:
+def read_grid(source: Source, chunks: EvenGrid) -> NDArray[np.generic] | None:
     """All chunks as one array, of the shape of the grid and its chunks in turn; None when they reach out of the file.
 
     Raises TruncatedFile when the file is cut short meanwhile.
@@ -133,7 +133,7 @@ def read_grid(source: BytesSource, chunks: EvenGrid) -> NDArray[np.generic] | No
             _read_portion(source, chunks.part(picks), result[_in_result(picks)])
 
     else:
-        data = source.read(0, source.size())
+        data = source.view(0, source.size())
         steps = (-(-chunks.grid[0] // CORES), *chunks.grid[1:])
 
         def read(picks: Sequence[slice]) -> None:
@@ -143,7 +143,7 @@ def read_grid(source: BytesSource, chunks: EvenGrid) -> NDArray[np.generic] | No
     return result
 
 
-def _read_in_order(source: BytesSource, offset: int, result: NDArray[np.generic]) -> None:
+def _read_in_order(source: Source, offset: int, result: NDArray[np.generic]) -> None:
     flat = result.reshape(-1).view(np.uint8)
 
     def read(start: int) -> None:
@@ -152,7 +152,7 @@ def _read_in_order(source: BytesSource, offset: int, result: NDArray[np.generic]
     _on_cores(read, range(0, len(flat), _LONG_PORTION), len(flat))
 
 
-def _read_portion(source: BytesSource, chunks: EvenGrid, into: NDArray[np.generic]) -> None:
+def _read_portion(source: Source, chunks: EvenGrid, into: NDArray[np.generic]) -> None:
     low, high = chunks.extent
     if chunks.is_in_order and into.flags.c_contiguous:
         source.read_into(low, into.reshape(-1).view(np.uint8).data)

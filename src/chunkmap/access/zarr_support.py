@@ -10,7 +10,7 @@ import zarr
 from zarr.core.metadata import ArrayV2Metadata
 from zarr.registry import get_codec_class
 
-from chunkmap.access.steps import make_codec
+from chunkmap.access.decoding import make_codec
 from chunkmap.errors import Unsupported
 from chunkmap.model import ArrayMeta
 from chunkmap.model.dictionary import ZarrFormat

@@ -6,8 +6,7 @@ then shown in a regular grid, of which it reads no chunk.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,10 +14,9 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.errors import Unsupported
-from chunkmap.model import ArrayMeta, ChunkManifest, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.model import ArrayMeta, ChunkManifest, ChunksElsewhere, DeferredArray, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.trimming import trim_axis, untrimmed
-from chunkmap.storage import ParquetReferences
 
 __all__ = ["EvenStore", "lengths_of_chunks"]
 
@@ -28,11 +26,11 @@ class EvenStore(ReferenceStore):
 
     def __init__(
         self,
-        refs: ReferenceSet | ParquetReferences,
+        refs: ReferenceSet,
         fetcher: Fetcher | None = None,
         zarr_format: ZarrFormat | None = None,
     ) -> None:
-        super().__init__(_in_even_grids(refs) if isinstance(refs, ReferenceSet) else refs, fetcher, zarr_format)
+        super().__init__(_in_even_grids(refs), fetcher, zarr_format)
         self._own = refs
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -65,7 +63,8 @@ def _evenly(path: str, array: ManifestArray) -> ManifestArray:
     return DeferredArray(replace(untrimmed(meta), edges=()), _NotThroughZarr(path))
 
 
-class _NotThroughZarr(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _NotThroughZarr(ChunksElsewhere):
     """The chunks of an array that zarr is not to read."""
 
     path: str

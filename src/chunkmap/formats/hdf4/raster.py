@@ -1,0 +1,151 @@
+"""Raster images: those of the interface GR, and of DFR8 and DF24 before it, with their palettes.
+
+HDF Specification and Developer's Guide, chapter on raster images: DFTAG_RIG lists what belongs to one image, DFTAG_ID
+describes it; GR keeps each in a Vgroup of the class `RI0.0`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.hdf4.coders import IMAGE_RLE, JPEG, Coder
+from chunkmap.formats.hdf4.contents import Contents
+from chunkmap.formats.hdf4.descriptors import Key
+from chunkmap.formats.hdf4.elements import locate
+from chunkmap.formats.hdf4.numbers import dtype_of_nt
+from chunkmap.formats.hdf4.sds import Sds
+from chunkmap.formats.hdf4.vdata import DFTAG_VH, read_attributes
+from chunkmap.io.requests import Parser
+
+__all__ = ["read_images"]
+
+DFTAG_RIG, DFTAG_ID, DFTAG_RI, DFTAG_CI, DFTAG_LD, DFTAG_LUT = 306, 300, 302, 303, 307, 301
+DFTAG_ID8, DFTAG_IP8, DFTAG_RI8, DFTAG_CI8, DFTAG_II8 = 200, 201, 202, 203, 204
+_CODERS: Final = {11: Coder(IMAGE_RLE), 15: Coder(JPEG), 16: Coder(JPEG)}
+_REFUSED: Final = {12: "IMCOMP", 13: "JPEG of the first kind", 14: "grey JPEG of the first kind"}
+_DESCRIBED: Final = struct.Struct(">iiHHhhHH")
+_PALETTE: Final = (256, 3)
+
+
+class _Image(NamedTuple):
+    """What belongs to one image, before it is looked at."""
+
+    name: str
+    members: Mapping[int, int]
+    attributes: tuple[int, ...] = ()
+
+
+def read_images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]:
+    """Every image and its palette as arrays; a name and an error for one that cannot be read."""
+    found = list[Sds | tuple[str, Exception]]()
+    for image in _listed(contents):
+        try:
+            found += yield from _arrays(contents, image)
+        except (Unsupported, FormatError) as error:
+            found.append((image.name, error))
+    return found
+
+
+def _listed(contents: Contents) -> list[_Image]:
+    """Images of GR first; older groups name images that GR does not, or all over again."""
+    found, seen = list[_Image](), set[Key]()
+    candidates = [(vgroup.name, vgroup.members) for vgroup in contents.vgroups.values() if vgroup.kind == "RI0.0"] + [
+        ("", tuple(contents.pairs((DFTAG_RIG, ref)))) for ref in contents.file.refs(DFTAG_RIG)
+    ]
+    candidates += [
+        ("", tuple((tag, ref) for tag in (DFTAG_ID8, DFTAG_RI8, DFTAG_CI8, DFTAG_IP8)))
+        for ref in dict.fromkeys(contents.file.refs(DFTAG_RI8) + contents.file.refs(DFTAG_CI8))
+    ]
+    for name, members in candidates:
+        data = {_place(contents, key) for key in members if key[0] in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8)} - {
+            None
+        }
+        if not data or data & seen:
+            continue
+        seen |= data
+        first = dict(reversed(list(members)))
+        attributes = tuple(ref for tag, ref in members if tag == DFTAG_VH)
+        found.append(_Image(name or f"Raster Image #{len(found)}", first, attributes))
+    return found
+
+
+def _place(contents: Contents, key: Key) -> Any:
+    """Where an image lies: the same bytes may have an old and a new name."""
+    entry = contents.file.find(key)
+    return None if entry is None else (entry.offset, entry.length)
+
+
+def _arrays(contents: Contents, image: _Image) -> Parser[list[Sds]]:
+    array = yield from (_old(contents, image) if DFTAG_ID not in image.members else _new(contents, image))
+    values = yield from read_attributes(contents.file, contents.vdatas, image.attributes)
+    attrs = {contents.vdatas[ref].name: value for ref, value in values.items()}
+    palette = yield from _palette(contents, image)
+    return [replace(array, attrs=attrs | dict(array.attrs)), *palette]
+
+
+# xdim ydim NT_tag NT_ref ncomponents interlace compression_tag compression_ref
+def _new(contents: Contents, image: _Image) -> Parser[Sds]:
+    data = contents.small.get((DFTAG_ID, image.members[DFTAG_ID]), b"")
+    if len(data) < _DESCRIBED.size:
+        raise contents.file.error(f"the description of image {image.name!r} has {len(data)} bytes")
+    columns, rows, tag, ref, components, interlace, coding, _ = _DESCRIBED.unpack_from(data)
+    if columns < 0 or rows < 0 or components < 1 or interlace not in (0, 1, 2):
+        raise contents.file.error(
+            f"image {image.name!r} has {rows} rows of {columns} pixels of {components} components"
+        )
+    number_type = contents.small.get((tag, ref), b"")
+    dtype = dtype_of_nt(number_type) if len(number_type) >= 4 else np.dtype("u1")
+    return (yield from _array(contents, image, (rows, columns, components), dtype, interlace=interlace, coding=coding))
+
+
+def _array(
+    contents: Contents, image: _Image, size: tuple[int, int, int], dtype: np.dtype[Any], *, interlace: int, coding: int
+) -> Parser[Sds]:
+    rows, columns, components = size
+    tag = next(tag for tag in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8) if tag in image.members)
+    if coding in _REFUSED:
+        raise Unsupported(f"the image is compressed by {_REFUSED[coding]}, which is not decoded", feature="compression")
+    element = yield from locate(contents.file, (tag, image.members[tag]))
+    name = image.name.replace("/", "_")
+    y, x, c = (f"{name}_y", rows), (f"{name}_x", columns), (f"{name}_component", components)
+    axes = ([y, x, c], [y, c, x], [c, y, x])[interlace] if components > 1 else [y, x]
+    shape = tuple(length for _, length in axes)
+    if coding in _CODERS:
+        nbytes = int(np.prod(shape)) * dtype.itemsize
+        element = replace(element, coder=_CODERS[coding], length=nbytes)
+    dims = tuple(name for name, _ in axes)
+    return Sds(name=image.name, shape=shape, dims=dims, dtype=dtype, data=None, element=element)
+
+
+# xdim ydim, of images of 8 bits
+def _old(contents: Contents, image: _Image) -> Parser[Sds]:
+    entry = contents.file.find((DFTAG_ID8, image.members.get(DFTAG_ID8, 0)))
+    if entry is None or entry.length < 4:
+        raise contents.file.error(f"image {image.name!r} has no description")
+    data = yield contents.file.span(entry.offset, 4)
+    columns, rows = struct.unpack(">HH", data)
+    coding = 11 if contents.file.find((DFTAG_RI8, image.members.get(DFTAG_RI8, 0))) is None else 0
+    kept = {tag: ref for tag, ref in image.members.items() if tag != (DFTAG_RI8 if coding else DFTAG_CI8)}
+    return (
+        yield from _array(
+            contents, image._replace(members=kept), (rows, columns, 1), np.dtype("u1"), interlace=0, coding=coding
+        )
+    )
+
+
+def _palette(contents: Contents, image: _Image) -> Parser[Iterable[Sds]]:
+    """256 colours of red, green and blue."""
+    tag = next((tag for tag in (DFTAG_LUT, DFTAG_IP8) if tag in image.members), None)
+    if tag is None:
+        return []
+    element = yield from locate(contents.file, (tag, image.members[tag]))
+    if element.length < 768 or element.coder is not None or element.external is not None:
+        return []
+    name = f"{image.name}_palette"
+    return [Sds(name=name, shape=_PALETTE, dims=("colour", "rgb"), dtype=np.dtype("u1"), data=None, element=element)]

@@ -1,0 +1,73 @@
+"""Vgroups: lists of objects, with a name and a class.
+
+HDF Specification and Developer's Guide, DFTAG_VG.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from chunkmap.formats.hdf4.descriptors import File, Key
+from chunkmap.formats.hdf4.elements import read_bytes
+from chunkmap.formats.hdf4.texts import read_text
+from chunkmap.io.requests import Parser
+
+__all__ = ["DFTAG_VG", "Vgroup", "members_below", "read_vgroups"]
+
+DFTAG_VG: Final = 1965
+
+
+class Vgroup(NamedTuple):
+    """One Vgroup."""
+
+    ref: int
+    name: str
+    kind: str
+    """Its class."""
+    members: tuple[Key, ...]
+
+    def refs(self, tag: int) -> list[int]:
+        """The reference numbers of its members of one tag."""
+        return [ref for found, ref in self.members if found == tag]
+
+    def first(self, *tags: int) -> Key | None:
+        """The first member of one of some tags."""
+        return next((key for key in self.members if key[0] in tags), None)
+
+
+def read_vgroups(file: File) -> Parser[dict[int, Vgroup]]:
+    """All Vgroups, by reference number, in the order of the file."""
+    refs = file.refs(DFTAG_VG)
+    data = yield from read_bytes(file, [(DFTAG_VG, ref) for ref in refs])
+    return {ref: _vgroup(file, ref, data[DFTAG_VG, ref]) for ref in refs if (DFTAG_VG, ref) in data}
+
+
+# nelt tag[nelt] ref[nelt] namelen name classlen class extag exref version more
+def _vgroup(file: File, ref: int, data: bytes) -> Vgroup:
+    try:
+        (count,) = struct.unpack_from(">H", data)
+        numbers = struct.unpack_from(f">{2 * count}H", data, 2)
+        place = 2 + 4 * count
+        texts = []
+        for _ in range(2):
+            (length,) = struct.unpack_from(">H", data, place)
+            texts.append(read_text(data[place + 2 : place + 2 + length].split(b"\0")[0]))
+            place += 2 + length
+    except struct.error as error:
+        raise file.error(f"Vgroup {ref} is cut short") from error
+    return Vgroup(ref, texts[0], texts[1], tuple(zip(numbers[:count], numbers[count:], strict=True)))
+
+
+def members_below(vgroups: Mapping[int, Vgroup], root: Vgroup) -> Sequence[Key]:
+    """All members of a Vgroup and of those inside it, each once: Vgroups may stand in one another."""
+    found, seen, waiting = list[Key](), {root.ref}, [root]
+    while waiting:
+        for tag, ref in waiting.pop(0).members:
+            if tag != DFTAG_VG:
+                found.append((tag, ref))
+            elif ref not in seen and ref in vgroups:
+                seen.add(ref)
+                waiting.append(vgroups[ref])
+    return found

@@ -1,0 +1,49 @@
+"""What a set holds as data, for programs that read what `inspect --json` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chunkmap.model import WHOLE_FILE, ManifestArray, ReferenceSet
+
+__all__ = ["facts_of", "only"]
+
+
+def facts_of(refs: ReferenceSet, name: str) -> dict[str, Any]:
+    """Arrays, groups, files and problems of a set."""
+    return {
+        "name": name,
+        "zarr_format": refs.zarr_format,
+        "arrays": {path: _array(array) for path, array in refs.arrays.items()},
+        "groups": {path: dict(attrs) for path, attrs in refs.groups.items()},
+        "files": sorted({url for array in refs.arrays.values() for url in array.chunks.urls}),
+        "problems": [{"path": p.path, "feature": p.feature, "message": p.message, "url": p.url} for p in refs.problems],
+    }
+
+
+def only(refs: ReferenceSet, path: str) -> ReferenceSet:
+    """The set with one of its arrays. Raises ValueError naming those there are."""
+    if path not in refs.arrays:
+        raise ValueError(f"{refs.name}: expected an array {path!r}, its arrays are {', '.join(refs.arrays)}")
+    return ReferenceSet({path: refs.arrays[path]}, name=refs.name, zarr_format=refs.zarr_format)
+
+
+def _array(array: ManifestArray) -> dict[str, Any]:
+    meta, chunks = array.meta, array.chunks
+    known = chunks.length != np.uint64(WHOLE_FILE)
+    inline = int(np.count_nonzero(chunks.is_inline))
+    return {
+        "dims": None if meta.dims is None else list(meta.dims),
+        "shape": list(meta.shape),
+        "chunks": [n if isinstance(n, int) else str(n) for n in meta.chunks],
+        "dtype": meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
+        "codecs": list(meta.codecs),
+        "refs": len(chunks) - inline,
+        "inline": inline,
+        "missing": chunks.size - len(chunks),
+        "stored_bytes": int(chunks.length[known].sum()) if known.all() else None,
+        "decoded_bytes": meta.nbytes,
+        "attrs": dict(meta.attrs),
+    }

@@ -1,0 +1,52 @@
+"""kerchunk's door to the scanner of HDF4 files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, MutableMapping
+from contextlib import closing
+from typing import Any
+
+import fsspec
+import orjson
+
+from chunkmap.formats.scanning import scan_source
+from chunkmap.io import open_source
+
+__all__ = ["HDF4ToZarr"]
+
+
+class HDF4ToZarr:
+    """References to the arrays of one HDF4 file, all of them at the root.
+
+    References are put into `out`, when it is given.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        storage_options: Mapping[str, Any] | None = None,
+        inline_threshold: int = 100,
+        out: MutableMapping[str, Any] | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.st = storage_options
+        self.thresh = inline_threshold
+        self.out = out
+
+    def translate(self, filename: str | None = None, storage_options: Mapping[str, Any] | None = None) -> Any:
+        """Scan the file: `{"version": 1, "refs": ...}`; with `filename`, that is written there as JSON instead."""
+        with closing(open_source(self.path, storage_options=self.st)) as source:
+            refs = scan_source(source, format="hdf4", inline_threshold=self.thresh or 0, eos=False)
+        for problem in refs.problems:
+            warnings.warn(str(problem), stacklevel=2)
+        document = refs.to_dict()
+        if self.out is not None:
+            self.out.update(document["refs"])
+            document = {"version": 1, "refs": self.out}
+        if filename is None:
+            return document
+        with fsspec.open(filename, "wb", **(storage_options or {})) as file:
+            file.write(orjson.dumps(dict(document, refs=dict(document["refs"]))))
+        return None

@@ -1,0 +1,215 @@
+"""HDF-EOS2: grids, swaths and points, made byte by byte as the library lays them out."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from chunkmap.formats.hdf4.odl import parse_odl
+from chunkmap.formats.hdf4.projections import Grid, crs_attrs, grid_of, latitudes_longitudes, proj_text
+
+GRID = """GROUP=SwathStructure
+END_GROUP=SwathStructure
+GROUP=GridStructure
+\tGROUP=GRID_1
+\t\tGridName="MOD"
+\t\tXDim=4
+\t\tYDim=2
+\t\tUpperLeftPointMtrs=({corners[0]},{corners[1]})
+\t\tLowerRightMtrs=({corners[2]},{corners[3]})
+\t\tProjection={projection}
+\t\tProjParams=(6371007.181000,0,0,0,0,0,0,0,0,0,0,0,0)
+\t\tSphereCode=-1
+\t\tGROUP=DataField
+\t\t\tOBJECT=DataField_1
+\t\t\t\tDataFieldName="lst"
+\t\t\t\tDimList=("YDim",
+\t\t\t\t\t"XDim")
+\t\t\tEND_OBJECT=DataField_1
+\t\tEND_GROUP=DataField
+\tEND_GROUP=GRID_1
+END_GROUP=GridStructure
+END
+"""
+SINUSOIDAL = {"projection": "GCTP_SNSOID", "corners": (0, 2_000_000, 4_000_000, 0)}
+
+SWATH = """GROUP=SwathStructure
+GROUP=SWATH_1
+SwathName="S"
+GROUP=DimensionMap
+OBJECT=DimensionMap_1
+GeoDimension="y"
+DataDimension="y1km"
+Offset=2
+Increment=5
+END_OBJECT=DimensionMap_1
+END_GROUP=DimensionMap
+GROUP=GeoField
+OBJECT=GeoField_1
+GeoFieldName="pressure"
+DimList=("z")
+END_OBJECT=GeoField_1
+END_GROUP=GeoField
+END_GROUP=SWATH_1
+END_GROUP=SwathStructure
+END
+"""
+
+
+def eos_file(recipe, kind, name, fields, metadata, *, vdatas=(), attributes=()):
+    """A structure with fields, given as (name, axes, values)."""
+    variables, groups = [], []
+    for field, dims, numbers in fields:
+        data = recipe.add(702, numbers.tobytes())
+        named = [f"{dim}:{name}" for dim in dims]
+        variable, ndg = recipe.sds(field, numbers.shape, numbers.dtype, data, dims=named)
+        variables.append(variable)
+        groups.append(ndg)
+    inner = "Data Vgroup" if kind == "POINT" else "Data Fields"
+    members = [
+        recipe.vgroup(inner, f"{kind} Vgroup", [*groups, *vdatas]),
+        recipe.vgroup(f"{kind.title()} Attributes", f"{kind} Vgroup", list(attributes)),
+    ]
+    recipe.vgroup(name, kind, members)
+    recipe.root([*variables, recipe.attribute("StructMetadata.0", metadata)])
+    return recipe.bytes()
+
+
+def a_grid(recipe, **corners):
+    numbers = np.arange(8, dtype=">i2").reshape(2, 4)
+    return eos_file(recipe, "GRID", "MOD", [("lst", ("YDim", "XDim"), numbers)], GRID.format(**(SINUSOIDAL | corners)))
+
+
+def test_a_grid_is_a_group_with_coordinates(recipe, scanned, values):
+    """The fields of a grid stand in its group, on axes without its name, at the centres of its cells."""
+    refs = scanned(a_grid(recipe))
+    assert refs.arrays["MOD/lst"].meta.dims == ("YDim", "XDim")
+    assert refs.arrays["MOD/lst"].meta.attrs["grid_mapping"] == "crs"
+    assert values(refs, "MOD/YDim").tolist() == [1_500_000, 500_000]
+    assert values(refs, "MOD/XDim").tolist() == [500_000, 1_500_000, 2_500_000, 3_500_000]
+    assert refs.arrays["MOD/crs"].meta.attrs["grid_mapping_name"] == "sinusoidal"
+
+
+def test_a_geographic_grid_has_latitude_and_longitude(recipe, scanned, values):
+    """Corners of a geographic grid are packed degrees, minutes and seconds."""
+    corners = (-10030000.0, 20000000.0, 9030000.0, 10000000.0)
+    refs = scanned(a_grid(recipe, projection="GCTP_GEO", corners=corners))
+    assert values(refs, "MOD/YDim").tolist() == [17.5, 12.5]
+    assert values(refs, "MOD/XDim")[0] == -10.5 + 20 / 8
+    assert refs.arrays["MOD/XDim"].meta.attrs["standard_name"] == "longitude"
+
+
+def test_latitude_and_longitude_when_asked(recipe, scanned, values):
+    """Every cell of a sinusoidal grid has its latitude and longitude, when that is asked for."""
+    refs = scanned(a_grid(recipe), latlon=True)
+    latitude, longitude = values(refs, "MOD/lat"), values(refs, "MOD/lon")
+    radius = 6371007.181
+    np.testing.assert_allclose(latitude[:, 0], np.degrees(np.array([1.5e6, 0.5e6]) / radius))
+    np.testing.assert_allclose(
+        longitude * np.cos(np.radians(latitude)) * radius * np.pi / 180, [[5e5, 1.5e6, 2.5e6, 3.5e6]] * 2
+    )
+    assert refs.arrays["MOD/lst"].meta.attrs["coordinates"] == "lat lon"
+
+
+def test_without_eos_all_is_at_the_root(recipe, scanned):
+    """Without its structures, a file's arrays stand as its library lists them."""
+    refs = scanned(a_grid(recipe), eos=False)
+    assert list(refs.arrays) == ["lst"]
+    assert refs.arrays["lst"].meta.dims == ("YDim:MOD", "XDim:MOD")
+
+
+def test_a_swath(recipe, scanned, values, tmp_path):
+    """Fields of a swath name their geolocation; maps of axes are attributes; fields of one axis come from tables."""
+    numbers = np.arange(6, dtype=">f4").reshape(2, 3)
+    fields = [(name, ("y", "x"), numbers) for name in ("Latitude", "Longitude", "t")]
+    pressure = recipe.vdata("pressure", "", [("pressure", 5, 4, 1)], 3, np.array([1, 2, 3], ">f4").tobytes())
+    attributes = [recipe.vdata("_FV_pressure", "Attr0.0", [("AttrValues", 5, 4, 1)], 1, np.array([3], ">f4").tobytes())]
+    refs = scanned(eos_file(recipe, "SWATH", "S", fields, SWATH, vdatas=[pressure], attributes=attributes))
+    assert refs.arrays["S/t"].meta.attrs["coordinates"] == "Latitude Longitude"
+    assert refs.groups["S"]["dimension_maps"] == [
+        {"GeoDimension": "y", "DataDimension": "y1km", "Offset": 2, "Increment": 5}
+    ]
+    assert refs.arrays["S/pressure"].meta.dims == ("z",)
+    assert refs.arrays["S/pressure"].meta.fill_value == 3
+    assert values(refs, "S/pressure").tolist() == [1, 2, 3]
+    with xr.open_datatree(tmp_path / "recipe.hdf", engine="chunkmap") as tree:
+        assert set(tree["S"].coords) == {"Latitude", "Longitude"}
+        np.testing.assert_array_equal(tree["S/t"], numbers)
+
+
+def test_points(recipe, scanned, values):
+    """Levels of a point data set are tables in its group."""
+    level = recipe.vdata(
+        "Sensor", "", [("Time", 6, 8, 1), ("Name", 4, 2, 2)], 2, b"".join([bytes(8), b"ab", bytes(8), b"cd"])
+    )
+    metadata = 'GROUP=PointStructure\nGROUP=POINT_1\nPointName="P"\nEND_GROUP=POINT_1\nEND_GROUP=PointStructure\n'
+    refs = scanned(eos_file(recipe, "POINT", "P", [], metadata, vdatas=[level]))
+    assert values(refs, "P/Sensor/Name").tolist() == [b"ab", b"cd"]
+
+
+def test_a_projection_without_a_rule_is_a_problem(recipe, scanned):
+    """A grid on a projection that is not known keeps its fields, and says what is missing."""
+    refs = scanned(a_grid(recipe, projection="GCTP_SOM"))
+    assert "MOD/lst" in refs.arrays
+    assert [problem.feature for problem in refs.problems] == ["projection"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "corner", "first"),
+    [("UL", False, (1.5, 0.5)), ("LL", False, (0.5, 0.5)), ("UR", False, (1.5, 3.5)), ("LR", False, (0.5, 3.5)),
+     ("UL", True, (2.0, 0.0))],
+)  # fmt: skip
+def test_origin_and_registration(origin, corner, first):
+    """Rows and columns count from the corner that is the origin; a cell may stand for its corner."""
+    grid = Grid(4, 2, (0, 2), (4, 0), "GCTP_GEO", origin=f"HDFE_GD_{origin}", corner=corner)
+    y, x = grid.centres()
+    assert (y[0], x[0]) == first
+
+
+@pytest.mark.parametrize(
+    ("projection", "parameters", "zone"),
+    [
+        ("GCTP_UTM", (0,) * 13, -33),
+        ("GCTP_PS", (6378273, -0.006694, 0, 0, -45000000, 70000000, 0, 0, 0, 0, 0, 0, 0), 0),
+        ("GCTP_LAMAZ", (6371228, 0, 0, 0, 0, 90000000, 0, 0, 0, 0, 0, 0, 0), 0),
+        ("GCTP_ALBERS", (0, 0, 29030000, 45030000, -96000000, 23000000, 0, 0, 0, 0, 0, 0, 0), 0),
+        ("GCTP_TM", (0, 0, 0.9996, 0, -75000000, 0, 500000, 0, 0, 0, 0, 0, 0), 0),
+        ("GCTP_CEA", (0, 0, 0, 0, 0, 30000000, 0, 0, 0, 0, 0, 0, 0), 0),
+    ],
+)
+def test_other_projections_by_pyproj(projection, parameters, zone):
+    """A grid on another projection has a mapping and positions by pyproj that go back to where they came from."""
+    pyproj = pytest.importorskip("pyproj")
+    grid = Grid(3, 2, (400_000, 900_000), (700_000, 700_000), projection, parameters, 12, zone)
+    assert "grid_mapping_name" in crs_attrs(grid) or "crs_wkt" in crs_attrs(grid)
+    latitude, longitude = latitudes_longitudes(grid)
+    y, x = grid.centres()
+    back = pyproj.Proj(proj_text(grid))(longitude, latitude)
+    np.testing.assert_allclose(back[0], np.broadcast_to(x, (2, 3)), atol=1)
+    np.testing.assert_allclose(back[1], np.broadcast_to(y[:, None], (2, 3)), atol=1)
+
+
+@pytest.mark.parametrize("described", [{}, {"XDim": 4, "YDim": 2}, {"XDim": 4, "YDim": -2, "Projection": "GCTP_GEO"}])
+def test_a_grid_that_is_nowhere(described):
+    """Without corners or sizes there is no grid."""
+    assert grid_of(described) is None
+
+
+def test_odl_that_is_damaged():
+    """Text that is no ODL, or nests without end, gives what can be understood."""
+    assert parse_odl("GROUP=A\n" * 1000 + "x=1\n") is not None
+    assert parse_odl("no statement\nEND_GROUP=B\nx=(1,2\n") == {"x": "(1,2"}
+
+
+def test_tiles_of_a_day_in_one_grid(recipe, tmp_path):
+    """Tiles beside each other are combined along their own coordinates."""
+    import chunkmap
+
+    recipes = type(recipe)
+    for number in range(2):
+        corners = (number * 4_000_000, 2_000_000, (number + 1) * 4_000_000, 0)
+        (tmp_path / f"h{number}.hdf").write_bytes(a_grid(recipes(), corners=corners))
+    sets = [chunkmap.scan(tmp_path / f"h{number}.hdf") for number in range(2)]
+    combined = chunkmap.combine(sets, concat_dims=["XDim"], identical_dims=["YDim"])
+    with chunkmap.open_dataset(combined, group="MOD") as dataset:
+        assert dataset["XDim"].values.tolist() == [500_000 + 1_000_000 * n for n in range(8)]
+        assert dataset["lst"].values[0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]

@@ -1,0 +1,81 @@
+"""Headers as text, in the notation of netCDF's own tools."""
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import chunkmap
+from chunkmap.frontends.cdl import cdl
+from chunkmap.frontends.command_line.commands import chunkmap as command
+
+EXPECTED = """\
+netcdf tos {
+dimensions:
+\ttime = 2 ;
+\tx = 3 ;
+variables:
+\tfloat tos(time, x) ;
+\t\ttos:units = "K" ;
+\t\ttos:note = "a \\"quoted\\" text\\nin two lines" ;
+\t\ttos:_FillValue = -1.f ;
+\t\ttos:_Storage = "chunked" ;
+\t\ttos:_ChunkSizes = 1, 3 ;
+\t\ttos:_Shuffle = "true" ;
+\t\ttos:_DeflateLevel = 4 ;
+\t\ttos:_Endianness = "little" ;
+
+// global attributes:
+\t\t:title = "a title" ;
+
+group: inner {
+  variables:
+  \tint64 n(x) ;
+  \t\tn:_Storage = "contiguous" ;
+  \t\tn:_Endianness = "little" ;
+  } // group inner
+}"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file with a compressed variable, and a group that uses a dimension of the root."""
+    path = tmp_path / "tos.nc"
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.title = "a title"
+        dataset.createDimension("time", 2)
+        dataset.createDimension("x", 3)
+        tos = dataset.createVariable("tos", "f4", ("time", "x"), chunksizes=(1, 3), zlib=True, fill_value=-1.0)
+        tos.units = "K"
+        tos.note = 'a "quoted" text\nin two lines'
+        tos[:] = np.ones((2, 3))
+        dataset.createGroup("inner").createVariable("n", "i8", ("x",))[:] = [1, 2, 3]
+    return path
+
+
+def test_a_header_is_printed_in_cdl(path):
+    """Dimensions, types, attributes, chunks, filters and groups."""
+    assert cdl(chunkmap.scan(path), str(path)) == EXPECTED
+
+
+def test_dump_takes_a_file_and_its_set(path, tmp_path):
+    """The header of a set is that of its file."""
+    chunkmap.write(chunkmap.scan(path), tmp_path / "tos.json")
+    of_file, of_set = (CliRunner().invoke(command, ["dump", str(p)]) for p in (path, tmp_path / "tos.json"))
+    assert of_file.stdout == of_set.stdout == EXPECTED + "\n"
+
+
+def test_names_that_cdl_would_take_for_something_else(tmp_path):
+    """Spaces and leading digits are escaped; an array without names of dimensions has invented ones."""
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["2m temperature"] = np.arange(4.0)
+    text = cdl(chunkmap.scan(tmp_path / "f.h5"), "f.h5")
+    assert "\tdouble \\2m\\ temperature(phony_dim_" in text
+
+
+def test_diagnose_takes_files(path):
+    """Files that are no sets are scanned, and looked at as their sets are."""
+    result = CliRunner().invoke(command, ["diagnose", str(path), "--concat", "run", "--coord", "run=INDEX"])
+    assert result.stdout.startswith("1 input, which fits\n")
+    assert result.exit_code == 0, result.output

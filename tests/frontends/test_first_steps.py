@@ -1,0 +1,295 @@
+"""What a new user runs into, and what is said to him then."""
+
+import json
+import subprocess
+import sys
+import tarfile
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.shell_completion import ShellComplete
+from click.testing import CliRunner
+from rich.console import Console
+
+import chunkmap as library
+from chunkmap.errors import FormatError, NoSuchFile, NotInstalled, SkippedFiles
+from chunkmap.frontends.command_line import display, doctor
+from chunkmap.frontends.command_line.commands import chunkmap
+from chunkmap.io import expand_urls
+from chunkmap.packages import require
+
+
+def run(*words):
+    """Run `chunkmap` with these words, in this process."""
+    return CliRunner().invoke(chunkmap, [str(word) for word in words])
+
+
+def write_day(path, day):
+    """One day: its time, and a field."""
+    with h5py.File(path, "w") as file:
+        file["time"] = np.array([float(day)])
+        file["time"].make_scale("time")
+        file["time"].attrs["units"] = "days since 2015-01-01"
+        file.create_dataset("tos", data=np.arange(300.0)[None] + day, chunks=(1, 100))
+        file["tos"].dims[0].attach_scale(file["time"])
+        file.create_group("inner")["x"] = [1, 2]
+
+
+@pytest.fixture
+def days(tmp_path, monkeypatch):
+    """The current directory holds a directory of two days, and beside them a file that was cut short."""
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    for day in range(2):
+        write_day(f"data/d{day}.nc", day)
+    Path("cut.nc").write_bytes(Path("data/d1.nc").read_bytes()[:700])
+    return tmp_path
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Make it that a package is not installed."""
+
+    def hide(package):
+        def load(name):
+            if name == package:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+            return import_module(name)
+
+        monkeypatch.setattr("chunkmap.packages.import_module", load)
+
+    return hide
+
+
+def test_skipped_files_are_each_named_and_not_counted(days):
+    """The report counts the files that were used, and has a line for every one that was not."""
+    result = run("build", "data/*.nc", "cut.nc", "-o", "out.json", "--concat", "time", "--skip-errors")
+    assert result.exit_code == 0, result.stderr
+    skipped, done = result.stderr.splitlines()
+    assert skipped.startswith(f"skipped: {days}/cut.nc at byte 700: ")
+    assert done.startswith("out.json: 2 of 3 files, 3 arrays, ")
+
+
+def test_what_is_skipped_is_data_in_the_library(days):
+    """The warning of the library holds the error of each file."""
+    with pytest.warns(SkippedFiles) as caught:
+        library.scan_many(["data/d0.nc", "cut.nc"], on_error="skip")
+    (error,) = caught[0].message.errors
+    assert error.url == "cut.nc"
+
+
+def test_one_is_no_plural(days):
+    """One file is "1 file"."""
+    result = run("build", "data/d0.nc", "-o", "one.json", "--concat", "time")
+    assert result.stderr.startswith("one.json: 1 file, 3 arrays, ")
+
+
+def test_the_advice_of_append_is_an_option_of_append(days):
+    """What append says to give is taken when it is given."""
+    run("build", "data/d0.nc", "-o", "one.json", "--concat", "time")
+    refused = run("append", "one.json", "data/*.nc", "--concat", "time")
+    assert "give --waive overlap" in refused.stderr
+    done = run("append", "one.json", "data/*.nc", "--concat", "time", "--waive", "overlap")
+    assert done.exit_code == 0, done.stderr
+    assert library.load("one.json").arrays["time"].meta.shape == (2,)
+
+
+def test_appending_to_nothing_says_that_there_is_nothing(days):
+    """A set that is not there is missing, whatever else may be said of it."""
+    with pytest.raises(NoSuchFile, match=r"nosuch\.json: there is no such file"):
+        library.append("nosuch.json", "data/d0.nc")
+
+
+def test_several_sets_do_not_become_a_directory_called_json(days):
+    """The name of one set is refused for the sets of several files, and nothing is made."""
+    result = run("scan", "data/*.nc", "-o", "x.json")
+    assert result.exit_code == 1
+    assert "x.json: expected a directory for the sets of 2 files" in result.stderr
+    assert not Path("x.json").exists()
+
+
+def test_a_wildcard_may_match_one_file(days):
+    """One match goes into the directory as several would."""
+    result = run("scan", "data/d0*.nc", "-o", "sets")
+    assert result.exit_code == 0, result.stderr
+    assert [path.name for path in Path("sets").iterdir()] == ["d0.nc.json"]
+
+
+def test_names_beside_a_wildcard_are_absolute_as_its_matches_are(days):
+    """All files of one set are named in one way; without a wildcard names stay as they are given."""
+    assert expand_urls(["cut.nc", "data/*0.nc"]) == [f"{days}/cut.nc", f"{days}/data/d0.nc"]
+    assert expand_urls(["cut.nc", "data/d0.nc"]) == ["cut.nc", "data/d0.nc"]
+
+
+def test_a_directory_or_an_archive_is_told_how_to_name_its_files(days):
+    """The wildcard that the error shows is one that finds the files."""
+    with pytest.raises(FormatError, match="all of a kind") as directory:
+        library.scan("data")
+    with tarfile.open("a.tar", "w") as archive:
+        archive.add("data")
+    with pytest.raises(FormatError, match="all of a kind") as whole:
+        library.scan("a.tar")
+    for error in (directory, whole):
+        wildcard = str(error.value).rpartition("kind: ")[2].strip("'")
+        assert [refs.arrays.keys() for refs in library.scan_many(wildcard)] == [{"time", "tos", "inner/x"}] * 2
+
+
+def test_a_group_that_is_not_there_is_refused_with_the_file_and_its_groups(days):
+    """The error names the file, and the groups that there are."""
+    with pytest.raises(ValueError, match=r"data/d0\.nc: expected a group 'x', its groups are 'inner'"):
+        library.scan("data/d0.nc", group="x")
+
+
+WRONG = {
+    "scan": (lambda: library.scan(3), "expected a path, a URL or an open binary file, found 3"),
+    "scan_many": (lambda: library.scan_many(3), "expected a path or a URL, or several, found 3"),
+    "write": (lambda: library.write({}, "x.json"), "takes a ReferenceSet, as chunkmap.load gives it, found dict"),
+    "combine": (lambda: library.combine(3, concat_dims="t"), "expected reference sets, or names of stored ones"),
+}
+
+
+@pytest.mark.parametrize("verb", WRONG)
+def test_a_wrong_type_is_a_type_error_in_words(verb):
+    """What is no file and no set is said to be none."""
+    call, words = WRONG[verb]
+    with pytest.raises(TypeError, match=words):
+        call()
+
+
+def test_a_comparison_without_the_library_is_not_a_success(days, without):
+    """Where nothing can be compared, verify says what to install."""
+    run("build", "data/*.nc", "-o", "out.json", "--concat", "time")
+    without("h5py")
+    result = run("verify", "out.json", "--decode", "all", "--compare")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: comparing with what is in HDF5 files needs the package h5py, which is not installed:"
+        " pip install 'chunkmap[compare]'\n"
+    )
+
+
+def test_a_package_that_is_there_but_broken_is_not_called_missing(tmp_path, monkeypatch):
+    """What a package itself fails to import is its own error."""
+    (tmp_path / "halfway.py").write_text("import nowhere_to_be_found")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="nowhere_to_be_found") as error:
+        require("halfway", None, "the test")
+    assert not isinstance(error.value, NotInstalled)
+
+
+def test_without_xarray_a_verb_says_what_to_install():
+    """The verbs that stand on xarray name the extra."""
+    code = "import sys; sys.modules['xarray'] = None; import chunkmap; chunkmap.open_dataset"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.stderr.splitlines()[-1] == (
+        "chunkmap.errors.NotInstalled: chunkmap.open_dataset needs the package xarray, which is not installed:"
+        " pip install 'chunkmap[xarray]'"
+    )
+
+
+def test_a_narrow_terminal_has_every_number_of_the_table(days, monkeypatch):
+    """In 80 columns no line is longer, and nothing of an array is left out."""
+    drawn = StringIO()
+    console = Console(file=drawn, force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr(display, "Console", lambda: console)
+    display.describe(library.scan("data/d0.nc"), "a set")
+    lines = drawn.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("tos (time, ") and "1 x 300 <f8" in line for line in lines)
+    assert "  in chunks of 1 x 100; not compressed" in [line.rstrip() for line in lines]
+    assert "  3 refs, 0 inline, 0 missing; 2.4 kB stored, 2.4 kB decoded" in [line.rstrip() for line in lines]
+
+
+@pytest.mark.parametrize("words", [["scan"], ["inspect"], ["build", "-o"], ["verify"]])
+def test_names_of_files_are_completed_by_the_shell(words):
+    """Where a file is wanted, the shell is told to complete names of files."""
+    (item,) = ShellComplete(chunkmap, {}, "chunkmap", "_CHUNKMAP_COMPLETE").get_completions(words, "da")
+    assert (item.type, item.value) == ("file", "da")
+
+
+def test_the_package_runs_as_a_program():
+    """`python -m chunkmap` is the command line."""
+    result = subprocess.run(
+        [sys.executable, "-m", "chunkmap", "--version"], capture_output=True, text=True, check=False
+    )
+    assert result.stdout == f"chunkmap, version {library.__version__}\n"
+
+
+def test_dir_lists_what_the_package_offers():
+    """No name of the typing module or of our own machinery is among them."""
+    assert set(dir(library)) == {*library.__all__, "__doc__", "__version__"}
+
+
+def test_icechunk_says_first_what_it_will_not_read_back(days):
+    """With Icechunk 1 it is said before a repository is written; its own coloured warnings are not shown."""
+    icechunk = pytest.importorskip("icechunk")
+    run("build", "data/*.nc", "-o", "out.json", "--concat", "time")
+    code = "from chunkmap.frontends.command_line import main; main()"
+    words = [sys.executable, "-c", code, "convert", "out.json", "out.icechunk"]
+    result = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "\x1b" not in result.stderr
+    is_first = icechunk.__version__.startswith("1.")
+    assert result.stderr.startswith("note: chunkmap will not read this back here: ") == is_first
+
+
+def test_options_of_the_sets_reach_where_they_are_kept(days):
+    """--set-options opens the sets, and nothing else does."""
+    run("build", "data/*.nc", "-o", "out.json", "--concat", "time")
+    result = run("convert", "out.json", "memory://there/out.json", "--set-options", '{"skip_instance_cache": true}')
+    assert result.exit_code == 0, result.stderr
+    assert run("inspect", "memory://there/out.json", "--set-options", "{}").stdout.startswith("memory://there/out.json")
+    refused = run("inspect", "s3://there/out.json", "--set-options", '{"no_such": 1}')
+    assert refused.exit_code == 1
+
+
+def test_inspect_as_json_is_what_the_library_knows(days):
+    """Shapes, counts and attributes of one array, as data."""
+    run("scan", "data/d0.nc", "-o", "one.json")
+    (array,) = json.loads(run("inspect", "one.json", "time", "--json").stdout)["arrays"].values()
+    assert (array["shape"], array["dtype"], array["refs"], array["inline"]) == ([1], "<f8", 0, 1)
+    assert array["attrs"]["units"] == "days since 2015-01-01"
+
+
+def test_inspect_of_an_array_that_is_not_there_names_those_that_are(days):
+    """A slip in the name of an array is answered with the names."""
+    run("scan", "data/d0.nc", "-o", "one.json")
+    result = run("inspect", "one.json", "sst")
+    assert result.exit_code == 1
+    assert "expected an array 'sst', its arrays are " in result.stderr
+
+
+def test_inspect_writes_a_page(days):
+    """--html writes one file that shows the set, and the picture of each grid."""
+    run("scan", "data/d0.nc", "-o", "one.json")
+    result = run("inspect", "one.json", "--html", "one.html")
+    assert result.exit_code == 0, result.stderr
+    text = Path("one.html").read_text()
+    assert text.startswith("<!doctype html>")
+    assert text.count("<svg") == 3
+
+
+def test_the_doctor_names_what_is_missing_and_the_line_that_installs_it(monkeypatch):
+    """An absent package is named with its extra, and the formats that need it."""
+    real = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda package: None if package == "s3fs" else real(package))
+    result = run("doctor")
+    assert result.exit_code == 0, result.stdout
+    assert "  s3: lacks s3fs: pip install 'chunkmap[s3]'" in result.stdout.splitlines()
+    assert result.stdout.splitlines()[-1] == "nothing is wrong"
+
+
+def test_the_doctor_says_what_is_broken(monkeypatch):
+    """kerchunk in the same environment, and a missing dependency, are wrong."""
+    real = doctor._version
+    pretend = {"kerchunk": "0.2.10", "zarr": None}
+    monkeypatch.setattr(doctor, "_version", lambda package: pretend[package] if package in pretend else real(package))
+    result = run("doctor", "--json")
+    assert result.exit_code == 1
+    missing, mixture = json.loads(result.stdout)["wrong"]
+    assert missing == "zarr is missing: pip install zarr"
+    assert "kerchunk is installed as well" in mixture

@@ -1,0 +1,91 @@
+"""Small files that would become gigabytes: refused before the memory is taken."""
+
+import bz2
+import gzip
+import io
+import lzma
+import tracemalloc
+import zlib
+
+import numcodecs
+import numpy as np
+import pytest
+
+import chunkmap
+from chunkmap.access.bounds import bound_of
+from chunkmap.access.steps import make_step
+from chunkmap.errors import FormatError, StorageError
+from chunkmap.io import BytesSource
+from chunkmap.storage.json import read_json
+
+LARGE = 64 << 20
+"""Bytes that each bomb makes."""
+
+
+def _bomb(codec):
+    zeros = bytes(LARGE)
+    streams = {"zlib": zlib.compress, "gzip": gzip.compress, "bz2": bz2.compress, "lzma": lzma.compress}
+    if codec == "hdf5_lz4":
+        return LARGE.to_bytes(8, "big") + (1 << 20).to_bytes(4, "big") + bytes(12)
+    return streams[codec](zeros) if codec in streams else numcodecs.get_codec({"id": codec}).encode(zeros)
+
+
+@pytest.mark.parametrize("codec", ["zlib", "gzip", "bz2", "lzma", "zstd", "blosc", "lz4", "hdf5_lz4"])
+def test_a_chunk_that_would_be_far_too_large_is_not_made(codec):
+    """Of a chunk of 100 bytes that decodes to 64 MB no more is made than a chunk may be."""
+    step = make_step({"id": codec}, bound_of(100, [{"id": codec}]))
+    bomb = _bomb(codec)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"expected no more than 66336 bytes"):
+            step(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20  # xz has a dictionary of 8 MB
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("codec", ["zlib", "gzip", "bz2", "lzma", "zstd", "blosc", "lz4"])
+@pytest.mark.parametrize("size", [1, 255, 256, 70_000, 300_000])
+def test_a_chunk_of_its_size_is_made_whole(codec, size):
+    """What a chunk can hold comes out as it went in, whatever its length, and one cut short is an error."""
+    data = np.random.default_rng(0).integers(0, 4, size, dtype="u1").tobytes()
+    coded = numcodecs.get_codec({"id": codec}).encode(data)
+    step = make_step({"id": codec}, bound_of(size, [{"id": codec}]))
+    assert bytes(step(coded)) == data
+    if size > 1000 and codec in ("zlib", "gzip", "bz2", "lzma"):
+        with pytest.raises(EOFError):
+            step(bytes(coded)[:-20])
+
+
+def test_streams_one_after_the_other_are_one():
+    """Two streams of gzip are one chunk, with padding behind it, as numcodecs has it."""
+    coded = gzip.compress(b"first ") + gzip.compress(b"second") + bytes(10)
+    assert make_step({"id": "gzip"}, 1000)(coded) == b"first second"
+
+
+def test_a_bomb_in_a_set_names_its_chunk():
+    """A chunk that is a bomb is a FormatError of reading, for codecs one inside the other too."""
+    inner = zlib.compress(zlib.compress(bytes(LARGE)))
+    zarray = (
+        '{"zarr_format":2,"shape":[100],"chunks":[100],"dtype":"|i1","compressor":{"id":"zlib"},'
+        '"filters":[{"id":"zlib"}],"fill_value":0,"order":"C"}'
+    )
+    import base64
+
+    text = "base64:" + base64.b64encode(inner).decode()
+    refs = {"x/.zarray": zarray, "x/.zattrs": '{"_ARRAY_DIMENSIONS":["d"]}', "x/0": text}
+    with pytest.raises(FormatError, match="a chunk cannot hold them"):
+        _ = chunkmap.open_dataset({"version": 1, "refs": refs})["x"].values
+
+
+@pytest.mark.parametrize("head", [b'{"version":1,"refs":{"a":"', b'{"refs":{"a":"'])
+def test_a_compressed_set_that_would_be_gigabytes_is_refused(head):
+    """Text that is far longer than any set compresses to is a StorageError before all of it is in memory."""
+    sink = io.BytesIO()
+    with gzip.GzipFile(fileobj=sink, mode="wb") as file:
+        file.write(head)
+        for _ in range(96):
+            file.write(b" " * (1 << 20))
+        file.write(b'"}}')
+    with pytest.raises(StorageError, match="no set of references"):
+        read_json(BytesSource(sink.getvalue()), "bomb.json.gz")

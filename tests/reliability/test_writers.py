@@ -1,0 +1,262 @@
+"""Writers that die, that are two, or that find no room: what readers and the next writer find then."""
+
+import multiprocessing
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+import chunkmap
+from chunkmap.errors import ChunkmapError, SourceError, StorageError
+from chunkmap.storage import publishing
+
+OUT = "memory://reliability/set.parq"
+
+
+class Killed(BaseException):
+    """The process ends: nothing is cleaned up after it."""
+
+
+@pytest.fixture
+def dying(monkeypatch):
+    """Makes the memory filesystem end the writer at its n-th change."""
+    fs = fsspec.filesystem("memory")
+    left = [-1]
+
+    def counted(name):
+        real = getattr(MemoryFileSystem, name)
+
+        def call(self, *args, **options):
+            left[0] -= 1
+            if left[0] == 0:
+                raise Killed
+            return real(self, *args, **options)
+
+        monkeypatch.setattr(MemoryFileSystem, name, call)
+
+    for name in ("pipe_file", "cp_file", "rm_file"):
+        counted(name)
+
+    def at(change: int) -> None:
+        left[0] = change
+
+    yield at
+    left[0] = -1
+    if fs.exists("/reliability"):
+        fs.rm("/reliability", recursive=True)
+
+
+def _values():
+    return chunkmap.open_dataset(OUT)["v"][:, 0, 0].values.tolist()
+
+
+@pytest.mark.parametrize("verb", ["build", "rebuild", "append"])
+def test_a_writer_into_an_object_store_may_die_at_every_change(write_series, dying, verb):
+    """At each put, copy and removal: the old set is read or the new one, never a mixture; the run then completes."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+    how = {"concat_dims": ["time"], "record_size": 3}
+    old = {"build": [], "rebuild": files[:2], "append": files[2:]}[verb]
+    build = lambda: chunkmap.build(files, OUT, **how)  # noqa: E731
+    run = (lambda: chunkmap.append(OUT, files[:2])) if verb == "append" else build
+    fs = fsspec.filesystem("memory")
+    if old:
+        chunkmap.build(old, OUT, **how)
+    held = {path: fs.cat_file(path) for path in fs.find("/reliability")} if old else {}
+    whole = [float(k) for k in range(4) for _ in range(4)]
+    before = [value for value in whole if files[int(value)] in old]
+    outcomes = set()
+    for change in range(1, 200):
+        if fs.exists("/reliability"):
+            fs.rm("/reliability", recursive=True)
+        fs.pipe(held)
+        dying(change)
+        try:
+            run()
+        except Killed:
+            dying(-1)
+        else:
+            break
+        found = [] if not old and not _is_there() else _values()
+        assert found in (before, whole), change
+        outcomes.add(len(found))
+        run() if found == before else build()
+        assert _values() == whole, change
+        left = [path for path in fs.find("/reliability") if ".chunkmap-" in path]
+        assert {Path(path).name for path in left} <= {".chunkmap-targets.parq"}, left
+    assert change > 8
+    assert outcomes == {len(before), 16}
+
+
+def _is_there() -> bool:
+    try:
+        chunkmap.load(OUT)
+    except SourceError:
+        return False
+    return True
+
+
+def _append(out, path, barrier, said):
+    barrier.wait()
+    try:
+        chunkmap.append(out, [path], concat_dims=["time"])
+        said.put("done")
+    except ChunkmapError as error:
+        said.put(f"{type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("out", ["set.parq", "set.json"])
+def test_two_appends_at_once_lose_nothing_silently(write_series, tmp_path, out):
+    """Of two that add to one set at once, each that says it is done is in it; another hears that it was not alone."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+    context = multiprocessing.get_context("fork")
+    for trial in range(3):
+        where = f"{tmp_path}/{trial}-{out}"
+        chunkmap.build(files[:2], where, concat_dims=["time"])
+        barrier, said = context.Barrier(2), context.Queue()
+        writers = [context.Process(target=_append, args=(where, path, barrier, said)) for path in files[2:]]
+        for writer in writers:
+            writer.start()
+        says = sorted(said.get(timeout=60) for _ in writers)
+        for writer in writers:
+            writer.join()
+        assert len(chunkmap.load(where).arrays["v"].chunks) == 8 + 4 * says.count("done")
+        assert all(text == "done" or "another writer" in text for text in says), says
+
+
+def test_a_set_that_was_replaced_meanwhile_is_not_added_to(write_series, tmp_path, monkeypatch):
+    """A build between the reading and the writing of an append is seen, and stays."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+    out = str(tmp_path / "set.parq")
+    chunkmap.build(files[:2], out, concat_dims=["time"])
+    real = publishing._swap
+
+    def swap(new, target):
+        monkeypatch.setattr(publishing, "_swap", real)
+        real(new, target)
+
+    def other(refs):
+        if not other.done:
+            other.done = True
+            chunkmap.build(files[3:], out, concat_dims=["time"])
+        return refs
+
+    other.done = False
+    monkeypatch.setattr(publishing, "_swap", swap)
+    with pytest.raises(StorageError, match="another writer"):
+        chunkmap.append(out, files[2:3], preprocess=other)
+    assert chunkmap.load(out).arrays["v"].meta.shape[0] == 4
+
+
+def test_a_set_that_build_gave_is_not_read_from_another_file(write_series, tmp_path):
+    """When another build has replaced the file, the set of the first is refused, not read with the other's chunks."""
+    paths = [write_series("a.h5", 1), write_series("b.h5", 2)]
+    for out in ("set.json", "set.parq"):
+        mine = chunkmap.build(paths[:1], str(tmp_path / out), concat_dims=["time"])
+        chunkmap.build(paths[1:], str(tmp_path / out), concat_dims=["time"])
+        with pytest.raises(StorageError, match=r"replaced|damaged"):
+            _ = chunkmap.open_dataset(mine)["v"].values
+
+
+def test_an_open_set_without_checksums_is_not_mixed_with_another(write_series, tmp_path):
+    """A reader of a set as kerchunk writes it hears that another one took its place."""
+    out = tmp_path / "set.parq"
+    chunkmap.build([write_series("a.h5", 1, steps=12)], out, concat_dims=["time"], record_size=2)
+    for name in (".chunkmap.json", ".chunkmap-targets.parq"):
+        (out / name).unlink()
+    dataset = chunkmap.open_dataset(out)
+    assert set(dataset["v"][0:4, 0, 0].values) == {1}
+    chunkmap.build([write_series("b.h5", 2, steps=12)], out, concat_dims=["time"], record_size=2)
+    with pytest.raises(StorageError, match="replaced after it was opened"):
+        _ = dataset["v"][2:8].values
+
+
+BETWEEN = """
+import os, sys, pathlib, chunkmap
+from chunkmap.storage import publishing
+publishing._exchange = lambda one, other: False
+real, calls = pathlib.Path.rename, []
+def rename(self, target):
+    calls.append(target)
+    if len(calls) == 2:
+        os.kill(os.getpid(), 9)
+    return real(self, target)
+pathlib.Path.rename = rename
+chunkmap.write(chunkmap.load(sys.argv[1]), sys.argv[1])
+"""
+
+
+def test_a_kill_between_two_renames_leaves_a_way_back(write_series, tmp_path):
+    """Where names cannot be exchanged, the set that had made way is read, and the next writer puts all in order."""
+    out = tmp_path / "out" / "set.parq"
+    chunkmap.write(chunkmap.scan(write_series("a.h5", 1)), out)
+    before = chunkmap.load(out)
+    assert subprocess.run([sys.executable, "-c", BETWEEN, out], check=False).returncode == -9
+    assert not out.exists()
+    assert chunkmap.load(out).arrays == before.arrays
+    for left in out.parent.iterdir():
+        os.utime(left, (1e9, 1e9))
+    chunkmap.write(before, out)
+    assert [path.name for path in out.parent.iterdir()] == ["set.parq"]
+
+
+def test_what_the_dead_left_is_removed_and_what_lives_is_not(write_series, tmp_path):
+    """Leftovers that no process holds go with the next run to that output; those of one that runs stay."""
+    out = tmp_path / "out"
+    out.mkdir()
+    names = [".chunkmap-dead.tmp", ".set.parq.dead.tmp", ".chunkmap-alive.tmp", ".set.parq.alive.tmp", ".other.tmp"]
+    for name in names:
+        (out / name).mkdir()
+        os.utime(out / name, (1e9, 1e9))
+    held = [os.open(out / name, os.O_RDONLY) for name in names[2:4]]
+    for file in held:
+        publishing.hold(file)
+    chunkmap.build([write_series("a.h5", 1)], out / "set.parq", concat_dims=["time"])
+    assert {path.name for path in out.iterdir()} == {*names[2:], "set.parq"}
+    for file in held:
+        os.close(file)
+
+
+@pytest.mark.parametrize("name", ["set.parq", "set.json"])
+def test_an_output_behind_a_link_keeps_its_place_and_mode(write_series, tmp_path, name):
+    """A set behind a symbolic link is replaced where it lies, with the mode it had; the link stays."""
+    path = write_series("a.h5", 1)
+    (tmp_path / "disk").mkdir()
+    real, link = tmp_path / "disk" / name, tmp_path / name
+    chunkmap.write(chunkmap.scan(path), real)
+    real.chmod(0o750)
+    link.symlink_to(real)
+    chunkmap.build([path], link, concat_dims=["time"])
+    assert link.is_symlink()
+    assert stat.S_IMODE(real.stat().st_mode) == 0o750
+    assert [entry.name for entry in real.parent.iterdir()] == [name]
+    assert len(chunkmap.load(link).arrays["v"].chunks) == 4
+
+
+@pytest.mark.parametrize("name", ["set.parq", "set.json"])
+def test_a_full_disk_is_our_own_error(write_series, tmp_path, monkeypatch, name):
+    """What the system says of an output is a SourceError that names it, and leaves the old set."""
+    refs = chunkmap.scan(write_series("a.h5", 1))
+    chunkmap.write(refs, tmp_path / name)
+
+    def full(_file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publishing, "_settle", full)
+    with pytest.raises(SourceError, match=rf"{name}.*cannot be written.*No space left"):
+        chunkmap.write(refs, tmp_path / name)
+    assert chunkmap.load(tmp_path / name).arrays == refs.arrays
+    with pytest.raises(SourceError, match=r"cannot be written.*too long"):
+        chunkmap.write(refs, tmp_path / ("n" * 300 + name))
+
+
+def test_directories_are_settled(write_series, tmp_path, monkeypatch):
+    """The names of files are on the disk, in every directory of a set and in the one above it."""
+    settled = []
+    monkeypatch.setattr(publishing, "_settle_directory", lambda path: settled.append(path.name))
+    chunkmap.write(chunkmap.scan(write_series("a.h5", 1)), tmp_path / "set.parq")
+    assert {"v", "time", tmp_path.name} <= set(settled)
