@@ -6,11 +6,12 @@ it is there. What is compared is what is stored, before any scale, mask or unit 
 
 from __future__ import annotations
 
+import gc
 import io
 import math
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, BinaryIO, Final, NamedTuple, Self, cast
@@ -238,12 +239,28 @@ def _file(source: Source) -> BinaryIO:
     return cast(BinaryIO, io.BufferedReader(FileView(source)))
 
 
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """No collection of cycles meanwhile: h5py holds a lock while it asks us for bytes, and the thread that fetches them
+    would wait for that lock if it were to collect an object of h5py.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _hdf5(source: Source, close: ExitStack) -> Read:
     h5py = require("h5py", "compare", "comparing with what is in HDF5 files")
-    file = close.enter_context(h5py.File(_file(source), "r"))
+    with _collector_off():
+        file = close.enter_context(h5py.File(_file(source), "r"))
 
     def read(path: str, part: Part) -> NDArray[Any]:
-        return np.asarray(file[path][part])
+        with _collector_off():
+            return np.asarray(file[path][part])
 
     return read
 
