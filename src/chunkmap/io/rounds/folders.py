@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.io.folder import Folder
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds.requests import Parser, Together
 from chunkmap.io.source import Range
 
 __all__ = ["Files", "Pieces", "Sizes", "answered"]
