@@ -22,6 +22,7 @@ MOST_CONSTANT: Final = 1 << 27
 """Points of a field that has no bit for each of them: more would be memory that nothing in the message stands for."""
 _WIDEST: Final = 32
 _SPECTRAL_GRIDS: Final = (50, 51, 52, 53)
+_SPECTRAL_GRIDS_1: Final = (50, 60, 70, 80)
 _WORST_TRUNCATION: Final = 1 << 13
 
 Check = Callable[[Sections, int], str | None]
@@ -193,8 +194,8 @@ def _why_apart_1(sections: Sections) -> str | None:
     """Edition 1: how many values there are follows from the length of section 4."""
     grid, data = sections[2], sections[4]
     flags, width = data[3] & 0xF0, data[10]
-    if not grid or flags not in (0, 0x20) or grid[5] == 50:
-        return _spectral_1(grid, data) if grid and grid[5] == 50 else f"packing of flags {flags:#x}"
+    if not grid or flags not in (0, 0x20) or grid[5] in _SPECTRAL_GRIDS_1:
+        return f"packing of flags {flags:#x}"
     if width > _WIDEST:
         return f"values of {width} bits"
     across, down = _number(grid, 6, 2), _number(grid, 8, 2)
@@ -218,21 +219,3 @@ def _points_of_rows(grid: bytes, down: int) -> int | None:
     if not start or start + 2 * down > len(grid) or not 0 < down < 0xFFFF:
         return None
     return int(np.frombuffer(grid, ">u2", down, start).sum())
-
-
-def _spectral_1(grid: bytes, data: bytes) -> str | None:
-    """Spectral fields of edition 1: the mean, or the low wave numbers, as they are, and all others packed."""
-    said = {_number(grid, at, 2) for at in (6, 8, 10)}
-    flags, width, unused = data[3] & 0xF0, data[10], data[3] & 0x0F
-    if len(said) > 1 or max(said) > _WORST_TRUNCATION or flags not in (0x80, 0xC0) or width > _WIDEST:
-        return "a spectrum of another shape"
-    count = (max(said) + 1) * (max(said) + 2)
-    subset = {data[at] for at in (15, 16, 17)} if flags == 0xC0 and len(data) > 18 else set()
-    if flags == 0xC0 and (len(subset) != 1 or max(subset) > max(said)):
-        return "a spectrum of another shape"
-    unpacked = (max(subset) + 1) * (max(subset) + 2) if subset else 1
-    start = 18 + 4 * unpacked if subset else 15
-    if subset and _number(data, 11, 2) != start + 1:
-        return "a spectrum whose packed values begin elsewhere"
-    _fits(start + _bits(count - unpacked, width), len(data) - unused // 8, f"{count} values of a spectrum")
-    return None
