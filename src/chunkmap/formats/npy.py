@@ -52,7 +52,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
 def parse_array(source: Source) -> Parser[ManifestArray]:
     """The array of a file, whole. Raises Unsupported for Python objects, which are pickles."""
     meta, first = yield from windowed(lambda window: _header(window, source), source)
-    return block(source, first, meta)
+    return block(source.url, source.size(), first, meta)
 
 
 def _header(window: Window, source: Source) -> tuple[ArrayMeta, int]:
