@@ -52,6 +52,7 @@ _OWN: Final[Sequence[Format]] = (
         begins=(Magic(b"http://xml.opendap.org/dap/dmrpp/1.0.0#", within=4096),),
     ),
     Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
+    Format(name="npz", module="chunkmap.formats.npy.npz", members=".npy"),
     Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
     # behind headers of bulletins, or padding
     Format(name="grib", module="chunkmap.formats.grib", begins=(Magic(b"GRIB", within=4096),), extra="grib"),
