@@ -7,7 +7,7 @@ from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
 from chunkmap.codecs.fits.ascii_table import AsciiTableCodec
 from chunkmap.codecs.fits.variable_table import VarArrCodec
-from chunkmap.codecs.grib import GribCodec as GRIBCodec
+from chunkmap.codecs.grib.codec import GribCodec as GRIBCodec
 from chunkmap.codecs.record_member import RecordArrayMember
 
 __all__ = [

@@ -49,7 +49,7 @@ CODECS: Final[Sequence[Row]] = (
     Row("fits_unsigned", "fits.unsigned:FitsUnsigned"),
     Row("fits_variable", "fits.variable:FitsVariable"),
     Row("fits_wcs", "fits.wcs:FitsWcs", extra="fits"),
-    Row("grib", "grib:GribCodec", extra="grib"),
+    Row("grib", "grib.codec:GribCodec", extra="grib"),
     Row("record_slice", "record_slice:RecordSlice"),
     Row("hdf4_jpeg", "hdf4.jpeg:Hdf4Jpeg", extra="hdf4"),
     Row("hdf4_nbit", "hdf4.nbit:Hdf4Nbit"),

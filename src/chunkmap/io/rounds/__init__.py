@@ -5,7 +5,7 @@ file; `header` is for formats that begin with one sequence of tokens, `folders` 
 """
 
 from chunkmap.io.rounds.header import Window, windowed
-from chunkmap.io.rounds.requests import Found, Gather, Hint, Other, Parser, Span, Together
+from chunkmap.io.rounds.requests import Found, Gather, Hint, Other, Parser, Pieces, Span, Together
 from chunkmap.io.rounds.scheduler import Reading, Tally, run, run_many
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Hint",
     "Other",
     "Parser",
+    "Pieces",
     "Reading",
     "Span",
     "Tally",
