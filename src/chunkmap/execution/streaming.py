@@ -219,6 +219,8 @@ class _Task:
         """What was written; None where two inputs claim one cell."""
         try:
             chunks, count = self.window.place()
+        except StorageError:
+            raise
         except ValueError:
             return None
         grid_shape = self.window.grid_shape
