@@ -13,7 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import chunkmap
 from chunkmap.errors import ChunkmapError, OtherWriter, SourceError, StorageError
-from chunkmap.storage import publishing
+from chunkmap.storage import journal, publishing
 
 OUT = "memory://reliability/set.parq"
 
@@ -100,6 +100,34 @@ def _is_there() -> bool:
     return True
 
 
+@pytest.mark.parametrize("step", ["_check_begun", "pipe"])
+@pytest.mark.parametrize("time", [1, 3])
+def test_of_two_first_builds_in_an_object_store_one_hears_of_it(write_series, monkeypatch, step, time):
+    """Who builds where somebody else began and ended meanwhile is refused; what both put in one moment is no set."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+    owner = MemoryFileSystem if step == "pipe" else journal.StageThere
+    real, left = getattr(owner, step), [time]
+
+    def interrupted(self, *args, **options):
+        left[0] -= 1
+        if left[0] == 0:
+            chunkmap.build(files[:2], OUT, concat_dims=["time"], record_size=2)
+        return real(self, *args, **options)
+
+    monkeypatch.setattr(owner, step, interrupted)
+    monkeypatch.setattr(journal, "_BATCH", 2)
+    try:
+        with pytest.raises(OtherWriter, match="another writer"):
+            chunkmap.build(files[2:], OUT, concat_dims=["time"], record_size=2)
+        if step == "pipe":
+            with pytest.raises(StorageError, match="damaged"):
+                _values()
+        else:
+            assert _values() == [0.0] * 4 + [1.0] * 4
+    finally:
+        fsspec.filesystem("memory").rm("/reliability", recursive=True)
+
+
 def _append(out, path, barrier, said):
     barrier.wait()
     try:
@@ -179,7 +207,7 @@ def test_an_open_set_without_checksums_is_not_mixed_with_another(write_series, t
 
 BETWEEN = """
 import os, sys, pathlib, chunkmap
-from chunkmap.storage import publishing
+from chunkmap.storage import journal, publishing
 publishing._exchange = lambda one, other: False
 real, calls = pathlib.Path.rename, []
 def rename(self, target):

@@ -69,8 +69,10 @@ def recover(at: Located, last: str) -> None:
 
 def _move_in(at: Located, waiting: Mapping[str, str], last: str) -> None:
     """Copy waiting files into place, that which makes them a set at the end."""
-    for name in sorted(waiting, key=lambda name: name == last):
-        ask(partial(at.fs.copy, f"{at.path}/{waiting[name]}", f"{at.path}/{name}"), at.url, "written")
+    for names in ([name for name in waiting if name != last], [last] if last in waiting else []):
+        old, new = [f"{at.path}/{waiting[name]}" for name in names], [f"{at.path}/{name}" for name in names]
+        if names:
+            ask(partial(at.fs.copy, old, new), at.url, "written")
 
 
 class StageThere:
@@ -110,6 +112,8 @@ class StageThere:
     def _flush(self) -> None:
         puts, self.puts = self.puts, {}
         if puts:
+            if not self.replaces:
+                self._check_begun()
             ask(lambda: self.final.fs.pipe(puts), self.final.url, "written")
 
     def file(self, name: str) -> Located:
@@ -135,13 +139,20 @@ class StageThere:
             ask(lambda: fs.rm(gone), url, "written")
 
     def _end_first_set(self) -> None:
-        """Put what makes it a set, where nobody else has begun one in the same place since."""
+        """Put what makes it a set."""
+        self._check_begun()
+        try:
+            _create(self.final.file(self.last), self.end)
+        except FileExistsError as error:
+            raise self._other_writer("has written a set there") from error
+
+    def _check_begun(self) -> None:
+        """Raise OtherWriter where somebody else has begun a set in the same empty place since."""
         begun = self.final.file(BEGUN)
         try:
             if ask(lambda: begun.fs.cat_file(begun.path), begun.url) != self.token:
                 raise self._other_writer("has begun a set there")
-            _create(self.final.file(self.last), self.end)
-        except (NoSuchFile, FileExistsError) as error:
+        except NoSuchFile as error:
             raise self._other_writer("has written a set there") from error
 
     def _other_writer(self, does: str) -> OtherWriter:
