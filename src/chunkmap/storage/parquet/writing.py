@@ -135,10 +135,11 @@ class ParquetWriter:
             data = encode_targets(about.targets)
             targets = PartitionRecord(len(about.targets), len(data), checksum(data))
             self.stage.put({TARGETS: data})
-        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin)
-        self.stage.put({SIDECAR: sidecar.encode()})
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
-        self.stage.put({METADATA: _metadata(documents(heads, about.groups), self.record_size)})
+        metadata = _metadata(documents(heads, about.groups), self.record_size)
+        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
+        self.stage.put({SIDECAR: sidecar.encode()})
+        self.stage.put({METADATA: metadata})
 
 
 def encode_stretch(stretch: Stretch, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
