@@ -50,7 +50,7 @@ class NetCDF3ToZarr:
             refs = read(source, parser, inline=small_arrays(self.inline or 0))
         for problem in refs.problems:
             warnings.warn(str(problem), stacklevel=2)
-        document = refs.to_dict()
+        document = {"version": 1, "refs": refs.to_dict()["refs"]}
         if self.out is None:
             return document
         self.out.update(document["refs"])

@@ -55,6 +55,7 @@ __all__ = [
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
 _HEAD: Final = 4096
+_FILL_VALUE: Final = "_FillValue"
 _WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
 DECODING: Final = (
     "mask_and_scale",
@@ -69,7 +70,7 @@ DECODING: Final = (
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
-Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet
+Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ReferenceStore
 
 
 def open_dataset(
@@ -261,7 +262,15 @@ class ChunkmapBackend(BackendEntrypoint):
 
 
 class _ReferencesInXarray(ZarrStore):
-    """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once."""
+    """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once; and but for
+    attributes: they have the types that they have in their file.
+    """
+
+    def get_attrs(self) -> dict[str, Any]:
+        """The attributes of the group."""
+        store = self.zarr_group.store
+        attrs = super().get_attrs()  # type: ignore[no-untyped-call]
+        return _typed(attrs, store.attributes(self.zarr_group.path)) if isinstance(store, ReferenceStore) else attrs
 
     def open_store_variable(self, name: str) -> xr.Variable:
         """A variable whose values are read when they are used."""
@@ -271,6 +280,7 @@ class _ReferencesInXarray(ZarrStore):
         if not isinstance(store, ReferenceStore):
             raise TypeError(f"expected a store of references, found {store!r}")
         reader = store.reader(array.path)
+        variable.attrs = _typed(variable.attrs, store.attributes(array.path))
         encoding = variable.encoding
         if reader.meta.edges:
             chunks = lengths_of_chunks(reader.meta)
@@ -282,6 +292,11 @@ class _ReferencesInXarray(ZarrStore):
             return variable
         data = indexing.LazilyIndexedArray(_LazyArray(reader, variable.dtype))
         return xr.Variable(variable.dims, data, variable.attrs, encoding)
+
+
+def _typed(attrs: Mapping[Any, Any], own: Mapping[str, Any]) -> dict[Any, Any]:
+    """Attributes of xarray in the types that they have in their file; a fill value is of its array's type already."""
+    return {name: value if name == _FILL_VALUE else own.get(name, value) for name, value in attrs.items()}
 
 
 class _LazyArray(BackendArray):

@@ -39,7 +39,9 @@ from chunkmap.model import (
     ReferenceSet,
 )
 from chunkmap.model.dictionary import (
+    BESIDE,
     ZarrFormat,
+    beside,
     chunk_key_parts,
     collector_at_rest,
     documents,
@@ -110,7 +112,8 @@ def write_json_in_pieces(
         check_names(written, groups)
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, (meta, _) in written.items()}
         waiting.seek(0)
-        text = chain(_documents(heads, groups, zarr_format), iter(lambda: waiting.read(1 << 20), b""), [b"}}"])
+        chunks = iter(lambda: waiting.read(1 << 20), b"")
+        text = chain(_documents(heads, groups, zarr_format), chunks, [_end(heads, groups, zarr_format)])
         state = publish_file(at, _compressed(text, at.path), expected=expected)
     return written, state
 
@@ -121,7 +124,15 @@ def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> Iterator[byt
     for path, array in refs.arrays.items():
         chunks = array.chunks
         yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape, zarr_format)
-    yield b"}}"
+    yield _end(refs.arrays, refs.groups, zarr_format)
+
+
+def _end(
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat
+) -> bytes:
+    """What follows the last reference."""
+    said = orjson.dumps(beside(arrays, groups, zarr_format))[1:-1]
+    return b"},%b}" % said if said else b"}}"
 
 
 def _documents(
@@ -355,9 +366,10 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
         document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
     except orjson.JSONDecodeError:
         return None  # damage is named, and NaN understood, by who reads it whole
-    if document.keys() != {"version", "refs"}:
+    if document.keys() - {BESIDE} != {"version", "refs"}:
         return None
     gathering.add(document["refs"])
+    gathering.add_beside(document.get(BESIDE))
     arrays, groups = gathering.finish()
     return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
 

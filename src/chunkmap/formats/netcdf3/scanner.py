@@ -21,6 +21,7 @@ from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Span
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, Sources
 from chunkmap.model.edits import split_shape, subchunk_array
+from chunkmap.model.typed import typed
 
 __all__ = ["Options", "parse"]
 
@@ -191,7 +192,7 @@ def _json_attrs(attrs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def _json_value(value: NDArray[Any]) -> Any:
-    """Text as text, one number as a number, several as a list."""
+    """Text as text, one number as a number, several as a list, each of its type."""
     if value.dtype.kind == "S":
         return text_of(value.tobytes()).replace("\0", "")
-    return value[0].item() if value.size == 1 else value.tolist()
+    return typed(value[0].item() if value.size == 1 else value.tolist(), f"{value.dtype.kind}{value.dtype.itemsize}")
