@@ -116,6 +116,11 @@ class ReferenceStore(Store):
             raise ValueError("a store of references is read-only")
         return ReferenceStore(self._refs, self._fetcher, self.zarr_format)
 
+    @property
+    def source(self) -> tuple[ReferenceSet, Fetcher]:
+        """The references, and what fetches the bytes that they name."""
+        return self._refs, self._fetcher
+
     def attributes(self, path: str) -> dict[str, Any]:
         """The attributes of an array or group in the types that they have in their file, which JSON has not.
 

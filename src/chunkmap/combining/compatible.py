@@ -7,7 +7,8 @@ does not change the values (the level of a compression, a title) is not compared
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from chunkmap.model import ArrayMeta
 from chunkmap.model.codecs import decodes_as
 from chunkmap.model.meta import same_attrs, same_scalar
 from chunkmap.model.trimming import untrimmed
+from chunkmap.model.typed import as_numpy, code_of, typed
 
 __all__ = [
     "DECODING_ATTRS",
@@ -25,6 +27,7 @@ __all__ = [
     "differences",
     "masks_nothing",
     "signature",
+    "with_widest_packing",
 ]
 
 DECODING_ATTRS: Final = (
@@ -155,6 +158,28 @@ def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool | Literal
         ("None" if masks_nothing(meta.fill_value) else str(meta.fill_value), str(meta.background)),
         repr([_meant(name, meta.attrs.get(name)) for name in names]),
     )
+
+
+def with_widest_packing(first: ArrayMeta, others: Iterable[ArrayMeta]) -> ArrayMeta:
+    """The metadata of the first of several arrays, with `scale_factor` and `add_offset` of the widest type that any of
+    them has: the type to which they unpack, so that none of them loses digits.
+
+    >>> from chunkmap.model.typed import typed
+    >>> one, two = (ArrayMeta(shape=(), chunk_shape=(), dtype=np.dtype("i2"), attrs={"scale_factor": typed(0.5, code)})
+    ...             for code in ("f4", "f8"))
+    >>> with_widest_packing(one, [two]).attrs["scale_factor"].dtype
+    dtype('float64')
+    """
+    wider: dict[str, Any] = {}
+    packed = [name for name in _CHANGES_NOTHING if code_of(first.attrs.get(name)) not in (None, "f8", "f8[1]")]
+    for meta in others if packed else ():
+        for name in packed:
+            if meta is not first and name in meta.attrs:
+                held = as_numpy(wider.get(name, first.attrs[name])).dtype
+                wide = np.result_type(held, getattr(as_numpy(meta.attrs[name]), "dtype", np.float64))
+                if wide != held:
+                    wider[name] = typed(first.attrs[name], f"{wide.kind}{wide.itemsize}")
+    return replace(first, attrs={**first.attrs, **wider}) if wider else first
 
 
 def _chunks_across(meta: ArrayMeta, along: Collection[str]) -> Hashable:

@@ -1,7 +1,8 @@
 """The xarray engine: `xarray.open_dataset(refs, engine="chunkmap")`.
 
-What is opened is a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, or
-an archival file itself, which is scanned first. `storage_options` open what is named; `remote_options` and
+What is opened is a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, what
+`open_store` gave, or an archival file itself, which is scanned first. Attributes have the types that they have in the
+file, as its own engine gives them. `storage_options` open what is named; `remote_options` and
 `remote_protocol` open the files that its references point into. Who gives no `remote_options` has the `storage_options`
 used for those files too when what is named has no need of them (a set in memory or on this machine), or is such a file
 itself; but never when the set comes from elsewhere: the files it names may be on servers that should not see the
@@ -155,6 +156,11 @@ def open_references(
     """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
+    if isinstance(refs_or_path, ReferenceStore):
+        given = [storage_options, remote_options, remote_protocol, allow, check, scan_options or None]
+        if any(option is not None for option in given):
+            raise TypeError("options of opening were given with a store that is open: give them to open_store")
+        return refs_or_path.source
     refs, shared = _references(refs_or_path, storage_options, scan_options or {}, allow or ())
     fetcher = Fetcher(
         storage_options=storage_options if shared and remote_options is None else remote_options,
@@ -184,7 +190,7 @@ class ChunkmapBackend(BackendEntrypoint):
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Whether it is surely a reference set. Of remote names only the ending is looked at."""
-        if isinstance(filename_or_obj, ReferenceSet):
+        if isinstance(filename_or_obj, (ReferenceSet, ReferenceStore)):
             return True
         if isinstance(filename_or_obj, Mapping):
             return any(key in filename_or_obj for key in ("refs", ".zgroup", "zarr.json"))
@@ -270,7 +276,8 @@ class _ReferencesInXarray(ZarrStore):
         """The attributes of the group."""
         store = self.zarr_group.store
         attrs = super().get_attrs()  # type: ignore[no-untyped-call]
-        return _typed(attrs, store.attributes(self.zarr_group.path)) if isinstance(store, ReferenceStore) else attrs
+        own = store.attributes(self.zarr_group.path) if isinstance(store, ReferenceStore) else {}
+        return {name: own.get(name, value) for name, value in attrs.items()}
 
     def open_store_variable(self, name: str) -> xr.Variable:
         """A variable whose values are read when they are used."""
@@ -280,7 +287,10 @@ class _ReferencesInXarray(ZarrStore):
         if not isinstance(store, ReferenceStore):
             raise TypeError(f"expected a store of references, found {store!r}")
         reader = store.reader(array.path)
-        variable.attrs = _typed(variable.attrs, store.attributes(array.path))
+        own = store.attributes(array.path)
+        if reader.meta.fill_value is not None or store.zarr_format == 3:
+            own.pop(_FILL_VALUE, None)  # it is of the array's type already
+        variable.attrs = {name: own.get(name, value) for name, value in variable.attrs.items()}
         encoding = variable.encoding
         if reader.meta.edges:
             chunks = lengths_of_chunks(reader.meta)
@@ -292,11 +302,6 @@ class _ReferencesInXarray(ZarrStore):
             return variable
         data = indexing.LazilyIndexedArray(_LazyArray(reader, variable.dtype))
         return xr.Variable(variable.dims, data, variable.attrs, encoding)
-
-
-def _typed(attrs: Mapping[Any, Any], own: Mapping[str, Any]) -> dict[Any, Any]:
-    """Attributes of xarray in the types that they have in their file; a fill value is of its array's type already."""
-    return {name: value if name == _FILL_VALUE else own.get(name, value) for name, value in attrs.items()}
 
 
 class _LazyArray(BackendArray):

@@ -17,15 +17,25 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-__all__ = ["NOT_FINITE", "PLAIN", "TypedList", "Types", "as_numpy", "code_of", "of_type", "spelled", "typed", "types_of", "with_types"]
+__all__ = [
+    "TypedList",
+    "Types",
+    "as_numpy",
+    "code_of",
+    "of_type",
+    "spelled",
+    "typed",
+    "types_of",
+    "with_types",
+]
 
 Types = Mapping[str, Any]
 """Codes of types, and the names of the attributes that have each: as JSON, so not to be trusted."""
 
-NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 """How numbers are spelled that JSON does not have."""
 
-PLAIN: Final = "float"
+_PLAIN: Final = "float"
 """The code of a number without a type, in types that restore what is no number in JSON."""
 
 _CODES: Final = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
@@ -130,7 +140,7 @@ def spelled(attrs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[st
     for name, value in attrs.items():
         out[name] = _spelled(value)
         if out[name] is not value and code_of(value) is None:
-            types.setdefault(PLAIN, []).append(name)
+            types.setdefault(_PLAIN, []).append(name)
     return out, types
 
 
@@ -141,7 +151,7 @@ def _spelled(value: Any) -> Any:
         return value if all(a is b for a, b in zip(own, value, strict=True)) else own
     if not isinstance(value, float) or math.isfinite(value):
         return value
-    return next(text for text, number in NOT_FINITE.items() if value == number or (value != value and text == "NaN"))
+    return next(text for text, number in _NOT_FINITE.items() if value == number or (value != value and text == "NaN"))
 
 
 def with_types(attrs: Mapping[str, Any], types: Types) -> Mapping[str, Any]:
@@ -160,7 +170,7 @@ def with_types(attrs: Mapping[str, Any], types: Types) -> Mapping[str, Any]:
 
 def _restored(value: Any, code: str) -> Any:
     """A value of JSON as the attribute that it was, if it can be that one."""
-    if code == PLAIN:
+    if code == _PLAIN:
         return _finite_or_not(value)
     bare = code.removesuffix(_ONE)
     if bare[:1] in ("f", "c"):
@@ -180,4 +190,4 @@ def _finite_or_not(value: Any) -> Any:
     """The numbers that JSON does not have are spelled."""
     if isinstance(value, list):
         return list(map(_finite_or_not, value))
-    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value

@@ -22,6 +22,7 @@ from chunkmap.formats.hdf5.structures.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
+from chunkmap.model.typed import typed
 
 __all__ = ["Options", "ReadValues", "Represented", "Values", "VlenEncode", "attribute_problems", "represent"]
 
@@ -156,7 +157,9 @@ def _flags(datatype: Datatype) -> dict[str, Any]:
     if not datatype.enumerated:
         return {}
     names, values = zip(*datatype.enumerated, strict=True)
-    return {"flag_values": list(values), "flag_meanings": " ".join("_".join(name.split()) for name in names)}
+    code = "" if datatype.dtype is None else datatype.dtype.str[1:]
+    meanings = " ".join("_".join(name.split()) for name in names)
+    return {"flag_values": typed(list(values), code), "flag_meanings": meanings}
 
 
 def _embedded(file: File, dataset: Dataset, dims: Dimensions, *, empty: bool) -> Parser[ManifestArray]:

@@ -216,7 +216,7 @@ def _kind(name: bytes, datatype: bytes, dataspace: bytes, sizes: Sizes) -> _Kind
 def _decoder(datatype: Datatype, shape: tuple[int, ...] | None) -> Callable[[bytes], Any] | None:
     """What makes a JSON value of the data of an attribute."""
     if shape is None:
-        return _no_text if datatype.is_string else _no_values
+        return _no_text if datatype.is_string else partial(_no_values, datatype.dtype)
     if datatype.is_reference:
         return partial(_references, datatype, shape)
     if datatype.dtype is None or datatype.has_opaque:
@@ -259,8 +259,8 @@ def _no_text(_data: bytes) -> str:
     return ""
 
 
-def _no_values(_data: bytes) -> list[Any]:
-    return []
+def _no_values(dtype: np.dtype[Any] | None, _data: bytes) -> Any:
+    return typed([], "" if dtype is None else _code(dtype, ()))
 
 
 def _references(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> References:
