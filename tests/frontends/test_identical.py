@@ -218,11 +218,16 @@ def test_a_joined_array_unpacks_to_the_widest_type(tmp_path):
 def test_types_that_do_not_fit_say_nothing(value, code):
     """A set whose types were damaged, or whose attributes another tool changed, opens with the attribute as it is."""
     document = {"version": 1, "refs": {".zgroup": {"zarr_format": 2}, ".zattrs": {"a": value}}}
-    document["chunkmap"] = {"attribute_types": {"": {code: ["a", "b", 3], "i1": "a", "i2": None}, "x": 3}}
+    document["chunkmap"] = {"attribute_types": [[{code: ["a", "b", 3], "i1": "a", "i2": None}, ["", 3, "x"]]]}
     refs = chunkmap.load(document)
     assert refs.attrs == {"a": value}
     as_numpy(refs.attrs["a"])
-    for said in (3, {"attribute_types": [1]}, {"attribute_types": {"": 3}}, None):
+    for said in (
+        3,
+        {"attribute_types": {"a": 1}},
+        *({"attribute_types": [odd]} for odd in (3, [3, [""]], [{}, 3])),
+        None,
+    ):
         assert chunkmap.load({**document, "chunkmap": said}).attrs == {"a": value}
 
 

@@ -3,8 +3,8 @@
 Specification: https://fsspec.github.io/kerchunk/spec.html. A key is the path of a Zarr document or chunk, of Zarr v2 or
 v3; a value is text (`base64:` before bytes that are no text), or `[url]` for a whole file, or `[url, offset, length]`.
 
-Beside `refs`, an entry `chunkmap` has what readers of references have no use for: `{"attribute_types": {path: {code:
-[names]}}}`, the types of attributes (see `chunkmap.model.typed`).
+Beside `refs`, an entry `chunkmap` has what readers of references have no use for: `{"attribute_types": [[{code:
+[names]}, [paths]], ...]}`, the types of attributes (see `chunkmap.model.typed`).
 
 The keys and values of a million chunks are made and read by columns: the only work per chunk is done inside
 `str.join`, `zip`, and numpy.
@@ -123,8 +123,13 @@ def beside(
     The documents of arrays of Zarr v3 say their types themselves.
     """
     attrs = {**groups, **{path: array.meta.attrs for path, array in arrays.items() if zarr_format == 2}}
-    types = {path: found for path, own in attrs.items() if (found := types_of(own))}
-    return {BESIDE: {"attribute_types": types}} if types else {}
+    alike: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for path, own in attrs.items():
+        types = types_of(own)
+        if types:
+            alike.setdefault(tuple((code, *names) for code, names in types.items()), []).append(path)
+    said = [[{code: names for code, *names in types}, paths] for types, paths in alike.items()]
+    return {BESIDE: {"attribute_types": said}} if said else {}
 
 
 def _array_documents(prefix: str, array: ManifestArray, zarr_format: ZarrFormat) -> dict[str, Mapping[str, Any]]:

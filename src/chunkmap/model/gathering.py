@@ -57,7 +57,7 @@ class Gathering:
         self._waiting: dict[str, Owned] = {}
         self._unread: dict[str, str] = {}
         """Arrays whose documents cannot be read, and why."""
-        self._types: Mapping[str, Any] = {}
+        self._types: dict[str, Mapping[str, Any]] = {}
         """The types of attributes, by path."""
         self._strays: dict[str, list[str]] = {}
         """Keys that name no chunk, by the array they stand below."""
@@ -87,8 +87,10 @@ class Gathering:
     def add_beside(self, said: Any) -> None:
         """Take in what stands beside the references. What is not understood of it says nothing."""
         types = said.get("attribute_types") if isinstance(said, Mapping) else None
-        if isinstance(types, Mapping):
-            self._types = {path: own for path, own in types.items() if isinstance(own, Mapping)}
+        for item in types if isinstance(types, list) else ():
+            own, paths = item if isinstance(item, list) and len(item) == 2 else ({}, [])
+            if isinstance(own, Mapping) and isinstance(paths, list):
+                self._types |= {path: own for path in paths if isinstance(path, str)}
 
     def finish(self) -> tuple[Arrays, Groups]:
         """The arrays and groups. Raises StorageError for two chunks in one cell, and where there are no documents.

@@ -48,6 +48,8 @@ class _OfType:
     __slots__ = ()
     code: ClassVar[str]
     dtype: ClassVar[np.dtype[Any]]
+    bounds: ClassVar[tuple[float, float]]
+    """The least and the greatest that there is."""
 
     def __reduce__(self) -> tuple[object, ...]:
         is_integer = isinstance(self, int)
@@ -55,8 +57,10 @@ class _OfType:
 
 
 def _class(code: str, ending: str) -> type[Any]:
-    base = float if code[0] == "f" else int
-    return type(f"{base.__name__}_{code}", (_OfType, base), {"code": code + ending, "dtype": np.dtype(code)})
+    base, dtype = (float if code[0] == "f" else int), np.dtype(code)
+    bounds = (-math.inf, math.inf) if base is float else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    members = {"code": code + ending, "dtype": dtype, "bounds": bounds}
+    return type(f"{base.__name__}_{code}", (_OfType, base), members)
 
 
 _CLASSES: Final[Mapping[str, type[Any]]] = {
@@ -170,6 +174,9 @@ def with_types(attrs: Mapping[str, Any], types: Types) -> Mapping[str, Any]:
 
 def _restored(value: Any, code: str) -> Any:
     """A value of JSON as the attribute that it was, if it can be that one."""
+    kind = _CLASSES.get(code)
+    if kind is not None and type(value) in ((int, float) if code[0] == "f" else (int,)):
+        return kind(value) if kind.bounds[0] <= value <= kind.bounds[1] or value != value else value
     if code == _PLAIN:
         return _finite_or_not(value)
     bare = code.removesuffix(_ONE)
