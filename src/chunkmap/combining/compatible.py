@@ -16,6 +16,7 @@ import numpy as np
 from chunkmap.model import ArrayMeta
 from chunkmap.model.codecs import decodes_as
 from chunkmap.model.meta import same_attrs, same_scalar
+from chunkmap.model.record_slices import records_of
 from chunkmap.model.trimming import untrimmed
 from chunkmap.model.typed import as_numpy, code_of, typed
 
@@ -153,7 +154,7 @@ def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool | Literal
         tuple(lengths),
         _chunks_across(meta, along if chunks == "across" else ()) if chunks else None,
         meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
-        repr([sorted(decodes_as(codec).items()) for codec in untrimmed(meta).codecs]),
+        repr([sorted(decodes_as(codec).items()) for codec in untrimmed(meta).codecs if records_of(meta) is None]),
         meta.order,
         ("None" if masks_nothing(meta.fill_value) else str(meta.fill_value), str(meta.background)),
         repr([_meant(name, meta.attrs.get(name)) for name in names]),
@@ -183,14 +184,23 @@ def with_widest_packing(first: ArrayMeta, others: Iterable[ArrayMeta]) -> ArrayM
 
 
 def _chunks_across(meta: ArrayMeta, along: Collection[str]) -> Hashable:
-    dims = meta.dims or (None,) * meta.ndim
-    return tuple(n for n, dim in zip(meta.chunks, dims, strict=True) if dim not in along)
+    dims, records = meta.dims or (None,) * meta.ndim, records_of(meta)
+    return records and records.record, tuple(n for n, dim in zip(meta.chunks, dims, strict=True) if dim not in along)
+
+
+def _chunks_of(meta: ArrayMeta) -> object:
+    """The lengths of chunks; of chunks of records, which can be cut, also how far apart these are."""
+    records = records_of(meta)
+    if records is None:
+        return meta.chunks
+    filled = "" if "records" in meta.codecs[0] else ", all whole"
+    return meta.chunks, f"records of {records.record} bytes{filled}"
 
 
 _ENTRIES: Final[Mapping[str, Callable[[ArrayMeta], object]]] = {
-    "chunks": lambda meta: meta.chunks,
+    "chunks": _chunks_of,
     "dtype": lambda meta: meta.dtype.str if meta.dtype.fields is None else meta.dtype,
-    "codecs": lambda meta: [decodes_as(codec) for codec in untrimmed(meta).codecs],
+    "codecs": lambda meta: [decodes_as(codec) for codec in untrimmed(meta).codecs if records_of(meta) is None],
     "order": lambda meta: meta.order,
     "value of missing chunks": lambda meta: str(meta.background),
 }
