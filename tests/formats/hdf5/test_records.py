@@ -28,10 +28,9 @@ def written(tmp_path, fill, **options):
 @pytest.mark.parametrize("version", ["earliest", "latest"])
 def test_records_with_everything_in_them(tmp_path, options, version):
     """Numbers, arrays, text, sequences and references stand side by side, each as h5py reads it."""
-    dtype = np.dtype(
-        [("n", "<i4"), ("axes", ">f4", (2, 2)), ("fixed", "S3"), ("text", TEXT), ("data", h5py.ref_dtype)]
-        + [("sequence", h5py.vlen_dtype("<i2")), ("inner", [("a", "u1"), ("text", TEXT)])]
-    )
+    plain = [("n", "<i4"), ("axes", ">f4", (2, 2)), ("fixed", "S3"), ("text", TEXT), ("data", h5py.ref_dtype)]
+    more = [("sequence", h5py.vlen_dtype("<i2")), ("inner", [("a", "u1"), ("text", TEXT)])]
+    dtype = np.dtype([*plain, *more])
     records = np.zeros(5, dtype)
     for row in range(5):
         sequence = np.arange(row, dtype="i2")
