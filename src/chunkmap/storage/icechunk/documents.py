@@ -22,8 +22,7 @@ from chunkmap.model.zarr_v3 import (
     group_document,
     is_array,
 )
-from chunkmap.storage.icechunk.asking import ask
-from chunkmap.storage.icechunk.repository import IS_FIRST
+from chunkmap.storage.icechunk.repository import IS_FIRST, awaited
 from chunkmap.storage.text import parse_json
 
 __all__ = ["array_above", "below", "check_group", "has_array", "read_documents", "write_documents", "written_and_read"]
@@ -83,7 +82,7 @@ def write_documents(
         documents[carrier].setdefault(EXTENSION, {"must_understand": False})[_OF_GROUPS] = types
     for path, attrs in groups.items():
         documents[path] = group_document(attrs if carrier is None else told[path][0])
-    ask(_write, store, {path: _encoded(path, document) for path, document in documents.items()})
+    awaited(_write, store, {path: _encoded(path, document) for path, document in documents.items()})
 
 
 def _document(meta: ArrayMeta) -> dict[str, Any]:
@@ -159,7 +158,7 @@ def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[s
 
     Raises StorageError for what is no document of Zarr v3, Unsupported for what is not read of it.
     """
-    found: dict[str, Mapping[str, Any]] = dict(sorted(ask(_walk, store, group, "").items()))
+    found: dict[str, Mapping[str, Any]] = dict(sorted(awaited(_walk, store, group, "").items()))
     arrays = {path: array_from_document(path, document) for path, document in found.items() if is_array(document)}
     types: dict[str, Any] = {}
     for document in found.values():
