@@ -17,7 +17,7 @@ from chunkmap.io.folder_requests import answered
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.edits import inline
 
-__all__ = ["holds", "scan_folder"]
+__all__ = ["holds", "recognise_folder", "scan_folder"]
 
 
 def holds() -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def scan_folder(
 
     Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the format.
     """
-    found = _recognised(folder) if format is None else find_format(format)
+    found = recognise_folder(folder) if format is None else find_format(format)
     if not found.holds:
         raise FormatError(f"expected a file of {found.name}, found a folder of files", url=folder.url)
     module = found.load()
@@ -47,7 +47,8 @@ def scan_folder(
     return inline(refs, _Fetch(folder), threshold=inline_threshold)
 
 
-def _recognised(folder: Folder) -> Format:
+def recognise_folder(folder: Folder) -> Format:
+    """The format of which a folder holds a file. Raises FormatError where it holds none of any."""
     for row in FORMATS:
         if row.holds and bool((folder.sizes(row.holds) >= 0).any()):
             return row
