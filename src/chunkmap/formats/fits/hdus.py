@@ -95,7 +95,15 @@ def walk(source: Source) -> Parser[Walk]:
         at = unit.stop
         if len(units) == _MOST_UNITS:
             raise FormatError(f"expected at most {_MOST_UNITS} HDUs", url=source.url, offset=at)
-    return Walk(units, [])
+    return Walk(units, _cut_short(source, at))
+
+
+def _cut_short(source: Source, stop: int) -> list[Problem]:
+    """What there is to say of a file that ends within the padding of its last unit: others may have followed it."""
+    if source.size() == stop:
+        return []
+    message = f"the file ends at byte {source.size()}, before the last HDU ends at byte {stop}; others may be lost"
+    return [Problem("", "file cut short", message, source.url)]
 
 
 def _junk(source: Source, at: int) -> Parser[list[Problem]]:

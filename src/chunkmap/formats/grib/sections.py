@@ -88,6 +88,11 @@ def walk(source: Source) -> Parser[Walked]:
             place += error.known
         else:
             fields += found
+    if size - place >= len(_MAGIC):
+        rest = bytes((yield Span(place, size - place, size - place)))
+        if _MAGIC in rest:
+            begun = rest.index(_MAGIC)
+            broken.append((place + begun, _Broken(f"the file ends after {len(rest) - begun} bytes of a message")))
     return Walked(fields, _problems(broken, source.url))
 
 
