@@ -3,23 +3,27 @@
     Files(names)                    -> the bytes of each file; None for one that is not there
     Sizes(names)                    -> int64 array: the length of each file; -1 for one that is not there
     Pieces(names, offsets, length)  -> uint8 array of shape (names, length): a range of each file
+    Each(names, parser)             -> what a parser of files returns for each, or the ChunkmapError that stopped it
 
 Whatever is asked for at one time is fetched at one time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.io.archive import MemberSource
 from chunkmap.io.folder import Folder
 from chunkmap.io.requests import Parser, Together
-from chunkmap.io.source import Range
+from chunkmap.io.rounds import Reading, run_many
+from chunkmap.io.source import Range, Source
 
-__all__ = ["Files", "Pieces", "Sizes", "answered"]
+__all__ = ["Each", "Files", "Pieces", "Sizes", "answered"]
 
 T = TypeVar("T")
 
@@ -42,6 +46,13 @@ class Pieces(NamedTuple):
     names: Sequence[str]
     offsets: NDArray[np.uint64]
     length: int
+
+
+class Each(NamedTuple):
+    """Files to be parsed one by one, in the same rounds."""
+
+    names: Sequence[str]
+    parser: Callable[[Source], Parser[Any]]
 
 
 def answered(folder: Folder, parser: Parser[T]) -> T:
@@ -71,10 +82,10 @@ def _together(folder: Folder, parsers: Sequence[Parser[Any]]) -> list[Any]:
     return results
 
 
-def _answers(folder: Folder, requests: Sequence[Files | Sizes | Pieces]) -> list[Any]:
+def _answers(folder: Folder, requests: Sequence[Files | Sizes | Pieces | Each]) -> list[Any]:
     """The answers to requests: one call for all of a kind."""
     found: dict[int, Any] = {}
-    for kind, ask in ((Files, _files), (Sizes, _sizes), (Pieces, _pieces)):
+    for kind, ask in ((Files, _files), (Sizes, _sizes), (Pieces, _pieces), (Each, _each)):
         own = [number for number, request in enumerate(requests) if isinstance(request, kind)]
         if not own:
             continue
@@ -100,6 +111,18 @@ def _sizes(folder: Folder, requests: Sequence[Sizes]) -> NDArray[np.int64]:
 def _pieces(folder: Folder, requests: Sequence[Pieces]) -> list[memoryview]:
     ranges = [Range(offset, request.length) for request in requests for offset in request.offsets.tolist()]
     return folder.read_ranges([name for request in requests for name in request.names], ranges)
+
+
+def _each(folder: Folder, requests: Sequence[Each]) -> list[Any]:
+    with ExitStack() as opened:
+        readings = []
+        for request in requests:
+            for name in request.names:
+                source = folder.open(name)
+                if not isinstance(source, MemberSource):  # a member ends with its archive
+                    opened.callback(source.close)
+                readings.append(Reading(source, request.parser(source)))
+        return run_many(readings)
 
 
 def _rows(pieces: Sequence[memoryview], length: int) -> NDArray[np.uint8]:

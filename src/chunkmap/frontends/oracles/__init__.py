@@ -35,6 +35,7 @@ ORACLES: Final[Mapping[str, Library]] = {
     "nifti": Library("nibabel", "compare"),
     "dmrpp": Library("h5py", "compare"),
     "npy": Library("numpy", None),
+    "npz": Library("numpy", None),
     "zarr": Library("zarr", None),
     "grib": Library("eccodes", "grib"),
 }

@@ -17,13 +17,12 @@ import numpy as np
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.verifying import Chunk, Finding
 from chunkmap.errors import ChunkmapError, NotInstalled
-from chunkmap.formats import Format, sniff
-from chunkmap.formats.folders import holds, recognise_folder
+from chunkmap.formats.folders import holds, recognise_any
 from chunkmap.formats.scanning import scan
 from chunkmap.frontends.oracles import Oracle, Original, Piece, find_oracle
 from chunkmap.frontends.oracles.difference import attribute_differences, difference, holds_references
 from chunkmap.frontends.oracles.wherefrom import WhereFrom
-from chunkmap.io import ArchiveFolder, Folder, Source, archive_kind, is_folder, open_any
+from chunkmap.io import open_any
 from chunkmap.model import ArrayMeta, ReferenceSet
 
 __all__ = ["Originals"]
@@ -114,8 +113,7 @@ def _open(url: str, fetcher: Fetcher) -> _Opened | str:
     """Scan a file, and open it with its library; else why that cannot be."""
     resolved, options = fetcher.resolved(url), fetcher.storage_options
     fetcher.trust.check(resolved)
-    lies = open_any(resolved, url=url, storage_options=options, holds=holds())
-    lies, row = _recognised(lies)
+    lies, row = recognise_any(open_any(resolved, url=url, storage_options=options, holds=holds()))
     refs = scan(resolved, storage_options=options, inline_threshold=0)
     find = find_oracle(row)
     if find is None:
@@ -128,17 +126,6 @@ def _open(url: str, fetcher: Fetcher) -> _Opened | str:
     except Exception as error:  # noqa: BLE001 - libraries raise what they like
         return f"the library of the format cannot open {url}: {type(error).__name__}: {error}"
     return _Opened(refs, oracle, close)
-
-
-def _recognised(lies: Source | Folder) -> tuple[Source | Folder, Format]:
-    """What lies there and its format; an archive is a folder."""
-    if is_folder(lies):
-        return lies, recognise_folder(lies)
-    kind = archive_kind(lies) if lies.size() else None
-    if kind is None:
-        return lies, sniff(lies)
-    folder = ArchiveFolder(kind, lies)
-    return folder, recognise_folder(folder)
 
 
 class _Opened:

@@ -20,9 +20,9 @@ from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser
 from chunkmap.io.windows import Window, windowed
-from chunkmap.model import ArrayMeta, ManifestArray
+from chunkmap.model import ArrayMeta
 
-__all__ = ["MAGIC", "Options", "parse", "parse_array"]
+__all__ = ["MAGIC", "Options", "parse", "parse_header"]
 
 MAGIC: Final = b"\x93NUMPY"
 
@@ -43,16 +43,16 @@ class Options:
 
 def parse(source: Source, options: Options) -> Parser[Scanned]:
     """The one array of a file; its dimensions are `dim_0`, `dim_1`..., as xarray calls those without a name."""
-    array = yield from parse_array(source)
+    meta, first = yield from parse_header(source)
+    array = block(source.url, source.size(), first, meta)
     if options.chunk_nbytes is not None:
         array = cut(array, options.chunk_nbytes)
     return Scanned({options.name: array}, {"": {}})
 
 
-def parse_array(source: Source) -> Parser[ManifestArray]:
-    """The array of a file, whole. Raises Unsupported for Python objects, which are pickles."""
-    meta, first = yield from windowed(lambda window: _header(window, source), source)
-    return block(source, first, meta)
+def parse_header(source: Source) -> Parser[tuple[ArrayMeta, int]]:
+    """What the array of a file is, and its first byte. Raises Unsupported for Python objects, which are pickles."""
+    return (yield from windowed(lambda window: _header(window, source), source))
 
 
 def _header(window: Window, source: Source) -> tuple[ArrayMeta, int]:
