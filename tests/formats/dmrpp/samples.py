@@ -33,11 +33,11 @@ def samples():
     """A granule of two compressed datasets, one of which has chunks that were never written."""
     held = io.BytesIO()
     with h5py.File(held, "w") as file:
-        full = file.create_dataset("full", data=np.arange(120, dtype="<i4").reshape(12, 10), chunks=(5, 4), shuffle=True,
-                                   compression="gzip")  # fmt: skip
+        values = np.arange(120, dtype="<i4").reshape(12, 10)
+        full = file.create_dataset("full", data=values, chunks=(5, 4), shuffle=True, compression="gzip")
         sparse = file.create_dataset("sparse", (40,), "<f8", chunks=(10,), compression="gzip")
         sparse[12:18] = 1.5
-        text = HEAD + described(full, "Int32", "shuffle deflate") + described(sparse, "Float64", "deflate") + "</Dataset>\n"
+        elements = described(full, "Int32", "shuffle deflate") + described(sparse, "Float64", "deflate")
         arrays = {"full": full[...], "sparse": sparse[...]}
-    files = {"a.h5": held.getvalue(), "a.h5.dmrpp": text.encode()}
+    files = {"a.h5": held.getvalue(), "a.h5.dmrpp": f"{HEAD}{elements}</Dataset>\n".encode()}
     return [Sample(name="beside its granule", files=files, main="a.h5.dmrpp", arrays=arrays)]

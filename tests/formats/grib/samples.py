@@ -1,8 +1,8 @@
 """Messages of eccodes for the battery."""
 
-import pyproj  # noqa: F401 - before eccodes
-import eccodes  # noqa: I001
+import eccodes
 import numpy as np
+import pyproj  # noqa: F401 - before eccodes
 from sample import Sample
 
 COMPUTED = ("number", "time", "step", "valid_time", "surface", "latitude", "longitude", "heightAboveGround")
