@@ -17,6 +17,7 @@ HERE = Path(__file__).parents[1] / "formats"
 
 def pytest_addoption(parser):
     """Where the samples of formats of other packages are, each in `<name>/samples.py`."""
+    parser.addoption("--format", default=None, help="the battery of one format only")
     parser.addoption("--samples", action="append", default=[], help="a directory with samples of further formats")
 
 
@@ -41,10 +42,12 @@ def pytest_generate_tests(metafunc):
     """A test of a `row` is run for every format, one of a `row` and a `sample` for every sample."""
     if "row" not in metafunc.fixturenames:
         return
+    only = metafunc.config.getoption("--format", default=None)
+    rows = [row for row in FORMATS if only in (None, row.name)]
     if "sample" not in metafunc.fixturenames:
-        metafunc.parametrize("row", FORMATS, ids=[row.name for row in FORMATS])
+        metafunc.parametrize("row", rows, ids=[row.name for row in rows])
         return
-    cases = [(row, sample) for row in FORMATS for sample in samples_of(metafunc.config, row.name)]
+    cases = [(row, sample) for row in rows for sample in samples_of(metafunc.config, row.name)]
     metafunc.parametrize(("row", "sample"), cases, ids=[f"{row.name}-{sample.name}" for row, sample in cases])
 
 
