@@ -20,11 +20,11 @@ from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, 
 from chunkmap.model.dictionary import gathered
 from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
-from chunkmap.storage.partition_cache import PartitionCache
-from chunkmap.storage.partitioned import PartitionedChunks, stamp_of
+from chunkmap.storage.parquet.cache import PartitionCache
+from chunkmap.storage.parquet.chunks import PartitionedChunks, stamp_of
+from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, decode_targets
 from chunkmap.storage.publishing import set_aside
-from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, decode_targets
-from chunkmap.storage.stores import METADATA, ZARR, Found, is_set
+from chunkmap.storage.stores import METADATA, ZARR, FoundSet, is_set
 from chunkmap.storage.text import parse_json
 
 __all__ = ["PartitionedSet", "load", "open_set"]
@@ -36,7 +36,7 @@ class PartitionedSet:
     It is where a `ReferenceSet` comes from, and what appending must know.
     """
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: FoundSet) -> None:
         self.url, self.folder = str(found.url), found.folder()
         metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
         if metadata is None:
@@ -131,12 +131,12 @@ class _StoredTargets(Mapping[str, Target]):
         return decode_targets(self._record.check(self._folder.read_many([TARGETS])[0], where), where)
 
 
-def load(found: Found) -> ReferenceSet:
+def load(found: FoundSet) -> ReferenceSet:
     """The set in memory."""
     return PartitionedSet(found).load()
 
 
-def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:
+def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:
     """The set without its chunks, which are read when they are asked for."""
     return PartitionedSet(found).deferred(problems=problems)
 
