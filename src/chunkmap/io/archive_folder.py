@@ -59,6 +59,11 @@ class ArchiveFolder(FolderBase):
         self.url = self._url("")
 
     @property
+    def archive(self) -> Source:
+        """The archive itself."""
+        return self._outer
+
+    @property
     def outermost(self) -> Source:
         """The file that all members are ranges of."""
         return outermost(self._outer)
