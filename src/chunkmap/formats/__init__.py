@@ -60,6 +60,8 @@ _OWN: Final[Sequence[Format]] = (
     ),
     Format(name="npz", module="chunkmap.formats.npy.npz", members=".npy"),
     Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
+    # nothing tells it: it must be named
+    Format(name="raw", module="chunkmap.formats.raw"),
     # behind headers of bulletins, or padding
     Format(name="grib", module="chunkmap.formats.grib", begins=(Magic(b"GRIB", within=4096),), extra="grib"),
 )
