@@ -46,8 +46,10 @@ class LocalFolder(FolderBase):
             raise SourceError(f"cannot be listed: {error}", url=self.url) from error
         names = [name for directory in found for name in directory.names]
         sizes = np.concatenate([np.frombuffer(directory.sizes, np.int64) for directory in found])
+        mtimes = np.concatenate([np.frombuffer(directory.mtimes, np.float64) for directory in found])
         order = sorted(range(len(names)), key=names.__getitem__)
-        return Listing([names[at] for at in order], sizes[np.array(order, np.intp)])
+        rows = np.array(order, np.intp)
+        return Listing([names[at] for at in order], sizes[rows], mtimes=mtimes[rows])
 
     def open(self, name: str) -> Source:
         """Mapped into memory."""
@@ -110,6 +112,7 @@ class _Directory(NamedTuple):
     names: list[str]
     """Files, below the root."""
     sizes: array[int]
+    mtimes: array[float]
     below: list[str]
     """Directories, below the root."""
     seen: _Seen
@@ -142,7 +145,7 @@ def _walk_together(root: str, waiting: Iterable[tuple[str, _Seen]]) -> Iterator[
 
 def _list(root: str, directory: str, above: _Seen) -> _Directory:
     path, prefix = (f"{root}/{directory}", f"{directory}/") if directory else (root, "")
-    names, sizes, below = list[str](), array("q"), list[str]()
+    files, below = _Directory([], array("q"), array("d"), [], above), list[str]()
     try:
         found = os.stat(path)  # noqa: PTH116 - there may be many
         itself = (found.st_dev, found.st_ino)
@@ -153,19 +156,20 @@ def _list(root: str, directory: str, above: _Seen) -> _Directory:
                 if entry.is_dir():
                     below.append(prefix + entry.name)
                 else:
-                    _add(entry, prefix, names, sizes)
+                    _add(entry, prefix, files)
     except (FileNotFoundError, NotADirectoryError):
         if directory:
             raise
-        return _Directory([], array("q"), [], above)
-    return _Directory(names, sizes, below, (*above, itself))
+        return files
+    return files._replace(below=below, seen=(*above, itself))
 
 
-def _add(entry: os.DirEntry[str], prefix: str, names: list[str], sizes: array[int]) -> None:
-    """Add a file with its size. One that went meanwhile, or a link that leads nowhere, is no file."""
+def _add(entry: os.DirEntry[str], prefix: str, files: _Directory) -> None:
+    """Add a file with its size and time. One that went meanwhile, or a link that leads nowhere, is no file."""
     try:
-        size = entry.stat().st_size
+        found = entry.stat()
     except FileNotFoundError:
         return
-    names.append(prefix + entry.name)
-    sizes.append(size)
+    files.names.append(prefix + entry.name)
+    files.sizes.append(found.st_size)
+    files.mtimes.append(found.st_mtime)
