@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from importlib.util import find_spec
 from types import TracebackType
@@ -64,11 +65,21 @@ _told: Final = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(_assertion_failed)
 ctypes.CDLL(bindings.library_path).codes_set_codes_assertion_failed_proc(_told)
 
 
+def _is_thread_safe() -> bool:
+    """Whether the library says that it was built so that several threads may use it, each its own messages."""
+    ask = getattr(eccodes, "codes_get_features", None)
+    return ask is not None and "ECCODES_THREADS" in ask().split()
+
+
+_lock: Final[AbstractContextManager[Any]] = nullcontext() if _is_thread_safe() else threading.RLock()
+
+
 def _call(function: Callable[..., T], *arguments: Any) -> T:
     """Call eccodes. Raises FormatError where it says that the bytes are wrong, or an assertion of it failed."""
     _watch.inside, _watch.failed = True, None
     try:
-        found = function(*arguments)
+        with _lock:
+            found = function(*arguments)
     except eccodes.CodesInternalError as error:
         raise FormatError(f"eccodes: {error}") from error
     except (ValueError, MemoryError) as error:  # text that is none, lengths that are none
@@ -109,7 +120,8 @@ class Message:
         """The values of a key that has many. Raises FormatError saying what eccodes says."""
         if key in ("latitudes", "longitudes") and (self.get("N", int) or 0) > _MOST_PARALLELS:
             raise FormatError(f"{self.get('N', int)} Gaussian parallels are more than are computed")
-        return _call(eccodes.codes_get_double_array, self._handle, key)
+        found: NDArray[np.float64] = _call(eccodes.codes_get_double_array, self._handle, key)
+        return found
 
     def set(self, key: str, value: float | str) -> None:
         """Change the message under the handle, not the bytes that it was made of."""

@@ -4,12 +4,14 @@ WMO Manual on Codes, FM 92 GRIB. A chunk is a whole message, of which the first 
 message, up to the data of the last field in it. That is how fields of one message have references of their own: a
 field of edition 2 takes sections, and a bitmap, from the fields before it.
 
+eccodes may not survive bytes that contradict one another. So all lengths and numbers are checked before it sees them;
+what is found to be wrong is refused, and what cannot be told is decoded in a process of its own (`grib_apart`).
+
 What kerchunk wrote under this id decodes as well. Elements without a value are NaN.
 """
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import Any, Final
 
 import numpy as np
@@ -17,13 +19,14 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 from numpy.typing import NDArray
 
+from chunkmap.codecs.grib_apart import decode_apart
+from chunkmap.codecs.grib_headers import check_headers
+from chunkmap.codecs.grib_packing import why_apart
+from chunkmap.codecs.grib_sections import one_field, split
 from chunkmap.errors import FormatError
 
-__all__ = ["GribCodec"]
+__all__ = ["GribCodec", "decode_here", "places_of"]
 
-_SECTION: Final = Struct(">IB")
-_LENGTH: Final = Struct(">Q")
-_END: Final = b"7777"
 _COORDINATES: Final = ("latitude", "longitude")
 
 _NO_VALUE: Final = float(np.finfo(np.float64).max)
@@ -54,16 +57,38 @@ class GribCodec(Codec):  # type: ignore[misc]
 
 
 def _decoded(buf: bytes, key: str) -> NDArray[np.float64]:
+    """What the bytes of a chunk hold: here where they were found to be sound, else in another process."""
+    message = one_field(buf)
+    sections = split(message)
+    check_headers(sections)
+    if key != "values":
+        return places_of(message, key)
+    return decode_here(message, key) if why_apart(sections) is None else decode_apart(message, key)
+
+
+def places_of(message: bytes, key: str) -> NDArray[np.float64]:
+    """The `latitudes` or the `longitudes` of a grid, in the order in which eccodes goes through it."""
+    from chunkmap.codecs.eccodes import Message  # noqa: PLC0415 - loads a large library, which few sets need
+    from chunkmap.codecs.grib_places import is_ordinary  # noqa: PLC0415
+
+    with Message(message) as opened:
+        if is_ordinary(opened, split(message)):
+            return opened.reals(key)
+    return decode_apart(message, key)
+
+
+def decode_here(message: bytes, key: str) -> NDArray[np.float64]:
+    """What eccodes makes of a message, whatever that does to this process."""
     from chunkmap.codecs.eccodes import Message  # noqa: PLC0415 - loads a large library, which few sets need
 
-    with Message(one_field(buf)) as message:
+    with Message(message) as opened:
         if key != "values":
-            return message.reals(key)
-        message.set("missingValue", _NO_VALUE)
-        values = message.reals(key)
-        if message.get("bitmapPresent") or message.get("missingValueManagementUsed"):
+            return opened.reals(key)
+        opened.set("missingValue", _NO_VALUE)
+        values = opened.reals(key)
+        if opened.get("bitmapPresent") or opened.get("missingValueManagementUsed"):
             values[values == _NO_VALUE] = np.nan
-        return _in_rows(values, message)
+        return _in_rows(values, opened)
 
 
 def _converted(values: NDArray[np.float64], dtype: Any) -> NDArray[Any]:
@@ -91,23 +116,3 @@ def _in_rows(values: NDArray[np.float64], message: Any) -> NDArray[np.float64]:
     if alternating:
         lines[1::2] = lines[1::2, ::-1].copy()
     return np.ascontiguousarray(lines.T if by_column else lines).reshape(-1)
-
-
-def one_field(buf: bytes) -> bytes:
-    """The message of one field: the whole bytes where they are a message, else what their last field consists of."""
-    if buf[:4] != b"GRIB" or len(buf) < 16:
-        raise FormatError(f"expected a GRIB message, found {len(buf)} bytes that begin with {buf[:4]!r}")
-    if buf[7] != 2 or len(buf) >= _LENGTH.unpack_from(buf, 8)[0]:
-        return buf
-    sections: dict[int, bytes] = {}
-    place, bitmap = 16, b""
-    while place + _SECTION.size <= len(buf):
-        length, number = _SECTION.unpack_from(buf, place)
-        if not _SECTION.size <= length <= len(buf) - place or not 1 <= number <= 7:
-            raise FormatError(f"section {number} of {length} bytes does not fit {len(buf)} bytes at byte {place}")
-        sections[number] = buf[place : place + length]
-        if number == 6:
-            bitmap = sections[6] = bitmap if sections[6][5:6] == b"\xfe" else sections[6]
-        place += length
-    body = b"".join(sections[number] for number in sorted(sections)) + _END
-    return buf[:8] + _LENGTH.pack(16 + len(body)) + body

@@ -12,7 +12,7 @@ from chunkmap.errors import TruncatedFile
 from chunkmap.io.coalesce import GAP, in_pieces
 from chunkmap.io.extents import Extents
 from chunkmap.io.head import head_of
-from chunkmap.io.requests import Gather, Hint, Span
+from chunkmap.io.requests import Gather, Hint, Pieces, Span
 from chunkmap.io.source import Range, Source
 
 __all__ = ["LEAST", "LONGEST", "READ_AHEAD", "Fetched", "Mapped"]
@@ -62,6 +62,14 @@ class Mapped:
         rows: NDArray[np.uint8] = windows[gather.offsets]
         return rows
 
+    def pieces(self, pieces: Pieces) -> bytes:
+        """Copies, one behind the other."""
+        _check_pieces(pieces, self._size, self._url)
+        self._check_size()
+        view = self._view
+        stops = (pieces.offsets + pieces.lengths).tolist()
+        return b"".join([view[start:stop] for start, stop in zip(pieces.offsets.tolist(), stops, strict=True)])
+
     def serve(self, request: Any) -> Any:
         """The answer to any request. Nothing has to be fetched, so a hint says nothing."""
         kind = type(request)
@@ -69,6 +77,8 @@ class Mapped:
             return self.span(request)
         if kind is Gather:
             return self.rows(request)
+        if kind is Pieces:
+            return self.pieces(request)
         return () if kind is Hint else list(map(self.span, request))
 
 
@@ -98,6 +108,17 @@ class Fetched:
             found.append(block)
         return np.frombuffer(b"".join(found), np.uint8).reshape(len(found), gather.size)
 
+    def pieces(self, pieces: Pieces) -> bytes | None:
+        """Copies, one behind the other; None while not all of them are held."""
+        _check_pieces(pieces, self._size, self.source.url)
+        found = list[memoryview]()
+        for offset, length in zip(pieces.offsets.tolist(), pieces.lengths.tolist(), strict=True):
+            block = self.extents.find(offset, length)
+            if block is None:
+                return None
+            found.append(block)
+        return b"".join(found)
+
     def serve(self, request: Any) -> Any:
         """The answer to a request; None as long as not all of it was fetched."""
         kind = type(request)
@@ -105,6 +126,8 @@ class Fetched:
             return self.span(request)
         if kind is Gather:
             return self.rows(request)
+        if kind is Pieces:
+            return self.pieces(request)
         if kind is Hint:
             return self.hint(request)
         found = list(map(self.span, request))
@@ -128,6 +151,8 @@ class Fetched:
     def _wanted(self, request: Any) -> list[Range]:
         if isinstance(request, Gather):
             return [Range(offset, request.size) for offset in request.offsets.tolist()]
+        if isinstance(request, Pieces):
+            return list(map(Range, request.offsets.tolist(), request.lengths.tolist()))
         if isinstance(request, Hint):
             spans: Sequence[Span] = self._inside(request)
         else:
@@ -152,6 +177,12 @@ def _check_rows(gather: Gather, size: int, url: str) -> None:
         last = int(gather.offsets.max()) if len(gather.offsets) > 1 else int(gather.offsets[0])
         if last + gather.size > size:
             raise _too_short(url, size, last, gather.size)
+
+
+def _check_pieces(pieces: Pieces, size: int, url: str) -> None:
+    outside = np.flatnonzero((pieces.offsets < 0) | (pieces.lengths < 0) | (pieces.offsets > size - pieces.lengths))
+    if len(outside):
+        raise _too_short(url, size, int(pieces.offsets[outside[0]]), int(pieces.lengths[outside[0]]))
 
 
 def _too_short(url: str, size: int, offset: int, length: int) -> TruncatedFile:

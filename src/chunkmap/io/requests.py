@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chunkmap.io.source import Source
 from chunkmap.model import Target
 
-__all__ = ["Found", "Gather", "Hint", "Other", "Parser", "Span", "Together"]
+__all__ = ["Found", "Gather", "Hint", "Other", "Parser", "Pieces", "Span", "Together"]
 
 T = TypeVar("T")
 
@@ -31,6 +31,15 @@ class Gather:
 
     def __init__(self, offsets: NDArray[np.uint64], size: int) -> None:
         self.offsets, self.size = offsets, size
+
+
+class Pieces:
+    """Many ranges of any lengths, to be given one behind the other as one string of bytes."""
+
+    __slots__ = ("lengths", "offsets")
+
+    def __init__(self, offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
+        self.offsets, self.lengths = offsets, lengths
 
 
 class Hint:

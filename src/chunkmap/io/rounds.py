@@ -5,6 +5,7 @@ A parser is a generator. It *yields* what it needs and is *sent* the answer:
     Span(offset, need, want)    -> memoryview of at least `need` bytes, `want` where the file is long enough
     [Span, Span, ...]           -> a list of the same
     Gather(offsets, size)       -> uint8 array of shape (offsets, size)
+    Pieces(offsets, lengths)    -> bytes: these ranges, one behind the other
     Hint([Span, ...])           -> nothing: bytes that will be asked for, to be fetched in the same round as others
     Together([parser, ...])     -> a list of what these parsers return, once all of them have
     Other(name, parser)         -> Found(url, target, what `parser(source)` returns) of a file that this file names;
@@ -28,10 +29,23 @@ from chunkmap.errors import ChunkmapError, Unsupported
 from chunkmap.io.answers import Fetched, Mapped
 from chunkmap.io.archive import in_memory
 from chunkmap.io.beside import Others
-from chunkmap.io.requests import Found, Gather, Hint, Other, Parser, Span, Together
+from chunkmap.io.requests import Found, Gather, Hint, Other, Parser, Pieces, Span, Together
 from chunkmap.io.source import Range, Source
 
-__all__ = ["Found", "Gather", "Hint", "Other", "Parser", "Reading", "Span", "Tally", "Together", "run", "run_many"]
+__all__ = [
+    "Found",
+    "Gather",
+    "Hint",
+    "Other",
+    "Parser",
+    "Pieces",
+    "Reading",
+    "Span",
+    "Tally",
+    "Together",
+    "run",
+    "run_many",
+]
 
 T = TypeVar("T")
 Item = TypeVar("Item")

@@ -47,6 +47,7 @@ from chunkmap.model.dictionary import (
     json_text,
 )
 from chunkmap.model.gathering import Gathering
+from chunkmap.storage.json_ranges import read_ranges
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import publish_file
 from chunkmap.storage.states import State, state_of
@@ -344,11 +345,9 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     while more := file.read(size):
         part += more
         cut = max(part.rfind(b'],"'), part.rfind(b'], "'), part.rfind(b"],\n"))
-        refs = _as_object(part, cut + 1) if cut >= 0 else None
-        if refs is None:
+        if cut < 0 or not _gathered(gathering, bytes(part[: cut + 1])):
             size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
             continue
-        gathering.add(refs)
         del part[: cut + 2]
         size = _PART
     try:
@@ -362,12 +361,17 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
 
 
-def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:
+def _gathered(gathering: Gathering, text: bytes) -> bool:
+    """Take in some references; whether the text is that of whole ones."""
+    if (ranges := read_ranges(text)) is not None:
+        gathering.add_ranges(*ranges)
+        return True
     try:
-        refs: dict[str, Any] = orjson.loads(b"{%b}" % bytes(part[:stop]))
+        refs = orjson.loads(b"{%b}" % text)
     except orjson.JSONDecodeError:
-        return None
-    return refs
+        return False
+    gathering.add(refs)
+    return True
 
 
 @contextmanager
