@@ -168,8 +168,7 @@ def _chunks(
     """The chunks that are listed, each at its cell."""
     if any(element.get("filterMask", "0") not in ("0", "") for element in found):
         raise Unsupported("some of its chunks skip filters (filterMask)", feature="filter mask")
-    offsets = _integers([element.get("offset", "") for element in found])
-    lengths = _integers([element.get("nBytes", "") for element in found])
+    offsets, lengths = _extents(found)
     places = [element.get("chunkPositionInArray") for element in found]
     if all(place is None for place in places):
         if len(found) > 1:
@@ -197,13 +196,22 @@ def _coords(places: Sequence[str], chunk: tuple[int, ...]) -> NDArray[np.int64]:
     """Cells of the grid, from the first element of each chunk: `[0,50]`."""
     texts = [place.strip().removeprefix("[").removesuffix("]") for place in places]
     first = _integers(",".join(texts).split(",")).astype(np.int64)
-    if len(first) != len(places) * len(chunk):
+    if len(first) != len(places) * len(chunk) or any(text.count(",") != len(chunk) - 1 for text in texts):
         raise Unsupported(f"chunks stand at places of other than {len(chunk)} axes", feature="chunk positions")
     rows = first.reshape(len(places), len(chunk))
     sizes = np.array(chunk, np.int64)
     if bool((rows % sizes).any()):
         raise Unsupported("a chunk stands between the cells of the grid", feature="chunk positions")
     return rows // sizes
+
+
+def _extents(elements: Sequence[ET.Element]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """First byte and length of each chunk or block."""
+    offsets = _integers([element.get("offset", "") for element in elements])
+    lengths = _integers([element.get("nBytes", "") for element in elements])
+    if not len(offsets) == len(lengths) == len(elements):
+        raise Unsupported("a chunk does not say its first byte and its length", feature="number")
+    return offsets, lengths
 
 
 def _integers(texts: Sequence[str]) -> NDArray[np.uint64]:
@@ -225,8 +233,7 @@ def _in_blocks(
     blocks: Sequence[ET.Element], shape: tuple[int, ...], dtype: np.dtype[Any], granule: str, codecs: Sequence[Any]
 ) -> Layout:
     """Data in several pieces that follow one another, as HDF4 links them: chunks of so many rows that each is whole."""
-    offsets = _integers([b.get("offset", "") for b in blocks])
-    lengths = _integers([b.get("nBytes", "") for b in blocks])
+    offsets, lengths = _extents(blocks)
     size, row = math.prod(shape) * dtype.itemsize, math.prod(shape[1:]) * dtype.itemsize
     if codecs or not shape or not size or int(lengths.sum()) != size or bool((lengths % np.uint64(row)).any()):
         raise Unsupported("its data is in linked blocks that do not begin with a row", feature="linked blocks")
