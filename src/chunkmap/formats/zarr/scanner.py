@@ -62,6 +62,12 @@ class _Files(NamedTuple):
     starts: NDArray[np.uint64]
     """Where each begins in the file that all are ranges of; else 0."""
 
+    def in_order(self) -> _Files:
+        """In the order of the grid, so that the chunks of shards come out in it, as far as they can."""
+        order = np.argsort(self.position, kind="stable")
+        names = [self.names[row] for row in order.tolist()]
+        return _Files(self.position[order], names, self.sizes[order], self.starts[order])
+
 
 def parse(folder: Folder, options: Options) -> Parser[Scanned]:
     """Parse the store that a folder is.
@@ -167,6 +173,7 @@ def _asked(path: str, node: Node) -> Parser[_Files]:
 def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) -> Parser[ManifestArray]:
     """An array, whose chunks are files, ranges of an archive, or ranges of shards."""
     prefix = f"{url}/{path}/" if path else f"{url}/"
+    files = files if not node.levels else files.in_order()
     if not node.levels:
         columns = files.position, np.arange(len(files.names)), files.starts, files.sizes
     else:
