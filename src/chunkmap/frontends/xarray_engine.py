@@ -284,6 +284,8 @@ class _ReferencesInXarray(ZarrStore):
         store = array.store
         if not isinstance(store, ReferenceStore):
             raise TypeError(f"expected a store of references, found {store!r}")
+        if variable.dims == (name,):  # xarray reads it for its index, at once and whole
+            store.check_coordinate(array.path)
         reader = store.reader(array.path)
         encoding = variable.encoding
         if reader.meta.edges:
