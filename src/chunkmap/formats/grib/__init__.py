@@ -14,6 +14,7 @@ from chunkmap.errors import FormatError
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.grib.assembly import Doubles, tree_of
 from chunkmap.formats.grib.far import walk_any
+from chunkmap.formats.grib.repeats import without_repeats
 from chunkmap.formats.grib.table import selected, table_of
 from chunkmap.io.requests import Parser
 from chunkmap.io.source import Source
@@ -30,7 +31,7 @@ class Options:
     squeeze: bool = True
     """Whether a coordinate of one value is a scalar; else each variable has all its dimensions."""
     doubles: Doubles = "refuse"
-    """Fields that say that they are the same: `refuse` leaves the variable out, `later` takes the later field."""
+    """Fields that say that they are the same and differ: `refuse` leaves out the variable, `later` takes the later."""
     dtype: Literal["auto", "float32", "float64"] = "auto"
     """Type of the values; `auto` is float32 where they are packed in at most 24 bits, else float64."""
 
@@ -49,6 +50,9 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     if not walked.fields:
         why = f"; {walked.problems[0].message}" if walked.problems else ""
         raise FormatError(f"expected GRIB messages, found none in {source.size()} bytes{why}", url=source.url)
-    table = table_of(selected(walked.fields, options.filter_by_keys))
+    fields = selected(walked.fields, options.filter_by_keys)
+    if options.doubles == "refuse":
+        fields = yield from without_repeats(fields)
+    table = table_of(fields)
     tree = tree_of(table, source.url, dtype=options.dtype, squeeze=options.squeeze, doubles=options.doubles)
     return Scanned(tree.arrays, tree.groups, (*walked.problems, *tree.problems))
