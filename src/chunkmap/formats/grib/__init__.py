@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.format import Scanned
-from chunkmap.formats.grib.assembly import Doubles, tree_of
+from chunkmap.formats.grib.assembly import Doubles, Layout, tree_of
+from chunkmap.formats.grib.coordinates import TIME_DIMS
 from chunkmap.formats.grib.far import walk_any
 from chunkmap.formats.grib.repeats import without_repeats
 from chunkmap.formats.grib.table import selected, table_of
@@ -38,10 +39,22 @@ class Options:
     index: str = "auto"
     """Which index says where messages are: one beside a file far away (`auto`), `none`, or its name."""
 
+    time_dims: str = "time,step"
+    """Which times are dimensions: `time,step`, `valid_time`, `valid_time,step` or `time,valid_time`."""
+
     def __post_init__(self) -> None:
         for name, allowed in (("doubles", ("refuse", "later")), ("dtype", ("auto", "float32", "float64"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
+        if self.times not in TIME_DIMS:
+            allowed = "; ".join(map(",".join, TIME_DIMS))
+            raise ValueError(f"time_dims is {self.time_dims!r}, expected one of {allowed}")
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The names in `time_dims`, which may be given as cfgrib takes them, too."""
+        said = self.time_dims.split(",") if isinstance(self.time_dims, str) else list(self.time_dims)
+        return tuple(name.strip() for name in said)
 
 
 def parse(source: Source, options: Options) -> Parser[Scanned]:
@@ -54,5 +67,6 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     if options.doubles == "refuse":
         fields = yield from without_repeats(fields)
     table = table_of(fields)
-    tree = tree_of(table, source.url, dtype=options.dtype, squeeze=options.squeeze, doubles=options.doubles)
+    layout = Layout(options.dtype, options.squeeze, options.doubles, options.times)
+    tree = tree_of(table, source.url, layout)
     return Scanned(tree.arrays, tree.groups, (*walked.problems, *tree.problems))
