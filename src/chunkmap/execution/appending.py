@@ -14,25 +14,25 @@ from typing import Any, Literal, TypeVar, Unpack
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.recipe import HowToCombine, given
-from chunkmap.combining.windows import stays, touched
+from chunkmap.combining.stretches import stays, touched
 from chunkmap.errors import CombineError, Remedy, SourceError, StorageError
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.icechunk import append_to_icechunk
 from chunkmap.execution.mapping import AnyExecutor, Progress
-from chunkmap.execution.order import counted, refuse_other_order
-from chunkmap.execution.origin import Origin
+from chunkmap.execution.order_of_inputs import counted, refuse_other_order
+from chunkmap.execution.provenance import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
 from chunkmap.io import open_any
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import ICECHUNK, PARQUET, Found, check_format, find_set, load
-from chunkmap.storage.parquet import WHOLE_SET
-from chunkmap.storage.partitioned import PartitionedChunks
-from chunkmap.storage.references import PartitionedSet
-from chunkmap.storage.sidecar import PartitionRecord
+from chunkmap.storage import ICECHUNK, PARQUET, FoundSet, check_format, find_set, load
+from chunkmap.storage.parquet.chunks import PartitionedChunks
+from chunkmap.storage.parquet.reading import PartitionedSet
+from chunkmap.storage.parquet.sidecar import PartitionRecord
+from chunkmap.storage.parquet.writing import WHOLE_SET
 from chunkmap.storage.states import check_state, state_of
 
 __all__ = ["append"]
@@ -77,8 +77,8 @@ def append(
         options=scan_options or {},
     )
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
-    found, place = find_set(out, storage_options=output_options), locate(out, output_options)
-    before = _Before(place, WHOLE_SET if found.store is PARQUET else ())
+    found, at = find_set(out, storage_options=output_options), locate(out, output_options)
+    before = _Before(at, WHOLE_SET if found.store is PARQUET else ())
     if found.store is ICECHUNK:
         icechunk = ICECHUNK.functions()
         icechunk.check_lists(str(out))
@@ -91,19 +91,19 @@ def append(
     scan_options = {**origin.scan_options, **(scan_options or {})}
     recipe = _recipe(origin, overwrite=overwrite)
     job = Job(
-        place=place,
+        at=at,
         origin=replace(origin, recipe=recipe),
         fetcher=fetcher,
         record_size=100_000 if stored is None else stored.record_size,
-        executor=executor if place.is_local or cache is not None else None,
+        executor=executor if at.is_local or cache is not None else None,
         expected=before.state,
     )
-    with headers_beside(place) as headers:
+    with headers_beside(at) as headers:
         old = before.read(lambda: _old(stored, out, output_options, origin, headers))
         if "zarr_format" not in how:
             recipe = replace(recipe, zarr_format=old.zarr_format)
             job = replace(job, origin=replace(job.origin, recipe=recipe))
-        check_format(place, recipe.zarr_format)
+        check_format(at, recipe.zarr_format)
         keep = headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs))
         new = replace(scanning, options=scan_options).run(urls, keep)
         inputs = Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe))
@@ -134,7 +134,7 @@ class _Before:
             raise
 
 
-def _partitioned(found: Found) -> PartitionedSet | None:
+def _partitioned(found: FoundSet) -> PartitionedSet | None:
     """The stored set, where it is one of Parquet, of which only what changes is written.
 
     Raises NoSuchFile when there is no set of another kind either.

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chunkmap.errors import TruncatedFile
-from chunkmap.io import Source
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.edits import split_shape, subchunk_array
 
 __all__ = ["block", "cut"]
 
 
-def block(source: Source, offset: int, meta: ArrayMeta, *, what: str = "the array") -> ManifestArray:
-    """An array of one chunk from `offset` on; without an element it has none.
+def block(url: str, size: int, offset: int, meta: ArrayMeta, *, what: str = "the array") -> ManifestArray:
+    """An array of one chunk from `offset` on, in a file of so many bytes; without an element it has none.
 
     Raises TruncatedFile where the block reaches past the end of the file; `what` names the array in the message.
     """
@@ -21,13 +20,13 @@ def block(source: Source, offset: int, meta: ArrayMeta, *, what: str = "the arra
     if not meta.size:
         return ManifestArray(whole, ChunkManifest.empty(whole.grid_shape))
     stop = offset + meta.nbytes
-    if offset < 0 or stop > source.size():
+    if offset < 0 or stop > size:
         raise TruncatedFile(
-            f"{what} goes on to byte {stop}, but the file ends at byte {source.size()}; it is cut short",
-            url=source.url,
+            f"{what} goes on to byte {stop}, but the file ends at byte {size}; it is cut short",
+            url=url,
             offset=offset,
         )
-    return ManifestArray(whole, ChunkManifest.single(source.url, offset, meta.nbytes, meta.ndim))
+    return ManifestArray(whole, ChunkManifest.single(url, offset, meta.nbytes, meta.ndim))
 
 
 def cut(array: ManifestArray, nbytes: int) -> ManifestArray:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
-from chunkmap.formats import FORMATS, Format, Scanned, find_format
+from chunkmap.formats import FORMATS, Format, find_format
 from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD
+from chunkmap.formats.names import storable
 from chunkmap.io import ArchiveFolder, Folder, Range
-from chunkmap.io.folder_requests import answered
+from chunkmap.io.rounds.folders import answered
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.edits import inline
 
@@ -37,10 +38,10 @@ def scan_folder(
     Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the format.
     """
     found = _recognised(folder) if format is None else find_format(format)
-    if not found.holds:
+    if not found.is_folder:
         raise FormatError(f"expected a file of {found.name}, found a folder of files", url=folder.url)
     module = found.load()
-    scanned: Scanned = answered(folder, module.parse(folder, options_of(found, module, options)))
+    scanned = storable(answered(folder, module.parse(folder, options_of(found, module, options))), folder.url)
     refs = ReferenceSet(
         scanned.arrays, scanned.groups, scanned.problems, scanned.files, folder.url, scanned.zarr_format
     )
@@ -51,12 +52,24 @@ def _recognised(folder: Folder) -> Format:
     for row in FORMATS:
         if row.holds and bool((folder.sizes(row.holds) >= 0).any()):
             return row
+    found = _by_members(folder.listing().names) if isinstance(folder, ArchiveFolder) else None
+    if found is not None:
+        return found
     names = ", ".join(f"{row.name} ({', '.join(row.holds)})" for row in FORMATS if row.holds)
     raise FormatError(
         f"expected a folder of {names}, found none of these files in it. To scan files in it, name them, or all of a"
         f" kind: {_files_in(folder)}",
         url=folder.url,
     )
+
+
+def _by_members(names: Sequence[str]) -> Format | None:
+    """The format all members of which are called as those of an archive are."""
+    for row in FORMATS:
+        end = row.members
+        if end is not None and names and all(name.endswith(end) for name in names):
+            return row
+    return None
 
 
 def _files_in(folder: Folder) -> str:

@@ -85,11 +85,11 @@ def scan_source(
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
-    kind = archive_kind(head) if (named is None or named.holds) and source.size() else None
+    kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
         return scan_folder(ArchiveFolder(kind, source), format=format, inline_threshold=inline_threshold, **options)
     found = named or sniff(head)
-    if not found.begins:
+    if found.is_folder:
         raise FormatError(
             f"expected a folder or an archive that holds {found.name}, found another file", url=source.url
         )

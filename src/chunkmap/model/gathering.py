@@ -23,6 +23,7 @@ from chunkmap.model.keys import Below, Precedent, StrayKey
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.problem import Problem
+from chunkmap.model.ranges import Ranges
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources
 from chunkmap.model.templates import expand_templates
@@ -69,9 +70,15 @@ class Gathering:
 
         Chunks whose array is known become columns now, others wait for it.
         """
+        self._add(list(refs), list(refs.values()))
+
+    def add_ranges(self, keys: list[str], ranges: Ranges) -> None:
+        """The same for references that are ranges in files, all of them."""
+        self._add(keys, ranges)
+
+    def _add(self, names: list[str], values: Sequence[Any]) -> None:
         with collector_at_rest():
-            values = list(refs.values())
-            keys = self._precedent.keys(list(refs), lambda found: self._v3_arrays(found, values))
+            keys = self._precedent.keys(names, lambda found: self._v3_arrays(found, values))
             self._add_documents(keys.documents, values)
             for parent, below in keys.chunks.items():
                 if self._hierarchy.knows(parent) and parent not in self._waiting:
@@ -121,7 +128,7 @@ class Gathering:
             self._unread[path] = str(error)
             return None
 
-    def _take(self, path: str, below: Below, values: list[Any]) -> None:
+    def _take(self, path: str, below: Below, values: Sequence[Any]) -> None:
         """Keep the chunks of an array. Keys that name none of it are noted, and left out as Zarr does."""
         if self._meta(path) is None:
             return
@@ -152,7 +159,7 @@ class Gathering:
         self._add_documents(documents, values)
         return self._hierarchy.v3_arrays()
 
-    def _keep(self, path: str, index: NDArray[np.int64], names: list[str], values: list[Any]) -> None:
+    def _keep(self, path: str, index: NDArray[np.int64], names: list[str], values: Sequence[Any]) -> None:
         self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
 
 
@@ -231,8 +238,11 @@ def _stray(path: str, names: Sequence[str]) -> Problem:
 
 
 def _value_columns(
-    path: str, names: Sequence[str], values: list[Any], templates: Mapping[str, str]
-) -> tuple[Sources, tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
+    path: str, names: Sequence[str], values: Sequence[Any], templates: Mapping[str, str]
+) -> tuple[Sources, Columns]:
+    if isinstance(values, Ranges):
+        known, numbers = _numbered(values.urls, templates)
+        return known, (numbers, values.offsets.astype(np.uint64), values.lengths.astype(np.uint64))
     kinds = set(map(type, values))
     if kinds <= {list, tuple} and set(map(len, values)) <= {3}:
         return _range_columns(path, values, templates)
@@ -263,19 +273,23 @@ def _inline_bytes(key: str, value: Any) -> bytes:
         raise StorageError(f"{key}: expected text or base64 of bytes, found {str(value)[:60]!r}: {error}") from error
 
 
-def _range_columns(
-    path: str, values: list[Any], templates: Mapping[str, str]
-) -> tuple[Sources, tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
+def _range_columns(path: str, values: Sequence[Any], templates: Mapping[str, str]) -> tuple[Sources, Columns]:
     if not values:
         return Sources((None,)), (np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64))
     urls, offsets, lengths = zip(*values, strict=True)
+    sources, source = _numbered(urls, templates)
+    return sources, (source, _bytes_column(path, offsets), _bytes_column(path, lengths))
+
+
+def _numbered(urls: Sequence[Any], templates: Mapping[str, str]) -> tuple[Sources, NDArray[np.uint32]]:
+    """The table of some URLs, and the number of each in it."""
     table = SourceTable()
     numbers = {url: table.number(_url(url, templates)) for url in dict.fromkeys(urls)}
     if len(numbers) == 1:
         source = np.ones(len(urls), np.uint32)
     else:
         source = np.fromiter(map(numbers.__getitem__, urls), np.uint32, len(urls))
-    return table.sources, (source, _bytes_column(path, offsets), _bytes_column(path, lengths))
+    return table.sources, source
 
 
 def _url(value: Any, templates: Mapping[str, str]) -> str:

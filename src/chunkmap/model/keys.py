@@ -24,6 +24,7 @@ __all__ = ["Below", "Precedent", "StrayKey", "positions_of", "runs"]
 
 _STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+_ALL_DOCUMENTS: Final = _DOCUMENTS | {DOCUMENT}
 
 
 class StrayKey(StorageError):
@@ -53,7 +54,7 @@ class Below:
             self._rows.append(slice(start, stop))
         self.names.extend(names)
 
-    def of(self, values: list[Any]) -> list[Any]:
+    def of(self, values: Sequence[Any]) -> Sequence[Any]:
         """Their values, of the values of all keys."""
         if len(self._rows) == 1:
             return values[self._rows[0]]
@@ -137,12 +138,16 @@ def read_keys(keys: list[str], v3_arrays: Collection[str] = ()) -> Keys:
     stop = 0
     for parent, names in runs(keys, v3_arrays):
         start, stop = stop, stop + len(names)
-        documents = [row for row, name in enumerate(names) if name in _DOCUMENTS or name == DOCUMENT]
+        documents = [] if _ALL_DOCUMENTS.isdisjoint(names) else _rows_of_documents(names)
         found.documents.extend((start + row, parent + names[row]) for row in documents if names[row] != DOCUMENT)
         for low, high in pairwise([-1, *documents, len(names)]):
             if high - low > 1:
                 found.chunks.setdefault(parent[:-1], Below()).add(names[low + 1 : high], start + low + 1)
     return found
+
+
+def _rows_of_documents(names: Sequence[str]) -> list[int]:
+    return [row for row, name in enumerate(names) if name in _ALL_DOCUMENTS]
 
 
 def runs(keys: list[str], v3_arrays: Collection[str]) -> Iterator[tuple[str, list[str]]]:

@@ -30,7 +30,7 @@ from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.threads import map_ahead
 from chunkmap.model import (
     WHOLE_FILE,
-    ArrayInPieces,
+    ArrayInStretches,
     ArrayMeta,
     ChunkManifest,
     ChunksElsewhere,
@@ -47,13 +47,14 @@ from chunkmap.model.dictionary import (
     json_text,
 )
 from chunkmap.model.gathering import Gathering
+from chunkmap.storage.json_ranges import read_ranges
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import publish_file
 from chunkmap.storage.states import State, state_of
-from chunkmap.storage.stores import Found
+from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json
 
-__all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_pieces"]
+__all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_stretches"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -87,8 +88,8 @@ class Written(NamedTuple):
     """How many of them."""
 
 
-def write_json_in_pieces(
-    arrays: Iterable[ArrayInPieces],
+def write_json_in_stretches(
+    arrays: Iterable[ArrayInStretches],
     groups: Mapping[str, Mapping[str, Any]],
     at: Located,
     *,
@@ -103,7 +104,7 @@ def write_json_in_pieces(
     with tempfile.TemporaryFile() as waiting:
         for array in arrays:
             count = 0
-            for first, chunks in array.pieces:
+            for first, chunks in array.stretches:
                 count += len(chunks)
                 waiting.writelines(_chunk_pieces(array.path, chunks, first, array.grid_shape, zarr_format))
             written[array.path] = Written(array.meta(), count)
@@ -235,12 +236,12 @@ def _drained(pieces: Iterable[bytes | memoryview], stream: Any, sink: io.BytesIO
 # ---------------------------------------------------------------------- reading
 
 
-def load(found: Found) -> ReferenceSet:
+def load(found: FoundSet) -> ReferenceSet:
     """Read a set from a file. Raises StorageError naming the file when it is none."""
     return read_json(found.whole(), found.url)
 
 
-def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
     """The same: a file has no parts that could be read by themselves."""
     return load(found)
 
@@ -344,11 +345,9 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     while more := file.read(size):
         part += more
         cut = max(part.rfind(b'],"'), part.rfind(b'], "'), part.rfind(b"],\n"))
-        refs = _as_object(part, cut + 1) if cut >= 0 else None
-        if refs is None:
+        if cut < 0 or not _gathered(gathering, bytes(part[: cut + 1])):
             size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
             continue
-        gathering.add(refs)
         del part[: cut + 2]
         size = _PART
     try:
@@ -362,12 +361,17 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
 
 
-def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:
+def _gathered(gathering: Gathering, text: bytes) -> bool:
+    """Take in some references; whether the text is that of whole ones."""
+    if (ranges := read_ranges(text)) is not None:
+        gathering.add_ranges(*ranges)
+        return True
     try:
-        refs: dict[str, Any] = orjson.loads(b"{%b}" % bytes(part[:stop]))
+        refs = orjson.loads(b"{%b}" % text)
     except orjson.JSONDecodeError:
-        return None
-    return refs
+        return False
+    gathering.add(refs)
+    return True
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from chunkmap.errors import FormatError
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.grib.assembly import Doubles, tree_of
-from chunkmap.formats.grib.sections import walk
+from chunkmap.formats.grib.far import walk_any
 from chunkmap.formats.grib.table import selected, table_of
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
 __all__ = ["Options", "parse"]
@@ -34,6 +34,9 @@ class Options:
     dtype: Literal["auto", "float32", "float64"] = "auto"
     """Type of the values; `auto` is float32 where they are packed in at most 24 bits, else float64."""
 
+    index: str = "auto"
+    """Which index says where messages are: one beside a file far away (`auto`), `none`, or its name."""
+
     def __post_init__(self) -> None:
         for name, allowed in (("doubles", ("refuse", "later")), ("dtype", ("auto", "float32", "float64"))):
             if getattr(self, name) not in allowed:
@@ -42,7 +45,7 @@ class Options:
 
 def parse(source: Source, options: Options) -> Parser[Scanned]:
     """Every field of a file, by path. Raises FormatError where there is none."""
-    walked = yield from walk(source)
+    walked = yield from walk_any(source, options.index)
     if not walked.fields:
         why = f"; {walked.problems[0].message}" if walked.problems else ""
         raise FormatError(f"expected GRIB messages, found none in {source.size()} bytes{why}", url=source.url)

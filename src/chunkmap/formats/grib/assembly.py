@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.eccodes import Message
+from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.formats.grib.coordinates import coordinates_of
 from chunkmap.formats.grib.headers import header
 from chunkmap.formats.grib.table import Table
@@ -62,6 +62,9 @@ def tree_of(table: Table, url: str, *, dtype: str, squeeze: bool, doubles: Doubl
         path = str(names[rows[0]])
         for leaf in _leaves(table, path, rows):
             _add(tree, table, leaf, url, dtype=dtype, squeeze=squeeze, doubles=doubles)
+    for why, places in table.refused.items():
+        where = f"the field at byte {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
+        tree.problems.append(Problem("", "damaged message", f"{where}: {why}; left out", url))
     for grid in table.grids:
         if grid.problem is not None:
             message = f"the points of {grid.label} have no latitude and longitude: {grid.problem}"

@@ -7,9 +7,9 @@ from typing import Any
 
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.grib.assembly import tree_of
-from chunkmap.formats.grib.sections import walk
+from chunkmap.formats.grib.far import walk_any
 from chunkmap.formats.grib.table import selected, table_of
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
 __all__ = ["parse_fields"]
@@ -17,7 +17,7 @@ __all__ = ["parse_fields"]
 
 def parse_fields(source: Source, keys: Mapping[str, Any], most: int | None = None) -> Parser[list[Scanned]]:
     """Each field whose keys have the values asked for, of the first `most` fields of a file."""
-    walked = yield from walk(source)
+    walked = yield from walk_any(source)
     return [_alone(field, source.url) for field in selected(walked.fields[:most], keys)]
 
 
