@@ -76,7 +76,7 @@ class Represented:
 def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values: Values) -> Parser[Represented]:
     """The array that a dataset is, or why it is none."""
     name_references(dataset.attributes, file.paths)
-    problems = attribute_problems(dataset.attributes)
+    problems = [*attribute_problems(dataset.attributes), *(("conflicting sizes", text) for text in dims.misfits)]
     try:
         array = yield from _array(file, path, dataset, dims, values=values, problems=problems)
     except Unsupported as refusal:
