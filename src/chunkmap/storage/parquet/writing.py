@@ -37,7 +37,7 @@ from chunkmap.model import (
 from chunkmap.model.dictionary import beside, documents
 from chunkmap.storage.names import check_names
 from chunkmap.storage.parquet.chunks import partition_name
-from chunkmap.storage.parquet.partition import check_rows, encode_partition
+from chunkmap.storage.parquet.partition import MOST_ROWS, check_rows, encode_partition
 from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
 from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.states import State
@@ -96,6 +96,8 @@ class ParquetWriter:
     """Writes a set array by array, and each array one stretch of its grid after the other."""
 
     def __init__(self, stage: Stage, record_size: int) -> None:
+        if record_size > MOST_ROWS:
+            raise ValueError(f"record_size is {record_size}, expected {MOST_ROWS} or less")
         self.stage, self.record_size = stage, record_size
         self.metas: dict[str, ArrayMeta] = {}
         self.records: dict[str, dict[int, PartitionRecord]] = {}
@@ -135,12 +137,12 @@ class ParquetWriter:
             data = encode_targets(about.targets)
             targets = PartitionRecord(len(about.targets), len(data), checksum(data))
             self.stage.put({TARGETS: data})
-        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin)
-        self.stage.put({SIDECAR: sidecar.encode()})
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
-        metadata = {"metadata": documents(heads, about.groups), "record_size": self.record_size}
-        document = {**metadata, **beside(heads, about.groups)}
-        self.stage.put({METADATA: json.dumps(document, separators=(",", ":")).encode()})
+        said = {"metadata": documents(heads, about.groups), "record_size": self.record_size}
+        metadata = json.dumps({**said, **beside(heads, about.groups)}, separators=(",", ":")).encode()
+        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
+        self.stage.put({SIDECAR: sidecar.encode()})
+        self.stage.put({METADATA: metadata})
 
 
 def encode_stretch(stretch: Stretch, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
