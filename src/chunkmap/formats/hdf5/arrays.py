@@ -44,8 +44,8 @@ class Options:
     """What becomes of values of variable length: they are held in the set (`embed`), given up for empty ones (`null`),
     or their references into the heap, 16 bytes each, are left as they are (`leave`)."""
     linked_datasets: bool = False
-    """Whether a dataset is given under each of its hard links, and under soft links to it, and links to other files are
-    followed."""
+    """Whether a dataset is given under each of its hard links, and under soft links to it, as is what is below a group
+    of several links, and links to other files are followed."""
 
     strict: bool = False
     """Whether an object that is damaged is an error; without, it is left out, and a problem names it."""
@@ -76,7 +76,7 @@ class Represented:
 def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values: Values) -> Parser[Represented]:
     """The array that a dataset is, or why it is none."""
     name_references(dataset.attributes, file.paths)
-    problems = attribute_problems(dataset.attributes)
+    problems = [*attribute_problems(dataset.attributes), *(("conflicting sizes", text) for text in dims.misfits)]
     try:
         array = yield from _array(file, path, dataset, dims, values=values, problems=problems)
     except Unsupported as refusal:
