@@ -165,6 +165,8 @@ def _take_in_v3(store: Store, path: str, document: Mapping[str, Any]) -> None:
         raise Unsupported(f"it has {len(document['shape'])} axes, numpy at most {_MOST_AXES}", feature="shape")
     document, levels = unsharded(document)
     meta = array_from_document(path, document)
+    if not meta.shape:
+        meta = replace(meta, dims=())  # a scalar has no axes that had to be named
     store.arrays[path] = Node(meta, KeyEncoding.of_v3(document), levels)
 
 
