@@ -1,5 +1,6 @@
 """Folders: directories, object stores, memory, what is behind HTTP, and archives, all listed as columns."""
 
+import pickle
 import tarfile
 import zipfile
 
@@ -230,3 +231,17 @@ def test_what_lies_at_a_url_is_a_source_or_a_folder(tmp_path):
         open_any(f"zip://none::{path}")
     with pytest.raises(NoSuchFile):
         open_any(tmp_path / "none")
+
+
+def test_folders_can_be_pickled(tmp_path):
+    """A folder goes to another process and lists the same there, an archive that was read already too."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/x").write_bytes(b"123")
+    path = _zip(tmp_path / "a.zip", FILES)
+    for url in (str(tmp_path / "d"), f"zip://::{path}", f"zip://a::{path}"):
+        folder = open_any(url)
+        names = folder.listing().names
+        with pickle.loads(pickle.dumps(folder)) as again:
+            assert again.listing().names == names
+            assert again.open(names[0]).size() == folder.open(names[0]).size()
+    assert bytes(pickle.loads(pickle.dumps(open_any(path))).read(0, 2)) == b"PK"
