@@ -146,7 +146,8 @@ def test_grids_of_one_group_are_arrays_of_their_own():
 
 def test_substances_have_names_of_their_own():
     """A parameter of chemistry has one number for all substances: each is called as CF calls it."""
-    keys = {"productDefinitionTemplateNumber": 40, "parameterCategory": 20, "parameterNumber": 2}
+    keys = {"tablesVersion": 35, "productDefinitionTemplateNumber": 40, "parameterCategory": 20, "parameterNumber": 2}
+    keys |= {"typeOfFirstFixedSurface": 105, "setLocalDefinition": 1, "localDefinitionNumber": 1, "marsClass": "cr"}
     messages = [field(kind, "regular_ll_sfc_grib2", **keys, constituentType=kind) for kind in (4, 0, 7)]
     arrays = sorted(
         variables(scanned(*messages, inline_threshold=0)).values(), key=lambda array: array.chunks.row(0).offset
