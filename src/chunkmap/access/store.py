@@ -18,7 +18,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
-from chunkmap.access.values import check_codecs
+from chunkmap.access.values import check_codecs, check_filled
 from chunkmap.access.zarr_support import unknown_to_zarr
 from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
@@ -129,6 +129,10 @@ class ReferenceStore(Store):
         """
         attrs = self._metas[path].attrs if path in self._metas else self._refs.groups.get(path, {})
         return {name: as_numpy(value) for name, value in attrs.items()}
+
+    def check_coordinate(self, path: str) -> None:
+        """Raise StorageError for a coordinate that would fill much memory, and for which there are few references."""
+        check_filled(path, self._refs.arrays[path])
 
     def reader(self, path: str) -> ArrayReader:
         """Reads selections of an array at once, which zarr does not."""

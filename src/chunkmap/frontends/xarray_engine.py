@@ -300,6 +300,8 @@ class _ReferencesInXarray(ZarrStore):
         store = array.store
         if not isinstance(store, ReferenceStore):
             raise TypeError(f"expected a store of references, found {store!r}")
+        if variable.dims == (name,):  # xarray reads it for its index, at once and whole
+            store.check_coordinate(array.path)
         reader = store.reader(array.path)
         own = store.attributes(array.path)
         if reader.meta.fill_value is not None or store.zarr_format == 3:

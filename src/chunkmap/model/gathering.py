@@ -181,6 +181,9 @@ class Gathering:
         self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
 
 
+_LONGEST_INDEX: Final = 1024
+"""Letters of a chunk index that is printed with slashes."""
+
 _Part = tuple[NDArray[np.int64], Sources, Columns]
 """Positions in the grid, the table of sources, and the columns of some chunks."""
 
@@ -233,7 +236,7 @@ def _owners(
     known = set(paths)
     for parent, (names, values) in chunks.items():
         path, numbers = parent, ""
-        while path not in known and path:
+        while path not in known and path and len(numbers) < _LONGEST_INDEX:
             path, _, last = path.rpartition("/")
             numbers = f"{last}.{numbers}"
         if path not in known:

@@ -116,8 +116,8 @@ def write_json_in_stretches(
         check_names(written, groups)
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, (meta, _) in written.items()}
         waiting.seek(0)
-        chunks = iter(lambda: waiting.read(1 << 20), b"")
-        text = chain(_documents(heads, groups, zarr_format), chunks, [_end(heads, groups, zarr_format)])
+        gathered = iter(lambda: waiting.read(1 << 20), b"")
+        text = chain(_documents(heads, groups, zarr_format), gathered, [_end(heads, groups, zarr_format)])
         state = publish_file(at, _compressed(text, at.path), expected=expected)
     return written, state
 

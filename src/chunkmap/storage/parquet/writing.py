@@ -37,7 +37,7 @@ from chunkmap.model import (
 from chunkmap.model.dictionary import beside, documents
 from chunkmap.storage.names import check_names
 from chunkmap.storage.parquet.chunks import partition_name
-from chunkmap.storage.parquet.partition import check_rows, encode_partition
+from chunkmap.storage.parquet.partition import MOST_ROWS, check_rows, encode_partition
 from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
 from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.states import State
@@ -96,6 +96,8 @@ class ParquetWriter:
     """Writes a set array by array, and each array one stretch of its grid after the other."""
 
     def __init__(self, stage: Stage, record_size: int) -> None:
+        if record_size > MOST_ROWS:
+            raise ValueError(f"record_size is {record_size}, expected {MOST_ROWS} or less")
         self.stage, self.record_size = stage, record_size
         self.metas: dict[str, ArrayMeta] = {}
         self.records: dict[str, dict[int, PartitionRecord]] = {}
