@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import seeds
+import small
 import stored
 from mutations import Ranges, mutate
 from repair import repair
@@ -136,6 +137,10 @@ KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int]
     "documents": (seeds.documents, load_document),
     "stored": (stored.seeds, stored.read),
     "zarr": (seeds.zarr_stores, scan_zarr),
+    "nifti": (small.nifti, small.scan_plain("nifti")),
+    "npy": (small.npy, small.scan_plain("npy")),
+    "envi": (small.envi, small.scan_plain("envi")),
+    "dmrpp": (small.dmrpp, small.scan_plain("dmrpp")),
 }
 
 WEIGHTS = {
@@ -148,6 +153,10 @@ WEIGHTS = {
     "zarr": 2,
     "fits": 2,
     "hdf4": 3,
+    "nifti": 1,
+    "npy": 1,
+    "envi": 1,
+    "dmrpp": 2,
 }
 
 

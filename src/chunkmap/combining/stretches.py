@@ -17,7 +17,7 @@ import numpy as np
 from chunkmap.combining.placing import assemble, coordinate_array
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.selectors import Reader
-from chunkmap.errors import CombineError, Remedy
+from chunkmap.errors import CombineError, Remedy, StorageError
 from chunkmap.model import (
     ArrayInStretches,
     ArrayMeta,
@@ -188,6 +188,8 @@ def _filled(census: Census, plans: Iterator[StretchPlan]) -> Iterator[Stretch]:
     for plan in plans:
         try:
             chunks, count = plan.place()
+        except StorageError:  # what is at rest cannot be read: that is no matter of places
+            raise
         except ValueError as error:
             raise refused(census.array_plan, error) from error
         census.counts.append(count)

@@ -228,6 +228,8 @@ class _Writing:
         """What was written; None where two inputs claim one cell."""
         try:
             chunks, count = self.plan.place()
+        except StorageError:
+            raise
         except ValueError:
             return None
         grid_shape = self.plan.grid_shape

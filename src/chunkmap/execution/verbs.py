@@ -19,7 +19,7 @@ from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.provenance import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job
-from chunkmap.io.filesystem import locate
+from chunkmap.io.filesystem import limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
@@ -35,6 +35,7 @@ def scan_many(
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     cache: Cache | None = None,
+    timeout: float | None = None,
     **options: Any,
 ) -> list[ReferenceSet]:
     """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
@@ -44,12 +45,13 @@ def scan_many(
     scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
 
     `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
-    was scanned before, and has not changed since, is not scanned again.
+    was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
+    30 by default.
     """
     scanning = Scanning(
         executor=executor,
         progress=progress,
-        storage_options=storage_options,
+        storage_options=limited(storage_options, timeout),
         on_error=on_error,
         cache=cache,
         options=options,
@@ -71,6 +73,7 @@ def combine(
     output_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
     executor: AnyExecutor = None,
+    timeout: float | None = None,
     **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Many reference sets to one.
@@ -79,7 +82,8 @@ def combine(
     `concat_dims`, `coo_map`, `identical_dims`, `coo_dtypes`, `waive`, `load_below`, `compare_below`, `split`, `eras`,
     `zarr_format`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold` bytes are
     fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files that the
-    references point into are opened, where coordinates must be read from them, with `remote_options`.
+    references point into are opened, where coordinates must be read from them, with `remote_options`. Servers may be
+    silent for `timeout` seconds, 30 by default.
 
     With `out`, the result is written there, JSON, Parquet or Icechunk by its name, and is never held as a whole: inputs
     are opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
@@ -89,10 +93,11 @@ def combine(
     Raises CombineError naming the inputs that do not fit; nothing is combined then.
     """
     recipe = Recipe(**given("combine", how))
+    storage_options, output_options = limited(storage_options, timeout), limited(output_options, timeout)
     if out is not None:
         check_format(locate(out, output_options), recipe.zarr_format)
     sets = listed(sets)
-    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    fetcher = Fetcher(storage_options=limited(remote_options, timeout), remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
         inputs = opened(sets, storage_options, preprocess)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
@@ -137,6 +142,7 @@ def build(
     postprocess: Step | None = None,
     inline_threshold: int = 0,
     remote_protocol: str | None = None,
+    timeout: float | None = None,
     **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Scan files, combine them, and write the result: JSON, Parquet or Icechunk, by the name of `out`.
@@ -146,9 +152,11 @@ def build(
     Icechunk only; what comes back is the stored set, whose chunks are read when they are asked for.
 
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
-    run after a crash or with more files scans only what is new: see `scan_many`.
+    run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`
+    seconds, 30 by default.
     """
     recipe = Recipe(**given("build", how))
+    storage_options, output_options = limited(storage_options, timeout), limited(output_options, timeout)
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
     at = locate(out, output_options)
     check_format(at, recipe.zarr_format)

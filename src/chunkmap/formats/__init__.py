@@ -52,8 +52,16 @@ _OWN: Final[Sequence[Format]] = (
         begins=(Magic(b"http://xml.opendap.org/dap/dmrpp/1.0.0#", within=4096),),
     ),
     Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
+    Format(
+        name="envi",
+        module="chunkmap.formats.envi",
+        # headers of ESRI have no mark of their own, and their keywords may be written small
+        begins=(Magic(b"ENVI"), *(Magic(word, within=4096) for word in (b"NROWS", b"nrows", b"Nrows", b"NRows"))),
+    ),
     Format(name="npz", module="chunkmap.formats.npy.npz", members=".npy"),
     Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
+    # nothing tells it: it must be named
+    Format(name="raw", module="chunkmap.formats.raw"),
     # behind headers of bulletins, or padding
     Format(name="grib", module="chunkmap.formats.grib", begins=(Magic(b"GRIB", within=4096),), extra="grib"),
 )

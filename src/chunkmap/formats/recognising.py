@@ -67,7 +67,10 @@ def _header_of(url: str) -> str:
     name = file_name(url)
     if not name.lower().endswith(_DATA):
         return ""
-    return f". If it is the image of a header beside it, scan that: {with_suffix(name, '.hdr')!r}"
+    return (
+        f". If it is the image of a header beside it, scan that: {with_suffix(name, '.hdr')!r}. If it is plain"
+        ' elements, describe them: format="raw", dtype=..., shape=...'
+    )
 
 
 def _found_inside(source: Source, formats: Sequence[Format], size: int) -> Format | None:

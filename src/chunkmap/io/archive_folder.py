@@ -58,6 +58,14 @@ class ArchiveFolder(FolderBase):
         self._kind, self._outer, self._below = kind, outer, below.strip("/")
         self.url = self._url("")
 
+    def __reduce__(self) -> tuple[type[ArchiveFolder], tuple[str, Source, str]]:
+        return ArchiveFolder, (self._kind, self._outer, self._below)
+
+    @property
+    def archive(self) -> Source:
+        """The archive itself."""
+        return self._outer
+
     @property
     def outermost(self) -> Source:
         """The file that all members are ranges of."""

@@ -49,6 +49,9 @@ class LocalSource(SourceBase):
         self.url, self.path = url, os.fspath(path)
         """Where it is, whatever references call it."""
 
+    def __reduce__(self) -> tuple[type[LocalSource], tuple[str, str]]:
+        return LocalSource, (self.path, self.url)
+
     def size(self) -> int:
         """Length in bytes when it was opened."""
         return self._stat.st_size

@@ -104,7 +104,7 @@ def _without_nested(arrays: Mapping[str, ManifestArray], problems: list[Problem]
 
 def _groups(arrays: Mapping[str, ManifestArray]) -> dict[str, Mapping[str, Any]]:
     """The root, and the groups that names with slashes make."""
-    return {"": {}} | {parent: {} for path in arrays for parent in _parents(path)}
+    return {path: {} for path in ["", *(parent for array in arrays for parent in _parents(array))]}
 
 
 def _parents(path: str) -> list[str]:
