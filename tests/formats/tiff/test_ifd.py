@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -187,3 +188,16 @@ def test_every_beginning_of_a_file_is_read_or_refused():
         except ChunkmapError:
             continue
         assert length > len(data) // 2
+
+
+def test_a_million_tiles_take_little_memory():
+    """A scan holds 20 bytes a tile and what it needs to make them: less than 60 MB in all, for a million tiles."""
+    source = BytesSource(pyramid(16_000, big=False, layout="COG"), "http://host/a.tif")
+    tracemalloc.start()
+    try:
+        found = run(source, parse(source, Options(level=0)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.arrays["image"].chunks.size == 1_000_000
+    assert peak < 60 << 20
