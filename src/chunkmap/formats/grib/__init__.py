@@ -17,7 +17,7 @@ from chunkmap.formats.grib.coordinates import TIME_DIMS
 from chunkmap.formats.grib.far import walk_any
 from chunkmap.formats.grib.repeats import without_repeats
 from chunkmap.formats.grib.table import selected, table_of
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
 __all__ = ["Options", "parse"]

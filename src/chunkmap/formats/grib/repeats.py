@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chunkmap.formats.grib.sections import Field
-from chunkmap.io.requests import Parser, Span
+from chunkmap.io.rounds import Parser, Span
 
 __all__ = ["without_repeats"]
 
