@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.codecs.grib import GribCodec as GRIBCodec
+from chunkmap.codecs.grib.codec import GribCodec as GRIBCodec
 from chunkmap.formats.grib.fields_tree import tree_of_sets
 from chunkmap.formats.grib.single import parse_fields
 from chunkmap.io import open_source

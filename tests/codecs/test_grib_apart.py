@@ -10,12 +10,12 @@ import eccodes
 import numpy as np
 import pytest
 
-from chunkmap.codecs import eccodes as ours
-from chunkmap.codecs import grib, grib_apart
-from chunkmap.codecs.grib import GribCodec, decode_here
-from chunkmap.codecs.grib_headers import GRIDS, PRODUCTS, check_headers
-from chunkmap.codecs.grib_packing import KNOWN, why_apart
-from chunkmap.codecs.grib_sections import one_field, split
+from chunkmap.codecs.grib import apart, codec
+from chunkmap.codecs.grib import eccodes as ours
+from chunkmap.codecs.grib.codec import GribCodec, decode_here
+from chunkmap.codecs.grib.headers import GRIDS, PRODUCTS, check_headers
+from chunkmap.codecs.grib.packing import KNOWN, why_apart
+from chunkmap.codecs.grib.sections import one_field, split
 from chunkmap.errors import FormatError
 
 VALUES = 280 + np.arange(200) % 17 / 2
@@ -68,7 +68,7 @@ def number(at, width, value):
 @pytest.mark.parametrize("packing", PACKINGS)
 def test_sound_messages_are_decoded_here(packing, monkeypatch):
     """Nothing about what eccodes writes sends it to another process."""
-    monkeypatch.setattr(grib, "decode_apart", lambda *_: pytest.fail("apart"))
+    monkeypatch.setattr(codec, "decode_apart", lambda *_: pytest.fail("apart"))
     GribCodec("t").decode(message(packing))
 
 
@@ -157,57 +157,57 @@ def test_what_is_not_known_is_decoded_apart_to_the_same_values():
     data = message("grid_second_order", "regular_ll_sfc_grib1")
     assert why_apart(split(data))
     np.testing.assert_array_equal(GribCodec("t", "f8").decode(data), decode_here(data, "values"))
-    assert grib_apart._idle, "the process is kept for the next message"
+    assert apart._idle, "the process is kept for the next message"
 
 
 def test_any_message_gives_the_same_apart_as_here():
     """Values, latitudes and longitudes travel between processes unchanged, on several threads at once."""
     data = message("grid_complex")
-    asked = [key for key in grib_apart.KEYS for _ in range(4)]
+    asked = [key for key in apart.KEYS for _ in range(4)]
     with ThreadPoolExecutor(3) as pool:
-        for key, found in zip(asked, pool.map(lambda key: grib_apart.decode_apart(data, key), asked), strict=True):
+        for key, found in zip(asked, pool.map(lambda key: apart.decode_apart(data, key), asked), strict=True):
             np.testing.assert_array_equal(found, decode_here(data, key))
 
 
 def test_what_eccodes_refuses_apart_is_an_error_here():
     """The other process says why, and lives on."""
     with pytest.raises(FormatError, match="eccodes"):
-        grib_apart.decode_apart(b"GRIB" + bytes(40), "values")
-    assert grib_apart.decode_apart(message(), "values").size == 200
+        apart.decode_apart(b"GRIB" + bytes(40), "values")
+    assert apart.decode_apart(message(), "values").size == 200
 
 
 @pytest.mark.parametrize("code", ["import os; os.abort()", "import sys; sys.stdin.buffer.read(9)", "print('no')"])
 def test_a_process_that_dies_is_an_error_and_is_replaced(monkeypatch, code):
     """A crash, at the start or in the midst of a message, is an error of ours; the next message gets a new process."""
-    grib_apart._end_all()
+    apart._end_all()
     with monkeypatch.context() as patch:
-        patch.setattr(grib_apart, "_CODE", code)
+        patch.setattr(apart, "_CODE", code)
         with pytest.raises(FormatError, match="did not survive"):
-            grib_apart.decode_apart(message(), "values")
-    assert not grib_apart._idle
-    assert grib_apart.decode_apart(message(), "values").size == 200
+            apart.decode_apart(message(), "values")
+    assert not apart._idle
+    assert apart.decode_apart(message(), "values").size == 200
 
 
 def test_a_process_that_takes_too_long_is_ended(monkeypatch):
     """A message that keeps eccodes busy without end is an error after a while."""
-    grib_apart._end_all()
-    monkeypatch.setattr(grib_apart, "_SECONDS", 0.2)
-    monkeypatch.setattr(grib_apart, "_CODE", "import time; time.sleep(100)")
+    apart._end_all()
+    monkeypatch.setattr(apart, "_SECONDS", 0.2)
+    monkeypatch.setattr(apart, "_CODE", "import time; time.sleep(100)")
     with pytest.raises(FormatError, match="did not survive"):
-        grib_apart.decode_apart(message(), "values")
+        apart.decode_apart(message(), "values")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_a_fork_has_no_part_in_the_processes_of_its_parent():
     """Two processes never talk to one child: a fork begins without."""
-    grib_apart.decode_apart(message(), "values")
+    apart.decode_apart(message(), "values")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that there are threads: the child ends before it could miss them
         child = os.fork()
     if not child:
-        os._exit(len(grib_apart._idle))
+        os._exit(len(apart._idle))
     assert os.waitpid(child, 0)[1] == 0
-    assert grib_apart._idle
+    assert apart._idle
 
 
 def test_every_packing_that_is_known_is_checked_by_its_length():

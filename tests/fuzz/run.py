@@ -173,9 +173,9 @@ def structures(kind: str, data: bytes) -> Ranges:
 
 def hdf5_requests(parser: Any, source: BytesSource, found: list[tuple[int, int]]) -> None:
     """Run a parser, and note what it asks for."""
-    from chunkmap.io import rounds
+    from chunkmap.io.rounds import scheduler
 
-    class Noting(rounds.Mapped):
+    class Noting(scheduler.InMemory):
         def span(self, span: Span) -> memoryview:
             found.append((span.offset, span.want))
             return super().span(span)
@@ -184,12 +184,12 @@ def hdf5_requests(parser: Any, source: BytesSource, found: list[tuple[int, int]]
             found.extend((offset, gather.size) for offset in gather.offsets.tolist())
             return super().rows(gather)
 
-    original = rounds.Mapped
-    rounds.Mapped = Noting  # type: ignore[misc]
+    original = scheduler.InMemory
+    scheduler.InMemory = Noting  # type: ignore[misc]
     try:
-        rounds.run(source, parser)
+        scheduler.run(source, parser)
     finally:
-        rounds.Mapped = original  # type: ignore[misc]
+        scheduler.InMemory = original  # type: ignore[misc]
 
 
 def all_seeds(only: str | None) -> list[Seed]:

@@ -150,7 +150,8 @@ class Fetcher:
         if not url:
             raise SourceError("the references name no file: the set was made from a file without a name", url=url)
         self.trust.check(self.resolved(url))
-        source = open_source(self.resolved(url), url=url, storage_options=self.storage_options)
+        permits = None if self.trust.allow is None else self.trust.check
+        source = open_source(self.resolved(url), url=url, storage_options=self.storage_options, permits=permits)
         if self.expected is not None:
             check_unchanged(source, self.expected)
         with self._lock:

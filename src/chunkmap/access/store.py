@@ -20,7 +20,7 @@ from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
 from chunkmap.access.values import check_codecs
 from chunkmap.access.zarr_support import unknown_to_zarr
-from chunkmap.codecs.zarr_v3 import register_with_zarr
+from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, chunk_keys, documents, json_text

@@ -18,10 +18,10 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, Recipe, make_plan
 from chunkmap.combining.plan import ArrayPlan, Part
-from chunkmap.combining.windows import refused, whole_arrays
+from chunkmap.combining.stretches import refused, whole_arrays
 from chunkmap.errors import CombineError
 from chunkmap.execution.arguments import AnySet, opened
-from chunkmap.execution.order import counted, refuse_other_order
+from chunkmap.execution.order_of_inputs import counted, refuse_other_order
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, ReferenceSet, place
 from chunkmap.model.trimming import trim_axis
 from chunkmap.storage import ICECHUNK, Icechunk, with_explicit_ranges

@@ -14,7 +14,7 @@ from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD
 from chunkmap.formats.names import storable
 from chunkmap.io import ArchiveFolder, Folder, Range
-from chunkmap.io.folder_requests import answered
+from chunkmap.io.rounds.folders import answered
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.edits import inline
 

@@ -31,6 +31,7 @@ from chunkmap.io import (
     open_any,
     outermost,
 )
+from chunkmap.io.filesystem import limited
 from chunkmap.io.folder import FolderBase
 from chunkmap.io.rounds import Parser, Tally, run
 from chunkmap.model import ReferenceSet
@@ -47,6 +48,7 @@ def scan(
     format: str | None = None,  # noqa: A002 - the word that users know
     inline_threshold: int = INLINE_THRESHOLD,
     allow: Sequence[str] = (),
+    timeout: float | None = None,
     **options: Any,
 ) -> ReferenceSet:
     """Scan one file, or one folder of files that are one set.
@@ -56,13 +58,15 @@ def scan(
     it. Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the
     format. A file may name others only below its own directory, and those whose URLs begin with one of `allow`.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
+    A server may be silent for `timeout` seconds, 30 by default.
     """
+    storage_options = limited(storage_options, timeout)
     opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
     with closing(opened):
         if isinstance(opened, FolderBase):
             return scan_folder(cast("Folder", opened), format=format, inline_threshold=inline_threshold, **options)
         source = cast("Source", opened)
-        others = files_beside(source, allow=allow)
+        others = files_beside(source, allow=allow, timeout=(storage_options or {}).get("timeout"))
         refs = scan_source(source, format=format, inline_threshold=inline_threshold, others=others, **options)
         if url is not None and "::" not in url:
             return refs

@@ -22,6 +22,7 @@ def verify(
     remote_options: Mapping[str, Any] | None = None,
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
+    timeout: float | None = None,
 ) -> Report:
     """Check a set against its files: they are there, as they were when they were scanned, and hold every range.
 
@@ -40,6 +41,7 @@ def verify(
         remote_options=remote_options,
         remote_protocol=remote_protocol,
         allow=allow,
+        timeout=timeout,
     )
     chosen = None if decode == "all" else 0 if decode == "none" and not compare else sample
     if not compare:

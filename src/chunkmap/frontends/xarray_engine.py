@@ -8,7 +8,8 @@ itself; but never when the set comes from elsewhere: the files it names may be o
 credentials of the set.
 
 `allow` says what URLs the set may name, as beginnings of URLs; without it a set that comes from another machine may
-name no file on this one. `check="etag"` refuses files that changed since they were scanned.
+name no file on this one. `check="etag"` refuses files that changed since they were scanned. Servers may be silent for
+`timeout` seconds, 30 by default.
 
 Options of a scan are keywords as any other, or `scan_options={...}` where xarray has a keyword of the same name, such
 as `group`.
@@ -37,6 +38,7 @@ from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
 from chunkmap.io import is_far
+from chunkmap.io.filesystem import limited
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import find_set, is_open, load, open_set
 from chunkmap.storage.json import COMPRESSIONS
@@ -81,6 +83,7 @@ def open_dataset(
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
+    timeout: float | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Open references as an xarray dataset: `xarray.open_dataset(refs_or_path, engine="chunkmap", ...)`.
@@ -96,6 +99,7 @@ def open_dataset(
         remote_protocol=remote_protocol,
         allow=allow,
         check=check,
+        timeout=timeout,
         **options,
     )
     return dataset
@@ -109,6 +113,7 @@ def open_store(
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
+    timeout: float | None = None,
     zarr_format: Literal[2, 3] | None = None,
     scan_options: Mapping[str, Any] | None = None,
 ) -> ReferenceStore:
@@ -116,7 +121,8 @@ def open_store(
 
     Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
     the set may name; `check="etag"` refuses files that changed since they were scanned. `zarr_format` is the version of
-    Zarr that the store is of; None is that in which the set is stored. `scan_options` go to `scan`, for a file.
+    Zarr that the store is of; None is that in which the set is stored. `scan_options` go to `scan`, for a file. Servers
+    may be silent for `timeout` seconds, 30 by default.
     """
     refs, fetcher = open_references(
         refs_or_path,
@@ -125,6 +131,7 @@ def open_store(
         remote_protocol=remote_protocol,
         allow=allow,
         check=check,
+        timeout=timeout,
         scan_options=scan_options,
     )
     return _warned(ReferenceStore(refs, fetcher, zarr_format))
@@ -149,14 +156,16 @@ def open_references(
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
+    timeout: float | None = None,
     scan_options: Mapping[str, Any] | None = None,
 ) -> tuple[ReferenceSet, Fetcher]:
     """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
+    storage_options = limited(storage_options, timeout)
     refs, shared = _references(refs_or_path, storage_options, scan_options or {}, allow or ())
     fetcher = Fetcher(
-        storage_options=storage_options if shared and remote_options is None else remote_options,
+        storage_options=storage_options if shared and remote_options is None else limited(remote_options, timeout),
         remote_protocol=remote_protocol,
         trust=Trust(refs.name, allow),
         expected=refs.targets if check else None,
@@ -178,6 +187,7 @@ class ChunkmapBackend(BackendEntrypoint):
         "remote_protocol",
         "allow",
         "check",
+        "timeout",
         "scan_options",
     )
 
@@ -207,6 +217,7 @@ class ChunkmapBackend(BackendEntrypoint):
         remote_protocol: str | None = None,
         allow: Sequence[str] | None = None,
         check: Literal["etag"] | None = None,
+        timeout: float | None = None,
         scan_options: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> xr.Dataset:
@@ -219,6 +230,7 @@ class ChunkmapBackend(BackendEntrypoint):
             remote_protocol=remote_protocol,
             allow=allow,
             check=check,
+            timeout=timeout,
             scan_options=scanning,
         )
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
@@ -238,6 +250,7 @@ class ChunkmapBackend(BackendEntrypoint):
         remote_protocol: str | None = None,
         allow: Sequence[str] | None = None,
         check: Literal["etag"] | None = None,
+        timeout: float | None = None,
         scan_options: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> dict[str, xr.Dataset]:
@@ -250,6 +263,7 @@ class ChunkmapBackend(BackendEntrypoint):
             remote_protocol=remote_protocol,
             allow=allow,
             check=check,
+            timeout=timeout,
             scan_options=scanning,
         )
         parent = f"/{(group or '').strip('/')}"

@@ -25,8 +25,7 @@ from chunkmap.io.archive import (
     zip_range,
 )
 from chunkmap.io.folder import FolderBase, Listing, Within, check_name
-from chunkmap.io.requests import Gather, Parser
-from chunkmap.io.rounds import run
+from chunkmap.io.rounds import Gather, Parser, run
 from chunkmap.io.source import Range, Source
 from chunkmap.model import Target
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import SourceError
+from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.source import Range, Source
 from chunkmap.model import Target
 
@@ -127,7 +127,7 @@ class FolderBase:
 
 
 class Renamed(FolderBase):
-    """A folder of which some files lie under other names in it."""
+    """A folder of which some files lie under other names in it, until somebody moves them to their own."""
 
     def __init__(self, folder: Folder, names: Mapping[str, str]) -> None:
         self.url, self._folder, self._names = folder.url, folder, names
@@ -145,19 +145,32 @@ class Renamed(FolderBase):
 
     def open(self, name: str) -> Source:
         """By its other name, if it has one."""
-        return self._folder.open(self._names.get(name, name))
+        try:
+            return self._folder.open(self._names.get(name, name))
+        except NoSuchFile:
+            return self._folder.open(name)
 
     def read_many(self, names: Sequence[str], *, optional: bool = False) -> list[bytes | None]:
         """By their other names."""
-        return self._folder.read_many([self._names.get(name, name) for name in names], optional=optional)
+        found = self._folder.read_many([self._names.get(name, name) for name in names], optional=optional)
+        moved = [at for at, data in enumerate(found) if data is None and names[at] in self._names]
+        if moved:
+            own = self._folder.read_many([names[at] for at in moved], optional=optional)
+            for at, data in zip(moved, own, strict=True):
+                found[at] = data
+        return found
 
     def read_ranges(self, names: Sequence[str], ranges: Sequence[Range]) -> list[memoryview]:
         """By their other names."""
-        return self._folder.read_ranges([self._names.get(name, name) for name in names], ranges)
+        try:
+            return self._folder.read_ranges([self._names.get(name, name) for name in names], ranges)
+        except NoSuchFile:
+            return self._folder.read_ranges(names, ranges)
 
     def sizes(self, names: Sequence[str]) -> NDArray[np.int64]:
         """By their other names."""
-        return self._folder.sizes([self._names.get(name, name) for name in names])
+        found = self._folder.sizes([self._names.get(name, name) for name in names])
+        return np.where(found >= 0, found, self._folder.sizes(names)) if bool((found < 0).any()) else found
 
 
 def check_name(name: str, url: str) -> str:

@@ -30,7 +30,7 @@ from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.threads import map_ahead
 from chunkmap.model import (
     WHOLE_FILE,
-    ArrayInPieces,
+    ArrayInStretches,
     ArrayMeta,
     ChunkManifest,
     ChunksElsewhere,
@@ -51,10 +51,10 @@ from chunkmap.storage.json_ranges import read_ranges
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import publish_file
 from chunkmap.storage.states import State, state_of
-from chunkmap.storage.stores import Found
+from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json
 
-__all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_pieces"]
+__all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_stretches"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -88,8 +88,8 @@ class Written(NamedTuple):
     """How many of them."""
 
 
-def write_json_in_pieces(
-    arrays: Iterable[ArrayInPieces],
+def write_json_in_stretches(
+    arrays: Iterable[ArrayInStretches],
     groups: Mapping[str, Mapping[str, Any]],
     at: Located,
     *,
@@ -104,7 +104,7 @@ def write_json_in_pieces(
     with tempfile.TemporaryFile() as waiting:
         for array in arrays:
             count = 0
-            for first, chunks in array.pieces:
+            for first, chunks in array.stretches:
                 count += len(chunks)
                 waiting.writelines(_chunk_pieces(array.path, chunks, first, array.grid_shape, zarr_format))
             written[array.path] = Written(array.meta(), count)
@@ -236,12 +236,12 @@ def _drained(pieces: Iterable[bytes | memoryview], stream: Any, sink: io.BytesIO
 # ---------------------------------------------------------------------- reading
 
 
-def load(found: Found) -> ReferenceSet:
+def load(found: FoundSet) -> ReferenceSet:
     """Read a set from a file. Raises StorageError naming the file when it is none."""
     return read_json(found.whole(), found.url)
 
 
-def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
     """The same: a file has no parts that could be read by themselves."""
     return load(found)
 

@@ -237,7 +237,7 @@ def test_names_values_and_coordinates_are_those_of_cfgrib(tmp_path, sample):
 
 def test_eccodes_is_asked_for_all_fields_of_a_kind_once(monkeypatch):
     """A thousand fields that differ in step and level cost a handle of eccodes for each kind, step and level."""
-    from chunkmap.codecs import eccodes as ours
+    from chunkmap.codecs.grib import eccodes as ours
 
     fields = [field(0, PRESSURE, step=step, level=level) for step in range(10) for level in range(100, 1000, 90)]
     made, new = [], eccodes.codes_new_from_message

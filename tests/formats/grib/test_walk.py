@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import field, lattice, message, multi, read, sections
 
-from chunkmap.codecs.grib import GribCodec
+from chunkmap.codecs.grib.codec import GribCodec
 from chunkmap.errors import ChunkmapError, FormatError
 from chunkmap.formats.grib import Options, parse
 from chunkmap.formats.grib.parallels import gaussian_rows

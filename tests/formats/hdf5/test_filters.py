@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numcodecs import Shuffle, Zlib
 
-from chunkmap.codecs.hdf5_blosc2 import Hdf5Blosc2
+from chunkmap.codecs.hdf5.blosc2 import Hdf5Blosc2
 from chunkmap.errors import Unsupported
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, LocalSource

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError, TruncatedFile
 from chunkmap.formats.fits.cards import BLOCK, CARD, Header, Known, find_end, read_cards
-from chunkmap.io.requests import Hint, Parser, Span
+from chunkmap.io.rounds import Hint, Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
 

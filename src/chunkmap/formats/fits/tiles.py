@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.fits_decoders import ALGORITHMS
-from chunkmap.codecs.fits_dither import METHODS
-from chunkmap.codecs.fits_tiles import COMPRESSED, GZIPPED, PLAIN, TILE, pack_tiles
+from chunkmap.codecs.fits.decoders import ALGORITHMS
+from chunkmap.codecs.fits.dither import METHODS
+from chunkmap.codecs.fits.tiles import COMPRESSED, GZIPPED, PLAIN, TILE, pack_tiles
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.fits.cards import Header
 from chunkmap.formats.fits.columns import SIZES, Column, binary_columns
@@ -23,7 +23,7 @@ from chunkmap.formats.fits.hdus import Unit
 from chunkmap.formats.fits.heap import Rows, heap_of, read_rows
 from chunkmap.formats.fits.images import BITPIX, Values, values_of
 from chunkmap.formats.fits.records import Records
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Sources
 

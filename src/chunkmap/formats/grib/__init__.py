@@ -15,7 +15,7 @@ from chunkmap.formats.format import Scanned
 from chunkmap.formats.grib.assembly import Doubles, tree_of
 from chunkmap.formats.grib.far import walk_any
 from chunkmap.formats.grib.table import selected, table_of
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
 __all__ = ["Options", "parse"]

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.eccodes import Message
+from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.formats.grib.coordinates import coordinates_of
 from chunkmap.formats.grib.headers import header
 from chunkmap.formats.grib.table import Table

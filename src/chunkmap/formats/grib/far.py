@@ -16,7 +16,7 @@ from typing import Final
 from chunkmap.formats.grib.sections import AHEAD, Step, Walked, steps, walk, walked
 from chunkmap.formats.grib.sidecar import by_sidecar
 from chunkmap.io.archive import in_memory
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.source import Source
 
 __all__ = ["walk_any", "walk_far"]

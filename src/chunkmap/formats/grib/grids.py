@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.eccodes import Message
-from chunkmap.codecs.grib import places_of
+from chunkmap.codecs.grib.codec import places_of
+from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.errors import ChunkmapError
 from chunkmap.formats.grib.headers import header, points, start_of_grid
 from chunkmap.formats.grib.parallels import gaussian_rows

@@ -9,8 +9,8 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from chunkmap.codecs.grib_headers import check_headers
-from chunkmap.codecs.grib_sections import split
+from chunkmap.codecs.grib.headers import check_headers
+from chunkmap.codecs.grib.sections import split
 from chunkmap.errors import FormatError
 from chunkmap.formats.grib.sections import Field
 

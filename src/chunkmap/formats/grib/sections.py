@@ -12,7 +12,7 @@ from collections.abc import Generator, Sequence
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-from chunkmap.io.requests import Parser, Span
+from chunkmap.io.rounds import Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
 from chunkmap.formats.grib.sections import Step, Walked, steps, walked
-from chunkmap.io.requests import Found, Hint, Other, Parser, Span, Together
+from chunkmap.io.rounds import Found, Hint, Other, Parser, Span, Together
 from chunkmap.io.source import Source
 
 __all__ = ["by_sidecar", "offsets_in"]

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.eccodes import Message
+from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.errors import FormatError
 from chunkmap.formats.grib.grids import Grid, grid_of
 from chunkmap.formats.grib.headers import flaw, header

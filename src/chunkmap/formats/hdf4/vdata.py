@@ -17,7 +17,7 @@ from chunkmap.formats.hdf4.descriptors import File, Key
 from chunkmap.formats.hdf4.elements import read_bytes
 from chunkmap.formats.hdf4.numbers import CHAR8, dtype_of
 from chunkmap.formats.hdf4.texts import read_text
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 
 __all__ = ["DFTAG_VH", "DFTAG_VS", "Field", "Vdata", "attribute_value", "json_value", "read_attributes", "read_vdatas"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numcodecs import VLenArray, VLenUTF8
 from numpy.typing import NDArray
 
-from chunkmap.codecs.hdf5_text import Hdf5Text
+from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.fill import fill_missing
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own

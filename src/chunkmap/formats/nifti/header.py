@@ -11,7 +11,7 @@ import numpy as np
 from chunkmap.errors import FormatError
 from chunkmap.formats.nifti.layouts import ANALYZE, NIFTI1, NIFTI2, Layout
 from chunkmap.io import Source
-from chunkmap.io.windows import Window
+from chunkmap.io.rounds import Window
 
 __all__ = ["Header", "read_header"]
 

@@ -19,8 +19,7 @@ from chunkmap.formats.nifti.attributes import attributes_of, scale_of
 from chunkmap.formats.nifti.header import Header, read_header
 from chunkmap.formats.pairs import file_name, found_beside, with_suffix
 from chunkmap.io import Source
-from chunkmap.io.rounds import Found, Parser
-from chunkmap.io.windows import windowed
+from chunkmap.io.rounds import Found, Parser, windowed
 from chunkmap.model import ArrayMeta, Problem
 
 __all__ = ["Options", "parse"]

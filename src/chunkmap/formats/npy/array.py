@@ -18,8 +18,7 @@ from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.blocks import block, cut
 from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
-from chunkmap.io.rounds import Parser
-from chunkmap.io.windows import Window, windowed
+from chunkmap.io.rounds import Parser, Window, windowed
 from chunkmap.model import ArrayMeta
 
 __all__ = ["MAGIC", "Options", "parse", "parse_header"]

@@ -15,8 +15,8 @@ from chunkmap.formats.blocks import block, cut
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.npy.array import parse_header
 from chunkmap.io import Folder, Listing, Range, Within
-from chunkmap.io.folder_requests import Each
 from chunkmap.io.rounds import Parser
+from chunkmap.io.rounds.folders import Each
 from chunkmap.model import ArrayMeta, ManifestArray, Problem
 
 __all__ = ["MEMBERS", "Options", "parse"]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.tiff import tags
-from chunkmap.io.requests import Hint, Parser, Span, Together
+from chunkmap.io.rounds import Hint, Parser, Span, Together
 from chunkmap.io.source import Source
 
 __all__ = ["Directory", "Entry", "TiffFile", "read_directories"]

@@ -14,8 +14,8 @@ from typing import Any, Final
 from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupported
 from chunkmap.formats.zarr.names import CONSOLIDATED, KeyEncoding
 from chunkmap.formats.zarr.sharding import Level, unsharded
-from chunkmap.io.folder_requests import Files
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
+from chunkmap.io.rounds.folders import Files
 from chunkmap.model import ArrayMeta, Problem
 from chunkmap.model.hierarchy import ZarrFormat
 from chunkmap.model.zarr_v2 import array_from_documents

@@ -19,8 +19,8 @@ from chunkmap.formats.zarr.documents import Node, Store, read_documents
 from chunkmap.formats.zarr.flattening import check_divides, flattened, shards_at
 from chunkmap.formats.zarr.names import cells_of, chunks_of, documents_among, names_of_cells
 from chunkmap.io import Folder, Listing
-from chunkmap.io.folder_requests import Sizes
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import Parser, Together
+from chunkmap.io.rounds.folders import Sizes
 from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources, Target
 from chunkmap.model.hierarchy import ZarrFormat
 

@@ -13,6 +13,7 @@ import orjson
 
 import chunkmap as library
 from chunkmap.errors import ChunkmapError, respelled
+from chunkmap.frontends.command_line.arguments import as_option, destinations, expand
 from chunkmap.frontends.command_line.display import (
     counting,
     describe,
@@ -42,7 +43,6 @@ from chunkmap.frontends.command_line.options import (
     storage_option,
     workers_option,
 )
-from chunkmap.frontends.command_line.words import as_option, destinations, expand
 from chunkmap.frontends.html import page
 from chunkmap.model import ReferenceSet
 

@@ -14,8 +14,7 @@ from zarr.buffer.cpu import Buffer, buffer_prototype
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta
 from chunkmap.model.zarr_v3 import DOCUMENT, array_document, array_from_document, group_document, is_array
-from chunkmap.storage.icechunk.asking import ask
-from chunkmap.storage.icechunk.repository import IS_FIRST
+from chunkmap.storage.icechunk.repository import IS_FIRST, awaited
 from chunkmap.storage.text import parse_json
 
 __all__ = ["array_above", "below", "check_group", "has_array", "read_documents", "write_documents", "written_and_read"]
@@ -59,7 +58,7 @@ def write_documents(store: Any, metas: Mapping[str, ArrayMeta], groups: Mapping[
     """Write the documents of arrays and groups, by path in the store; groups that are above them come to be."""
     documents = {path: _encoded(path, group_document(attrs)) for path, attrs in groups.items()}
     documents.update({path: _encoded(path, _document(meta)) for path, meta in metas.items()})
-    ask(_write, store, documents)
+    awaited(_write, store, documents)
 
 
 def _document(meta: ArrayMeta) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[s
 
     Raises StorageError for what is no document of Zarr v3, Unsupported for what is not read of it.
     """
-    found: dict[str, Mapping[str, Any]] = dict(sorted(ask(_walk, store, group, "").items()))
+    found: dict[str, Mapping[str, Any]] = dict(sorted(awaited(_walk, store, group, "").items()))
     arrays = {path: array_from_document(path, document) for path, document in found.items() if is_array(document)}
     groups = {path: document.get("attributes") or {} for path, document in found.items() if path not in arrays}
     if not found:

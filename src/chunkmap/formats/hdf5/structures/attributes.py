@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.codecs.hdf5_text import Hdf5Text
+from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_records
 from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, plain_bytes

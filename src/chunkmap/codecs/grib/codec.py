@@ -5,7 +5,7 @@ message, up to the data of the last field in it. That is how fields of one messa
 field of edition 2 takes sections, and a bitmap, from the fields before it.
 
 eccodes may not survive bytes that contradict one another. So all lengths and numbers are checked before it sees them;
-what is found to be wrong is refused, and what cannot be told is decoded in a process of its own (`grib_apart`).
+what is found to be wrong is refused, and what cannot be told is decoded in a process of its own (`apart`).
 
 What kerchunk wrote under this id decodes as well. Elements without a value are NaN.
 """
@@ -19,10 +19,10 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 from numpy.typing import NDArray
 
-from chunkmap.codecs.grib_apart import decode_apart
-from chunkmap.codecs.grib_headers import check_headers
-from chunkmap.codecs.grib_packing import why_apart
-from chunkmap.codecs.grib_sections import one_field, split
+from chunkmap.codecs.grib.apart import decode_apart
+from chunkmap.codecs.grib.headers import check_headers
+from chunkmap.codecs.grib.packing import why_apart
+from chunkmap.codecs.grib.sections import one_field, split
 from chunkmap.errors import FormatError
 
 __all__ = ["GribCodec", "decode_here", "places_of"]
@@ -68,8 +68,8 @@ def _decoded(buf: bytes, key: str) -> NDArray[np.float64]:
 
 def places_of(message: bytes, key: str) -> NDArray[np.float64]:
     """The `latitudes` or the `longitudes` of a grid, in the order in which eccodes goes through it."""
-    from chunkmap.codecs.eccodes import Message  # noqa: PLC0415 - loads a large library, which few sets need
-    from chunkmap.codecs.grib_places import is_ordinary  # noqa: PLC0415
+    from chunkmap.codecs.grib.eccodes import Message  # noqa: PLC0415 - loads a large library, which few sets need
+    from chunkmap.codecs.grib.places import is_ordinary  # noqa: PLC0415
 
     with Message(message) as opened:
         if is_ordinary(opened, split(message)):
@@ -79,7 +79,7 @@ def places_of(message: bytes, key: str) -> NDArray[np.float64]:
 
 def decode_here(message: bytes, key: str) -> NDArray[np.float64]:
     """What eccodes makes of a message, whatever that does to this process."""
-    from chunkmap.codecs.eccodes import Message  # noqa: PLC0415 - loads a large library, which few sets need
+    from chunkmap.codecs.grib.eccodes import Message  # noqa: PLC0415 - loads a large library, which few sets need
 
     with Message(message) as opened:
         if key != "values":

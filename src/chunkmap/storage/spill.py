@@ -24,11 +24,11 @@ from chunkmap.io.filesystem import Located, read_range
 from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Problem, ReferenceSet, Sources, Target
 from chunkmap.model.dictionary import documents, gathered
 from chunkmap.model.grid import index_dtype
+from chunkmap.storage.parquet.sidecar import checksum
 from chunkmap.storage.publishing import write_part
-from chunkmap.storage.sidecar import checksum
 from chunkmap.storage.text import parse_json
 
-__all__ = ["read_table", "write_table"]
+__all__ = ["read_spill", "write_spill"]
 
 _MAGIC: Final = b"chunkmap table\n1"
 _HEAD: Final = len(_MAGIC) + 16
@@ -36,7 +36,7 @@ _GUESS: Final = 1 << 14
 """How much of a file is read at first: most headers are shorter."""
 
 
-def write_table(refs: ReferenceSet, at: Located) -> None:
+def write_spill(refs: ReferenceSet, at: Located) -> None:
     """Write a set, whole or not at all."""
     write_part(at, _pieces(refs))
 
@@ -77,7 +77,7 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
     return [_MAGIC, numbers, header, *columns]
 
 
-def read_table(at: Located) -> ReferenceSet | None:
+def read_spill(at: Located) -> ReferenceSet | None:
     """The set in a file, without its chunks, which are read when they are asked for; None when there is no file.
 
     Raises StorageError when it is damaged.

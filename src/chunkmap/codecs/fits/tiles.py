@@ -19,8 +19,8 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 from numpy.typing import NDArray
 
-from chunkmap.codecs.fits_decoders import ALGORITHMS, decode_tile
-from chunkmap.codecs.fits_dither import METHODS, real_numbers
+from chunkmap.codecs.fits.decoders import ALGORITHMS, decode_tile
+from chunkmap.codecs.fits.dither import METHODS, real_numbers
 
 __all__ = ["COMPRESSED", "GZIPPED", "PLAIN", "TILE", "FitsTiles", "pack_tiles"]
 

@@ -24,26 +24,26 @@ import chunkmap
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located
 from chunkmap.model import (
-    ArrayInPieces,
+    ArrayInStretches,
     ArrayMeta,
     ChunkManifest,
     ManifestArray,
-    Piece,
     Problem,
     ReferenceSet,
+    Stretch,
     Target,
-    in_one_piece,
+    in_one_stretch,
 )
 from chunkmap.model.dictionary import documents
 from chunkmap.storage.names import check_names
-from chunkmap.storage.partition import check_rows, encode_partition
-from chunkmap.storage.partitioned import partition_name
+from chunkmap.storage.parquet.chunks import partition_name
+from chunkmap.storage.parquet.partition import check_rows, encode_partition
+from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
 from chunkmap.storage.publishing import Stage, replacing
-from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
 from chunkmap.storage.states import State
 from chunkmap.storage.stores import METADATA, is_set
 
-__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_piece", "replacing_set", "write_parquet"]
+__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_stretch", "replacing_set", "write_parquet"]
 
 WHOLE_SET: Final = (METADATA, SIDECAR)
 """The files by whose state it is seen whether a set was replaced."""
@@ -80,7 +80,7 @@ def write_parquet(
     with replacing_set(at) as stage:
         writer = ParquetWriter(stage, record_size)
         for path, array in arrays.items():
-            writer.write(in_one_piece(path, array))
+            writer.write(in_one_stretch(path, array))
         writer.finish(About(refs.groups, refs.targets, refs.problems, origin or {}))
 
 
@@ -100,12 +100,12 @@ class ParquetWriter:
         self.metas: dict[str, ArrayMeta] = {}
         self.records: dict[str, dict[int, PartitionRecord]] = {}
 
-    def write(self, array: ArrayInPieces, kept: Mapping[int, PartitionRecord] | None = None) -> None:
+    def write(self, array: ArrayInStretches, kept: Mapping[int, PartitionRecord] | None = None) -> None:
         """Write an array. `kept` are partitions that are there already."""
         records = dict(kept or {})
-        for piece in array.pieces:
-            check_rows(array.path, piece.chunks, piece.first, array.grid_shape)
-            for number, count, data in encode_piece(piece, self.record_size, math.prod(array.grid_shape)):
+        for stretch in array.stretches:
+            check_rows(array.path, stretch.chunks, stretch.first, array.grid_shape)
+            for number, count, data in encode_stretch(stretch, self.record_size, math.prod(array.grid_shape)):
                 self.stage.put({partition_name(array.path, number): data})
                 records[number] = PartitionRecord(count, len(data), checksum(data))
         self.add(array.path, array.meta(), records)
@@ -135,23 +135,24 @@ class ParquetWriter:
             data = encode_targets(about.targets)
             targets = PartitionRecord(len(about.targets), len(data), checksum(data))
             self.stage.put({TARGETS: data})
-        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin)
-        self.stage.put({SIDECAR: sidecar.encode()})
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
-        self.stage.put({METADATA: _metadata(documents(heads, about.groups), self.record_size)})
+        metadata = _metadata(documents(heads, about.groups), self.record_size)
+        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
+        self.stage.put({SIDECAR: sidecar.encode()})
+        self.stage.put({METADATA: metadata})
 
 
-def encode_piece(piece: Piece, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
+def encode_stretch(stretch: Stretch, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
     """(number, chunks in it, file) of every partition of a stretch in which chunks are.
 
     The stretch begins with a partition. `size` is the number of cells of the whole grid.
     """
-    chunks = piece.chunks
-    held, starts = np.unique((chunks.positions().astype(np.int64) + piece.first) // record_size, return_index=True)
+    chunks = stretch.chunks
+    held, starts = np.unique((chunks.positions().astype(np.int64) + stretch.first) // record_size, return_index=True)
     bounds, inline = [*starts.tolist(), len(chunks)], chunks.is_inline
     for number, (start, stop) in zip(held.tolist(), pairwise(bounds), strict=True):
         begin = number * record_size
-        cells = range(begin - piece.first, min(begin + record_size, size) - piece.first)
+        cells = range(begin - stretch.first, min(begin + record_size, size) - stretch.first)
         yield number, stop - start, encode_partition(chunks, inline[start:stop], slice(start, stop), cells)
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder
 from chunkmap.model import ChunkManifest, ChunksElsewhere, Placement, Target, place
-from chunkmap.storage.partition import decode_partition
-from chunkmap.storage.partition_cache import PartitionCache
-from chunkmap.storage.sidecar import PartitionRecord
+from chunkmap.storage.parquet.cache import PartitionCache
+from chunkmap.storage.parquet.partition import decode_partition
+from chunkmap.storage.parquet.sidecar import PartitionRecord
 from chunkmap.storage.stores import METADATA
 
 __all__ = ["PartitionedChunks", "partition_name", "stamp_of"]

@@ -8,6 +8,7 @@ the references point into when it was scanned.
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -20,7 +21,16 @@ from chunkmap.errors import StorageError
 from chunkmap.model import Problem, Target
 from chunkmap.storage.text import parse_json
 
-__all__ = ["SIDECAR", "TARGETS", "PartitionRecord", "Sidecar", "checksum", "decode_targets", "encode_targets"]
+__all__ = [
+    "SIDECAR",
+    "TARGETS",
+    "PartitionRecord",
+    "Sidecar",
+    "belongs_to",
+    "checksum",
+    "decode_targets",
+    "encode_targets",
+]
 
 SIDECAR: Final = ".chunkmap.json"
 """The name of the sidecar in the root of the set."""
@@ -29,6 +39,10 @@ TARGETS: Final = ".chunkmap-targets.parq"
 """The name of the table of targets in the root of the set."""
 
 _LAYOUT: Final = 1
+
+
+_METADATA: Final = re.compile(rb'"metadata":(\d{1,10})\}\s*\Z')
+"""The end of a sidecar."""
 
 
 class PartitionRecord(NamedTuple):
@@ -71,6 +85,8 @@ class Sidecar:
     """What scanning or combining could not represent."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """How the set came about, as JSON: what appending to it must know."""
+    metadata: int | None = None
+    """CRC-32 of the metadata that were written with it."""
 
     def encode(self) -> bytes:
         """The file."""
@@ -84,6 +100,7 @@ class Sidecar:
             "targets": None if self.targets is None else list(self.targets),
             "problems": [asdict(problem) for problem in self.problems],
             **({"origin": self.origin} if self.origin else {}),
+            **({} if self.metadata is None else {"metadata": self.metadata}),  # last: it is found without parsing
         }
         return json.dumps(document, separators=(",", ":")).encode()
 
@@ -110,6 +127,12 @@ class Sidecar:
             raise
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StorageError(f"{where}: expected the sidecar of a reference set, it is damaged: {error!r}") from error
+
+
+def belongs_to(sidecar: bytes, metadata: bytes) -> bool:
+    """Whether a sidecar was written with these metadata, as far as it says."""
+    found = _METADATA.search(sidecar)
+    return found is None or int(found[1]) == checksum(metadata)
 
 
 def checksum(data: bytes) -> int:

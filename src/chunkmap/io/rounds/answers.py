@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
-from chunkmap.io.coalesce import GAP, in_pieces
-from chunkmap.io.extents import Extents
 from chunkmap.io.head import head_of
-from chunkmap.io.requests import Gather, Hint, Pieces, Span
+from chunkmap.io.ranges import GAP, in_pieces
+from chunkmap.io.rounds.extents import Extents
+from chunkmap.io.rounds.requests import Gather, Hint, Pieces, Span
 from chunkmap.io.source import Range, Source
 
-__all__ = ["LEAST", "LONGEST", "READ_AHEAD", "Fetched", "Mapped"]
+__all__ = ["LEAST", "LONGEST", "READ_AHEAD", "Fetched", "InMemory"]
 
 LEAST: Final = 4 << 10
 """Least bytes a request asks for: structures that point at one another are often neighbours."""
@@ -30,7 +30,7 @@ _SPARE: Final = 512 << 10
 """Bytes that a round may fetch in vain to save requests, beside as many as it needs."""
 
 
-class Mapped:
+class InMemory:
     """A file that is in memory: a span is a view, rows are copied by one strided index."""
 
     def __init__(self, source: Source) -> None:

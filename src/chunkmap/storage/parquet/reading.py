@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder, LocalFolder
@@ -20,14 +20,18 @@ from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, 
 from chunkmap.model.dictionary import gathered
 from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
-from chunkmap.storage.partition_cache import PartitionCache
-from chunkmap.storage.partitioned import PartitionedChunks, stamp_of
+from chunkmap.storage.parquet.cache import PartitionCache
+from chunkmap.storage.parquet.chunks import PartitionedChunks, stamp_of
+from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, belongs_to, decode_targets
 from chunkmap.storage.publishing import set_aside
-from chunkmap.storage.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, decode_targets
-from chunkmap.storage.stores import METADATA, ZARR, Found, is_set
+from chunkmap.storage.stores import METADATA, ZARR, FoundSet, is_set
 from chunkmap.storage.text import parse_json
 
 __all__ = ["PartitionedSet", "load", "open_set"]
+
+
+_TRIES: Final = 3
+"""How often the files of a set are read that do not belong together: then somebody changed them by hand."""
 
 
 class PartitionedSet:
@@ -36,12 +40,9 @@ class PartitionedSet:
     It is where a `ReferenceSet` comes from, and what appending must know.
     """
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: FoundSet) -> None:
         self.url, self.folder = str(found.url), found.folder()
-        metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
-        if metadata is None:
-            self.folder = _set_in_between(self.folder)
-            metadata, sidecar = self.folder.read_many([METADATA, SIDECAR], optional=True)
+        self.folder, metadata, sidecar = _files_of_one_set(self.folder)
         self._arrays, self._groups, self._left_out, self.record_size = _decode_metadata(metadata, self.folder, self.url)
         self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
         cache, stamp = PartitionCache(), stamp_of(self.folder) if sidecar is None else None
@@ -131,12 +132,12 @@ class _StoredTargets(Mapping[str, Target]):
         return decode_targets(self._record.check(self._folder.read_many([TARGETS])[0], where), where)
 
 
-def load(found: Found) -> ReferenceSet:
+def load(found: FoundSet) -> ReferenceSet:
     """The set in memory."""
     return PartitionedSet(found).load()
 
 
-def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:
+def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:
     """The set without its chunks, which are read when they are asked for."""
     return PartitionedSet(found).deferred(problems=problems)
 
@@ -166,6 +167,20 @@ def _decode_metadata(
     for path in arrays:
         check_path(path)
     return arrays, groups, gathering.problems, record_size
+
+
+def _files_of_one_set(folder: Folder) -> tuple[Folder, bytes | None, bytes | None]:
+    """What makes a folder a set, of one and the same writer: read again where another one was at work meanwhile."""
+    for _ in range(_TRIES):
+        metadata, sidecar = folder.read_many([METADATA, SIDECAR], optional=True)
+        if metadata is None:
+            between = _set_in_between(folder)
+            metadata, sidecar = between.read_many([METADATA, SIDECAR], optional=True)
+            if metadata is not None:
+                return between, metadata, sidecar
+        elif sidecar is None or belongs_to(sidecar, metadata):
+            break
+    return folder, metadata, sidecar
 
 
 def _set_in_between(folder: Folder) -> Folder:

@@ -29,35 +29,35 @@ class Extents:
     def add(self, offset: int, block: memoryview) -> None:
         """Keep a stretch, which must not overlap what is held already."""
         if len(block):
-            place = bisect_right(self._starts, offset)
-            self._starts.insert(place, offset)
-            self._blocks.insert(place, block)
+            number = bisect_right(self._starts, offset)
+            self._starts.insert(number, offset)
+            self._blocks.insert(number, block)
 
     def find(self, offset: int, length: int) -> memoryview | None:
         """The bytes of a range, joined where it lies in several stretches; None when any of it is not held."""
-        place = bisect_right(self._starts, offset) - 1
-        if place < 0:
+        number = bisect_right(self._starts, offset) - 1
+        if number < 0:
             return None if length else memoryview(b"")
-        start = offset - self._starts[place]
-        block = self._blocks[place]
+        start = offset - self._starts[number]
+        block = self._blocks[number]
         if start + length <= len(block):
             return block[start : start + length]
-        pieces, stop = [block[start:]], self._starts[place] + len(block)
+        pieces, stop = [block[start:]], self._starts[number] + len(block)
         while stop < offset + length:
-            place += 1
-            if place == len(self._starts) or self._starts[place] != stop or stop <= offset:
+            number += 1
+            if number == len(self._starts) or self._starts[number] != stop or stop <= offset:
                 return None
-            pieces.append(self._blocks[place][: offset + length - stop])
+            pieces.append(self._blocks[number][: offset + length - stop])
             stop += len(pieces[-1])
         return memoryview(b"".join(pieces))
 
     def held(self, offset: int, most: int) -> int:
         """How many bytes from `offset` on are held without a hole, up to `most`."""
         stop = offset
-        place = max(bisect_right(self._starts, offset) - 1, 0)
-        while stop < offset + most and place < len(self._starts) and self._starts[place] <= stop:
-            stop = max(stop, self._starts[place] + len(self._blocks[place]))
-            place += 1
+        number = max(bisect_right(self._starts, offset) - 1, 0)
+        while stop < offset + most and number < len(self._starts) and self._starts[number] <= stop:
+            stop = max(stop, self._starts[number] + len(self._blocks[number]))
+            number += 1
         return min(stop - offset, most)
 
     def missing(self, wanted: Sequence[Range], *, gap: int, spare: int | None = None) -> list[Range]:
@@ -79,13 +79,13 @@ class Extents:
 
         Who reads on behind a stretch will need as much again.
         """
-        place = bisect_right(self._starts, offset) - 1
-        if place < 0 or offset > self._starts[place] + len(self._blocks[place]) + near:
+        number = bisect_right(self._starts, offset) - 1
+        if number < 0 or offset > self._starts[number] + len(self._blocks[number]) + near:
             return 0
-        length = len(self._blocks[place])
-        while place and self._starts[place - 1] + len(self._blocks[place - 1]) == self._starts[place]:
-            place -= 1
-            length += len(self._blocks[place])
+        length = len(self._blocks[number])
+        while number and self._starts[number - 1] + len(self._blocks[number - 1]) == self._starts[number]:
+            number -= 1
+            length += len(self._blocks[number])
         return length
 
     def _without_gaps(self, pieces: list[Range], gap: int, spare: int | None) -> list[Range]:
@@ -112,20 +112,20 @@ class Extents:
 
     def _holes(self, start: int, stop: int) -> list[Range]:
         holes = []
-        place = max(bisect_right(self._starts, start) - 1, 0)
-        while place < len(self._starts) and self._starts[place] < stop:
-            first = self._starts[place]
+        number = max(bisect_right(self._starts, start) - 1, 0)
+        while number < len(self._starts) and self._starts[number] < stop:
+            first = self._starts[number]
             if first > start:
                 holes.append(Range(start, first - start))
-            start = max(start, first + len(self._blocks[place]))
-            place += 1
+            start = max(start, first + len(self._blocks[number]))
+            number += 1
         if start < stop:
             holes.append(Range(start, stop - start))
         return holes
 
     def _holds_between(self, start: int, stop: int) -> bool:
-        place = bisect_right(self._starts, start - 1)
-        return place < len(self._starts) and self._starts[place] < stop
+        number = bisect_right(self._starts, start - 1)
+        return number < len(self._starts) and self._starts[number] < stop
 
 
 def _joined(left: Range, right: Range) -> Range:

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
 
 from chunkmap.errors import ChunkmapError, Unsupported
-from chunkmap.io.answers import Fetched, Mapped
 from chunkmap.io.archive import in_memory
 from chunkmap.io.beside import Others
-from chunkmap.io.requests import Found, Gather, Hint, Other, Parser, Pieces, Span, Together
+from chunkmap.io.rounds.answers import Fetched, InMemory
+from chunkmap.io.rounds.requests import Found, Gather, Hint, Other, Parser, Pieces, Span, Together
 from chunkmap.io.source import Range, Source
 
 __all__ = [
@@ -96,28 +96,28 @@ def run_many(readings: Sequence[Reading], *, tally: Tally | None = None) -> list
     rounds = _Rounds(Tally() if tally is None else tally)
     with ExitStack() as opened:
         visits = [
-            rounds.begin(source, parser, _Tree(others or opened.enter_context(Others(source))))
+            rounds.begin(source, parser, _Family(others or opened.enter_context(Others(source))))
             for source, parser, others in readings
         ]
         rounds.run()
     return [visit.outcome for visit in visits]
 
 
-class _Tree:
+class _Family:
     """The files that lead to one another, and the bytes of those that are being read."""
 
     __slots__ = ("others", "times", "under_way")
 
     def __init__(self, others: Others) -> None:
         self.others = others
-        self.under_way: dict[str, tuple[Mapped | Fetched, int]] = {}
+        self.under_way: dict[str, tuple[InMemory | Fetched, int]] = {}
         self.times: dict[str, int] = {}
 
-    def enter(self, source: Source) -> tuple[Mapped | Fetched, bool]:
+    def enter(self, source: Source) -> tuple[InMemory | Fetched, bool]:
         """The bytes of a file, and whether nobody is reading it yet."""
         held, readers = self.under_way.get(source.url, (None, 0))
         if held is None:
-            held = Mapped(source) if in_memory(source) else Fetched(source)
+            held = InMemory(source) if in_memory(source) else Fetched(source)
         self.under_way[source.url] = held, readers + 1
         return held, not readers
 
@@ -135,7 +135,7 @@ class _Visit:
 
     __slots__ = ("asker", "bytes", "depth", "is_over", "outcome", "source", "tree")
 
-    def __init__(self, source: Source, held: Mapped | Fetched, tree: _Tree, asker: _Task | None) -> None:
+    def __init__(self, source: Source, held: InMemory | Fetched, tree: _Family, asker: _Task | None) -> None:
         self.source, self.bytes, self.tree, self.asker = source, held, tree, asker
         self.depth: int = 0 if asker is None else asker.visit.depth + 1
         self.outcome: Any = None
@@ -155,10 +155,10 @@ class _Visit:
 class _Task:
     """A parser under way; `parent` waits for it."""
 
-    __slots__ = ("missing", "parent", "parser", "place", "results", "visit")
+    __slots__ = ("missing", "parent", "parser", "rank", "results", "visit")
 
-    def __init__(self, parser: Parser[Any], visit: _Visit, parent: _Task | None = None, place: int = 0) -> None:
-        self.parser, self.visit, self.parent, self.place = parser, visit, parent, place
+    def __init__(self, parser: Parser[Any], visit: _Visit, parent: _Task | None = None, rank: int = 0) -> None:
+        self.parser, self.visit, self.parent, self.rank = parser, visit, parent, rank
         self.results: list[Any] = []
         self.missing = 0
 
@@ -182,7 +182,7 @@ class _Rounds:
         self._blocked: list[tuple[_Task, Any]] = []
         self._asking: list[tuple[_Task, Other]] = []
 
-    def begin(self, source: Source, parser: Parser[Any], tree: _Tree, asker: _Task | None = None) -> _Visit:
+    def begin(self, source: Source, parser: Parser[Any], tree: _Family, asker: _Task | None = None) -> _Visit:
         """Start to read a file."""
         held, is_first = tree.enter(source)
         visit = _Visit(source, held, tree, asker)
@@ -232,15 +232,15 @@ class _Rounds:
         task.missing, task.results = len(parsers), [None] * len(parsers)
         if not parsers:
             self._ready.append((task, []))
-        for place in reversed(range(len(parsers))):
-            self._ready.append((_Task(parsers[place], task.visit, task, place), None))
+        for rank in reversed(range(len(parsers))):
+            self._ready.append((_Task(parsers[rank], task.visit, task, rank), None))
 
     def _deliver(self, task: _Task, value: Any) -> None:
         parent = task.parent
         if parent is None:
             self._end(task.visit, value)
             return
-        parent.results[task.place] = value
+        parent.results[task.rank] = value
         parent.missing -= 1
         if not parent.missing:
             results, parent.results = parent.results, []

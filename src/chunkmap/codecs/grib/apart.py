@@ -28,7 +28,7 @@ _ANSWER: Final = Struct(">BQ")
 _SECONDS: Final = 60
 _MEMORY: Final = 8 << 30
 _MOST_IDLE: Final = 4
-_CODE: Final = "from chunkmap.codecs.grib_apart import main; main()"
+_CODE: Final = "from chunkmap.codecs.grib.apart import main; main()"
 
 
 class _Child:
@@ -110,7 +110,7 @@ _idle: Final[list[_Child]] = []
 
 
 def decode_apart(message: bytes, key: str) -> NDArray[np.float64]:
-    """What `chunkmap.codecs.grib.decode_here` gives for a message, from another process."""
+    """What `chunkmap.codecs.grib.codec.decode_here` gives for a message, from another process."""
     try:
         child = _idle.pop()
     except IndexError:
@@ -136,7 +136,7 @@ if hasattr(os, "register_at_fork"):  # children of the parent answer to the pare
 
 def main() -> None:
     """Answer until nobody asks."""
-    from chunkmap.codecs.grib import decode_here  # noqa: PLC0415 - loads eccodes, which the asking process may not need
+    from chunkmap.codecs.grib.codec import decode_here  # noqa: PLC0415 - loads eccodes, which who asks may not need
 
     _bounded()
     asked, answered = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chunkmap.codecs.grib_sections import Sections
+from chunkmap.codecs.grib.sections import Sections
 
 __all__ = ["is_ordinary"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chunkmap.codecs.grib_sections import Sections
+from chunkmap.codecs.grib.sections import Sections
 from chunkmap.errors import FormatError
 
 __all__ = ["GRIDS", "PRODUCTS", "check_headers"]

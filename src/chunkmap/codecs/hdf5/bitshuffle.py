@@ -18,7 +18,7 @@ from numcodecs.compat import ensure_bytes, ndarray_copy
 from numcodecs.zstd import decompress as decompress_zstd
 from numpy.typing import NDArray
 
-from chunkmap.codecs.hdf5_lz4 import lz4_block
+from chunkmap.codecs.hdf5.lz4 import lz4_block
 
 __all__ = ["Hdf5Bitshuffle"]
 

@@ -17,36 +17,36 @@ import numpy as np
 from chunkmap.combining.placing import assemble, coordinate_array
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.selectors import Reader
-from chunkmap.errors import CombineError, Remedy
+from chunkmap.errors import CombineError, Remedy, StorageError
 from chunkmap.model import (
-    ArrayInPieces,
+    ArrayInStretches,
     ArrayMeta,
     ChunkManifest,
     DeferredArray,
     ManifestArray,
-    Piece,
     Placement,
-    in_one_piece,
+    Stretch,
+    in_one_stretch,
     place,
 )
 from chunkmap.model.grid import index_dtype
 
 __all__ = [
+    "Census",
     "Count",
     "Empty",
-    "Tally",
-    "Window",
-    "carry_out_in_pieces",
+    "StretchPlan",
+    "carry_out_in_stretches",
     "refused",
     "stays",
+    "stretches",
     "touched",
     "whole_arrays",
-    "windows",
 ]
 
 
 class Count(NamedTuple):
-    """How many chunks came of a window."""
+    """How many chunks came of a stretch."""
 
     claimed: int
     """Chunks of all inputs that go there."""
@@ -55,7 +55,7 @@ class Count(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class StretchPlan:
     """A stretch of one array of the result, and the inputs that touch it. It can be pickled, and placed anywhere."""
 
     grid_shape: tuple[int, ...]
@@ -70,7 +70,7 @@ class Window:
         chunks = place((len(self.cells),), placements, last_wins=self.last_wins)
         return chunks, Count(sum(len(part.chunks) for part in placements), len(chunks))
 
-    def trimmed(self) -> Window:
+    def trimmed(self) -> StretchPlan:
         """The same, with only those chunks of each part that may go here: what is sent to a worker."""
         parts = tuple(
             part
@@ -103,8 +103,8 @@ class Empty(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
-    """What must be known of all windows of an array before its metadata is."""
+class Census:
+    """What must be known of all stretches of an array before its metadata is."""
 
     plan: Plan
     array_plan: ArrayPlan
@@ -164,50 +164,52 @@ def _loaded(plan: Plan, array_plan: ArrayPlan, read: Reader) -> ManifestArray:
     return assemble(plan, array_plan, read([part.array for part in array_plan.parts]))
 
 
-def carry_out_in_pieces(
+def carry_out_in_stretches(
     plan: Plan, read: Reader, *, rows: int, multiple: int, only: Callable[[str], Collection[int] | None] | None = None
-) -> Iterator[tuple[ArrayInPieces, Tally | None]]:
+) -> Iterator[tuple[ArrayInStretches, Census | None]]:
     """The arrays of the result, one after the other, each stretch by stretch.
 
     A stretch has about `rows` chunks, and is a whole number of partitions of `multiple` cells. `only` tells, of an
     array, the partitions that are wanted, or None for all of them.
     """
     for dim, axis in plan.axes.items():
-        yield in_one_piece(dim, coordinate_array(plan, axis)), None
+        yield in_one_stretch(dim, coordinate_array(plan, axis)), None
     for path, array_plan in plan.arrays.items():
         if array_plan.load is not None:
-            yield in_one_piece(path, _loaded(plan, array_plan, read)), None
+            yield in_one_stretch(path, _loaded(plan, array_plan, read)), None
             continue
-        tally = Tally(plan, array_plan)
+        census = Census(plan, array_plan)
         wanted = None if only is None else only(path)
-        pieces = _pieces(tally, windows(plan, array_plan, rows=rows, multiple=multiple, only=wanted))
-        yield ArrayInPieces(path, array_plan.meta.grid_shape, pieces, tally.meta), tally
+        filled = _filled(census, stretches(plan, array_plan, rows=rows, multiple=multiple, only=wanted))
+        yield ArrayInStretches(path, array_plan.meta.grid_shape, filled, census.meta), census
 
 
-def _pieces(tally: Tally, stretches: Iterator[Window]) -> Iterator[Piece]:
-    for window in stretches:
+def _filled(census: Census, plans: Iterator[StretchPlan]) -> Iterator[Stretch]:
+    for plan in plans:
         try:
-            chunks, count = window.place()
+            chunks, count = plan.place()
+        except StorageError:  # what is at rest cannot be read: that is no matter of places
+            raise
         except ValueError as error:
-            raise refused(tally.array_plan, error) from error
-        tally.counts.append(count)
-        yield Piece(window.cells.start, chunks)
+            raise refused(census.array_plan, error) from error
+        census.counts.append(count)
+        yield Stretch(plan.cells.start, chunks)
 
 
-def windows(
+def stretches(
     plan: Plan, array_plan: ArrayPlan, *, rows: int, multiple: int, only: Collection[int] | None = None
-) -> Iterator[Window]:
-    """The stretches of one array that some input touches, in rising order. See `carry_out_in_pieces`."""
+) -> Iterator[StretchPlan]:
+    """The stretches of one array that some input touches, in rising order. See `carry_out_in_stretches`."""
     grid_shape, parts = array_plan.meta.grid_shape, array_plan.parts
     bounds = np.array([_bounds(part, grid_shape) for part in parts], np.int64).reshape(-1, 2)
-    for cells in _stretches(array_plan, rows, multiple, only):
+    for cells in _ranges(array_plan, rows, multiple, only):
         touching = np.flatnonzero((bounds[:, 0] < cells.stop) & (bounds[:, 1] > cells.start))
         if len(touching):
             chosen = tuple(parts[number] for number in touching.tolist())
-            yield Window(grid_shape, cells, chosen, "overlap" in plan.recipe.waive)
+            yield StretchPlan(grid_shape, cells, chosen, "overlap" in plan.recipe.waive)
 
 
-def _stretches(array_plan: ArrayPlan, rows: int, multiple: int, only: Collection[int] | None) -> Iterator[range]:
+def _ranges(array_plan: ArrayPlan, rows: int, multiple: int, only: Collection[int] | None) -> Iterator[range]:
     size = math.prod(array_plan.meta.grid_shape)
     most = sum(part.array.most_chunks for part in array_plan.parts)
     step = size if most <= rows else int(rows * (size / most)) // multiple * multiple

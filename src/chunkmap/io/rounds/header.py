@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from chunkmap.errors import TruncatedFile
-from chunkmap.io.requests import Parser, Span
+from chunkmap.io.rounds.requests import Parser, Span
 from chunkmap.io.source import Source
 
 __all__ = ["Window", "windowed"]

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.grib_sections import Sections
-from chunkmap.codecs.grib_streams import check_ccsds, check_jpeg, check_png
+from chunkmap.codecs.grib.sections import Sections
+from chunkmap.codecs.grib.streams import check_ccsds, check_jpeg, check_png
 from chunkmap.errors import FormatError
 
 __all__ = ["KNOWN", "MOST_CONSTANT", "why_apart"]

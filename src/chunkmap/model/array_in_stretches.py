@@ -10,10 +10,10 @@ from chunkmap.model.array import ManifestArray
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 
-__all__ = ["ArrayInPieces", "Piece", "in_one_piece"]
+__all__ = ["ArrayInStretches", "Stretch", "in_one_stretch"]
 
 
-class Piece(NamedTuple):
+class Stretch(NamedTuple):
     """The chunks of a stretch of a grid in C order."""
 
     first: int
@@ -23,18 +23,18 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayInPieces:
+class ArrayInStretches:
     """One array, stretch by stretch, in rising order; a stretch that does not come has no chunk."""
 
     path: str
     grid_shape: tuple[int, ...]
-    pieces: Iterator[Piece]
+    stretches: Iterator[Stretch]
     """Can be gone through once."""
     meta: Callable[[], ArrayMeta]
-    """What the array is: known for certain when all pieces have come."""
+    """What the array is: known for certain when all stretches have come."""
 
 
-def in_one_piece(path: str, array: ManifestArray) -> ArrayInPieces:
+def in_one_stretch(path: str, array: ManifestArray) -> ArrayInStretches:
     """An array that is at hand."""
-    piece = Piece(0, array.chunks.reshape_grid((array.chunks.size,)))
-    return ArrayInPieces(path, array.meta.grid_shape, iter([piece]), lambda: array.meta)
+    whole = Stretch(0, array.chunks.reshape_grid((array.chunks.size,)))
+    return ArrayInStretches(path, array.meta.grid_shape, iter([whole]), lambda: array.meta)

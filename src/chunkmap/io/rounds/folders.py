@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from chunkmap.io.archive import MemberSource
 from chunkmap.io.folder import Folder
-from chunkmap.io.requests import Parser, Together
-from chunkmap.io.rounds import Reading, run_many
+from chunkmap.io.rounds.requests import Parser, Together
+from chunkmap.io.rounds.scheduler import Reading, run_many
 from chunkmap.io.source import Range, Source
 
 __all__ = ["Each", "Files", "Pieces", "Sizes", "answered"]
