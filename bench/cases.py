@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import documents
 import exporting
 import fits_files
 import images
@@ -606,6 +607,7 @@ CASES = {
     **reading.CASES,
     **images.CASES,
     **stores.CASES,
+    **documents.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
 

@@ -181,7 +181,8 @@ def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) 
         names = [inside + name for name in files.names]
         shards = shards_at(node.outer.axes, node.outer.grid_shape, files.position, files.sizes)
         position, file, offset, length = yield from flattened(names, shards, node.levels, node.outer.shape)
-        columns = position, file, offset + files.starts[file], length
+        offset = offset + files.starts[file] if files.starts.any() else offset
+        columns = position, file, offset, length
     position, file, offset, length = columns
     if archive is not None:
         sources, source = Sources((None, archive)), np.ones(len(file), np.uint32)
