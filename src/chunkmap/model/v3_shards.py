@@ -30,7 +30,7 @@ def sharding(config: Mapping[str, Any]) -> dict[str, Any]:
 def with_shape(document: Mapping[str, Any]) -> Sequence[Any]:
     """The codecs of an array, of which the one of shards says what the array says.
 
-    Raises Unsupported where shards are of several shapes, or are encoded before they are shards.
+    Raises KeyError for shards that do not say what is in them, Unsupported where shards are of several shapes, or are encoded before they are shards.
     """
     codecs = list(document["codecs"])
     if not codecs or all(named(codec)[0] != SHARDING for codec in codecs):
@@ -40,5 +40,8 @@ def with_shape(document: Mapping[str, Any]) -> Sequence[Any]:
     if name != SHARDING or grid != "regular":
         what = "of several shapes" if name == SHARDING else f"encoded by {name!r} before they are shards"
         raise Unsupported(f"its shards are {what}, and so are not read whole", feature=SHARDING)
+    for key in ("chunk_shape", "codecs", "index_codecs"):
+        if key not in configuration:
+            raise KeyError(key)
     more = {"shape": list(own["chunk_shape"])} | {key: document[key] for key in ("data_type", "fill_value")}
     return [{"name": SHARDING, "configuration": {**configuration, **more}}, *codecs[1:]]
