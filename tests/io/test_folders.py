@@ -15,19 +15,12 @@ FILES = {".zgroup": b"{}", "a/0.0": b"0123456789", "a/0.1": b"", "a/b/c/1": b"xy
 
 
 @pytest.fixture(scope="module")
-def s3():
-    """A bucket of moto's, with the files in it; its storage options."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
-    fs = fsspec.filesystem("s3", **options)
+def s3(s3_options):
+    """A bucket with the files in it; its storage options."""
+    fs = fsspec.filesystem("s3", **s3_options)
     fs.mkdir("folders")
     fs.pipe({f"folders/set/{name}": data for name, data in FILES.items()})
-    yield options
-    server.stop()
+    return s3_options
 
 
 @pytest.fixture(params=["local", "memory", "zip", "tar", "zip in tar", "s3"])

@@ -18,6 +18,7 @@ from chunkmap.combining.request import Found, Request
 from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta
 from chunkmap.model.edits import subchunk_array
+from chunkmap.model.record_slices import records_of
 from chunkmap.model.trimming import trim_axis, trimmed_as
 
 __all__ = ["fit"]
@@ -42,21 +43,23 @@ def fit(request: Request, plan: ArrayPlan, found: Found, places: Along) -> Array
         reason, misfits = _ragged(request, results, places) or _misaligned(request, plan.meta, found, places)
     if reason is None:
         return _placed(request, plan, found, places)
-    if reason.cause is not Cause.UNITS and request.recipe.split:
+    of_records = any(records_of(array.meta) for _, array in found) and not _is_small(request, plan.meta)
+    if reason.cause is not Cause.UNITS and (request.recipe.split or of_records):
         cut = _cut(request, plan, found, places)
         if cut is not None:
-            meta = replace(plan.meta, chunk_shape=cut[0][1].meta.chunk_shape)
+            own = cut[0][1].meta
+            meta = replace(plan.meta, chunk_shape=own.chunk_shape, filters=own.filters, compressor=own.compressor)
             return _placed(request, replace(plan, meta=meta, load=None, is_cut=True), cut, places)
     if _is_small(request, plan.meta):
         message = f"{reason}: it is read, and held inline"
         names = request.findings.names(misfits[:3])
         request.findings.add(Finding("inline", plan.path, message, names, len(misfits), refused=False))
         return replace(plan, parts=tuple(Part(index, array, ()) for index, array in found), load=reason)
-    own = _in_own_grid(request, plan, found, places, reason)
-    if isinstance(own, ArrayPlan) and request.recipe.zarr_format == 3:
-        _note_own_grid(request, own, reason, misfits)
-        return own
-    _refuse(request, plan, reason, misfits, own)
+    keeping = _in_own_grid(request, plan, found, places, reason)
+    if isinstance(keeping, ArrayPlan) and request.recipe.zarr_format == 3:
+        _note_own_grid(request, keeping, reason, misfits)
+        return keeping
+    _refuse(request, plan, reason, misfits, keeping)
     return None
 
 

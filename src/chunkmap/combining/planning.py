@@ -12,6 +12,7 @@ from dataclasses import replace
 from chunkmap.combining.alignment import Places
 from chunkmap.combining.axes import find_axis, make_axes
 from chunkmap.combining.comparing import compare, compare_identical
+from chunkmap.combining.compatible import with_widest_packing
 from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
@@ -117,6 +118,7 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     if not along and first.nbytes <= request.recipe.load_below:
         return _plan_identical(request, path, found)
     sound, load, units = compare(request, path, found, [place.axis.dim for place in along])
+    first = with_widest_packing(first, (array.meta for _, array in found))
     outline = ArrayPlan(path, _outline(first, places), (), load, units)
     plan = fit(request, outline, found, places) if sound else None
     coverage = request.cover(along, tuple(i for i, _ in found))

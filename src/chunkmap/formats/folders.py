@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
-from chunkmap.formats import FORMATS, Format, find_format
+from chunkmap.formats import FORMATS, Format, find_format, sniff
 from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD
 from chunkmap.formats.names import storable
-from chunkmap.io import ArchiveFolder, Folder, Range
+from chunkmap.io import ArchiveFolder, Folder, Range, Source, archive_kind, is_folder
 from chunkmap.io.rounds.folders import answered
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.edits import inline
 
-__all__ = ["holds", "scan_folder"]
+__all__ = ["holds", "recognise_any", "recognise_folder", "scan_folder"]
 
 
 def holds() -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def scan_folder(
 
     Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the format.
     """
-    found = _recognised(folder) if format is None else find_format(format)
+    found = recognise_folder(folder) if format is None else find_format(format)
     if not found.is_folder:
         raise FormatError(f"expected a file of {found.name}, found a folder of files", url=folder.url)
     module = found.load()
@@ -48,7 +48,19 @@ def scan_folder(
     return inline(refs, _Fetch(folder), threshold=inline_threshold)
 
 
-def _recognised(folder: Folder) -> Format:
+def recognise_any(lies: Source | Folder) -> tuple[Source | Folder, Format]:
+    """What is parsed of what lies somewhere, and its format: an archive is a folder of files."""
+    if is_folder(lies):
+        return lies, recognise_folder(lies)
+    kind = archive_kind(lies) if lies.size() else None
+    if kind is None:
+        return lies, sniff(lies)
+    folder = ArchiveFolder(kind, lies)
+    return folder, recognise_folder(folder)
+
+
+def recognise_folder(folder: Folder) -> Format:
+    """The format of which a folder holds a file. Raises FormatError where it holds none of any."""
     for row in FORMATS:
         if row.holds and bool((folder.sizes(row.holds) >= 0).any()):
             return row

@@ -62,6 +62,11 @@ class ArchiveFolder(FolderBase):
         return ArchiveFolder, (self._kind, self._outer, self._below)
 
     @property
+    def archive(self) -> Source:
+        """The archive itself."""
+        return self._outer
+
+    @property
     def outermost(self) -> Source:
         """The file that all members are ranges of."""
         return outermost(self._outer)

@@ -27,6 +27,7 @@ from chunkmap.model.ranges import Ranges
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources
 from chunkmap.model.templates import expand_templates
+from chunkmap.model.typed import with_types
 
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
@@ -57,6 +58,8 @@ class Gathering:
         self._waiting: dict[str, Owned] = {}
         self._unread: dict[str, str] = {}
         """Arrays whose documents cannot be read, and why."""
+        self._types: dict[str, Mapping[str, Any]] = {}
+        """The types of attributes, by path."""
         self._strays: dict[str, list[str]] = {}
         """Keys that name no chunk, by the array they stand below."""
 
@@ -88,6 +91,14 @@ class Gathering:
                 waiting[0].extend(below.names)
                 waiting[1].extend(below.of(values))
 
+    def add_beside(self, said: Any) -> None:
+        """Take in what stands beside the references. What is not understood of it says nothing."""
+        types = said.get("attribute_types") if isinstance(said, Mapping) else None
+        for item in types if isinstance(types, list) else ():
+            own, paths = item if isinstance(item, list) and len(item) == 2 else ({}, [])
+            if isinstance(own, Mapping) and isinstance(paths, list):
+                self._types |= {path: own for path in paths if isinstance(path, str)}
+
     def finish(self) -> tuple[Arrays, Groups]:
         """The arrays and groups. Raises StorageError for two chunks in one cell, and where there are no documents.
 
@@ -103,9 +114,16 @@ class Gathering:
             for path, (names, values) in owned.items():
                 self._take(path, Below(names), values)
         arrays: Arrays = {
-            path: ManifestArray(meta, _joined(path, meta, self._parts.pop(path, []))) for path, meta in metas.items()
+            path: ManifestArray(self._typed(path, meta), _joined(path, meta, self._parts.pop(path, [])))
+            for path, meta in metas.items()
         }
-        return arrays, self._hierarchy.groups()
+        groups = self._hierarchy.groups()
+        return arrays, {path: with_types(attrs, self._types.get(path, {})) for path, attrs in groups.items()}
+
+    def _typed(self, path: str, meta: ArrayMeta) -> ArrayMeta:
+        """The metadata of an array, with the types of its attributes."""
+        types = self._types.get(path)
+        return self._precedent.typed(path, meta, types) if types else meta
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -163,6 +181,9 @@ class Gathering:
         self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
 
 
+_LONGEST_INDEX: Final = 1024
+"""Letters of a chunk index that is printed with slashes."""
+
 _Part = tuple[NDArray[np.int64], Sources, Columns]
 """Positions in the grid, the table of sources, and the columns of some chunks."""
 
@@ -215,7 +236,7 @@ def _owners(
     known = set(paths)
     for parent, (names, values) in chunks.items():
         path, numbers = parent, ""
-        while path not in known and path:
+        while path not in known and path and len(numbers) < _LONGEST_INDEX:
             path, _, last = path.rpartition("/")
             numbers = f"{last}.{numbers}"
         if path not in known:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import StorageError
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.typed import Types, with_types
 from chunkmap.model.zarr_v3 import DOCUMENT
 
 __all__ = ["Below", "Precedent", "StrayKey", "positions_of", "runs"]
@@ -92,6 +93,7 @@ class Precedent:
         self._keys = Keys([], {})
         self._documents: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
+        self._typed: dict[str, tuple[ArrayMeta, Types, ArrayMeta]] = {}
 
     def keys(self, keys: list[str], v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()) -> Keys:
         """What these keys say. `v3_arrays` is given the documents of Zarr v3 among them, and says what arrays of v3 are
@@ -119,6 +121,13 @@ class Precedent:
         if known is None or len(known[0]) != len(documents) or any(map(operator.is_not, known[0], documents)):
             known = self._metas[path] = (documents, read(path, *documents))
         return known[1]
+
+    def typed(self, path: str, meta: ArrayMeta, types: Types) -> ArrayMeta:
+        """Metadata with the types of their attributes; the very same where metadata and types are."""
+        known = self._typed.get(path)
+        if known is None or known[0] is not meta or known[1] != types:
+            known = self._typed[path] = meta, types, replace(meta, attrs=with_types(meta.attrs, types))
+        return known[2]
 
 
 def v3_documents(keys: list[str]) -> Rows:

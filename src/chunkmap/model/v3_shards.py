@@ -30,7 +30,8 @@ def sharding(config: Mapping[str, Any]) -> dict[str, Any]:
 def with_shape(document: Mapping[str, Any]) -> Sequence[Any]:
     """The codecs of an array, of which the one of shards says what the array says.
 
-    Raises KeyError for shards that do not say what is in them, Unsupported where shards are of several shapes, or are encoded before they are shards.
+    Raises KeyError for shards that do not say what is in them, Unsupported where shards are of several shapes, or are
+    encoded before they are shards.
     """
     codecs = list(document["codecs"])
     if not codecs or all(named(codec)[0] != SHARDING for codec in codecs):

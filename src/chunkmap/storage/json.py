@@ -39,7 +39,9 @@ from chunkmap.model import (
     ReferenceSet,
 )
 from chunkmap.model.dictionary import (
+    BESIDE,
     ZarrFormat,
+    beside,
     chunk_key_parts,
     collector_at_rest,
     documents,
@@ -63,6 +65,9 @@ _HEAD: Final = re.compile(rb'\s*\{\s*"version"\s*:\s*1\s*,\s*"refs"\s*:\s*\{')
 """How a set begins that can be read in parts: kerchunk, fsspec and chunkmap write so."""
 
 _LONGEST_HEAD: Final = 128
+
+_BESIDE: Final = b'},"%b":' % BESIDE.encode()
+"""What the entry begins with that follows the references. No text has this in it: quotation marks are escaped there."""
 
 _PART: Final = 2 << 20
 """Bytes of text that are read at once."""
@@ -111,7 +116,8 @@ def write_json_in_stretches(
         check_names(written, groups)
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, (meta, _) in written.items()}
         waiting.seek(0)
-        text = chain(_documents(heads, groups, zarr_format), iter(lambda: waiting.read(1 << 20), b""), [b"}}"])
+        gathered = iter(lambda: waiting.read(1 << 20), b"")
+        text = chain(_documents(heads, groups, zarr_format), gathered, [_end(heads, groups, zarr_format)])
         state = publish_file(at, _compressed(text, at.path), expected=expected)
     return written, state
 
@@ -122,7 +128,15 @@ def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> Iterator[byt
     for path, array in refs.arrays.items():
         chunks = array.chunks
         yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape, zarr_format)
-    yield b"}}"
+    yield _end(refs.arrays, refs.groups, zarr_format)
+
+
+def _end(
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat
+) -> bytes:
+    """What follows the last reference."""
+    said = orjson.dumps(beside(arrays, groups, zarr_format))[1:-1]
+    return b"},%b}" % said if said else b"}}"
 
 
 def _documents(
@@ -344,7 +358,8 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     size = _PART
     while more := file.read(size):
         part += more
-        cut = max(part.rfind(b'],"'), part.rfind(b'], "'), part.rfind(b"],\n"))
+        end = part.rfind(_BESIDE)
+        cut = max(part.rfind(mark, 0, len(part) if end < 0 else end) for mark in (b'],"', b'], "', b"],\n"))
         if cut < 0 or not _gathered(gathering, bytes(part[: cut + 1])):
             size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
             continue
@@ -354,9 +369,10 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
         document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
     except orjson.JSONDecodeError:
         return None  # damage is named, and NaN understood, by who reads it whole
-    if document.keys() != {"version", "refs"}:
+    if document.keys() - {BESIDE} != {"version", "refs"}:
         return None
     gathering.add(document["refs"])
+    gathering.add_beside(document.get(BESIDE))
     arrays, groups = gathering.finish()
     return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
 

@@ -22,7 +22,7 @@ import numpy as np
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located, read_range
 from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Problem, ReferenceSet, Sources, Target
-from chunkmap.model.dictionary import documents, gathered
+from chunkmap.model.dictionary import BESIDE, beside, documents, gathered
 from chunkmap.model.grid import index_dtype
 from chunkmap.storage.parquet.sidecar import checksum
 from chunkmap.storage.publishing import write_part
@@ -30,7 +30,7 @@ from chunkmap.storage.text import parse_json
 
 __all__ = ["read_spill", "write_spill"]
 
-_MAGIC: Final = b"chunkmap table\n1"
+_MAGIC: Final = b"chunkmap table\n2"
 _HEAD: Final = len(_MAGIC) + 16
 _GUESS: Final = 1 << 14
 """How much of a file is read at first: most headers are shorter."""
@@ -67,6 +67,7 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
     header = json.dumps(
         {
             "metadata": documents(refs.arrays, refs.groups, refs.zarr_format),
+            **beside(refs.arrays, refs.groups, refs.zarr_format),
             "arrays": described,
             "problems": [asdict(problem) for problem in refs.problems],
             "targets": {url: asdict(target) for url, target in refs.targets.items()},
@@ -97,7 +98,7 @@ def read_spill(at: Located) -> ReferenceSet | None:
 
 
 def _decode(document: Mapping[str, Any], at: Located, base: int) -> ReferenceSet:
-    gathering = gathered(document["metadata"])
+    gathering = gathered(document["metadata"], said=document.get(BESIDE))
     arrays, groups = gathering.finish()
     return ReferenceSet(
         {

@@ -209,27 +209,18 @@ def test_a_server_that_lists_nothing(tmp_path, stores, range_server, zarr_format
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_an_object_store(tmp_path, stores):
+def test_an_object_store(tmp_path, stores, s3_options):
     """The keys of an object store are listed, those of shards read by range."""
-    from moto.server import ThreadedMotoServer
-
     root = write_tree(tmp_path, 3)
     group = zarr.open_group(root, mode="a")
     group.create_array("shards", shape=(40,), shards=(10,), chunks=(2,), dtype="i4")[:] = np.arange(40)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
-        fs = fsspec.filesystem("s3", **options)
-        fs.mkdir("zarr-stores")
-        fs.put(f"{root}/", "zarr-stores/s.zarr/", recursive=True)
-        refs = chunkmap.scan("s3://zarr-stores/s.zarr", storage_options=options, inline_threshold=0)
-        assert len(refs.arrays["shards"].chunks) == 20
-        assert refs.arrays["shards"].chunks[0].source == "s3://zarr-stores/s.zarr/shards/c/0"
-        stores.values(refs, zarr.open(root, mode="r"), remote_options=options)
-    finally:
-        server.stop()
+    fs = fsspec.filesystem("s3", **s3_options)
+    fs.mkdir("zarr-stores")
+    fs.put(f"{root}/", "zarr-stores/s.zarr/", recursive=True)
+    refs = chunkmap.scan("s3://zarr-stores/s.zarr", storage_options=s3_options, inline_threshold=0)
+    assert len(refs.arrays["shards"].chunks) == 20
+    assert refs.arrays["shards"].chunks[0].source == "s3://zarr-stores/s.zarr/shards/c/0"
+    stores.values(refs, zarr.open(root, mode="r"), remote_options=s3_options)
 
 
 @pytest.mark.parametrize(

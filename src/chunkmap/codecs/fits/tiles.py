@@ -32,17 +32,20 @@ TILE: Final = np.dtype(
 )
 """One tile: where it is in its chunk, how it is stored, and what turns its integers into real numbers."""
 
+_LEVEL: Final = 1  # others make the table little smaller, and take many times as long
 _CHUNK: Final = np.dtype([("length", "<u8"), ("first", "<u8")])
 _TYPES: Final = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
-def pack_tiles(lengths: NDArray[np.uint64], first: NDArray[np.int64], tiles: NDArray[Any]) -> str:
-    """The table as text: the length of each chunk and its first tile, then all tiles, field by field."""
-    chunks = np.empty(len(lengths), _CHUNK)
-    chunks["length"], chunks["first"] = lengths, first
-    columns = [array[name].tobytes() for array in (chunks, tiles) for name in array.dtype.names or ()]
-    sizes = np.array([len(chunks), len(tiles)], "<u8").tobytes()
-    return base64.b64encode(zlib.compress(sizes + b"".join(columns), 9)).decode()
+def pack_tiles(lengths: NDArray[np.uint64], first: NDArray[np.int64], tiles: Mapping[str, NDArray[Any]]) -> str:
+    """The table as text: the length of each chunk and its first tile, then all tiles, a column for each field of
+    `TILE`. There may be a million of them, so that no more than one column is held twice.
+    """
+    packer = zlib.compressobj(_LEVEL)
+    sizes = np.array([len(lengths), len(tiles["start"])], "<u8")
+    columns = [sizes, lengths.astype("<u8"), first.astype("<u8"), *(tiles[name] for name in TILE.names or ())]
+    pieces = [packer.compress(column.tobytes()) for column in columns]
+    return base64.b64encode(b"".join([*pieces, packer.flush()])).decode()
 
 
 class FitsTiles(Codec):  # type: ignore[misc]

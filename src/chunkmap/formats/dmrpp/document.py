@@ -14,6 +14,7 @@ import numpy as np
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.dmrpp.runs import Run, cut_runs
+from chunkmap.model.typed import typed
 
 __all__ = ["DAP", "DMRPP", "Document", "Member", "Variable", "read_document"]
 
@@ -236,7 +237,7 @@ class _Reader:
             values = [attribute_value(text, kind) for text in texts]
         except (ValueError, OverflowError) as error:
             raise self._wrong(f"attribute {name!r} of type {kind}: {error}", name) from error
-        return {name: values[0] if len(values) == 1 else values}
+        return {name: typed(values[0] if len(values) == 1 else values, NUMBERS.get(kind, kind))}
 
     def _wrong(self, message: str, path: str) -> FormatError:
         return FormatError(f"{path or 'the document'}: {message}", url=self._url)

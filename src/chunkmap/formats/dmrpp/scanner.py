@@ -62,13 +62,16 @@ def _granule(href: str, url: str) -> str:
 
     >>> _granule("OPeNDAP_DMRpp_DATA_ACCESS_URL", "s3://bucket/a.h5.dmrpp")
     's3://bucket/a.h5'
+    >>> _granule("", "tar://a.h5.dmrpp::s3://bucket/a.tar")
+    'tar://a.h5::s3://bucket/a.tar'
     """
     if "://" in href:
         return href
-    if url.endswith(_SUFFIX):
-        return url.removesuffix(_SUFFIX)
+    own, link, archive = url.partition("::")
+    if own.endswith(_SUFFIX):
+        return f"{own.removesuffix(_SUFFIX)}{link}{archive}"
     if href and href != _PLACEHOLDER:
-        return posixpath.join(posixpath.dirname(url), posixpath.basename(href))
+        return f"{posixpath.join(posixpath.dirname(own), posixpath.basename(href))}{link}{archive}"
     raise FormatError(
         "it does not say where its granule is, and has no name that ends in .dmrpp; say it with the option granule",
         url=url,

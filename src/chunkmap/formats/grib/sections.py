@@ -100,6 +100,10 @@ def steps(place: int, stop: int, size: int, *, ahead: int = AHEAD, most: int | N
         except _Broken as error:
             found.append(Step(place, place + error.known, [], str(error)))
         place = found[-1].after
+    if stop == size and len(_MAGIC) <= size - place < _SHORTEST[2]:
+        begun = place + bytes((yield Span(place, size - place, size - place))).find(_MAGIC)
+        if begun >= place:
+            found.append(Step(begun, size, [], f"the file ends after {size - begun} bytes of a message"))
     return found
 
 

@@ -335,7 +335,8 @@ def inspect(
     if html is not None:
         Path(html).write_text(page(replace(shown, name=stored), stored), encoding="utf-8")
     elif as_json:
-        click.echo(orjson.dumps(facts_of(shown, stored), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+        option = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+        click.echo(orjson.dumps(facts_of(shown, stored), default=float, option=option))
     else:
         describe(shown, stored)
     warn_of_problems(shown.problems)

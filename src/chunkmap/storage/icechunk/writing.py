@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from chunkmap.errors import StorageError
@@ -79,12 +80,21 @@ class Writer:
         """Remove an array, or everything."""
         awaited(_remove, self._written.store, below(self._group, path))
 
-    def describe(self, metas: Mapping[str, ArrayMeta], groups: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write what arrays are, and the attributes of groups. An array that is there keeps its chunks."""
+    def describe(
+        self,
+        metas: Mapping[str, ArrayMeta],
+        groups: Mapping[str, Mapping[str, Any]],
+        known: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    ) -> None:
+        """Write what arrays are, and the attributes of groups. An array that is there keeps its chunks.
+
+        `known` are groups that are there and stay as they are.
+        """
         write_documents(
             self._written.store,
             {below(self._group, path): meta for path, meta in metas.items()},
             {below(self._group, path): attrs for path, attrs in groups.items()},
+            {below(self._group, path): attrs for path, attrs in known.items()},
         )
 
     def check_size(self, path: str, count: int) -> None:

@@ -25,6 +25,7 @@ class PartitionCache:
         self._kept: OrderedDict[tuple[str, int], ChunkManifest] = OrderedDict()
         self._lock = threading.Lock()
         self._reading: dict[tuple[str, int], threading.Lock] = {}
+        self._total = 0
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self._nbytes,)
@@ -50,10 +51,10 @@ class PartitionCache:
     def _keep(self, key: tuple[str, int], chunks: ChunkManifest) -> None:
         """Keep a partition, and let go of those not used for longest."""
         self._kept[key] = chunks
-        total = sum(map(_cost, self._kept.values()))
-        while total > self._nbytes and len(self._kept) > 1:
+        self._total += _cost(chunks)
+        while self._total > self._nbytes and len(self._kept) > 1:
             _, oldest = self._kept.popitem(last=False)
-            total -= _cost(oldest)
+            self._total -= _cost(oldest)
 
 
 def _cost(chunks: ChunkManifest) -> int:

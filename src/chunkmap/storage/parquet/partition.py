@@ -23,13 +23,20 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
-from chunkmap.model import WHOLE_FILE, ChunkManifest
+from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, place
+from chunkmap.storage.table_bounds import check_size
 
-__all__ = ["check_rows", "decode_partition", "encode_partition"]
+__all__ = ["MOST_ROWS", "check_rows", "decode_partition", "encode_partition"]
 
 _BASE64: Final = b"base64:"
 _LARGEST: Final = 2**63 - 1
 _LARGEST_BINARY: Final = 2**31 - 1
+_MANY_ROWS: Final = 1 << 20
+"""Rows that are decoded at once."""
+
+MOST_ROWS: Final = 1 << 25
+"""Most rows of a partition: a few hundred bytes may say that so many have no chunk, and each takes time."""
+
 _SCHEMA: Final = pa.schema(
     [
         pa.field("path", pa.dictionary(pa.int32(), pa.string())),
@@ -167,17 +174,34 @@ def _encode_raw(data: bytes) -> bytes:
 def decode_partition(data: bytes, ncells: int, where: str) -> ChunkManifest:
     """The chunks of a partition, as a grid of one axis. Raises StorageError naming the file when it is damaged."""
     try:
-        table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=["path"]).read(use_threads=False)
-        if table.num_rows < ncells:
-            raise StorageError(f"{where}: expected {ncells} rows, found {table.num_rows}; it is damaged or cut short")
-        return _decode_table(table.slice(0, ncells), ncells, where)
+        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=["path", "raw"])
+        found = file.metadata.num_rows
+        most = check_size(file.metadata, len(data), MOST_ROWS, where)
+        if found < ncells:
+            raise StorageError(f"{where}: expected {ncells} rows, found {found}; it is damaged or cut short")
+        if found <= _MANY_ROWS:
+            return _decode_table(file.read(use_threads=False).slice(0, ncells), ncells, where, most)
+        return _decode_in_batches(file, ncells, where, most)
     except StorageError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
         raise StorageError(f"{where}: expected a Parquet file of references, it cannot be read: {error}") from error
 
 
-def _decode_table(table: pa.Table, ncells: int, where: str) -> ChunkManifest:
+def _decode_in_batches(file: Any, ncells: int, where: str, most: int) -> ChunkManifest:
+    """The same where there are very many rows, of which few may be references: only these are held."""
+    parts, first = [], 0
+    for batch in file.iter_batches(_MANY_ROWS, use_threads=False):
+        rows = min(batch.num_rows, ncells - first)
+        if rows <= 0:
+            break
+        table = pa.Table.from_batches([batch.slice(0, rows)])
+        parts.append(Placement(_decode_table(table, rows, where, most), (first,)))
+        first += rows
+    return place((ncells,), parts)
+
+
+def _decode_table(table: pa.Table, ncells: int, where: str, most: int) -> ChunkManifest:
     missing_columns = {"offset", "size"} - set(table.column_names)
     if missing_columns and "path" in table.column_names:
         raise StorageError(f"{where}: expected columns path, offset, size, found {table.column_names}")
@@ -186,9 +210,7 @@ def _decode_table(table: pa.Table, ncells: int, where: str) -> ChunkManifest:
     length[(offset == 0) & (length == 0)] = np.uint64(WHOLE_FILE)
     sources: list[str | bytes | None] = [None, *urls]
     if "raw" in table.column_names and table.column("raw").null_count < ncells:
-        raw = table.column("raw").combine_chunks()
-        held = np.flatnonzero(_valid(raw))
-        pieces = [_decode_raw(piece) for piece in raw.drop_null().to_pylist()]
+        held, pieces = _decode_inline(table, most)
         if pieces:
             stops = np.cumsum([len(piece) for piece in pieces], dtype=np.uint64)
             source[held] = len(sources)
@@ -200,14 +222,29 @@ def _decode_table(table: pa.Table, ncells: int, where: str) -> ChunkManifest:
     return ChunkManifest.from_columns((ncells,), there, tuple(sources), columns)
 
 
+def _decode_inline(table: pa.Table, most: int) -> tuple[NDArray[np.int64], list[bytes]]:
+    """The rows that hold bytes, and these: a text that many rows have is in the file, and in memory, once."""
+    raw = _as_dictionary(table.column("raw"))
+    held = np.flatnonzero(_valid(raw))
+    values = [_decode_raw(piece) for piece in raw.dictionary.to_pylist()]
+    numbers = _integers(raw.indices, missing=-1)[held].tolist()
+    total = sum(len(values[number]) for number in numbers)
+    if total > most:
+        raise ValueError(f"{total} bytes are held inline, expected {most} or fewer in a file of this length")
+    return held, [values[number] for number in numbers]
+
+
+def _as_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.unify_dictionaries().combine_chunks()
+    return whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+
+
 def _decode_paths(table: pa.Table, ncells: int) -> tuple[NDArray[np.uint32], list[str]]:
     if "path" not in table.column_names:
         return np.zeros(ncells, np.uint32), []
-    column = table.column("path").combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.unify_dictionaries().combine_chunks()
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
+    column = _as_dictionary(table.column("path"))
     numbers = _integers(column.indices, missing=-1)
     urls = [url.decode() if isinstance(url, bytes) else str(url) for url in column.dictionary.to_pylist()]
     return (numbers + 1).astype(np.uint32), urls

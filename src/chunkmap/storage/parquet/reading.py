@@ -17,7 +17,7 @@ from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder, LocalFolder
 from chunkmap.io.folder import Renamed
 from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, Target
-from chunkmap.model.dictionary import gathered
+from chunkmap.model.dictionary import BESIDE, gathered
 from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet.cache import PartitionCache
@@ -158,7 +158,7 @@ def _decode_metadata(
         record_size, found = document["record_size"], document["metadata"]
         if not isinstance(record_size, int) or isinstance(record_size, bool) or record_size < 1:
             raise StorageError(f"{where}: expected a record_size of 1 or more, found {record_size!r}")
-        gathering = gathered(found)
+        gathering = gathered(found, said=document.get(BESIDE))
         arrays, groups = gathering.finish()
     except StorageError as error:
         raise StorageError(f"{where}: {error}") from error

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from chunkmap.errors import StorageError
 from chunkmap.model import Problem, Target
+from chunkmap.storage.table_bounds import check_size
 from chunkmap.storage.text import parse_json
 
 __all__ = [
@@ -43,6 +44,11 @@ _LAYOUT: Final = 1
 
 _METADATA: Final = re.compile(rb'"metadata":(\d{1,10})\}\s*\Z')
 """The end of a sidecar."""
+
+
+_FEW_TARGETS: Final = 1 << 16
+_TARGETS_A_BYTE: Final = 8
+"""Most rows of the table of targets: their URLs are different ones."""
 
 
 class PartitionRecord(NamedTuple):
@@ -158,7 +164,9 @@ def encode_targets(targets: Mapping[str, Target]) -> bytes:
 def decode_targets(data: bytes, where: str) -> dict[str, Target]:
     """The targets by URL. Raises StorageError when the table is damaged."""
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+        file = pq.ParquetFile(pa.BufferReader(data))
+        check_size(file.metadata, len(data), _FEW_TARGETS + _TARGETS_A_BYTE * len(data), where)
+        table = file.read(use_threads=False)
         columns = [table.column(name).to_pylist() for name in ("url", "size", "etag", "mtime")]
     except (pa.ArrowException, OSError, KeyError) as error:
         raise StorageError(f"{where}: expected a table of targets, it cannot be read: {error}") from error

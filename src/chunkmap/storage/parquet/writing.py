@@ -1,6 +1,6 @@
 """Write a reference set as a directory of Parquet files, in the layout that fsspec's `LazyReferenceMapper` reads.
 
-    <root>/.zmetadata                    {"metadata": {"x/.zarray": {...}, ...}, "record_size": N}
+    <root>/.zmetadata                    {"metadata": {"x/.zarray": {...}, ...}, "record_size": N, "chunkmap": {...}}
     <root>/<array path>/refs.<k>.parq    cells k*N .. (k+1)*N of the chunk grid, in C order
     <root>/.chunkmap.json                counts and checksums of the partitions, for `PartitionedSet`
 
@@ -34,10 +34,10 @@ from chunkmap.model import (
     Target,
     in_one_stretch,
 )
-from chunkmap.model.dictionary import documents
+from chunkmap.model.dictionary import beside, documents
 from chunkmap.storage.names import check_names
 from chunkmap.storage.parquet.chunks import partition_name
-from chunkmap.storage.parquet.partition import check_rows, encode_partition
+from chunkmap.storage.parquet.partition import MOST_ROWS, check_rows, encode_partition
 from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
 from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.states import State
@@ -96,6 +96,8 @@ class ParquetWriter:
     """Writes a set array by array, and each array one stretch of its grid after the other."""
 
     def __init__(self, stage: Stage, record_size: int) -> None:
+        if record_size > MOST_ROWS:
+            raise ValueError(f"record_size is {record_size}, expected {MOST_ROWS} or less")
         self.stage, self.record_size = stage, record_size
         self.metas: dict[str, ArrayMeta] = {}
         self.records: dict[str, dict[int, PartitionRecord]] = {}
@@ -136,7 +138,8 @@ class ParquetWriter:
             targets = PartitionRecord(len(about.targets), len(data), checksum(data))
             self.stage.put({TARGETS: data})
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
-        metadata = _metadata(documents(heads, about.groups), self.record_size)
+        said = {"metadata": documents(heads, about.groups), "record_size": self.record_size}
+        metadata = json.dumps({**said, **beside(heads, about.groups)}, separators=(",", ":")).encode()
         sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
         self.stage.put({SIDECAR: sidecar.encode()})
         self.stage.put({METADATA: metadata})
@@ -154,7 +157,3 @@ def encode_stretch(stretch: Stretch, record_size: int, size: int) -> Iterator[tu
         begin = number * record_size
         cells = range(begin - stretch.first, min(begin + record_size, size) - stretch.first)
         yield number, stop - start, encode_partition(chunks, inline[start:stop], slice(start, stop), cells)
-
-
-def _metadata(found: Mapping[str, Mapping[str, Any]], record_size: int) -> bytes:
-    return json.dumps({"metadata": found, "record_size": record_size}, separators=(",", ":")).encode()
