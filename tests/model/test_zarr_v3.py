@@ -262,7 +262,8 @@ BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"codecs": [{"name": "sharding_indexed", "configuration": {}}]}, Unsupported, "x: shards"),
+        ({"codecs": [{"name": "sharding_indexed", "configuration": {}}]}, StorageError, "no entry 'chunk_shape'"),
+        ({"codecs": [BYTES, {"name": "sharding_indexed", "configuration": {}}]}, Unsupported, "x: its shards"),
         ({"codecs": [BYTES, {"name": "acme"}]}, Unsupported, "'acme'"),
         ({"codecs": [{"name": "acme"}]}, Unsupported, "'acme'"),
         ({"codecs": []}, StorageError, "turns arrays into bytes"),

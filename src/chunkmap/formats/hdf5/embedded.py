@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.fill import fill_missing
+from chunkmap.formats.filling import fill_missing
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
 from chunkmap.formats.hdf5.structures.datatype import Datatype, plain_bytes, require_dtype
 from chunkmap.formats.hdf5.structures.file import File
