@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from chunkmap.errors import FormatError, SourceError, TruncatedFile
 from chunkmap.io import BytesSource, MemberSource, Range
-from chunkmap.io.extents import Extents
-from chunkmap.io.rounds import Gather, Reading, Span, Tally, Together, run, run_many
+from chunkmap.io.rounds import Gather, Pieces, Reading, Span, Tally, Together, run, run_many
+from chunkmap.io.rounds.extents import Extents
 from chunkmap.io.source import SourceBase
 
 LONG = 9 << 20
@@ -127,8 +127,23 @@ def test_rows_that_must_be_fetched_are_the_rows_of_the_file(long_file):
     assert bytes(local[0]) == long_file[8_000_000:8_000_300]
 
 
+def test_pieces_are_joined_in_the_order_of_the_request(long_file):
+    """Ranges of several lengths come one behind the other, from a remote file as from a mapped one."""
+    offsets, lengths = [8_000_000, 300_000, 300_001, 5], [3, 70_000, 1, 20]
+
+    def parser():
+        return (yield Pieces(np.array(offsets), np.array(lengths)))
+
+    remote, local = run(Remote(long_file), parser()), run(BytesSource(long_file), parser())
+    assert remote == local == b"".join(long_file[o : o + n] for o, n in zip(offsets, lengths, strict=True))
+
+
 @pytest.mark.parametrize("source", [BytesSource(b"x" * 100, "u"), Remote(b"x" * 100, "u")], ids=["local", "remote"])
-@pytest.mark.parametrize("request_", [Span(90, 11, 11), Gather(np.array([3, 95], np.uint64), 6)], ids=["span", "rows"])
+@pytest.mark.parametrize(
+    "request_",
+    [Span(90, 11, 11), Gather(np.array([3, 95], np.uint64), 6), Pieces(np.array([3, 95]), np.array([1, 6]))],
+    ids=["span", "rows", "pieces"],
+)
 def test_reading_past_the_end_is_refused_with_its_offset(source, request_):
     """A range that reaches past the end raises TruncatedFile, and says where."""
 

@@ -21,7 +21,7 @@ from chunkmap.errors import FormatError, StorageError
 from chunkmap.io import BytesSource
 from chunkmap.model import ChunkManifest
 from chunkmap.storage.json import read_json
-from chunkmap.storage.partition_cache import PartitionCache
+from chunkmap.storage.parquet.cache import PartitionCache
 
 BOMBS = Path(__file__).with_name("bombs.py")
 

@@ -90,7 +90,8 @@ class ChunkDecoder:
         self._trim = trim_axis(meta)
         codecs = untrimmed(meta).codecs
         most = bound_of(meta.chunk_nbytes, meta.codecs, objects=meta.dtype.kind == "O")
-        self._steps = [make_step(config, most) for config in reversed(codecs)]
+        likely = None if meta.dtype.kind == "O" else meta.chunk_nbytes
+        self._steps = [make_step(config, most, likely) for config in reversed(codecs)]
         self._dtype, self._shape, self._order = meta.dtype, meta.chunk_shape, meta.order
 
     def decode(

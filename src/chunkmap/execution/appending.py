@@ -16,25 +16,25 @@ from typing import Any, Final, Literal, TypeVar, Unpack
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.recipe import HowToCombine, given
-from chunkmap.combining.windows import stays, touched
+from chunkmap.combining.stretches import stays, touched
 from chunkmap.errors import CombineError, OtherWriter, Remedy, SourceError, StorageError
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.icechunk import append_to_icechunk
 from chunkmap.execution.mapping import AnyExecutor, Progress
-from chunkmap.execution.order import counted, refuse_other_order
-from chunkmap.execution.origin import Origin
+from chunkmap.execution.order_of_inputs import counted, refuse_other_order
+from chunkmap.execution.provenance import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
 from chunkmap.io import open_any
 from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import ICECHUNK, PARQUET, Found, check_format, find_set, load
-from chunkmap.storage.parquet import WHOLE_SET
-from chunkmap.storage.partitioned import PartitionedChunks
-from chunkmap.storage.references import PartitionedSet
-from chunkmap.storage.sidecar import PartitionRecord
+from chunkmap.storage import ICECHUNK, PARQUET, FoundSet, check_format, find_set, load
+from chunkmap.storage.parquet.chunks import PartitionedChunks
+from chunkmap.storage.parquet.reading import PartitionedSet
+from chunkmap.storage.parquet.sidecar import PartitionRecord
+from chunkmap.storage.parquet.writing import WHOLE_SET
 from chunkmap.storage.states import check_state, state_of
 
 __all__ = ["append"]
@@ -86,7 +86,7 @@ def append(
         options=scan_options or {},
     )
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
-    found, place = find_set(out, storage_options=output_options), locate(out, output_options)
+    found, at = find_set(out, storage_options=output_options), locate(out, output_options)
     if found.store is ICECHUNK:
         icechunk = ICECHUNK.functions()
         icechunk.check_lists(str(out))
@@ -96,7 +96,7 @@ def append(
         return load(out, storage_options=output_options)
     adding = _Adding(
         found=found,
-        place=place,
+        at=at,
         urls=[urls] if isinstance(urls, (str, os.PathLike)) else list(urls),
         scanning=scanning,
         fetcher=fetcher,
@@ -105,7 +105,7 @@ def append(
         overwrite=overwrite,
         inline_threshold=inline_threshold,
     )
-    with headers_beside(place) as headers:
+    with headers_beside(at) as headers:
         return adding.run(headers)
 
 
@@ -113,8 +113,8 @@ def append(
 class _Adding:
     """What is to be added, and how: done again from the start where another writer was there first."""
 
-    found: Found
-    place: Located
+    found: FoundSet
+    at: Located
     urls: Sequence[str | os.PathLike[str]]
     scanning: Scanning
     fetcher: Fetcher
@@ -136,8 +136,8 @@ class _Adding:
         return self._once(headers, scanned)
 
     def _once(self, headers: Headers, scanned: dict[str, list[ReferenceSet]]) -> ReferenceSet:
-        place, where = self.place, os.fspath(self.found.url)
-        before = _Before(place, WHOLE_SET if self.found.store is PARQUET else ())
+        at, where = self.at, os.fspath(self.found.url)
+        before = _Before(at, WHOLE_SET if self.found.store is PARQUET else ())
         stored = before.read(lambda: _partitioned(self.found))
         origin = _origin(stored, where, self.how, self.inline_threshold, self.preprocess)
         options = {**origin.scan_options, **self.scanning.options}
@@ -145,14 +145,14 @@ class _Adding:
         recipe = _recipe(origin, overwrite=self.overwrite)
         if "zarr_format" not in self.how:
             recipe = replace(recipe, zarr_format=old.zarr_format)
-        check_format(place, recipe.zarr_format)
+        check_format(at, recipe.zarr_format)
         new = self._scanned(headers, options, scanned)
         job = Job(
-            place=place,
+            at=at,
             origin=replace(origin, recipe=recipe),
             fetcher=self.fetcher,
             record_size=100_000 if stored is None else stored.record_size,
-            executor=self.scanning.executor if place.is_local or self.scanning.cache is not None else None,
+            executor=self.scanning.executor if at.is_local or self.scanning.cache is not None else None,
             expected=before.state,
         )
         inputs = Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe))
@@ -194,7 +194,7 @@ class _Before:
             raise
 
 
-def _partitioned(found: Found) -> PartitionedSet | None:
+def _partitioned(found: FoundSet) -> PartitionedSet | None:
     """The stored set, where it is one of Parquet, of which only what changes is written.
 
     Raises NoSuchFile when there is no set of another kind either.

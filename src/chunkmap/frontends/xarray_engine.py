@@ -1,7 +1,8 @@
 """The xarray engine: `xarray.open_dataset(refs, engine="chunkmap")`.
 
-What is opened is a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, or
-an archival file itself, which is scanned first. `storage_options` open what is named; `remote_options` and
+What is opened is a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, what
+`open_store` gave, or an archival file itself, which is scanned first. Attributes have the types that they have in the
+file, as its own engine gives them. `storage_options` open what is named; `remote_options` and
 `remote_protocol` open the files that its references point into. Who gives no `remote_options` has the `storage_options`
 used for those files too when what is named has no need of them (a set in memory or on this machine), or is such a file
 itself; but never when the set comes from elsewhere: the files it names may be on servers that should not see the
@@ -57,6 +58,7 @@ __all__ = [
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
 _HEAD: Final = 4096
+_FILL_VALUE: Final = "_FillValue"
 _WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
 DECODING: Final = (
     "mask_and_scale",
@@ -71,7 +73,7 @@ DECODING: Final = (
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
-Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet
+Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ReferenceStore
 
 
 def open_dataset(
@@ -162,6 +164,11 @@ def open_references(
     """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
+    if isinstance(refs_or_path, ReferenceStore):
+        given = [storage_options, remote_options, remote_protocol, allow, check, timeout, scan_options or None]
+        if any(option is not None for option in given):
+            raise TypeError("options of opening were given with a store that is open: give them to open_store")
+        return refs_or_path.source
     storage_options = limited(storage_options, timeout)
     refs, shared = _references(refs_or_path, storage_options, scan_options or {}, allow or ())
     fetcher = Fetcher(
@@ -193,7 +200,7 @@ class ChunkmapBackend(BackendEntrypoint):
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Whether it is surely a reference set. Of remote names only the ending is looked at."""
-        if isinstance(filename_or_obj, ReferenceSet):
+        if isinstance(filename_or_obj, (ReferenceSet, ReferenceStore)):
             return True
         if isinstance(filename_or_obj, Mapping):
             return any(key in filename_or_obj for key in ("refs", ".zgroup", "zarr.json"))
@@ -275,7 +282,16 @@ class ChunkmapBackend(BackendEntrypoint):
 
 
 class _ReferencesInXarray(ZarrStore):
-    """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once."""
+    """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once; and but for
+    attributes: they have the types that they have in their file.
+    """
+
+    def get_attrs(self) -> dict[str, Any]:
+        """The attributes of the group."""
+        store = self.zarr_group.store
+        attrs = super().get_attrs()  # type: ignore[no-untyped-call]
+        own = store.attributes(self.zarr_group.path) if isinstance(store, ReferenceStore) else {}
+        return {name: own.get(name, value) for name, value in attrs.items()}
 
     def open_store_variable(self, name: str) -> xr.Variable:
         """A variable whose values are read when they are used."""
@@ -287,6 +303,10 @@ class _ReferencesInXarray(ZarrStore):
         if variable.dims == (name,):  # xarray reads it for its index, at once and whole
             store.check_coordinate(array.path)
         reader = store.reader(array.path)
+        own = store.attributes(array.path)
+        if reader.meta.fill_value is not None or store.zarr_format == 3:
+            own.pop(_FILL_VALUE, None)  # it is of the array's type already
+        variable.attrs = {name: own.get(name, value) for name, value in variable.attrs.items()}
         encoding = variable.encoding
         if reader.meta.edges:
             chunks = lengths_of_chunks(reader.meta)

@@ -46,6 +46,8 @@ class Listing:
     """Bytes of each; -1 where that is not told."""
     within: Within | None = None
     """The file that all of them are ranges of; None where each is a file of its own."""
+    mtimes: NDArray[np.float64] | None = None
+    """When each was changed, seconds since 1970-01-01 UTC; None where that is not told."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,7 +60,15 @@ class Listing:
         first = bisect_left(self.names, prefix)
         stop = bisect_left(self.names, prefix[:-1] + chr(ord("/") + 1), first)
         within = None if self.within is None else Within(self.within.url, self.within.starts[first:stop])
-        return Listing([name[len(prefix) :] for name in self.names[first:stop]], self.sizes[first:stop], within)
+        names = [name[len(prefix) :] for name in self.names[first:stop]]
+        mtimes = None if self.mtimes is None else self.mtimes[first:stop]
+        return Listing(names, self.sizes[first:stop], within, mtimes)
+
+    def target(self, row: int) -> Target:
+        """What is known of a file of its own."""
+        size = int(self.sizes[row])
+        mtime = None if self.mtimes is None else float(self.mtimes[row])
+        return Target(size=size if size >= 0 else None, mtime=mtime)
 
 
 class Folder(Protocol):

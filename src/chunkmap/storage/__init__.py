@@ -14,13 +14,13 @@ from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet, Target
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.storage.json import write_json
-from chunkmap.storage.parquet import write_parquet
+from chunkmap.storage.parquet.writing import write_parquet
 from chunkmap.storage.stores import (
     ICECHUNK,
     JSON,
     PARQUET,
     STORES,
-    Found,
+    FoundSet,
     Icechunk,
     Store,
     find_set,
@@ -33,7 +33,7 @@ __all__ = [
     "JSON",
     "PARQUET",
     "STORES",
-    "Found",
+    "FoundSet",
     "Icechunk",
     "Store",
     "check_format",
@@ -72,7 +72,7 @@ def load(
 
 
 def open_set(
-    url: str | os.PathLike[str] | Icechunk | Found,
+    url: str | os.PathLike[str] | Icechunk | FoundSet,
     *,
     storage_options: Mapping[str, Any] | None = None,
     problems: bool = True,
@@ -81,12 +81,12 @@ def open_set(
 
     Who reads through the set needs no `problems`: finding those of a set that another tool wrote takes requests.
     """
-    found = url if isinstance(url, Found) else find_set(url, storage_options=storage_options)
+    found = url if isinstance(url, FoundSet) else find_set(url, storage_options=storage_options)
     refs: ReferenceSet = _store(found).functions().open_set(found, problems=problems)
     return refs
 
 
-def _store(found: Found) -> Store:
+def _store(found: FoundSet) -> Store:
     """How a set is kept; what is none is read as one, for the error to say what it is."""
     return found.store or (PARQUET if found.is_folder else JSON)
 

@@ -9,7 +9,7 @@ from chunkmap.formats.hdf4.descriptors import File, Key, open_file
 from chunkmap.formats.hdf4.elements import read_bytes
 from chunkmap.formats.hdf4.vdata import Vdata, read_vdatas
 from chunkmap.formats.hdf4.vgroups import Vgroup, read_vgroups
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.source import Source
 
 __all__ = ["Contents", "read_contents"]

@@ -14,7 +14,7 @@ from typing import Final
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf4.coders import Coder, inflate, read_coder
 from chunkmap.formats.hdf4.descriptors import File, Key
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import Parser, Together
 
 __all__ = ["HOLE", "Chunked", "Element", "bytes_of", "join", "locate", "read_bytes"]
 

@@ -25,7 +25,7 @@ from chunkmap.formats.hdf4.elements import (
     read_bytes,
 )
 from chunkmap.formats.hdf4.vdata import DFTAG_VH, DFTAG_VS
-from chunkmap.io.requests import Gather, Other, Parser, Together
+from chunkmap.io.rounds import Gather, Other, Parser, Together
 from chunkmap.model import ChunkManifest, CodecConfig, Sources
 from chunkmap.model.grid import index_dtype
 from chunkmap.model.meta import grid_shape_of

@@ -21,7 +21,7 @@ from chunkmap.formats.hdf4.elements import Element, locate
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
 from chunkmap.formats.hdf4.vdata import DFTAG_VH, read_attributes
 from chunkmap.formats.hdf4.vgroups import DFTAG_VG, Vgroup
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import Parser, Together
 
 __all__ = [
     "DFTAG_NDG",

@@ -11,7 +11,7 @@ from chunkmap.formats.hdf4.elements import Element, locate
 from chunkmap.formats.hdf4.layout import Layout, lay_out, part_of
 from chunkmap.formats.hdf4.numbers import CHAR8, dtype_of
 from chunkmap.formats.hdf4.vdata import Field, Vdata, read_attributes
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, CodecConfig, ManifestArray
 from chunkmap.model.edits import subchunk_array
 

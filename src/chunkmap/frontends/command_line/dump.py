@@ -30,7 +30,8 @@ def dump(*, name: str, as_json: bool, storage_options: Mapping[str, Any] | None)
     In CDL: dimensions, variables with their attributes, chunks and filters, groups. Files of every format are scanned.
     """
     refs = set_or_scan(name, storage_options)
-    click.echo(orjson.dumps(facts_of(refs, name), option=orjson.OPT_INDENT_2) if as_json else cdl(refs, name))
+    said = orjson.dumps(facts_of(refs, name), default=float, option=orjson.OPT_INDENT_2) if as_json else cdl(refs, name)
+    click.echo(said)
     warn_of_problems(refs.problems)
 
 

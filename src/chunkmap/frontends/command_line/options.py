@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from chunkmap.formats.options import from_words
-from chunkmap.frontends.command_line.words import json_object, selectors, words_by_name
+from chunkmap.frontends.command_line.arguments import json_object, selectors, words_by_name
 from chunkmap.io.filesystem import limited
 
 __all__ = [
