@@ -29,7 +29,7 @@ def test_something_is_kept():
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_set_of_an_earlier_version_is_read(tmp_path, monkeypatch, name):
-    """Values, types, attributes, missing chunks and groups are those that were written; so is what only Parquet keeps."""
+    """Values, types, attributes, missing chunks and groups are what was written, as is what only Parquet keeps."""
     (tmp_path / "data.bin").write_bytes(DATA)
     monkeypatch.chdir(tmp_path)
     refs = chunkmap.load(HERE / name)
