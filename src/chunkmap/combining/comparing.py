@@ -58,7 +58,7 @@ def _was_read(request: Request, first: tuple[int, ManifestArray]) -> bool:
     meta = array.meta
     if index >= request.inputs.combined or meta.codecs or meta.nbytes > request.recipe.load_below:
         return False
-    return meta.chunk_shape == meta.shape and bool(array.chunks.is_inline.all())
+    return meta.chunk_shape == meta.shape and bool(array.manifest().is_inline.all())
 
 
 def _other_chunks(request: Request, first: int, others: Sequence[tuple[int, Difference]]) -> Reason:

@@ -117,7 +117,7 @@ class Job:
     def _write_repository(self, plan: Plan, about: About, finish: _Finish) -> ReferenceSet:
         """The same in an Icechunk repository, which takes a set that is held as a whole; gives that set."""
         arrays = {
-            path: ManifestArray(array.meta, finish(path, array.chunks))
+            path: ManifestArray(array.meta, finish(path, array.manifest()))
             for path, array in carry_out(plan, self._read).items()
         }
         refs = ReferenceSet(arrays, about.groups, about.problems, about.targets, self.at.url)

@@ -122,7 +122,7 @@ def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> Iterator[byt
     """The text of the file, piece by piece. Equal sets, in the same order, give equal bytes."""
     yield from _documents(refs.arrays, refs.groups, zarr_format)
     for path, array in refs.arrays.items():
-        chunks = array.chunks
+        chunks = array.manifest()
         yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape, zarr_format)
     yield _end(refs.arrays, refs.groups, zarr_format)
 
