@@ -111,7 +111,7 @@ def _rows_fit(message: Message, count: int) -> bool:
         rows = message.reals("pl")
     except ChunkmapError:
         return False
-    return bool(len(rows) and rows.min() > 1 and rows.sum() == count)
+    return bool(len(rows) and rows.min() >= 0 and rows.sum() == count)
 
 
 def _listed(field: Field, message: Message, attrs: Mapping[str, Any], kind: str, count: int) -> Grid:
