@@ -55,6 +55,7 @@ TITLES = {
     "zarr_walk": "take the size of every file of a Zarr v2 directory of a million chunks: a bare walk of 8 threads",
     "zarr_million": "scan that directory",
     "zarr_shards": "scan 1,000 shards of 1,000 chunks each",
+    "dmrpp": "scan a DMR++ of half a megabyte, 6,250 chunks",
     "read-far": "read 1,000 scattered chunks x 10 kB, 50 ms away (other side: fsspec, zarr)",
     "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
     **images.TITLES,

@@ -93,10 +93,10 @@ def generate_coords(attrs: Mapping[str, Any], shape: Sequence[int]) -> dict[str,
 def _root(array: ManifestArray) -> dict[str, Any]:
     """The references of an array, without its name."""
     named = _named(array)
-    empty = ManifestArray(named.meta, ChunkManifest.empty(named.chunks.grid_shape))
+    empty = ManifestArray(named.meta, ChunkManifest.empty(named.meta.grid_shape))
     documents = ReferenceSet({"image": empty}).to_dict()["refs"]
     refs = {name: documents[f"image/{name}"] for name in (".zattrs", ".zarray")}
-    refs.update(zip(named.chunks.keys(), chunk_values(named.chunks), strict=True))
+    refs.update(zip(named.manifest().keys(), chunk_values(named.manifest()), strict=True))
     return refs
 
 

@@ -90,6 +90,7 @@ CODECS: Final[Sequence[Row]] = (
     Row("tiff_float24", "tiff.bits:TiffFloat24"),
     Row("tiff_pad", "tiff.pad:TiffPad"),
     Row("zarr_cast_value", "zarr.cast_value:ZarrCastValue"),
+    Row("zarr_shards", "zarr.shards:ZarrShards"),
     Row("zarr_scale_offset", "zarr.scale_offset:ZarrScaleOffset"),
 )
 """Codecs of Zarr v2, which numcodecs is told of."""
