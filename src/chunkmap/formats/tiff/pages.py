@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -85,8 +84,7 @@ _MOST_SAMPLES: Final = 65535
 _LARGEST: Final = 2**48
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """All on which the decoding of a page depends, and its shape."""
 
     shape: tuple[int, int, int]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -267,7 +267,7 @@ def _repeated(page: Page, count: int, size: int) -> Page | None:
     if int(page.lengths.sum()) < nbytes or nbytes * count > size - int(page.offsets[0]):
         return None
     planes = layout.grid[0] * layout.grid[1]
-    whole = replace(layout, chunk=(1, *layout.shape[1:]))
+    whole = layout._replace(chunk=(1, *layout.shape[1:]))
     piece = np.uint64(nbytes // planes)
     offsets = page.offsets[0] + np.arange(count * planes, dtype=np.uint64) * piece
     return page._replace(layout=whole, offsets=offsets, lengths=np.full(len(offsets), piece, np.uint64))
