@@ -74,7 +74,7 @@ class _Chunks(NamedTuple):
 
     owner: NDArray[np.int64]
     """Which of the arrays a chunk belongs to."""
-    index: NDArray[np.int64]
+    cell: NDArray[np.int64]
     """Its position in the grid of that array."""
     tag: NDArray[Any]
     ref: NDArray[Any]
@@ -277,7 +277,7 @@ def _check(file: File, chunks: _Chunks, places: _Places, tables: Sequence[_Table
     nbytes = np.array([-1 if table.codecs else table.nbytes for table in tables])[chunks.owner]
     wrong = {
         "two chunks stand in one place of the grid": np.flatnonzero(
-            (chunks.owner[1:] == chunks.owner[:-1]) & (chunks.index[1:] == chunks.index[:-1])
+            (chunks.owner[1:] == chunks.owner[:-1]) & (chunks.cell[1:] == chunks.cell[:-1])
         ),
         "a chunk is shorter or longer than all others": np.flatnonzero(
             there & (nbytes >= 0) & (places.length != nbytes)
@@ -297,7 +297,7 @@ def _layouts(file: File, chunks: _Chunks, places: _Places, tables: Sequence[_Tab
     """Each array with its part of the columns."""
     keep = places.length > 0
     rows = np.flatnonzero(keep)
-    columns = [column if keep.all() else column[keep] for column in (chunks.index, places.offset, places.length)]
+    columns = [column if keep.all() else column[keep] for column in (chunks.cell, places.offset, places.length)]
     index, (offset, length) = columns[0], (column.astype(np.uint64) for column in columns[1:])
     bounds = np.searchsorted(chunks.owner[rows], np.arange(len(tables) + 1))
     source, sources = np.ones(len(rows), np.uint32), Sources((None, file.url))

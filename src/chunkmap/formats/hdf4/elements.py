@@ -94,7 +94,7 @@ class _Linked(NamedTuple):
 
     length: int
     block: int
-    count: int
+    blocks: int
     """Blocks that a table lists."""
     ref: int
 
@@ -155,11 +155,12 @@ def _header(file: File, header: bytes, offset: int) -> Element | _Linked | _Comp
     if rule is None:
         return Unsupported(f"special elements of code {code} are not read", feature="special element", url=file.url)
     try:
-        return rule(file, header, offset)
+        found: Element | _Linked | _Compressed = rule(file, header, offset)
     except struct.error:
         return file.error(f"the header of a special element (code {code}) is cut short", offset)
     except ChunkmapError as error:
         return error
+    return found
 
 
 def _link(file: File, header: bytes, offset: int) -> _Linked:
@@ -245,8 +246,8 @@ def _tables(file: File, headers: Sequence[_Linked]) -> Parser[list[list[int] | C
         hops += 1
         places = file.lookup(DFTAG_LINKED, np.array(list(waiting.values())))
         if hops > _HOPS:
-            yield from _all_tables(file, {headers[number].count for number in waiting})
-        sizes = np.array([2 + 2 * headers[number].count for number in waiting])
+            yield from _all_tables(file, {headers[number].blocks for number in waiting})
+        sizes = np.array([2 + 2 * headers[number].blocks for number in waiting])
         data = yield from read_ranges(file, places.offsets, np.minimum(places.lengths, sizes))
         following = dict[int, int]()
         for (number, ref), table in zip(waiting.items(), data, strict=True):

@@ -173,7 +173,7 @@ def _arrays(found: _Set, sets: Sequence[Sds | Wrong], notes: Notes) -> Parser[li
             out.append(Named(sds.name, result, ndg=sds.ndg))
             continue
         array, problem = result
-        array = array.with_meta(attrs=array.meta.attrs | own) if own else array
+        array = array.with_meta(attrs={**array.meta.attrs, **own}) if own else array
         out.append(Named(sds.name, array, problem, sds.ndg))
     return out
 
@@ -185,7 +185,8 @@ def _tables(contents: Contents, structures: Sequence[Structure]) -> list[Vdata]:
 
 
 def _columns(contents: Contents, vdatas: Sequence[Vdata]) -> Parser[list[Table | ChunkmapError]]:
-    return (yield Together([_tried(contents, vdata) for vdata in vdatas]))
+    found: list[Table | ChunkmapError] = yield Together([_tried(contents, vdata) for vdata in vdatas])
+    return found
 
 
 def _tried(contents: Contents, vdata: Vdata) -> Parser[Table | ChunkmapError]:
@@ -213,7 +214,7 @@ def _add_structures(
                 found.add(group, _field(structure, by_ndg[ndg]))
         for ref in structure.vdatas:
             vdata, table = found.contents.vdatas[ref], next(coming)
-            if structure.kind == "point" or vdata.count != 1 or isinstance(table, ChunkmapError):
+            if structure.kind == "point" or vdata.nfields != 1 or isinstance(table, ChunkmapError):
                 found.add_table(found.path(group, vdata.name), table)
             else:
                 _add_field(found, group, structure, vdata.name, table)

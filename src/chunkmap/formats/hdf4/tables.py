@@ -32,7 +32,7 @@ def user_tables(contents: Contents) -> list[Vdata]:
     """The Vdatas that users wrote, not those in which the library keeps things of its own."""
     written = [v for v in contents.vdatas.values() if v.kind not in _INTERNAL and not v.kind.startswith(_BEGINS)]
     attributes = {ref for vdata in written for _, ref in vdata.attributes()}
-    return [vdata for vdata in written if vdata.ref not in attributes and vdata.count]
+    return [vdata for vdata in written if vdata.ref not in attributes and vdata.nfields]
 
 
 def table_columns(contents: Contents, vdata: Vdata) -> Parser[tuple[dict[str, Any], dict[str, ManifestArray]]]:

@@ -50,7 +50,7 @@ class Vdata(NamedTuple):
     record_nbytes: int
     by_field: bool
     """Whether each field stands in one piece, and not each record."""
-    count: int
+    nfields: int
     """Number of its fields."""
     number_type: int
     """The type of the first field."""
@@ -67,9 +67,9 @@ class Vdata(NamedTuple):
 
     def fields(self) -> list[Field]:
         """Every field."""
-        numbers = np.frombuffer(self.header, ">u2", 4 * self.count, 10).reshape(4, self.count).tolist()
-        place, names = 10 + 8 * self.count, list[str]()
-        for _ in range(self.count):
+        numbers = np.frombuffer(self.header, ">u2", 4 * self.nfields, 10).reshape(4, self.nfields).tolist()
+        place, names = 10 + 8 * self.nfields, list[str]()
+        for _ in range(self.nfields):
             name, place = counted_text(self.header, place)
             names.append(name)
         return list(map(Field, names, *numbers))
@@ -115,7 +115,7 @@ def _vdata(file: File, ref: int, data: bytes) -> Vdata:
 
 def attribute_value(vdata: Vdata, data: bytes) -> Any:
     """Text, a number, or a list of numbers: what the library makes of an attribute; None where the Vdata holds none."""
-    if vdata.count != 1:
+    if vdata.nfields != 1:
         return None
     count = vdata.records * vdata.order
     if vdata.number_type & 0xFF == CHAR8:
