@@ -18,7 +18,6 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +28,7 @@ import joining
 import numpy as np
 import reading
 import stores
+from latency_server import serving
 
 FILES = 100
 VARIABLES = 20
@@ -454,17 +454,6 @@ def virtualizarr_parser(base=None):
         stores[base] = HTTPStore.from_url(base, client_options={"allow_http": True})
     parser, registry = HDFParser(), ObjectStoreRegistry(stores)
     return lambda url: parser(url=url, registry=registry)
-
-
-@contextmanager
-def serving(folder):
-    """The address of a server that takes 50 ms to answer, and sends 80 MB/s a stream."""
-    words = [sys.executable, str(Path(__file__).with_name("latency_server.py")), str(folder)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            yield server.stdout.readline().strip()
-        finally:
-            server.kill()
 
 
 def far(work, name="day.h5"):

@@ -7,19 +7,22 @@ import io
 import shutil
 
 import numpy as np
+from latency_server import serving
 
 COGS = 100
+LARGE = 10_000
+"""Pixels of a side of the largest cloud-optimised file."""
+
 SIDE = 16_000
 """Pixels of a square of a million tiles of 16 pixels."""
 
 
 def prepare(folder):
     """Write the files; nothing happens when they are there already."""
-    import rasterio
     import tifffile
 
     folder = folder / "images"
-    done = folder / "prepared"
+    done = folder / "complete"
     if done.exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
@@ -31,15 +34,23 @@ def prepare(folder):
     tifffile.imwrite(folder / "tiles.tif", data, tile=(16, 16), **options)
     tifffile.imwrite(folder / "image.tif", np.tile(data, (2, 2)), tile=(256, 256), predictor=True, **options)
     first = folder / "cogs" / "000.tif"
-    place = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 5_600_000)}
-    profile = {"driver": "COG", "width": 4096, "height": 4096, "count": 1, "dtype": "uint16", "blocksize": 256}
-    with rasterio.open(first, "w", compress="deflate", **profile, **place) as file:
-        file.write(data, 1)
+    write_cog(first, data)
+    write_cog(folder / "large.tif", np.tile(data, (3, 3))[:LARGE, :LARGE])
     for number in range(1, COGS):
         shutil.copy(first, first.with_name(f"{number:03}.tif"))
     sparse = {"shape": (SIDE, SIDE), "dtype": "u1", "tile": (16, 16), "photometric": "minisblack", "metadata": None}
     tifffile.imwrite(folder / "million.tif", **sparse)
     done.touch()
+
+
+def write_cog(path, data):
+    """A cloud-optimised GeoTIFF, deflated, with overviews."""
+    import rasterio
+
+    place = {"crs": "EPSG:32632", "transform": rasterio.Affine(10, 0, 500_000, 0, -10, 5_600_000)}
+    size = {"width": data.shape[1], "height": data.shape[0], "count": 1, "blocksize": 256}
+    with rasterio.open(path, "w", driver="COG", dtype="uint16", compress="deflate", **size, **place) as file:
+        file.write(data, 1)
 
 
 def scanned(pattern):
@@ -106,24 +117,71 @@ def whole_rasterio(folder):
     return work, lambda total: {"result": int(total)}
 
 
+def far_core(folder):
+    """A whole cloud-optimised image from a server: scanned, opened and read."""
+    import chunkmap
+
+    server = serving(folder / "images")
+    base = server.__enter__()
+
+    def work(name="large.tif"):
+        refs = chunkmap.scan(f"{base}/{name}", level=0)
+        return chunkmap.open_dataset(refs)["image"].values.sum(dtype="u8")
+
+    work("cogs/000.tif")
+    return work, finishing(server)
+
+
+def far_rasterio(folder):
+    """The same by rasterio on /vsicurl, on two threads."""
+    import rasterio
+
+    server = serving(folder / "images")
+    base = server.__enter__()
+
+    def work(name="large.tif"):
+        options = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_NUM_THREADS": "2"}
+        with rasterio.Env(**options), rasterio.open(f"/vsicurl/{base}/{name}") as file:
+            return file.read(1).sum(dtype="u8")
+
+    work("cogs/000.tif")
+    return work, finishing(server)
+
+
+def finishing(server):
+    """What to say of a sum, when the server is not needed any more."""
+
+    def describe(total):
+        server.__exit__(None, None, None)
+        return {"result": int(total)}
+
+    return describe
+
+
 CASES = {
     "tiff-tiles": (scanned("tiles.tif"), translated("tiles.tif"), None),
     "tiff-cogs": (scanned("cogs/*.tif"), translated("cogs/*.tif"), None),
+    "tiff-large-cog": (scanned("large.tif"), translated("large.tif"), None),
     "tiff-million": (scanned("million.tif"), None, None),
     "tiff-tiles-tifffile": (scanned("tiles.tif"), by_tifffile("tiles.tif"), None),
     "tiff-cogs-tifffile": (scanned("cogs/*.tif"), by_tifffile("cogs/*.tif"), None),
+    "tiff-large-cog-tifffile": (scanned("large.tif"), by_tifffile("large.tif"), None),
+    "tiff-far-read": (far_core, far_rasterio, None),
     "tiff-read": (whole_core, whole_rasterio, None),
 }
 """What each road does in a case."""
 
-BESIDE_OTHERS = ("tiff-tiles-tifffile", "tiff-cogs-tifffile", "tiff-read")
+BESIDE_OTHERS = ("tiff-tiles-tifffile", "tiff-cogs-tifffile", "tiff-large-cog-tifffile", "tiff-far-read", "tiff-read")
 """Cases whose other side is another library than kerchunk."""
 
 TITLES = {
     "tiff-tiles": "scan one TIFF of 65,536 tiles",
     "tiff-cogs": f"scan {COGS} cloud-optimised GeoTIFFs with overviews",
+    "tiff-large-cog": f"scan a cloud-optimised GeoTIFF of {LARGE} x {LARGE} pixels",
     "tiff-million": "scan one TIFF of 1,000,000 tiles",
     "tiff-tiles-tifffile": "scan one TIFF of 65,536 tiles (other side: tifffile's aszarr and write_fsspec)",
     "tiff-cogs-tifffile": f"scan {COGS} cloud-optimised GeoTIFFs (other side: tifffile's aszarr and write_fsspec)",
+    "tiff-large-cog-tifffile": "scan that file (other side: tifffile's aszarr and write_fsspec)",
+    "tiff-far-read": f"scan and read {LARGE} x {LARGE} pixels, 50 ms away (other side: rasterio on /vsicurl)",
     "tiff-read": "read an image of 134 MB, deflated (other side: rasterio on 2 threads)",
 }

@@ -161,6 +161,18 @@ def range_server() -> Iterator[RangeServer]:
     server.close()
 
 
+@pytest.fixture(scope="session")
+def s3_options():
+    """An object store for all tests: the storage options of moto's server. Each test makes a bucket of its own."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
+    server.stop()
+
+
 @pytest.fixture
 def make_repository(tmp_path):
     """A function that makes an Icechunk repository in memory, which may read files in the directory of the test.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
 from chunkmap.formats import Scanned
@@ -38,3 +41,23 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     else:
         chunks = ChunkManifest.empty(grid)
     return Scanned({options.name: ManifestArray(meta, chunks)}, {"": {"format": "toy"}})
+
+
+def oracle(original: Any) -> _Oracle:
+    """What reads the format beside us, for `chunkmap verify --compare`. A module may do without."""
+    return _Oracle(bytes(original.source.read(0, original.source.size())))
+
+
+class _Oracle:
+    """The library of the format, if it had one; see `chunkmap.frontends.oracles.Oracle`."""
+
+    def __init__(self, data: bytes) -> None:
+        self._values = np.frombuffer(data, "<f8", offset=_HEADER.size)
+
+    def read(self, piece: Any) -> NDArray[Any]:
+        """The part of the array that one chunk holds."""
+        return self._values[piece.part]
+
+    def attributes(self, path: str) -> Mapping[str, Any]:
+        """What is said of an array, or of a group."""
+        return {} if path else {"format": "toy"}

@@ -9,6 +9,7 @@
     │   └── NoSuchFile (FileNotFoundError)    there is nothing under that name
     ├── CombineError (ValueError)             the inputs do not fit together         .inputs
     └── StorageError (ValueError)             a stored reference set is damaged, or cannot be written
+        └── OtherWriter                       somebody else wrote the set meanwhile
 
 One warning has data as well: `SkippedFiles`.
 
@@ -29,6 +30,7 @@ __all__ = [
     "FormatError",
     "NoSuchFile",
     "NotInstalled",
+    "OtherWriter",
     "Remedy",
     "SkippedFiles",
     "SourceError",
@@ -160,6 +162,10 @@ class CombineError(ChunkmapError, ValueError):
 
 class StorageError(ChunkmapError, ValueError):
     """A stored reference set is damaged or incomplete, or a set cannot be written in the form asked for."""
+
+
+class OtherWriter(StorageError):
+    """Another writer wrote, or is writing, the set that was to be written; nothing was changed."""
 
 
 class SkippedFiles(UserWarning):

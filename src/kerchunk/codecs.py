@@ -5,9 +5,9 @@ from numcodecs.zlib import Zlib as ZlibCodec
 
 from chunkmap.codecs.deflate import DeflateCodec
 from chunkmap.codecs.fill_hdf_strings import FillStringsCodec
-from chunkmap.codecs.fits_ascii_table import AsciiTableCodec
-from chunkmap.codecs.fits_variable_table import VarArrCodec
-from chunkmap.codecs.grib import GribCodec as GRIBCodec
+from chunkmap.codecs.fits.ascii_table import AsciiTableCodec
+from chunkmap.codecs.fits.variable_table import VarArrCodec
+from chunkmap.codecs.grib.codec import GribCodec as GRIBCodec
 from chunkmap.codecs.record_member import RecordArrayMember
 
 __all__ = [

@@ -10,7 +10,7 @@ from chunkmap.io.filesystem import locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import decode_inline
 from chunkmap.storage import load
-from chunkmap.storage.parquet import write_parquet
+from chunkmap.storage.parquet.writing import write_parquet
 
 __all__ = ["get_variables", "refs_to_dataframe"]
 

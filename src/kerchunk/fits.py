@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.codecs.astropy import require_astropy
-from chunkmap.codecs.fits_wcs import FitsWcs, world_axes
+from chunkmap.codecs.fits.wcs import FitsWcs, world_axes
 from chunkmap.formats import Scanned
 from chunkmap.formats.fits.hdus import Unit, walk
 from chunkmap.formats.fits.names import axis_names, name_of, unit_names, without_conflicts

@@ -11,18 +11,31 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.codecs.grib import GribCodec as GRIBCodec
+from chunkmap.codecs.grib.codec import GribCodec as GRIBCodec
 from chunkmap.formats.grib.fields_tree import tree_of_sets
 from chunkmap.formats.grib.single import parse_fields
 from chunkmap.io import open_source
 from chunkmap.io.rounds import run
 from chunkmap.model import ReferenceSet
+from kerchunk._grib_idx import (
+    AggregationType,
+    build_idx_grib_mapping,
+    extract_datatree_chunk_index,
+    map_from_index,
+    parse_grib_idx,
+    read_store,
+    reinflate_grib_store,
+    strip_datavar_chunks,
+    write_store,
+)
 from kerchunk._inputs import as_set
 from kerchunk.combine import MultiZarrToZarr, drop
 from kerchunk.utils import class_factory
 
-__all__ = ["GRIBCodec", "GribToZarr", "MultiZarrToZarr", "contains_valid_level", "correct_hrrr_subhf_step", "drop",
-           "example_combine", "grib_tree", "scan_grib"]  # fmt: skip
+__all__ = ["AggregationType", "GRIBCodec", "GribToZarr", "MultiZarrToZarr", "build_idx_grib_mapping",
+           "contains_valid_level", "correct_hrrr_subhf_step", "drop", "example_combine", "extract_datatree_chunk_index",
+           "grib_tree", "map_from_index", "parse_grib_idx", "read_store", "reinflate_grib_store", "scan_grib",
+           "strip_datavar_chunks", "write_store"]  # fmt: skip
 
 _HRRR: Final = "s3://noaa-hrrr-bdp-pds/hrrr.20220804/conus/hrrr.t{:02d}z.wrfsfcf01.grib2"
 

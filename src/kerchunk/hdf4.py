@@ -41,7 +41,7 @@ class HDF4ToZarr:
             refs = scan_source(source, format="hdf4", inline_threshold=self.thresh or 0, eos=False)
         for problem in refs.problems:
             warnings.warn(str(problem), stacklevel=2)
-        document = refs.to_dict()
+        document = {"version": 1, "refs": refs.to_dict()["refs"]}
         if self.out is not None:
             self.out.update(document["refs"])
             document = {"version": 1, "refs": self.out}

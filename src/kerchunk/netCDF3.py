@@ -46,11 +46,11 @@ class NetCDF3ToZarr:
     def translate(self) -> Any:
         """Scan the file: `{"version": 1, "refs": ...}`, or `out` itself when it stores references on its own."""
         with closing(open_source(self.filename, storage_options=self.storage_options)) as source:
-            parser = netcdf3.parse(source, netcdf3.Options(chunk_nbytes=self.chunk or None))
+            parser = netcdf3.parse(source, netcdf3.Options(chunk_nbytes=self.chunk or None, portable=True))
             refs = read(source, parser, inline=small_arrays(self.inline or 0))
         for problem in refs.problems:
             warnings.warn(str(problem), stacklevel=2)
-        document = refs.to_dict()
+        document = {"version": 1, "refs": refs.to_dict()["refs"]}
         if self.out is None:
             return document
         self.out.update(document["refs"])

@@ -1,6 +1,7 @@
 """What is read in bulk is what zarr reads, whatever the shape, the chunks, the codecs, the type and the selection."""
 
 import math
+import zlib
 
 import numcodecs
 import numpy as np
@@ -10,8 +11,8 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chunkmap.access import selection, strided
-from chunkmap.access.decoding import make_step
+from chunkmap.access import bounds, selection, strided
+from chunkmap.access.decoding import make_codec, make_step
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
@@ -228,6 +229,30 @@ def test_the_fast_steps_are_those_of_numcodecs(size):
     assert bytes(make_step({"id": "shuffle", "elementsize": size}, 48)(shuffled)) == data
     for most in (48, 1000):
         assert bytes(make_step({"id": "zlib"}, most)(numcodecs.Zlib().encode(data))) == data
+
+
+@pytest.mark.parametrize("dtype", ["<u1", "<i2", "<u4", "<i8", ">i2", ">u4", "<f2", "<f4", ">f4", "<f8"])
+@pytest.mark.parametrize(("shape", "axis"), [((5, 7), -1), ((5, 7, 3), -2)])
+def test_the_fast_predictors_are_those_of_the_codecs(dtype, shape, axis):
+    """What undoes TIFF's predictors quickly gives the very numbers that the codecs of these ids give."""
+    codec = "imagecodecs_floatpred" if np.dtype(dtype).kind == "f" else "imagecodecs_delta"
+    data = np.random.default_rng(0).integers(0, 256, np.prod(shape) * np.dtype(dtype).itemsize, np.uint8).tobytes()
+    config = {"id": codec, "shape": list(shape), "dtype": dtype, "axis": axis, "dist": 1}
+    expected = np.asarray(make_codec(config).decode(data))
+    found = np.asarray(make_step(config, 10_000)(data))
+    assert found.tobytes() == expected.tobytes()
+
+
+def test_inflating_knows_no_more_than_it_is_told():
+    """What inflates to more or fewer bytes than expected is inflated all the same; damage is an error."""
+    coded = zlib.compress(bytes(1000))
+    for likely in (None, 1000, 10, 5000):
+        assert bytes(make_step({"id": "zlib"}, 1000, likely)(coded + b"behind")) == bytes(1000)
+        for damaged in (coded[:-1], coded[:-1] + b"x", b""):
+            with pytest.raises((EOFError, bounds._inflater.error)):
+                make_step({"id": "zlib"}, 1000, likely)(damaged)
+    with pytest.raises(ValueError, match="no more than 999"):
+        make_step({"id": "zlib"}, 999, 999)(coded)
 
 
 def test_damage_is_named(tmp_path):

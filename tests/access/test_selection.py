@@ -1,5 +1,7 @@
 """Selections of an array equal those of numpy, and cost what they touch."""
 
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -156,3 +158,20 @@ def test_an_index_outside_is_refused(tmp_path):
     for pick in (4, -5, np.array([0, 9])):
         with pytest.raises(IndexError, match="outside an axis of 4"):
             ArrayReader(refs, "x", Fetcher()).read((pick,))
+
+
+def test_much_of_a_server_is_decoded_stream_by_stream(range_server, monkeypatch):
+    """Chunks of a file on a server are fetched in the order of the file, each byte once; it is opened once."""
+    monkeypatch.setattr(selection, "_STREAM", 100)
+    values = np.random.default_rng(0).integers(0, 9, (32, 32), np.uint8)
+    coords = [(n % 4, n // 4) for n in range(16)]
+    pieces = [zlib.compress(values[8 * y : 8 * y + 8, 8 * x : 8 * x + 8].tobytes()) for y, x in coords]
+    stops = np.cumsum([len(piece) for piece in pieces])
+    url = range_server.put("data", b"".join(pieces))
+    meta = ArrayMeta(shape=(32, 32), chunk_shape=(8, 8), dtype=np.dtype("u1"), compressor={"id": "zlib"})
+    chunks = ChunkManifest.from_rows((4, 4), coords, [url] * 16, stops - list(map(len, pieces)), list(map(len, pieces)))
+    reader = ArrayReader(ReferenceSet({"x": ManifestArray(meta, chunks)}), "x", Fetcher())
+    np.testing.assert_array_equal(reader.read((slice(None), slice(None))), values)
+    assert len(range_server.heads) == 1
+    assert len(range_server.gets) > 1
+    assert sum(length for _, _, length in range_server.gets) == stops[-1]

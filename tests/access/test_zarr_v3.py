@@ -17,7 +17,7 @@ from chunkmap.access.store import ReferenceStore
 from chunkmap.errors import CombineError, StorageError, Unsupported
 from chunkmap.io.filesystem import locate
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Precedent, ReferenceSet
-from chunkmap.storage.table import read_table, write_table
+from chunkmap.storage.spill import read_spill, write_spill
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
@@ -428,7 +428,7 @@ def test_tables_between_workers_keep_it(tmp_path):
     refs = ReferenceSet.from_dict(
         background(ChunkManifest.from_columns((2,), np.array([1]), (None, b"\1\0\7\0"), ONE)).to_dict(zarr_format=3)
     )
-    write_table(refs, locate(tmp_path / "table"))
-    again = read_table(locate(tmp_path / "table"))
+    write_spill(refs, locate(tmp_path / "table"))
+    again = read_spill(locate(tmp_path / "table"))
     assert again == refs
     assert again.zarr_format == 3

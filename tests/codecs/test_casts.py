@@ -12,8 +12,8 @@ from zarr.storage import MemoryStore
 import chunkmap
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.codecs.zarr_cast_value import ZarrCastValue
-from chunkmap.codecs.zarr_scale_offset import ZarrScaleOffset
+from chunkmap.codecs.zarr.cast_value import ZarrCastValue
+from chunkmap.codecs.zarr.scale_offset import ZarrScaleOffset
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.zarr_v3 import array_document, array_from_document

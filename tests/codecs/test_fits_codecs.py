@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunkmap.codecs.fits_ascii import FitsAscii
-from chunkmap.codecs.fits_bits import FitsBits
-from chunkmap.codecs.fits_logical import FitsLogical
-from chunkmap.codecs.fits_tiles import FitsTiles
-from chunkmap.codecs.fits_unsigned import FitsUnsigned
-from chunkmap.codecs.fits_variable import FitsVariable
-from chunkmap.codecs.fits_wcs import FitsWcs
+from chunkmap.codecs.fits.ascii import FitsAscii
+from chunkmap.codecs.fits.bits import FitsBits
+from chunkmap.codecs.fits.logical import FitsLogical
+from chunkmap.codecs.fits.tiles import FitsTiles
+from chunkmap.codecs.fits.unsigned import FitsUnsigned
+from chunkmap.codecs.fits.variable import FitsVariable
+from chunkmap.codecs.fits.wcs import FitsWcs
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8])

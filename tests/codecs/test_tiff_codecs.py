@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chunkmap.codecs import register
-from chunkmap.codecs.imagecodecs_ids import ImagecodecsDelta, ImagecodecsFloatpred
+from chunkmap.codecs.tiff.imagecodecs_ids import ImagecodecsDelta, ImagecodecsFloatpred
 
 register()
 

@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "formats" / "grib"))
 from making import field, lattice, message, multi
 
 import chunkmap
-from chunkmap.errors import CombineError
 from kerchunk.grib2 import GribToZarr, contains_valid_level, correct_hrrr_subhf_step, grib_tree, scan_grib
 
 PRESSURE = "regular_ll_pl_grib2"
@@ -88,7 +87,7 @@ def test_grib_tree_lays_groups_and_hypercubes(file):
 
 
 def test_grib_tree_takes_messages_of_several_runs(tmp_path):
-    """Messages of two reference times are one array; a message that is there twice is refused."""
+    """Messages of two reference times are one array; of a message that is there twice the last is taken."""
     sets = []
     for day in (1, 2):
         path = tmp_path / f"{day}.grib2"
@@ -96,8 +95,8 @@ def test_grib_tree_takes_messages_of_several_runs(tmp_path):
         sets += scan_grib(str(path))
     dataset = chunkmap.open_dataset(grib_tree(sets), group="t/instant/isobaricInhPa")
     assert dataset.t.isel(latitude=0, longitude=0, step=0).values.tolist() == [1, 2]
-    with pytest.raises(CombineError, match="the same as another"):
-        grib_tree([*sets, sets[0]])
+    with pytest.warns(UserWarning, match="say the same; the last is taken"):
+        assert grib_tree([*sets, sets[0]])["refs"].keys() == grib_tree(sets)["refs"].keys()
 
 
 def test_the_step_of_subhourly_files_is_made_right(file):

@@ -1,6 +1,8 @@
 """A format of another package: found by its entry point, and used as any other."""
 
 import os
+import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -9,6 +11,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
+import chunkmap
 
 ROOT = Path(__file__).parents[2] / "examples" / "add_a_format"
 
@@ -62,6 +66,72 @@ except chunkmap.ChunkmapError as error:
 """
     lines = python(code, site, ROOT).stdout.splitlines()
     assert lines == ["(100,) {'format': 'toy'}", f"{{{str(toy / 'a.tar')!r}}}", "4950.0", "True", "TruncatedFile"]
+
+
+def battery(name, samples, *paths):
+    """Run the battery over one format, with these directories to import from; what pytest printed."""
+    tests = Path(__file__).parents[1]
+    words = ["-q", "-p", "no:cacheprovider", str(tests / "conformance"), f"--format={name}", f"--samples={samples}"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], capture_output=True, text=True, check=False, env=env, cwd=tests.parent
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_example_passes_the_battery(toy):
+    """What every format of chunkmap must hold, one of another package holds, with samples of its own."""
+    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["chunkmap.formats"]
+    found = battery("toy", ROOT / "tests", installed(toy / "site", points), ROOT)
+    passed = re.search(r"(\d+) passed", found)
+    assert passed is not None
+    assert int(passed[1]) >= 12
+
+
+def files_of(root):
+    """The files below a directory, and what is in them."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_recipe_touches_nothing_else(tmp_path):
+    """A format added to chunkmap as CONTRIBUTING says is a folder, a row and its samples: all else is as it was, and
+    the library, the command line, the options and the battery know it.
+    """
+    source = Path(chunkmap.__file__).parents[1]
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source, tmp_path / "src", ignore=skip)
+    before = files_of(tmp_path / "src")
+    (tmp_path / "src/chunkmap/formats/toy").mkdir()
+    shutil.copy(ROOT / "chunkmap_toy_parser.py", tmp_path / "src/chunkmap/formats/toy/__init__.py")
+    rows = tmp_path / "src/chunkmap/formats/__init__.py"
+    row = '    Format(name="toy", module="chunkmap.formats.toy", begins=(Magic(b"TOY1"),)),\n'
+    first = '    Format(name="hdf4"'
+    assert rows.read_text().count(first) == 1
+    rows.write_text(rows.read_text().replace(first, row + first))
+    after = files_of(tmp_path / "src")
+    touched = {name for name in after if after[name] != before.get(name)}
+    assert touched == {"chunkmap/formats/toy/__init__.py", "chunkmap/formats/__init__.py"}
+    assert set(before) <= set(after)
+    assert (
+        after["chunkmap/formats/__init__.py"].decode().replace(row, "")
+        == before["chunkmap/formats/__init__.py"].decode()
+    )
+    code = """
+import chunkmap, chunkmap.formats
+from chunkmap.formats.options import options_table
+from click.testing import CliRunner
+from chunkmap.frontends.command_line.commands import chunkmap as command
+print(chunkmap.formats.__file__)
+print("name" in options_table().partition("toy")[2].splitlines()[0])
+print("toy\\n  name='values'" in CliRunner().invoke(command, ["formats"]).output)
+"""
+    assert python(code, tmp_path / "src").stdout.splitlines() == [str(rows), "True", "True"]
+    assert "passed" in battery("toy", ROOT / "tests", tmp_path / "src")
 
 
 def test_without_its_entry_point_it_is_unknown(toy):

@@ -91,7 +91,7 @@ class Perilous:
         return self.client.submit(perilous, function, item, self.flag, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("name", ["_ScanOne", "_Task.run"])
+@pytest.mark.parametrize("name", ["_ScanOne", "_Writing.run"])
 def test_a_worker_is_killed(built, tmp_path, cluster_client, name):
     """A worker that dies while it scans or writes is started again, its task is repeated, and the set is whole."""
     paths, expected = built

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from sets import file, files_below, without_origin
 
 import chunkmap
-from chunkmap.combining import windows
+from chunkmap.combining import stretches
 from chunkmap.execution import headers, streaming
 from chunkmap.model.edits import rename_urls, select
-from chunkmap.storage import partitioned
+from chunkmap.storage.parquet import chunks as at_rest
 
 
 @st.composite
@@ -112,9 +112,9 @@ def test_only_the_partitions_that_are_needed_are_read(tmp_path, monkeypatch):
         inputs.append(tmp_path / f"{number}.parq")
         chunkmap.write(file(number, range(number * 20, number * 20 + 20)), inputs[-1], record_size=10)
     read, largest = [], []
-    real, real_place = partitioned.decode_partition, windows.Window.place
-    monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
-    monkeypatch.setattr(windows.Window, "place", lambda w: largest.append(len(w.cells)) or real_place(w))
+    real, real_place = at_rest.decode_partition, stretches.StretchPlan.place
+    monkeypatch.setattr(at_rest, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
+    monkeypatch.setattr(stretches.StretchPlan, "place", lambda w: largest.append(len(w.cells)) or real_place(w))
     monkeypatch.setattr(streaming, "_ROWS", 20)
 
     chunkmap.combine(inputs, out=tmp_path / "out.parq", concat_dims="time", record_size=10)

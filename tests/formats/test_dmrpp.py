@@ -1,6 +1,7 @@
 """DMR++: what is read through the document is what h5py reads from the granule."""
 
 import base64
+import re
 import zlib
 
 import h5py
@@ -230,3 +231,42 @@ def test_declarations_are_refused_before_they_are_read():
     for stop in range(1, len(whole) - 2):
         with pytest.raises(ChunkmapError):
             scan_source(BytesSource(whole[:stop], "a.dmrpp"))
+
+
+def test_chunks_are_the_same_one_by_one_and_in_runs(tmp_path):
+    """Chunks that are listed in a row are read by columns, and are those that are read as elements."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (40, 30), "u4", chunks=(5, 7), compression="gzip")[:] = np.arange(1200).reshape(40, 30)
+        file.create_dataset("y", (90,), ">i2", chunks=(4,))[4:] = 7
+        body = "".join(map(described, file.values()))
+    plain = scan_source(BytesSource(document(body).encode(), "a.h5.dmrpp"))
+    loose = body.replace('nBytes="', 'filterMask="0" nBytes="', 3).replace("/><dmrpp:chunk ", "/>\n  <dmrpp:chunk ")
+    for other in (body + "<!-- a comment -->", loose):
+        again = scan_source(BytesSource(document(other).encode(), "a.h5.dmrpp"))
+        assert again == plain
+    (tmp_path / "a.h5.dmrpp").write_text(document(loose))
+    refs = chunkmap.scan(tmp_path / "a.h5.dmrpp")
+    with h5py.File(tmp_path / "a.h5") as file:
+        for name in "xy":
+            np.testing.assert_array_equal(read_array(refs.arrays[name], Fetcher()), file[name][:])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('chunkPositionInArray="[4]"', 'chunkPositionInArray="[8]"', "two chunks stand at one place"),
+        ('chunkPositionInArray="[4]"', 'chunkPositionInArray="[5]"', "between the cells"),
+        ('chunkPositionInArray="[4]"', 'chunkPositionInArray="[400]"', "outside the array"),
+        ('chunkPositionInArray="[4]"', 'chunkPositionInArray="[4,0]"', "other than 1 axes"),
+        ('nBytes="8"', 'nBytes="8 9"', "number|does not say"),
+        ("<dmrpp:chunkDim", "<dmrpp:run_of_chunks>0</dmrpp:run_of_chunks><dmrpp:chunkDim", "may not have"),
+    ],
+)
+def test_wrong_places_are_problems(tmp_path, old, new, words):
+    """A chunk that stands nowhere, or twice, leaves its variable out, in a run or alone."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("y", (40,), "i2", chunks=(4,))[:] = 7
+        text = described(file["y"])
+    assert old in text
+    (problem,) = scan_source(BytesSource(document(text.replace(old, new, 1)).encode(), "a.h5.dmrpp")).problems
+    assert re.search(words, problem.message)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import netcdf_file
 
+import chunkmap
 from chunkmap.errors import ChunkmapError, FormatError, TruncatedFile
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, open_source
@@ -38,8 +39,14 @@ def values(array, data):
     for cell, reference in zip(cells, array.chunks.rows(), strict=True):
         source, offset, length = reference
         content = source if isinstance(source, bytes) else data
-        block = np.frombuffer(content[offset : offset + length], meta.dtype).reshape(meta.chunk_shape)
-        out[tuple(slice(c * n, (c + 1) * n) for c, n in zip(cell, meta.chunk_shape, strict=True))] = block
+        block = content[offset : offset + length]
+        for codec in meta.codecs:
+            starts = range(0, length, codec["record"])
+            block = b"".join(block[start : start + codec["nbytes"]] for start in starts)
+            block = block.ljust(meta.chunk_nbytes, b"!")
+        block = np.frombuffer(block, meta.dtype).reshape(meta.chunk_shape)
+        place = tuple(slice(c * n, (c + 1) * n) for c, n in zip(cell, meta.chunk_shape, strict=True))
+        out[place] = block[tuple(slice(0, n) for n in out[place].shape)]
     return out
 
 
@@ -427,3 +434,69 @@ def test_variables_that_lie_in_one_another_are_named(tmp_path):
         found = scan(BytesSource(damaged, "a.nc")).problems
         assert {problem.feature for problem in found} == {"overlapping variables"}, name
         assert {problem.path for problem in found} & {name, other}
+
+
+def write_small_records(path, count=5000, *, others=(), start=0):
+    """Many records of three small variables of several types and shapes, and of others; one fixed variable."""
+    with netCDF4.Dataset(path, "w", format="NETCDF3_CLASSIC") as nc:
+        nc.createDimension("time", None)
+        nc.createDimension("x", 3)
+        nc.createVariable("x", "f4", ("x",))[:] = 1
+        for name, dtype, dims in (("time", "f8", 1), ("a", "i2", 1), ("b", "f4", 2), *((o, "f4", 1) for o in others)):
+            variable = nc.createVariable(name, dtype, ("time", "x")[:dims])
+            variable[:] = np.arange(count * 3 ** (dims - 1)).reshape((count, 3)[:dims]) % 30_000
+        nc["time"][:] = start + np.arange(count)
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "chunk"),
+    [
+        (5000, {}, 5000),
+        (4095, {}, 1),
+        (100_003, {}, 43_690),
+        (100_000, {}, 25_000),
+        (5000, {"chunk_nbytes": 1000}, 40),
+        (10, {"chunk_nbytes": 1 << 20}, 10),
+        (5000, {"portable": True}, 1),
+    ],
+)
+def test_small_records_are_read_many_at_a_time(tmp_path, count, options, chunk):
+    """Thousands of small records are a few references, and read as netCDF4 reads them, whole and in part."""
+    path = tmp_path / "a.nc"
+    write_small_records(path, count)
+    refs = scan(open_source(path), **options, inline_threshold=0)
+    assert {name: array.meta.chunk_shape[0] for name, array in refs.arrays.items() if name != "x"} == dict.fromkeys(
+        ("time", "a", "b"), chunk
+    )
+    assert [codec["id"] for codec in refs.arrays["a"].meta.codecs] == (["record_slice"] if chunk > 1 else [])
+    with (
+        xr.open_dataset(path, engine="netcdf4", decode_times=False) as expected,
+        xr.open_dataset(refs, engine="chunkmap", decode_times=False) as found,
+    ):
+        assert found[{"time": slice(count // 2 - 3, count // 2 + 3)}].identical(
+            expected[{"time": slice(count // 2 - 3, count // 2 + 3)}]
+        )
+        assert found.identical(expected)
+    if chunk > 1:
+        chunkmap.write(refs, tmp_path / "a.json")
+        assert options or (tmp_path / "a.json").stat().st_size < path.stat().st_size / 8
+        with through(refs, decode_times=False) as zarr:
+            assert zarr.identical(expected)
+
+
+@pytest.mark.parametrize(
+    ("counts", "others", "rows"),
+    [((6000, 5000), (), 1000), ((4500, 100, 5000), (), 1), ((5000, 5000), ("more",), 1)],
+)
+def test_files_of_small_records_are_combined(tmp_path, counts, others, rows):
+    """Chunks of records are cut where files of other lengths, or with other variables, follow one another."""
+    sets, paths = [], []
+    for number, count in enumerate(counts):
+        paths.append(str(tmp_path / f"{number}.nc"))
+        write_small_records(paths[-1], count, others=others if number else (), start=sum(counts[:number]))
+        sets.append(chunkmap.scan(paths[-1]))
+    joined = chunkmap.combine(sets, concat_dims=["time"], load_below=1000, waive=["missing"])
+    assert joined.arrays["b"].meta.chunk_shape == (rows, 3)
+    parts = [xr.load_dataset(path, engine="netcdf4")[["a", "b"]] for path in paths]
+    with xr.open_dataset(joined, engine="chunkmap") as found:
+        assert found[["a", "b"]].drop_vars("x").identical(xr.concat(parts, "time").drop_vars("x"))

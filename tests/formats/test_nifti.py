@@ -1,6 +1,8 @@
 """NIfTI-1 and NIfTI-2: what is read through references is what nibabel reads."""
 
+import gzip
 import struct
+import zipfile
 
 import nibabel
 import numpy as np
@@ -10,7 +12,7 @@ import xarray as xr
 import chunkmap
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.errors import ChunkmapError, FormatError, Unsupported
+from chunkmap.errors import ChunkmapError, FormatError, NoSuchFile, TruncatedFile, Unsupported
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
 
@@ -27,7 +29,8 @@ def image(kind, dtype, shape, order="<"):
     header.set_data_dtype(dtype)
     affine = nibabel.affines.from_matvec(np.diag([2.0, -3.0, 4.0]), [1, 2, 3])
     made = kind(data, affine, header, dtype=dtype)
-    made.header.set_xyzt_units("mm", "sec")
+    if hasattr(made.header, "set_xyzt_units"):
+        made.header.set_xyzt_units("mm", "sec")
     return made
 
 
@@ -97,6 +100,82 @@ def test_matrices_units_and_extensions_are_attributes(tmp_path, kind):
     assert (attrs["space_units"], attrs["time_units"]) == ("mm", "s")
     assert attrs["extensions"][0]["text"] == "made of nothing"
     assert attrs["pixdim"][1:] == again.header["pixdim"][1:5].tolist()
+
+
+PAIRS = [nibabel.Nifti1Pair, nibabel.Nifti2Pair, nibabel.Spm2AnalyzeImage, nibabel.AnalyzeImage]
+
+
+@pytest.mark.parametrize("kind", PAIRS)
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("dtype", [np.dtype("i2"), np.dtype("c8"), RGB], ids=str)
+def test_images_beside_their_headers(tmp_path, kind, order, dtype):
+    """From the header of a pair, references lead into the image: values, type and shape are those of nibabel."""
+    image(kind, dtype, (4, 3, 2, 5), order).to_filename(tmp_path / "a.hdr")
+    refs = chunkmap.scan(tmp_path / "a.hdr", inline_threshold=0)
+    expected = np.asanyarray(nibabel.load(tmp_path / "a.hdr").dataobj.get_unscaled())
+    found = read_array(refs.arrays["image"], Fetcher())
+    assert (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
+    assert refs.arrays["image"].chunks.urls == (str(tmp_path / "a.img"),)
+    assert refs.targets.keys() == {str(tmp_path / "a.hdr"), str(tmp_path / "a.img")}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"scl_slope": 2.5, "scl_inter": -3},
+        {"scl_slope": 2.5, "scl_inter": np.nan},
+        {"scl_slope": 0, "glmin": 10, "glmax": 110, "cal_min": 0.2, "cal_max": 0.8},
+        {"scl_slope": np.nan, "glmax": 5},
+    ],
+)
+def test_scales_of_analyze_are_those_of_nibabel(tmp_path, fields):
+    """Analyze has the slope that SPM writes into it, or else what the ranges of values say."""
+    made = image(nibabel.Spm2AnalyzeImage, np.dtype("i2"), (4, 3, 2))
+    made.to_filename(tmp_path / "a.hdr")
+    header = nibabel.Spm2AnalyzeImage.header_class((tmp_path / "a.hdr").read_bytes(), check=False)
+    for name, value in fields.items():
+        header[name] = value
+    (tmp_path / "a.hdr").write_bytes(header.binaryblock)
+    expected = nibabel.load(tmp_path / "a.hdr").get_fdata()
+    with xr.open_dataset(tmp_path / "a.hdr", engine="chunkmap") as dataset:
+        np.testing.assert_allclose(dataset.image.values, expected, rtol=1e-6)
+
+
+def test_the_image_of_a_pair_alone_is_refused(tmp_path):
+    """Who scans the image is told which header to scan."""
+    image(nibabel.Nifti1Pair, np.dtype("i2"), (4, 3)).to_filename(tmp_path / "a.hdr")
+    with pytest.raises(FormatError, match=r"scan that: 'a\.hdr'"):
+        chunkmap.scan(tmp_path / "a.img")
+
+
+def test_pairs_lie_in_archives_too(tmp_path):
+    """Members of an archive are a pair as files are; references are ranges of the archive."""
+    image(nibabel.Nifti1Pair, np.dtype("i2"), (4, 3)).to_filename(tmp_path / "A.HDR")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("A.HDR", "A.IMG"):
+            archive.write(tmp_path / name, f"x/{name}")
+    refs = chunkmap.scan(f"zip://x/A.HDR::{tmp_path / 'a.zip'}", inline_threshold=0)
+    assert refs.arrays["image"].chunks.urls == (str(tmp_path / "a.zip"),)
+    expected = np.asanyarray(nibabel.load(tmp_path / "A.HDR").dataobj.get_unscaled())
+    assert read_array(refs.arrays["image"], Fetcher()).tobytes() == expected.tobytes()
+
+
+def test_a_pair_without_its_image(tmp_path):
+    """A missing image is named, one that is compressed refused, one that is cut short an error."""
+    made = image(nibabel.Nifti2Pair, np.dtype("i2"), (4, 3))
+    made.to_filename(tmp_path / "a.hdr")
+    data = (tmp_path / "a.img").read_bytes()
+    (tmp_path / "a.img").write_bytes(data[:-1])
+    with pytest.raises(TruncatedFile, match=r"a\.img"):
+        chunkmap.scan(tmp_path / "a.hdr")
+    (tmp_path / "a.img").unlink()
+    with pytest.raises(NoSuchFile, match=r"whose image 'a\.img' is not beside it"):
+        chunkmap.scan(tmp_path / "a.hdr")
+    (tmp_path / "a.img.gz").write_bytes(gzip.compress(data))
+    with pytest.raises(Unsupported, match="compressed"):
+        chunkmap.scan(tmp_path / "a.hdr")
+    with pytest.raises(Unsupported, match="cannot be looked for beside"):
+        scan_source(BytesSource((tmp_path / "a.hdr").read_bytes(), "a.hdr"))
 
 
 def test_what_numpy_does_not_have_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """NumPy's files: what is read through references is what numpy loads."""
 
 import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -110,3 +111,76 @@ def test_every_cut_is_an_error():
             scan_source(BytesSource(data[:stop], "a.npy"), format="npy")
     with pytest.raises(TruncatedFile, match="cut short"):
         scan_source(BytesSource(data[:-1], "a.npy"))
+
+
+def test_archives_are_what_numpy_loads(tmp_path):
+    """Each member of a `.npz` is an array, and a range of the archive."""
+    given = {
+        "x": np.arange(6.0).reshape(2, 3),
+        "f": np.asfortranarray(np.arange(12, dtype=">i2").reshape(3, 4)),
+        "records": np.zeros(3, [("a", "<i2"), ("b", "S4")]),
+        "group/deep/x": np.array(5),
+        "empty": np.empty((0, 2)),
+    }
+    np.savez(tmp_path / "a.npz", **given)
+    refs = chunkmap.scan(tmp_path / "a.npz", inline_threshold=0)
+    with np.load(tmp_path / "a.npz") as expected:
+        assert set(refs.arrays) == set(expected.files)
+        for name in expected.files:
+            found = read_array(refs.arrays[name], Fetcher())
+            assert (found.dtype, found.shape) == (expected[name].dtype, expected[name].shape)
+            assert found.tobytes() == expected[name].tobytes()
+    assert refs.groups.keys() == {"", "group", "group/deep"}
+    assert refs.targets.keys() == {str(tmp_path / "a.npz")}
+    assert refs.arrays["f"].meta.dims == ("f_dim_0", "f_dim_1")
+    assert not refs.problems
+
+
+def test_members_without_a_range_are_problems(tmp_path):
+    """What is compressed, pickled, no `.npy`, or below another array is named, and what to do; the rest is read."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("good.npy", saved(np.arange(3)))
+        archive.writestr("good/below.npy", saved(np.arange(3)))
+        archive.writestr("small.npy", saved(np.arange(3)), zipfile.ZIP_DEFLATED)
+        archive.writestr("text.txt", b"words")
+        np.save(tmp_path / "o.npy", np.array([{}], object), allow_pickle=True)
+        archive.write(tmp_path / "o.npy", "objects.npy")
+    refs = chunkmap.scan(tmp_path / "a.npz", format="npz")
+    assert list(refs.arrays) == ["good"]
+    said = {problem.path: problem.message for problem in refs.problems}
+    assert "numpy.savez" in said["small"]
+    assert "pickled" in said["objects"]
+    assert "no .npy" in said["text.txt"]
+    assert "below the array 'good'" in said["good/below"]
+    with pytest.raises(FormatError, match="found none of these files"):
+        chunkmap.scan(tmp_path / "a.npz")
+
+
+def test_compressed_archives_are_refused(tmp_path):
+    """Where no array has a reference, as after `savez_compressed`, the archive is refused with the remedy."""
+    np.savez_compressed(tmp_path / "a.npz", x=np.arange(1000))
+    with pytest.raises(Unsupported, match=r"numpy\.savez, or store it uncompressed"):
+        chunkmap.scan(tmp_path / "a.npz")
+
+
+def test_archives_in_archives(tmp_path):
+    """A `.npz` inside of a stored ZIP is a range of a range."""
+    np.savez(tmp_path / "a.npz", x=np.arange(100.0), y=np.arange(7))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(tmp_path / "a.npz", "in/a.npz")
+    refs = chunkmap.scan(f"zip://in/a.npz::{tmp_path / 'all.zip'}", chunk_nbytes=80, inline_threshold=0)
+    assert refs.arrays["x"].chunks.urls == (str(tmp_path / "all.zip"),)
+    assert read_array(refs.arrays["x"], Fetcher()).tolist() == list(range(100))
+    assert read_array(refs.arrays["y"], Fetcher()).tolist() == list(range(7))
+
+
+def test_every_cut_of_an_archive_is_an_error(tmp_path):
+    """An archive that ends early is refused, and so is one in which a header is longer than its member."""
+    np.savez(tmp_path / "a.npz", x=np.arange(5))
+    data = (tmp_path / "a.npz").read_bytes()
+    for stop in range(1, len(data), 7):
+        with pytest.raises(ChunkmapError):
+            scan_source(BytesSource(data[:stop], "a.npz"), format="npz")
+    at = data.index(b"(5,)")
+    with pytest.raises(TruncatedFile, match="the array 'x'"):
+        scan_source(BytesSource(data[:at] + b"(9,)" + data[at + 4 :], "a.npz"))

@@ -45,6 +45,9 @@ def test_the_documentation_lists_them():
         ("hdu", "SCI", "SCI"),
         ("ycbcr", "stored", "stored"),
         ("zarr_format", "3", 3),
+        ("shape", "4, 5", (4, 5)),
+        ("shape", "none", None),
+        ("dims", "x", ("x",)),
     ],
 )
 def test_words_have_the_type_of_the_field(name, text, value):
@@ -61,6 +64,7 @@ def test_words_have_the_type_of_the_field(name, text, value):
         ("chunk_nbytes", "many", None, "'many', expected a whole number or none"),
         ("vlen_encode", "x", None, "'x', expected embed or null or leave"),
         ("wcs", "1", None, "expected true or false"),
+        ("shape", "4,x", None, "expected none or a whole number, or several parted by commas"),
     ],
 )
 def test_wrong_words_are_refused(name, text, format_name, said):

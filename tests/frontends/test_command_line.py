@@ -15,9 +15,9 @@ import xarray as xr
 from click.testing import CliRunner
 
 import chunkmap as library
+from chunkmap.frontends.command_line.arguments import expand, stored_name
 from chunkmap.frontends.command_line.commands import chunkmap
 from chunkmap.frontends.command_line.display import counting, describe, warn_of_problems
-from chunkmap.frontends.command_line.words import expand, stored_name
 from chunkmap.model import Problem, ReferenceSet
 
 

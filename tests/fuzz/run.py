@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import seeds
+import small
 import stored
 from mutations import Ranges, mutate
 from repair import repair
@@ -136,6 +137,10 @@ KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int]
     "documents": (seeds.documents, load_document),
     "stored": (stored.seeds, stored.read),
     "zarr": (seeds.zarr_stores, scan_zarr),
+    "nifti": (small.nifti, small.scan_plain("nifti")),
+    "npy": (small.npy, small.scan_plain("npy")),
+    "envi": (small.envi, small.scan_plain("envi")),
+    "dmrpp": (small.dmrpp, small.scan_plain("dmrpp")),
 }
 
 WEIGHTS = {
@@ -148,6 +153,10 @@ WEIGHTS = {
     "zarr": 2,
     "fits": 2,
     "hdf4": 3,
+    "nifti": 1,
+    "npy": 1,
+    "envi": 1,
+    "dmrpp": 2,
 }
 
 
@@ -164,9 +173,9 @@ def structures(kind: str, data: bytes) -> Ranges:
 
 def hdf5_requests(parser: Any, source: BytesSource, found: list[tuple[int, int]]) -> None:
     """Run a parser, and note what it asks for."""
-    from chunkmap.io import rounds
+    from chunkmap.io.rounds import scheduler
 
-    class Noting(rounds.Mapped):
+    class Noting(scheduler.InMemory):
         def span(self, span: Span) -> memoryview:
             found.append((span.offset, span.want))
             return super().span(span)
@@ -175,12 +184,12 @@ def hdf5_requests(parser: Any, source: BytesSource, found: list[tuple[int, int]]
             found.extend((offset, gather.size) for offset in gather.offsets.tolist())
             return super().rows(gather)
 
-    original = rounds.Mapped
-    rounds.Mapped = Noting  # type: ignore[misc]
+    original = scheduler.InMemory
+    scheduler.InMemory = Noting  # type: ignore[misc]
     try:
-        rounds.run(source, parser)
+        scheduler.run(source, parser)
     finally:
-        rounds.Mapped = original  # type: ignore[misc]
+        scheduler.InMemory = original  # type: ignore[misc]
 
 
 def all_seeds(only: str | None) -> list[Seed]:

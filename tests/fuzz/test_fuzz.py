@@ -18,6 +18,10 @@ PARTS = [
     ("archives", 0, 200),
     ("documents", 0, 200),
     ("stored", 0, 250),
+    ("nifti", 0, 100),
+    ("npy", 0, 100),
+    ("envi", 0, 100),
+    ("dmrpp", 0, 100),
 ]
 
 

@@ -1,5 +1,6 @@
 """Folders: directories, object stores, memory, what is behind HTTP, and archives, all listed as columns."""
 
+import pickle
 import tarfile
 import zipfile
 
@@ -14,19 +15,12 @@ FILES = {".zgroup": b"{}", "a/0.0": b"0123456789", "a/0.1": b"", "a/b/c/1": b"xy
 
 
 @pytest.fixture(scope="module")
-def s3():
-    """A bucket of moto's, with the files in it; its storage options."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
-    fs = fsspec.filesystem("s3", **options)
+def s3(s3_options):
+    """A bucket with the files in it; its storage options."""
+    fs = fsspec.filesystem("s3", **s3_options)
     fs.mkdir("folders")
     fs.pipe({f"folders/set/{name}": data for name, data in FILES.items()})
-    yield options
-    server.stop()
+    return s3_options
 
 
 @pytest.fixture(params=["local", "memory", "zip", "tar", "zip in tar", "s3"])
@@ -237,3 +231,17 @@ def test_what_lies_at_a_url_is_a_source_or_a_folder(tmp_path):
         open_any(f"zip://none::{path}")
     with pytest.raises(NoSuchFile):
         open_any(tmp_path / "none")
+
+
+def test_folders_can_be_pickled(tmp_path):
+    """A folder goes to another process and lists the same there, an archive that was read already too."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/x").write_bytes(b"123")
+    path = _zip(tmp_path / "a.zip", FILES)
+    for url in (str(tmp_path / "d"), f"zip://::{path}", f"zip://a::{path}"):
+        folder = open_any(url)
+        names = folder.listing().names
+        with pickle.loads(pickle.dumps(folder)) as again:
+            assert again.listing().names == names
+            assert again.open(names[0]).size() == folder.open(names[0]).size()
+    assert bytes(pickle.loads(pickle.dumps(open_any(path))).read(0, 2)) == b"PK"

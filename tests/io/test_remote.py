@@ -203,30 +203,21 @@ def test_unknown_protocol_is_a_source_error():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_s3_objects_are_read_with_storage_options():
+def test_s3_objects_are_read_with_storage_options(s3_options):
     """An S3 object is read by range, through the options given; a missing key is a SourceError."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
-        fs = fsspec.filesystem("s3", **options)
-        fs.mkdir("bucket")
-        fs.pipe("bucket/a.bin", DATA)
-        source = open_source("s3://bucket/a.bin", storage_options=options)
-        assert source.size() == len(DATA)
-        assert [bytes(v) for v in source.read_many([Range(900_000, 3), Range(1, 2)])] == [
-            DATA[900_000:900_003],
-            DATA[1:3],
-        ]
-        assert source.target().etag
-        assert source.target().mtime
-        with pytest.raises(SourceError, match="no such"):
-            open_source("s3://bucket/no.bin", storage_options=options)
-    finally:
-        server.stop()
+    fs = fsspec.filesystem("s3", **s3_options)
+    fs.mkdir("bucket")
+    fs.pipe("bucket/a.bin", DATA)
+    source = open_source("s3://bucket/a.bin", storage_options=s3_options)
+    assert source.size() == len(DATA)
+    assert [bytes(v) for v in source.read_many([Range(900_000, 3), Range(1, 2)])] == [
+        DATA[900_000:900_003],
+        DATA[1:3],
+    ]
+    assert source.target().etag
+    assert source.target().mtime
+    with pytest.raises(SourceError, match="no such"):
+        open_source("s3://bucket/no.bin", storage_options=s3_options)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from chunkmap.io.retrying import is_transient, tried, with_retries
+from chunkmap.io.retrying import is_transient, remarks, with_retries
 
 
 class AnswerError(Exception):
@@ -54,7 +54,7 @@ def test_the_last_error_is_raised_after_some_time(monkeypatch):
 
     with pytest.raises(ConnectionResetError) as caught:
         with_retries(always)
-    assert tried(caught.value).startswith(f"tried {len(calls)} times in ")
+    assert remarks(caught.value).startswith(f"tried {len(calls)} times in ")
     assert 5 < len(calls) < 20
 
     def second():
@@ -89,4 +89,4 @@ def test_what_a_server_asks_for_is_waited_for(monkeypatch):
     assert waits[2] < 1
     with pytest.raises(AnswerError) as caught:
         with_retries(busy("3600"))
-    assert "the server asks to wait 3600 s" in tried(caught.value)
+    assert "the server asks to wait 3600 s" in remarks(caught.value)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from chunkmap.errors import FormatError, SourceError, TruncatedFile
 from chunkmap.io import BytesSource, MemberSource, Range
-from chunkmap.io.extents import Extents
 from chunkmap.io.rounds import Gather, Pieces, Reading, Span, Tally, Together, run, run_many
+from chunkmap.io.rounds.extents import Extents
 from chunkmap.io.source import SourceBase
 
 LONG = 9 << 20

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from zarr.core.metadata import ArrayV3Metadata
 from zarr.storage import MemoryStore
 
-from chunkmap.codecs.zarr_v3 import register_with_zarr
+from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, Edges, ManifestArray, ReferenceSet
 from chunkmap.model.edits import subchunk_array

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zarr.core.metadata import ArrayV3Metadata
 
-from chunkmap.codecs.zarr_v3 import register_with_zarr
+from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta
 from chunkmap.model.meta import same_attrs, same_scalar

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from faulty_s3 import FaultyS3
 
 
 class FaultyServer:
@@ -101,3 +107,16 @@ def write_series(tmp_path):
         return str(path)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def one_s3():
+    bucket = FaultyS3()
+    yield bucket
+    bucket.close()
+
+
+@pytest.fixture
+def s3(one_s3):
+    yield one_s3
+    one_s3.forget()

@@ -4,8 +4,11 @@ import bz2
 import gzip
 import io
 import lzma
+import subprocess
+import sys
 import tracemalloc
 import zlib
+from pathlib import Path
 
 import numcodecs
 import numpy as np
@@ -16,7 +19,11 @@ from chunkmap.access.bounds import bound_of
 from chunkmap.access.decoding import make_step
 from chunkmap.errors import FormatError, StorageError
 from chunkmap.io import BytesSource
+from chunkmap.model import ChunkManifest
 from chunkmap.storage.json import read_json
+from chunkmap.storage.parquet.cache import PartitionCache
+
+BOMBS = Path(__file__).with_name("bombs.py")
 
 LARGE = 64 << 20
 """Bytes that each bomb makes."""
@@ -89,3 +96,31 @@ def test_a_compressed_set_that_would_be_gigabytes_is_refused(head):
         file.write(b'"}}')
     with pytest.raises(StorageError, match="no set of references"):
         read_json(BytesSource(sink.getvalue()), "bomb.json.gz")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the address space of a process is limited by Linux")
+def test_what_says_that_it_is_gigabytes_is_refused_before_it_is_made():
+    """Partitions, generated keys, deep paths, coordinates, elements, grids and chunks that a few bytes say are huge: a
+    process that may take 400 MB more makes what is small after all, and refuses the others with errors of ours.
+    """
+    found = subprocess.run([sys.executable, BOMBS], capture_output=True, text=True, check=True, timeout=100)
+    said = dict(line.split(" -> ", 1) for line in found.stdout.splitlines())
+    made = {name: text.removeprefix("made ") for name, text in said.items() if text.startswith("made ")}
+    assert set(made) == {"partition without a chunk", "deep chunks", "a large grid"}, found.stdout
+    refused = {name: text.partition(":")[0] for name, text in said.items() if name not in made}
+    assert len(refused) == 12
+    assert set(refused.values()) <= {"StorageError", "FormatError"}, found.stdout
+    assert not [text for text in said.values() if "malloc" in text or "allocate" in text]
+
+
+def test_partitions_that_are_kept_are_counted_once():
+    """What is let go of the partitions that were read is the oldest, and what they take is not added up anew each."""
+    chunks = ChunkManifest.single("a.nc", 0, 4, ndim=1)
+    cost = chunks.nbytes + chunks.sources.nbytes
+    cache = PartitionCache(10 * cost)
+    for number in range(1000):
+        cache.get("x", number, lambda: chunks)
+    reads = []
+    for number in (999, 990, 989):
+        cache.get("x", number, lambda number=number: reads.append(number) or chunks)
+    assert reads == [989]

@@ -10,8 +10,8 @@ import pytest
 
 from chunkmap.errors import SourceError, TruncatedFile
 from chunkmap.io import open_source
-from chunkmap.io.answers import Mapped
-from chunkmap.io.requests import Gather, Span
+from chunkmap.io.rounds import Gather, Span
+from chunkmap.io.rounds.answers import InMemory
 
 CHILD = """
 import sys, numpy as np, chunkmap
@@ -46,7 +46,7 @@ def test_a_scan_of_a_file_that_is_cut_short_is_an_error(tmp_path):
     """What a scan asks of a mapped file that has become shorter is an error and not a view of pages that are gone."""
     path = tmp_path / "a.bin"
     path.write_bytes(bytes(100_000))
-    mapped = Mapped(open_source(path))
+    mapped = InMemory(open_source(path))
     os.truncate(path, 5000)
     for request in (Span(90_000, 8, 8), Gather(np.array([10, 90_000]), 8)):
         with pytest.raises(TruncatedFile):

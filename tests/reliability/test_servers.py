@@ -7,10 +7,12 @@ import fsspec
 import h5py
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from fsspec.implementations.memory import MemoryFileSystem
 
 import chunkmap
 from chunkmap.errors import NoSuchFile, SourceError
+from chunkmap.frontends.command_line.commands import chunkmap as chunkmap_command
 from chunkmap.io import Range, open_source
 
 DATA = bytes(np.random.default_rng(0).integers(0, 256, 300_000, dtype="u1"))
@@ -144,8 +146,8 @@ def test_redirects_in_a_circle_are_named(server):
         open_source(url)
 
 
-def test_secrets_do_not_follow_a_redirect(server):
-    """Headers that may be secrets are sent to the host that was named, and not to another one it sends us to."""
+def _redirected(server):
+    """A URL whose file is had from another host, to which requests are sent on; and that one's."""
     url = server.put("a.bin", DATA)
     elsewhere = url.replace("127.0.0.1", "localhost").replace("a.bin", "b.bin")
     server.put("b.bin", DATA)
@@ -156,13 +158,55 @@ def test_secrets_do_not_follow_a_redirect(server):
         return request.path == "/a.bin"
 
     server.fault = send_on
-    options = {"client_kwargs": {"headers": {"X-Api-Key": "secret", "Cookie": "a=secret", "Authorization": "secret"}}}
+    return url, elsewhere
+
+
+@pytest.mark.parametrize(
+    ("options", "secrets"),
+    [
+        ({"client_kwargs": {"headers": {"X-Api-Key": "secret", "Cookie": "a=secret", "Authorization": "secret"}}}, 3),
+        ({"headers": {"X-Api-Key": "secret"}, "cookies": {"a": "secret", "b": "secret"}}, 3),
+        ({"client_kwargs": {"cookies": [("a", "secret"), ("b", "secret")]}}, 2),
+    ],
+)
+def test_secrets_do_not_follow_a_redirect(server, options, secrets):
+    """Headers that may be secrets, and cookies, are sent to the host that was named, and to no other it sends us to."""
+    url, _ = _redirected(server)
     source = open_source(url, storage_options=options)
     assert bytes(source.read(5, 10)) == DATA[5:15]
     sent = [" ".join(headers.values()) for path, headers in server.seen if path == "/a.bin"]
-    assert all(text.count("secret") == 3 for text in sent)
+    assert sent
+    assert all(text.count("secret") == secrets for text in sent)
     assert not any("secret" in " ".join(headers.values()) for path, headers in server.seen if path == "/b.bin")
     assert any("Range" in headers for path, headers in server.seen if path == "/b.bin")
+
+
+def test_a_redirect_obeys_allow(server, tmp_path):
+    """A file that a set, or another file, names may be allowed, and what its server sends us on to must be as well."""
+    url, elsewhere = _redirected(server)
+    refs = {
+        ".zgroup": '{"zarr_format":2}',
+        "x/.zarray": ZARRAY,
+        "x/.zattrs": '{"_ARRAY_DIMENSIONS":["d"]}',
+        "x/0": [url, 0, 8],
+    }
+    allow = [url]
+    with pytest.raises(SourceError, match=r"sends us on to .*localhost.* pass allow="):
+        _ = chunkmap.open_dataset(refs, allow=allow)["x"].values
+    assert chunkmap.open_dataset(refs, allow=[*allow, elsewhere])["x"].values.tobytes() == DATA[:8]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", (8,), "u1", external=[(url, 0, 8)])
+    (problem,) = chunkmap.scan(tmp_path / "a.h5", allow=allow).problems
+    assert "sends us on to" in problem.message
+    found = chunkmap.scan(tmp_path / "a.h5", allow=[*allow, elsewhere])
+    assert found.problems == ()
+    assert found.arrays["x"].chunks.row(0)[0] == url
+
+
+ZARRAY = (
+    '{"zarr_format":2,"shape":[8],"chunks":[8],"dtype":"|u1","compressor":null,"filters":null,"fill_value":null,'
+    '"order":"C","dimension_separator":"."}'
+)
 
 
 @pytest.mark.parametrize("sent", [None, 100])
@@ -184,9 +228,72 @@ def test_silence_ends(server, sent):
 
     server.fault = stall
     started = time.monotonic()
-    with pytest.raises(SourceError, match=r"as long as `timeout` allows.*tried \d+ time"):
+    received = "" if sent is None else "received 100 of 1000 bytes, "
+    with pytest.raises(SourceError, match=rf"as long as `timeout` allows.*\({received}tried \d+ times? in [\d.]+ s"):
         source.read(0, 1000)
     assert time.monotonic() - started < 8
+
+
+@pytest.fixture
+def sets(server, tmp_path):
+    """A file of HDF5 and its set, served as JSON and as Parquet: the URLs by kind."""
+    (tmp_path / "a.h5").write_bytes(_hdf5(0))
+    refs = chunkmap.scan(server.put("a.h5", _hdf5(0)))
+    chunkmap.write(refs, tmp_path / "set.json")
+    chunkmap.write(refs, tmp_path / "set.parq")
+    for path in sorted((tmp_path / "set.parq").rglob("*.*")):
+        if path.is_file():
+            server.put(f"set.parq/{path.relative_to(tmp_path / 'set.parq')}", path.read_bytes())
+    root = refs.name.removesuffix("/a.h5")
+    served = server.put("set.json", (tmp_path / "set.json").read_bytes())
+    return {"scan": refs.name, "read": refs, "json": served, "parquet": f"{root}/set.parq"}
+
+
+@pytest.mark.parametrize("verb", ["scan", "scan_many", "build", "load", "open_store", "open_dataset", "verify", "cli"])
+def test_every_verb_has_a_limit_of_time(server, sets, tmp_path, verb):
+    """`timeout=`, and `--timeout`, end the waiting for a server that accepts and says nothing."""
+    server.fault = lambda _request: server.over.wait(10)
+    given = {"timeout": 0.2}
+    url = sets["scan"]
+    calls = {
+        "scan": lambda: chunkmap.scan(url, **given),
+        "scan_many": lambda: chunkmap.scan_many([url, url], **given),
+        "build": lambda: chunkmap.build([url], tmp_path / "out.parq", concat_dims=["time"], **given),
+        "load": lambda: chunkmap.load(sets["json"], **given),
+        "open_store": lambda: chunkmap.open_store(sets["parquet"], **given),
+        "open_dataset": lambda: chunkmap.open_dataset(sets["read"], **given)["v"].values,
+    }
+    started = time.monotonic()
+    if verb == "cli":
+        result = CliRunner().invoke(chunkmap_command, ["scan", "--timeout", "0.2", url])
+        assert result.exit_code == 1
+        said = result.output
+    elif verb == "verify":
+        said = str(chunkmap.verify(sets["read"], **given))
+    else:
+        with pytest.raises(SourceError) as caught:
+            calls[verb]()
+        said = str(caught.value)
+    assert time.monotonic() - started < 8
+    assert "as long as `timeout` allows" in " ".join(said.split())
+    assert "tried" in said
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, "5"])
+def test_a_limit_that_is_none_is_refused(timeout):
+    """A limit of time that is no number of seconds is a ValueError."""
+    with pytest.raises(ValueError, match="expected seconds"):
+        chunkmap.scan("https://example.org/a.nc", timeout=timeout)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(server, sets):
+    """A long-lived reader without check= hears, too, that the server answers from another file than before."""
+    server.headers = {"ETag": '"one"'}
+    dataset = chunkmap.open_dataset(sets["read"])
+    assert dataset["v"][0].shape == dataset["v"][0].values.shape
+    server.headers = {"ETag": '"two"'}
+    with pytest.raises(SourceError, match="changed while it was read"):
+        _ = dataset["v"][1].values
 
 
 def test_progress_may_take_its_time(server):
@@ -210,18 +317,8 @@ def test_progress_may_take_its_time(server):
 
 
 @pytest.mark.parametrize("road", ["scan", "read", "json", "parquet"])
-def test_what_fails_for_a_moment_passes_on_every_road(server, tmp_path, road):
+def test_what_fails_for_a_moment_passes_on_every_road(server, sets, road):
     """503, 429 with Retry-After, a reset and a body cut short are tried again: by scans, reads, and sets at rest."""
-    (tmp_path / "a.h5").write_bytes(_hdf5(0))
-    url = server.put("a.h5", _hdf5(0))
-    refs = chunkmap.scan(url)
-    chunkmap.write(refs, str(tmp_path / "set.json"))
-    chunkmap.write(refs, str(tmp_path / "set.parq"))
-    sets = {"json": server.put("set.json", (tmp_path / "set.json").read_bytes())}
-    for path in sorted((tmp_path / "set.parq").rglob("*.*")):
-        if path.is_file():
-            served = server.put(f"set.parq/{path.relative_to(tmp_path / 'set.parq')}", path.read_bytes())
-            sets["parquet"] = served.partition("/set.parq")[0] + "/set.parq"
     faults = [503, 429, 0, -1]
 
     def fail(request):
@@ -238,11 +335,11 @@ def test_what_fails_for_a_moment_passes_on_every_road(server, tmp_path, road):
         request.close_connection = True
         return True
 
-    dataset = chunkmap.open_dataset(refs)
+    dataset = chunkmap.open_dataset(sets["read"])
     server.fault = fail
     want = np.random.default_rng(0).random((40, 100))
     if road == "scan":
-        dataset = chunkmap.open_dataset(chunkmap.scan(url))
+        dataset = chunkmap.open_dataset(chunkmap.scan(sets["scan"]))
     elif road != "read":
         dataset = chunkmap.open_dataset(chunkmap.load(sets[road]))
     assert np.array_equal(dataset["v"].values, want)

@@ -12,8 +12,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import chunkmap
-from chunkmap.errors import ChunkmapError, SourceError, StorageError
-from chunkmap.storage import publishing
+from chunkmap.errors import ChunkmapError, OtherWriter, SourceError, StorageError
+from chunkmap.storage import journal, publishing
 
 OUT = "memory://reliability/set.parq"
 
@@ -100,6 +100,34 @@ def _is_there() -> bool:
     return True
 
 
+@pytest.mark.parametrize("step", ["_check_begun", "pipe"])
+@pytest.mark.parametrize("time", [1, 3])
+def test_of_two_first_builds_in_an_object_store_one_hears_of_it(write_series, monkeypatch, step, time):
+    """Who builds where somebody else began and ended meanwhile is refused; what both put in one moment is no set."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+    owner = MemoryFileSystem if step == "pipe" else journal.StageThere
+    real, left = getattr(owner, step), [time]
+
+    def interrupted(self, *args, **options):
+        left[0] -= 1
+        if left[0] == 0:
+            chunkmap.build(files[:2], OUT, concat_dims=["time"], record_size=2)
+        return real(self, *args, **options)
+
+    monkeypatch.setattr(owner, step, interrupted)
+    monkeypatch.setattr(journal, "_BATCH", 2)
+    try:
+        with pytest.raises(OtherWriter, match="another writer"):
+            chunkmap.build(files[2:], OUT, concat_dims=["time"], record_size=2)
+        if step == "pipe":
+            with pytest.raises(StorageError, match="damaged"):
+                _values()
+        else:
+            assert _values() == [0.0] * 4 + [1.0] * 4
+    finally:
+        fsspec.filesystem("memory").rm("/reliability", recursive=True)
+
+
 def _append(out, path, barrier, said):
     barrier.wait()
     try:
@@ -110,46 +138,48 @@ def _append(out, path, barrier, said):
 
 
 @pytest.mark.parametrize("out", ["set.parq", "set.json"])
-def test_two_appends_at_once_lose_nothing_silently(write_series, tmp_path, out):
-    """Of two that add to one set at once, each that says it is done is in it; another hears that it was not alone."""
-    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+def test_of_appends_at_once_none_is_lost(write_series, tmp_path, out):
+    """Three that add to one set at once all do: the one that comes late reads it, and plans, again."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(5)]
     context = multiprocessing.get_context("fork")
     for trial in range(3):
         where = f"{tmp_path}/{trial}-{out}"
         chunkmap.build(files[:2], where, concat_dims=["time"])
-        barrier, said = context.Barrier(2), context.Queue()
+        barrier, said = context.Barrier(3), context.Queue()
         writers = [context.Process(target=_append, args=(where, path, barrier, said)) for path in files[2:]]
         for writer in writers:
             writer.start()
         says = sorted(said.get(timeout=60) for _ in writers)
         for writer in writers:
             writer.join()
-        assert len(chunkmap.load(where).arrays["v"].chunks) == 8 + 4 * says.count("done")
-        assert all(text == "done" or "another writer" in text for text in says), says
+        assert says == ["done"] * 3
+        dataset = chunkmap.open_dataset(where)
+        assert sorted(dataset["v"][:, 0, 0].values.tolist()) == [float(k) for k in range(5) for _ in range(4)]
+        assert sorted(dataset["time"].values.tolist()) == list(range(20))
 
 
-def test_a_set_that_was_replaced_meanwhile_is_not_added_to(write_series, tmp_path, monkeypatch):
-    """A build between the reading and the writing of an append is seen, and stays."""
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["set.parq", "set.json"])
+def test_a_set_that_was_replaced_meanwhile_is_read_again(write_series, tmp_path, name, overwrite):
+    """A build between reading and writing of an append is seen: what it wrote is added to, and not written over."""
     files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
-    out = str(tmp_path / "set.parq")
+    out = str(tmp_path / name)
     chunkmap.build(files[:2], out, concat_dims=["time"])
-    real = publishing._swap
-
-    def swap(new, target):
-        monkeypatch.setattr(publishing, "_swap", real)
-        real(new, target)
 
     def other(refs):
         if not other.done:
             other.done = True
-            chunkmap.build(files[3:], out, concat_dims=["time"])
+            chunkmap.build(files[2:3], out, concat_dims=["time"])
         return refs
 
     other.done = False
-    monkeypatch.setattr(publishing, "_swap", swap)
-    with pytest.raises(StorageError, match="another writer"):
-        chunkmap.append(out, files[2:3], preprocess=other)
-    assert chunkmap.load(out).arrays["v"].meta.shape[0] == 4
+    if overwrite:
+        with pytest.raises(OtherWriter, match="another writer"):
+            chunkmap.append(out, files[3:], preprocess=other, overwrite=True, concat_dims=["time"])
+    else:
+        chunkmap.append(out, files[3:], preprocess=other, concat_dims=["time"])
+    values = chunkmap.open_dataset(out)["v"][:, 0, 0].values.tolist()
+    assert values == [float(k) for k in ([2] if overwrite else [2, 3]) for _ in range(4)]
 
 
 def test_a_set_that_build_gave_is_not_read_from_another_file(write_series, tmp_path):
@@ -177,7 +207,7 @@ def test_an_open_set_without_checksums_is_not_mixed_with_another(write_series, t
 
 BETWEEN = """
 import os, sys, pathlib, chunkmap
-from chunkmap.storage import publishing
+from chunkmap.storage import journal, publishing
 publishing._exchange = lambda one, other: False
 real, calls = pathlib.Path.rename, []
 def rename(self, target):

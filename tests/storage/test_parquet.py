@@ -14,8 +14,9 @@ from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileS
 
 from chunkmap.errors import SourceError, StorageError
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import load, open_set, partitioned, write
-from chunkmap.storage.partition_cache import PartitionCache
+from chunkmap.storage import load, open_set, write
+from chunkmap.storage.parquet import chunks as at_rest
+from chunkmap.storage.parquet.cache import PartitionCache
 
 
 def array(n, *, rows=None, url="a.nc"):
@@ -168,9 +169,9 @@ def test_without_an_exchange_of_names_two_renames_do(stored, monkeypatch):
 def test_a_writer_that_fails_in_the_middle_leaves_the_old_set(stored, monkeypatch):
     """An error between two partitions leaves the old set as it was, and nothing beside it."""
     before = load(stored)
-    from chunkmap.storage import parquet
+    from chunkmap.storage.parquet import writing
 
-    real, calls = parquet.encode_partition, []
+    real, calls = writing.encode_partition, []
 
     def failing(*args):
         calls.append(args)
@@ -178,7 +179,7 @@ def test_a_writer_that_fails_in_the_middle_leaves_the_old_set(stored, monkeypatc
             raise OSError("no space left on device")
         return real(*args)
 
-    monkeypatch.setattr(parquet, "encode_partition", failing)
+    monkeypatch.setattr(writing, "encode_partition", failing)
     with pytest.raises(OSError, match="no space"):
         write(ReferenceSet({"x": array(50)}), stored, record_size=10)
     assert load(stored) == before
@@ -190,12 +191,13 @@ def test_a_killed_writer_leaves_the_old_set(stored):
     before = load(stored)
     code = f"""
 import os
-from chunkmap.storage import parquet, load, write
-real = parquet.encode_partition
+from chunkmap.storage import load, write
+from chunkmap.storage.parquet import writing
+real = writing.encode_partition
 def dying(*args):
     if args[3].start >= 20: os._exit(9)
     return real(*args)
-parquet.encode_partition = dying
+writing.encode_partition = dying
 write(load({str(stored)!r}), {str(stored)!r}, record_size=10)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
@@ -394,8 +396,8 @@ def test_a_set_written_by_fsspec_is_read(tmp_path):
 def test_only_touched_partitions_are_read(stored, monkeypatch):
     """A chunk costs the one partition it is in, once; a missing chunk in an empty partition costs nothing."""
     read = []
-    real = partitioned.decode_partition
-    monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
+    real = at_rest.decode_partition
+    monkeypatch.setattr(at_rest, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
     lazy = open_set(stored).arrays["x"]
     assert read == []
     for position in (11, 12, 13, 25, 19):
@@ -417,8 +419,8 @@ def test_threads_share_one_reading(stored, monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     read = []
-    real = partitioned.decode_partition
-    monkeypatch.setattr(partitioned, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
+    real = at_rest.decode_partition
+    monkeypatch.setattr(at_rest, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
     lazy = open_set(stored).arrays["x"]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda n: lazy.locate(n % 10), range(200)))

@@ -14,6 +14,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
+import pyarrow as pa
+
 __all__ = ["bound_of", "bounded"]
 
 # Measured on a million values in chunks of 256 kB: zlib-ng inflates 1.8 times as fast as zlib. Where there are no
@@ -58,6 +60,8 @@ def bounded(config: Mapping[str, Any], step: Step, most: int) -> Step:
     told = _TOLD.get(name)
     if told is None:
         return step
+    if name == "zstd":
+        return lambda data: _of_frames(data, step, most)
 
     def asked(data: Any) -> Any:
         found = told(memoryview(data).cast("B"))
@@ -82,6 +86,21 @@ def _inflated(new: Callable[[], Any], data: Any, most: int) -> bytes:
     return out
 
 
+def _of_frames(data: Any, step: Step, most: int) -> Any:
+    """Zstandard, whose frames say how long their content is, or are undone as a stream, as far as they may be."""
+    view = memoryview(data).cast("B")
+    found = _of_zstd(view)
+    if found is None and bytes(view[:4]) == _ZSTD:
+        with pa.CompressedInputStream(pa.py_buffer(view), "zstd") as stream:
+            out: bytes = stream.read(most + 1)
+        if len(out) > most:
+            raise _too_much(most, f"more than {most}")
+        return out
+    if found is not None and found > most:
+        raise _too_much(most, f"{found} bytes")
+    return step(data)
+
+
 def _too_much(most: int, found: str) -> ValueError:
     return ValueError(f"expected no more than {most} bytes of a codec, found {found}: a chunk cannot hold them")
 
@@ -92,6 +111,8 @@ def _lzma(config: Mapping[str, Any]) -> Any:
         filters=config.get("filters") if config.get("format") == lzma.FORMAT_RAW else None,
     )
 
+
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 _BEGINNINGS: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zX")
 """How a further stream begins: gzip, bzip2, xz."""
@@ -115,7 +136,7 @@ def _number(at: int, size: int = 4, *, big: bool = False) -> Callable[[memoryvie
 def _of_zstd(data: memoryview) -> int | None:
     """The content of a frame of Zstandard, where its header says it (RFC 8878, 3.1.1.1)."""
     head = bytes(data[:18])
-    if len(head) < 6 or head[:4] != b"\x28\xb5\x2f\xfd":
+    if len(head) < 6 or head[:4] != _ZSTD:
         return None
     single, flag = head[4] >> 5 & 1, head[4] >> 6
     size = (single, 2, 4, 8)[flag]

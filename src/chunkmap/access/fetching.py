@@ -134,6 +134,13 @@ class Fetcher:
             _finish(map(read, remote))
         _finish(map(read, wanted.keys() - set(remote)))
 
+    def is_far(self, source: str | bytes | None) -> bool:
+        """Whether a source must be fetched; then it is opened, before many threads ask for it at once."""
+        if not isinstance(source, str) or "://" not in self.resolved(source):
+            return False
+        self.source(source)
+        return True
+
     def at_hand(self, source: str | bytes | None) -> BytesSource | LocalSource | None:
         """A source of which any byte costs the same: in memory, or a local file; None for one that must be fetched."""
         if not isinstance(source, str):
@@ -150,7 +157,8 @@ class Fetcher:
         if not url:
             raise SourceError("the references name no file: the set was made from a file without a name", url=url)
         self.trust.check(self.resolved(url))
-        source = open_source(self.resolved(url), url=url, storage_options=self.storage_options)
+        permits = None if self.trust.allow is None else self.trust.check
+        source = open_source(self.resolved(url), url=url, storage_options=self.storage_options, permits=permits)
         if self.expected is not None:
             check_unchanged(source, self.expected)
         with self._lock:

@@ -1,7 +1,8 @@
 """A part of an array through references: all its chunks located, fetched and decoded together.
 
 zarr-python asks for chunks one at a time, at a third of a millisecond each; here a selection is one round of vectored
-reads for every `_BATCH` bytes of values, and chunks are decoded on several threads, straight into the result.
+reads for every `_BATCH` bytes of values, and chunks are decoded on several threads, straight into the result. Much that
+comes from a server is decoded stream by stream, while the next ones are still under way.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,11 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import ChunkDecoder, empty_array
 from chunkmap.io.threads import CORES
-from chunkmap.model import ChunkManifest, Edges, EvenSteps, ReferenceSet
+from chunkmap.model import WHOLE_FILE, ChunkManifest, Edges, EvenSteps, ReferenceSet
 
 __all__ = ["ArrayReader"]
+
+T = TypeVar("T")
 
 _BATCH: Final = 128 << 20
 """Bytes of decoded chunks that are fetched in one round."""
@@ -35,6 +38,12 @@ _FEW: Final = 8
 
 _MUCH: Final = 8 << 20
 """Bytes from which on the same is true of fewer chunks."""
+
+_STREAM: Final = 4 << 20
+"""Stored bytes that are fetched from a server and decoded together: as long under way as a request waits."""
+
+_STREAMS: Final = 8
+"""Most of these at once."""
 
 _SHARES: Final = 8
 """Portions of the work for each thread: many enough that none waits long for another."""
@@ -71,6 +80,10 @@ class _Part(NamedTuple):
     """The rows of the manifest."""
     cells: NDArray[np.int64]
     """Which of the selected chunks they are."""
+
+    def some(self, which: slice | NDArray[np.int64]) -> _Part:
+        """A part of it."""
+        return _Part(self.chunks, self.rows[which], self.cells[which])
 
 
 class ArrayReader:
@@ -149,32 +162,56 @@ class ArrayReader:
         self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...], parts: Sequence[_Part]
     ) -> None:
         """Read some of the selected chunks into their places."""
+        place = self._placing(result, axes, nth)
+        streams = [stream for part in parts for stream in self._streams(part)]
+        if len(streams) > len(parts):
+
+            def read(part: _Part) -> None:
+                place(part, self._fetcher.fetch(part.chunks, part.rows))
+
+            _on_threads(read, streams, min(_STREAMS, len(streams)))
+            return
         found = self._fetcher.fetch_many([(part.chunks, part.rows) for part in parts])
-        decode, copy = ChunkDecoder(self.meta).decode, _copier(result, axes)
-
-        def place(portion: tuple[_Part, Sequence[Stored], slice]) -> None:
-            part, stored, some = portion
-            cells = part.cells[some]
-            coords = zip(*(n[cells].tolist() for n in nth), strict=True) if nth else [()]
-            shapes: Iterable[tuple[int, ...]] = repeat(self.meta.chunk_shape, len(cells))
-            if self.meta.edges:
-                shapes = zip(*(axis.lengths[n[cells]].tolist() for axis, n in zip(axes, nth, strict=True)), strict=True)
-            for row, data, coord, shape in zip(part.rows[some].tolist(), stored[some], coords, shapes, strict=True):
-                copy(decode(data, part.chunks, row, shape), coord)
-
         count = sum(map(len, found))
         workers = CORES if self.meta.codecs and count * self.meta.chunk_nbytes >= _WORTH_THREADS else 1
         share = max(1, count // (_SHARES * workers)) if workers > 1 else max(1, count)
         portions = [
-            (part, stored, slice(first, first + share))
+            (part.some(slice(first, first + share)), stored[first : first + share])
             for part, stored in zip(parts, found, strict=True)
             for first in range(0, len(stored), share)
         ]
-        if workers == 1 or len(portions) == 1:
-            list(map(place, portions))
-            return
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(place, portions))
+        _on_threads(lambda portion: place(*portion), portions, workers)
+
+    def _placing(
+        self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]
+    ) -> Callable[[_Part, Sequence[Stored]], None]:
+        """Decodes the stored bytes of some chunks into their places."""
+        decode, copy = ChunkDecoder(self.meta).decode, _copier(result, axes)
+
+        def place(part: _Part, stored: Sequence[Stored]) -> None:
+            coords = zip(*(n[part.cells].tolist() for n in nth), strict=True) if nth else [()]
+            shapes: Iterable[tuple[int, ...]] = repeat(self.meta.chunk_shape, len(part.cells))
+            if self.meta.edges:
+                lengths = (axis.lengths[n[part.cells]].tolist() for axis, n in zip(axes, nth, strict=True))
+                shapes = zip(*lengths, strict=True)
+            for row, data, coord, shape in zip(part.rows.tolist(), stored, coords, shapes, strict=True):
+                copy(decode(data, part.chunks, row, shape), coord)
+
+        return place
+
+    def _streams(self, part: _Part) -> list[_Part]:
+        """Chunks of one file on a server in the order in which it has them, a few megabytes at a time; all others as
+        they are.
+        """
+        chunks, rows = part.chunks, part.rows
+        source, length = chunks.source[rows], chunks.length[rows]
+        if not self.meta.codecs or not len(rows) or bool((length == WHOLE_FILE).any() or (source != source[0]).any()):
+            return [part]
+        if int(length.sum()) < 2 * _STREAM or not self._fetcher.is_far(chunks.sources[int(source[0])]):
+            return [part]
+        order = np.argsort(chunks.offset[rows], kind="stable")
+        stops = np.cumsum(length[order]) // np.uint64(_STREAM)
+        return [part.some(some) for some in np.split(order, np.flatnonzero(np.diff(stops)) + 1)]
 
     def _locate(self, positions: NDArray[np.int64]) -> Iterator[_Part]:
         """Look cells up, stretch by stretch of the grid; mostly they are all in one."""
@@ -190,6 +227,16 @@ class ArrayReader:
             chunks = self._array.in_stretch(number)
             rows, there = _rows_at(chunks, positions[which] - number * stretch)
             yield _Part(chunks, rows, which[there])
+
+
+def _on_threads(work: Callable[[T], None], portions: Sequence[T], workers: int) -> None:
+    """Do every portion of the work; on one thread where there is but one, or one worker."""
+    if workers == 1 or len(portions) == 1:
+        for portion in portions:
+            work(portion)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, portions))
 
 
 def _rows_at(chunks: ChunkManifest, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

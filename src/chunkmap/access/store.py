@@ -18,12 +18,13 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
-from chunkmap.access.values import check_codecs
+from chunkmap.access.values import check_codecs, check_filled
 from chunkmap.access.zarr_support import unknown_to_zarr
-from chunkmap.codecs.zarr_v3 import register_with_zarr
+from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, chunk_keys, documents, json_text
+from chunkmap.model.typed import as_numpy
 from chunkmap.model.zarr_v3 import DOCUMENT, group_document
 
 register_with_zarr()
@@ -114,6 +115,24 @@ class ReferenceStore(Store):
         if not read_only:
             raise ValueError("a store of references is read-only")
         return ReferenceStore(self._refs, self._fetcher, self.zarr_format)
+
+    @property
+    def source(self) -> tuple[ReferenceSet, Fetcher]:
+        """The references, and what fetches the bytes that they name."""
+        return self._refs, self._fetcher
+
+    def attributes(self, path: str) -> dict[str, Any]:
+        """The attributes of an array or group in the types that they have in their file, which JSON has not.
+
+        >>> ReferenceStore(ReferenceSet({}, {"": {"level": 2}})).attributes("")
+        {'level': 2}
+        """
+        attrs = self._metas[path].attrs if path in self._metas else self._refs.groups.get(path, {})
+        return {name: as_numpy(value) for name, value in attrs.items()}
+
+    def check_coordinate(self, path: str) -> None:
+        """Raise StorageError for a coordinate that would fill much memory, and for which there are few references."""
+        check_filled(path, self._refs.arrays[path])
 
     def reader(self, path: str) -> ArrayReader:
         """Reads selections of an array at once, which zarr does not."""

@@ -36,6 +36,11 @@ class EvenStore(ReferenceStore):
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self._own, self._fetcher, self.zarr_format)
 
+    @property
+    def source(self) -> tuple[ReferenceSet, Fetcher]:
+        """The references in the grids that they have, and what fetches the bytes that they name."""
+        return self._own, self._fetcher
+
     def reader(self, path: str) -> ArrayReader:
         """Reads selections of an array at once, in the grid that it has."""
         return ArrayReader(self._own, path, self._fetcher)

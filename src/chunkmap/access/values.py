@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,20 @@ from chunkmap.access.bounds import bound_of
 from chunkmap.access.decoding import make_step
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.codecs import register
-from chunkmap.errors import ChunkmapError, FormatError, Unsupported
+from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.trimming import trim, trim_axis, untrimmed
 
 register()
 
-__all__ = ["ChunkDecoder", "check_codecs", "empty_array", "read_array", "read_arrays", "stored_at"]
+_MUCH: Final = 1 << 28
+_LARGEST_ELEMENT: Final = 1 << 26
+_MOSTLY_EMPTY: Final = 16
+"""Bytes of an array, and of an element, that are made whatever references there are; of more, so great a part must have
+references.
+"""
+
+__all__ = ["ChunkDecoder", "check_codecs", "check_filled", "empty_array", "read_array", "read_arrays", "stored_at"]
 
 
 def read_array(array: ManifestArray, fetcher: Fetcher) -> NDArray[Any]:
@@ -33,6 +40,8 @@ def read_array(array: ManifestArray, fetcher: Fetcher) -> NDArray[Any]:
 
 def read_arrays(arrays: Sequence[ManifestArray], fetcher: Fetcher) -> list[NDArray[Any]]:
     """All values of many arrays, fetched together."""
+    for array in arrays:
+        check_filled("an array to be read whole", array)
     stored = fetcher.fetch_many([(array.chunks, None) for array in arrays])
     return [_assemble(array, chunks) for array, chunks in zip(arrays, stored, strict=True)]
 
@@ -51,6 +60,21 @@ def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
     return np.full(shape, "NaT", meta.dtype) if meta.dtype.kind in "mM" else np.zeros(shape, meta.dtype)
 
 
+def check_filled(path: str, array: ManifestArray) -> None:
+    """Raise StorageError for an array that would fill much memory with what few references hold.
+
+    Coordinates are read whole, and a few bytes of metadata may say that there are 10**12 of them.
+    """
+    meta = array.meta
+    if meta.dtype.itemsize > _LARGEST_ELEMENT:
+        raise StorageError(f"{path}: an element of {meta.dtype.itemsize} bytes, expected {_LARGEST_ELEMENT} or fewer")
+    if meta.nbytes > _MUCH and array.most_chunks * meta.chunk_nbytes < meta.nbytes // _MOSTLY_EMPTY:
+        raise StorageError(
+            f"{path}: {meta.nbytes} bytes of {meta.dtype}, for which there are {array.most_chunks} references; what is"
+            " not there is not made up"
+        )
+
+
 def check_codecs(path: str, meta: ArrayMeta) -> None:
     """Raise Unsupported for an array whose chunks are programs: reading them would run whatever the set says."""
     if any(config.get("id") == "pickle" for config in meta.codecs):
@@ -66,7 +90,8 @@ class ChunkDecoder:
         self._trim = trim_axis(meta)
         codecs = untrimmed(meta).codecs
         most = bound_of(meta.chunk_nbytes, meta.codecs, objects=meta.dtype.kind == "O")
-        self._steps = [make_step(config, most) for config in reversed(codecs)]
+        likely = None if meta.dtype.kind == "O" else meta.chunk_nbytes
+        self._steps = [make_step(config, most, likely) for config in reversed(codecs)]
         self._dtype, self._shape, self._order = meta.dtype, meta.chunk_shape, meta.order
 
     def decode(

@@ -45,10 +45,10 @@ class RecordSlice(Codec):  # type: ignore[misc]
         if not whole and rest and self.nbytes:
             raise ValueError(f"expected {self.nbytes} bytes of the last record, found {rest}")
         count += whole
-        rows = np.lib.stride_tricks.as_strided(
-            np.frombuffer(raw, np.uint8)[self.offset :], (count, self.nbytes), (self.record, 1), writeable=False
-        )
-        taken = rows.tobytes()
+        taken = b""
+        if count and self.nbytes:
+            rows = np.ndarray((count,), np.dtype((np.void, self.nbytes)), raw, self.offset, (self.record,))
+            taken = rows.tobytes()
         if self.records is not None:
             if count > self.records:
                 raise ValueError(f"expected at most {self.records} records, found {count}")

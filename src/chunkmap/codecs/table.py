@@ -18,7 +18,7 @@ class Row(NamedTuple):
     """One codec: its id, which never changes, since data at rest name it; and where it is."""
 
     id: str
-    place: str
+    where: str
     """Module of this package, and class: `"deflate:DeflateCodec"`."""
     extra: str | None = None
     """The extra of chunkmap with the library that it decodes with, if it is none of chunkmap's dependencies."""
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     @property
     def entry_point(self) -> str:
         """Where it is, as an entry point says it."""
-        return f"{_PACKAGE}.{self.place}"
+        return f"{_PACKAGE}.{self.where}"
 
     def load(self) -> Any:
         """The class."""
@@ -38,62 +38,62 @@ CODECS: Final[Sequence[Row]] = (
     Row("fill_hdf_strings", "fill_hdf_strings:FillStringsCodec"),
     Row("record_member", "record_member:RecordArrayMember"),
     Row("deflate", "deflate:DeflateCodec"),
-    Row("FITSAscii", "fits_ascii_table:AsciiTableCodec"),
-    Row("FITSVarBintable", "fits_variable_table:VarArrCodec"),
-    Row("fits_ascii", "fits_ascii:FitsAscii"),
-    Row("fits_bits", "fits_bits:FitsBits"),
-    Row("fits_image", "fits_image:FitsImage", extra="fits"),
-    Row("fits_logical", "fits_logical:FitsLogical"),
-    Row("fits_text", "fits_text:FitsText"),
-    Row("fits_tiles", "fits_tiles:FitsTiles", extra="fits"),
-    Row("fits_unsigned", "fits_unsigned:FitsUnsigned"),
-    Row("fits_variable", "fits_variable:FitsVariable"),
-    Row("fits_wcs", "fits_wcs:FitsWcs", extra="fits"),
-    Row("grib", "grib:GribCodec", extra="grib"),
+    Row("FITSAscii", "fits.ascii_table:AsciiTableCodec"),
+    Row("FITSVarBintable", "fits.variable_table:VarArrCodec"),
+    Row("fits_ascii", "fits.ascii:FitsAscii"),
+    Row("fits_bits", "fits.bits:FitsBits"),
+    Row("fits_image", "fits.image:FitsImage", extra="fits"),
+    Row("fits_logical", "fits.logical:FitsLogical"),
+    Row("fits_text", "fits.text:FitsText"),
+    Row("fits_tiles", "fits.tiles:FitsTiles", extra="fits"),
+    Row("fits_unsigned", "fits.unsigned:FitsUnsigned"),
+    Row("fits_variable", "fits.variable:FitsVariable"),
+    Row("fits_wcs", "fits.wcs:FitsWcs", extra="fits"),
+    Row("grib", "grib.codec:GribCodec", extra="grib"),
     Row("record_slice", "record_slice:RecordSlice"),
-    Row("hdf4_jpeg", "hdf4_jpeg:Hdf4Jpeg", extra="hdf4"),
-    Row("hdf4_nbit", "hdf4_nbit:Hdf4Nbit"),
-    Row("hdf4_rle", "hdf4_rle:Hdf4Rle"),
-    Row("hdf4_skphuff", "hdf4_skphuff:Hdf4SkippingHuffman"),
-    Row("hdf4_szip", "hdf4_szip:Hdf4Szip", extra="hdf4"),
-    Row("hdf5_bitshuffle", "hdf5_bitshuffle:Hdf5Bitshuffle"),
-    Row("hdf5_blosc2", "hdf5_blosc2:Hdf5Blosc2", extra="hdf5"),
-    Row("hdf5_htj2k", "hdf5_images:Hdf5Htj2k", extra="hdf5"),
-    Row("hdf5_float", "hdf5_float:Hdf5Float"),
-    Row("hdf5_integer", "hdf5_integer:Hdf5Integer"),
-    Row("hdf5_jpegls", "hdf5_images:Hdf5JpegLs", extra="hdf5"),
-    Row("hdf5_lz4", "hdf5_lz4:Hdf5Lz4"),
-    Row("hdf5_lzf", "hdf5_lzf:Hdf5Lzf"),
-    Row("hdf5_nbit", "hdf5_nbit:Hdf5Nbit"),
-    Row("hdf5_scaleoffset", "hdf5_scaleoffset:Hdf5ScaleOffset"),
-    Row("hdf5_shuffle", "hdf5_shuffle:Hdf5Shuffle"),
-    Row("hdf5_szip", "hdf5_szip:Hdf5Szip", extra="hdf5"),
-    Row("hdf5_text", "hdf5_text:Hdf5Text"),
-    Row("hdf5_zfp", "hdf5_zfp:Hdf5Zfp", extra="hdf5"),
-    Row("imagecodecs_bitorder", "imagecodecs_ids:ImagecodecsBitorder"),
-    Row("imagecodecs_delta", "imagecodecs_ids:ImagecodecsDelta"),
-    Row("imagecodecs_floatpred", "imagecodecs_ids:ImagecodecsFloatpred"),
-    Row("imagecodecs_jpeg", "imagecodecs_ids:ImagecodecsJpeg", extra="tiff"),
-    Row("imagecodecs_jpeg2k", "imagecodecs_ids:ImagecodecsJpeg2k", extra="tiff"),
-    Row("imagecodecs_jpegxl", "imagecodecs_ids:ImagecodecsJpegxl", extra="tiff"),
-    Row("imagecodecs_jpegxr", "imagecodecs_ids:ImagecodecsJpegxr", extra="tiff"),
-    Row("imagecodecs_lerc", "imagecodecs_ids:ImagecodecsLerc", extra="tiff"),
-    Row("imagecodecs_lzw", "imagecodecs_ids:ImagecodecsLzw", extra="tiff"),
-    Row("imagecodecs_packbits", "imagecodecs_ids:ImagecodecsPackbits", extra="tiff"),
-    Row("imagecodecs_png", "imagecodecs_ids:ImagecodecsPng", extra="tiff"),
-    Row("imagecodecs_webp", "imagecodecs_ids:ImagecodecsWebp", extra="tiff"),
-    Row("imagecodecs_zstd", "imagecodecs_ids:ImagecodecsZstd", extra="tiff"),
-    Row("tiff_bits", "tiff_bits:TiffBits"),
-    Row("tiff_float24", "tiff_bits:TiffFloat24"),
-    Row("tiff_pad", "tiff_pad:TiffPad"),
-    Row("zarr_cast_value", "zarr_cast_value:ZarrCastValue"),
-    Row("zarr_scale_offset", "zarr_scale_offset:ZarrScaleOffset"),
+    Row("hdf4_jpeg", "hdf4.jpeg:Hdf4Jpeg", extra="hdf4"),
+    Row("hdf4_nbit", "hdf4.nbit:Hdf4Nbit"),
+    Row("hdf4_rle", "hdf4.rle:Hdf4Rle"),
+    Row("hdf4_skphuff", "hdf4.skphuff:Hdf4SkippingHuffman"),
+    Row("hdf4_szip", "hdf4.szip:Hdf4Szip", extra="hdf4"),
+    Row("hdf5_bitshuffle", "hdf5.bitshuffle:Hdf5Bitshuffle"),
+    Row("hdf5_blosc2", "hdf5.blosc2:Hdf5Blosc2", extra="hdf5"),
+    Row("hdf5_htj2k", "hdf5.images:Hdf5Htj2k", extra="hdf5"),
+    Row("hdf5_float", "hdf5.float:Hdf5Float"),
+    Row("hdf5_integer", "hdf5.integer:Hdf5Integer"),
+    Row("hdf5_jpegls", "hdf5.images:Hdf5JpegLs", extra="hdf5"),
+    Row("hdf5_lz4", "hdf5.lz4:Hdf5Lz4"),
+    Row("hdf5_lzf", "hdf5.lzf:Hdf5Lzf"),
+    Row("hdf5_nbit", "hdf5.nbit:Hdf5Nbit"),
+    Row("hdf5_scaleoffset", "hdf5.scaleoffset:Hdf5ScaleOffset"),
+    Row("hdf5_shuffle", "hdf5.shuffle:Hdf5Shuffle"),
+    Row("hdf5_szip", "hdf5.szip:Hdf5Szip", extra="hdf5"),
+    Row("hdf5_text", "hdf5.text:Hdf5Text"),
+    Row("hdf5_zfp", "hdf5.zfp:Hdf5Zfp", extra="hdf5"),
+    Row("imagecodecs_bitorder", "tiff.imagecodecs_ids:ImagecodecsBitorder"),
+    Row("imagecodecs_delta", "tiff.imagecodecs_ids:ImagecodecsDelta"),
+    Row("imagecodecs_floatpred", "tiff.imagecodecs_ids:ImagecodecsFloatpred"),
+    Row("imagecodecs_jpeg", "tiff.imagecodecs_ids:ImagecodecsJpeg", extra="tiff"),
+    Row("imagecodecs_jpeg2k", "tiff.imagecodecs_ids:ImagecodecsJpeg2k", extra="tiff"),
+    Row("imagecodecs_jpegxl", "tiff.imagecodecs_ids:ImagecodecsJpegxl", extra="tiff"),
+    Row("imagecodecs_jpegxr", "tiff.imagecodecs_ids:ImagecodecsJpegxr", extra="tiff"),
+    Row("imagecodecs_lerc", "tiff.imagecodecs_ids:ImagecodecsLerc", extra="tiff"),
+    Row("imagecodecs_lzw", "tiff.imagecodecs_ids:ImagecodecsLzw", extra="tiff"),
+    Row("imagecodecs_packbits", "tiff.imagecodecs_ids:ImagecodecsPackbits", extra="tiff"),
+    Row("imagecodecs_png", "tiff.imagecodecs_ids:ImagecodecsPng", extra="tiff"),
+    Row("imagecodecs_webp", "tiff.imagecodecs_ids:ImagecodecsWebp", extra="tiff"),
+    Row("imagecodecs_zstd", "tiff.imagecodecs_ids:ImagecodecsZstd", extra="tiff"),
+    Row("tiff_bits", "tiff.bits:TiffBits"),
+    Row("tiff_float24", "tiff.bits:TiffFloat24"),
+    Row("tiff_pad", "tiff.pad:TiffPad"),
+    Row("zarr_cast_value", "zarr.cast_value:ZarrCastValue"),
+    Row("zarr_scale_offset", "zarr.scale_offset:ZarrScaleOffset"),
 )
 """Codecs of Zarr v2, which numcodecs is told of."""
 
 V3_CODECS: Final[Sequence[Row]] = (
-    Row("chunkmap.numcodecs", "zarr_v3:NumcodecsCodec"),
-    Row("chunkmap.trim", "trim:TrimCodec"),
+    Row("chunkmap.numcodecs", "zarr.numcodecs_in_v3:NumcodecsCodec"),
+    Row("chunkmap.trim", "zarr.trim:TrimCodec"),
 )
 """Codecs of Zarr v3, which zarr-python is told of."""
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chunkmap.combining.axes import Axis
 from chunkmap.model import ArrayMeta, Cells
+from chunkmap.model.record_slices import records_of
 
 __all__ = ["MOST_CHUNKS", "Places", "Stands", "common_chunks"]
 
@@ -102,14 +103,15 @@ def common_chunks(
     each axis. A cut chunk must be a range of the bytes of the
     old one: axes slower than the fastest one that is cut are cut to single elements.
     """
-    if any(meta.codecs or meta.dtype.hasobject for meta in metas.values()):
+    records = {records_of(meta) for meta in metas.values()}
+    if any((meta.codecs and records_of(meta) is None) or meta.dtype.hasobject for meta in metas.values()):
         return None
     indexes, first = list(metas), next(iter(metas.values()))
     grid = []
     cut = []
     for axis, place in enumerate(places):
         lengths = {meta.chunk_shape[axis] for meta in metas.values()}
-        common = math.gcd(*lengths)
+        common = math.gcd(*lengths) if axis or len(records) == 1 else 1
         grid.append(common if place is None else place.divisor(common, indexes))
         if lengths != {grid[-1]}:
             cut.append(axis)

@@ -7,7 +7,8 @@ does not change the values (the level of a compression, a title) is not compared
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -15,7 +16,9 @@ import numpy as np
 from chunkmap.model import ArrayMeta
 from chunkmap.model.codecs import decodes_as
 from chunkmap.model.meta import same_attrs, same_scalar
+from chunkmap.model.record_slices import records_of
 from chunkmap.model.trimming import untrimmed
+from chunkmap.model.typed import as_numpy, code_of, typed
 
 __all__ = [
     "DECODING_ATTRS",
@@ -25,6 +28,7 @@ __all__ = [
     "differences",
     "masks_nothing",
     "signature",
+    "with_widest_packing",
 ]
 
 DECODING_ATTRS: Final = (
@@ -150,22 +154,53 @@ def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool | Literal
         tuple(lengths),
         _chunks_across(meta, along if chunks == "across" else ()) if chunks else None,
         meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
-        repr([sorted(decodes_as(codec).items()) for codec in untrimmed(meta).codecs]),
+        repr([sorted(decodes_as(codec).items()) for codec in untrimmed(meta).codecs if records_of(meta) is None]),
         meta.order,
         ("None" if masks_nothing(meta.fill_value) else str(meta.fill_value), str(meta.background)),
         repr([_meant(name, meta.attrs.get(name)) for name in names]),
     )
 
 
+def with_widest_packing(first: ArrayMeta, others: Iterable[ArrayMeta]) -> ArrayMeta:
+    """The metadata of the first of several arrays, with `scale_factor` and `add_offset` of the widest type that any of
+    them has: the type to which they unpack, so that none of them loses digits.
+
+    >>> from chunkmap.model.typed import typed
+    >>> one, two = (ArrayMeta(shape=(), chunk_shape=(), dtype=np.dtype("i2"), attrs={"scale_factor": typed(0.5, code)})
+    ...             for code in ("f4", "f8"))
+    >>> with_widest_packing(one, [two]).attrs["scale_factor"].dtype
+    dtype('float64')
+    """
+    wider: dict[str, Any] = {}
+    packed = [name for name in _CHANGES_NOTHING if code_of(first.attrs.get(name)) not in (None, "f8", "f8[1]")]
+    for meta in others if packed else ():
+        for name in packed:
+            if meta is not first and name in meta.attrs:
+                held = as_numpy(wider.get(name, first.attrs[name])).dtype
+                wide = np.result_type(held, getattr(as_numpy(meta.attrs[name]), "dtype", np.float64))
+                if wide != held:
+                    wider[name] = typed(first.attrs[name], f"{wide.kind}{wide.itemsize}")
+    return replace(first, attrs={**first.attrs, **wider}) if wider else first
+
+
 def _chunks_across(meta: ArrayMeta, along: Collection[str]) -> Hashable:
-    dims = meta.dims or (None,) * meta.ndim
-    return tuple(n for n, dim in zip(meta.chunks, dims, strict=True) if dim not in along)
+    dims, records = meta.dims or (None,) * meta.ndim, records_of(meta)
+    return records and records.record, tuple(n for n, dim in zip(meta.chunks, dims, strict=True) if dim not in along)
+
+
+def _chunks_of(meta: ArrayMeta) -> object:
+    """The lengths of chunks; of chunks of records, which can be cut, also how far apart these are."""
+    records = records_of(meta)
+    if records is None:
+        return meta.chunks
+    filled = "" if "records" in meta.codecs[0] else ", all whole"
+    return meta.chunks, f"records of {records.record} bytes{filled}"
 
 
 _ENTRIES: Final[Mapping[str, Callable[[ArrayMeta], object]]] = {
-    "chunks": lambda meta: meta.chunks,
+    "chunks": _chunks_of,
     "dtype": lambda meta: meta.dtype.str if meta.dtype.fields is None else meta.dtype,
-    "codecs": lambda meta: [decodes_as(codec) for codec in untrimmed(meta).codecs],
+    "codecs": lambda meta: [decodes_as(codec) for codec in untrimmed(meta).codecs if records_of(meta) is None],
     "order": lambda meta: meta.order,
     "value of missing chunks": lambda meta: str(meta.background),
 }

@@ -31,8 +31,8 @@ class Inputs:
 
     def name(self, index: int) -> str:
         """What messages call an input: where it came from, or its place in the list."""
-        return self.sets[index].name or f"input {self.place(index)}"
+        return self.sets[index].name or f"input {self.rank(index)}"
 
-    def place(self, index: int) -> int:
+    def rank(self, index: int) -> int:
         """The place of an input in the caller's whole list."""
         return index if index < self.combined else index - self.combined + self.first

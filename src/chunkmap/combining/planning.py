@@ -12,12 +12,13 @@ from dataclasses import replace
 from chunkmap.combining.alignment import Places
 from chunkmap.combining.axes import find_axis, make_axes
 from chunkmap.combining.comparing import compare, compare_identical
+from chunkmap.combining.compatible import with_widest_packing
 from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
-from chunkmap.combining.fitting import fit
 from chunkmap.combining.identical import check_identical, check_named, check_repeats
 from chunkmap.combining.inputs import Inputs
+from chunkmap.combining.on_grid import fit
 from chunkmap.combining.pixels import check_pixels
 from chunkmap.combining.plan import ArrayPlan, Part, Plan, Repeat
 from chunkmap.combining.recipe import VARIABLES, Recipe
@@ -112,11 +113,12 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     if not found:
         return None
     first = found[0][1].meta
-    places = [request.place(path, dim) for dim in first.dims or ()]
+    places = [request.along(path, dim) for dim in first.dims or ()]
     along = [place for place in places if place is not None]
     if not along and first.nbytes <= request.recipe.load_below:
         return _plan_identical(request, path, found)
     sound, load, units = compare(request, path, found, [place.axis.dim for place in along])
+    first = with_widest_packing(first, (array.meta for _, array in found))
     outline = ArrayPlan(path, _outline(first, places), (), load, units)
     plan = fit(request, outline, found, places) if sound else None
     coverage = request.cover(along, tuple(i for i, _ in found))
@@ -196,7 +198,7 @@ def _without(request: Request, found: Found, along: Sequence[Places]) -> list[in
 def _with_all_dims(request: Request, path: str, found: Found) -> Found:
     """The arrays with every dimension that is combined along: those that they do not have lead, one element long."""
     expanded: Found = []
-    wanted = tuple(dim for dim in request.recipe.dims if dim != VARIABLES and request.place(path, dim) is not None)
+    wanted = tuple(dim for dim in request.recipe.dims if dim != VARIABLES and request.along(path, dim) is not None)
     lacking: dict[tuple[str, ...] | None, tuple[str, ...]] = {}
     for index, array in found:
         dims = array.meta.dims
@@ -229,7 +231,7 @@ def _is_same_everywhere(request: Request, path: str, meta: ArrayMeta) -> bool:
     name, identical = path.rpartition("/")[2], request.recipe.identical_dims
     if path in identical or name in identical:
         return True
-    return meta.dims == (name,) and request.place(path, name) is None
+    return meta.dims == (name,) and request.along(path, name) is None
 
 
 def _is_fixed(request: Request, path: str, found: Found) -> bool:
@@ -238,7 +240,7 @@ def _is_fixed(request: Request, path: str, found: Found) -> bool:
     There is no telling at which of its values each would stand, so they are taken once, if all are the same.
     """
     metas = [array.meta for _, array in found]
-    wanted = [(dim, request.place(path, dim)) for dim in request.recipe.dims if dim != VARIABLES]
+    wanted = [(dim, request.along(path, dim)) for dim in request.recipe.dims if dim != VARIABLES]
     if any(dim in (meta.dims or ()) for meta in metas for dim, _ in wanted):
         return False
     if max(meta.nbytes for meta in metas) > request.recipe.load_below:
@@ -281,7 +283,7 @@ def _with_known_places(request: Request, path: str, found: Found) -> Found:
     wrong: set[int] = set()
     dims = found[0][1].meta.dims if found else None
     for axis, dim in enumerate(dims or ()):
-        place = request.place(path, dim)
+        place = request.along(path, dim)
         if place is None:
             continue
         lengths = place.lengths

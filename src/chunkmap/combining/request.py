@@ -34,7 +34,7 @@ class Request:
     _found: dict[tuple[str, str], Places | None] = field(default_factory=dict)
     _covers: dict[tuple[tuple[str, ...], tuple[int, ...]], Coverage] = field(default_factory=dict)
 
-    def place(self, path: str, dim: str) -> Places | None:
+    def along(self, path: str, dim: str) -> Places | None:
         """Where inputs stand along a dimension of an array; None when it is not combined."""
         key = (path.rpartition("/")[0], dim)
         if key not in self._found:

@@ -330,18 +330,18 @@ def _scalar(inputs: Inputs, index: int, dim: str, selector: Selector, ignore: fr
     if isinstance(selector, re.Pattern):
         return _search(selector, refs.name, name)
     if _is_list(selector):
-        if inputs.place(index) >= len(selector):
+        if inputs.rank(index) >= len(selector):
             raise _NoValueError(
-                f"the list has {len(selector)} values, none for {name}, the input at place {inputs.place(index)}"
+                f"the list has {len(selector)} values, none for {name}, the input at place {inputs.rank(index)}"
             )
-        return selector[inputs.place(index)]
+        return selector[inputs.rank(index)]
     if callable(selector):
-        return selector(inputs.place(index), refs, dim, refs.name)
+        return selector(inputs.rank(index), refs, dim, refs.name)
     if not isinstance(selector, str):
         return selector
     kind, _, rest = selector.partition(":")
     if selector == "INDEX":
-        return inputs.place(index)
+        return inputs.rank(index)
     if selector == "VARNAME":
         return _variable_name(refs, name, ignore)
     if kind == "attr" and rest:

@@ -7,37 +7,43 @@ machine a new directory, in which unchanged partitions are further names of the 
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Literal, TypeVar, Unpack
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, TypeVar, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.recipe import HowToCombine, given
-from chunkmap.combining.windows import stays, touched
-from chunkmap.errors import CombineError, Remedy, SourceError, StorageError
+from chunkmap.combining.stretches import stays, touched
+from chunkmap.errors import CombineError, OtherWriter, Remedy, SourceError, StorageError
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.icechunk import append_to_icechunk
 from chunkmap.execution.mapping import AnyExecutor, Progress
-from chunkmap.execution.order import counted, refuse_other_order
-from chunkmap.execution.origin import Origin
+from chunkmap.execution.order_of_inputs import counted, refuse_other_order
+from chunkmap.execution.provenance import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
 from chunkmap.io import open_any
-from chunkmap.io.filesystem import Located, locate
+from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import ICECHUNK, PARQUET, Found, check_format, find_set, load
-from chunkmap.storage.parquet import WHOLE_SET
-from chunkmap.storage.partitioned import PartitionedChunks
-from chunkmap.storage.references import PartitionedSet
-from chunkmap.storage.sidecar import PartitionRecord
+from chunkmap.storage import ICECHUNK, PARQUET, FoundSet, check_format, find_set, load
+from chunkmap.storage.parquet.chunks import PartitionedChunks
+from chunkmap.storage.parquet.reading import PartitionedSet
+from chunkmap.storage.parquet.sidecar import PartitionRecord
+from chunkmap.storage.parquet.writing import WHOLE_SET
 from chunkmap.storage.states import check_state, state_of
 
 __all__ = ["append"]
 
 T = TypeVar("T")
+
+_TRIES: Final = 8
+_PAUSE: Final = 0.05
+"""How often it is tried to be the only writer, and the seconds to wait before the second try; then twice as many."""
 
 
 def append(
@@ -55,6 +61,7 @@ def append(
     overwrite: bool = False,
     inline_threshold: int | None = None,
     remote_protocol: str | None = None,
+    timeout: float | None = None,
     **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Scan more files and add them to a stored set, JSON, Parquet or Icechunk, in place. Gives the stored set.
@@ -64,10 +71,12 @@ def append(
     remembered. The other arguments are those of `build`.
 
     Files that hold what the set holds already are refused, unless they shall `overwrite` it. The old set stays whole
-    until the new one is complete.
+    until the new one is complete. Where another writer was there first, it is read and planned again, and the files are
+    added to what he wrote; with `overwrite` that is refused.
 
     Raises CombineError naming the inputs that do not fit; nothing is changed then.
     """
+    storage_options, output_options = limited(storage_options, timeout), limited(output_options, timeout)
     scanning = Scanning(
         executor=executor,
         progress=progress,
@@ -77,8 +86,7 @@ def append(
         options=scan_options or {},
     )
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
-    found, place = find_set(out, storage_options=output_options), locate(out, output_options)
-    before = _Before(place, WHOLE_SET if found.store is PARQUET else ())
+    found, at = find_set(out, storage_options=output_options), locate(out, output_options)
     if found.store is ICECHUNK:
         icechunk = ICECHUNK.functions()
         icechunk.check_lists(str(out))
@@ -86,31 +94,83 @@ def append(
         sets = scanning.run(urls, preprocess)
         _to_repository(icechunk.repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
         return load(out, storage_options=output_options)
-    stored = before.read(lambda: _partitioned(found))
-    origin = _origin(stored, os.fspath(out), how, inline_threshold, preprocess)
-    scan_options = {**origin.scan_options, **(scan_options or {})}
-    recipe = _recipe(origin, overwrite=overwrite)
-    job = Job(
-        place=place,
-        origin=replace(origin, recipe=recipe),
+    adding = _Adding(
+        found=found,
+        at=at,
+        urls=[urls] if isinstance(urls, (str, os.PathLike)) else list(urls),
+        scanning=scanning,
         fetcher=fetcher,
-        record_size=100_000 if stored is None else stored.record_size,
-        executor=executor if place.is_local or cache is not None else None,
-        expected=before.state,
+        how=how,
+        preprocess=preprocess,
+        overwrite=overwrite,
+        inline_threshold=inline_threshold,
     )
-    with headers_beside(place) as headers:
-        old = before.read(lambda: _old(stored, out, output_options, origin, headers))
-        if "zarr_format" not in how:
+    with headers_beside(at) as headers:
+        return adding.run(headers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Adding:
+    """What is to be added, and how: done again from the start where another writer was there first."""
+
+    found: FoundSet
+    at: Located
+    urls: Sequence[str | os.PathLike[str]]
+    scanning: Scanning
+    fetcher: Fetcher
+    how: HowToCombine
+    preprocess: Step | None
+    overwrite: bool
+    inline_threshold: int | None
+
+    def run(self, headers: Headers) -> ReferenceSet:
+        """Add to the set as it is now. Who would write over what the other one wrote is told instead."""
+        scanned: dict[str, list[ReferenceSet]] = {}
+        for attempt in range(_TRIES - 1):
+            try:
+                return self._once(headers, scanned)
+            except OtherWriter:
+                if self.overwrite:
+                    raise
+                time.sleep(random.uniform(0.5, 1) * _PAUSE * 2**attempt)  # noqa: S311 - no secret
+        return self._once(headers, scanned)
+
+    def _once(self, headers: Headers, scanned: dict[str, list[ReferenceSet]]) -> ReferenceSet:
+        at, where = self.at, os.fspath(self.found.url)
+        before = _Before(at, WHOLE_SET if self.found.store is PARQUET else ())
+        stored = before.read(lambda: _partitioned(self.found))
+        origin = _origin(stored, where, self.how, self.inline_threshold, self.preprocess)
+        options = {**origin.scan_options, **self.scanning.options}
+        old = before.read(lambda: _old(stored, where, self.found.options, origin, headers))
+        recipe = _recipe(origin, overwrite=self.overwrite)
+        if "zarr_format" not in self.how:
             recipe = replace(recipe, zarr_format=old.zarr_format)
-            job = replace(job, origin=replace(job.origin, recipe=recipe))
-        check_format(place, recipe.zarr_format)
-        keep = headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs))
-        new = replace(scanning, options=scan_options).run(urls, keep)
+        check_format(at, recipe.zarr_format)
+        new = self._scanned(headers, options, scanned)
+        job = Job(
+            at=at,
+            origin=replace(origin, recipe=recipe),
+            fetcher=self.fetcher,
+            record_size=100_000 if stored is None else stored.record_size,
+            executor=self.scanning.executor if at.is_local or self.scanning.cache is not None else None,
+            expected=before.state,
+        )
         inputs = Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe))
         plan = before.read(lambda: job.plan(inputs))
-        refuse_other_order(plan, os.fspath(out))
-        job = replace(job, origin=replace(job.origin, inputs=origin.inputs + len(new), scan_options=scan_options))
+        refuse_other_order(plan, where)
+        job = replace(job, origin=replace(job.origin, inputs=origin.inputs + len(new), scan_options=options))
         return before.read(lambda: _carry_out(job, plan, stored))
+
+    def _scanned(
+        self, headers: Headers, options: Mapping[str, Any], scanned: dict[str, list[ReferenceSet]]
+    ) -> list[ReferenceSet]:
+        """The new files, scanned once for all tries with the same options."""
+        keep: Step = headers.take
+        if (preprocess := self.preprocess) is not None:
+            keep = lambda refs: headers.take(preprocess(refs))  # noqa: E731
+        if repr(options) not in scanned:
+            scanned[repr(options)] = replace(self.scanning, options=options).run(self.urls, keep)
+        return scanned[repr(options)]
 
 
 def _carry_out(job: Job, plan: Plan, stored: PartitionedSet | None) -> ReferenceSet:
@@ -119,7 +179,7 @@ def _carry_out(job: Job, plan: Plan, stored: PartitionedSet | None) -> Reference
 
 
 class _Before:
-    """The set as it was when appending to it began."""
+    """The set as it was when adding to it began."""
 
     def __init__(self, at: Located, names: Collection[str]) -> None:
         self._at, self._names = at, names
@@ -134,7 +194,7 @@ class _Before:
             raise
 
 
-def _partitioned(found: Found) -> PartitionedSet | None:
+def _partitioned(found: FoundSet) -> PartitionedSet | None:
     """The stored set, where it is one of Parquet, of which only what changes is written.
 
     Raises NoSuchFile when there is no set of another kind either.

@@ -23,7 +23,7 @@ from chunkmap.io import Source, open_any, outermost
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.folder import FolderBase
 from chunkmap.model import ReferenceSet, Target
-from chunkmap.storage.table import read_table, write_table
+from chunkmap.storage.spill import read_spill, write_spill
 
 __all__ = ["ScanCache", "scan_with"]
 
@@ -70,7 +70,7 @@ def scan_with(
     refs = scan(url, storage_options=storage_options, **options)
     if known not in refs.targets.values():  # it changed while it was scanned
         return refs
-    write_table(refs, entry)
+    write_spill(refs, entry)
     return _found(entry) or refs
 
 
@@ -83,7 +83,7 @@ def _target(url: str, storage_options: Mapping[str, Any] | None) -> Target:
 
 def _found(entry: Located) -> ReferenceSet | None:
     try:
-        return read_table(entry)
+        return read_spill(entry)
     except StorageError as error:
         warnings.warn(f"{error}; the file is scanned again", stacklevel=2)
         return None

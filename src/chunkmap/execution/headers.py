@@ -16,7 +16,7 @@ from chunkmap.io.filesystem import Located, locate, named
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.storage import load, open_set
 from chunkmap.storage.publishing import clear_leftovers, hold
-from chunkmap.storage.table import read_table, write_table
+from chunkmap.storage.spill import read_spill, write_spill
 
 __all__ = ["Headers", "headers_beside"]
 
@@ -44,8 +44,8 @@ class Headers:
         nbytes = sum(array.nbytes for array in refs.arrays.values())
         if nbytes > self._free:
             at = locate(f"{self._directory}/{next(self._numbers)}.table")
-            write_table(refs, at)
-            found = read_table(at)
+            write_spill(refs, at)
+            found = read_spill(at)
             assert found is not None
             refs = found
         else:

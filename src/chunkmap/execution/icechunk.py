@@ -18,10 +18,10 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, Recipe, make_plan
 from chunkmap.combining.plan import ArrayPlan, Part
-from chunkmap.combining.windows import refused, whole_arrays
+from chunkmap.combining.stretches import refused, whole_arrays
 from chunkmap.errors import CombineError
 from chunkmap.execution.arguments import AnySet, opened
-from chunkmap.execution.order import counted, refuse_other_order
+from chunkmap.execution.order_of_inputs import counted, refuse_other_order
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, ReferenceSet, place
 from chunkmap.model.trimming import trim_axis
 from chunkmap.storage import ICECHUNK, Icechunk, with_explicit_ranges
@@ -145,7 +145,7 @@ def _write(longer: Any, plan: Plan, whole: Mapping[str, ManifestArray], added: M
         if path in old.arrays:
             writer.remove(path)
     metas = {path: array.meta for path, array in whole.items()} | {path: plan.arrays[path].meta for path in added}
-    writer.describe(metas, {path: attrs for path, attrs in plan.groups.items() if path not in old.groups})
+    writer.describe(metas, {path: own for path, own in plan.groups.items() if path not in old.groups}, old.groups)
     for path, array in whole.items():
         writer.set_chunks(path, array.chunks)
     for path, chunks in added.items():

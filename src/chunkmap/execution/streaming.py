@@ -15,20 +15,29 @@ from typing import Any, Final
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, carry_out, make_plan
-from chunkmap.combining.windows import Count, Empty, Tally, Window, carry_out_in_pieces, refused, whole_arrays, windows
+from chunkmap.combining.stretches import (
+    Census,
+    Count,
+    Empty,
+    StretchPlan,
+    carry_out_in_stretches,
+    refused,
+    stretches,
+    whole_arrays,
+)
 from chunkmap.errors import StorageError
 from chunkmap.execution.mapping import AnyExecutor, map_ordered
-from chunkmap.execution.origin import Origin
+from chunkmap.execution.provenance import Origin
 from chunkmap.io.filesystem import Located
-from chunkmap.model import ArrayInPieces, ChunkManifest, ManifestArray, Piece, ReferenceSet, in_one_piece
+from chunkmap.model import ArrayInStretches, ChunkManifest, ManifestArray, ReferenceSet, Stretch, in_one_stretch
 from chunkmap.model.edits import inline_chunks
-from chunkmap.storage import ICECHUNK, PARQUET, Found, explicit_ranges, open_set, store_for, whole_files
-from chunkmap.storage.json import deferred_json, write_json_in_pieces
-from chunkmap.storage.parquet import About, ParquetWriter, encode_piece, replacing_set
-from chunkmap.storage.partition import check_rows
-from chunkmap.storage.partitioned import partition_name
+from chunkmap.storage import ICECHUNK, PARQUET, FoundSet, explicit_ranges, open_set, store_for, whole_files
+from chunkmap.storage.json import deferred_json, write_json_in_stretches
+from chunkmap.storage.parquet.chunks import partition_name
+from chunkmap.storage.parquet.partition import check_rows
+from chunkmap.storage.parquet.sidecar import PartitionRecord, checksum
+from chunkmap.storage.parquet.writing import About, ParquetWriter, encode_stretch, replacing_set
 from chunkmap.storage.publishing import Stage, write_part
-from chunkmap.storage.sidecar import PartitionRecord, checksum
 from chunkmap.storage.states import State
 
 __all__ = ["Job", "Kept"]
@@ -56,7 +65,7 @@ class Kept:
 class Job:
     """One combined set to be written."""
 
-    place: Located
+    at: Located
     origin: Origin
     fetcher: Fetcher
     record_size: int
@@ -70,7 +79,7 @@ class Job:
 
         Raises CombineError for inputs that do not fit.
         """
-        kind = store_for(self.place).name
+        kind = store_for(self.at).name
         return self.carry_out(self.plan(inputs), kind)
 
     def plan(self, inputs: Inputs) -> Plan:
@@ -88,21 +97,21 @@ class Job:
         if kind == "icechunk":
             return self._write_repository(plan, about, finish)
         if kind == "json":
-            pieces = carry_out_in_pieces(plan, self._read, rows=_ROWS, multiple=1)
-            version, finished = plan.recipe.zarr_format, (_finished(array, finish) for array, _ in pieces)
-            written, state = write_json_in_pieces(
-                finished, about.groups, self.place, zarr_format=version, expected=self.expected
+            arrays = carry_out_in_stretches(plan, self._read, rows=_ROWS, multiple=1)
+            version, finished = plan.recipe.zarr_format, (_finished(array, finish) for array, _ in arrays)
+            written, state = write_json_in_stretches(
+                finished, about.groups, self.at, zarr_format=version, expected=self.expected
             )
-            url, options = self.place.url, self.place.options
+            url, options = self.at.url, self.at.options
             stored = deferred_json(url, options, written, about.groups, state, zarr_format=version)
             return replace(stored, problems=about.problems, targets=about.targets)
         names = None if kept is None else kept.names()
-        with replacing_set(self.place, keeping=names, expected=self.expected) as stage:
+        with replacing_set(self.at, keeping=names, expected=self.expected) as stage:
             writer = ParquetWriter(stage, self.record_size)
             road = self._write_here if self.executor is None else self._write_on_workers
             tallies = road(plan, writer, finish, kept)
             writer.finish(replace(about, origin=self._origin(writer, tallies)))
-        return open_set(Found(PARQUET, self.place.url, self.place.options))
+        return open_set(FoundSet(PARQUET, self.at.url, self.at.options))
 
     def _write_repository(self, plan: Plan, about: About, finish: _Finish) -> ReferenceSet:
         """The same in an Icechunk repository, which takes a set that is held as a whole; gives that set."""
@@ -110,106 +119,106 @@ class Job:
             path: ManifestArray(array.meta, finish(path, array.chunks))
             for path, array in carry_out(plan, self._read).items()
         }
-        refs = ReferenceSet(arrays, about.groups, about.problems, about.targets, self.place.url)
-        ICECHUNK.functions().write_icechunk(refs, self.place, overwrite=True)
+        refs = ReferenceSet(arrays, about.groups, about.problems, about.targets, self.at.url)
+        ICECHUNK.functions().write_icechunk(refs, self.at, overwrite=True)
         return refs
 
-    def _write_here(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Tally]:
+    def _write_here(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Census]:
         only = None if kept is None else kept.changed.get
         tallies = []
-        for array, tally in carry_out_in_pieces(plan, self._read, rows=_ROWS, multiple=self.record_size, only=only):
-            if tally is None:
+        for array, census in carry_out_in_stretches(plan, self._read, rows=_ROWS, multiple=self.record_size, only=only):
+            if census is None:
                 writer.write(_finished(array, finish))
                 continue
-            records = _begin(tally, kept, self.origin)
+            records = _begin(census, kept, self.origin)
             writer.write(_finished(array, finish), records)
-            tallies.append(tally)
+            tallies.append(census)
         return tallies
 
-    def _write_on_workers(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Tally]:
+    def _write_on_workers(self, plan: Plan, writer: ParquetWriter, finish: _Finish, kept: Kept | None) -> list[Census]:
         """The same, the partitions being placed, encoded and written by whoever runs the tasks."""
         for path, array in whole_arrays(plan, self._read):
-            writer.write(_finished(in_one_piece(path, array), finish))
-        tallies = [Tally(plan, array_plan) for array_plan in plan.arrays.values() if array_plan.load is None]
-        found = [_begin(tally, kept, self.origin) for tally in tallies]
+            writer.write(_finished(in_one_stretch(path, array), finish))
+        tallies = [Census(plan, array_plan) for array_plan in plan.arrays.values() if array_plan.load is None]
+        found = [_begin(census, kept, self.origin) for census in tallies]
         tasks = [
-            (number, self._task(tally, window, finish, writer.stage))
-            for number, tally in enumerate(tallies)
-            for window in windows(
+            (number, self._task(census, stretch, finish, writer.stage))
+            for number, census in enumerate(tallies)
+            for stretch in stretches(
                 plan,
-                tally.array_plan,
+                census.array_plan,
                 rows=_ROWS_TO_SEND,
                 multiple=self.record_size,
-                only=None if kept is None else kept.changed.get(tally.array_plan.path),
+                only=None if kept is None else kept.changed.get(census.array_plan.path),
             )
         ]
-        results = map_ordered(_Task.run, [task for _, task in tasks], executor=self.executor)
+        results = map_ordered(_Writing.run, [task for _, task in tasks], executor=self.executor)
         for (number, _), result in zip(tasks, results, strict=True):
             if result is None:
                 raise refused(tallies[number].array_plan, ValueError("two chunks stand in one cell of the grid"))
             count, records = result
             tallies[number].counts.append(count)
             found[number].update(records)
-        for tally, records in zip(tallies, found, strict=True):
-            _check_written(writer.stage, tally.array_plan.path, records)
-            writer.add(tally.array_plan.path, tally.meta(), records)
+        for census, records in zip(tallies, found, strict=True):
+            _check_written(writer.stage, census.array_plan.path, records)
+            writer.add(census.array_plan.path, census.meta(), records)
         writer.sort([*plan.axes, *plan.arrays])
         return tallies
 
-    def _task(self, tally: Tally, window: Window, finish: _Finish, stage: Stage) -> _Task:
-        path = tally.array_plan.path
-        numbers = range(window.cells.start // self.record_size, -(-window.cells.stop // self.record_size))
+    def _task(self, census: Census, stretch: StretchPlan, finish: _Finish, stage: Stage) -> _Writing:
+        path = census.array_plan.path
+        numbers = range(stretch.cells.start // self.record_size, -(-stretch.cells.stop // self.record_size))
         files = {number: stage.file(partition_name(path, number)) for number in numbers}
-        plan = tally.plan  # a set that is at rest has no whole files of known size any more
-        inputs = [plan.inputs[part.index] for part in window.parts if part.index >= plan.inputs.combined]
+        plan = census.plan  # a set that is at rest has no whole files of known size any more
+        inputs = [plan.inputs[part.index] for part in stretch.parts if part.index >= plan.inputs.combined]
         sizes = whole_files({url: target for refs in inputs for url, target in refs.targets.items()})
-        return _Task(path, window.trimmed(), replace(finish, sizes=sizes), self.record_size, files)
+        return _Writing(path, stretch.trimmed(), replace(finish, sizes=sizes), self.record_size, files)
 
     def _read(self, arrays: Any) -> list[Any]:
         return read_arrays(arrays, self.fetcher)
 
-    def _origin(self, writer: ParquetWriter, tallies: list[Tally]) -> dict[str, Any]:
-        absent = {tally.array_plan.path: tally.absent_in_inputs() for tally in tallies}
+    def _origin(self, writer: ParquetWriter, tallies: list[Census]) -> dict[str, Any]:
+        absent = {census.array_plan.path: census.absent_in_inputs() for census in tallies}
         filled = tuple(
-            tally.array_plan.path
-            for tally in tallies
-            if tally.array_plan.parts[0].array.meta.fill_value is None
-            and writer.metas[tally.array_plan.path].fill_value is not None
+            census.array_plan.path
+            for census in tallies
+            if census.array_plan.parts[0].array.meta.fill_value is None
+            and writer.metas[census.array_plan.path].fill_value is not None
         )
         absent = {path: number for path, number in absent.items() if number}
         return replace(self.origin, absent_in_inputs=absent, filled=filled).to_json()
 
 
-def _begin(tally: Tally, kept: Kept | None, origin: Origin) -> dict[int, PartitionRecord]:
+def _begin(census: Census, kept: Kept | None, origin: Origin) -> dict[int, PartitionRecord]:
     """The partitions of an array that are there already, counted."""
-    path = tally.array_plan.path
+    path = census.array_plan.path
     records = {} if kept is None else dict(kept.records.get(path, {}))
     present = sum(record.chunks for record in records.values())
-    tally.counts.append(Count(present, present))
-    old = [part for part in tally.array_plan.parts if part.index < tally.plan.inputs.combined]
+    census.counts.append(Count(present, present))
+    old = [part for part in census.array_plan.parts if part.index < census.plan.inputs.combined]
     if kept is not None and old and origin.inputs:
         empty = math.prod(old[0].array.meta.grid_shape) - old[0].array.most_chunks
-        tally.before = Empty(empty, origin.absent_in_inputs.get(path, 0))
+        census.before = Empty(empty, origin.absent_in_inputs.get(path, 0))
     return records
 
 
 def _check_written(stage: Stage, path: str, records: Mapping[int, PartitionRecord]) -> None:
     """Workers that share no directory with the caller write into one of their own."""
     for number, record in records.items():
-        place = stage.file(partition_name(path, number))
-        if place.is_local and not (Path(place.path).is_file() and Path(place.path).stat().st_size == record.nbytes):
+        at = stage.file(partition_name(path, number))
+        if at.is_local and not (Path(at.path).is_file() and Path(at.path).stat().st_size == record.nbytes):
             raise StorageError(
-                f"{place.path}: expected a file of {record.nbytes} bytes from a worker, but it is not there; the"
+                f"{at.path}: expected a file of {record.nbytes} bytes from a worker, but it is not there; the"
                 " workers need a directory that they share with the caller. Write to one, or to an object store"
             )
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _Writing:
     """A stretch of one array: placed, encoded and written by whoever runs it."""
 
     path: str
-    window: Window
+    plan: StretchPlan
     finish: _Finish
     record_size: int
     files: Mapping[int, Located]
@@ -218,14 +227,16 @@ class _Task:
     def run(self) -> tuple[Count, dict[int, PartitionRecord]] | None:
         """What was written; None where two inputs claim one cell."""
         try:
-            chunks, count = self.window.place()
+            chunks, count = self.plan.place()
+        except StorageError:
+            raise
         except ValueError:
             return None
-        grid_shape = self.window.grid_shape
-        piece = Piece(self.window.cells.start, self.finish(self.path, chunks))
-        check_rows(self.path, piece.chunks, piece.first, grid_shape)
+        grid_shape = self.plan.grid_shape
+        filled = Stretch(self.plan.cells.start, self.finish(self.path, chunks))
+        check_rows(self.path, filled.chunks, filled.first, grid_shape)
         records = {}
-        for number, present, data in encode_piece(piece, self.record_size, math.prod(grid_shape)):
+        for number, present, data in encode_stretch(filled, self.record_size, math.prod(grid_shape)):
             write_part(self.files[number], [data])
             records[number] = PartitionRecord(present, len(data), checksum(data))
         return count, records
@@ -248,6 +259,6 @@ class _Finish:
         return explicit_ranges(path, chunks, self.sizes)
 
 
-def _finished(array: ArrayInPieces, finish: _Finish) -> ArrayInPieces:
-    pieces = (Piece(first, finish(array.path, chunks)) for first, chunks in array.pieces)
-    return replace(array, pieces=pieces)
+def _finished(array: ArrayInStretches, finish: _Finish) -> ArrayInStretches:
+    stretches = (Stretch(first, finish(array.path, chunks)) for first, chunks in array.stretches)
+    return replace(array, stretches=stretches)

@@ -1,4 +1,4 @@
-"""The verbs for many files: scan them, combine what was found, build a stored set in one go, append to it."""
+"""The verbs: scan many files, say what would not fit, combine, merge, build a stored set in one go."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any, Literal, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
-from chunkmap.combining import Inputs, Recipe, combine_sets
+from chunkmap.combining import Diagnosis, Inputs, Recipe, combine_sets, diagnose_sets
+from chunkmap.combining import merge as merge_sets
+from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.execution.arguments import AnySet, Step, listed, opened
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.mapping import AnyExecutor, Progress
-from chunkmap.execution.origin import Origin
+from chunkmap.execution.provenance import Origin
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job
-from chunkmap.io.filesystem import locate
+from chunkmap.io.filesystem import limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
 
-__all__ = ["build", "combine", "scan_many"]
+__all__ = ["build", "combine", "diagnose", "merge", "scan_many"]
 
 
 def scan_many(
@@ -33,6 +35,7 @@ def scan_many(
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     cache: Cache | None = None,
+    timeout: float | None = None,
     **options: Any,
 ) -> list[ReferenceSet]:
     """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
@@ -42,12 +45,13 @@ def scan_many(
     scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
 
     `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
-    was scanned before, and has not changed since, is not scanned again.
+    was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
+    30 by default.
     """
     scanning = Scanning(
         executor=executor,
         progress=progress,
-        storage_options=storage_options,
+        storage_options=limited(storage_options, timeout),
         on_error=on_error,
         cache=cache,
         options=options,
@@ -69,6 +73,7 @@ def combine(
     output_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
     executor: AnyExecutor = None,
+    timeout: float | None = None,
     **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Many reference sets to one.
@@ -77,7 +82,8 @@ def combine(
     `concat_dims`, `coo_map`, `identical_dims`, `coo_dtypes`, `waive`, `load_below`, `compare_below`, `split`, `eras`,
     `zarr_format`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold` bytes are
     fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files that the
-    references point into are opened, where coordinates must be read from them, with `remote_options`.
+    references point into are opened, where coordinates must be read from them, with `remote_options`. Servers may be
+    silent for `timeout` seconds, 30 by default.
 
     With `out`, the result is written there, JSON, Parquet or Icechunk by its name, and is never held as a whole: inputs
     are opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
@@ -87,10 +93,11 @@ def combine(
     Raises CombineError naming the inputs that do not fit; nothing is combined then.
     """
     recipe = Recipe(**given("combine", how))
+    storage_options, output_options = limited(storage_options, timeout), limited(output_options, timeout)
     if out is not None:
         check_format(locate(out, output_options), recipe.zarr_format)
     sets = listed(sets)
-    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    fetcher = Fetcher(storage_options=limited(remote_options, timeout), remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
         inputs = opened(sets, storage_options, preprocess)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
@@ -100,13 +107,13 @@ def combine(
             )
         return combined
     job = Job(
-        place=locate(out, output_options),
+        at=locate(out, output_options),
         origin=Origin(recipe=recipe, inputs=len(sets), inline_threshold=inline_threshold, steps=preprocess is not None),
         fetcher=fetcher,
         record_size=record_size,
         executor=executor,
     )
-    with headers_beside(job.place) as headers:
+    with headers_beside(job.at) as headers:
         return job.write(Inputs([headers.open(refs, storage_options, preprocess) for refs in sets]))
 
 
@@ -135,6 +142,7 @@ def build(
     postprocess: Step | None = None,
     inline_threshold: int = 0,
     remote_protocol: str | None = None,
+    timeout: float | None = None,
     **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Scan files, combine them, and write the result: JSON, Parquet or Icechunk, by the name of `out`.
@@ -144,12 +152,14 @@ def build(
     Icechunk only; what comes back is the stored set, whose chunks are read when they are asked for.
 
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
-    run after a crash or with more files scans only what is new: see `scan_many`.
+    run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`
+    seconds, 30 by default.
     """
     recipe = Recipe(**given("build", how))
+    storage_options, output_options = limited(storage_options, timeout), limited(output_options, timeout)
     fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
-    place = locate(out, output_options)
-    check_format(place, recipe.zarr_format)
+    at = locate(out, output_options)
+    check_format(at, recipe.zarr_format)
     scanning = Scanning(
         executor=executor,
         progress=progress,
@@ -164,7 +174,7 @@ def build(
         write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
         return combined
     job = Job(
-        place=place,
+        at=at,
         origin=Origin(
             recipe=recipe,
             inputs=0,
@@ -174,8 +184,48 @@ def build(
         ),
         fetcher=fetcher,
         record_size=record_size,
-        executor=executor if place.is_local or cache is not None else None,
+        executor=executor if at.is_local or cache is not None else None,
     )
-    with headers_beside(place) as headers:
+    with headers_beside(at) as headers:
         sets = scanning.run(urls, headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)))
         return replace(job, origin=replace(job.origin, inputs=len(sets))).write(Inputs(sets))
+
+
+def diagnose(
+    sets: Sequence[AnySet],
+    *,
+    preprocess: Step | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    **how: Unpack[HowToCombine],
+) -> Diagnosis:
+    """What `combine` would say of the same sets, and what would come of it, without combining.
+
+    Which inputs differ and in what, gaps, overlaps, what is missing; every kind of finding once, with the first
+    inputs and their number. `print` shows it, `fits` tells whether `combine` would go through, `to_dict` gives data.
+    The arguments, and `how` to combine, are those of `combine`.
+    """
+    recipe = Recipe(**given("diagnose", how))
+    inputs = opened(sets, storage_options, preprocess)
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
+
+
+def merge(
+    sets: Sequence[AnySet],
+    *,
+    compare_below: int = COMPARE_BELOW,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+) -> ReferenceSet:
+    """Sets of different arrays to one: variables kept in files of their own, a fixed grid beside a series.
+
+    An array that several sets have is taken from the first; it must be the same in all. Of at most `compare_below`
+    bytes, its values are read and compared; of more, only what headers say. Raises CombineError naming the arrays
+    and the inputs that differ.
+    """
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    inputs = opened(sets, storage_options)
+    return merge_sets(inputs, lambda arrays: read_arrays(arrays, fetcher), compare_below=compare_below)

@@ -42,6 +42,8 @@ _OWN: Final[Sequence[Format]] = (
         begins=(
             *(Magic(text, at=(344,)) for text in (b"n+1\0", b"ni1\0")),
             *(Magic(text, at=(4,)) for text in (b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n")),
+            # Analyze 7.5, which NIfTI-1 grew out of, says the size of its header and nothing else
+            *(Magic(size) for size in (b"\x5c\x01\0\0", b"\0\0\x01\x5c")),
         ),
     ),
     Format(
@@ -50,7 +52,16 @@ _OWN: Final[Sequence[Format]] = (
         begins=(Magic(b"http://xml.opendap.org/dap/dmrpp/1.0.0#", within=4096),),
     ),
     Format(name="npy", module="chunkmap.formats.npy", begins=(Magic(b"\x93NUMPY"),)),
+    Format(
+        name="envi",
+        module="chunkmap.formats.envi",
+        # headers of ESRI have no mark of their own, and their keywords may be written small
+        begins=(Magic(b"ENVI"), *(Magic(word, within=4096) for word in (b"NROWS", b"nrows", b"Nrows", b"NRows"))),
+    ),
+    Format(name="npz", module="chunkmap.formats.npy.npz", members=".npy"),
     Format(name="zarr", module="chunkmap.formats.zarr", holds=("zarr.json", ".zmetadata", ".zgroup", ".zarray")),
+    # nothing tells it: it must be named
+    Format(name="raw", module="chunkmap.formats.raw"),
     # behind headers of bulletins, or padding
     Format(name="grib", module="chunkmap.formats.grib", begins=(Magic(b"GRIB", within=4096),), extra="grib"),
 )

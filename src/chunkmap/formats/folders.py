@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
-from chunkmap.formats import FORMATS, Format, Scanned, find_format
+from chunkmap.formats import FORMATS, Format, find_format, sniff
 from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD
-from chunkmap.io import ArchiveFolder, Folder, Range
-from chunkmap.io.folder_requests import answered
+from chunkmap.formats.names import storable
+from chunkmap.io import ArchiveFolder, Folder, Range, Source, archive_kind, is_folder
+from chunkmap.io.rounds.folders import answered
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.edits import inline
 
-__all__ = ["holds", "scan_folder"]
+__all__ = ["holds", "recognise_any", "recognise_folder", "scan_folder"]
 
 
 def holds() -> tuple[str, ...]:
@@ -36,27 +37,51 @@ def scan_folder(
 
     Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the format.
     """
-    found = _recognised(folder) if format is None else find_format(format)
-    if not found.holds:
+    found = recognise_folder(folder) if format is None else find_format(format)
+    if not found.is_folder:
         raise FormatError(f"expected a file of {found.name}, found a folder of files", url=folder.url)
     module = found.load()
-    scanned: Scanned = answered(folder, module.parse(folder, options_of(found, module, options)))
+    scanned = storable(answered(folder, module.parse(folder, options_of(found, module, options))), folder.url)
     refs = ReferenceSet(
         scanned.arrays, scanned.groups, scanned.problems, scanned.files, folder.url, scanned.zarr_format
     )
     return inline(refs, _Fetch(folder), threshold=inline_threshold)
 
 
-def _recognised(folder: Folder) -> Format:
+def recognise_any(lies: Source | Folder) -> tuple[Source | Folder, Format]:
+    """What is parsed of what lies somewhere, and its format: an archive is a folder of files."""
+    if is_folder(lies):
+        return lies, recognise_folder(lies)
+    kind = archive_kind(lies) if lies.size() else None
+    if kind is None:
+        return lies, sniff(lies)
+    folder = ArchiveFolder(kind, lies)
+    return folder, recognise_folder(folder)
+
+
+def recognise_folder(folder: Folder) -> Format:
+    """The format of which a folder holds a file. Raises FormatError where it holds none of any."""
     for row in FORMATS:
         if row.holds and bool((folder.sizes(row.holds) >= 0).any()):
             return row
+    found = _by_members(folder.listing().names) if isinstance(folder, ArchiveFolder) else None
+    if found is not None:
+        return found
     names = ", ".join(f"{row.name} ({', '.join(row.holds)})" for row in FORMATS if row.holds)
     raise FormatError(
         f"expected a folder of {names}, found none of these files in it. To scan files in it, name them, or all of a"
         f" kind: {_files_in(folder)}",
         url=folder.url,
     )
+
+
+def _by_members(names: Sequence[str]) -> Format | None:
+    """The format all members of which are called as those of an archive are."""
+    for row in FORMATS:
+        end = row.members
+        if end is not None and names and all(name.endswith(end) for name in names):
+            return row
+    return None
 
 
 def _files_in(folder: Folder) -> str:

@@ -59,8 +59,15 @@ class Format:
     """How its files begin."""
     holds: tuple[str, ...] = ()
     """Names of which a folder of this format holds at least one."""
+    members: str | None = None
+    """How the names of all members of an archive of this format end."""
     extra: str | None = None
     """The extra of this package with the libraries that its module needs."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether what is scanned is a folder or an archive, not a file."""
+        return bool(self.holds) or self.members is not None
 
     def load(self) -> ModuleType:
         """The module. Raises NotInstalled naming the extra to install, where a library is missing."""

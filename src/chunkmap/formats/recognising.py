@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError, SourceError, Unsupported
 from chunkmap.formats.format import Format, Magic
+from chunkmap.formats.pairs import file_name, with_suffix
 from chunkmap.io import Range, Source
 
 __all__ = ["recognise"]
@@ -32,6 +33,9 @@ _REFUSALS: Final = (
 )
 """What is asked after no format begins like a file."""
 
+_DATA: Final = (".img", ".dat", ".bil", ".bip", ".bsq", ".flt", ".raw", ".sli")
+"""Names of files of NIfTI, Analyze, ENVI and ESRI that have their headers beside them (.hdr)."""
+
 
 def recognise(source: Source, formats: Sequence[Format]) -> Format:
     """The format of a file: the first in the order of the rows.
@@ -51,9 +55,21 @@ def recognise(source: Source, formats: Sequence[Format]) -> Format:
         if magic.found_in(head):
             raise Unsupported(f"it is compressed by {what}: {remedy}", feature=f"{what} file", url=source.url)
     raise FormatError(
-        f"expected a file of {', '.join(row.name for row in formats if row.begins)}, but it begins with {head!r}",
+        f"expected a file of {', '.join(row.name for row in formats if row.begins)}, but it begins with"
+        f" {head!r}{_header_of(source.url)}",
         url=source.url,
         offset=0,
+    )
+
+
+def _header_of(url: str) -> str:
+    """What to do with a file whose name says that its header is in another one."""
+    name = file_name(url)
+    if not name.lower().endswith(_DATA):
+        return ""
+    return (
+        f". If it is the image of a header beside it, scan that: {with_suffix(name, '.hdr')!r}. If it is plain"
+        ' elements, describe them: format="raw", dtype=..., shape=...'
     )
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
-from chunkmap.errors import FormatError
+from chunkmap.errors import FormatError, NoSuchFile
 from chunkmap.formats import Scanned, find_format, sniff
 from chunkmap.formats.folders import holds, scan_folder
 from chunkmap.formats.format import options_of
@@ -29,8 +30,10 @@ from chunkmap.io import (
     in_memory,
     members,
     open_any,
+    open_source,
     outermost,
 )
+from chunkmap.io.filesystem import limited
 from chunkmap.io.folder import FolderBase
 from chunkmap.io.rounds import Parser, Tally, run
 from chunkmap.model import ReferenceSet
@@ -47,6 +50,7 @@ def scan(
     format: str | None = None,  # noqa: A002 - the word that users know
     inline_threshold: int = INLINE_THRESHOLD,
     allow: Sequence[str] = (),
+    timeout: float | None = None,
     **options: Any,
 ) -> ReferenceSet:
     """Scan one file, or one folder of files that are one set.
@@ -56,17 +60,22 @@ def scan(
     it. Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the
     format. A file may name others only below its own directory, and those whose URLs begin with one of `allow`.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
+    A server may be silent for `timeout` seconds, 30 by default.
     """
+    storage_options = limited(storage_options, timeout)
     opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
     with closing(opened):
         if isinstance(opened, FolderBase):
-            return scan_folder(cast("Folder", opened), format=format, inline_threshold=inline_threshold, **options)
+            folder = cast("Folder", opened)
+            refs = scan_folder(folder, format=format, inline_threshold=inline_threshold, **options)
+            return replace(refs, name=os.fspath(cast("str", file)) if url is None else url)
         source = cast("Source", opened)
-        others = files_beside(source, allow=allow)
+        others = files_beside(source, allow=allow, timeout=(storage_options or {}).get("timeout"))
         refs = scan_source(source, format=format, inline_threshold=inline_threshold, others=others, **options)
         if url is not None and "::" not in url:
             return refs
-        return _outside(refs, [source, *others.sources.values()])
+        opened_by_it = [source, *others.sources.values()]
+        return _outside(refs, [*opened_by_it, *_members_named(refs, opened_by_it, storage_options)])
 
 
 def scan_source(
@@ -85,11 +94,13 @@ def scan_source(
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
-    kind = archive_kind(head) if (named is None or named.holds) and source.size() else None
+    kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
-        return scan_folder(ArchiveFolder(kind, source), format=format, inline_threshold=inline_threshold, **options)
+        inside = ArchiveFolder(kind, source)
+        refs = scan_folder(inside, format=format, inline_threshold=inline_threshold, **options)
+        return replace(refs, name=source.url)
     found = named or sniff(head)
-    if not found.begins:
+    if found.is_folder:
         raise FormatError(
             f"expected a folder or an archive that holds {found.name}, found another file", url=source.url
         )
@@ -126,6 +137,24 @@ def reading(source: Source, parser: Parser[Scanned], *, inline: Choose | None = 
     arrays = found.arrays if inline is None else (yield from inlined(found.arrays, source.url, inline))
     targets = {source.url: source.target(), **found.files}
     return ReferenceSet(arrays, found.groups, found.problems, targets, source.url, found.zarr_format)
+
+
+def _members_named(
+    refs: ReferenceSet, opened: Sequence[Source], storage_options: Mapping[str, Any] | None
+) -> list[Source]:
+    """Members of the same archive that references lead to, and that nothing had to open.
+
+    One that is not there stays named as it is: who reads it is told so.
+    """
+    _, link, archive = opened[0].url.partition("::")
+    known = {source.url for source in opened}
+    named = {url for array in refs.arrays.values() for url in array.chunks.urls} if link else set()
+    found = []
+    for url in sorted(named - known):
+        if url.partition("::")[2] == archive:
+            with suppress(NoSuchFile):
+                found.append(open_source(url, storage_options=storage_options))
+    return found
 
 
 def _outside(refs: ReferenceSet, sources: Sequence[Source]) -> ReferenceSet:

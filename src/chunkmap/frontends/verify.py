@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from chunkmap.access.verifying import Report, verify_set
-from chunkmap.frontends.originals import Originals
+from chunkmap.frontends.oracles.originals import Originals
 from chunkmap.frontends.xarray_engine import Openable, open_references
 
 __all__ = ["verify"]
@@ -22,11 +23,13 @@ def verify(
     remote_options: Mapping[str, Any] | None = None,
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
+    timeout: float | None = None,
 ) -> Report:
     """Check a set against its files: they are there, as they were when they were scanned, and hold every range.
 
     `decode` reads a `sample` of the chunks of each array, or all. `compare` reads the same chunks with the library of
-    the format (h5py; scipy or netCDF4) as well, of the files themselves; it reads a sample when `decode` says "none".
+    the format as well, of the files themselves, and of a set which is the scan of one file it compares attributes; it
+    reads a sample when `decode` says "none".
     The other options are those of `open_dataset`. What is wrong is in the report, and nothing is raised for it, unless
     the set itself cannot be opened.
     """
@@ -40,9 +43,11 @@ def verify(
         remote_options=remote_options,
         remote_protocol=remote_protocol,
         allow=allow,
+        timeout=timeout,
     )
     chosen = None if decode == "all" else 0 if decode == "none" and not compare else sample
     if not compare:
         return verify_set(refs, fetcher, sample=chosen)
     with Originals(refs, fetcher) as originals:
-        return verify_set(refs, fetcher, sample=chosen, compare=originals.compare)
+        report = verify_set(refs, fetcher, sample=chosen, compare=originals.compare)
+        return replace(report, failures=(*report.failures, *originals.attributes()))

@@ -1,14 +1,16 @@
 """The xarray engine: `xarray.open_dataset(refs, engine="chunkmap")`.
 
-What is opened is a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, or
-an archival file itself, which is scanned first. `storage_options` open what is named; `remote_options` and
+What is opened is a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, what
+`open_store` gave, or an archival file itself, which is scanned first. Attributes have the types that they have in the
+file, as its own engine gives them. `storage_options` open what is named; `remote_options` and
 `remote_protocol` open the files that its references point into. Who gives no `remote_options` has the `storage_options`
 used for those files too when what is named has no need of them (a set in memory or on this machine), or is such a file
 itself; but never when the set comes from elsewhere: the files it names may be on servers that should not see the
 credentials of the set.
 
 `allow` says what URLs the set may name, as beginnings of URLs; without it a set that comes from another machine may
-name no file on this one. `check="etag"` refuses files that changed since they were scanned.
+name no file on this one. `check="etag"` refuses files that changed since they were scanned. Servers may be silent for
+`timeout` seconds, 30 by default.
 
 Options of a scan are keywords as any other, or `scan_options={...}` where xarray has a keyword of the same name, such
 as `group`.
@@ -37,6 +39,7 @@ from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
 from chunkmap.io import is_far
+from chunkmap.io.filesystem import limited
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import find_set, is_open, load, open_set
 from chunkmap.storage.json import COMPRESSIONS
@@ -55,6 +58,7 @@ __all__ = [
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
 _HEAD: Final = 4096
+_FILL_VALUE: Final = "_FillValue"
 _WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
 DECODING: Final = (
     "mask_and_scale",
@@ -69,7 +73,7 @@ DECODING: Final = (
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
-Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet
+Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ReferenceStore
 
 
 def open_dataset(
@@ -81,6 +85,7 @@ def open_dataset(
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
+    timeout: float | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Open references as an xarray dataset: `xarray.open_dataset(refs_or_path, engine="chunkmap", ...)`.
@@ -96,6 +101,7 @@ def open_dataset(
         remote_protocol=remote_protocol,
         allow=allow,
         check=check,
+        timeout=timeout,
         **options,
     )
     return dataset
@@ -109,6 +115,7 @@ def open_store(
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
+    timeout: float | None = None,
     zarr_format: Literal[2, 3] | None = None,
     scan_options: Mapping[str, Any] | None = None,
 ) -> ReferenceStore:
@@ -116,7 +123,8 @@ def open_store(
 
     Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
     the set may name; `check="etag"` refuses files that changed since they were scanned. `zarr_format` is the version of
-    Zarr that the store is of; None is that in which the set is stored. `scan_options` go to `scan`, for a file.
+    Zarr that the store is of; None is that in which the set is stored. `scan_options` go to `scan`, for a file. Servers
+    may be silent for `timeout` seconds, 30 by default.
     """
     refs, fetcher = open_references(
         refs_or_path,
@@ -125,6 +133,7 @@ def open_store(
         remote_protocol=remote_protocol,
         allow=allow,
         check=check,
+        timeout=timeout,
         scan_options=scan_options,
     )
     return _warned(ReferenceStore(refs, fetcher, zarr_format))
@@ -149,14 +158,21 @@ def open_references(
     remote_protocol: str | None = None,
     allow: Sequence[str] | None = None,
     check: Literal["etag"] | None = None,
+    timeout: float | None = None,
     scan_options: Mapping[str, Any] | None = None,
 ) -> tuple[ReferenceSet, Fetcher]:
     """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
+    if isinstance(refs_or_path, ReferenceStore):
+        given = [storage_options, remote_options, remote_protocol, allow, check, timeout, scan_options or None]
+        if any(option is not None for option in given):
+            raise TypeError("options of opening were given with a store that is open: give them to open_store")
+        return refs_or_path.source
+    storage_options = limited(storage_options, timeout)
     refs, shared = _references(refs_or_path, storage_options, scan_options or {}, allow or ())
     fetcher = Fetcher(
-        storage_options=storage_options if shared and remote_options is None else remote_options,
+        storage_options=storage_options if shared and remote_options is None else limited(remote_options, timeout),
         remote_protocol=remote_protocol,
         trust=Trust(refs.name, allow),
         expected=refs.targets if check else None,
@@ -178,12 +194,13 @@ class ChunkmapBackend(BackendEntrypoint):
         "remote_protocol",
         "allow",
         "check",
+        "timeout",
         "scan_options",
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Whether it is surely a reference set. Of remote names only the ending is looked at."""
-        if isinstance(filename_or_obj, ReferenceSet):
+        if isinstance(filename_or_obj, (ReferenceSet, ReferenceStore)):
             return True
         if isinstance(filename_or_obj, Mapping):
             return any(key in filename_or_obj for key in ("refs", ".zgroup", "zarr.json"))
@@ -207,6 +224,7 @@ class ChunkmapBackend(BackendEntrypoint):
         remote_protocol: str | None = None,
         allow: Sequence[str] | None = None,
         check: Literal["etag"] | None = None,
+        timeout: float | None = None,
         scan_options: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> xr.Dataset:
@@ -219,6 +237,7 @@ class ChunkmapBackend(BackendEntrypoint):
             remote_protocol=remote_protocol,
             allow=allow,
             check=check,
+            timeout=timeout,
             scan_options=scanning,
         )
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
@@ -238,6 +257,7 @@ class ChunkmapBackend(BackendEntrypoint):
         remote_protocol: str | None = None,
         allow: Sequence[str] | None = None,
         check: Literal["etag"] | None = None,
+        timeout: float | None = None,
         scan_options: Mapping[str, Any] | None = None,
         **others: Any,
     ) -> dict[str, xr.Dataset]:
@@ -250,6 +270,7 @@ class ChunkmapBackend(BackendEntrypoint):
             remote_protocol=remote_protocol,
             allow=allow,
             check=check,
+            timeout=timeout,
             scan_options=scanning,
         )
         parent = f"/{(group or '').strip('/')}"
@@ -261,7 +282,16 @@ class ChunkmapBackend(BackendEntrypoint):
 
 
 class _ReferencesInXarray(ZarrStore):
-    """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once."""
+    """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once; and but for
+    attributes: they have the types that they have in their file.
+    """
+
+    def get_attrs(self) -> dict[str, Any]:
+        """The attributes of the group."""
+        store = self.zarr_group.store
+        attrs = super().get_attrs()  # type: ignore[no-untyped-call]
+        own = store.attributes(self.zarr_group.path) if isinstance(store, ReferenceStore) else {}
+        return {name: own.get(name, value) for name, value in attrs.items()}
 
     def open_store_variable(self, name: str) -> xr.Variable:
         """A variable whose values are read when they are used."""
@@ -270,7 +300,13 @@ class _ReferencesInXarray(ZarrStore):
         store = array.store
         if not isinstance(store, ReferenceStore):
             raise TypeError(f"expected a store of references, found {store!r}")
+        if variable.dims == (name,):  # xarray reads it for its index, at once and whole
+            store.check_coordinate(array.path)
         reader = store.reader(array.path)
+        own = store.attributes(array.path)
+        if reader.meta.fill_value is not None or store.zarr_format == 3:
+            own.pop(_FILL_VALUE, None)  # it is of the array's type already
+        variable.attrs = {name: own.get(name, value) for name, value in variable.attrs.items()}
         encoding = variable.encoding
         if reader.meta.edges:
             chunks = lengths_of_chunks(reader.meta)

@@ -25,8 +25,7 @@ from chunkmap.io.archive import (
     zip_range,
 )
 from chunkmap.io.folder import FolderBase, Listing, Within, check_name
-from chunkmap.io.requests import Gather, Parser
-from chunkmap.io.rounds import run
+from chunkmap.io.rounds import Gather, Parser, run
 from chunkmap.io.source import Range, Source
 from chunkmap.model import Target
 
@@ -58,6 +57,14 @@ class ArchiveFolder(FolderBase):
     def __init__(self, kind: str, outer: Source, below: str = "") -> None:
         self._kind, self._outer, self._below = kind, outer, below.strip("/")
         self.url = self._url("")
+
+    def __reduce__(self) -> tuple[type[ArchiveFolder], tuple[str, Source, str]]:
+        return ArchiveFolder, (self._kind, self._outer, self._below)
+
+    @property
+    def archive(self) -> Source:
+        """The archive itself."""
+        return self._outer
 
     @property
     def outermost(self) -> Source:
@@ -92,17 +99,23 @@ class ArchiveFolder(FolderBase):
 
     @cached_property
     def _listing(self) -> Listing:
-        infos = list(self._members.values())
+        sizes = np.array([_size(info) for info in self._members.values()], np.int64)
+        url, first = self._place()
+        starts = self._starts
+        return Listing(list(self._members), sizes, Within(url, np.where(starts < 0, -1, starts + first)))
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """The first byte of each member in the archive; -1 for one that is compressed."""
+        infos = self._members.values()
         zips = [info for info in infos if isinstance(info, zipfile.ZipInfo)]
         tars = [info for info in infos if isinstance(info, tarfile.TarInfo)]
-        sizes = [info.file_size for info in zips] + [info.size for info in tars]
-        starts = self._zip_starts(zips) if zips else np.array([_tar_start(info) for info in tars], np.int64)
-        url, first = self._place()
-        return Listing(
-            list(self._members),
-            np.array(sizes, np.int64),
-            Within(url, np.where(starts < 0, -1, starts + first)),
-        )
+        return self._zip_starts(zips) if zips else np.array([_tar_start(info) for info in tars], np.int64)
+
+    @cached_property
+    def _listed(self) -> Mapping[str, int]:
+        """Where members begin that are no compressed ones, once all of them have been listed."""
+        return {name: start for name, start in zip(self._members, self._starts.tolist(), strict=True) if start >= 0}
 
     def _place(self) -> tuple[str, int]:
         """The outermost file, and where the archive begins in it."""
@@ -131,6 +144,8 @@ class ArchiveFolder(FolderBase):
         url = self._url(name)
         if info is None:
             raise NoSuchFile(f"there is no member {name!r} in {self._outer.url}", url=url)
+        if "_listing" in vars(self) and name in self._listed:
+            return MemberSource(self._outer, url, self._listed[name], _size(info))
         return self._source(info, url)
 
     def _source(self, info: _Info, url: str) -> MemberSource:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote
@@ -21,10 +22,23 @@ from chunkmap.io.prefixes import begins, parent
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.source import Source
 
-__all__ = ["Looked", "Others"]
+__all__ = ["Allowed", "Looked", "Others"]
 
 Looked = Source | ChunkmapError | None
 """What comes of looking for a file: None where there is none, an error where it cannot be had or may not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """The beginnings of URLs that were allowed, for servers that send requests on."""
+
+    prefixes: tuple[str, ...]
+
+    def check(self, url: str) -> None:
+        """Raise SourceError, which says what to pass, for a URL that was not."""
+        if not any(begins(url, prefix) for prefix in self.prefixes):
+            remedy = Remedy("allow", [*self.prefixes, parent(url)])
+            raise SourceError(f"not among what may be named; to allow it, pass {remedy}", url=url).helped_by(remedy)
 
 
 class Others:

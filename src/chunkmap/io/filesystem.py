@@ -12,10 +12,21 @@ import fsspec
 from fsspec.spec import AbstractFileSystem
 
 from chunkmap.errors import ChunkmapError, NoSuchFile, SourceError
-from chunkmap.io.http_client import TIMEOUT, get_client
-from chunkmap.io.retrying import causes, is_transient, status_of, tried, with_retries
+from chunkmap.io.http_client import TIMEOUT, Permits, get_client
+from chunkmap.io.retrying import causes, is_transient, remarks, status_of, with_retries
 
-__all__ = ["Located", "ask", "is_absent", "locate", "may_be_absent", "named", "read_range", "reason"]
+__all__ = [
+    "Located",
+    "ask",
+    "is_absent",
+    "is_there",
+    "limited",
+    "locate",
+    "may_be_absent",
+    "named",
+    "read_range",
+    "reason",
+]
 
 T = TypeVar("T")
 
@@ -44,16 +55,38 @@ class Located:
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
 
+def limited(options: Mapping[str, Any] | None, timeout: float | None) -> Mapping[str, Any] | None:
+    """Options of a filesystem with a limit in seconds, where one is given.
+
+    >>> limited({"anon": True}, 5), limited(None, None)
+    ({'anon': True, 'timeout': 5}, None)
+    """
+    if timeout is None:
+        return options
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
+        raise ValueError(f"timeout is {timeout!r}, expected seconds, more than 0")
+    return {**(options or {}), "timeout": timeout}
+
+
 def locate(
-    path: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None, *, url: str | None = None
+    path: str | os.PathLike[str],
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    url: str | None = None,
+    permits: Permits | None = None,
 ) -> Located:
-    """The filesystem of a URL, and the path on it. Raises SourceError when no filesystem knows it."""
+    """The filesystem of a URL, and the path on it. Raises SourceError when no filesystem knows it.
+
+    `permits` is asked of every URL to which a web server sends us on.
+    """
     path = os.fspath(path)
     name = path if url is None else url
     try:
-        fs, inner = fsspec.core.url_to_fs(path, **_with_limits(path, storage_options or {}))
+        fs, inner = fsspec.core.url_to_fs(path, **_with_limits(path, storage_options or {}, permits))
     except (ValueError, ImportError, OSError, TypeError) as error:
         raise SourceError(f"cannot be opened: {error}", url=name) from error
+    if isinstance(getattr(fs, "retries", None), int):
+        fs.retries = 1  # s3fs: who asks tries again, for longer, and as the server says
     return Located(name, inner.rstrip("/") or "/", fs, storage_options)
 
 
@@ -65,6 +98,16 @@ def ask(call: Callable[[], T], url: str, doing: str = "read") -> T:
         raise
     except Exception as error:
         raise named(error, url, doing) from error
+
+
+def is_there(located: Located, doing: str = "read") -> bool:
+    """Whether there is anything, asked anew. Raises SourceError where that cannot be told."""
+    located.fs.invalidate_cache(located.path)
+    try:
+        ask(lambda: located.fs.info(located.path), located.url, doing)
+    except NoSuchFile:
+        return False
+    return True
 
 
 def read_range(located: Located, start: int, stop: int) -> bytes | None:
@@ -96,8 +139,9 @@ _ANSWERS: Final = {
 
 def named(error: BaseException, url: str, doing: str = "read") -> SourceError:
     """What a filesystem raised, as our own error."""
-    if isinstance(error, SourceError):
-        return error
+    for cause in causes(error):
+        if isinstance(cause, SourceError):
+            return cause
     status = status_of(error)
     if any(type(cause).__name__ == "TooManyRedirects" for cause in causes(error)):
         return SourceError("is redirected in a circle, or too often", url=url)
@@ -117,6 +161,8 @@ def named(error: BaseException, url: str, doing: str = "read") -> SourceError:
 
 def is_absent(error: BaseException) -> bool:
     """Whether an error says that there is no such file, and not that it could not be told."""
+    if any(isinstance(cause, SourceError) and not isinstance(cause, NoSuchFile) for cause in causes(error)):
+        return False
     return isinstance(error, FileNotFoundError) and status_of(error) in (None, 404, 410) and not is_transient(error)
 
 
@@ -135,21 +181,23 @@ def reason(error: BaseException) -> str:
 
 
 def _tries(error: BaseException) -> str:
-    found = tried(error)
+    found = remarks(error)
     return f" ({found})" if found else ""
 
 
-def _with_limits(path: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_limits(path: str, options: Mapping[str, Any], permits: Permits | None) -> Mapping[str, Any]:
     """Options for fsspec with our client, and with limits of time where its own are none or far too long."""
     protocol = path.rpartition("::")[2].partition("://")[0]
     if protocol in ("http", "https") and "::" not in path:
-        given = {key: value for key, value in options.items() if key != "timeout"}
-        if "timeout" in options:
-            given["client_kwargs"] = {"timeout": float(options["timeout"]), **options.get("client_kwargs", {})}
-        return {"get_client": get_client, **given}
+        given = {key: value for key, value in options.items() if key not in ("timeout", "cookies")}
+        ours = {key: options[key] for key in ("timeout", "cookies") if key in options}
+        if permits is not None:
+            ours["permits"] = permits
+        client = {**ours, **(options.get("client_kwargs") or {})}
+        return {"get_client": get_client, **given, **({"client_kwargs": client} if client else {})}
     if protocol in ("s3", "s3a") and "::" not in path:
         given = {key: value for key, value in options.items() if key != "timeout"}
         limit = options.get("timeout", TIMEOUT)
-        ours = {"connect_timeout": limit, "read_timeout": limit, "retries": {"max_attempts": 1}}
+        ours = {"connect_timeout": limit, "read_timeout": limit, "retries": {"max_attempts": 0}}
         return {**given, "config_kwargs": {**ours, **(options.get("config_kwargs") or {})}}
     return options

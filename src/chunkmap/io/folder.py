@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import SourceError
+from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.source import Range, Source
 from chunkmap.model import Target
 
@@ -46,6 +46,8 @@ class Listing:
     """Bytes of each; -1 where that is not told."""
     within: Within | None = None
     """The file that all of them are ranges of; None where each is a file of its own."""
+    mtimes: NDArray[np.float64] | None = None
+    """When each was changed, seconds since 1970-01-01 UTC; None where that is not told."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,7 +60,15 @@ class Listing:
         first = bisect_left(self.names, prefix)
         stop = bisect_left(self.names, prefix[:-1] + chr(ord("/") + 1), first)
         within = None if self.within is None else Within(self.within.url, self.within.starts[first:stop])
-        return Listing([name[len(prefix) :] for name in self.names[first:stop]], self.sizes[first:stop], within)
+        names = [name[len(prefix) :] for name in self.names[first:stop]]
+        mtimes = None if self.mtimes is None else self.mtimes[first:stop]
+        return Listing(names, self.sizes[first:stop], within, mtimes)
+
+    def target(self, row: int) -> Target:
+        """What is known of a file of its own."""
+        size = int(self.sizes[row])
+        mtime = None if self.mtimes is None else float(self.mtimes[row])
+        return Target(size=size if size >= 0 else None, mtime=mtime)
 
 
 class Folder(Protocol):
@@ -117,7 +127,7 @@ class FolderBase:
 
 
 class Renamed(FolderBase):
-    """A folder of which some files lie under other names in it."""
+    """A folder of which some files lie under other names in it, until somebody moves them to their own."""
 
     def __init__(self, folder: Folder, names: Mapping[str, str]) -> None:
         self.url, self._folder, self._names = folder.url, folder, names
@@ -135,19 +145,32 @@ class Renamed(FolderBase):
 
     def open(self, name: str) -> Source:
         """By its other name, if it has one."""
-        return self._folder.open(self._names.get(name, name))
+        try:
+            return self._folder.open(self._names.get(name, name))
+        except NoSuchFile:
+            return self._folder.open(name)
 
     def read_many(self, names: Sequence[str], *, optional: bool = False) -> list[bytes | None]:
         """By their other names."""
-        return self._folder.read_many([self._names.get(name, name) for name in names], optional=optional)
+        found = self._folder.read_many([self._names.get(name, name) for name in names], optional=optional)
+        moved = [at for at, data in enumerate(found) if data is None and names[at] in self._names]
+        if moved:
+            own = self._folder.read_many([names[at] for at in moved], optional=optional)
+            for at, data in zip(moved, own, strict=True):
+                found[at] = data
+        return found
 
     def read_ranges(self, names: Sequence[str], ranges: Sequence[Range]) -> list[memoryview]:
         """By their other names."""
-        return self._folder.read_ranges([self._names.get(name, name) for name in names], ranges)
+        try:
+            return self._folder.read_ranges([self._names.get(name, name) for name in names], ranges)
+        except NoSuchFile:
+            return self._folder.read_ranges(names, ranges)
 
     def sizes(self, names: Sequence[str]) -> NDArray[np.int64]:
         """By their other names."""
-        return self._folder.sizes([self._names.get(name, name) for name in names])
+        found = self._folder.sizes([self._names.get(name, name) for name in names])
+        return np.where(found >= 0, found, self._folder.sizes(names)) if bool((found < 0).any()) else found
 
 
 def check_name(name: str, url: str) -> str:

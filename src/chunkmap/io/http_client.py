@@ -7,14 +7,17 @@ says which length and which etag that file has; a `Watch` keeps what was said of
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
+from functools import cache, partial
 from threading import Lock
 from typing import Any, Final
 from weakref import WeakSet
 
 from chunkmap.errors import SourceError
+from chunkmap.io.retrying import RECEIVED
 
-__all__ = ["CONNECTIONS", "TIMEOUT", "Watch", "get_client", "time_of_change"]
+__all__ = ["CONNECTIONS", "TIMEOUT", "Permits", "Watch", "get_client", "time_of_change"]
 
 CONNECTIONS: Final = 256
 """Most connections open at once; aiohttp's own default of 100 makes waves of a round of many small reads."""
@@ -35,6 +38,10 @@ _HARMLESS: Final = frozenset(
 
 _watches: dict[str, WeakSet[Watch]] = {}
 _lock = Lock()
+
+
+Permits = Callable[[str], None]
+"""Raises SourceError for a URL that may not be opened."""
 
 
 class Watch:
@@ -102,7 +109,10 @@ def time_of_change(headers: Any) -> float | None:
 
 
 async def get_client(**options: Any) -> Any:
-    """A session of aiohttp, as fsspec asks for it (`get_client` of its HTTPFileSystem)."""
+    """A session of aiohttp, as fsspec asks for it (`get_client` of its HTTPFileSystem).
+
+    `permits` raises for a URL to which a server may not send requests on.
+    """
     import aiohttp  # noqa: PLC0415 - an extra, and only HTTP needs it
 
     if "connector" not in options:
@@ -110,10 +120,32 @@ async def get_client(**options: Any) -> Any:
     limit = options.get("timeout", TIMEOUT)
     if isinstance(limit, (int, float)):
         options["timeout"] = aiohttp.ClientTimeout(total=None, sock_connect=limit, sock_read=limit)
+    options.setdefault("response_class", _counting())
+    if cookies := options.pop("cookies", None):  # a header, as the client itself would send them to every host
+        options["headers"] = {**dict(options.get("headers") or {}), "Cookie": _cookie_header(cookies)}
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(_note)
+    if permits := options.pop("permits", None):
+        trace.on_request_redirect.append(partial(_check_redirect, permits))
     trace.on_request_redirect.append(_keep_secrets)
     return aiohttp.ClientSession(**{**options, "trace_configs": [*options.get("trace_configs", ()), trace]})
+
+
+@cache
+def _counting() -> type[Any]:
+    """Answers that, where their body does not come whole, say of the error how much of it did."""
+    import aiohttp  # noqa: PLC0415 - as above
+
+    class Counting(aiohttp.ClientResponse):
+        async def read(self) -> bytes:
+            try:
+                return await super().read()
+            except (aiohttp.ClientError, TimeoutError) as error:
+                whole = "" if self.content_length is None else f" of {self.content_length}"
+                error.add_note(f"{RECEIVED}{self.content.total_bytes}{whole} bytes")
+                raise
+
+    return Counting
 
 
 async def _note(_session: Any, _context: Any, answered: Any) -> None:
@@ -132,11 +164,30 @@ async def _note(_session: Any, _context: Any, answered: Any) -> None:
         watch.note(response.headers, response.status)
 
 
-async def _keep_secrets(_session: Any, _context: Any, redirected: Any) -> None:
-    """Send another host no headers that may be secrets: aiohttp itself leaves out no more than `Authorization`."""
+def _cookie_header(cookies: Any) -> str:
+    """Cookies as a request has them, from pairs of names and values."""
+    pairs = cookies.items() if isinstance(cookies, Mapping) else cookies
+    return "; ".join(f"{name}={getattr(value, 'value', value)}" for name, value in pairs)
+
+
+def _sent_on(redirected: Any) -> Any:
+    """The URL to which a request is sent on."""
     response = redirected.response
     location = response.headers.get("Location") or response.headers.get("URI") or ""
-    if response.url.join(type(response.url)(location)).origin() != response.url.origin():
+    return response.url.join(type(response.url)(location))
+
+
+async def _check_redirect(permits: Permits, _session: Any, _context: Any, redirected: Any) -> None:
+    url = str(_sent_on(redirected))
+    try:
+        permits(url)
+    except SourceError as error:
+        raise SourceError(f"the server sends us on to {url}: {error.message}", url=str(redirected.url)) from error
+
+
+async def _keep_secrets(_session: Any, _context: Any, redirected: Any) -> None:
+    """Send another host no headers that may be secrets: aiohttp itself leaves out no more than `Authorization`."""
+    if _sent_on(redirected).origin() != redirected.response.url.origin():
         for name in [name for name in redirected.headers if name.lower() not in _HARMLESS]:
             redirected.headers.popall(name, None)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.coalesce import coalesce
+from chunkmap.io.ranges import coalesce
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
 
@@ -48,6 +48,9 @@ class LocalSource(SourceBase):
         weakref.finalize(self, os.close, self._file)
         self.url, self.path = url, os.fspath(path)
         """Where it is, whatever references call it."""
+
+    def __reduce__(self) -> tuple[type[LocalSource], tuple[str, str]]:
+        return LocalSource, (self.path, self.url)
 
     def size(self) -> int:
         """Length in bytes when it was opened."""

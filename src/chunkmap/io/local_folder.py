@@ -46,8 +46,10 @@ class LocalFolder(FolderBase):
             raise SourceError(f"cannot be listed: {error}", url=self.url) from error
         names = [name for directory in found for name in directory.names]
         sizes = np.concatenate([np.frombuffer(directory.sizes, np.int64) for directory in found])
+        mtimes = np.concatenate([np.frombuffer(directory.mtimes, np.float64) for directory in found])
         order = sorted(range(len(names)), key=names.__getitem__)
-        return Listing([names[at] for at in order], sizes[np.array(order, np.intp)])
+        rows = np.array(order, np.intp)
+        return Listing([names[at] for at in order], sizes[rows], mtimes=mtimes[rows])
 
     def open(self, name: str) -> Source:
         """Mapped into memory."""
@@ -74,16 +76,34 @@ class LocalFolder(FolderBase):
         return [memoryview(self._range(name, wanted)) for name, wanted in zip(names, ranges, strict=True)]
 
     def _range(self, name: str, wanted: Range) -> bytes:
+        """By plain calls of the system: a shard is opened for a few bytes of it, and there are many."""
         try:
-            with Path(self._path(name)).open("rb", buffering=0) as file:
-                size = os.fstat(file.fileno()).st_size
-                check_range(f"{self.url}/{name}", size, *wanted)
-                file.seek(wanted.offset)
-                return file.read(wanted.length)
+            file = os.open(self._path(name), os.O_RDONLY)
         except FileNotFoundError as error:
             raise NoSuchFile("there is no such file", url=f"{self.url}/{name}") from error
         except OSError as error:
             raise self._failed(name, error) from error
+        try:
+            data = os.pread(file, wanted.length, wanted.offset) if wanted.offset >= 0 <= wanted.length else b""
+            if len(data) != wanted.length or wanted.offset < 0:
+                check_range(f"{self.url}/{name}", os.fstat(file).st_size, *wanted)
+                data = self._long(file, wanted)
+        except OSError as error:
+            raise self._failed(name, error) from error
+        finally:
+            os.close(file)
+        return data
+
+    @staticmethod
+    def _long(file: int, wanted: Range) -> bytes:
+        """A range of more bytes than one call gives."""
+        data = bytearray()
+        while len(data) < wanted.length:
+            piece = os.pread(file, wanted.length - len(data), wanted.offset + len(data))
+            if not piece:
+                raise OSError("it was cut short while it was read")
+            data += piece
+        return bytes(data)
 
     def sizes(self, names: Sequence[str]) -> NDArray[np.int64]:
         """One after the other."""
@@ -110,6 +130,7 @@ class _Directory(NamedTuple):
     names: list[str]
     """Files, below the root."""
     sizes: array[int]
+    mtimes: array[float]
     below: list[str]
     """Directories, below the root."""
     seen: _Seen
@@ -142,7 +163,7 @@ def _walk_together(root: str, waiting: Iterable[tuple[str, _Seen]]) -> Iterator[
 
 def _list(root: str, directory: str, above: _Seen) -> _Directory:
     path, prefix = (f"{root}/{directory}", f"{directory}/") if directory else (root, "")
-    names, sizes, below = list[str](), array("q"), list[str]()
+    files, below = _Directory([], array("q"), array("d"), [], above), list[str]()
     try:
         found = os.stat(path)  # noqa: PTH116 - there may be many
         itself = (found.st_dev, found.st_ino)
@@ -153,19 +174,20 @@ def _list(root: str, directory: str, above: _Seen) -> _Directory:
                 if entry.is_dir():
                     below.append(prefix + entry.name)
                 else:
-                    _add(entry, prefix, names, sizes)
+                    _add(entry, prefix, files)
     except (FileNotFoundError, NotADirectoryError):
         if directory:
             raise
-        return _Directory([], array("q"), [], above)
-    return _Directory(names, sizes, below, (*above, itself))
+        return files
+    return files._replace(below=below, seen=(*above, itself))
 
 
-def _add(entry: os.DirEntry[str], prefix: str, names: list[str], sizes: array[int]) -> None:
-    """Add a file with its size. One that went meanwhile, or a link that leads nowhere, is no file."""
+def _add(entry: os.DirEntry[str], prefix: str, files: _Directory) -> None:
+    """Add a file with its size and time. One that went meanwhile, or a link that leads nowhere, is no file."""
     try:
-        size = entry.stat().st_size
+        found = entry.stat()
     except FileNotFoundError:
         return
-    names.append(prefix + entry.name)
-    sizes.append(size)
+    files.names.append(prefix + entry.name)
+    files.sizes.append(found.st_size)
+    files.mtimes.append(found.st_mtime)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.archive import ARCHIVES, MemberSource, in_memory, open_member
 from chunkmap.io.archive_folder import ArchiveFolder
-from chunkmap.io.beside import Others
+from chunkmap.io.beside import Allowed, Others
 from chunkmap.io.file_object import FileObjectSource
-from chunkmap.io.filesystem import Located, ask, locate, may_be_absent
+from chunkmap.io.filesystem import Located, ask, limited, locate, may_be_absent
 from chunkmap.io.folder import Folder, FolderBase
+from chunkmap.io.http_client import Permits
 from chunkmap.io.local import LocalSource
 from chunkmap.io.local_folder import LocalFolder
 from chunkmap.io.memory import BytesSource
@@ -42,12 +44,13 @@ def open_source(
     *,
     url: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    permits: Permits | None = None,
 ) -> Source:
     """Open anything that holds bytes.
 
     `file` is a local path, a URL of any protocol that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`,
-    or an open binary file. `url` is what references shall call it, when that is another name. Raises SourceError
-    when the bytes cannot be had.
+    or an open binary file. `url` is what references shall call it, when that is another name. `permits` is asked of
+    every URL to which a web server sends us on. Raises SourceError when the bytes cannot be had.
     """
     if not isinstance(file, (str, os.PathLike)):
         return _file_object(file, url)
@@ -56,8 +59,8 @@ def open_source(
     chain = _chain(path)
     if chain is not None:
         kind, member, outer = chain
-        return open_member(kind, member, _outer(kind, outer, name, storage_options), name)
-    return _file(locate(path, storage_options, url=name))
+        return open_member(kind, member, _outer(kind, outer, name, storage_options, permits), name)
+    return _file(locate(path, storage_options, url=name, permits=permits))
 
 
 def open_any(
@@ -113,12 +116,13 @@ def open_whole(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any
     return BytesSource(data, path)
 
 
-def files_beside(source: Source, *, allow: Sequence[str] = ()) -> Others:
+def files_beside(source: Source, *, allow: Sequence[str] = (), timeout: float | None = None) -> Others:
     """The files that a source may name: those below its directory, and those whose URLs begin with one of `allow`.
 
-    The latter are opened with no options, unless they are on the same server: secrets go nowhere else.
+    The latter are opened with no options but `timeout`, unless they are on the same server: secrets go nowhere else.
     """
-    return Others(source, allow=allow, open_url=open_source)
+    open_url = partial(open_source, storage_options=limited(None, timeout), permits=Allowed(tuple(allow)).check)
+    return Others(source, allow=allow, open_url=open_url)
 
 
 def is_folder(lies: Source | Folder) -> TypeIs[Folder]:
@@ -190,9 +194,12 @@ def _chain(path: str) -> tuple[str, str, str] | None:
     return kind, member, outer
 
 
-def _outer(kind: str, outer: str, name: str, options: Mapping[str, Any] | None) -> Source:
+def _outer(
+    kind: str, outer: str, name: str, options: Mapping[str, Any] | None, permits: Permits | None = None
+) -> Source:
     """The archive of a chain, under the name that its own link has in the name of the member."""
-    return open_source(outer, url=name.partition("::")[2] or outer, storage_options=_below(kind, options))
+    inner = name.partition("::")[2] or outer
+    return open_source(outer, url=inner, storage_options=_below(kind, options), permits=permits)
 
 
 def is_far(url: str | os.PathLike[str]) -> bool:
@@ -219,5 +226,5 @@ def _below(kind: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
     own = given.get(kind, given)
     if "target_options" in own:
         inner: Mapping[str, Any] = own["target_options"] or {}
-        return inner
+        return {"timeout": given["timeout"], **inner} if "timeout" in given else inner
     return {key: value for key, value in given.items() if key not in (kind, "fo", "target_protocol")}

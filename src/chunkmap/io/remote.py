@@ -9,9 +9,9 @@ from typing import Any, Final
 from fsspec.spec import AbstractFileSystem
 
 from chunkmap.errors import SourceError
-from chunkmap.io.coalesce import GAP, LONGEST, coalesce, in_pieces
 from chunkmap.io.filesystem import ask
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
+from chunkmap.io.ranges import GAP, LONGEST, coalesce, in_pieces
 from chunkmap.io.retrying import is_transient
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
-__all__ = ["PATIENCE", "SHORT_PATIENCE", "causes", "is_transient", "status_of", "tried", "with_retries"]
+__all__ = ["PATIENCE", "RECEIVED", "SHORT_PATIENCE", "causes", "is_transient", "remarks", "status_of", "with_retries"]
 
 T = TypeVar("T")
 
@@ -30,8 +30,19 @@ _LONGEST: Final = 30.0
 _BUSY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP answers that may be another one soon (RFC 9110, 15.5 and 15.6; RFC 6585)."""
 
+_BUSY_CODES: Final = frozenset(
+    {
+        *("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestThrottled", "Throttling"),
+        *("ThrottlingException", "TooManyRequestsException", "BandwidthLimitExceeded", "PriorRequestNotComplete"),
+    }
+)
+"""What object stores answer that speak as S3 does, whatever the status: `RequestTimeout` comes with 400."""
+
 _TRIED: Final = "tried "
 """How a note begins that says how often and how long."""
+
+RECEIVED: Final = "received "
+"""How a note begins that says how much of an answer had come."""
 
 
 def with_retries(call: Callable[[], T]) -> T:
@@ -39,28 +50,35 @@ def with_retries(call: Callable[[], T]) -> T:
     started, tries = time.monotonic(), 0
     while True:
         tries += 1
+        begun = time.monotonic()
         try:
             return call()
         except Exception as error:
             if not is_transient(error):
                 raise
-            spent, wait = time.monotonic() - started, _wait(error, tries)
-            if spent + wait > _patience(error):
-                asked = _retry_after(error)
-                more = f"; the server asks to wait {asked:.0f} s" if asked else ""
-                error.add_note(f"{_TRIED}{tries} {'time' if tries == 1 else 'times'} in {spent:.1f} s{more}")
+            now, wait = time.monotonic(), _wait(error, tries)
+            if now - started + wait > _patience(error):
+                error.add_note(_how_often(tries, now - started, now - begun, _retry_after(error)))
                 raise
         time.sleep(wait)
 
 
-def tried(error: BaseException) -> str:
-    """How often and how long something was tried that failed at last; empty where it was tried once."""
-    return next((note for note in getattr(error, "__notes__", ()) if note.startswith(_TRIED)), "")
+def remarks(error: BaseException) -> str:
+    """What was noted of an error: how much had been received, how often and how long it was tried."""
+    notes = [note for cause in causes(error) for note in getattr(cause, "__notes__", ())]
+    return ", ".join(next((n for n in notes if n.startswith(start)), "") for start in (RECEIVED, _TRIED)).strip(", ")
+
+
+def _how_often(tries: int, spent: float, last: float, asked: float) -> str:
+    """The note of what was tried in vain."""
+    times = "1 time" if tries == 1 else f"{tries} times"
+    more = f", the last one for {last:.1f} s" if tries > 1 else ""
+    return f"{_TRIED}{times} in {spent:.1f} s{more}" + (f"; the server asks to wait {asked:.0f} s" if asked else "")
 
 
 def is_transient(error: BaseException) -> bool:
     """Whether an error may pass by itself: it, or what caused it."""
-    return any(status_of(e) in _BUSY or isinstance(e, _passing()) for e in causes(error))
+    return any(status_of(e) in _BUSY or _code_of(e) in _BUSY_CODES or isinstance(e, _passing()) for e in causes(error))
 
 
 def status_of(error: BaseException | None) -> int | None:
@@ -73,6 +91,13 @@ def status_of(error: BaseException | None) -> int | None:
         if isinstance(status, int):
             return status
     return None
+
+
+def _code_of(error: BaseException) -> str | None:
+    """The word by which an object store that speaks as S3 says what is wrong."""
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return code if isinstance(code, str) else None
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,11 +1,11 @@
 """The nouns: manifests of chunks, metadata of arrays, sets of references. Numpy and the standard library only."""
 
 from chunkmap.model.array import ChunksElsewhere, DeferredArray, ManifestArray
+from chunkmap.model.array_in_stretches import ArrayInStretches, Stretch, in_one_stretch
 from chunkmap.model.edges import Edges, EvenSteps
 from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
-from chunkmap.model.pieces import ArrayInPieces, Piece, in_one_piece
 from chunkmap.model.placement import Cells, Placement, place
 from chunkmap.model.problem import Problem
 from chunkmap.model.references import ReferenceSet, Target
@@ -14,7 +14,7 @@ from chunkmap.model.sources import Sources
 
 __all__ = [
     "WHOLE_FILE",
-    "ArrayInPieces",
+    "ArrayInStretches",
     "ArrayMeta",
     "Cells",
     "ChunkManifest",
@@ -24,7 +24,6 @@ __all__ = [
     "Edges",
     "EvenSteps",
     "ManifestArray",
-    "Piece",
     "Placement",
     "Precedent",
     "Problem",
@@ -32,7 +31,8 @@ __all__ = [
     "ReferenceSet",
     "SourceTable",
     "Sources",
+    "Stretch",
     "Target",
-    "in_one_piece",
+    "in_one_stretch",
     "place",
 ]

@@ -3,6 +3,9 @@
 Specification: https://fsspec.github.io/kerchunk/spec.html. A key is the path of a Zarr document or chunk, of Zarr v2 or
 v3; a value is text (`base64:` before bytes that are no text), or `[url]` for a whole file, or `[url, offset, length]`.
 
+Beside `refs`, an entry `chunkmap` has what readers of references have no use for: `{"attribute_types": [[{code:
+[names]}, [paths]], ...]}`, the types of attributes (see `chunkmap.model.typed`).
+
 The keys and values of a million chunks are made and read by columns: the only work per chunk is done inside
 `str.join`, `zip`, and numpy.
 """
@@ -24,10 +27,13 @@ from chunkmap.model.hierarchy import Groups, ZarrFormat, decode_inline, prefix_o
 from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.templates import check_templates, expand_templates, generate
+from chunkmap.model.typed import types_of
 from chunkmap.model.zarr_v2 import GROUP, array_document, attrs_document
 
 __all__ = [
+    "BESIDE",
     "ZarrFormat",
+    "beside",
     "chunk_key_parts",
     "chunk_keys",
     "collector_at_rest",
@@ -42,6 +48,9 @@ __all__ = [
 ]
 
 _BASE64: Final = "base64:"
+
+BESIDE: Final = "chunkmap"
+"""The entry of a stored set that is chunkmap's own, beside what other readers look at."""
 
 
 # ---------------------------------------------------------------------- writing
@@ -106,6 +115,23 @@ def documents(
     return out
 
 
+def beside(
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat = 2
+) -> dict[str, Any]:
+    """What a stored set says for chunkmap alone, as its one entry `BESIDE`; nothing where there is nothing to say.
+
+    The documents of arrays of Zarr v3 say their types themselves.
+    """
+    attrs = {**groups, **{path: array.meta.attrs for path, array in arrays.items() if zarr_format == 2}}
+    alike: dict[tuple[tuple[str, ...], ...], list[str]] = {}
+    for path, own in attrs.items():
+        types = types_of(own)
+        if types:
+            alike.setdefault(tuple((code, *names) for code, names in types.items()), []).append(path)
+    said = [[{code: names for code, *names in types}, paths] for types, paths in alike.items()]
+    return {BESIDE: {"attribute_types": said}} if said else {}
+
+
 def _array_documents(prefix: str, array: ManifestArray, zarr_format: ZarrFormat) -> dict[str, Mapping[str, Any]]:
     if zarr_format == 3:
         return {f"{prefix}{zarr_v3.DOCUMENT}": zarr_v3.array_document(array.meta)}
@@ -159,10 +185,11 @@ def from_refs(document: Mapping[str, Any], precedent: Precedent | None = None) -
     return gathered(document, precedent).finish()
 
 
-def gathered(document: Mapping[str, Any], precedent: Precedent | None = None) -> Gathering:
-    """All of a dictionary of version 0 or 1, about to be finished."""
+def gathered(document: Mapping[str, Any], precedent: Precedent | None = None, said: Any = None) -> Gathering:
+    """All of a dictionary of version 0 or 1, about to be finished. `said` is what stands beside one of version 0."""
     refs, templates = _unwrap(document)
     gathering = Gathering(templates, precedent)
+    gathering.add_beside(said if refs is document else document.get(BESIDE))
     gathering.add(refs)
     return gathering
 

@@ -19,6 +19,7 @@ from chunkmap.model.grid import linear_strides
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta, grid_shape_of
 from chunkmap.model.placement import Placement, place
+from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.references import ReferenceSet, Target
 
 __all__ = [
@@ -108,7 +109,7 @@ def subchunk(refs: ReferenceSet, path: str, chunk_shape: Sequence[int]) -> Refer
 
 
 def subchunk_array(array: ManifestArray, chunk_shape: Sequence[int], path: str = "the array") -> ManifestArray:
-    """Cut the chunks of an uncompressed array into smaller ones, each a range of the old.
+    """Cut the chunks of an uncompressed array, or of a part of records, into smaller ones, each a range of the old.
 
     So the new chunks must divide the old, and be whole along every axis that varies faster than the first one that is
     cut to more than one element. Raises Unsupported for compressed chunks, ValueError for chunks of another shape
@@ -119,6 +120,9 @@ def subchunk_array(array: ManifestArray, chunk_shape: Sequence[int], path: str =
         raise ValueError(f"{path}: its chunks are of several lengths, {meta.chunks}; only those of one are cut")
     if new == meta.chunk_shape:
         return array
+    if records_of(meta) is not None:
+        rows = new[0] if new[1:] == meta.chunk_shape[1:] else 1
+        return subchunk_array(cut_records(array, rows), new, path)
     if meta.codecs or meta.dtype.hasobject:
         raise Unsupported(f"{path}: its chunks are encoded, so no part of one is a chunk", feature="subchunk")
     factors = _factors(meta, new, path)

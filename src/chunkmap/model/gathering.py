@@ -23,9 +23,11 @@ from chunkmap.model.keys import Below, Precedent, StrayKey
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.problem import Problem
+from chunkmap.model.ranges import Ranges
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources
 from chunkmap.model.templates import expand_templates
+from chunkmap.model.typed import with_types
 
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
@@ -56,6 +58,8 @@ class Gathering:
         self._waiting: dict[str, Owned] = {}
         self._unread: dict[str, str] = {}
         """Arrays whose documents cannot be read, and why."""
+        self._types: dict[str, Mapping[str, Any]] = {}
+        """The types of attributes, by path."""
         self._strays: dict[str, list[str]] = {}
         """Keys that name no chunk, by the array they stand below."""
 
@@ -69,9 +73,15 @@ class Gathering:
 
         Chunks whose array is known become columns now, others wait for it.
         """
+        self._add(list(refs), list(refs.values()))
+
+    def add_ranges(self, keys: list[str], ranges: Ranges) -> None:
+        """The same for references that are ranges in files, all of them."""
+        self._add(keys, ranges)
+
+    def _add(self, names: list[str], values: Sequence[Any]) -> None:
         with collector_at_rest():
-            values = list(refs.values())
-            keys = self._precedent.keys(list(refs), lambda found: self._v3_arrays(found, values))
+            keys = self._precedent.keys(names, lambda found: self._v3_arrays(found, values))
             self._add_documents(keys.documents, values)
             for parent, below in keys.chunks.items():
                 if self._hierarchy.knows(parent) and parent not in self._waiting:
@@ -80,6 +90,14 @@ class Gathering:
                 waiting = self._waiting.setdefault(parent, ([], []))
                 waiting[0].extend(below.names)
                 waiting[1].extend(below.of(values))
+
+    def add_beside(self, said: Any) -> None:
+        """Take in what stands beside the references. What is not understood of it says nothing."""
+        types = said.get("attribute_types") if isinstance(said, Mapping) else None
+        for item in types if isinstance(types, list) else ():
+            own, paths = item if isinstance(item, list) and len(item) == 2 else ({}, [])
+            if isinstance(own, Mapping) and isinstance(paths, list):
+                self._types |= {path: own for path in paths if isinstance(path, str)}
 
     def finish(self) -> tuple[Arrays, Groups]:
         """The arrays and groups. Raises StorageError for two chunks in one cell, and where there are no documents.
@@ -96,9 +114,16 @@ class Gathering:
             for path, (names, values) in owned.items():
                 self._take(path, Below(names), values)
         arrays: Arrays = {
-            path: ManifestArray(meta, _joined(path, meta, self._parts.pop(path, []))) for path, meta in metas.items()
+            path: ManifestArray(self._typed(path, meta), _joined(path, meta, self._parts.pop(path, [])))
+            for path, meta in metas.items()
         }
-        return arrays, self._hierarchy.groups()
+        groups = self._hierarchy.groups()
+        return arrays, {path: with_types(attrs, self._types.get(path, {})) for path, attrs in groups.items()}
+
+    def _typed(self, path: str, meta: ArrayMeta) -> ArrayMeta:
+        """The metadata of an array, with the types of its attributes."""
+        types = self._types.get(path)
+        return self._precedent.typed(path, meta, types) if types else meta
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -121,7 +146,7 @@ class Gathering:
             self._unread[path] = str(error)
             return None
 
-    def _take(self, path: str, below: Below, values: list[Any]) -> None:
+    def _take(self, path: str, below: Below, values: Sequence[Any]) -> None:
         """Keep the chunks of an array. Keys that name none of it are noted, and left out as Zarr does."""
         if self._meta(path) is None:
             return
@@ -152,9 +177,12 @@ class Gathering:
         self._add_documents(documents, values)
         return self._hierarchy.v3_arrays()
 
-    def _keep(self, path: str, index: NDArray[np.int64], names: list[str], values: list[Any]) -> None:
+    def _keep(self, path: str, index: NDArray[np.int64], names: list[str], values: Sequence[Any]) -> None:
         self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
 
+
+_LONGEST_INDEX: Final = 1024
+"""Letters of a chunk index that is printed with slashes."""
 
 _Part = tuple[NDArray[np.int64], Sources, Columns]
 """Positions in the grid, the table of sources, and the columns of some chunks."""
@@ -208,7 +236,7 @@ def _owners(
     known = set(paths)
     for parent, (names, values) in chunks.items():
         path, numbers = parent, ""
-        while path not in known and path:
+        while path not in known and path and len(numbers) < _LONGEST_INDEX:
             path, _, last = path.rpartition("/")
             numbers = f"{last}.{numbers}"
         if path not in known:
@@ -231,8 +259,11 @@ def _stray(path: str, names: Sequence[str]) -> Problem:
 
 
 def _value_columns(
-    path: str, names: Sequence[str], values: list[Any], templates: Mapping[str, str]
-) -> tuple[Sources, tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
+    path: str, names: Sequence[str], values: Sequence[Any], templates: Mapping[str, str]
+) -> tuple[Sources, Columns]:
+    if isinstance(values, Ranges):
+        known, numbers = _numbered(values.urls, templates)
+        return known, (numbers, values.offsets.astype(np.uint64), values.lengths.astype(np.uint64))
     kinds = set(map(type, values))
     if kinds <= {list, tuple} and set(map(len, values)) <= {3}:
         return _range_columns(path, values, templates)
@@ -263,19 +294,23 @@ def _inline_bytes(key: str, value: Any) -> bytes:
         raise StorageError(f"{key}: expected text or base64 of bytes, found {str(value)[:60]!r}: {error}") from error
 
 
-def _range_columns(
-    path: str, values: list[Any], templates: Mapping[str, str]
-) -> tuple[Sources, tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
+def _range_columns(path: str, values: Sequence[Any], templates: Mapping[str, str]) -> tuple[Sources, Columns]:
     if not values:
         return Sources((None,)), (np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64))
     urls, offsets, lengths = zip(*values, strict=True)
+    sources, source = _numbered(urls, templates)
+    return sources, (source, _bytes_column(path, offsets), _bytes_column(path, lengths))
+
+
+def _numbered(urls: Sequence[Any], templates: Mapping[str, str]) -> tuple[Sources, NDArray[np.uint32]]:
+    """The table of some URLs, and the number of each in it."""
     table = SourceTable()
     numbers = {url: table.number(_url(url, templates)) for url in dict.fromkeys(urls)}
     if len(numbers) == 1:
         source = np.ones(len(urls), np.uint32)
     else:
         source = np.fromiter(map(numbers.__getitem__, urls), np.uint32, len(urls))
-    return table.sources, (source, _bytes_column(path, offsets), _bytes_column(path, lengths))
+    return table.sources, source
 
 
 def _url(value: Any, templates: Mapping[str, str]) -> str:

@@ -24,6 +24,9 @@ __all__ = ["Groups", "Hierarchy", "ZarrFormat", "decode_inline", "prefix_of"]
 
 _BASE64: Final = b"base64:"
 _NEEDED: Final = frozenset({"shape", "chunks", "dtype"})
+_DEEPEST: Final = 512
+"""Most parts of a path: what is done for each of the groups above an array grows with their number."""
+
 _NO_ATTRS: Final[Mapping[str, Any]] = {}
 
 Groups = dict[str, Mapping[str, Any]]
@@ -46,6 +49,7 @@ class Hierarchy:
     def add(self, key: str, value: Any) -> None:
         """Take in a document. Raises StorageError naming the key when it is none."""
         path, _, name = key.rpartition("/")
+        _check_depth(path)
         document = self._precedent.document(key, value, _parse)
         if name != DOCUMENT:
             self._parsed[key] = document
@@ -61,6 +65,7 @@ class Hierarchy:
         self._add_node(path, document)
 
     def _add_node(self, path: str, node: Mapping[str, Any]) -> None:
+        _check_depth(path)
         self._nodes[path] = node
         if is_array(node):
             self._v3.add(path)
@@ -124,6 +129,11 @@ class Hierarchy:
             return below.positions(path, grid_shape)
         is_default = named(self._nodes[path]["chunk_key_encoding"])[0] == "default"
         return positions_of(path, _printed_indexes(path, below.names, is_default=is_default), grid_shape)
+
+
+def _check_depth(path: str) -> None:
+    if path.count("/") >= _DEEPEST:
+        raise StorageError(f"{path[:60]}...: {path.count('/') + 1} groups deep, expected {_DEEPEST} or fewer")
 
 
 def _printed_indexes(path: str, names: Sequence[str], *, is_default: bool) -> Sequence[str]:

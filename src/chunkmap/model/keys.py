@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,12 +18,14 @@ from numpy.typing import NDArray
 from chunkmap.errors import StorageError
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.typed import Types, with_types
 from chunkmap.model.zarr_v3 import DOCUMENT
 
 __all__ = ["Below", "Precedent", "StrayKey", "positions_of", "runs"]
 
 _STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
+_ALL_DOCUMENTS: Final = _DOCUMENTS | {DOCUMENT}
 
 
 class StrayKey(StorageError):
@@ -53,7 +55,7 @@ class Below:
             self._rows.append(slice(start, stop))
         self.names.extend(names)
 
-    def of(self, values: list[Any]) -> list[Any]:
+    def of(self, values: Sequence[Any]) -> Sequence[Any]:
         """Their values, of the values of all keys."""
         if len(self._rows) == 1:
             return values[self._rows[0]]
@@ -91,6 +93,7 @@ class Precedent:
         self._keys = Keys([], {})
         self._documents: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
+        self._typed: dict[str, tuple[ArrayMeta, Types, ArrayMeta]] = {}
 
     def keys(self, keys: list[str], v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()) -> Keys:
         """What these keys say. `v3_arrays` is given the documents of Zarr v3 among them, and says what arrays of v3 are
@@ -119,6 +122,13 @@ class Precedent:
             known = self._metas[path] = (documents, read(path, *documents))
         return known[1]
 
+    def typed(self, path: str, meta: ArrayMeta, types: Types) -> ArrayMeta:
+        """Metadata with the types of their attributes; the very same where metadata and types are."""
+        known = self._typed.get(path)
+        if known is None or known[0] is not meta or known[1] != types:
+            known = self._typed[path] = meta, types, replace(meta, attrs=with_types(meta.attrs, types))
+        return known[2]
+
 
 def v3_documents(keys: list[str]) -> Rows:
     """Those of the keys that are of documents of Zarr v3."""
@@ -137,12 +147,16 @@ def read_keys(keys: list[str], v3_arrays: Collection[str] = ()) -> Keys:
     stop = 0
     for parent, names in runs(keys, v3_arrays):
         start, stop = stop, stop + len(names)
-        documents = [row for row, name in enumerate(names) if name in _DOCUMENTS or name == DOCUMENT]
+        documents = [] if _ALL_DOCUMENTS.isdisjoint(names) else _rows_of_documents(names)
         found.documents.extend((start + row, parent + names[row]) for row in documents if names[row] != DOCUMENT)
         for low, high in pairwise([-1, *documents, len(names)]):
             if high - low > 1:
                 found.chunks.setdefault(parent[:-1], Below()).add(names[low + 1 : high], start + low + 1)
     return found
+
+
+def _rows_of_documents(names: Sequence[str]) -> list[int]:
+    return [row for row, name in enumerate(names) if name in _ALL_DOCUMENTS]
 
 
 def runs(keys: list[str], v3_arrays: Collection[str]) -> Iterator[tuple[str, list[str]]]:

@@ -29,6 +29,9 @@ __all__ = ["WHOLE_FILE", "ChunkManifest", "Reference"]
 WHOLE_FILE: Final = 2**64 - 1
 """The length of a reference to all bytes of a URL whose size is not known."""
 
+_FIRST: Final = np.ones(1, np.uint32)
+_AT_0: Final = np.zeros(1, np.uint64)
+
 Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]
 
 
@@ -78,7 +81,7 @@ class ChunkManifest:
             object.__setattr__(self, "index", np.empty(0, index_dtype(self.size)))
         for column in (self.source, self.offset, self.length, self.index):
             if column is not None:
-                column.flags.writeable = False
+                column.setflags(write=False)
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = [short_of(column) for column in (self.source, self.offset, self.length)]
@@ -95,8 +98,8 @@ class ChunkManifest:
         return cls(
             (1,) * ndim,
             Sources((None, source)),
-            np.ones(1, np.uint32),
-            np.array([offset], np.uint64),
+            _FIRST,
+            np.array([offset], np.uint64) if offset else _AT_0,
             np.array([length], np.uint64),
         )
 

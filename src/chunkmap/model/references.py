@@ -89,10 +89,12 @@ class ReferenceSet(Shown):
     def to_dict(self, *, zarr_format: dictionary.ZarrFormat = 2) -> dict[str, Any]:
         """The set as kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`.
 
-        `zarr_format` is that of the keys and documents; 2 is what every reader knows. Raises Unsupported naming the
-        array that it has no words for.
+        `zarr_format` is that of the keys and documents; 2 is what every reader knows. Where attributes have types, an
+        entry `chunkmap` says them, which other readers pass over. Raises Unsupported naming the array that it has no
+        words for.
         """
-        return {"version": 1, "refs": dictionary.to_refs(self.arrays, self.groups, zarr_format)}
+        refs = dictionary.to_refs(self.arrays, self.groups, zarr_format)
+        return {"version": 1, "refs": refs, **dictionary.beside(self.arrays, self.groups, zarr_format)}
 
     @classmethod
     def from_dict(

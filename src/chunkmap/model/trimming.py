@@ -4,7 +4,7 @@ Zarr allows a chunk to hang over the end of an array, not over the end of a cell
 chunk, cut along its slowest axis, is a shorter range of the same bytes. Any other must be cut after it is decoded. That
 is the codec `TRIM`, `{"id": "chunkmap.trim", "axis": 0}`, the first of a chain: of the bytes that the others give back
 it keeps those of the leading elements along its axis, as many as the chunk has, and of a chunk that is no longer than
-that, all. Zarr v3 has it under the same name, after the codec `bytes`; `chunkmap.codecs.trim` makes it known to
+that, all. Zarr v3 has it under the same name, after the codec `bytes`; `chunkmap.codecs.zarr.trim` makes it known to
 zarr-python.
 """
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta, same_scalar
+from chunkmap.model.typed import types_of, with_types
 from chunkmap.model.v3_codecs import decode_codecs, encode_codecs, objects_of
 from chunkmap.model.v3_data_types import (
     decode_data_type,
@@ -34,6 +35,7 @@ from chunkmap.model.zarr_v2 import DIMENSIONS
 
 __all__ = [
     "DOCUMENT",
+    "EXTENSION",
     "array_document",
     "array_from_document",
     "consolidated_documents",
@@ -44,7 +46,9 @@ __all__ = [
 DOCUMENT: Final = "zarr.json"
 """The name of every document."""
 
-_EXTENSION: Final = "chunkmap"
+EXTENSION: Final = "chunkmap"
+"""The entry of an array's document that other readers need not understand."""
+
 _MASK: Final = "_FillValue"
 _KNOWN: Final = frozenset(
     {"zarr_format", "node_type", "shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs"}
@@ -77,8 +81,11 @@ def array_document(meta: ArrayMeta) -> dict[str, Any]:
     }
     if meta.dims is not None:
         document["dimension_names"] = list(meta.dims)
+    types = types_of(meta.attrs)
+    if types:
+        beside["attribute_types"] = types
     if beside:
-        document[_EXTENSION] = {"must_understand": False, **beside}
+        document[EXTENSION] = {"must_understand": False, **beside}
     return document
 
 
@@ -178,8 +185,10 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     attrs = dict(document.get("attributes") or {})
     in_attrs, names = attrs.pop(DIMENSIONS, None), document.get("dimension_names")
     names = in_attrs if names is None else names
+    if names is None and not shape:
+        names = ()  # a scalar has no axes that had to be named
     is_default = same_scalar(value, default_scalar(dtype, objects))
-    beside = dict(document.get(_EXTENSION) or {})
+    beside = dict(document.get(EXTENSION) or {})
     if "fill_value" in beside:
         beside["fill_value"] = decode_scalar(beside["fill_value"], dtype, objects)
     fill_value, background = _decode_mask(value, is_default, attrs, beside, decoded.dtype)
@@ -195,7 +204,7 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
         background=background,
         order=decoded.order,
         dims=None if names is None or None in names else tuple(map(str, names)),
-        attrs=attrs,
+        attrs=with_types(attrs, types) if isinstance(types := beside.get("attribute_types"), Mapping) else attrs,
     )
 
 

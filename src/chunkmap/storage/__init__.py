@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
-from chunkmap.io.filesystem import Located, locate
+from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet, Target
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.storage.json import write_json
-from chunkmap.storage.parquet import write_parquet
+from chunkmap.storage.parquet.writing import write_parquet
 from chunkmap.storage.stores import (
     ICECHUNK,
     JSON,
     PARQUET,
     STORES,
-    Found,
+    FoundSet,
     Icechunk,
     Store,
     find_set,
@@ -33,7 +33,7 @@ __all__ = [
     "JSON",
     "PARQUET",
     "STORES",
-    "Found",
+    "FoundSet",
     "Icechunk",
     "Store",
     "check_format",
@@ -50,10 +50,13 @@ __all__ = [
 
 
 def load(
-    url: str | os.PathLike[str] | Mapping[str, Any] | Icechunk, *, storage_options: Mapping[str, Any] | None = None
+    url: str | os.PathLike[str] | Mapping[str, Any] | Icechunk,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
 ) -> ReferenceSet:
     """Read a stored set into memory: JSON or Parquet, here or wherever fsspec reads; an Icechunk repository here, or
-    one that was opened; or a dictionary of version 0 or 1.
+    one that was opened; or a dictionary of version 0 or 1. A server may be silent for `timeout` seconds, 30 by default.
 
     Raises SourceError when there is nothing, StorageError when what is there is damaged, Unsupported when it holds what
     references cannot point to.
@@ -63,13 +66,13 @@ def load(
     """
     if isinstance(url, Mapping):
         return ReferenceSet.from_dict(url)
-    found = find_set(url, storage_options=storage_options)
+    found = find_set(url, storage_options=limited(storage_options, timeout))
     refs: ReferenceSet = _store(found).functions().load(found)
     return refs
 
 
 def open_set(
-    url: str | os.PathLike[str] | Icechunk | Found,
+    url: str | os.PathLike[str] | Icechunk | FoundSet,
     *,
     storage_options: Mapping[str, Any] | None = None,
     problems: bool = True,
@@ -78,12 +81,12 @@ def open_set(
 
     Who reads through the set needs no `problems`: finding those of a set that another tool wrote takes requests.
     """
-    found = url if isinstance(url, Found) else find_set(url, storage_options=storage_options)
+    found = url if isinstance(url, FoundSet) else find_set(url, storage_options=storage_options)
     refs: ReferenceSet = _store(found).functions().open_set(found, problems=problems)
     return refs
 
 
-def _store(found: Found) -> Store:
+def _store(found: FoundSet) -> Store:
     """How a set is kept; what is none is read as one, for the error to say what it is."""
     return found.store or (PARQUET if found.is_folder else JSON)
 
@@ -95,13 +98,16 @@ def write(
     storage_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
     zarr_format: ZarrFormat = 2,
+    timeout: float | None = None,
 ) -> None:
     """Store a set: `.json`, `.json.gz` and `.json.zst` are JSON; `.parq`, `.parquet`, or a directory, Parquet;
     `.icechunk`, or the directory of a repository, Icechunk, and so is what icechunk itself opened (see `to_icechunk`).
 
     A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
     `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3; Icechunk
-    is always of 3. Raises Unsupported naming the array that the format has no words for.
+    is always of 3. A server may be silent for `timeout` seconds, 30 by default.
+
+    Raises Unsupported naming the array that the format has no words for.
     """
     if not isinstance(refs, ReferenceSet):
         raise TypeError(f"write() takes a ReferenceSet, as chunkmap.load gives it, found {type(refs).__name__}")
@@ -109,7 +115,7 @@ def write(
     if is_open(url):
         ICECHUNK.functions().write_icechunk(refs, url, overwrite=True)
         return
-    at = locate(url, storage_options)
+    at = locate(url, limited(storage_options, timeout))
     check_format(at, zarr_format)
     store = store_for(at)
     if store is ICECHUNK:

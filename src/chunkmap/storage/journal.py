@@ -12,10 +12,11 @@ import json
 import secrets
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from chunkmap.errors import StorageError
-from chunkmap.io.filesystem import Located, ask
+from chunkmap.errors import NoSuchFile, OtherWriter, StorageError
+from chunkmap.io.filesystem import Located, ask, is_there, named
+from chunkmap.io.retrying import with_retries
 from chunkmap.storage.states import State, check_state
 from chunkmap.storage.text import parse_json
 
@@ -52,24 +53,26 @@ def waiting_names(data: bytes | None, where: str) -> Mapping[str, str]:
 
 def is_unfinished(at: Located) -> bool:
     """Whether a directory holds what a writer of ours left that died, and no set."""
-    return any(at.fs.exists(f"{at.path}/{name}") for name in (BEGUN, JOURNAL, _WAITING))
+    return any(is_there(at.file(name)) for name in (BEGUN, JOURNAL, _WAITING))
 
 
 def recover(at: Located, last: str) -> None:
     """Complete what a writer that died had decided upon; remove what it had only begun."""
     fs, journal = at.fs, f"{at.path}/{JOURNAL}"
-    if not fs.exists(journal):
+    if not is_there(at.file(JOURNAL)):
         return
     waiting = waiting_names(ask(lambda: fs.cat_file(journal), at.url), f"{at.url}/{JOURNAL}")
-    if not fs.exists(f"{at.path}/{last}"):
+    if not is_there(at.file(last)):
         _move_in(at, waiting, last)
     ask(lambda: fs.rm_file(journal), at.url, "written")
 
 
 def _move_in(at: Located, waiting: Mapping[str, str], last: str) -> None:
     """Copy waiting files into place, that which makes them a set at the end."""
-    for name in sorted(waiting, key=lambda name: name == last):
-        ask(partial(at.fs.copy, f"{at.path}/{waiting[name]}", f"{at.path}/{name}"), at.url, "written")
+    for names in ([name for name in waiting if name != last], [last] if last in waiting else []):
+        old, new = [f"{at.path}/{waiting[name]}" for name in names], [f"{at.path}/{name}" for name in names]
+        if names:
+            ask(partial(at.fs.copy, old, new), at.url, "written")
 
 
 class StageThere:
@@ -81,8 +84,10 @@ class StageThere:
         recover(final, last)
         self.final, self.last, self.expected = final, last, expected
         prefix = f"{final.path}/"
-        found = final.fs.find(final.path) if final.fs.exists(final.path) else []
+        found = ask(lambda: final.fs.find(final.path), final.url)
         self.old = {path.removeprefix(prefix) for path in found}
+        if JOURNAL in self.old or (expected is not None and last not in self.old):
+            raise self._other_writer("is publishing there")
         self.keeping = frozenset(keeping)
         self.replaces = last in self.old
         self.directory = f"{_WAITING}/{secrets.token_hex(6)}"
@@ -90,8 +95,9 @@ class StageThere:
         self.written: set[str] = set()
         self.puts: dict[str, bytes] = {}
         self.end = b""
+        self.token = secrets.token_bytes(8)
         if not self.replaces:
-            ask(lambda: final.fs.pipe_file(f"{final.path}/{BEGUN}", b""), final.url, "written")
+            ask(lambda: final.fs.pipe_file(f"{final.path}/{BEGUN}", self.token), final.url, "written")
 
     def put(self, files: Mapping[str, bytes]) -> None:
         """Add files, by name."""
@@ -106,6 +112,8 @@ class StageThere:
     def _flush(self) -> None:
         puts, self.puts = self.puts, {}
         if puts:
+            if not self.replaces:
+                self._check_begun()
             ask(lambda: self.final.fs.pipe(puts), self.final.url, "written")
 
     def file(self, name: str) -> Located:
@@ -122,39 +130,67 @@ class StageThere:
         if self.replaces:
             self._publish()
         else:
-            ask(lambda: fs.pipe_file(f"{root}/{self.last}", self.end), url, "written")
+            self._end_first_set()
         stale = self.old - self.written - self.keeping - {self.last}
         stale |= set(self.waiting.values()) | ({JOURNAL} if self.replaces else {BEGUN})
-        there = set(fs.find(root))
+        there = set(ask(lambda: fs.find(root), url))
         gone = [path for path in (f"{root}/{name}" for name in sorted(stale)) if path in there]
         if gone:
             ask(lambda: fs.rm(gone), url, "written")
+
+    def _end_first_set(self) -> None:
+        """Put what makes it a set."""
+        self._check_begun()
+        try:
+            _create(self.final.file(self.last), self.end)
+        except FileExistsError as error:
+            raise self._other_writer("has written a set there") from error
+
+    def _check_begun(self) -> None:
+        """Raise OtherWriter where somebody else has begun a set in the same empty place since."""
+        begun = self.final.file(BEGUN)
+        try:
+            if ask(lambda: begun.fs.cat_file(begun.path), begun.url) != self.token:
+                raise self._other_writer("has begun a set there")
+        except NoSuchFile as error:
+            raise self._other_writer("has written a set there") from error
+
+    def _other_writer(self, does: str) -> OtherWriter:
+        return OtherWriter(f"{self.final.url}: another writer {does}; nothing was changed. Run it again")
 
     def _publish(self) -> None:
         fs, root = self.final.fs, self.final.path
         journal = f"{root}/{JOURNAL}"
         data = json.dumps({"waiting": self.waiting}, separators=(",", ":")).encode()
         try:
-            _create(fs, journal, data)
+            _create(self.final.file(JOURNAL), data)
         except FileExistsError as error:
-            raise StorageError(
-                f"{self.final.url}: another writer is publishing there; nothing was changed. Run it again"
-            ) from error
+            raise self._other_writer("is publishing there") from error
         try:
             if self.expected is not None:
                 check_state(self.final, *self.expected)
-        except StorageError:
-            fs.rm_file(journal)
+        except OtherWriter:
+            ask(lambda: fs.rm_file(journal), self.final.url, "written")
             raise
         ask(lambda: fs.rm_file(f"{root}/{self.last}"), self.final.url, "written")
         _move_in(self.final, self.waiting, self.last)
 
 
-def _create(fs: Any, path: str, data: bytes) -> None:
-    """Put a file if it is not there yet: by one request where the store can, else by two."""
-    if fs.exists(path):
-        raise FileExistsError(path)
+def _create(at: Located, data: bytes) -> None:
+    """Put a file if it is not there yet: by one request where the store can, else by two. Raises FileExistsError."""
+
+    def put() -> None:
+        if is_there(at):
+            raise FileExistsError(at.path)
+        try:
+            at.fs.pipe_file(at.path, data, mode="create")
+        except (TypeError, NotImplementedError, ValueError):
+            at.fs.pipe_file(at.path, data)
+
     try:
-        fs.pipe_file(path, data, mode="create")
-    except (TypeError, NotImplementedError, ValueError):
-        fs.pipe_file(path, data)
+        with_retries(put)
+    except FileExistsError:
+        if ask(lambda: at.fs.cat_file(at.path), at.url) != data:  # else only the answer to our own put was lost
+            raise
+    except OSError as error:
+        raise named(error, at.url, "written") from error

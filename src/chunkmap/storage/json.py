@@ -30,7 +30,7 @@ from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.threads import map_ahead
 from chunkmap.model import (
     WHOLE_FILE,
-    ArrayInPieces,
+    ArrayInStretches,
     ArrayMeta,
     ChunkManifest,
     ChunksElsewhere,
@@ -39,7 +39,9 @@ from chunkmap.model import (
     ReferenceSet,
 )
 from chunkmap.model.dictionary import (
+    BESIDE,
     ZarrFormat,
+    beside,
     chunk_key_parts,
     collector_at_rest,
     documents,
@@ -47,13 +49,14 @@ from chunkmap.model.dictionary import (
     json_text,
 )
 from chunkmap.model.gathering import Gathering
+from chunkmap.storage.json_ranges import read_ranges
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import publish_file
 from chunkmap.storage.states import State, state_of
-from chunkmap.storage.stores import Found
+from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json
 
-__all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_pieces"]
+__all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_stretches"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -62,6 +65,9 @@ _HEAD: Final = re.compile(rb'\s*\{\s*"version"\s*:\s*1\s*,\s*"refs"\s*:\s*\{')
 """How a set begins that can be read in parts: kerchunk, fsspec and chunkmap write so."""
 
 _LONGEST_HEAD: Final = 128
+
+_BESIDE: Final = b'},"%b":' % BESIDE.encode()
+"""What the entry begins with that follows the references. No text has this in it: quotation marks are escaped there."""
 
 _PART: Final = 2 << 20
 """Bytes of text that are read at once."""
@@ -87,8 +93,8 @@ class Written(NamedTuple):
     """How many of them."""
 
 
-def write_json_in_pieces(
-    arrays: Iterable[ArrayInPieces],
+def write_json_in_stretches(
+    arrays: Iterable[ArrayInStretches],
     groups: Mapping[str, Mapping[str, Any]],
     at: Located,
     *,
@@ -103,14 +109,15 @@ def write_json_in_pieces(
     with tempfile.TemporaryFile() as waiting:
         for array in arrays:
             count = 0
-            for first, chunks in array.pieces:
+            for first, chunks in array.stretches:
                 count += len(chunks)
                 waiting.writelines(_chunk_pieces(array.path, chunks, first, array.grid_shape, zarr_format))
             written[array.path] = Written(array.meta(), count)
         check_names(written, groups)
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, (meta, _) in written.items()}
         waiting.seek(0)
-        text = chain(_documents(heads, groups, zarr_format), iter(lambda: waiting.read(1 << 20), b""), [b"}}"])
+        gathered = iter(lambda: waiting.read(1 << 20), b"")
+        text = chain(_documents(heads, groups, zarr_format), gathered, [_end(heads, groups, zarr_format)])
         state = publish_file(at, _compressed(text, at.path), expected=expected)
     return written, state
 
@@ -121,7 +128,15 @@ def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> Iterator[byt
     for path, array in refs.arrays.items():
         chunks = array.chunks
         yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape, zarr_format)
-    yield b"}}"
+    yield _end(refs.arrays, refs.groups, zarr_format)
+
+
+def _end(
+    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat
+) -> bytes:
+    """What follows the last reference."""
+    said = orjson.dumps(beside(arrays, groups, zarr_format))[1:-1]
+    return b"},%b}" % said if said else b"}}"
 
 
 def _documents(
@@ -235,12 +250,12 @@ def _drained(pieces: Iterable[bytes | memoryview], stream: Any, sink: io.BytesIO
 # ---------------------------------------------------------------------- reading
 
 
-def load(found: Found) -> ReferenceSet:
+def load(found: FoundSet) -> ReferenceSet:
     """Read a set from a file. Raises StorageError naming the file when it is none."""
     return read_json(found.whole(), found.url)
 
 
-def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
     """The same: a file has no parts that could be read by themselves."""
     return load(found)
 
@@ -343,31 +358,36 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     size = _PART
     while more := file.read(size):
         part += more
-        cut = max(part.rfind(b'],"'), part.rfind(b'], "'), part.rfind(b"],\n"))
-        refs = _as_object(part, cut + 1) if cut >= 0 else None
-        if refs is None:
+        end = part.rfind(_BESIDE)
+        cut = max(part.rfind(mark, 0, len(part) if end < 0 else end) for mark in (b'],"', b'], "', b"],\n"))
+        if cut < 0 or not _gathered(gathering, bytes(part[: cut + 1])):
             size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
             continue
-        gathering.add(refs)
         del part[: cut + 2]
         size = _PART
     try:
         document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
     except orjson.JSONDecodeError:
         return None  # damage is named, and NaN understood, by who reads it whole
-    if document.keys() != {"version", "refs"}:
+    if document.keys() - {BESIDE} != {"version", "refs"}:
         return None
     gathering.add(document["refs"])
+    gathering.add_beside(document.get(BESIDE))
     arrays, groups = gathering.finish()
     return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
 
 
-def _as_object(part: bytearray, stop: int) -> dict[str, Any] | None:
+def _gathered(gathering: Gathering, text: bytes) -> bool:
+    """Take in some references; whether the text is that of whole ones."""
+    if (ranges := read_ranges(text)) is not None:
+        gathering.add_ranges(*ranges)
+        return True
     try:
-        refs: dict[str, Any] = orjson.loads(b"{%b}" % bytes(part[:stop]))
+        refs = orjson.loads(b"{%b}" % text)
     except orjson.JSONDecodeError:
-        return None
-    return refs
+        return False
+    gathering.add(refs)
+    return True
 
 
 @contextmanager

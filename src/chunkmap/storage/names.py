@@ -11,7 +11,7 @@ from chunkmap.model.zarr_v3 import DOCUMENT
 __all__ = ["check_names", "check_path"]
 
 
-_NO_NAMES: Final = frozenset({"", ".", "..", ".zarray", ".zattrs", ".zgroup", ".zmetadata", ".chunkmap.json", DOCUMENT})
+_NO_NAMES: Final = frozenset({"", ".", "..", ".zarray", ".zattrs", ".zgroup", ".zmetadata", DOCUMENT})
 
 
 def check_names(arrays: Collection[str], groups: Iterable[str]) -> None:
@@ -37,5 +37,9 @@ def check_path(path: str) -> None:
     Traceback (most recent call last):
     chunkmap.errors.StorageError: an array is called '../name', which cannot be the name of a directory; rename it
     """
-    if any(part in _NO_NAMES for part in path.split("/")) or "\\" in path or "\0" in path:
+    if (
+        any(part in _NO_NAMES or part.startswith(".chunkmap") for part in path.split("/"))
+        or "\\" in path
+        or "\0" in path
+    ):
         raise StorageError(f"an array is called {path!r}, which cannot be the name of a directory; rename it")

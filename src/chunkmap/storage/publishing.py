@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
 from chunkmap.errors import ChunkmapError, StorageError
-from chunkmap.io.filesystem import Located, ask, named
+from chunkmap.io.filesystem import Located, ask, is_there, named
 from chunkmap.storage.journal import StageThere, is_unfinished
 from chunkmap.storage.states import State, check_state, state_of
 
@@ -101,7 +101,7 @@ def replacing(
     if at.is_local:
         at = replace(at, path=os.path.realpath(at.path))
         _bring_back(Path(at.path))
-    if at.fs.exists(at.path) and not _replaceable(at, last, is_set):
+    if is_there(at, "written") and not _replaceable(at, last, is_set):
         raise StorageError(
             f"{at.url}: expected nothing there, or a reference set, but it has no {last} of one; not replaced."
             " Write to another name, or remove it first"
@@ -140,11 +140,12 @@ def _put_in_place(at: Located, temporary: Path, target: Path, expected: tuple[St
 
 
 def _replaceable(at: Located, last: str, is_set: Callable[[bytes], bool]) -> bool:
-    if not at.fs.isdir(at.path):
+    fs, end = at.fs, at.file(last)
+    if ask(lambda: fs.info(at.path), at.url)["type"] != "directory":
         return False
-    if at.fs.exists(f"{at.path}/{last}"):
-        return is_set(at.fs.cat_file(f"{at.path}/{last}"))
-    return not at.fs.ls(at.path, detail=False) or (not at.is_local and is_unfinished(at))
+    if is_there(end):
+        return is_set(ask(lambda: fs.cat_file(end.path), end.url))
+    return not ask(lambda: fs.ls(at.path, detail=False), at.url) or (not at.is_local and is_unfinished(at))
 
 
 class Stage(Protocol):

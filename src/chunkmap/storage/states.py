@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-from chunkmap.errors import StorageError
-from chunkmap.io.filesystem import Located
+from chunkmap.errors import NoSuchFile, OtherWriter
+from chunkmap.io.filesystem import Located, ask
 
 __all__ = ["State", "check_state", "state_of"]
 
@@ -20,9 +20,9 @@ def state_of(at: Located, names: Collection[str] = ()) -> State:
 
 
 def check_state(at: Located, before: State, names: Collection[str] = ()) -> None:
-    """Raise StorageError where it is not the state any more that was there before."""
+    """Raise OtherWriter where it is not the state any more that was there before."""
     if state_of(at, names) != before:
-        raise StorageError(
+        raise OtherWriter(
             f"{at.url}: another writer replaced the set while this one was at work, or reading it; nothing was"
             " changed. Run it again"
         )
@@ -34,6 +34,6 @@ def _of(at: Located, path: str) -> object:
             found = os.stat(path)  # noqa: PTH116 - `path` is text
             return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
         at.fs.invalidate_cache(path)
-        return at.fs.checksum(path)
-    except (FileNotFoundError, NotADirectoryError):
+        return ask(lambda: at.fs.checksum(path), at.url)
+    except (FileNotFoundError, NotADirectoryError, NoSuchFile):
         return None

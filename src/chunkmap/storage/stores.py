@@ -22,7 +22,7 @@ __all__ = [
     "PARQUET",
     "STORES",
     "ZARR",
-    "Found",
+    "FoundSet",
     "Icechunk",
     "Store",
     "find_set",
@@ -81,7 +81,7 @@ JSON: Final = Store(
     begins=(b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
 )
 PARQUET: Final = Store(
-    name="parquet", module="chunkmap.storage.references", suffixes=(".parq", ".parquet"), holds=(METADATA,)
+    name="parquet", module="chunkmap.storage.parquet.reading", suffixes=(".parq", ".parquet"), holds=(METADATA,)
 )
 ICECHUNK: Final = Store(
     name="icechunk",
@@ -94,7 +94,7 @@ STORES: Final = (JSON, PARQUET, ICECHUNK)
 """Every way, by which a set is told from others and from what is to be scanned."""
 
 
-class Found(NamedTuple):
+class FoundSet(NamedTuple):
     """What lies at a URL."""
 
     store: Store | None
@@ -121,22 +121,22 @@ class Found(NamedTuple):
         return open_whole(self.url, storage_options=self.options)
 
 
-def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping[str, Any] | None = None) -> Found:
+def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping[str, Any] | None = None) -> FoundSet:
     """What lies at a URL: told from its name, and where that says nothing from what is there.
 
     Raises SourceError when there is nothing.
     """
     if is_open(url):
-        return Found(ICECHUNK, url)
+        return FoundSet(ICECHUNK, url)
     name = os.fspath(url)
     store = store_named(name)
     if store is not None:
-        return Found(store, name, storage_options)
+        return FoundSet(store, name, storage_options)
     opened = open_any(name, storage_options=storage_options, holds=(METADATA, *ZARR))
     if not is_folder(opened):
         head = bytes(opened.read(0, min(_HEAD, opened.size()))).lstrip()
-        return Found(JSON if head.startswith(JSON.begins) else None, name, storage_options, opened)
-    return Found(_store_of(opened), name, storage_options, opened)
+        return FoundSet(JSON if head.startswith(JSON.begins) else None, name, storage_options, opened)
+    return FoundSet(_store_of(opened), name, storage_options, opened)
 
 
 def store_named(name: str) -> Store | None:

@@ -10,15 +10,19 @@ import orjson
 __all__ = ["Bounded", "parse_json"]
 
 _SPARE: Final = 32 << 20
-_TIMES: Final = 100
+_TIMES: Final = 50
 """Text of so many bytes, and so many times the compressed ones: references compress to a tenth or a thirtieth."""
+
+_EMPTY: Final = 1 << 20
+_LEAST: Final = 8
+"""Lists and objects in a text, and bytes of it for each further one: a reference takes 15, and more as an object."""
 
 
 class Bounded:
     """Decompressed text that ends with an error where it becomes far more than any set compresses to."""
 
     def __init__(self, file: BinaryIO, stored: int) -> None:
-        self._file, self._stored, self._read = file, stored, 0
+        self._file, self._stored, self._read, self._lists = file, stored, 0, 0
 
     def read(self, size: int = -1) -> bytes:
         """Some bytes, or all the others."""
@@ -32,6 +36,12 @@ class Bounded:
         if self._read > _SPARE + _TIMES * self._stored:
             raise ValueError(
                 f"{self._stored} compressed bytes become more than {self._read - len(data)}, which no set of references"
+                " does; decompress it yourself if it is right"
+            )
+        self._lists += data.count(b"[") + data.count(b"{")
+        if self._lists > _EMPTY + self._read // _LEAST:
+            raise ValueError(
+                f"{self._read} bytes of text have more than {self._lists} lists and objects, which no set of references"
                 " does; decompress it yourself if it is right"
             )
         return data

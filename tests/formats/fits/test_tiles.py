@@ -11,10 +11,10 @@ from astropy.io import fits
 
 import chunkmap
 from chunkmap.access.store import ReferenceStore
-from chunkmap.codecs.fits_decoders import decode_tile
-from chunkmap.codecs.fits_dither import real_numbers
-from chunkmap.codecs.fits_image import FitsImage
-from chunkmap.codecs.fits_tiles import FitsTiles
+from chunkmap.codecs.fits.decoders import decode_tile
+from chunkmap.codecs.fits.dither import real_numbers
+from chunkmap.codecs.fits.image import FitsImage
+from chunkmap.codecs.fits.tiles import FitsTiles
 
 INTEGERS = ["RICE_1", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "PLIO_1", "NOCOMPRESS"]
 RNG = np.random.default_rng(0)
@@ -231,7 +231,7 @@ def test_damaged_tiles_raise_valueerror(tmp_path, reading, algorithm):
 
 def test_dither_against_the_standard():
     """The 10,000th random number is the one that the standard gives to check with: 1043618065 / (2^31 - 1)."""
-    from chunkmap.codecs.fits_dither import _sequence
+    from chunkmap.codecs.fits.dither import _sequence
 
     assert _sequence()[-1] == np.float32(1043618065 / 2147483647)
     assert real_numbers(np.array([-2147483646], "i4"), 2.0, 1.0, "SUBTRACTIVE_DITHER_2", 5).tolist() == [0.0]

@@ -34,7 +34,7 @@ def opened(refs, group):
 CELLS = st.sets(st.tuples(st.sampled_from([0, 6, 12]), st.sampled_from([1000, 850, 500])), min_size=1)
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(CELLS, st.randoms(use_true_random=False))
 def test_a_hypercube_holds_each_field_in_its_cell(cells, random):
     """Steps x levels in any order and with any holes: each field is where its coordinates are, a hole is NaN."""
@@ -137,6 +137,22 @@ def test_the_same_field_twice_is_a_problem_that_names_both():
     assert opened(later, path.rpartition("/")[0])[path.rpartition("/")[2]].values[0, 0] == 100
 
 
+def test_a_field_that_is_there_twice_is_taken_once():
+    """Precipitation since the start and of the last hours, the same field as GFS writes it twice, is one variable."""
+    twice = accumulated(0, 0, 6)
+    refs = scanned(twice, twice, accumulated(1, 0, 12))
+    assert not refs.problems
+    ((path, array),) = variables(refs).items()
+    assert (path, array.meta.shape[0]) == ("tp/accum/surface/tp", 2)
+
+
+def test_what_is_left_out_is_one_variable_and_never_the_file():
+    """Of a file in which two fields contradict each other, all other variables are there."""
+    refs = scanned(accumulated(0, 0, 6), accumulated(1, 0, 6), field(2, PRESSURE))
+    assert [path.split("/")[0] for path in variables(refs)] == ["t"]
+    assert [problem.path for problem in refs.problems] == ["tp/accum/surface"]
+
+
 def test_grids_of_one_group_are_arrays_of_their_own():
     """The same parameter on two grids is two arrays, named by their grids."""
     other = message(PRESSURE, **lattice(5, 2), values=np.zeros(10))
@@ -237,7 +253,7 @@ def test_names_values_and_coordinates_are_those_of_cfgrib(tmp_path, sample):
 
 def test_eccodes_is_asked_for_all_fields_of_a_kind_once(monkeypatch):
     """A thousand fields that differ in step and level cost a handle of eccodes for each kind, step and level."""
-    from chunkmap.codecs import eccodes as ours
+    from chunkmap.codecs.grib import eccodes as ours
 
     fields = [field(0, PRESSURE, step=step, level=level) for step in range(10) for level in range(100, 1000, 90)]
     made, new = [], eccodes.codes_new_from_message

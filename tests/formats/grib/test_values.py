@@ -11,7 +11,7 @@ import pytest
 from making import field, in_rows, lattice, message, multi, read
 
 import chunkmap
-from chunkmap.codecs.grib import GribCodec
+from chunkmap.codecs.grib.codec import GribCodec
 from chunkmap.errors import FormatError
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
@@ -167,5 +167,5 @@ def test_references_are_of_the_message_itself():
 def test_pyproj_can_be_used_after_eccodes():
     """Both bring a PROJ of their own: in a process that read GRIB first, pyproj works, and the process ends well."""
     pytest.importorskip("pyproj")
-    code = "import chunkmap.codecs.eccodes, pyproj; pyproj.CRS.from_epsg(4326)"
+    code = "import chunkmap.codecs.grib.eccodes, pyproj; pyproj.CRS.from_epsg(4326)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import field, lattice, message, multi, read
+from making import field, lattice, message, multi, read, sections
 
-from chunkmap.codecs.grib import GribCodec
+from chunkmap.codecs.grib.codec import GribCodec
 from chunkmap.errors import ChunkmapError, FormatError
 from chunkmap.formats.grib import Options, parse
+from chunkmap.formats.grib.parallels import gaussian_rows
 from chunkmap.formats.grib.sections import walk
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
@@ -113,8 +114,8 @@ def test_a_message_whose_length_is_wrong_does_not_hide_the_next():
 
 
 def test_words_without_messages_are_counted_and_not_listed():
-    """A hundred thousand beginnings of messages that are none are passed over, and summed up in few problems."""
-    found = walked(b"GRIB\x00\x00\x00\x02" * 100_000 + ONE)
+    """Thousands of beginnings of messages that are none are passed over, and summed up in few problems."""
+    found = walked(b"GRIB\x00\x00\x00\x02" * 20_000 + ONE)
     assert len(found.fields) == 1
     assert len(found.problems) < 100
 
@@ -170,3 +171,30 @@ def test_of_a_file_far_away_only_headers_are_fetched():
     assert max(len(array.chunks) for array in scanned.arrays.values()) == 12
     assert tally.rounds <= 13
     assert tally.bytes < len(data) / 5
+
+
+def too_short(data):
+    """A message whose section 4 lacks its last octets, all lengths being right."""
+    parts = sections(data)
+    parts[4] = (len(parts[4]) - 4).to_bytes(4, "big") + parts[4][4:-4]
+    body = b"".join(parts.values()) + b"7777"
+    return data[:8] + (16 + len(body)).to_bytes(8, "big") + body
+
+
+def test_a_field_whose_sections_are_too_short_is_left_out_by_name():
+    """A field that eccodes might not survive is a problem that says where it is; the others of its file stand."""
+    refs = scan_source(BytesSource(too_short(ONE) + TWO + too_short(field(3)), "a.grib"))
+    assert len([a for a in refs.arrays.values() if "GRIB_gridType" in a.meta.attrs]) == 1
+    (problem,) = refs.problems
+    assert "byte 0 and 1 more: section 4" in problem.message
+
+
+@pytest.mark.parametrize("number", [2, 32, 320])
+def test_gaussian_parallels_are_those_of_eccodes(number):
+    """The latitudes of Gaussian grids, whole or in part, either way round, are those that eccodes computes."""
+    truth = np.array([*eccodes.codes_get_gaussian_latitudes(number)])[: 2 * number]
+    rows = gaussian_rows(number, truth[0], truth[-1], 2 * number)
+    np.testing.assert_allclose(rows, truth, rtol=0, atol=1e-10)
+    np.testing.assert_array_equal(gaussian_rows(number, truth[-1], truth[0], 2 * number), rows[::-1])
+    assert gaussian_rows(number, truth[1], truth[2], 2).tolist() == rows[1:3].tolist()
+    assert gaussian_rows(number, truth[0] + 0.01, truth[-1], 2 * number) is None

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from pyhdf.SD import SD, SDC
 
-from chunkmap.codecs.hdf4_nbit import Hdf4Nbit
-from chunkmap.codecs.hdf4_rle import Hdf4Rle
-from chunkmap.codecs.hdf4_skphuff import Hdf4SkippingHuffman
+from chunkmap.codecs.hdf4.nbit import Hdf4Nbit
+from chunkmap.codecs.hdf4.rle import Hdf4Rle
+from chunkmap.codecs.hdf4.skphuff import Hdf4SkippingHuffman
 
 NUMBERS = np.random.default_rng(2).integers(0, 100, (5, 7)).astype(">i2")
 

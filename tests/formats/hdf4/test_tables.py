@@ -7,7 +7,7 @@ import pytest
 from pyhdf.HDF import HC, HDF
 from pyhdf.VS import VS  # noqa: F401 - HDF.vstart looks for it
 
-from chunkmap.codecs.hdf4_rle import Hdf4Rle
+from chunkmap.codecs.hdf4.rle import Hdf4Rle
 
 
 @pytest.fixture

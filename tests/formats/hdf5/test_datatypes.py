@@ -126,17 +126,9 @@ def test_array_types_are_axes(tmp_path, values):
     assert refs.arrays["v"].meta.dims == ("phony_dim_0", "v_element_0", "v_element_1")
 
 
-def points_of_a_region(file):
-    """A region that no slices select."""
-    x = file.create_dataset("x", data=np.arange(9).reshape(3, 3))
-    file["v"] = np.array([x.regionref[np.eye(3, dtype=bool)]], h5py.regionref_dtype)
-
-
 REFUSED = {
     "sequence of variable length": lambda f: f.create_dataset("v", (2,), h5py.vlen_dtype(np.dtype([("a", "i4")]))),
-    "region reference": points_of_a_region,
     "time": lambda f: h5py.h5d.create(f.id, b"v", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((2,))),
-    "null dataspace": lambda f: f.create_dataset("v", data=h5py.Empty("f4")),
     "external storage": lambda f: f.create_dataset("v", (10,), "f4", external=[("raw.bin", 0, 40)]),
 }
 

@@ -10,6 +10,7 @@ import pytest
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
 from chunkmap.formats import scanning
+from chunkmap.formats.hdf5 import virtual
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, LocalSource, open_source
 
@@ -153,9 +154,12 @@ def mixed(layout, n):
 REFUSED = {shifted: ((40, 4), "i8"), reshaped: ((4, 10), "i8"), mixed: ((40, 4), "i8"), joined: ((40, 4), "i4")}
 
 
+@pytest.mark.parametrize("most", [0, None])
 @pytest.mark.parametrize("mapping", REFUSED)
-def test_virtual_datasets_that_do_not_move_whole_chunks_are_problems(sources, mapping):
-    """They are left out, and it is said why."""
+def test_virtual_datasets_that_do_not_move_whole_chunks(sources, mapping, most, monkeypatch):
+    """Small ones of one type are held inline, as h5py reads them; others are left out, and it is said why."""
+    if most is not None:
+        monkeypatch.setattr(virtual, "MOST_HELD", most)
     layout = h5py.VirtualLayout(*REFUSED[mapping])
     for n in range(4):
         mapping(layout, n)
@@ -163,8 +167,29 @@ def test_virtual_datasets_that_do_not_move_whole_chunks_are_problems(sources, ma
         f.create_virtual_dataset("v", layout)
         f["other"] = 1
     refs = scan(LocalSource(sources / "v.h5"))
+    if most is None and mapping is not joined:
+        assert not refs.problems
+        with h5py.File("v.h5") as f:
+            np.testing.assert_array_equal(read_array(refs.arrays["v"], Fetcher()), f["v"][()])
+        return
     assert [(p.path, p.feature) for p in refs.problems] == [("v", "virtual dataset")]
     assert list(refs.arrays) == ["other"]
+
+
+def test_parts_of_chunks_of_files_with_fill_values_and_user_blocks(sources):
+    """What was never written in a source reads as its fill value, what no source has as that of the dataset."""
+    with h5py.File("t.h5", "w", userblock_size=512) as f:
+        f.create_dataset("d", (6, 10), "i4", chunks=(3, 10), fillvalue=7)[0:2] = 5
+    with h5py.File("v.h5", "w", libver="latest") as f:
+        f.create_dataset("own", data=np.arange(24, dtype="i4").reshape(4, 6), chunks=(4, 4), compression="gzip")
+        layout = h5py.VirtualLayout((8, 7), "i4")
+        layout[3:6, :] = h5py.VirtualSource("t.h5", "d", (6, 10))[1:4, 2:9]
+        layout[6, 0:3] = h5py.VirtualSource(".", "own", (4, 6))[1:4, 3]
+        f.create_virtual_dataset("v", layout, fillvalue=-1)
+    refs = scan(LocalSource(sources / "v.h5"))
+    assert not refs.problems
+    with h5py.File("v.h5") as f:
+        np.testing.assert_array_equal(read_array(refs.arrays["v"], Fetcher()), f["v"][()])
 
 
 def test_sources_that_are_not_there_read_as_the_fill_value(sources):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numcodecs import Shuffle, Zlib
 
-from chunkmap.codecs.hdf5_blosc2 import Hdf5Blosc2
+from chunkmap.codecs.hdf5.blosc2 import Hdf5Blosc2
 from chunkmap.errors import Unsupported
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, LocalSource
@@ -260,3 +260,47 @@ def test_a_checksum_before_a_shuffle(tmp_path, check_values, dtype):
         options = {"zlib": True, "shuffle": True, "fletcher32": True, "chunksizes": (20,)}
         nc.createVariable("v", dtype, ("x",), **options)[:] = np.arange(50).astype(dtype)
     assert not check_values(path, inline_threshold=0).problems
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8"])
+def test_zfp_of_a_big_endian_machine(tmp_path, values, dtype):
+    """The words of its header stand the other way round: elements come in its order then, as HDF5 gives them."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.create_dataset("v", data=np.arange(64, dtype=dtype), chunks=(64,), **hdf5plugin.Zfp(reversible=True))
+        header = np.array(f["v"]._filters["32013"][1:], "<u4")
+    path.write_bytes(path.read_bytes().replace(header.tobytes(), header.byteswap().tobytes()))
+    with h5py.File(path) as f:
+        expected = f["v"][()]
+    assert expected[1] != 1
+    np.testing.assert_array_equal(values(scan(LocalSource(path)), "v"), expected)
+
+
+@pytest.mark.parametrize("identifier", [32022, 32023])
+def test_quantizers_change_nothing_when_they_are_read(tmp_path, values, identifier):
+    """BitGroom and Granular BitRound zero bits when they write, so the numbers are those that are stored."""
+    path, data = tmp_path / "a.h5", np.arange(8, dtype="<f4")
+    with h5py.File(path, "w") as f:
+        create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        create.set_chunk((8,))
+        create.set_filter(identifier, h5py.h5z.FLAG_OPTIONAL, (3, 4, 0, 0, 0))
+        create.set_shuffle()
+        dataset = h5py.h5d.create(f.id, b"v", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((8,)), create)
+        dataset.write_direct_chunk((0,), Shuffle(4).encode(data).tobytes(), 0)
+    refs = scan(LocalSource(path))
+    assert [codec["id"] for codec in refs.arrays["v"].meta.codecs] == ["shuffle"]
+    np.testing.assert_array_equal(values(refs, "v"), data)
+
+
+@pytest.mark.parametrize(("identifier", "package"), [(305, "tables"), (32020, "vbz-h5py-plugin")])
+def test_filters_that_other_packages_have(tmp_path, identifier, package):
+    """They are refused with the name of the package by which h5py reads them."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        create.set_chunk((8,))
+        create.set_filter(identifier, h5py.h5z.FLAG_OPTIONAL, (1, 4))
+        dataset = h5py.h5d.create(f.id, b"v", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((8,)), create)
+        dataset.write_direct_chunk((0,), bytes(32), 0)
+    (problem,) = scan(LocalSource(path)).problems
+    assert f"with the package {package}" in problem.message

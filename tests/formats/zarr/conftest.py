@@ -10,8 +10,8 @@ import zarr
 import chunkmap
 from chunkmap.formats.zarr import Options, parse
 from chunkmap.io import LocalFolder
-from chunkmap.io.folder_requests import answered
-from chunkmap.io.requests import Together
+from chunkmap.io.rounds import Together
+from chunkmap.io.rounds.folders import answered
 from chunkmap.model import WHOLE_FILE, ReferenceSet
 
 LITTLE = {"name": "bytes", "configuration": {"endian": "little"}}

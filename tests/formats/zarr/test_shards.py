@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chunkmap.errors import FormatError
-from chunkmap.io.folder_requests import Files, Pieces
+from chunkmap.io.rounds.folders import Files, Pieces
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),

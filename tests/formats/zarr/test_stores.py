@@ -1,17 +1,21 @@
 """Whole stores, of either version, wherever they are: compared with what zarr-python reads from them."""
 
 import json
+import os
 import shutil
 import zipfile
 
 import fsspec
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chunkmap
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
 from chunkmap.errors import FormatError
 
 TYPES = ["?", "i1", "<i2", ">i4", "u1", "<u8", "<f2", ">f4", "<f8", "<c8", "S3", "<U2", "V4", "<M8[s]", "<m8[ns]"]
@@ -205,27 +209,18 @@ def test_a_server_that_lists_nothing(tmp_path, stores, range_server, zarr_format
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_an_object_store(tmp_path, stores):
+def test_an_object_store(tmp_path, stores, s3_options):
     """The keys of an object store are listed, those of shards read by range."""
-    from moto.server import ThreadedMotoServer
-
     root = write_tree(tmp_path, 3)
     group = zarr.open_group(root, mode="a")
     group.create_array("shards", shape=(40,), shards=(10,), chunks=(2,), dtype="i4")[:] = np.arange(40)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
-        fs = fsspec.filesystem("s3", **options)
-        fs.mkdir("zarr-stores")
-        fs.put(f"{root}/", "zarr-stores/s.zarr/", recursive=True)
-        refs = chunkmap.scan("s3://zarr-stores/s.zarr", storage_options=options, inline_threshold=0)
-        assert len(refs.arrays["shards"].chunks) == 20
-        assert refs.arrays["shards"].chunks[0].source == "s3://zarr-stores/s.zarr/shards/c/0"
-        stores.values(refs, zarr.open(root, mode="r"), remote_options=options)
-    finally:
-        server.stop()
+    fs = fsspec.filesystem("s3", **s3_options)
+    fs.mkdir("zarr-stores")
+    fs.put(f"{root}/", "zarr-stores/s.zarr/", recursive=True)
+    refs = chunkmap.scan("s3://zarr-stores/s.zarr", storage_options=s3_options, inline_threshold=0)
+    assert len(refs.arrays["shards"].chunks) == 20
+    assert refs.arrays["shards"].chunks[0].source == "s3://zarr-stores/s.zarr/shards/c/0"
+    stores.values(refs, zarr.open(root, mode="r"), remote_options=s3_options)
 
 
 @pytest.mark.parametrize(
@@ -274,3 +269,48 @@ def test_names_that_nczarr_gives_dimensions(tmp_path, stores):
     group.create_array("b", shape=(4, 2), dtype="i2", attributes=own | {"_ARRAY_DIMENSIONS": ["t", "u"]})
     refs = stores.scan(tmp_path)
     assert [refs.arrays[name].meta.dims for name in "ab"] == [("time", "x"), ("t", "u")]
+
+
+def test_scalars_of_nczarr_are_scalars(tmp_path, stores):
+    """NCZarr stores a scalar as an array of one element, and says so: as in netCDF, it has no axis."""
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=2)
+    own = {"_nczarr_array": {"dimrefs": ["/_scalar_"], "storage": "contiguous", "scalar": 1}}
+    group.create_array("a", shape=(1,), chunks=(1,), dtype="i4", attributes=own)[:] = 7
+    group.create_array("b", shape=(1,), chunks=(1,), dtype="i4", attributes=own | {"_ARRAY_DIMENSIONS": ["_scalar_"]})
+    group.create_array("c", shape=(1,), chunks=(1,), dtype="i4")[:] = 7
+    refs = stores.scan(tmp_path)
+    assert [(refs.arrays[name].meta.shape, refs.arrays[name].meta.dims) for name in "abc"] == [((), ())] * 2 + [
+        ((1,), None)
+    ]
+    assert read_array(refs.arrays["a"], Fetcher()) == 7
+    assert len(refs.arrays["b"].chunks) == 0
+
+
+def test_verify_sees_files_that_changed(tmp_path, stores):
+    """Size and time of each file are kept, so that verify sees chunks that were written again."""
+    store = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    array = store.create_array("x", shape=(4,), chunks=(2,), dtype="i4", compressors=None)
+    array[:] = 1
+    refs = stores.scan(tmp_path / "a.zarr")
+    assert set(refs.targets) == {str(tmp_path / "a.zarr/x/0"), str(tmp_path / "a.zarr/x/1")}
+    chunkmap.write(refs, tmp_path / "a.parq")
+    assert chunkmap.verify(tmp_path / "a.parq")
+    array[:2] = 2
+    os.utime(tmp_path / "a.zarr/x/0", (1, 1))
+    (found,) = chunkmap.verify(tmp_path / "a.parq").failures
+    assert found.where.endswith("x/0")
+    assert "changed since it was scanned" in found.message
+
+
+def test_a_store_opens_as_a_dataset(tmp_path):
+    """The engine of xarray takes an original store as it takes files, in a directory or a ZIP archive."""
+    given = xr.Dataset({"v": (("t", "x"), np.arange(12.0).reshape(3, 4))}, {"t": [1, 2, 3]})
+    for version in (2, 3):
+        given.to_zarr(tmp_path / f"{version}.zarr", zarr_format=version, consolidated=version == 2)
+        root = tmp_path / f"{version}.zarr"
+        with zipfile.ZipFile(f"{root}.zip", "w") as packed:
+            for file in root.rglob("*"):
+                packed.write(file, file.relative_to(root))
+        for name in (f"{version}.zarr", f"{version}.zarr.zip"):
+            with xr.open_dataset(tmp_path / name, engine="chunkmap") as found:
+                xr.testing.assert_identical(found.load(), given)

@@ -18,6 +18,7 @@ from chunkmap.errors import StorageError, Unsupported
 from chunkmap.io import open_source
 from chunkmap.io.filesystem import locate
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet, Target
+from chunkmap.model.meta import same_attrs
 from chunkmap.storage.icechunk import chunks
 from chunkmap.storage.icechunk import repository as writer
 from chunkmap.storage.icechunk.repository import open_here
@@ -235,18 +236,23 @@ def test_a_read_only_session_is_refused(repository):
 
 
 def test_numbers_that_json_does_not_have(repository):
-    """A `missing_value` of NaN is left out, for it masks nothing; other attributes that are not finite are refused."""
+    """A `missing_value` of NaN is there for chunkmap alone, other numbers that are not finite are text for the others;
+    inside of objects they are refused."""
     chunks = numbered([b"abcdabcd"], [0], [8]).arrays["x"].chunks
     meta = ArrayMeta(shape=(2,), chunk_shape=(2,), dtype=np.dtype("<f4"), attrs={"missing_value": np.nan, "units": "K"})
     array = ManifestArray(meta, chunks)
     chunkmap.to_icechunk(ReferenceSet({"x": array}), repository)
-    assert chunkmap.load(repository).arrays["x"].meta.attrs == {"units": "K"}
-    for refs, said in (
-        (ReferenceSet({"x": array.with_meta(attrs={"range": [0.0, np.inf]})}), "x: the value of 'range' is NaN"),
-        (ReferenceSet({}, {"": {}, "g": {"a": {"b": np.nan}}}), "g: the value of 'a' is NaN"),
-    ):
-        with pytest.raises(StorageError, match=said):
-            chunkmap.to_icechunk(refs, repository, overwrite=True)
+    assert same_attrs(chunkmap.load(repository).arrays["x"].meta.attrs, meta.attrs)
+    store = repository.readonly_session("main").store
+    assert dict(zarr.open_array(store, path="x", mode="r").attrs) == {"units": "K"}
+    ranged = ReferenceSet({"x": array.with_meta(attrs={"range": [0.0, np.inf]})}, {"": {"nan": np.nan}})
+    chunkmap.to_icechunk(ranged, repository, overwrite=True)
+    assert chunkmap.load(repository) == ranged
+    store = repository.readonly_session("main").store
+    assert dict(zarr.open_array(store, path="x", mode="r").attrs) == {"range": [0.0, "Infinity"]}
+    assert dict(zarr.open_group(store, mode="r").attrs) == {"nan": "NaN"}
+    with pytest.raises(StorageError, match="g: the value of 'a' is NaN"):
+        chunkmap.to_icechunk(ReferenceSet({}, {"": {}, "g": {"a": {"b": np.nan}}}), repository, overwrite=True)
 
 
 def test_nothing_is_written_below_an_array(repository):

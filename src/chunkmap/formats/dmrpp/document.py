@@ -13,6 +13,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from chunkmap.errors import FormatError
+from chunkmap.formats.dmrpp.runs import Run, cut_runs
+from chunkmap.model.typed import typed
 
 __all__ = ["DAP", "DMRPP", "Document", "Member", "Variable", "read_document"]
 
@@ -80,6 +82,8 @@ class Document:
     groups: dict[str, dict[str, Any]] = field(default_factory=lambda: {"": {}})
     """Attributes by the path of a group."""
     variables: list[Variable] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    """Chunks that were listed one after the other, by the number in the element that stands for them."""
     odd: list[tuple[str, str]] = field(default_factory=list)
     """Path and reason of what cannot be taken for a variable."""
 
@@ -95,8 +99,9 @@ class _Builder(ET.TreeBuilder):
 def read_document(data: memoryview, url: str) -> Document:
     """Read and check a document. Raises FormatError for one that is no DMR++."""
     parser = ET.XMLParser(target=_Builder())  # noqa: S314 - see `_Builder`
+    text, runs = cut_runs(bytes(data))
     try:
-        parser.feed(bytes(data))
+        parser.feed(text)
         root = parser.close()
     except ET.ParseError as error:
         raise FormatError(f"it is no XML: {error}", url=url) from error
@@ -104,7 +109,7 @@ def read_document(data: memoryview, url: str) -> Document:
         raise FormatError(str(error), url=url) from error
     if root.tag != f"{DAP}Dataset":
         raise FormatError(f"expected an element Dataset of DAP4, found {root.tag}", url=url, offset=0)
-    document = Document(root.get(f"{DMRPP}href", ""))
+    document = Document(root.get(f"{DMRPP}href", ""), runs=runs)
     _Reader(document, url).group(root, "", {}, {}, 0)
     return document
 
@@ -219,7 +224,7 @@ class _Reader:
             values = [attribute_value(text, kind) for text in texts]
         except (ValueError, OverflowError) as error:
             raise self._wrong(f"attribute {name!r} of type {kind}: {error}", name) from error
-        return {name: values[0] if len(values) == 1 else values}
+        return {name: typed(values[0] if len(values) == 1 else values, NUMBERS.get(kind, kind))}
 
     def _wrong(self, message: str, path: str) -> FormatError:
         return FormatError(f"{path or 'the document'}: {message}", url=self._url)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.dmrpp.document import DAP, DMRPP, texts_of
+from chunkmap.formats.dmrpp.runs import RUN, Run
 from chunkmap.model import ChunkManifest, CodecConfig
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import grid_shape_of
@@ -33,8 +34,12 @@ class Layout(NamedTuple):
     chunks: ChunkManifest
 
 
-def find_layout(element: ET.Element, shape: tuple[int, ...], dtype: np.dtype[Any], granule: str) -> Layout:
-    """Where the data is. Raises Unsupported where no reference can say so.
+def find_layout(
+    element: ET.Element, shape: tuple[int, ...], dtype: np.dtype[Any], granule: str, runs: Sequence[Run]
+) -> Layout:
+    """Where the data is; chunks that were cut out of the document are in `runs`.
+
+    Raises Unsupported where no reference can say so.
 
     The grid comes from the shape and the sizes of chunks, never from the chunks that are listed: what is not listed was
     never written.
@@ -51,13 +56,13 @@ def find_layout(element: ET.Element, shape: tuple[int, ...], dtype: np.dtype[Any
     chunk_shape = _chunk_shape(described, shape) or whole
     codecs = _codecs(described, dtype.itemsize)
     grid = grid_shape_of(shape, chunk_shape)
-    found = described.findall(f"{DMRPP}chunk")
     blocks = described.findall(f"{DMRPP}block")
     if blocks:
         return _in_blocks(blocks, shape, dtype, granule, codecs)
-    if not found or not math.prod(shape):
+    has_chunks = any(described.find(f"{DMRPP}{tag}") is not None for tag in ("chunk", RUN))
+    if not has_chunks or not math.prod(shape):
         return Layout(chunk_shape, codecs, ChunkManifest.empty(grid))
-    chunks = _chunks(described, found, grid, chunk_shape, granule)
+    chunks = _chunks(described, grid, chunk_shape, granule, runs)
     if not codecs:
         _check_lengths(chunks.length, math.prod(chunk_shape) * dtype.itemsize)
     return Layout(chunk_shape, codecs, chunks)
@@ -163,47 +168,73 @@ def _codecs(described: ET.Element, itemsize: int) -> tuple[CodecConfig, ...]:
 
 
 def _chunks(
-    described: ET.Element, found: Sequence[ET.Element], grid: tuple[int, ...], chunk: tuple[int, ...], granule: str
+    described: ET.Element, grid: tuple[int, ...], chunk: tuple[int, ...], granule: str, runs: Sequence[Run]
 ) -> ChunkManifest:
     """The chunks that are listed, each at its cell."""
+    found = described.findall(f"{DMRPP}chunk")
+    listed = [runs[_number(element, len(runs))] for element in described.iterfind(f"{DMRPP}{RUN}")]
     if any(element.get("filterMask", "0") not in ("0", "") for element in found):
         raise Unsupported("some of its chunks skip filters (filterMask)", feature="filter mask")
-    offsets = _integers([element.get("offset", "") for element in found])
-    lengths = _integers([element.get("nBytes", "") for element in found])
-    places = [element.get("chunkPositionInArray") for element in found]
-    if all(place is None for place in places):
-        if len(found) > 1:
-            raise Unsupported(f"{len(found)} chunks do not say where they stand", feature="chunk positions")
-        coords = np.zeros((1, len(grid)), np.int64)
-    else:
-        coords = _coords([place or "" for place in places], chunk)
-    if bool((coords < 0).any()) or bool((coords >= np.array(grid, np.int64)).any()):
-        raise Unsupported("a chunk stands outside the array", feature="chunk positions")
-    index = linear(coords, grid)
-    if len(index) > 1 and len(np.unique(index)) != len(index):
-        raise Unsupported("two chunks stand at one place", feature="chunk positions")
     own = described.get("href") or granule
     urls = [element.get("href") or own for element in found]
-    sources: tuple[str | None, ...] = (None, urls[0])
-    if len(set(urls)) == 1:
-        numbers = np.ones(len(found), np.uint32)
-    else:
-        names, which = np.unique(np.array(urls), return_inverse=True)
-        sources, numbers = (None, *names.tolist()), (which + 1).astype(np.uint32)
+    if found:
+        listed.append(Run(*_extents(found), _places(found, len(chunk), alone=len(found) == 1 and not listed)))
+    if any(run.places.shape[1] != len(chunk) for run in listed):
+        raise Unsupported(f"chunks stand at places of other than {len(chunk)} axes", feature="chunk positions")
+    offsets, lengths, places = (np.concatenate(column) for column in zip(*listed, strict=True))
+    index = _index(places, grid, chunk)
+    sources: tuple[str | None, ...] = (None, own)
+    numbers = np.ones(len(index), np.uint32)
+    if any(url != own for url in urls):
+        names, which = np.unique(np.array([own, *urls]), return_inverse=True)
+        sources = (None, *names.tolist())
+        numbers[:] = which[0] + 1
+        numbers[len(index) - len(urls) :] = which[1:] + 1
     return ChunkManifest.from_columns(grid, index, sources, (numbers, offsets, lengths))
 
 
-def _coords(places: Sequence[str], chunk: tuple[int, ...]) -> NDArray[np.int64]:
-    """Cells of the grid, from the first element of each chunk: `[0,50]`."""
-    texts = [place.strip().removeprefix("[").removesuffix("]") for place in places]
+def _number(element: ET.Element, count: int) -> int:
+    text = element.text or ""
+    if not text.isdecimal() or int(text) >= count:
+        raise Unsupported(f"an element {RUN}, which a document may not have", feature="chunks")
+    return int(text)
+
+
+def _places(found: Sequence[ET.Element], ndim: int, *, alone: bool) -> NDArray[np.int64]:
+    """The first element of each chunk, `[0,50]`; one that is alone need not say it."""
+    places = [element.get("chunkPositionInArray") for element in found]
+    if all(place is None for place in places):
+        if not alone:
+            raise Unsupported(f"{len(found)} chunks do not say where they stand", feature="chunk positions")
+        return np.zeros((1, ndim), np.int64)
+    texts = [(place or "").strip().removeprefix("[").removesuffix("]") for place in places]
     first = _integers(",".join(texts).split(",")).astype(np.int64)
-    if len(first) != len(places) * len(chunk):
-        raise Unsupported(f"chunks stand at places of other than {len(chunk)} axes", feature="chunk positions")
-    rows = first.reshape(len(places), len(chunk))
+    if len(first) != len(places) * ndim or any(text.count(",") != ndim - 1 for text in texts):
+        raise Unsupported(f"chunks stand at places of other than {ndim} axes", feature="chunk positions")
+    return first.reshape(len(places), ndim)
+
+
+def _index(places: NDArray[np.int64], grid: tuple[int, ...], chunk: tuple[int, ...]) -> NDArray[np.int64]:
+    """Positions in the grid, each of which is taken once."""
     sizes = np.array(chunk, np.int64)
-    if bool((rows % sizes).any()):
+    coords = places // sizes
+    if bool((coords * sizes != places).any()):
         raise Unsupported("a chunk stands between the cells of the grid", feature="chunk positions")
-    return rows // sizes
+    if bool((coords < 0).any()) or bool((coords >= np.array(grid, np.int64)).any()):
+        raise Unsupported("a chunk stands outside the array", feature="chunk positions")
+    index = linear(coords, grid)
+    if len(index) > 1 and not bool((index[1:] > index[:-1]).all()) and len(np.unique(index)) != len(index):
+        raise Unsupported("two chunks stand at one place", feature="chunk positions")
+    return index
+
+
+def _extents(elements: Sequence[ET.Element]) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """First byte and length of each chunk or block."""
+    offsets = _integers([element.get("offset", "") for element in elements])
+    lengths = _integers([element.get("nBytes", "") for element in elements])
+    if not len(offsets) == len(lengths) == len(elements):
+        raise Unsupported("a chunk does not say its first byte and its length", feature="number")
+    return offsets, lengths
 
 
 def _integers(texts: Sequence[str]) -> NDArray[np.uint64]:
@@ -225,8 +256,7 @@ def _in_blocks(
     blocks: Sequence[ET.Element], shape: tuple[int, ...], dtype: np.dtype[Any], granule: str, codecs: Sequence[Any]
 ) -> Layout:
     """Data in several pieces that follow one another, as HDF4 links them: chunks of so many rows that each is whole."""
-    offsets = _integers([b.get("offset", "") for b in blocks])
-    lengths = _integers([b.get("nBytes", "") for b in blocks])
+    offsets, lengths = _extents(blocks)
     size, row = math.prod(shape) * dtype.itemsize, math.prod(shape[1:]) * dtype.itemsize
     if codecs or not shape or not size or int(lengths.sum()) != size or bool((lengths % np.uint64(row)).any()):
         raise Unsupported("its data is in linked blocks that do not begin with a row", feature="linked blocks")

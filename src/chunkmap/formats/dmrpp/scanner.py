@@ -15,6 +15,7 @@ from numcodecs.vlen import VLenUTF8
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.dmrpp.document import DMRPP, NUMBERS, Member, Variable, attribute_value, read_document
 from chunkmap.formats.dmrpp.layout import Layout, attributes_of, find_layout, strings
+from chunkmap.formats.dmrpp.runs import Run
 from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Span
@@ -50,7 +51,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     problems = [Problem(path, "variable name", f"left out: {why}", source.url) for path, why in document.odd]
     for variable in document.variables:
         try:
-            arrays[variable.path] = _array(variable, granule)
+            arrays[variable.path] = _array(variable, granule, document.runs)
         except Unsupported as refusal:
             problems.append(Problem(variable.path, refusal.feature, f"left out: {refusal.message}", source.url))
     return Scanned(arrays, document.groups, tuple(problems))
@@ -61,20 +62,23 @@ def _granule(href: str, url: str) -> str:
 
     >>> _granule("OPeNDAP_DMRpp_DATA_ACCESS_URL", "s3://bucket/a.h5.dmrpp")
     's3://bucket/a.h5'
+    >>> _granule("", "tar://a.h5.dmrpp::s3://bucket/a.tar")
+    'tar://a.h5::s3://bucket/a.tar'
     """
     if "://" in href:
         return href
-    if url.endswith(_SUFFIX):
-        return url.removesuffix(_SUFFIX)
+    own, link, archive = url.partition("::")
+    if own.endswith(_SUFFIX):
+        return f"{own.removesuffix(_SUFFIX)}{link}{archive}"
     if href and href != _PLACEHOLDER:
-        return posixpath.join(posixpath.dirname(url), posixpath.basename(href))
+        return f"{posixpath.join(posixpath.dirname(own), posixpath.basename(href))}{link}{archive}"
     raise FormatError(
         "it does not say where its granule is, and has no name that ends in .dmrpp; say it with the option granule",
         url=url,
     )
 
 
-def _array(variable: Variable, granule: str) -> ManifestArray:
+def _array(variable: Variable, granule: str, runs: Sequence[Run]) -> ManifestArray:
     described = attributes_of(variable.element.find(f"{DMRPP}chunks"))
     order: Literal["<", ">"] = ">" if described.get("byteOrder", "LE") == "BE" else "<"
     is_text = variable.type in ("String", "URL", "URI")
@@ -82,7 +86,7 @@ def _array(variable: Variable, granule: str) -> ManifestArray:
     if texts is not None:
         return _texts(variable, texts)
     dtype = _dtype(variable, order, described.get("structOffset", ""))
-    found = find_layout(variable.element, variable.shape, dtype, granule)
+    found = find_layout(variable.element, variable.shape, dtype, granule, runs)
     settled = _settle_fill(variable, dtype, found, described.get("fillValue"))
     meta = ArrayMeta(
         shape=variable.shape,

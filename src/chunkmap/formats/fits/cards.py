@@ -21,13 +21,13 @@ BLOCK: Final = 2880
 _VALUE: Final = re.compile(
     r" *(?:'([^']*(?:''[^']*)*)'"
     r"|([TF])(?= *(?:/|$))"
-    r"|([+-]?\d+)(?= *(?:/|$))"
+    r"|([+-]?\d+)(?![\d.EDed])(?= *(?:/|$))"
     r"|([+-]?(?:\d+\.?\d*|\.\d+)(?:[EDed][+-]?\d+)?)(?= *(?:/|$))"
     r"|\(([^,()]*),([^,()]*)\)"
     r"|([^/]*))"
 )
 _TEXT, _LOGICAL, _INTEGER, _REAL, _COMPLEX = 1, 2, 3, 4, 6
-_MOST_DIGITS: Final = 18  # of integers that every reader of JSON takes
+_MOST: Final = 10**18  # integers of so many digits are taken by every reader of JSON
 _END: Final = b"END     "
 _PLAIN: Final = "= "
 
@@ -102,7 +102,7 @@ def read_cards(raw: bytes, known: Known | None = None) -> Header:
     {'NAXIS': 2, 'OBJECT': 'M13'}
     """
     text, known, cards = raw.decode("latin-1"), {} if known is None else known, _Cards()
-    values, lookup = cards.values, known.get
+    values, lookup, match = cards.values, known.get, _VALUE.match
     for start in range(0, len(text), CARD):
         card = text[start : start + CARD]
         found = lookup(card)
@@ -110,8 +110,11 @@ def read_cards(raw: bytes, known: Known | None = None) -> Header:
             if card[8:10] != _PLAIN:
                 cards.add_unusual(card)
                 continue
-            found = card[:8].rstrip(), _value(_VALUE.match(card, 10))
-            if _json_value(found[1]) is not found[1]:
+            value = _plain_number(card)
+            if value is None:
+                value = _value(match(card, 10))
+            found = card[:8].rstrip(), value
+            if _json_value(value) is not value:
                 cards.add(*found)
                 continue
             known[card] = found
@@ -186,6 +189,19 @@ class _Cards:
         return True
 
 
+def _plain_number(card: str) -> int | float | None:
+    """The number of a card of fixed format that has no exponent, as most have (4.2.3, 4.2.4); None for any other."""
+    if card[30:33] != " / ":
+        return None
+    text = card[10:30].lstrip()
+    whole, point, part = text.partition(".")
+    if not (whole[1:] if whole[:1] in ("+", "-") else whole).isdecimal():
+        return None
+    if not point:
+        return int(text)
+    return float(text) if part.isdecimal() or not part else None
+
+
 def _long_keyword(card: str) -> tuple[str, str]:
     """The keyword and the value of a card HIERARCH; no value where it is a remark."""
     key, equals, body = card[9:].partition("=")
@@ -220,10 +236,9 @@ def _complex(real: str, imaginary: str) -> Any:
 
 def _json_value(value: Any) -> Any:
     """A value as JSON can hold it: a complex number as two, what no number of 64 bits holds as text."""
-    if isinstance(value, complex):
-        return [value.real, value.imag]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if type(value) is int and len(str(abs(value))) > _MOST_DIGITS:
-        return str(value)
-    return value
+    kind = type(value)
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    if kind is int:
+        return value if -_MOST < value < _MOST else str(value)
+    return [value.real, value.imag] if kind is complex else value

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError, TruncatedFile
 from chunkmap.formats.fits.cards import BLOCK, CARD, Header, Known, find_end, read_cards
-from chunkmap.io.requests import Hint, Parser, Span
+from chunkmap.io.rounds import Hint, Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
 
@@ -95,7 +95,18 @@ def walk(source: Source) -> Parser[Walk]:
         at = unit.stop
         if len(units) == _MOST_UNITS:
             raise FormatError(f"expected at most {_MOST_UNITS} HDUs", url=source.url, offset=at)
-    return Walk(units, [])
+    return Walk(units, _cut_short(source, units[-1]))
+
+
+def _cut_short(source: Source, last: Unit) -> list[Problem]:
+    """What there is to say of a file that ends within its last unit, or the padding of it: others may have followed.
+
+    Some writers leave out the padding, all of it.
+    """
+    if source.size() in (last.stop, last.data + last.nbytes):
+        return []
+    message = f"the file ends at byte {source.size()}, before the last HDU ends at byte {last.stop}; others may be lost"
+    return [Problem("", "file cut short", message, source.url)]
 
 
 def _junk(source: Source, at: int) -> Parser[list[Problem]]:

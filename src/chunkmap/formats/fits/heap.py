@@ -17,7 +17,7 @@ from chunkmap.formats.fits.hdus import Unit
 from chunkmap.formats.fits.images import values_of
 from chunkmap.formats.fits.records import Records
 from chunkmap.formats.fits.tables import attributes, text_codecs, values_of_column
-from chunkmap.io.requests import Gather, Parser, Span
+from chunkmap.io.rounds import Gather, Parser, Span
 from chunkmap.model import ArrayMeta, ChunkManifest, CodecConfig, ManifestArray, Problem
 
 __all__ = ["Rows", "heap_of", "read_rows", "variable_arrays"]

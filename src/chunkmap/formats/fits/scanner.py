@@ -17,7 +17,7 @@ from chunkmap.formats.fits.tables import column_arrays, group_arrays, structured
 from chunkmap.formats.fits.tiles import image_attributes, is_compressed, tiled_image, whole_image
 from chunkmap.formats.fits.world import has_world, with_coordinates, world_coordinates
 from chunkmap.formats.format import Scanned
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 from chunkmap.model import ManifestArray, Problem
 

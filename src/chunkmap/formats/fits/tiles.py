@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.fits_decoders import ALGORITHMS
-from chunkmap.codecs.fits_dither import METHODS
-from chunkmap.codecs.fits_tiles import COMPRESSED, GZIPPED, PLAIN, TILE, pack_tiles
+from chunkmap.codecs.fits.decoders import ALGORITHMS
+from chunkmap.codecs.fits.dither import METHODS
+from chunkmap.codecs.fits.tiles import COMPRESSED, GZIPPED, PLAIN, TILE, pack_tiles
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.fits.cards import Header
 from chunkmap.formats.fits.columns import SIZES, Column, binary_columns
@@ -23,7 +23,7 @@ from chunkmap.formats.fits.hdus import Unit
 from chunkmap.formats.fits.heap import Rows, heap_of, read_rows
 from chunkmap.formats.fits.images import BITPIX, Values, values_of
 from chunkmap.formats.fits.records import Records
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Sources
 
@@ -158,13 +158,13 @@ def _values(about: TilesHeader, header: Header) -> Values:
     )
 
 
-def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str) -> NDArray[Any]:
-    """The table of tiles, each with its place in the file."""
-    header = unit.header
-    tiles = np.zeros(len(rows.table), TILE)
+def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str) -> dict[str, NDArray[Any]]:
+    """The table of tiles as columns, see `TILE`, each with its place in the file."""
+    header, count = unit.header, len(rows.table)
+    kind, length, place = np.zeros(count, "u1"), np.zeros(count, "<u8"), np.zeros(count, "<u8")
     start, stop = heap_of(unit, url)
-    left = np.ones(len(tiles), np.bool_)
-    for kind, name in _STORED.items():
+    left = np.ones(count, np.bool_)
+    for number, name in _STORED.items():
         column = named.get(name)
         if column is None or column.code not in "PQ":
             continue
@@ -175,19 +175,21 @@ def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str) -> NDA
             starts.min() < 0 or lengths.max() > stop or (starts + lengths * size).max() > stop - start
         ):
             raise FormatError("a tile lies outside the heap", url=url, offset=unit.at)
-        tiles["kind"][here], tiles["length"][here] = kind, lengths * size
-        tiles["start"][here] = unit.data + start + starts
+        kind[here], length[here] = number, lengths * size
+        place[here] = unit.data + start + starts
         left &= ~here
     if left.any():
         raise FormatError(f"tile {int(np.flatnonzero(left)[0])} of an image has no data", url=url, offset=unit.at)
+    found = {"start": place, "length": length, "kind": kind}
     for field, name, letters in (("scale", "ZSCALE", "ED"), ("zero", "ZZERO", "ED"), ("blank", "ZBLANK", "BIJK")):
         column = named.get(name)
         if column is not None and column.code in letters:
-            tiles[field] = rows.numbers(column.offset, _TYPES[column.code])[:, 0]
+            found[field] = rows.numbers(column.offset, _TYPES[column.code])[:, 0].astype(TILE[field])
         else:
             default = {"scale": 1.0, "zero": 0.0}.get(field)
-            tiles[field] = header.integer(name, 0) or 0 if default is None else header.number(name, default)
-    return tiles
+            value = header.integer(name, 0) or 0 if default is None else header.number(name, default)
+            found[field] = np.broadcast_to(np.array(value, TILE[field]), count)
+    return found
 
 
 class _Image(NamedTuple):
@@ -195,7 +197,7 @@ class _Image(NamedTuple):
 
     about: TilesHeader
     grid: tuple[int, ...]
-    tiles: NDArray[Any]
+    tiles: Mapping[str, NDArray[Any]]
     plain: str
     has_blank: bool
     header: Header
@@ -236,8 +238,8 @@ class _Image(NamedTuple):
         begin = np.minimum(begin, self.source.size() - longer)
         if len(begin) and begin.min() < 0:
             raise Unsupported("more tiles than bytes", feature="tile compression", url=self.source.url)
-        tiles = self.tiles.copy()
-        tiles["start"] -= np.repeat(begin, np.diff([*first, len(tiles)])).astype(np.uint64)
+        start = self.tiles["start"]
+        inside = start - np.repeat(begin, np.diff(first, append=len(start))).astype(np.uint64)
         values = _values(about, self.header)
         chunk = tuple(g * t for g, t in zip(group, about.tile, strict=True))
         config = {
@@ -252,7 +254,7 @@ class _Image(NamedTuple):
             "seed": about.seed,
             "has_blank": self.has_blank,
             "plain": self.plain,
-            "table": pack_tiles(longer.astype(np.uint64), first, tiles),
+            "table": pack_tiles(longer.astype(np.uint64), first, {**self.tiles, "start": inside}),
         }
         meta = ArrayMeta(
             shape=about.shape,

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from chunkmap.codecs.fits_wcs import WorldAxis, world_axes
+from chunkmap.codecs.fits.wcs import WorldAxis, world_axes
 from chunkmap.formats.fits.hdus import Unit
 from chunkmap.formats.fits.names import distinct, name_of
-from chunkmap.io.requests import Parser, Span
+from chunkmap.io.rounds import Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 

@@ -12,10 +12,12 @@ from typing import Any, Literal
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.format import Scanned
-from chunkmap.formats.grib.assembly import Doubles, tree_of
-from chunkmap.formats.grib.sections import walk
+from chunkmap.formats.grib.assembly import Doubles, Layout, tree_of
+from chunkmap.formats.grib.coordinates import TIME_DIMS
+from chunkmap.formats.grib.far import walk_any
+from chunkmap.formats.grib.repeats import without_repeats
 from chunkmap.formats.grib.table import selected, table_of
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
 __all__ = ["Options", "parse"]
@@ -30,22 +32,41 @@ class Options:
     squeeze: bool = True
     """Whether a coordinate of one value is a scalar; else each variable has all its dimensions."""
     doubles: Doubles = "refuse"
-    """Fields that say that they are the same: `refuse` leaves the variable out, `later` takes the later field."""
+    """Fields that say that they are the same and differ: `refuse` leaves out the variable, `later` takes the later."""
     dtype: Literal["auto", "float32", "float64"] = "auto"
     """Type of the values; `auto` is float32 where they are packed in at most 24 bits, else float64."""
+
+    index: str = "auto"
+    """Which index says where messages are: one beside a file far away (`auto`), `none`, or its name."""
+
+    time_dims: str = "time,step"
+    """Which times are dimensions: `time,step`, `valid_time`, `valid_time,step` or `time,valid_time`."""
 
     def __post_init__(self) -> None:
         for name, allowed in (("doubles", ("refuse", "later")), ("dtype", ("auto", "float32", "float64"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
+        if self.times not in TIME_DIMS:
+            allowed = "; ".join(map(",".join, TIME_DIMS))
+            raise ValueError(f"time_dims is {self.time_dims!r}, expected one of {allowed}")
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The names in `time_dims`, which may be given as cfgrib takes them, too."""
+        said = self.time_dims.split(",") if isinstance(self.time_dims, str) else list(self.time_dims)
+        return tuple(name.strip() for name in said)
 
 
 def parse(source: Source, options: Options) -> Parser[Scanned]:
     """Every field of a file, by path. Raises FormatError where there is none."""
-    walked = yield from walk(source)
+    walked = yield from walk_any(source, options.index)
     if not walked.fields:
         why = f"; {walked.problems[0].message}" if walked.problems else ""
         raise FormatError(f"expected GRIB messages, found none in {source.size()} bytes{why}", url=source.url)
-    table = table_of(selected(walked.fields, options.filter_by_keys))
-    tree = tree_of(table, source.url, dtype=options.dtype, squeeze=options.squeeze, doubles=options.doubles)
+    fields = selected(walked.fields, options.filter_by_keys)
+    if options.doubles == "refuse":
+        fields = yield from without_repeats(fields)
+    table = table_of(fields)
+    layout = Layout(options.dtype, options.squeeze, options.doubles, options.times)
+    tree = tree_of(table, source.url, layout)
     return Scanned(tree.arrays, tree.groups, (*walked.problems, *tree.problems))

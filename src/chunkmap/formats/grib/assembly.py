@@ -14,14 +14,14 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.eccodes import Message
-from chunkmap.formats.grib.coordinates import coordinates_of
+from chunkmap.codecs.grib.eccodes import Message
+from chunkmap.formats.grib.coordinates import coordinates_of, times_of
 from chunkmap.formats.grib.headers import header
 from chunkmap.formats.grib.table import Table
 from chunkmap.model import ArrayMeta, ManifestArray, Problem
 from chunkmap.model.cubes import Cube, cube_of, grouped
 
-__all__ = ["Doubles", "Tree", "tree_of"]
+__all__ = ["Doubles", "Layout", "Tree", "tree_of"]
 
 Doubles = Literal["refuse", "later"]
 """What becomes of a variable of which several fields say that they are the same: none of it, or the later one."""
@@ -46,6 +46,15 @@ class Tree(NamedTuple):
     problems: list[Problem]
 
 
+class Layout(NamedTuple):
+    """How arrays are made of fields, as `chunkmap.formats.grib.Options` says."""
+
+    dtype: str = "auto"
+    squeeze: bool = True
+    doubles: Doubles = "refuse"
+    times: tuple[str, ...] = ("time", "step")
+
+
 class _Leaf(NamedTuple):
     """The fields of one array."""
 
@@ -54,14 +63,17 @@ class _Leaf(NamedTuple):
     cube: Cube
 
 
-def tree_of(table: Table, url: str, *, dtype: str, squeeze: bool, doubles: Doubles) -> Tree:
+def tree_of(table: Table, url: str, layout: Layout) -> Tree:
     """All fields of a file as arrays."""
     tree = Tree({}, {"": _common([product.group for product in table.products])}, [])
     names = table.of_product(lambda product: "/".join(_steps_of_path(product))) if len(table) else np.array([], str)
     for rows in grouped([names]):
         path = str(names[rows[0]])
-        for leaf in _leaves(table, path, rows):
-            _add(tree, table, leaf, url, dtype=dtype, squeeze=squeeze, doubles=doubles)
+        for leaf in _leaves(table, path, rows, layout.times):
+            _add(tree, table, leaf, url, layout)
+    for why, places in table.refused.items():
+        where = f"the field at byte {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
+        tree.problems.append(Problem("", "damaged message", f"{where}: {why}; left out", url))
     for grid in table.grids:
         if grid.problem is not None:
             message = f"the points of {grid.label} have no latitude and longitude: {grid.problem}"
@@ -73,18 +85,20 @@ def _steps_of_path(product: Any) -> list[str]:
     return [text.replace("/", "_") for text in (product.name, product.step_type, product.type_of_level) if text]
 
 
-def _leaves(table: Table, path: str, rows: NDArray[np.int64]) -> Iterator[_Leaf]:
+def _leaves(table: Table, path: str, rows: NDArray[np.int64], times: Sequence[str]) -> Iterator[_Leaf]:
     """The arrays of one group: one for each grid, and more where fields would stand in one cell."""
     by_grid = grouped([table.grid[rows]])
     for group in by_grid:
         part = rows[group]
         label = f"/{table.grids[table.grid[part[0]]].label}" if len(by_grid) > 1 else ""
-        yield from _apart(table, path + label, part, _FACETS)
+        yield from _apart(table, path + label, part, _FACETS, times)
 
 
-def _apart(table: Table, path: str, rows: NDArray[np.int64], facets: Sequence[_Facet]) -> Iterator[_Leaf]:
+def _apart(
+    table: Table, path: str, rows: NDArray[np.int64], facets: Sequence[_Facet], times: Sequence[str]
+) -> Iterator[_Leaf]:
     """The fields as one cube; where two stand in one cell, and a facet tells them apart, as several."""
-    cube = cube_of(_keys(table, rows), falling=_FALLING)
+    cube = cube_of(_keys(table, rows, times), falling=_FALLING)
     if not facets or not len(cube.crowded()):
         yield _Leaf(path, rows, cube)
         return
@@ -92,13 +106,13 @@ def _apart(table: Table, path: str, rows: NDArray[np.int64], facets: Sequence[_F
     for group in grouped([labels]):
         label = str(labels[group[0]])
         same = len(group) == len(rows)
-        yield from _apart(table, path if same else f"{path}/{label}", rows[group], facets[1:])
+        yield from _apart(table, path if same else f"{path}/{label}", rows[group], facets[1:], times)
 
 
-def _keys(table: Table, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """The coordinates of a cube, as columns: number, time, step, level, and what products have of their own."""
+def _keys(table: Table, rows: NDArray[np.int64], times: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The coordinates of a cube, as columns: number, times, level, and what products have of their own."""
     level = table.products[table.product[rows[0]]].type_of_level
-    keys = {"number": table.number, "time": table.time, "step": table.step}
+    keys = {"number": table.number, **{name: times_of(table, name) for name in times}}
     if level and level not in keys:
         keys[level] = table.level
     for name in _EXTRA:
@@ -161,13 +175,13 @@ def _telling_labels(
 _FACETS: Final[Sequence[_Facet]] = (_by_presence, _by_interval, _by_bottom, _by_octets)
 
 
-def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, *, dtype: str, squeeze: bool, doubles: Doubles) -> None:
+def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, layout: Layout) -> None:
     """Put one array and its coordinates into the tree."""
     crowded = leaf.cube.crowded()
     if len(crowded):
-        problem = _problem(table, leaf, crowded, url, doubles)
+        problem = _problem(table, leaf, crowded, url, layout.doubles)
         tree.problems.append(problem)
-        if doubles == "refuse":
+        if layout.doubles == "refuse":
             return
     products = [table.products[number] for number in np.unique(table.product[leaf.rows]).tolist()]
     grid = table.grids[table.grid[leaf.rows[0]]]
@@ -175,14 +189,14 @@ def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, *, dtype: str, squeeze
         tree.problems.append(Problem(leaf.path, "grid", "the grid has no points; left out", url))
         return
     name = products[0].name
-    coordinates = coordinates_of(table, leaf.rows, leaf.cube, squeeze=squeeze)
-    kept = [key for key, axis in leaf.cube.axes.items() if len(axis) > 1 or not squeeze]
+    coordinates = coordinates_of(table, leaf.rows, leaf.cube, squeeze=layout.squeeze)
+    kept = [key for key, axis in leaf.cube.axes.items() if len(axis) > 1 or not layout.squeeze]
     shape = (*(len(leaf.cube.axes[key]) for key in kept), *grid.shape)
     order = leaf.cube.last_in_cell()
     offset, length = table.chunks
     chunks = leaf.cube.manifest(url, (offset[leaf.rows], length[leaf.rows]), order, inner=len(grid.shape))
     chunk_shape = (*(1,) * len(kept), *grid.shape)
-    single = dtype == "float32" or (dtype == "auto" and not table.double[leaf.rows].any())
+    single = layout.dtype == "float32" or (layout.dtype == "auto" and not table.double[leaf.rows].any())
     meta = ArrayMeta(
         shape=shape,
         chunk_shape=chunk_shape,

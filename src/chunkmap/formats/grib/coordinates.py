@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +12,11 @@ from chunkmap.formats.grib.table import Table
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.cubes import Cube
 
-__all__ = ["coordinates_of", "held"]
+__all__ = ["TIME_DIMS", "coordinates_of", "held", "times_of"]
+
+_TIMES: Final = ("step", "time", "valid_time")
+TIME_DIMS: Final = (("time", "step"), ("valid_time",), ("valid_time", "step"), ("time", "valid_time"))
+"""The times that may be dimensions; the others are coordinates along them."""
 
 _SECONDS: Final = {"units": "seconds since 1970-01-01T00:00:00", "calendar": "proleptic_gregorian"}
 _PRESSURE: Final = {"positive": "down", "standard_name": "air_pressure", "long_name": "pressure"}
@@ -50,11 +54,7 @@ _CF: Final[Mapping[str, Mapping[str, str]]] = {
 def coordinates_of(table: Table, rows: NDArray[np.int64], cube: Cube, *, squeeze: bool) -> dict[str, ManifestArray]:
     """The coordinates of a cube of some rows; with `squeeze`, those of one value are scalars."""
     found = {name: _axis(name, values, squeeze=squeeze) for name, values in cube.axes.items()}
-    if "time" in cube.axes and "step" in cube.axes:
-        times = cube.axes["time"][:, None] + cube.axes["step"][None, :]
-        kept = [key for key in ("time", "step") if len(cube.axes[key]) > 1 or not squeeze]
-        shape = tuple(len(cube.axes[key]) for key in kept)
-        found["valid_time"] = held("valid_time", _whole(times).reshape(shape), tuple(kept))
+    found |= _other_times(table, rows, cube, squeeze=squeeze)
     level = table.products[table.product[rows[0]]].type_of_level
     if level in cube.axes and not np.isnan(table.bottom[rows]).any():
         bottoms = np.full(len(cube.axes[level]), np.nan)
@@ -64,14 +64,53 @@ def coordinates_of(table: Table, rows: NDArray[np.int64], cube: Cube, *, squeeze
     return found
 
 
+def times_of(table: Table, name: str) -> NDArray[np.float64]:
+    """The column of `time`, `step` or `valid_time`, in seconds."""
+    return {"time": table.time, "step": table.step, "valid_time": table.time + table.step}[name]
+
+
+def _other_times(table: Table, rows: NDArray[np.int64], cube: Cube, *, squeeze: bool) -> dict[str, ManifestArray]:
+    """The times that are no dimensions, along those that are.
+
+    Along two they are real numbers: of several files combined, some of the cells may be in none, and have no time.
+    """
+    dims = [name for name in cube.axes if name in _TIMES]
+    if sorted(dims) not in map(sorted, TIME_DIMS):
+        return {}
+    shape = tuple(len(cube.axes[name]) for name in dims)
+    kept = [name for name in dims if len(cube.axes[name]) > 1 or not squeeze]
+    grid = dict(zip(dims, np.meshgrid(*(cube.axes[name] for name in dims), indexing="ij"), strict=True))
+    if len(dims) == 2:
+        moment = grid["time"] if "time" in grid else grid["valid_time"] - grid["step"]
+        length = grid["step"] if "step" in grid else grid["valid_time"] - grid["time"]
+        columns = {"time": moment, "step": length, "valid_time": moment + length}
+    else:
+        columns = {name: np.full(shape, np.nan) for name in _TIMES}
+        for name, column in columns.items():
+            column[cube.along(dims[0])] = times_of(table, name)[rows]
+    return {
+        name: held(name, _along(name, column, kept).reshape([len(cube.axes[dim]) for dim in kept]), tuple(kept))
+        for name, column in columns.items()
+        if name not in dims and not np.isnan(column).all()
+    }
+
+
 def _axis(name: str, values: NDArray[Any], *, squeeze: bool) -> ManifestArray:
-    if name == "time":
-        values = _whole(values)
+    if name in _TIMES:
+        values = _stored(name, values)
     elif name == "number":
         values = values.astype("<i8") if not np.isnan(values).any() else values
-    elif name == "step":
-        values = values / 3600
     return held(name, values.reshape(()), ()) if squeeze and len(values) == 1 else held(name, values, (name,))
+
+
+def _along(name: str, seconds: NDArray[Any], dims: Sequence[str]) -> NDArray[Any]:
+    values = _stored(name, seconds)
+    return values.astype("<f8") if len(dims) > 1 else values
+
+
+def _stored(name: str, seconds: NDArray[Any]) -> NDArray[Any]:
+    """Steps as hours, times as seconds."""
+    return seconds / 3600 if name == "step" else _whole(seconds)
 
 
 def _whole(seconds: NDArray[Any]) -> NDArray[Any]:
@@ -89,6 +128,7 @@ def held(
         shape=values.shape,
         chunk_shape=values.shape,
         dtype=values.dtype,
+        fill_value=np.float64("nan") if values.ndim > 1 and values.dtype.kind == "f" else None,
         dims=dims,
         attrs=_CF.get(name, {}) if attrs is None else attrs,
     )

@@ -90,9 +90,8 @@ def _arrays(path: str, fields: Sequence[_Field]) -> dict[str, ManifestArray]:
     cube = cube_of(keys)
     crowded = cube.crowded()
     if len(crowded):
-        raise CombineError(
-            f"{path}: {len(crowded)} messages are the same as another", inputs=_names(*(fields[r] for r in crowded[:2]))
-        )
+        names = " and ".join(dict.fromkeys(_names(*(fields[row] for row in crowded[:2]))))
+        warnings.warn(f"{path}: {len(crowded)} messages of {names} say the same; the last is taken", stacklevel=4)
     found = {first.name: _cube_array(fields, cube)}
     for name, column in columns.items():
         attrs, dtype = first.refs.arrays[name].meta.attrs, first.refs.arrays[name].meta.dtype
@@ -119,7 +118,8 @@ def _cube_array(fields: Sequence[_Field], cube: Cube) -> ManifestArray:
     """The chunks of all fields in one grid."""
     first = fields[0].array.meta
     table = SourceTable()
-    rows = [field.array.chunks.row(0) for field in fields]
+    order = cube.last_in_cell()
+    rows = [fields[number].array.chunks.row(0) for number in order.tolist()]
     columns = (
         table.numbers([row.source for row in rows]),
         np.array([row.offset for row in rows], np.uint64),
@@ -136,4 +136,4 @@ def _cube_array(fields: Sequence[_Field], cube: Cube) -> ManifestArray:
         attrs=first.attrs,
     )
     grid = (*cube.shape, *(1,) * len(first.shape))
-    return ManifestArray(meta, ChunkManifest.from_columns(grid, cube.cells, table.sources, columns))
+    return ManifestArray(meta, ChunkManifest.from_columns(grid, cube.cells[order], table.sources, columns))

@@ -13,9 +13,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.eccodes import Message
+from chunkmap.codecs.grib.codec import places_of
+from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.errors import ChunkmapError
 from chunkmap.formats.grib.headers import header, points, start_of_grid
+from chunkmap.formats.grib.parallels import gaussian_rows
 from chunkmap.formats.grib.sections import Field
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 
@@ -24,6 +26,7 @@ __all__ = ["Grid", "grid_of"]
 _ROWS_ON_PARALLELS: Final = ("regular_ll", "regular_gg")
 _WITHOUT_PLACES: Final = ("sh", "unstructured_grid")
 """What has no points, and what does not say where they are."""
+_IN_ROWS: Final = ("reduced_ll", "reduced_gg")
 _EASTWARD_NORTHWARD: Final = ("lambert", "polar_stereographic", "mercator")
 """Grids that eccodes places as if rows went to the east and followed one another to the north, whatever they say."""
 _KEYS: Final = (
@@ -77,7 +80,7 @@ def _ask(field: Field) -> Grid:
         kind = str(attrs.get("GRIB_gridType", "unknown"))
         across, down = attrs.get("GRIB_Nx", attrs.get("GRIB_Ni")), attrs.get("GRIB_Ny", attrs.get("GRIB_Nj"))
         count = _number_of_points(field, message)
-        if across is None or down is None or across * down != count:
+        if across is None or down is None or min(across, down) < 1 or across * down != count:
             return _listed(field, message, attrs, kind, count)
         dims = ("latitude", "longitude") if kind in _ROWS_ON_PARALLELS else ("y", "x")
         label = f"{kind}_{down}x{across}"
@@ -86,7 +89,7 @@ def _ask(field: Field) -> Grid:
         if count > _MOST_POINTS:
             arrays, problem = {}, f"{count} points are more than are placed"
         elif kind in _ROWS_ON_PARALLELS:
-            found, problem = _axes(field, message, down, across)
+            found, problem = _axes(message, down, across)
             arrays = {name: _short(name, values) for name, values in found.items()}
         else:
             arrays, problem = _places(field, message, kind, dims, (down, across))
@@ -118,10 +121,12 @@ def _listed(field: Field, message: Message, attrs: Mapping[str, Any], kind: str,
         return Grid(("values",), (count,), {}, attrs, label, f"{count} points are more than are placed")
     if kind in _WITHOUT_PLACES or not count:
         return Grid(("values",), (count,), {}, attrs, label, None)
-    if count <= _MOST_TRIED:
+    if kind in _IN_ROWS:
+        problem = None if _rows_fit(message, count) else f"rows of other lengths than make {count} points"
+    elif count <= _MOST_TRIED:
         problem = _placeable(field, field.grid, count)
     else:
-        problem = None if _rows_fit(message, count) else f"{count} points are in no rows, and too many to be tried"
+        problem = f"{count} points are too many to be tried"
     arrays = {} if problem else _coded(field, field.grid, ("values",), (count,))
     return Grid(("values",), (count,), arrays, attrs, label, problem)
 
@@ -162,8 +167,7 @@ def _placeable(field: Field, grid: bytes | None, count: int) -> str | None:
     if grid is None:
         return "where its octets say its size is not known"
     try:
-        with Message(points(field, grid)) as message:
-            found = len(message.reals("latitudes"))
+        found = len(places_of(points(field, grid), "latitudes"))
     except ChunkmapError as error:
         return str(error)
     return None if found == count else f"eccodes places {found} points of {count}"
@@ -199,9 +203,7 @@ def _short(name: str, values: NDArray[np.float64]) -> ManifestArray:
     return ManifestArray(meta, ChunkManifest.single(stored, 0, len(stored), 1))
 
 
-def _axes(
-    field: Field, message: Message, down: int, across: int
-) -> tuple[Mapping[str, NDArray[np.float64]], str | None]:
+def _axes(message: Message, down: int, across: int) -> tuple[Mapping[str, NDArray[np.float64]], str | None]:
     """The latitude of each row and the longitude of each column, in the order of rows and columns."""
     north, west = bool(message.get("jScansPositively")), bool(message.get("iScansNegatively"))
     first, last = (message.get(f"latitudeOf{which}GridPointInDegrees", float) for which in ("First", "Last"))
@@ -211,13 +213,10 @@ def _axes(
     if down > 1 and (last < first if north else last > first):
         return {}, f"rows from latitude {first} to {last} contradict the order in which they are said to follow"
     if message.get("gridType") == "regular_gg":
-        narrow = _cut(field, message, 2, down)
-        problem = _placeable(field, narrow, 2 * down)
-        if narrow is None or problem is not None:
-            return {}, problem
-        with Message(points(field, narrow)) as two_columns:
-            rows = np.sort(two_columns.reals("latitudes")[::2])
-        latitudes = rows if north else rows[::-1]
+        rows = gaussian_rows(message.get("N", int) or 0, first, last, down)
+        if rows is None:
+            return {}, f"{down} rows from latitude {first} to {last} are no Gaussian parallels"
+        latitudes = rows
     else:
         latitudes = _parallels(first, last, down, message.get("jDirectionIncrementInDegrees", float))
     return {"latitude": latitudes, "longitude": _meridians(start, stop, across, west=west)}, None

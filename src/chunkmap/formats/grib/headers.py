@@ -9,9 +9,12 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
+from chunkmap.codecs.grib.headers import check_headers
+from chunkmap.codecs.grib.sections import split
+from chunkmap.errors import FormatError
 from chunkmap.formats.grib.sections import Field
 
-__all__ = ["GRID_1", "header", "points"]
+__all__ = ["GRID_1", "flaw", "header", "points", "start_of_grid", "start_of_product"]
 
 GRID_1: Final = 8
 """Where the sections of edition 1 begin."""
@@ -28,6 +31,15 @@ _FLAGS_1, _HAS_BITMAP = 7, 0x40
 def header(field: Field) -> bytes:
     """The message without data."""
     return _header_1(field, field.grid) if field.edition == 1 else _header_2(field, field.grid)
+
+
+def flaw(field: Field) -> str | None:
+    """Why eccodes is not to see what the field says of itself; None where its sections are as long as they must be."""
+    try:
+        check_headers(split(header(field)))
+    except FormatError as error:
+        return str(error)
+    return None
 
 
 def points(field: Field, grid: bytes) -> bytes:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from chunkmap.codecs.eccodes import Message
+from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.formats.grib.headers import header, start_of_product
 from chunkmap.formats.grib.sections import Field
 

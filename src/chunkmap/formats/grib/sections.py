@@ -12,15 +12,15 @@ from collections.abc import Generator, Sequence
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-from chunkmap.io.requests import Parser, Span
+from chunkmap.io.rounds import Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
 
-__all__ = ["Field", "Walked", "walk"]
+__all__ = ["AHEAD", "Field", "Step", "Walked", "steps", "walk", "walked"]
 
 _MAGIC: Final = b"GRIB"
 _END: Final = b"7777"
-_AHEAD: Final = 4 << 10
+AHEAD: Final = 4 << 10
 """Bytes asked for at the head of a message: its sections 0 to 6 without a bitmap mostly lie in them."""
 _LARGEST_WINDOW: Final = 1 << 20
 """Most bytes searched at once for the next message."""
@@ -71,27 +71,49 @@ class _Broken(Exception):
         self.known = known
 
 
+class Step(NamedTuple):
+    """One step of the walk: what begins at a place as a message does, and where to go on."""
+
+    place: int
+    after: int
+    fields: list[Field]
+    broken: str | None
+    """Why it is no message after all."""
+
+
 def walk(source: Source) -> Parser[Walked]:
     """Every field of a file. What is no message is passed over; what began as one and is none is a problem."""
-    size, place = source.size(), 0
-    fields: list[Field] = []
-    broken: list[tuple[int, _Broken]] = []
-    while size - place >= _SHORTEST[2]:
-        head = yield Span(place, 16, _AHEAD)
+    return walked((yield from steps(0, source.size(), source.size())), source.url)
+
+
+def steps(place: int, stop: int, size: int, *, ahead: int = AHEAD, most: int | None = None) -> Parser[list[Step]]:
+    """The steps that begin from `place` on and before `stop`, at most so many; `ahead` bytes are asked for at once."""
+    found: list[Step] = []
+    while place < stop and size - place >= _SHORTEST[2] and (most is None or len(found) < most):
+        head = yield Span(place, 16, ahead)
         if bytes(head[:4]) != _MAGIC:
-            place = yield from _next_magic(place, size)
+            place = yield from _next_magic(place, size, stop, ahead)
             continue
         try:
-            place, found = yield from _message(place, size, head)
+            after, fields = yield from _message(place, size, head)
+            found.append(Step(place, after, fields, None))
         except _Broken as error:
-            broken.append((place, error))
-            place += error.known
-        else:
-            fields += found
-    return Walked(fields, _problems(broken, source.url))
+            found.append(Step(place, place + error.known, [], str(error)))
+        place = found[-1].after
+    if stop == size and len(_MAGIC) <= size - place < _SHORTEST[2]:
+        begun = place + bytes((yield Span(place, size - place, size - place))).find(_MAGIC)
+        if begun >= place:
+            found.append(Step(begun, size, [], f"the file ends after {size - begun} bytes of a message"))
+    return found
 
 
-def _problems(broken: Sequence[tuple[int, _Broken]], url: str) -> list[Problem]:
+def walked(found: Sequence[Step], url: str) -> Walked:
+    """The fields of some steps, and what to say of those that were none."""
+    fields = [field for step in found for field in step.fields]
+    return Walked(fields, _problems([(step.place, step.broken) for step in found if step.broken is not None], url))
+
+
+def _problems(broken: Sequence[tuple[int, str]], url: str) -> list[Problem]:
     """What to say of bytes that began as messages: of many, of the first ones."""
     problems = [
         Problem("", "damaged message", f"at byte {place}: {error}; passed over", url)
@@ -103,17 +125,16 @@ def _problems(broken: Sequence[tuple[int, _Broken]], url: str) -> list[Problem]:
     return problems
 
 
-def _next_magic(place: int, size: int) -> Parser[int]:
-    """Where the next message may begin, or the end of the file."""
-    ahead = _AHEAD
-    while size - place >= len(_MAGIC):
+def _next_magic(place: int, size: int, stop: int, ahead: int) -> Parser[int]:
+    """Where the next message may begin, or the end of the file; not far beyond `stop`."""
+    while place < stop and size - place >= len(_MAGIC):
         window = bytes((yield Span(place, len(_MAGIC), ahead)))
         found = window.find(_MAGIC)
         if found >= 0:
             return place + found
         place += len(window) - len(_MAGIC) + 1
         ahead = min(2 * ahead, _LARGEST_WINDOW)
-    return size
+    return max(place, stop)
 
 
 def _message(place: int, size: int, head: memoryview) -> Parser[tuple[int, list[Field]]]:
@@ -127,7 +148,7 @@ def _message(place: int, size: int, head: memoryview) -> Parser[tuple[int, list[
         raise _Broken(f"a message of {length} bytes is none")
     if length > size - place:
         raise _Broken(f"the message has {length} bytes, but the file ends after {size - place}: it is cut short")
-    if bytes((yield Span(place + length - 4, 4, _AHEAD))[:4]) != _END:
+    if bytes((yield Span(place + length - 4, 4, AHEAD))[:4]) != _END:
         raise _Broken(f"expected {_END!r} at the end of a message of {length} bytes")
     sections = _fields_1 if edition == 1 else _fields_2
     return place + length, (yield from sections(reader, length))
@@ -144,7 +165,7 @@ class _Reader:
         """Bytes of the message."""
         begin = offset - self._at
         if begin < 0 or begin + length > len(self._held):
-            self._held = yield Span(self.start + offset, length, max(length, _AHEAD))
+            self._held = yield Span(self.start + offset, length, max(length, AHEAD))
             self._at, begin = offset, 0
         return self._held[begin : begin + length]
 

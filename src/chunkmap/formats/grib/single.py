@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from chunkmap.formats.format import Scanned
-from chunkmap.formats.grib.assembly import tree_of
-from chunkmap.formats.grib.sections import walk
+from chunkmap.formats.grib.assembly import Layout, tree_of
+from chunkmap.formats.grib.far import walk_any
 from chunkmap.formats.grib.table import selected, table_of
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
 __all__ = ["parse_fields"]
@@ -17,12 +17,12 @@ __all__ = ["parse_fields"]
 
 def parse_fields(source: Source, keys: Mapping[str, Any], most: int | None = None) -> Parser[list[Scanned]]:
     """Each field whose keys have the values asked for, of the first `most` fields of a file."""
-    walked = yield from walk(source)
+    walked = yield from walk_any(source)
     return [_alone(field, source.url) for field in selected(walked.fields[:most], keys)]
 
 
 def _alone(field: Any, url: str) -> Scanned:
-    tree = tree_of(table_of([field]), url, dtype="float64", squeeze=True, doubles="refuse")
+    tree = tree_of(table_of([field]), url, Layout(dtype="float64"))
     arrays = {path.rpartition("/")[2]: array for path, array in tree.arrays.items()}
     attrs = {**tree.groups[""], "coordinates": " ".join(name for name in arrays if not _holds_values(arrays[name]))}
     return Scanned(arrays, {"": attrs}, tuple(tree.problems))

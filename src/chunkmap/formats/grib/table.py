@@ -10,9 +10,10 @@ from typing import Any, Final, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.eccodes import Message
+from chunkmap.codecs.grib.eccodes import Message
+from chunkmap.errors import FormatError
 from chunkmap.formats.grib.grids import Grid, grid_of
-from chunkmap.formats.grib.headers import header
+from chunkmap.formats.grib.headers import flaw, header
 from chunkmap.formats.grib.keys import Product, level_of, member_of, product_of, reference_time, steps_of
 from chunkmap.formats.grib.sections import Field
 
@@ -29,6 +30,8 @@ _SINGLE_BITS: Final = 24
 class Table:
     """Columns. NaN stands for what a field does not say."""
 
+    refused: Mapping[str, Sequence[int]]
+    """Why there are no rows of some fields, and at which bytes their messages begin."""
     fields: Sequence[Field]
     products: Sequence[Product]
     grids: Sequence[Grid]
@@ -65,11 +68,25 @@ class Table:
 def table_of(fields: Sequence[Field]) -> Table:
     """The columns of some fields."""
     products, grids = _Numbered[Product](), _Numbered[Grid]()
-    rows = [(*_said(field, products), grids.number((field.edition, field.grid), grid_of(field))) for field in fields]
+    rows, sound, refused = list[tuple[Any, ...]](), list[Field](), dict[str, list[int]]()
+    flaws: dict[Hashable, str | None] = {}
+    for field in fields:
+        form = _form(field)
+        why = flaws[form] if form in flaws else flaws.setdefault(form, flaw(field))
+        try:
+            if why is not None:
+                raise FormatError(why)
+            row = (*_said(field, products), grids.number((field.edition, field.grid), grid_of(field)))
+        except FormatError as error:
+            refused.setdefault(str(error), []).append(field.offset)
+        else:
+            rows.append(row)
+            sound.append(field)
     columns: Any = zip(*rows, strict=True) if rows else ((),) * 8
     product, time, begin, step, level, bottom, number, grid = columns
     return Table(
-        fields=fields,
+        refused=refused,
+        fields=sound,
         products=products.values,
         grids=grids.values,
         product=np.array(product, np.int64),
@@ -80,8 +97,16 @@ def table_of(fields: Sequence[Field]) -> Table:
         level=_real(level),
         bottom=_real(bottom),
         number=_real(number),
-        double=np.array([_needs_double(field) for field in fields], np.bool_),
+        double=np.array([_needs_double(field) for field in sound], np.bool_),
     )
+
+
+def _form(field: Field) -> Hashable:
+    """What `flaw` depends on: the lengths of sections, and what says how long they must be."""
+    lengths = len(field.grid), len(field.product)
+    if field.edition == 1:
+        return (1, *lengths, field.grid[3:6])
+    return (2, *lengths, len(field.identification), field.grid[12:14], field.product[5:9])
 
 
 class _Numbered(Generic[T]):
@@ -134,6 +159,8 @@ def selected(fields: Sequence[Field], keys: Mapping[str, Any]) -> list[Field]:
 
 
 def _matches(field: Field, wanted: Mapping[str, Sequence[Any]]) -> bool:
+    if flaw(field) is not None:
+        return False
     product = product_of(field)
     with Message(header(field)) as message:
         return all(_value(field, product, message, key, values) for key, values in wanted.items())

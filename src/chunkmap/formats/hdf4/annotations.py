@@ -11,7 +11,7 @@ from chunkmap.formats.hdf4.contents import Contents
 from chunkmap.formats.hdf4.descriptors import Key
 from chunkmap.formats.hdf4.elements import read_bytes
 from chunkmap.formats.hdf4.texts import read_text
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 
 __all__ = ["Annotations", "read_annotations"]
 

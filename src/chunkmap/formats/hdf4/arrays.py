@@ -13,7 +13,7 @@ from chunkmap.formats.hdf4.extents import Layout
 from chunkmap.formats.hdf4.layout import Stored, lay_out
 from chunkmap.formats.hdf4.numbers import default_fill
 from chunkmap.formats.hdf4.sds import Sds
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
 
 __all__ = ["STORED_OFFSET", "Calibration", "arrays_of", "as_cf", "as_scalar"]

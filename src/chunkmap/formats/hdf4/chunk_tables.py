@@ -28,7 +28,7 @@ from chunkmap.formats.hdf4.elements import (
     locate_all,
 )
 from chunkmap.formats.hdf4.extents import MOST_INLINE, Layout, merged
-from chunkmap.io.requests import Gather, Hint, Parser, Span
+from chunkmap.io.rounds import Gather, Hint, Parser, Span
 from chunkmap.model import ChunkManifest, CodecConfig, Sources
 from chunkmap.model.grid import index_dtype, linear_strides
 from chunkmap.model.meta import grid_shape_of

@@ -14,7 +14,7 @@ from chunkmap.formats.hdf4.descriptors import File, Key, open_file
 from chunkmap.formats.hdf4.elements import read_bytes, try_bytes
 from chunkmap.formats.hdf4.vdata import DFTAG_VS, Vdata, attribute_value, read_vdatas
 from chunkmap.formats.hdf4.vgroups import Vgroup, read_vgroups
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.source import Source
 
 __all__ = ["ATTRIBUTES", "Contents", "read_attributes", "read_contents", "read_records"]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
-from chunkmap.io.requests import Parser, Span
+from chunkmap.io.rounds import Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Target
 

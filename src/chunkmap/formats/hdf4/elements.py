@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import ChunkmapError, Unsupported
 from chunkmap.formats.hdf4.coders import Coder, inflate, read_coder
 from chunkmap.formats.hdf4.descriptors import File, Key
-from chunkmap.io.requests import Parser, Pieces, Together
+from chunkmap.io.rounds import Parser, Pieces, Together
 
 __all__ = [
     "COMPRESSED",

@@ -15,7 +15,7 @@ from chunkmap.formats.hdf4.odl import parse_odl
 from chunkmap.formats.hdf4.sds import DFTAG_NDG
 from chunkmap.formats.hdf4.vdata import DFTAG_VH
 from chunkmap.formats.hdf4.vgroups import DFTAG_VG, Vgroup, members_below
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 
 __all__ = ["Structure", "read_structures"]
 

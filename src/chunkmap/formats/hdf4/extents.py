@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf4.descriptors import File
 from chunkmap.formats.hdf4.elements import HOLE, Element, bytes_of
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
 
 __all__ = ["MOST_INLINE", "Extents", "Layout", "behind", "check_inside", "cut", "in_one", "merged", "part_of"]

@@ -16,7 +16,7 @@ from chunkmap.formats.hdf4.contents import Contents
 from chunkmap.formats.hdf4.descriptors import File
 from chunkmap.formats.hdf4.elements import HOLE, Element, join, read_ranges
 from chunkmap.formats.hdf4.extents import MOST_INLINE, Extents, Layout, check_inside, cut, in_one, merged
-from chunkmap.io.requests import Other, Parser, Together
+from chunkmap.io.rounds import Other, Parser, Together
 from chunkmap.model import ChunkManifest, Sources
 from chunkmap.model.meta import grid_shape_of
 

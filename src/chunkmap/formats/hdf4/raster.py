@@ -21,7 +21,7 @@ from chunkmap.formats.hdf4.elements import locate
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
 from chunkmap.formats.hdf4.sds import Sds
 from chunkmap.formats.hdf4.vdata import DFTAG_VH
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import Parser, Together
 
 __all__ = ["read_images"]
 

@@ -19,7 +19,7 @@ from chunkmap.formats.hdf4.raster import read_images
 from chunkmap.formats.hdf4.sds import DFTAG_NDG, Sds, root_vgroup, sd_attributes, sd_sets, with_elements
 from chunkmap.formats.hdf4.tables import table_columns, user_tables
 from chunkmap.formats.hdf4.vdata import Vdata
-from chunkmap.io.requests import Parser, Together
+from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.source import Source
 from chunkmap.model import ManifestArray, Problem
 

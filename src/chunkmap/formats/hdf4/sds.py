@@ -22,7 +22,7 @@ from chunkmap.formats.hdf4.elements import Element, locate_all
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
 from chunkmap.formats.hdf4.vdata import DFTAG_VH
 from chunkmap.formats.hdf4.vgroups import DFTAG_VG, Vgroup
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 
 __all__ = [
     "DFTAG_NDG",

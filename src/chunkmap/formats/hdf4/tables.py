@@ -13,7 +13,7 @@ from chunkmap.formats.hdf4.extents import Layout, part_of
 from chunkmap.formats.hdf4.layout import Stored, lay_out
 from chunkmap.formats.hdf4.numbers import CHAR8, dtype_of
 from chunkmap.formats.hdf4.vdata import Field, Vdata
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, CodecConfig, ManifestArray
 from chunkmap.model.edits import subchunk_array
 

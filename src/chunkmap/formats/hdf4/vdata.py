@@ -15,7 +15,8 @@ from chunkmap.formats.hdf4.descriptors import File, Key
 from chunkmap.formats.hdf4.elements import read_bytes
 from chunkmap.formats.hdf4.numbers import CHAR8, dtype_of
 from chunkmap.formats.hdf4.texts import counted_text, read_text
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
+from chunkmap.model.typed import typed
 
 __all__ = ["DFTAG_VH", "DFTAG_VS", "Field", "Vdata", "attribute_value", "json_value", "read_vdatas"]
 
@@ -130,5 +131,6 @@ def attribute_value(vdata: Vdata, data: bytes) -> Any:
 
 
 def json_value(values: Any) -> Any:
-    """One number as a number, several as a list, none as an empty list."""
-    return values[0].item() if values.size == 1 else values.tolist()
+    """One number as a number, several as a list, none as an empty list, each of its type."""
+    code = f"{values.dtype.kind}{values.dtype.itemsize}"
+    return typed(values[0].item() if values.size == 1 else values.tolist(), code)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from chunkmap.formats.hdf4.descriptors import File, Key
 from chunkmap.formats.hdf4.elements import read_bytes
 from chunkmap.formats.hdf4.texts import counted_text
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 
 __all__ = ["DFTAG_VG", "Vgroup", "members_below", "read_vgroups"]
 

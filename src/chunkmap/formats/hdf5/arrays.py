@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.embedded import embed
+from chunkmap.formats.hdf5.embedded import VLEN_UTF8, embed
 from chunkmap.formats.hdf5.fill import settle_fill
 from chunkmap.formats.hdf5.netcdf4 import Dimensions, name_references, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, damaged
@@ -21,7 +21,8 @@ from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
-from chunkmap.model import ArrayMeta, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model.typed import typed
 
 __all__ = ["Options", "ReadValues", "Represented", "Values", "VlenEncode", "attribute_problems", "represent"]
 
@@ -106,8 +107,11 @@ def _array(
     datatype = dataset.datatype
     if values.vlen_encode == "leave":
         datatype = left_as_stored(datatype)
-    if datatype.needs_heap or datatype.reference:
-        return (yield from _embedded(file, dataset, dims, empty=values.vlen_encode == "null"))
+    if dataset.space.shape is None:
+        return _null(path, dataset)
+    if datatype.needs_heap or datatype.has_reference:
+        dataset = replace(dataset, datatype=datatype)
+        return (yield from _embedded(file, path, dataset, dims, empty=values.vlen_encode == "null"))
     dtype, inner = element_dtype(datatype)
     stored = yield from _stored(file, path, dataset, dims, values.read)
     stored = yield from with_text_codec(file, stored, datatype, dataset.fill_value)
@@ -125,7 +129,7 @@ def _array(
         dtype=dtype,
         filters=stored.codecs,
         fill_value=fill.value,
-        dims=dims.names + tuple(f"{path.rpartition('/')[2]}_element_{axis}" for axis in range(len(inner))),
+        dims=dims.names + _inner_dims(path, inner),
         attrs=attrs,
     )
     return ManifestArray(meta, chunks)
@@ -156,22 +160,48 @@ def _flags(datatype: Datatype) -> dict[str, Any]:
     if not datatype.enumerated:
         return {}
     names, values = zip(*datatype.enumerated, strict=True)
-    return {"flag_values": list(values), "flag_meanings": " ".join("_".join(name.split()) for name in names)}
+    code = "" if datatype.dtype is None else datatype.dtype.str[1:]
+    meanings = " ".join("_".join(name.split()) for name in names)
+    return {"flag_values": typed(list(values), code), "flag_meanings": meanings}
 
 
-def _embedded(file: File, dataset: Dataset, dims: Dimensions, *, empty: bool) -> Parser[ManifestArray]:
-    """A dataset whose values lie in a heap, or are references."""
+def _null(path: str, dataset: Dataset) -> ManifestArray:
+    """A dataset of no dataspace, which has a type, attributes, and no element: an array of length 0."""
+    datatype = dataset.datatype
+    in_heap = datatype.needs_heap or datatype.has_reference
+    dtype, inner = (np.dtype(object), ()) if in_heap else element_dtype(datatype)
+    dims = (f"{path.rpartition('/')[2]}_null", *_inner_dims(path, inner))
+    attrs = {**_flags(datatype), **visible(dataset.attributes.values)}
+    filters = (VLEN_UTF8,) if in_heap else ()
+    meta = ArrayMeta(shape=(0, *inner), chunk_shape=(1, *inner), dtype=dtype, filters=filters, dims=dims, attrs=attrs)
+    return ManifestArray(meta, ChunkManifest.empty(meta.grid_shape))
+
+
+def _inner_dims(path: str, inner: tuple[int, ...]) -> tuple[str, ...]:
+    """The names of the axes that an array datatype adds."""
+    return tuple(f"{path.rpartition('/')[2]}_element_{axis}" for axis in range(len(inner)))
+
+
+def _embedded(file: File, path: str, dataset: Dataset, dims: Dimensions, *, empty: bool) -> Parser[ManifestArray]:
+    """A dataset whose values lie in a heap, or are references; elements that are arrays of such have axes more."""
     stored = grown((yield from read_stored(file, dataset)), dims.shape)
-    found = yield from embed(file, stored, dataset.datatype, dataset.fill_value, empty=empty)
+    datatype, native, inner = dataset.datatype, dataset.fill_value, tuple[int, ...]()
+    while datatype.shape and datatype.base is not None:
+        native = native or bytes(datatype.size)
+        inner, datatype = inner + datatype.shape, datatype.base
+    axes = len(inner)
+    chunks = stored.chunks.reshape_grid(stored.chunks.grid_shape + (1,) * axes) if axes else stored.chunks
+    stored = replace(stored, chunk_shape=stored.chunk_shape + inner, chunks=chunks)
+    found = yield from embed(file, stored, datatype, native, empty=empty)
     attrs = visible(dataset.attributes.values)
     if FILL_VALUE in dataset.attributes.values:
         attrs[FILL_VALUE] = dataset.attributes.values[FILL_VALUE]
     meta = ArrayMeta(
-        shape=dims.shape,
+        shape=dims.shape + inner,
         chunk_shape=stored.chunk_shape,
         dtype=found.dtype,
         filters=found.codecs,
-        dims=dims.names,
+        dims=dims.names + _inner_dims(path, inner),
         attrs=attrs,
     )
     return ManifestArray(meta, found.chunks)

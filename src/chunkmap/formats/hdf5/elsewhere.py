@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
 from chunkmap.formats.hdf5.mapping import THIS_FILE, Mapped, read_mapping
@@ -23,6 +24,7 @@ from chunkmap.formats.hdf5.structures.overlay import overlaid
 from chunkmap.formats.hdf5.structures.superblock import read_superblock
 from chunkmap.formats.hdf5.tree import Tree, build_tree
 from chunkmap.formats.hdf5.virtual import MappedSource, Sources, numbered_name, plain_name, resolve_virtual
+from chunkmap.formats.hdf5.virtual_values import values_of
 from chunkmap.io import Source
 from chunkmap.io.rounds import Found, Other, Parser, Together
 from chunkmap.model import ChunkManifest, Target
@@ -164,10 +166,27 @@ def _virtual(file: File, tree: Tree, path: str, known: Known, chain: _Chain) -> 
         others = yield from _find(file, [key for key in keys if key not in found], known, chain)
         return {**found, **others}
 
-    resolved = yield from resolve_virtual(dataset, mapping, find)
+    def read(sources: Sequence[tuple[str, MappedSource]]) -> Parser[list[NDArray[Any]]]:
+        values: list[NDArray[Any]] = yield Together([_values(file, name, source) for name, source in sources])
+        return values
+
+    resolved = yield from resolve_virtual(dataset, mapping, find, read)
     dataset.elsewhere = resolved.stored
     dataset.space = Dataspace(resolved.shape, dataset.space.maximum)
     return resolved.problems
+
+
+def _values(file: File, name: str, source: MappedSource) -> Parser[NDArray[Any]]:
+    """The elements of a source of a virtual dataset, in this file or in another."""
+    if name == THIS_FILE:
+        return (yield from values_of(file, source.dataset, source.stored))
+    found: Found | None = yield Other(
+        name, lambda other: values_of(File(other.url, other.size()), source.dataset, source.stored)
+    )
+    if found is None:
+        raise Unsupported(f"its source {name!r} was there, and is not there any more", feature="virtual dataset")
+    values: NDArray[Any] = found.result
+    return values
 
 
 def _own_paths(tree: Tree, line: Mapped) -> Iterator[str]:

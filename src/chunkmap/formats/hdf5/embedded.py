@@ -2,7 +2,8 @@
 
 A decoder of chunks cannot follow them, so what they lead to is brought into the chunks, which are held inline: text as
 `vlen-utf8`, sequences as `vlen-array`, references as the paths of what they refer to. Records with text in
-them become packed records, the text as long as the longest.
+them become packed records, the text as long as the longest, sequences as their length and so many elements as the
+longest has.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import numpy as np
 from numcodecs import VLenArray, VLenUTF8
 from numpy.typing import NDArray
 
-from chunkmap.codecs.hdf5_text import Hdf5Text
+from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.fill import fill_missing
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
-from chunkmap.formats.hdf5.structures.datatype import Datatype, require_dtype, unlike
+from chunkmap.formats.hdf5.structures.datatype import Datatype, plain_bytes, require_dtype, unlike
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import decode
 from chunkmap.formats.hdf5.structures.global_heap import heap_references, read_heap_objects
@@ -36,6 +37,9 @@ VLEN_UTF8: Final[CodecConfig] = {"id": "vlen-utf8"}
 
 _LONGEST_FILL: Final = 1 << 20
 """Elements of a chunk of fill values."""
+
+_MOST_MEMBERS: Final = 1000
+"""Members of a packed record that one member of a record may become."""
 
 _MOST_RECORDS: Final = 16 << 20
 """Bytes of records with text that are held inline."""
@@ -79,13 +83,14 @@ def embed(file: File, stored: Stored, datatype: Datatype, native: bytes | None, 
     if datatype.members:
         return (yield from _embed_records(file, stored, contents, datatype, native))
     dtype, codec, encoder, always = _encoding(datatype)
-    chunks = stored.chunks
+    chunks, elements = stored.chunks, math.prod(stored.chunk_shape)
     if rows:
         chunks = chunks.with_inline(np.arange(len(chunks)), (yield from encoder(file, contents)))
     if len(chunks) < chunks.size and (always or (native is not None and any(native))):
-        count = min(math.prod(stored.chunk_shape), _LONGEST_FILL)
-        (blob,) = yield from encoder(file, [(native or bytes(datatype.size)) * count])
-        filled = fill_missing(chunks, blob) if math.prod(stored.chunk_shape) <= _LONGEST_FILL else None
+        own = native or bytes(datatype.size)
+        count = min(elements, _LONGEST_FILL) * datatype.size // len(own)
+        (blob,) = yield from encoder(file, [own * count])
+        filled = fill_missing(chunks, blob) if elements <= _LONGEST_FILL else None
         if filled is None:
             raise Unsupported("too much of it was never written to hold its fill value inline", feature="fill value")
         chunks = filled
@@ -184,16 +189,16 @@ def _embed_records(
     parts = [*contents, native] if filled and native is not None else contents
     columns: dict[str, list[NDArray[Any]]] = {}
     for member in members:
-        columns[member.name] = yield from _column(file, parts, member, datatype.size)
-    dtype = np.dtype([(m.name, np.result_type(*columns[m.name]) if parts else _plain_dtype(m)) for m in members])
-    count = math.prod(stored.chunk_shape)
+        columns |= yield from _columns(file, parts or [b""], member, datatype.size)
+    dtype = np.dtype([(name, np.result_type(*column)) for name, column in columns.items()])
+    count = math.prod(stored.chunk_shape) * datatype.size // len(native or bytes(datatype.size))
     if (len(contents) + 1) * count * dtype.itemsize > _MOST_RECORDS:
         raise Unsupported("its records with text in them are too many to hold inline", feature="compound with text")
     blobs = []
     for number, part in enumerate(parts):
         records = np.zeros(len(part) // datatype.size, dtype)
-        for member in members:
-            records[member.name] = columns[member.name][number]
+        for name, column in columns.items():
+            records[name] = column[number]
         blobs.append(records.tobytes())
     chunks = stored.chunks
     if contents:
@@ -207,6 +212,14 @@ def _embed_records(
 
 
 def _members(datatype: Datatype, name: str, offset: int) -> Iterator[_Member]:
+    """The plain members, in the order of the type; those of arrays and of records in records are laid flat."""
+    if datatype.shape and datatype.base is not None:
+        for number, index in enumerate(np.ndindex(*datatype.shape)):
+            if number > _MOST_MEMBERS:
+                raise Unsupported(f"arrays of more than {_MOST_MEMBERS} beside text", feature="compound with text")
+            at = offset + number * datatype.base.size
+            yield from _members(datatype.base, f"{name}[{','.join(map(str, index))}]", at)
+        return
     if not datatype.members or (datatype.dtype is not None and datatype.dtype.names is None):
         yield _Member(name, offset, datatype)
         return
@@ -214,32 +227,50 @@ def _members(datatype: Datatype, name: str, offset: int) -> Iterator[_Member]:
         yield from _members(member, f"{name}.{inner}" if name else inner, offset + start)
 
 
-def _plain_dtype(member: _Member) -> np.dtype[Any]:
+def _columns(file: File, parts: Contents, member: _Member, size: int) -> Parser[dict[str, list[NDArray[Any]]]]:
+    """What the packed records have of one member, for each chunk."""
     datatype = member.datatype
-    if datatype.is_vlen and datatype.is_string:
-        return np.dtype("S1")
-    dtype = require_dtype(datatype)
-    if datatype.bits is not None or dtype.subdtype is not None:
-        raise Unsupported(
-            f"its member {member.name!r} stands beside text in a record, as {datatype.bits or dtype}",
-            feature="compound with text",
-        )
-    return dtype
-
-
-def _column(file: File, parts: Contents, member: _Member, size: int) -> Parser[list[NDArray[Any]]]:
-    """One member of the records of each chunk."""
-    dtype, datatype = _plain_dtype(member), member.datatype
     pieces = [
         np.frombuffer(p, np.uint8).reshape(-1, size)[:, member.offset : member.offset + datatype.size] for p in parts
     ]
     raw = [np.ascontiguousarray(piece).tobytes() for piece in pieces]
-    if not (datatype.is_vlen and datatype.is_string):
-        padded = texts_in(datatype)
-        if padded:
-            raw = [Hdf5Text(datatype.size, padded).decode(piece) for piece in raw]
-        return [np.frombuffer(piece, dtype) for piece in raw]
-    found = yield from _heap_objects(file, raw)
-    texts = [np.array([o.split(b"\0")[0] for o in objects], np.bytes_) for objects in found]
-    longest = max([1, *(t.dtype.itemsize for t in texts)])
-    return [t.astype(f"S{longest}") for t in texts]
+    if datatype.reference:
+        targets = iter((yield from read_references(file, datatype, b"".join(raw))))
+        paths = [
+            [reference_text(next(targets), file.paths).encode() for _ in range(len(r) // datatype.size)] for r in raw
+        ]
+        return {member.name: _texts(paths)}
+    if datatype.is_vlen and datatype.is_string:
+        found = yield from _heap_objects(file, raw)
+        return {member.name: _texts([[o.split(b"\0")[0] for o in objects] for objects in found])}
+    if datatype.is_vlen and datatype.base is not None and _is_number(datatype.base):
+        return _sequences(member.name, datatype.base, (yield from _heap_objects(file, raw, datatype.base.size)))
+    dtype = require_dtype(datatype)
+    padded = texts_in(datatype)
+    if padded:
+        raw = [Hdf5Text(datatype.size, padded).decode(piece) for piece in raw]
+    return {member.name: [np.frombuffer(plain_bytes(datatype, piece), dtype) for piece in raw]}
+
+
+def _texts(chunks: list[list[bytes]]) -> list[NDArray[Any]]:
+    """Text as long as the longest."""
+    longest = max(1, *(len(text) for texts in chunks for text in texts), 1)
+    return [np.array(texts, f"S{longest}") for texts in chunks]
+
+
+def _sequences(name: str, base: Datatype, chunks: list[list[bytes]]) -> dict[str, list[NDArray[Any]]]:
+    """Sequences as their length, and as many elements as the longest has; those that are not there are 0."""
+    dtype = require_dtype(base)
+    lengths = [np.array([len(held) // base.size for held in sequences], np.int64) for sequences in chunks]
+    longest = max(int(own.max(initial=0)) for own in lengths)
+    if longest > _MOST_MEMBERS:
+        raise Unsupported(
+            f"its member {name!r} has sequences of up to {longest} elements, more than {_MOST_MEMBERS} in a record",
+            feature="sequence of variable length",
+        )
+    tables = []
+    for sequences in chunks:
+        padded = b"".join(held.ljust(longest * base.size, b"\0") for held in sequences)
+        tables.append(np.frombuffer(padded, dtype).reshape(len(sequences), longest))
+    columns = {f"{name}[{at}]": [np.ascontiguousarray(table[:, at]) for table in tables] for at in range(longest)}
+    return {f"{name}.length": lengths, **columns}

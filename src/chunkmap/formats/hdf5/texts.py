@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from chunkmap.codecs.hdf5_text import Hdf5Text
+from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
 from chunkmap.formats.hdf5.structures.datatype import Datatype
 from chunkmap.formats.hdf5.structures.file import File

@@ -1,7 +1,8 @@
 """Virtual datasets: the chunks of the datasets that they are made of.
 
 A chunk of a source becomes a chunk of the virtual dataset where the mapping moves it as a whole. Blocks without
-filters are cut into rows as the mapping needs them. Sources that are not there read as the fill value, as HDF5 has it.
+filters are cut into rows as the mapping needs them; a small dataset whose mapping moves parts of chunks is held inline.
+Sources that are not there read as the fill value, as HDF5 has it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from chunkmap.formats.hdf5.mapping import Mapped
 from chunkmap.formats.hdf5.objects import Dataset
 from chunkmap.formats.hdf5.stored import Stored, cut_rows
 from chunkmap.formats.hdf5.structures.selections import Selection
+from chunkmap.formats.hdf5.virtual_values import MOST_HELD, held
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
 from chunkmap.model.codecs import decodes_as
@@ -60,16 +62,24 @@ class ResolvedVirtual:
     problems: list[tuple[str, str]] = field(default_factory=list)
 
 
+Read = Callable[[Sequence[tuple[str, MappedSource]]], Parser[list[NDArray[Any]]]]
+"""Gives the elements of datasets, as bytes; each with the file that it is in."""
+
+
 class _Piece(NamedTuple):
     """A source, and which of its elements are which of the virtual dataset's: indices along each axis of both."""
 
+    file: str
     source: MappedSource
     here: list[NDArray[np.int64]]
     there: list[NDArray[np.int64]]
 
 
-def resolve_virtual(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> Parser[ResolvedVirtual]:
-    """The chunks of a virtual dataset. Raises Unsupported saying why where they are not those of its sources."""
+def resolve_virtual(dataset: Dataset, mapping: Sequence[Mapped], find: Find, read: Read) -> Parser[ResolvedVirtual]:
+    """The chunks of a virtual dataset; its values, where it is small and its chunks are not those of its sources.
+
+    Raises Unsupported saying why where they are not, and it is not small.
+    """
     shape, named, missing = yield from _expand(dataset, mapping, find)
     sources = yield from find([(file, path) for file, path, _ in named])
     pieces, total = list[_Piece](), 0
@@ -78,13 +88,31 @@ def resolve_virtual(dataset: Dataset, mapping: Sequence[Mapped], find: Find) -> 
         if found is None:
             missing.append(f"{file}:{path}")
             continue
-        pieces.append(_piece(found, source, there, shape))
+        pieces.append(_piece(file, found, source, there, shape))
         total = _within(total, pieces[-1].here)
     problems = list(dict.fromkeys(problem for found in sources.values() if found for problem in found.problems))
     if missing:
         text = f"{len(missing)} of its sources cannot be found and read as the fill value: {', '.join(missing[:3])}"
         problems.append(("virtual dataset", text))
-    return ResolvedVirtual(_assemble(dataset, shape, pieces), shape, problems)
+    try:
+        stored = _assemble(dataset, shape, pieces)
+    except Unsupported as refusal:
+        stored = yield from _held(dataset, shape, pieces, read, refusal)
+    return ResolvedVirtual(stored, shape, problems)
+
+
+def _held(
+    dataset: Dataset, shape: tuple[int, ...], pieces: Sequence[_Piece], read: Read, refusal: Unsupported
+) -> Parser[Stored]:
+    """The values of a small virtual dataset. Raises the refusal where there is no place for them."""
+    own = dataset.datatype
+    types = [piece.source.dataset.datatype for piece in pieces]
+    alike = all((kind.dtype, kind.bits, kind.padding) == (own.dtype, None, own.padding) for kind in types)
+    if own.dtype is None or not (alike and shape) or math.prod(shape) * own.size > MOST_HELD:
+        raise refusal
+    sources = {id(piece.source): (piece.file, piece.source) for piece in pieces}
+    values = dict(zip(sources, (yield from read(list(sources.values()))), strict=True))
+    return held(dataset, shape, [(values[id(p.source)], p.here, p.there) for p in pieces])
 
 
 _Named = tuple[str, str, tuple[Selection, list[NDArray[np.int64]]]]
@@ -176,7 +204,7 @@ def numbered_name(name: str, number: int) -> str:
 
 
 def _piece(
-    source: MappedSource, selection: Selection, there: list[NDArray[np.int64]], shape: tuple[int, ...]
+    file: str, source: MappedSource, selection: Selection, there: list[NDArray[np.int64]], shape: tuple[int, ...]
 ) -> _Piece:
     here = selection.indices(source.dataset.shape)
     for indices, length in (*zip(here, source.dataset.shape, strict=True), *zip(there, shape, strict=True)):
@@ -184,7 +212,7 @@ def _piece(
             raise Unsupported("it selects elements beyond the end of a dataset", feature="virtual dataset")
     if math.prod(map(len, here)) != math.prod(map(len, there)):
         raise Unsupported("its mapping joins selections of different sizes", feature="virtual dataset")
-    return _Piece(source, here, there)
+    return _Piece(file, source, here, there)
 
 
 def _assemble(dataset: Dataset, shape: tuple[int, ...], pieces: list[_Piece]) -> Stored:

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import FormatError
 from chunkmap.formats.text import text_of
 from chunkmap.io import Source
-from chunkmap.io.rounds import Parser
-from chunkmap.io.windows import Window, windowed
+from chunkmap.io.rounds import Parser, Window, windowed
 
 __all__ = ["Dimension", "Header", "Variable", "read_header"]
 

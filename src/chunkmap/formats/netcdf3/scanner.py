@@ -21,10 +21,21 @@ from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Span
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, Sources
 from chunkmap.model.edits import split_shape, subchunk_array
+from chunkmap.model.record_slices import Records, slice_of
+from chunkmap.model.typed import typed
 
 __all__ = ["Options", "parse"]
 
 _MOST_AXES: Final = 64  # numpy's own bound
+
+_SMALL_RECORD: Final = 16 << 10
+"""Most bytes of a record of which many are read together: a gap of so many bytes costs less than a request."""
+
+_MANY_RECORDS: Final = 4096
+"""Records from which on one reference each would be a burden."""
+
+_RECORDS_NBYTES: Final = 1 << 20
+"""Bytes of records in a chunk, unless it is said otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +44,11 @@ class Options:
 
     chunk_nbytes: int | None = None
     """Cut variables that are stored in one piece (fixed ones, and a record variable that is alone) along their slowest
-    axes into equal chunks of at most so many bytes, where an axis has a divisor that allows it; a record of several
-    variables is cut only inside."""
+    axes into equal chunks of at most so many bytes, where an axis has a divisor that allows it; of small records of
+    several variables, as many are put into a chunk as have so many bytes. None: 1 MiB of small records, where there are
+    thousands of them, and one chunk a variable or record otherwise."""
+    portable: bool = False
+    """One chunk a record however small, for readers without the codec `record_slice`."""
 
     def __post_init__(self) -> None:
         if self.chunk_nbytes is not None and self.chunk_nbytes < 1:
@@ -51,7 +65,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         if refused is not None:
             problems.append(refused)
             continue
-        array, problem = yield from _array(variable, header, source, options.chunk_nbytes)
+        array, problem = yield from _array(variable, header, source, options)
         arrays[variable.name] = array
         problems += [problem] if problem else []
     problems += _overlaps(header, source.url)
@@ -89,10 +103,10 @@ def _refusal(variable: Variable, url: str) -> Problem | None:
 
 
 def _array(
-    variable: Variable, header: Header, source: Source, chunk_nbytes: int | None
+    variable: Variable, header: Header, source: Source, options: Options
 ) -> Parser[tuple[ManifestArray, Problem | None]]:
     fill_value, attrs = _fill_value(variable)
-    problem = None
+    problem, chunk_nbytes = None, options.chunk_nbytes
     if variable.is_record:
         shape = (header.numrecs, *variable.slab)
         chunk_shape = (1, *variable.slab)
@@ -110,7 +124,44 @@ def _array(
         attrs=_json_attrs(attrs),
     )
     array = ManifestArray(meta, chunks)
-    return (array if chunk_nbytes is None or problem else _cut(array, header, chunk_nbytes)), problem
+    if problem:
+        return array, problem
+    if variable.is_record and not options.portable:
+        array = _grouped(array, variable, header, chunk_nbytes)
+    return (array if chunk_nbytes is None else _cut(array, header, chunk_nbytes)), None
+
+
+def _grouped(array: ManifestArray, variable: Variable, header: Header, chunk_nbytes: int | None) -> ManifestArray:
+    """The same array with many records in a chunk, where they are small and many, or it is asked for."""
+    meta, records = array.meta, Records(header.recsize, variable.slab_nbytes)
+    if records.record > _SMALL_RECORD or not records.nbytes or header.numrecs < 2:
+        return array
+    if chunk_nbytes is None and header.numrecs < _MANY_RECORDS:
+        return array
+    if chunk_nbytes is not None and records.record == records.nbytes:
+        return array  # they follow one another: plain chunks say it too
+    rows = _rows(header.numrecs, (_RECORDS_NBYTES if chunk_nbytes is None else chunk_nbytes) // records.record)
+    if rows < 2:
+        return array
+    starts = np.arange(0, header.numrecs, rows)
+    chunks = ChunkManifest(
+        (len(starts), *array.chunks.grid_shape[1:]),
+        array.chunks.sources,
+        np.ones(len(starts), np.uint32),
+        array.chunks.offset[::rows],
+        records.span(np.minimum(header.numrecs - starts, rows)).astype(np.uint64),
+    )
+    return ManifestArray(slice_of(meta, records, rows), chunks)
+
+
+def _rows(count: int, most: int) -> int:
+    """How many records are in a chunk: one that divides their number, so that a file can be followed by another one,
+    unless its chunks would be far smaller than they may be.
+    """
+    if most < 2 or count <= most:
+        return min(count, most)
+    divisors = np.arange(most, most // 4, -1)
+    return int(divisors[np.argmin(count % divisors)]) if bool((count % divisors == 0).any()) else most
 
 
 def _cut(array: ManifestArray, header: Header, chunk_nbytes: int) -> ManifestArray:
@@ -191,7 +242,7 @@ def _json_attrs(attrs: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def _json_value(value: NDArray[Any]) -> Any:
-    """Text as text, one number as a number, several as a list."""
+    """Text as text, one number as a number, several as a list, each of its type."""
     if value.dtype.kind == "S":
         return text_of(value.tobytes()).replace("\0", "")
-    return value[0].item() if value.size == 1 else value.tolist()
+    return typed(value[0].item() if value.size == 1 else value.tolist(), f"{value.dtype.kind}{value.dtype.itemsize}")

@@ -14,7 +14,7 @@ from chunkmap.formats.format import Scanned
 from chunkmap.formats.tiff.ifd import read_directories
 from chunkmap.formats.tiff.scanner import assemble
 from chunkmap.formats.tiff.series import find_images
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -70,7 +69,7 @@ def array_of(
         compressor=coding.compressor,
         fill_value=fill_value_of(layout.nodata, coding.dtype),
         dims=_distinct(names),
-        attrs=dict(attrs or {}),
+        attrs={} if attrs is None else attrs,
     )
     return ManifestArray(meta, _manifest(grid, pages[0].directory.url, places))
 
@@ -167,8 +166,3 @@ def _integer(text: str, dtype: np.dtype[Any]) -> Any:
         number = int(as_float)
     limits = np.iinfo(dtype)
     return dtype.newbyteorder("=").type(number) if limits.min <= number <= limits.max else None
-
-
-def with_attrs(array: ManifestArray, attrs: Mapping[str, Any]) -> ManifestArray:
-    """The same array with attributes."""
-    return ManifestArray(replace(array.meta, attrs={**array.meta.attrs, **attrs}), array.chunks)

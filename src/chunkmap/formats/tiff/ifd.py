@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
 from chunkmap.formats.tiff import tags
-from chunkmap.io.requests import Hint, Parser, Span, Together
+from chunkmap.io.rounds import Hint, Parser, Span, Together
 from chunkmap.io.source import Source
 
 __all__ = ["Directory", "Entry", "TiffFile", "read_directories"]
@@ -45,6 +45,8 @@ _SIZES: Final = {number: np.dtype(text).itemsize for number, text in _TYPES.item
 _LITTLE: Final = {number: np.dtype(text).newbyteorder("<") for number, text in _TYPES.items()}
 _BIG: Final = {number: np.dtype(text).newbyteorder(">") for number, text in _TYPES.items()}
 
+_NOTHING: Final[NDArray[Any]] = np.empty(0, np.uint64)
+
 _ORDERS: Final[Mapping[bytes, Literal["<", ">"]]] = {b"II": "<", b"MM": ">"}
 _AHEAD: Final = 4 << 10
 _MOST_VALUES: Final = 64 << 20
@@ -65,6 +67,11 @@ class Entry(NamedTuple):
     def numbers(self) -> NDArray[Any]:
         """The values."""
         return np.frombuffer(self.data, self.dtype)
+
+    def is_one_value(self) -> bool:
+        """Whether all values are the same."""
+        first = bytes(self.data[: self.dtype.itemsize])
+        return bytes(self.data) == first * (len(self.data) // len(first))
 
     def text(self) -> str:
         """The values as text, up to the first NUL."""
@@ -97,7 +104,7 @@ class Directory:
         """The values of a tag; none where it is not there."""
         entry = self.entries.get(tag)
         if entry is None:
-            return np.empty(0, np.uint64)
+            return _NOTHING
         found = entry.numbers()
         if found.dtype.kind not in "uif" or found.ndim > 1:
             raise self.wrong(f"expected numbers in tag {tag}, found values of type {found.dtype}")
@@ -105,12 +112,14 @@ class Directory:
 
     def number(self, tag: int, default: int) -> int:
         """The first value of a tag, a whole number."""
-        found = self.numbers(tag)
-        if not len(found):
+        entry = self.entries.get(tag)
+        if entry is None:
             return default
-        if found.dtype.kind == "f":
-            raise self.wrong(f"expected a whole number in tag {tag}, found {found[0]}")
-        return int(found[0])
+        kind = entry.dtype.kind
+        if kind not in "ui":
+            raise self.wrong(f"expected a whole number in tag {tag}, found {self.numbers(tag)[0]}")
+        order: Literal["little", "big"] = "little" if self.order == "<" else "big"
+        return int.from_bytes(entry.data[: entry.dtype.itemsize], order, signed=kind == "i")
 
     def text(self, tag: int) -> str | None:
         """The text of a tag; None where it is not there, or is no text."""
@@ -265,30 +274,54 @@ def _read_ahead(spans: Mapping[int, Span]) -> int:
     return _AHEAD + (large // 5 * 2 if large > _AHEAD else 0)
 
 
+class _Form(NamedTuple):
+    """How the directories of a file are written."""
+
+    count: struct.Struct
+    """The number of entries."""
+    entry: struct.Struct
+    """Tag, type, count, and the bytes of the values or of their offset."""
+    link: struct.Struct
+    """An offset."""
+    dtypes: Mapping[int, np.dtype[Any]]
+    """Type of values by its number."""
+
+
+_FORMS: Final = {
+    (order, big): _Form(
+        struct.Struct(order + ("Q" if big else "H")),
+        struct.Struct(order + ("HHQ8s" if big else "HHI4s")),
+        struct.Struct(order + ("Q" if big else "I")),
+        _LITTLE if order == "<" else _BIG,
+    )
+    for order in "<>"
+    for big in (False, True)
+}
+
+
 def _directory(file: TiffFile, offset: int, block: Any) -> Parser[tuple[Directory, dict[int, Span], int]]:
     """A directory, where its longer values stand, and where the next directory does."""
     file.visit(offset)
-    counts, entry = ("Q", "HHQQ") if file.big else ("H", "HHII")
-    before, each, after = struct.calcsize(counts), struct.calcsize("=" + entry), struct.calcsize("=" + entry[-1])
+    form = _FORMS[file.order, file.big]
+    before, after = form.count.size, form.link.size
     if len(block) < before:
         block = yield Span(offset, before, before)
-    (number,) = struct.unpack_from(file.order + counts, block)
-    length = before + number * each + after
+    (number,) = form.count.unpack_from(block)
+    length = before + number * form.entry.size + after
     file.spend(length, offset)
     if len(block) < length:
         block = yield Span(offset, length, length)
-    entries, spans, dtypes = {}, {}, _LITTLE if file.order == "<" else _BIG
-    for place in range(before, length - after, each):
-        tag, kind, count = struct.unpack_from(file.order + entry[:3], block, place)
+    entries: dict[int, Entry] = {}
+    spans: dict[int, Span] = {}
+    for tag, kind, count, own in form.entry.iter_unpack(block[before : length - after]):
         if tag not in tags.WANTED or kind not in _SIZES or tag in entries or not count:
             continue
         nbytes = count * _SIZES[kind]
-        own = place + each - after
         where = 0
         if nbytes > after:
-            (where,) = struct.unpack_from(file.order + entry[-1], block, own)
+            (where,) = form.link.unpack(own)
             file.spend(nbytes, offset)
             spans[tag] = Span(where, nbytes, nbytes)
-        entries[tag] = Entry(dtypes[kind], bytes(block[own : own + min(nbytes, after)]), where)
-    (following,) = struct.unpack_from(file.order + entry[-1], block, length - after)
+        entries[tag] = Entry(form.dtypes[kind], own[:nbytes], where)
+    (following,) = form.link.unpack_from(block, length - after)
     return Directory(file.url, offset, file.order, entries), spans, following

@@ -202,7 +202,6 @@ def _layout(directory: Directory) -> Layout:
     tiled, chunk = _chunk(directory, (depth, length, width))
     compression = number(tags.COMPRESSION, 1)
     subsampling = directory.numbers(tags.YCBCR_SUBSAMPLING).tolist()
-    photometric = number(tags.PHOTOMETRIC, 0)
     lerc = directory.numbers(tags.LERC_PARAMETERS).tolist()
     tables = directory.entries.get(tags.JPEG_TABLES)
     layout = Layout(
@@ -217,7 +216,7 @@ def _layout(directory: Directory) -> Layout:
         compression=COMPRESSIONS.get(compression, f"number {compression}"),
         predictor=number(tags.PREDICTOR, 1),
         fill_order=number(tags.FILL_ORDER, 1),
-        photometric=photometric,
+        photometric=number(tags.PHOTOMETRIC, 0),
         extra_samples=tuple(directory.numbers(tags.EXTRA_SAMPLES).tolist()),
         subsampling=(int(subsampling[0]), int(subsampling[1])) if len(subsampling) > 1 else (2, 2),
         jpeg_tables=bytes(tables.data) if tables is not None else None,
@@ -228,14 +227,7 @@ def _layout(directory: Directory) -> Layout:
         raise directory.wrong(f"expected 1 to 128 bits a sample, found {layout.bits}")
     if layout.row_nbytes * layout.chunk[0] * layout.chunk[1] > _LARGEST:
         raise directory.wrong(f"strips or tiles of {layout.chunk} pixels are larger than any file")
-    if math.prod(layout.grid) > _stored_chunks(directory):
-        raise directory.wrong(f"expected the places of {math.prod(layout.grid)} strips or tiles, there are fewer")
     return layout
-
-
-def _stored_chunks(directory: Directory) -> int:
-    """How many strips or tiles a directory has places for."""
-    return max(len(directory.numbers(tags.TILE_OFFSETS)), len(directory.numbers(tags.STRIP_OFFSETS)))
 
 
 def _chunk(directory: Directory, shape: tuple[int, int, int]) -> tuple[bool, tuple[int, int, int]]:
@@ -252,10 +244,11 @@ def _chunk(directory: Directory, shape: tuple[int, int, int]) -> tuple[bool, tup
 
 def _same(directory: Directory, tag: int, default: int, what: str) -> int:
     """The value that all samples share."""
+    entry = directory.entries.get(tag)
+    if entry is None or entry.is_one_value():
+        return directory.number(tag, default)
     found = sorted(set(directory.numbers(tag).tolist()))
-    if len(found) > 1:
-        raise Unsupported(f"its {what} differ: {found}; one array has one type", feature=what, url=directory.url)
-    return int(found[0]) if found else default
+    raise Unsupported(f"its {what} differ: {found}; one array has one type", feature=what, url=directory.url)
 
 
 def _places(directory: Directory, numbers: NDArray[Any], expected: int) -> NDArray[np.uint64]:
@@ -287,7 +280,8 @@ def _inside(
     directory: Directory, layout: Layout, offsets: NDArray[np.uint64], lengths: NDArray[np.uint64], size: int
 ) -> NDArray[np.uint64]:
     """The lengths, 0 for what is not stored, no longer than what is needed. Raises FormatError for what cannot be."""
-    lengths = np.where(offsets == 0, 0, lengths).astype(np.uint64)
+    if not offsets.all():
+        lengths = np.where(offsets == 0, 0, lengths).astype(np.uint64)
     if layout.compression == "none" and not layout.shares_chroma:
         sizes = stored_sizes(layout)
         short = np.flatnonzero((lengths > 0) & (lengths < sizes))
@@ -296,6 +290,9 @@ def _inside(
                 f"expected {sizes[short[0]]} bytes in strip or tile {short[0]}, found {lengths[short[0]]}"
             )
         lengths = np.minimum(lengths, sizes)
+    longest = int(lengths.max())
+    if int(offsets.max()) + longest <= size:
+        return lengths
     outside = np.flatnonzero((lengths > 0) & ((lengths > size) | (offsets > size - np.minimum(lengths, size))))
     if len(outside):
         row = outside[0]

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from chunkmap.errors import Unsupported
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.tiff import tags
-from chunkmap.formats.tiff.arrays import array_of, with_attrs
+from chunkmap.formats.tiff.arrays import array_of
 from chunkmap.formats.tiff.crs import crs_attrs
 from chunkmap.formats.tiff.geo import Affine, coordinates, gcps_of, transform_of
 from chunkmap.formats.tiff.geokeys import read_geokeys
-from chunkmap.formats.tiff.ifd import Directory
 from chunkmap.formats.tiff.metadata import GdalMetadata, read_gdal, read_imagej
 from chunkmap.formats.tiff.pages import PHOTOMETRICS, Page
 from chunkmap.formats.tiff.series import Image, Stack
@@ -32,13 +31,17 @@ _MOST_MIDDLES: Final = 1 << 23
 """Numbers that the coordinates of one file may take: 64 MB. A rotated image has two for every pixel."""
 
 
-class _Ground(NamedTuple):
-    """Where an image is: what all of its levels share."""
+class _Shared(NamedTuple):
+    """What all levels of an image share."""
 
-    keys: dict[str, Any]
+    page: Page
+    """The first page of the image itself."""
     transform: Affine | None
-    attrs: dict[str, Any]
-    """Attributes of `spatial_ref`; nothing where nothing is known."""
+    """Where it is on the ground."""
+    spatial_ref: ManifestArray | None
+    """The reference system, where anything is known of it."""
+    gdal: GdalMetadata
+    """What GDAL says of its bands."""
 
 
 class _Set:
@@ -59,15 +62,13 @@ class _Set:
         self, path: str, dims: tuple[str, ...], values: NDArray[Any], attrs: Mapping[str, Any] | None = None
     ) -> None:
         """An array whose values are nowhere in the file."""
-        data = values.tobytes()
-        meta = ArrayMeta(
-            shape=values.shape,
-            chunk_shape=values.shape,
-            dtype=values.dtype,
-            dims=dims,
-            attrs=dict(attrs or {}),
-        )
-        self.arrays[path] = ManifestArray(meta, ChunkManifest.single(data, 0, len(data), values.ndim))
+        self.arrays[path] = _array(dims, values, attrs or {})
+
+
+def _array(dims: tuple[str, ...], values: NDArray[Any], attrs: Mapping[str, Any]) -> ManifestArray:
+    data = values.tobytes()
+    meta = ArrayMeta(shape=values.shape, chunk_shape=values.shape, dtype=values.dtype, dims=dims, attrs=attrs)
+    return ManifestArray(meta, ChunkManifest.single(data, 0, len(data), values.ndim))
 
 
 def assemble(url: str, images: Sequence[Image], *, rgb: bool, level: int | None) -> Scanned:
@@ -80,45 +81,39 @@ def assemble(url: str, images: Sequence[Image], *, rgb: bool, level: int | None)
 
 def _image(found: _Set, group: str, image: Image, only: int | None) -> None:
     """One image with all its levels."""
-    first = image.levels[0].pages[0]
-    ground = _ground(found, group, first.directory)
+    shared = _shared(found, group, image.levels[0].pages[0])
     levels = list(enumerate(image.levels)) if only is None else [(only, image.levels[only])]
     paths = []
     for number, stack in levels:
         path = _below(group, str(number)) if number and only is None else group
         found.groups.setdefault(path, {})
-        if _level(found, path, stack, image, ground):
+        if _level(found, path, stack, image.masks, shared):
             paths.append((path, stack))
-    found.groups[group].update(_file_attrs(first.directory, image))
+    found.groups[group].update(_file_attrs(shared, image))
     if len(paths) > 1:
-        found.groups[group]["multiscales"] = _multiscales(group, paths, first)
+        found.groups[group]["multiscales"] = _multiscales(group, paths, shared.page)
 
 
 def _below(group: str, name: str) -> str:
     return f"{group}/{name}" if group else name
 
 
-def _level(found: _Set, group: str, stack: Stack, image: Image, ground: _Ground) -> bool:
+def _level(found: _Set, group: str, stack: Stack, masks: Sequence[Stack], shared: _Shared) -> bool:
     """One level: the image, and what lies beside it. Gives whether there is a codec for it."""
     path = _below(group, "image")
     page = stack.pages[0]
+    attrs = _page_attrs(page, found.rgb)
+    if shared.spatial_ref is not None:
+        attrs["grid_mapping"] = "spatial_ref"
     try:
-        array = array_of(stack.pages, stack.axes, rgb=found.rgb)
+        array = array_of(stack.pages, stack.axes, rgb=found.rgb, attrs=attrs)
     except Unsupported as refusal:
         found.report(path, refusal.feature, f"left out: {refusal.message}")
         return False
-    first = image.levels[0].pages[0]
-    gdal = read_gdal(first.directory.text(tags.GDAL_METADATA))
-    attrs = {
-        **_page_attrs(page, found.rgb),
-        **_gdal_attrs(found, path, gdal, array.meta),
-        **_no_data(found, path, page, array),
-    }
-    if ground.attrs:
-        attrs["grid_mapping"] = "spatial_ref"
-    found.arrays[path] = with_attrs(array, attrs)
-    _beside(found, group, array.meta, (page, first), ground)
-    for mask in image.masks:
+    more = {**_gdal_attrs(found, path, shared.gdal, page.layout.samples), **_no_data(found, path, page, array)}
+    found.arrays[path] = array.with_meta(attrs={**attrs, **more}) if more else array
+    _beside(found, group, array.meta, page, shared)
+    for mask in masks:
         if mask.pages[0].layout.shape == page.layout.shape:
             _mask(found, _below(group, "mask"), mask)
     return True
@@ -132,19 +127,18 @@ def _mask(found: _Set, path: str, stack: Stack) -> None:
         found.report(path, refusal.feature, f"left out: {refusal.message}")
 
 
-def _beside(found: _Set, group: str, meta: ArrayMeta, pages: tuple[Page, Page], ground: _Ground) -> None:
-    """Coordinates, the reference system, and the table of colours. `pages` are this level's and the image's own."""
-    page, first = pages
+def _beside(found: _Set, group: str, meta: ArrayMeta, page: Page, shared: _Shared) -> None:
+    """Coordinates, the reference system, and the table of colours."""
     assert meta.dims is not None
     if "band" in meta.dims:
         count = meta.shape[meta.dims.index("band")]
         found.values(_below(group, "band"), ("band",), np.arange(1, count + 1))
     _, length, width = page.layout.shape
-    if ground.transform is not None:
-        _, whole_length, whole_width = first.layout.shape
-        _coordinates(found, group, ground.transform.scaled(whole_width / width, whole_length / length), (length, width))
-    if ground.attrs:
-        found.values(_below(group, "spatial_ref"), (), np.zeros((), np.int64), ground.attrs)
+    if shared.transform is not None:
+        _, whole_length, whole_width = shared.page.layout.shape
+        _coordinates(found, group, shared.transform.scaled(whole_width / width, whole_length / length), (length, width))
+    if shared.spatial_ref is not None:
+        found.arrays[_below(group, "spatial_ref")] = shared.spatial_ref
     colours = page.directory.entries.get(tags.COLOR_MAP)
     if page.layout.photometric == 3 and colours is not None and colours.dtype.itemsize == 2 and colours.offset:
         count = len(colours.data) // 6
@@ -168,7 +162,8 @@ def _coordinates(found: _Set, group: str, transform: Affine, shape: tuple[int, i
         found.values(_below(group, name), dims, values, {"axis": axis, "pixel_size": size} if len(dims) == 1 else {})
 
 
-def _ground(found: _Set, group: str, directory: Directory) -> _Ground:
+def _shared(found: _Set, group: str, page: Page) -> _Shared:
+    directory = page.directory
     keys = read_geokeys(directory)
     transform = transform_of(directory, keys)
     attrs, problem = crs_attrs(keys)
@@ -180,7 +175,8 @@ def _ground(found: _Set, group: str, directory: Directory) -> _Ground:
         attrs["gcps"] = points
     if transform is not None and not transform.is_straight:
         attrs["GeoTransform"] = transform.gdal
-    return _Ground(keys, transform, attrs)
+    system = _array((), np.zeros((), np.int64), attrs) if attrs else None
+    return _Shared(page, transform, system, read_gdal(directory.text(tags.GDAL_METADATA)))
 
 
 # ---------------------------------------------------------------------- attributes
@@ -208,8 +204,9 @@ def _no_data(found: _Set, path: str, page: Page, array: ManifestArray) -> dict[s
     return {"nodata": nodata}
 
 
-def _file_attrs(directory: Directory, image: Image) -> dict[str, Any]:
+def _file_attrs(shared: _Shared, image: Image) -> dict[str, Any]:
     """What the file says of itself, under GDAL's names."""
+    directory = shared.page.directory
     attrs: dict[str, Any] = dict(image.attrs)
     for tag, name in tags.TEXTS.items():
         text = directory.text(tag)
@@ -220,7 +217,7 @@ def _file_attrs(directory: Directory, image: Image) -> dict[str, Any]:
         attrs["imagej"] = imagej
     if image.name:
         attrs["name"] = image.name
-    for domain, items in read_gdal(directory.text(tags.GDAL_METADATA)).domains.items():
+    for domain, items in shared.gdal.domains.items():
         if domain:
             attrs[domain] = dict(items)
         else:
@@ -228,10 +225,10 @@ def _file_attrs(directory: Directory, image: Image) -> dict[str, Any]:
     return attrs
 
 
-def _gdal_attrs(found: _Set, path: str, gdal: GdalMetadata, meta: ArrayMeta) -> dict[str, Any]:
+def _gdal_attrs(found: _Set, path: str, gdal: GdalMetadata, count: int) -> dict[str, Any]:
     """Scale, offset, units and descriptions of bands, as CF has them where all bands share them."""
-    assert meta.dims is not None
-    count = meta.shape[meta.dims.index("band")] if "band" in meta.dims else 1
+    if not gdal.roles and not gdal.bands:
+        return {}
     role = {name: [gdal.roles.get(n, {}).get(name) for n in range(count)] for name in ("scale", "offset")}
     scales = [_number(text, 1.0) for text in role["scale"]]
     offsets = [_number(text, 0.0) for text in role["offset"]]

@@ -14,8 +14,8 @@ from typing import Any, Final
 from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupported
 from chunkmap.formats.zarr.names import CONSOLIDATED, KeyEncoding
 from chunkmap.formats.zarr.sharding import Level, unsharded
-from chunkmap.io.folder_requests import Files
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
+from chunkmap.io.rounds.folders import Files
 from chunkmap.model import ArrayMeta, Problem
 from chunkmap.model.hierarchy import ZarrFormat
 from chunkmap.model.zarr_v2 import array_from_documents
@@ -38,6 +38,8 @@ class Node:
     """How the files are named."""
     levels: tuple[Level, ...] = ()
     """Shards that are to be opened, the outermost first."""
+    is_scalar: bool = False
+    """Whether it is one of NCZarr's scalars, which are stored as arrays of one element."""
 
     @property
     def meta(self) -> ArrayMeta:
@@ -144,8 +146,9 @@ def _take_in(store: Store, url: str, path: str, node: Mapping[str, Any]) -> None
             _take_in_v3(store, path, node[DOCUMENT])
         elif ".zarray" in node:
             encoding = KeyEncoding.of_v2(node[".zarray"])
-            meta = array_from_documents(path, node[".zarray"], node.get(".zattrs", {}))
-            store.arrays[path] = Node(_named_by_nczarr(meta, node[".zarray"], node.get(".zattrs", {})), encoding)
+            zarray, zattrs = node[".zarray"], node.get(".zattrs", {})
+            meta, own = array_from_documents(path, zarray, zattrs), _of_nczarr(zattrs, zarray)
+            store.arrays[path] = Node(_named_by_nczarr(meta, own), encoding, is_scalar=_is_scalar(meta, own))
         else:
             store.groups[path] = node.get(".zattrs", {})
     except Unsupported as error:
@@ -164,25 +167,28 @@ def _take_in_v3(store: Store, path: str, document: Mapping[str, Any]) -> None:
     if len(document["shape"]) > _MOST_AXES:
         raise Unsupported(f"it has {len(document['shape'])} axes, numpy at most {_MOST_AXES}", feature="shape")
     document, levels = unsharded(document)
-    meta = array_from_document(path, document)
-    store.arrays[path] = Node(meta, KeyEncoding.of_v3(document), levels)
+    meta, own = array_from_document(path, document), _of_nczarr(document.get("attributes") or {})
+    scalar = _is_scalar(meta, own) and not levels
+    store.arrays[path] = Node(_named_by_nczarr(meta, own), KeyEncoding.of_v3(document), levels, scalar)
 
 
-def _named_by_nczarr(meta: ArrayMeta, zarray: Mapping[str, Any], zattrs: Mapping[str, Any]) -> ArrayMeta:
-    """The names that NCZarr gives the dimensions, where xarray's own are not there.
+def _of_nczarr(*documents: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What NCZarr says of an array: the first of the documents that has it.
 
     Specification: https://docs.unidata.ucar.edu/nug/current/nczarr_head.html, `_NCZARR_ARRAY`.
     """
-    own = next(
-        (
-            of[key]
-            for of in (zattrs, zarray)
-            for key in ("_nczarr_array", "_NCZARR_ARRAY", "_NCZARR_ARRAY_")
-            if key in of
-        ),
-        None,
-    )
-    if not isinstance(own, Mapping) or meta.dims is not None:
+    names = ("_nczarr_array", "_NCZARR_ARRAY", "_NCZARR_ARRAY_")
+    found = next((of[key] for of in documents for key in names if key in of), None)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _is_scalar(meta: ArrayMeta, own: Mapping[str, Any]) -> bool:
+    return bool(own.get("scalar")) and meta.shape == (1,)
+
+
+def _named_by_nczarr(meta: ArrayMeta, own: Mapping[str, Any]) -> ArrayMeta:
+    """The names that NCZarr gives the dimensions, where xarray's own are not there."""
+    if meta.dims is not None:
         return meta
     names = own.get("dimrefs", own.get("dimensions"))
     if not isinstance(names, list) or len(names) != meta.ndim or not all(isinstance(name, str) for name in names):

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.zarr.sharding import ABSENT, Level
-from chunkmap.io.folder_requests import Pieces
-from chunkmap.io.requests import Parser
+from chunkmap.io.rounds import Parser
+from chunkmap.io.rounds.folders import Pieces
 from chunkmap.model.edges import Edges
 
 __all__ = ["Shards", "flattened", "shards_at"]

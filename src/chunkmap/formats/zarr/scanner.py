@@ -6,8 +6,8 @@ shards. Where nothing can be listed, lengths are asked for, chunk by chunk.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,15 +19,18 @@ from chunkmap.formats.zarr.documents import Node, Store, read_documents
 from chunkmap.formats.zarr.flattening import check_divides, flattened, shards_at
 from chunkmap.formats.zarr.names import cells_of, chunks_of, documents_among, names_of_cells
 from chunkmap.io import Folder, Listing
-from chunkmap.io.folder_requests import Sizes
-from chunkmap.io.requests import Parser, Together
-from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources
+from chunkmap.io.rounds import Parser, Together
+from chunkmap.io.rounds.folders import Sizes
+from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources, Target
 from chunkmap.model.hierarchy import ZarrFormat
 
 __all__ = ["Options", "parse"]
 
 _MOST_ASKED: Final = 1_000_000
 """Chunks of a store that cannot be listed, whose lengths are asked for one by one."""
+
+_MOST_RECORDED: Final = 10_000
+"""Files of a store, up to which the size and the time of each are recorded."""
 
 _FEW: Final = 256
 """Files of an array, up to which their names are not worth packing."""
@@ -58,6 +61,12 @@ class _Files(NamedTuple):
     sizes: NDArray[np.uint64]
     starts: NDArray[np.uint64]
     """Where each begins in the file that all are ranges of; else 0."""
+
+    def in_order(self) -> _Files:
+        """In the order of the grid, so that the chunks of shards come out in it, as far as they can."""
+        order = np.argsort(self.position, kind="stable")
+        names = [self.names[row] for row in order.tolist()]
+        return _Files(self.position[order], names, self.sizes[order], self.starts[order])
 
 
 def parse(folder: Folder, options: Options) -> Parser[Scanned]:
@@ -92,12 +101,9 @@ def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[S
     scanned = yield Together(parsers)
     arrays = dict(zip(store.arrays, scanned, strict=True))
     problems = [*store.problems, *(found for found in scanned if isinstance(found, Problem))]
-    return Scanned(
-        {path: found for path, found in arrays.items() if isinstance(found, ManifestArray)},
-        store.groups,
-        tuple(problems),
-        zarr_format=store.zarr_format,
-    )
+    kept = {path: found for path, found in arrays.items() if isinstance(found, ManifestArray)}
+    files = _recorded(url, listing, kept.values())
+    return Scanned(kept, store.groups, tuple(problems), files, store.zarr_format)
 
 
 def _or_problem(url: str, path: str, parser: Parser[ManifestArray]) -> Parser[ManifestArray | Problem]:
@@ -167,6 +173,7 @@ def _asked(path: str, node: Node) -> Parser[_Files]:
 def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) -> Parser[ManifestArray]:
     """An array, whose chunks are files, ranges of an archive, or ranges of shards."""
     prefix = f"{url}/{path}/" if path else f"{url}/"
+    files = files if not node.levels else files.in_order()
     if not node.levels:
         columns = files.position, np.arange(len(files.names)), files.starts, files.sizes
     else:
@@ -185,7 +192,22 @@ def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) 
         chunks = ChunkManifest.from_columns(meta.grid_shape, position, sources, (source, offset, length))
     except ValueError as error:
         raise FormatError(f"{path}: {error}", url=url) from error
-    return ManifestArray(meta, chunks)
+    array = ManifestArray(meta, chunks)
+    return _as_scalar(array) if node.is_scalar else array
+
+
+def _as_scalar(array: ManifestArray) -> ManifestArray:
+    """An array of one element, as the number that it is."""
+    return array.in_grid_of(replace(array.meta, shape=(), chunk_shape=(), dims=(), order="C"))
+
+
+def _recorded(url: str, listing: Listing | None, arrays: Iterable[ManifestArray]) -> dict[str, Target]:
+    """What is known of the files that references point into, where these are files of their own, and not too many."""
+    if listing is None or listing.within is not None or len(listing) > _MOST_RECORDED:
+        return {}
+    used = {source for array in arrays for source in array.chunks.urls}
+    names = ((row, f"{url}/{name}") for row, name in enumerate(listing.names))
+    return {name: listing.target(row) for row, name in names if name in used}
 
 
 def _sources(prefix: str, names: Sequence[str]) -> Sources:

@@ -13,6 +13,7 @@ import orjson
 
 import chunkmap as library
 from chunkmap.errors import ChunkmapError, respelled
+from chunkmap.frontends.command_line.arguments import as_option, destinations, expand
 from chunkmap.frontends.command_line.display import (
     counting,
     describe,
@@ -42,7 +43,6 @@ from chunkmap.frontends.command_line.options import (
     storage_option,
     workers_option,
 )
-from chunkmap.frontends.command_line.words import as_option, destinations, expand
 from chunkmap.frontends.html import page
 from chunkmap.model import ReferenceSet
 
@@ -335,7 +335,8 @@ def inspect(
     if html is not None:
         Path(html).write_text(page(replace(shown, name=stored), stored), encoding="utf-8")
     elif as_json:
-        click.echo(orjson.dumps(facts_of(shown, stored), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+        option = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
+        click.echo(orjson.dumps(facts_of(shown, stored), default=float, option=option))
     else:
         describe(shown, stored)
     warn_of_problems(shown.problems)

@@ -12,7 +12,7 @@ import chunkmap as library
 from chunkmap.frontends.cdl import cdl
 from chunkmap.frontends.command_line.display import warn_of_problems
 from chunkmap.frontends.command_line.facts import facts_of
-from chunkmap.frontends.command_line.options import FILE, storage_option
+from chunkmap.frontends.command_line.options import FILE, storage_option, timeout_option
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import find_set
 
@@ -23,13 +23,15 @@ __all__ = ["dump", "set_or_scan"]
 @click.argument("name", type=FILE, metavar="FILE|SET")
 @click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
 @storage_option
+@timeout_option
 def dump(*, name: str, as_json: bool, storage_options: Mapping[str, Any] | None) -> None:
     """Print the header of a file or of a set, as `ncdump -hs` does.
 
     In CDL: dimensions, variables with their attributes, chunks and filters, groups. Files of every format are scanned.
     """
     refs = set_or_scan(name, storage_options)
-    click.echo(orjson.dumps(facts_of(refs, name), option=orjson.OPT_INDENT_2) if as_json else cdl(refs, name))
+    said = orjson.dumps(facts_of(refs, name), default=float, option=orjson.OPT_INDENT_2) if as_json else cdl(refs, name)
+    click.echo(said)
     warn_of_problems(refs.problems)
 
 
@@ -37,7 +39,8 @@ def set_or_scan(
     name: str, file_options: Mapping[str, Any] | None, set_options: Mapping[str, Any] | None = None
 ) -> ReferenceSet:
     """The stored set of this name; a file, or a folder of another format, is scanned."""
-    options = file_options if set_options is None else set_options
+    is_given = bool(set_options and set_options.keys() - {"timeout"})
+    options = set_options if is_given else file_options
     if find_set(name, storage_options=options).store is not None:
         return library.load(name, storage_options=options)
     return library.scan(name, storage_options=file_options)

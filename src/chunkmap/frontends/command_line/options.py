@@ -12,7 +12,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from chunkmap.formats.options import from_words
-from chunkmap.frontends.command_line.words import json_object, selectors, words_by_name
+from chunkmap.frontends.command_line.arguments import json_object, selectors, words_by_name
+from chunkmap.io.filesystem import limited
 
 __all__ = [
     "FILE",
@@ -27,6 +28,7 @@ __all__ = [
     "scanned_with",
     "set_option",
     "storage_option",
+    "timeout_option",
     "workers_option",
 ]
 
@@ -66,24 +68,53 @@ def scan_options(command: Command) -> Command:
     return command
 
 
+_TIMEOUT: Final = "chunkmap.timeout"
+
+
+def _keep_timeout(ctx: click.Context, _param: click.Parameter, value: float | None) -> None:
+    ctx.meta[_TIMEOUT] = value
+
+
+def _options(ctx: click.Context, param: click.Parameter, value: str | None) -> Mapping[str, Any] | None:
+    """Options of a file system, with the limit of time that was given."""
+    return limited(json_object(ctx, param, value), ctx.meta.get(_TIMEOUT))
+
+
 def storage_option(command: Command) -> Command:
     """How the file system that holds the files is opened."""
     return click.option(
         "--storage-options",
-        callback=json_object,
+        callback=_options,
         metavar="JSON",
         help="Options of the file system that holds the files: '{\"anon\": true}'.",
     )(command)
 
 
-def set_option(command: Command) -> Command:
-    """How the file system that holds the sets is opened, those that are read and the one that is written."""
+def timeout_option(command: Command) -> Command:
+    """How long servers are waited for, whatever file system they hold."""
     return click.option(
-        "--set-options",
-        callback=json_object,
-        metavar="JSON",
-        help="Options of the file system that holds the sets, where it is not that of the files.",
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        is_eager=True,
+        expose_value=False,
+        callback=_keep_timeout,
+        metavar="SECONDS",
+        help="How long a server may be silent; 30 by default.",
     )(command)
+
+
+def set_option(command: Command) -> Command:
+    """How the file system that holds the sets is opened, those that are read and the one that is written; and how long
+    servers are waited for.
+    """
+    return timeout_option(
+        click.option(
+            "--set-options",
+            callback=_options,
+            metavar="JSON",
+            help="Options of the file system that holds the sets, where it is not that of the files.",
+        )(command)
+    )
 
 
 def output_option(command: Command) -> Command:

@@ -17,7 +17,7 @@ from chunkmap.storage.icechunk.documents import written_and_read
 from chunkmap.storage.icechunk.reading import read_header, read_set, refuse_first
 from chunkmap.storage.icechunk.repository import IS_FIRST, open_here, open_or_create, readable, transaction
 from chunkmap.storage.icechunk.writing import Writer, check_set, names_of, write_set
-from chunkmap.storage.stores import Found, is_open
+from chunkmap.storage.stores import FoundSet, is_open
 
 __all__ = [
     "Longer",
@@ -35,12 +35,12 @@ OPENED: Final = "icechunk://opened"
 """Where a set came from that was read from what icechunk opened: who knows on which machine that is."""
 
 
-def load(found: Found) -> ReferenceSet:
+def load(found: FoundSet) -> ReferenceSet:
     """The set in a repository."""
     return read_icechunk(repository_of(found.url, found.options))
 
 
-def open_set(found: Found, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
     """The same: a repository tells where all chunks of an array are at once."""
     return load(found)
 

@@ -22,8 +22,7 @@ from zarr.buffer.cpu import Buffer
 
 from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest
-from chunkmap.storage.icechunk.asking import ask
-from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction
+from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction, awaited
 
 __all__ = ["Names", "check_rows", "chunk_key", "write_chunks"]
 
@@ -115,7 +114,7 @@ def _coords(chunks: ChunkManifest, rows: NDArray[np.int64]) -> NDArray[np.int64]
 
 def _write_native(store: Any, path: str, chunks: ChunkManifest, rows: NDArray[np.int64]) -> None:
     keys = [chunk_key(path, coord) for coord in _coords(chunks, rows).tolist()]
-    ask(_set_all, store, list(zip(keys, map(chunks.inline_bytes, rows.tolist()), strict=True)))
+    awaited(_set_all, store, list(zip(keys, map(chunks.inline_bytes, rows.tolist()), strict=True)))
 
 
 async def _set_all(store: Any, items: Sequence[tuple[str, bytes]]) -> None:

@@ -13,14 +13,22 @@ from zarr.buffer.cpu import Buffer, buffer_prototype
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta
-from chunkmap.model.zarr_v3 import DOCUMENT, array_document, array_from_document, group_document, is_array
-from chunkmap.storage.icechunk.asking import ask
-from chunkmap.storage.icechunk.repository import IS_FIRST
+from chunkmap.model.typed import Types, spelled, with_types
+from chunkmap.model.zarr_v3 import (
+    DOCUMENT,
+    EXTENSION,
+    array_document,
+    array_from_document,
+    group_document,
+    is_array,
+)
+from chunkmap.storage.icechunk.repository import IS_FIRST, awaited
 from chunkmap.storage.text import parse_json
 
 __all__ = ["array_above", "below", "check_group", "has_array", "read_documents", "write_documents", "written_and_read"]
 
-_MISSING: Final = "missing_value"
+_DECODING: Final = ("missing_value", "scale_factor", "add_offset")
+_OF_GROUPS: Final = "group_attribute_types"
 
 
 def below(group: str, path: str) -> str:
@@ -52,22 +60,44 @@ def written_and_read(path: str, meta: ArrayMeta) -> ArrayMeta:
 
 def check_group(path: str, attrs: Mapping[str, Any]) -> None:
     """Raise StorageError for attributes of a group that a repository cannot hold."""
-    _encoded(path, group_document(attrs))
+    _encoded(path, group_document(spelled(attrs)[0]))
 
 
-def write_documents(store: Any, metas: Mapping[str, ArrayMeta], groups: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write the documents of arrays and groups, by path in the store; groups that are above them come to be."""
-    documents = {path: _encoded(path, group_document(attrs)) for path, attrs in groups.items()}
-    documents.update({path: _encoded(path, _document(meta)) for path, meta in metas.items()})
-    ask(_write, store, documents)
+def write_documents(
+    store: Any,
+    metas: Mapping[str, ArrayMeta],
+    groups: Mapping[str, Mapping[str, Any]],
+    known: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Write the documents of arrays and groups, by path in the store; groups that are above them come to be.
+
+    Zarr's readers take no entry of a group that they do not know, so the types of the attributes of all groups, of
+    those too that are `known` and not written, stand in the document of the first array.
+    """
+    documents = {path: _document(meta) for path, meta in metas.items()}
+    told = {path: spelled(attrs) for path, attrs in {**known, **groups}.items()}
+    types = {path: own for path, (_, own) in told.items() if own}
+    carrier = min(documents, default=None)
+    if types and carrier is not None:
+        documents[carrier].setdefault(EXTENSION, {"must_understand": False})[_OF_GROUPS] = types
+    for path, attrs in groups.items():
+        documents[path] = group_document(attrs if carrier is None else told[path][0])
+    awaited(_write, store, {path: _encoded(path, document) for path, document in documents.items()})
 
 
 def _document(meta: ArrayMeta) -> dict[str, Any]:
-    """The document of an array; without a `missing_value` of NaN, which masks only what is NaN already."""
-    missing = meta.attrs.get(_MISSING)
-    if isinstance(missing, float) and math.isnan(missing) and meta.dtype.kind == "f":
-        meta = replace(meta, attrs={name: value for name, value in meta.attrs.items() if name != _MISSING})
-    return array_document(meta)
+    """The document of an array. Numbers that Icechunk does not take are spelled, and where they say how values are
+    decoded, only chunkmap sees them: they mask what is NaN already.
+    """
+    attrs, types = spelled(meta.attrs)
+    hidden = {name: attrs.pop(name) for name in _DECODING if attrs.get(name) is not meta.attrs.get(name)}
+    document = array_document(replace(meta, attrs=attrs))
+    if types:
+        said = document.setdefault(EXTENSION, {"must_understand": False})
+        said["attribute_types"] = types
+        if hidden:
+            said["attributes"] = {**hidden, **said.get("attributes", {})}
+    return document
 
 
 def _encoded(path: str, document: Mapping[str, Any]) -> bytes:
@@ -128,12 +158,26 @@ def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[s
 
     Raises StorageError for what is no document of Zarr v3, Unsupported for what is not read of it.
     """
-    found: dict[str, Mapping[str, Any]] = dict(sorted(ask(_walk, store, group, "").items()))
+    found: dict[str, Mapping[str, Any]] = dict(sorted(awaited(_walk, store, group, "").items()))
     arrays = {path: array_from_document(path, document) for path, document in found.items() if is_array(document)}
-    groups = {path: document.get("attributes") or {} for path, document in found.items() if path not in arrays}
+    types: dict[str, Any] = {}
+    for document in found.values():
+        types |= _types_of_groups(document)
+    groups = {
+        path: with_types(document.get("attributes") or {}, types.get(below(group, path), {}))
+        for path, document in found.items()
+        if path not in arrays
+    }
     if not found:
         groups[""] = {}
     return arrays, groups
+
+
+def _types_of_groups(document: Mapping[str, Any]) -> dict[str, Types]:
+    """What the document of an array says of the attributes of groups."""
+    said = document.get(EXTENSION)
+    types = said.get(_OF_GROUPS) if isinstance(said, Mapping) else None
+    return {path: own for path, own in types.items() if isinstance(own, Mapping)} if isinstance(types, Mapping) else {}
 
 
 async def _walk(store: Any, group: str, path: str) -> dict[str, Any]:

@@ -22,11 +22,10 @@ from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ChunksElsewhere, DeferredArray, ManifestArray, ReferenceSet
 from chunkmap.model.manifest import Columns
 from chunkmap.model.source_table import SourceTable
-from chunkmap.storage.icechunk.asking import ask
 from chunkmap.storage.icechunk.chunks import chunk_key
 from chunkmap.storage.icechunk.documents import below, read_documents
 from chunkmap.storage.icechunk.locations import url_of
-from chunkmap.storage.icechunk.repository import IS_FIRST
+from chunkmap.storage.icechunk.repository import IS_FIRST, awaited
 
 __all__ = ["read_header", "read_set", "refuse_first"]
 
@@ -59,17 +58,18 @@ def read_header(store: Any, *, group: str = "", name: str | None = None) -> Refe
     """The same without references: chunks are read, through the repository, when they are asked for."""
     metas, groups = read_documents(store, group)
     arrays = {
-        path: DeferredArray(meta, _Stored(store, below(group, path), meta.grid_shape)) for path, meta in metas.items()
+        path: DeferredArray(meta, _InIcechunk(store, below(group, path), meta.grid_shape))
+        for path, meta in metas.items()
     }
     return ReferenceSet(arrays, groups, name=name, zarr_format=3)
 
 
 def _manifest(store: Any, path: str, meta: ArrayMeta) -> ChunkManifest:
     if IS_FIRST:
-        chunks = _Stored(store, path, meta.grid_shape).between(0, math.prod(meta.grid_shape))
+        chunks = _InIcechunk(store, path, meta.grid_shape).between(0, math.prod(meta.grid_shape))
         _check_own(path, int(chunks.length.sum()))
         return chunks
-    manifest: ChunkManifest = ask(_listed, store, path, meta.grid_shape)
+    manifest: ChunkManifest = awaited(_listed, store, path, meta.grid_shape)
     return manifest
 
 
@@ -151,7 +151,7 @@ def _check_own(path: str, nbytes: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored(ChunksElsewhere):
+class _InIcechunk(ChunksElsewhere):
     """The chunks of one array, which are read through the repository, virtual or not, and held inline."""
 
     store: Any
@@ -165,13 +165,13 @@ class _Stored(ChunksElsewhere):
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Those in cells `start` to `stop`. Raises StorageError for one that Icechunk cannot read."""
-        found = ask(_coordinates, self.store.session, self.path)
+        found = awaited(_coordinates, self.store.session, self.path)
         coords = np.array(found, np.int64).reshape(len(found), len(self.grid_shape))
         position = _position(coords, self.grid_shape)
         wanted = (position >= start) & (position < stop)
         table = SourceTable()
         keys = [chunk_key(self.path, coord) for coord in coords[wanted].tolist()]
-        columns = _held(ask(_fetch, self.store, keys), table)
+        columns = _held(awaited(_fetch, self.store, keys), table)
         return ChunkManifest.from_columns(self.grid_shape, position[wanted], table.sources, columns)
 
 

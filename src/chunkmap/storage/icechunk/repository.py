@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import icechunk
+from fsspec.asyn import get_loop, sync
 
 from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io.filesystem import Located
 from chunkmap.storage.icechunk.locations import containers_for
 
-__all__ = ["IS_FIRST", "MOST_CHUNKS", "Transaction", "open_here", "open_or_create", "readable", "transaction"]
+__all__ = [
+    "IS_FIRST",
+    "MOST_CHUNKS",
+    "Transaction",
+    "awaited",
+    "open_here",
+    "open_or_create",
+    "readable",
+    "transaction",
+]
 
 IS_FIRST: Final = int(icechunk.__version__.partition(".")[0]) < 2
 """Whether this is Icechunk 1, which takes references one by one, and never tells them again."""
@@ -28,6 +38,17 @@ MOST_CHUNKS: Final = 50_000_000
 """Chunks that Icechunk can take in one commit, and hold in one manifest."""
 
 MAIN: Final = "main"
+
+_T = TypeVar("_T")
+
+
+def awaited(call: Callable[..., Coroutine[Any, Any, _T]], *args: Any) -> _T:
+    """What an asynchronous function of a store gives; waits for it, also within a program that has a loop of its own.
+
+    It runs in fsspec's loop, which is on a thread.
+    """
+    result: _T = sync(get_loop(), call, *args)
+    return result
 
 
 def open_here(at: Located, locations: Collection[str] = ()) -> Any:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from chunkmap.errors import StorageError
 from chunkmap.model import ArrayMeta, ChunkManifest, ReferenceSet, Target
 from chunkmap.model.zarr_v3 import DOCUMENT
-from chunkmap.storage.icechunk.asking import ask
 from chunkmap.storage.icechunk.chunks import Names, check_rows, write_chunks
 from chunkmap.storage.icechunk.documents import (
     array_above,
@@ -23,7 +23,7 @@ from chunkmap.storage.icechunk.documents import (
     written_and_read,
 )
 from chunkmap.storage.icechunk.locations import check_containers, checksum_of, location_of
-from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction
+from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction, awaited
 from chunkmap.storage.names import check_names
 
 __all__ = ["Writer", "check_set", "names_of", "write_set"]
@@ -67,25 +67,34 @@ class Writer:
 
     def __init__(self, written: Transaction, names: Names, group: str) -> None:
         check_containers(names.locations.values(), written.prefixes)
-        array = ask(array_above, written.store, group)
+        array = awaited(array_above, written.store, group)
         if array is not None:
             raise StorageError(f"{group}: expected a group of the Icechunk store, but {array or '/'!r} is an array")
         self._written, self._names, self._group = written, names, group
 
     def is_empty(self) -> bool:
         """Whether there is nothing in the group, but for its document."""
-        return bool(ask(_is_empty, self._written.store, self._group))
+        return bool(awaited(_is_empty, self._written.store, self._group))
 
     def remove(self, path: str = "") -> None:
         """Remove an array, or everything."""
-        ask(_remove, self._written.store, below(self._group, path))
+        awaited(_remove, self._written.store, below(self._group, path))
 
-    def describe(self, metas: Mapping[str, ArrayMeta], groups: Mapping[str, Mapping[str, Any]]) -> None:
-        """Write what arrays are, and the attributes of groups. An array that is there keeps its chunks."""
+    def describe(
+        self,
+        metas: Mapping[str, ArrayMeta],
+        groups: Mapping[str, Mapping[str, Any]],
+        known: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    ) -> None:
+        """Write what arrays are, and the attributes of groups. An array that is there keeps its chunks.
+
+        `known` are groups that are there and stay as they are.
+        """
         write_documents(
             self._written.store,
             {below(self._group, path): meta for path, meta in metas.items()},
             {below(self._group, path): attrs for path, attrs in groups.items()},
+            {below(self._group, path): attrs for path, attrs in known.items()},
         )
 
     def check_size(self, path: str, count: int) -> None:

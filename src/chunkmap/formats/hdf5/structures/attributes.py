@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.codecs.hdf5_text import Hdf5Text
+from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_records
 from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, plain_bytes
@@ -31,6 +31,7 @@ from chunkmap.formats.hdf5.structures.shared_messages import read_shared_message
 from chunkmap.formats.hdf5.structures.text_members import texts_in
 from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Parser
+from chunkmap.model.typed import TypedList, of_type, typed
 
 __all__ = ["FILL_VALUE", "Attributes", "References", "read_attributes"]
 
@@ -215,7 +216,7 @@ def _kind(name: bytes, datatype: bytes, dataspace: bytes, sizes: Sizes) -> _Kind
 def _decoder(datatype: Datatype, shape: tuple[int, ...] | None) -> Callable[[bytes], Any] | None:
     """What makes a JSON value of the data of an attribute."""
     if shape is None:
-        return _no_text if datatype.is_string else _no_values
+        return _no_text if datatype.is_string else partial(_no_values, datatype.dtype)
     if datatype.is_reference:
         return partial(_references, datatype, shape)
     if datatype.dtype is None or datatype.has_opaque:
@@ -225,7 +226,11 @@ def _decoder(datatype: Datatype, shape: tuple[int, ...] | None) -> Callable[[byt
         return partial(_text, padding=datatype.padding)
     numbers = _numbers(datatype, count)
     if numbers is not None:
-        return partial(_few_numbers, numbers.unpack, shape) if count > 1 else partial(_number, numbers.unpack)
+        assert datatype.dtype is not None
+        code = datatype.dtype.str[1:]
+        if count > 1:
+            return partial(_few_numbers, numbers.unpack, shape, code)
+        return partial(_number, numbers.unpack, of_type(f"{code}[1]" if shape == (1,) else code))
     return partial(_values, datatype, shape)
 
 
@@ -254,20 +259,20 @@ def _no_text(_data: bytes) -> str:
     return ""
 
 
-def _no_values(_data: bytes) -> list[Any]:
-    return []
+def _no_values(dtype: np.dtype[Any] | None, _data: bytes) -> Any:
+    return typed([], "" if dtype is None else _code(dtype, ()))
 
 
 def _references(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> References:
     return References(tuple((address,) for address in object_addresses(datatype, data)), shape)
 
 
-def _number(unpack: Callable[[bytes], tuple[Any, ...]], data: bytes) -> Any:
-    return unpack(data)[0]
+def _number(unpack: Callable[[bytes], tuple[Any, ...]], kind: type[Any], data: bytes) -> Any:
+    return kind(unpack(data)[0])
 
 
-def _few_numbers(unpack: Callable[[bytes], tuple[Any, ...]], shape: tuple[int, ...], data: bytes) -> Any:
-    return _unwrap(list(unpack(data)), shape)
+def _few_numbers(unpack: Callable[[bytes], tuple[Any, ...]], shape: tuple[int, ...], code: str, data: bytes) -> Any:
+    return TypedList(_unwrap(list(unpack(data)), shape), code)
 
 
 def _values(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Any:
@@ -280,7 +285,12 @@ def _values(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Any:
     values, shape = np.frombuffer(plain_bytes(datatype, data), element), shape + inner
     if datatype.is_string:
         return _unwrap([_text(v, datatype.padding) for v in values.tolist()], shape)
-    return _unwrap([_plain(v) for v in values.tolist()], shape)
+    return typed(_unwrap([_plain(v) for v in values.tolist()], shape), _code(element, shape))
+
+
+def _code(element: np.dtype[Any], shape: tuple[int, ...]) -> str:
+    """The code of the type of numbers; of anything else one that no number has."""
+    return f"{element.kind}{element.itemsize}{'[1]' if shape == (1,) and element.kind != 'c' else ''}"
 
 
 def _text(value: bytes, padding: int) -> str:
@@ -358,7 +368,8 @@ def _keep_vlen(
         found.values[kind.name] = References(addresses, shape, are_lists=True)
     elif base.dtype is not None and not base.has_opaque:
         values = [[_plain(v) for v in np.frombuffer(plain_bytes(base, c), base.dtype).tolist()] for c in contents]
-        found.values[kind.name] = _unwrap(values, shape)
+        one = values[0] if len(values) == 1 else None
+        found.values[kind.name] = _unwrap(values, shape) if one is None else typed(one, _code(base.dtype, (len(one),)))
     else:
         found.values.pop(kind.name)
         found.lost.append((kind.name, f"sequence of {base.lacks or 'opaque values'}"))

@@ -73,6 +73,8 @@ class Datatype:
     """Whether any part of an element lies in a global heap."""
     has_opaque: bool = field(init=False)
     """Whether any part of an element is bytes that mean nothing here."""
+    has_reference: bool = field(init=False)
+    """Whether any part of an element is a reference."""
     has_text: bool = field(init=False)
     """Whether any part of an element is text of fixed length."""
 
@@ -82,6 +84,8 @@ class Datatype:
         is_opaque = self.dtype is not None and self.dtype.kind == "V" and not parts
         object.__setattr__(self, "has_opaque", is_opaque or any(part.has_opaque for part in parts))
         is_text = self.is_string and not self.is_vlen
+        has_reference = bool(self.reference) or any(part.has_reference for part in parts)
+        object.__setattr__(self, "has_reference", has_reference)
         object.__setattr__(self, "needs_heap", in_heap or any(part.needs_heap for part in parts))
         object.__setattr__(self, "has_text", is_text or any(part.has_text for part in parts))
 

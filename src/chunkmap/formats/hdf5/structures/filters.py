@@ -26,13 +26,18 @@ _NAMES: Final[Mapping[int, str]] = {
     32016: "fpzip",
     32017: "sz",
     32019: "jpeg",
-    32022: "bitgroom",
-    32023: "granular bit round",
+    32020: "vbz",
     32024: "sz3",
     32027: "cbf",
     32028: "sperr",
 }
 """Filters that no well-kept codec decodes as HDF5 frames them, without bringing the process down for damaged bytes."""
+
+_QUANTIZERS: Final = frozenset({32022, 32023})
+"""BitGroom and Granular BitRound, which zero bits when they write: what they read is as it is stored."""
+
+_ELSEWHERE: Final[Mapping[int, str]] = {305: "tables", 32020: "vbz-h5py-plugin"}
+"""The packages that bring h5py what reads the data of a filter."""
 
 _DAMAGED: Final = (
     zlib.error,
@@ -73,7 +78,7 @@ def codecs_of(filters: tuple[Filter, ...], mask: int) -> tuple[CodecConfig, ...]
     >>> codecs_of((Filter(2, False, "", (8,)), Filter(1, False, "", (4,))), 1)
     ({'id': 'zlib', 'level': 4},)
     """
-    kept = [f for number, f in enumerate(filters) if not mask >> number & 1]
+    kept = [f for number, f in enumerate(filters) if not mask >> number & 1 and f.identifier not in _QUANTIZERS]
     return tuple(_after(kept[:number], _codec(f)) for number, f in enumerate(kept))
 
 
@@ -126,8 +131,10 @@ def _codec(filter_: Filter) -> CodecConfig:
     if filter_.identifier in _CODECS:
         return _made(_CODECS[filter_.identifier](filter_), filter_)
     name = _NAMES.get(filter_.identifier) or filter_.name or "unnamed"
+    package = _ELSEWHERE.get(filter_.identifier)
+    advice = f"; with the package {package} h5py reads them, to be written anew with another" if package else ""
     raise UnsupportedFilter(
-        f"its chunks are written with the filter {name!r} ({filter_.identifier}), which no Zarr codec decodes",
+        f"its chunks are written with the filter {name!r} ({filter_.identifier}), which no Zarr codec decodes{advice}",
         feature=f"filter {name}",
     )
 

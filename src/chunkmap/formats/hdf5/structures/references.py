@@ -13,7 +13,7 @@ from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.datatype import Datatype
 from chunkmap.formats.hdf5.structures.file import File, u32
 from chunkmap.formats.hdf5.structures.global_heap import HeapReference, read_heap_objects
-from chunkmap.formats.hdf5.structures.selections import parse_selection
+from chunkmap.formats.hdf5.structures.selections import index_of
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Target", "object_addresses", "read_references", "reference_text"]
@@ -27,7 +27,8 @@ class Target(NamedTuple):
     address: int
     """Of the object header; 0 for nothing."""
     region: str = ""
-    """`[1:3, 0:9:2]`, as numpy selects it; empty where it is the whole object."""
+    """`[1:3, 0:9:2]` or `[[0, 2], [1, 3]]`, as numpy selects it, several blocks with `|` between; empty where it is the
+    whole object."""
 
 
 _NOTHING: Final = Target(0)
@@ -78,8 +79,7 @@ def _read_regions(file: File, content: Sequence[HeapReference]) -> Parser[list[T
 def _region(found: bytes, width: int, gap: int = 0) -> Target:
     address = int.from_bytes(found[:width], "little")
     try:
-        selection, _ = parse_selection(found, width + gap)
-        return Target(address, f"[{selection.as_index()}]")
+        return Target(address, index_of(found, width + gap))
     except Unsupported as refusal:
         raise Unsupported(refusal.message, feature="region reference") from refusal
 

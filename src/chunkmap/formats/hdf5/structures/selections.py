@@ -6,7 +6,9 @@ blocks in more than one axis.
 
 from __future__ import annotations
 
+import math
 import struct
+from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,13 +16,15 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
 
-__all__ = ["Selection", "parse_selection"]
+__all__ = ["Selection", "index_of", "parse_selection"]
 
 _NONE, _POINTS, _HYPERSLABS, _ALL = range(4)
 _REGULAR: Final = 1
 _MOST_AXES: Final = 32
 _MOST_INDICES: Final = 1 << 22
 _UNLIMITED: Final = -1
+_MOST_BLOCKS: Final = 1 << 16
+"""Blocks or points that are written out as text."""
 
 _u32 = struct.Struct("<I").unpack_from
 
@@ -101,6 +105,61 @@ def _expand(slab: Slab, length: int, blocks: int | None) -> NDArray[np.int64]:
     return (start + np.arange(count)[:, None] * stride + np.arange(block)).ravel()
 
 
+def index_of(body: bytes, place: int) -> str:
+    """A selection as numpy writes it: slices, lists of the coordinates of points, or several blocks with `|` between.
+
+    Raises Unsupported for one that has no end, or too many parts.
+    """
+    if _u32(body, place)[0] == _POINTS:
+        return _points(body, place)
+    try:
+        return f"[{parse_selection(body, place)[0].as_index()}]"
+    except Unsupported as refusal:
+        blocks = _blocks(body, place)
+        if blocks is None:
+            raise refusal from None
+    return " | ".join(f"[{', '.join(f'{first}:{last + 1}' for first, last in block)}]" for block in blocks)
+
+
+def _points(body: bytes, place: int) -> str:
+    """Version 1: reserved, length, rank, number of points, coordinates; version 2: width of numbers, rank, number."""
+    version = _u32(body, place + 4)[0]
+    if version not in (1, 2):
+        raise FormatError(f"expected a selection of points of version 1 or 2, found {version}")
+    width, place = (4, place + 16) if version == 1 else (body[place + 8], place + 9)
+    if width not in (2, 4, 8):
+        raise FormatError(f"expected a selection in numbers of 2, 4 or 8 bytes, found {width}")
+    rank, count = _rank(body, place), _number(body, place + 4, width)
+    place += 4 + width
+    if not 0 <= count <= (len(body) - place) // (rank * width):
+        raise FormatError(f"a selection claims {count} points")
+    if count > _MOST_BLOCKS:
+        raise Unsupported(f"it selects {count} points", feature="points of a selection")
+    numbers = np.frombuffer(body, f"<u{width}", count * rank, place).reshape(count, rank)
+    return f"[{', '.join(str(axis) for axis in numbers.T.tolist())}]"
+
+
+def _blocks(body: bytes, place: int) -> list[list[tuple[int, int]]] | None:
+    """First and last index along each axis of every block of a hyperslab; None where they are too many, or endless."""
+    version = _u32(body, place + 4)[0]
+    flags = body[place + 8] if version > 1 else 0
+    if flags & _REGULAR:
+        slabs = parse_selection(body, place)[0].slabs or ()
+        if any(_UNLIMITED in (s.blocks, s.block) for s in slabs) or math.prod(s.blocks for s in slabs) > _MOST_BLOCKS:
+            return None
+        starts = [[slab.start + n * slab.stride for n in range(slab.blocks)] for slab in slabs]
+        axes = [[(at, at + s.block - 1) for at in own] for s, own in zip(slabs, starts, strict=True)]
+        return list(map(list, product(*axes)))
+    width, start = {1: (4, 16), 2: (8, 13)}.get(version, (body[place + 9], 10))
+    place += start
+    rank = _rank(body, place)
+    numbers, _ = _corners(body, place, width, rank)
+    if len(numbers) // (2 * rank) > _MOST_BLOCKS:
+        return None
+    pairs = np.array(numbers, np.int64).reshape(-1, 2, rank).transpose(0, 2, 1)
+    return [[(first, last) for first, last in block] for block in pairs.tolist()]
+
+
 def parse_selection(body: bytes, place: int) -> tuple[Selection, int]:
     """Type, version, and what these say. Gives the selection and where it ends."""
     kind, version = _u32(body, place)[0], _u32(body, place + 4)[0]
@@ -143,7 +202,7 @@ def _number(body: bytes, place: int, width: int) -> int:
     return _UNLIMITED if raw == b"\xff" * width else int.from_bytes(raw, "little")
 
 
-def _parse_blocks(body: bytes, place: int, width: int, rank: int) -> tuple[Selection, int]:
+def _corners(body: bytes, place: int, width: int, rank: int) -> tuple[list[int], int]:
     """Rank, number of blocks, then of each block its first and its last element."""
     count_width = 4 if width == 4 else width
     count = _number(body, place + 4, count_width)
@@ -154,7 +213,12 @@ def _parse_blocks(body: bytes, place: int, width: int, rank: int) -> tuple[Selec
     numbers = [_number(body, start, width) for start in range(place, end, width)]
     if any(number < 0 for number in numbers):
         raise FormatError("a selection has a block without end")
-    if count == 1:
+    return numbers, end
+
+
+def _parse_blocks(body: bytes, place: int, width: int, rank: int) -> tuple[Selection, int]:
+    numbers, end = _corners(body, place, width, rank)
+    if len(numbers) == 2 * rank:
         corners = zip(numbers[:rank], numbers[rank:], strict=True)
         return Selection(tuple(Slab(first, 1, 1, last - first + 1) for first, last in corners)), end
     if rank > 1:

@@ -1,0 +1,1 @@
+"""The codec of GRIB: one message of either edition, its packings and its grids of bits."""

@@ -1,0 +1,1 @@
+"""Codecs of HDF4's own: one file each, and one row each in `chunkmap.codecs.table`."""

@@ -1,0 +1,40 @@
+"""Fields that are in a file twice, byte for byte: each is taken once.
+
+GFS writes the precipitation of its first hours twice, as that of the last interval and as that since the start. What
+only *says* that it is the same, and has other values, is left to `chunkmap.formats.grib.assembly`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from chunkmap.formats.grib.sections import Field
+from chunkmap.io.rounds import Parser, Span
+
+__all__ = ["without_repeats"]
+
+_MOST_BYTES: Final = 64 << 20
+"""More than so much is not read in order to compare: then repeated fields are as if they had other values."""
+
+
+def without_repeats(fields: Sequence[Field]) -> Parser[list[Field]]:
+    """The fields without those that repeat an earlier one."""
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for number, field in enumerate(fields):
+        said = field.indicator[:8], field.identification, field.local, field.grid, field.product, field.packing
+        alike.setdefault((field.stop - field.offset, field.number, *said), []).append(number)
+    groups = [numbers for numbers in alike.values() if len(numbers) > 1]
+    if sum(fields[n].stop - fields[n].offset for numbers in groups for n in numbers) > _MOST_BYTES:
+        return list(fields)
+    left_out: set[int] = set()
+    for numbers in groups:
+        lengths = [fields[n].stop - fields[n].offset for n in numbers]
+        blocks = yield [Span(fields[n].offset, size, size) for n, size in zip(numbers, lengths, strict=True)]
+        seen: set[bytes] = set()
+        for number, block, size in zip(numbers, blocks, lengths, strict=True):
+            held = bytes(block[:size])
+            if held in seen:
+                left_out.add(number)
+            seen.add(held)
+    return [field for number, field in enumerate(fields) if number not in left_out]

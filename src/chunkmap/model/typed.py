@@ -1,0 +1,200 @@
+"""Numbers of attributes that know their type, which JSON does not.
+
+A `float32` that is written as JSON comes back as a double, and data that it scales come out in twice the memory with
+other last digits. In memory the numbers of attributes are therefore numbers of Python that carry the type which they
+have in their file: they are JSON as any other number is, equal to it, and pickle. In a stored set one entry beside
+what other readers see says which attributes have which type: see `chunkmap.model.dictionary`.
+
+The code of a type is that of numpy without the order of bytes, `f4`; `f4[1]` is an array of one element, which is
+shown as the element.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import numpy as np
+
+__all__ = [
+    "TypedList",
+    "Types",
+    "as_numpy",
+    "code_of",
+    "of_type",
+    "spelled",
+    "typed",
+    "types_of",
+    "with_types",
+]
+
+Types = Mapping[str, Any]
+"""Codes of types, and the names of the attributes that have each: as JSON, so not to be trusted."""
+
+_NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""How numbers are spelled that JSON does not have."""
+
+_PLAIN: Final = "float"
+"""The code of a number without a type, in types that restore what is no number in JSON."""
+
+_CODES: Final = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+_ONE: Final = "[1]"
+
+
+class _OfType:
+    """What every number with a type has."""
+
+    __slots__ = ()
+    code: ClassVar[str]
+    dtype: ClassVar[np.dtype[Any]]
+    bounds: ClassVar[tuple[float, float]]
+    """The least and the greatest that there is."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        is_integer = isinstance(self, int)
+        return typed, (int(self) if is_integer else float(self), self.code)  # type: ignore[call-overload]
+
+
+def _class(code: str, ending: str) -> type[Any]:
+    base, dtype = (float if code[0] == "f" else int), np.dtype(code)
+    bounds = (-math.inf, math.inf) if base is float else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    members = {"code": code + ending, "dtype": dtype, "bounds": bounds}
+    return type(f"{base.__name__}_{code}", (_OfType, base), members)
+
+
+_CLASSES: Final[Mapping[str, type[Any]]] = {
+    code + ending: _class(code, ending) for code in _CODES for ending in ("", _ONE)
+}
+
+
+class TypedList(list[Any]):
+    """Several numbers of one type, nested where they have several axes."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, values: list[Any], code: str) -> None:
+        super().__init__(values)
+        self.code = code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return TypedList, (list(self), self.code)
+
+
+def of_type(code: str) -> type[Any]:
+    """The class of single numbers of a type; what is made by it is not checked."""
+    return _CLASSES[code]
+
+
+def typed(value: Any, code: str) -> Any:
+    """A number, or several in lists, that know their type; as they are where they are of no such type.
+
+    >>> typed(0.1, "f4").dtype, typed(0.1, "f4") == 0.1, typed("0.1", "f4")
+    (dtype('float32'), True, '0.1')
+    """
+    if isinstance(value, list):
+        return TypedList(value, code) if code in _CODES or code in ("c8", "c16") else value
+    kind = _CLASSES.get(code)
+    return value if kind is None or isinstance(value, bool) or not isinstance(value, (int, float)) else kind(value)
+
+
+def code_of(value: Any) -> str | None:
+    """The code of the type of a value; None where it has none."""
+    return getattr(value, "code", None) if isinstance(value, (_OfType, TypedList)) else None
+
+
+def as_numpy(value: Any) -> Any:
+    """The value of an attribute as numpy has it: a scalar or an array of its type; what has no type as it is.
+
+    >>> as_numpy(typed(1, "i2")), as_numpy(typed([1.0, 2.0], "f4")), as_numpy("m")
+    (np.int16(1), array([1., 2.], dtype=float32), 'm')
+    """
+    if isinstance(value, _OfType):
+        return value.dtype.type(value)  # type: ignore[call-overload]
+    if not isinstance(value, TypedList):
+        return value
+    if value.code[0] != "c":
+        return np.array(value, value.code)
+    parts = np.array(value, np.float64)
+    return (parts[..., 0] + 1j * parts[..., 1]).astype(value.code)[()]
+
+
+def types_of(attrs: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The types of those attributes that have one: names by code.
+
+    >>> types_of({"scale_factor": typed(0.1, "f4"), "units": "m", "valid_range": typed([1, 2], "i2")})
+    {'f4': ['scale_factor'], 'i2': ['valid_range']}
+    """
+    found: dict[str, list[str]] = {}
+    for name, value in attrs.items():
+        code = code_of(value)
+        if code is not None:
+            found.setdefault(code, []).append(name)
+    return found
+
+
+def spelled(attrs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """The attributes with text for the numbers that JSON does not have, and the types by which they come back.
+
+    >>> attrs, types = spelled({"a": float("inf"), "b": typed(float("nan"), "f4")})
+    >>> attrs, types, with_types(attrs, types)
+    ({'a': 'Infinity', 'b': 'NaN'}, {'f4': ['b'], 'float': ['a']}, {'a': inf, 'b': nan})
+    """
+    out, types = dict(attrs), types_of(attrs)
+    for name, value in attrs.items():
+        out[name] = _spelled(value)
+        if out[name] is not value and code_of(value) is None:
+            types.setdefault(_PLAIN, []).append(name)
+    return out, types
+
+
+def _spelled(value: Any) -> Any:
+    """A value, or the very same where all of it is JSON."""
+    if isinstance(value, list):
+        own = list(map(_spelled, value))
+        return value if all(a is b for a, b in zip(own, value, strict=True)) else own
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return next(text for text, number in _NOT_FINITE.items() if value == number or (value != value and text == "NaN"))
+
+
+def with_types(attrs: Mapping[str, Any], types: Types) -> Mapping[str, Any]:
+    """The attributes with their types. Where a value is not of the type that is said, it stays as it is.
+
+    >>> with_types({"a": 1, "b": 300, "c": "text"}, {"u1": ["a", "b", "c", "d"]})["a"].dtype
+    dtype('uint8')
+    """
+    out = dict(attrs)
+    for code, names in types.items():
+        for name in names if isinstance(names, list) else ():
+            if isinstance(name, str) and name in out:
+                out[name] = _restored(out[name], code)
+    return out
+
+
+def _restored(value: Any, code: str) -> Any:
+    """A value of JSON as the attribute that it was, if it can be that one."""
+    kind = _CLASSES.get(code)
+    if kind is not None and type(value) in ((int, float) if code[0] == "f" else (int,)):
+        return kind(value) if kind.bounds[0] <= value <= kind.bounds[1] or value != value else value
+    if code == _PLAIN:
+        return _finite_or_not(value)
+    bare = code.removesuffix(_ONE)
+    if bare[:1] in ("f", "c"):
+        value = _finite_or_not(value)
+    if isinstance(value, str) or (bare not in _CODES and bare not in ("c8", "c16")):
+        return value
+    again = typed(value, code)
+    try:
+        numbers = as_numpy(again)
+        exact = numbers.dtype.kind == "f" or bare[0] == "c" or bool(np.array_equal(numbers, np.array(value)))
+    except (ValueError, TypeError, OverflowError, IndexError, AttributeError):
+        return value
+    return again if exact else value
+
+
+def _finite_or_not(value: Any) -> Any:
+    """The numbers that JSON does not have are spelled."""
+    if isinstance(value, list):
+        return list(map(_finite_or_not, value))
+    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,159 @@
+"""Write a reference set as a directory of Parquet files, in the layout that fsspec's `LazyReferenceMapper` reads.
+
+    <root>/.zmetadata                    {"metadata": {"x/.zarray": {...}, ...}, "record_size": N, "chunkmap": {...}}
+    <root>/<array path>/refs.<k>.parq    cells k*N .. (k+1)*N of the chunk grid, in C order
+    <root>/.chunkmap.json                counts and checksums of the partitions, for `PartitionedSet`
+
+A partition in which no chunk is has no file, but for the first few of a set: fsspec, when it is not told the protocol
+of the targets, reads partitions until it meets a URL, and stops at a file that is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from typing import Any, Final
+
+import numpy as np
+
+import chunkmap
+from chunkmap.errors import StorageError
+from chunkmap.io.filesystem import Located
+from chunkmap.model import (
+    ArrayInStretches,
+    ArrayMeta,
+    ChunkManifest,
+    ManifestArray,
+    Problem,
+    ReferenceSet,
+    Stretch,
+    Target,
+    in_one_stretch,
+)
+from chunkmap.model.dictionary import beside, documents
+from chunkmap.storage.names import check_names
+from chunkmap.storage.parquet.chunks import partition_name
+from chunkmap.storage.parquet.partition import MOST_ROWS, check_rows, encode_partition
+from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
+from chunkmap.storage.publishing import Stage, replacing
+from chunkmap.storage.states import State
+from chunkmap.storage.stores import METADATA, is_set
+
+__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_stretch", "replacing_set", "write_parquet"]
+
+WHOLE_SET: Final = (METADATA, SIDECAR)
+"""The files by whose state it is seen whether a set was replaced."""
+
+_EMPTY_FILES: Final = 100
+"""Partitions without a chunk that get a file of their own, in each array."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a set holds beside its arrays."""
+
+    groups: Mapping[str, Mapping[str, Any]]
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """How the set came about: what appending to it must know."""
+
+
+def write_parquet(
+    refs: ReferenceSet, at: Located, *, record_size: int, origin: Mapping[str, Any] | None = None
+) -> None:
+    """Write a set, in place of the one that is there. Raises StorageError before anything is changed when the set
+    cannot be written.
+    """
+    if record_size < 1:
+        raise ValueError(f"record_size is {record_size}, expected 1 or more")
+    check_names(refs.arrays, refs.groups)
+    if "" in refs.arrays:
+        raise StorageError(f"{at.url}: an array at the root has no directory for its partitions; write JSON instead")
+    arrays = dict(refs.arrays)
+    for path, array in arrays.items():
+        check_rows(path, array.chunks, 0, array.meta.grid_shape)
+    with replacing_set(at) as stage:
+        writer = ParquetWriter(stage, record_size)
+        for path, array in arrays.items():
+            writer.write(in_one_stretch(path, array))
+        writer.finish(About(refs.groups, refs.targets, refs.problems, origin or {}))
+
+
+def replacing_set(
+    at: Located, *, keeping: Collection[str] | None = None, expected: State | None = None
+) -> AbstractContextManager[Stage]:
+    """A directory in the making, which takes the place of the set that is there, if that is the `expected` one."""
+    known = None if expected is None else (expected, WHOLE_SET)
+    return replacing(at, METADATA, is_set, keeping=keeping, expected=known)
+
+
+class ParquetWriter:
+    """Writes a set array by array, and each array one stretch of its grid after the other."""
+
+    def __init__(self, stage: Stage, record_size: int) -> None:
+        if record_size > MOST_ROWS:
+            raise ValueError(f"record_size is {record_size}, expected {MOST_ROWS} or less")
+        self.stage, self.record_size = stage, record_size
+        self.metas: dict[str, ArrayMeta] = {}
+        self.records: dict[str, dict[int, PartitionRecord]] = {}
+
+    def write(self, array: ArrayInStretches, kept: Mapping[int, PartitionRecord] | None = None) -> None:
+        """Write an array. `kept` are partitions that are there already."""
+        records = dict(kept or {})
+        for stretch in array.stretches:
+            check_rows(array.path, stretch.chunks, stretch.first, array.grid_shape)
+            for number, count, data in encode_stretch(stretch, self.record_size, math.prod(array.grid_shape)):
+                self.stage.put({partition_name(array.path, number): data})
+                records[number] = PartitionRecord(count, len(data), checksum(data))
+        self.add(array.path, array.meta(), records)
+
+    def add(self, path: str, meta: ArrayMeta, records: Mapping[int, PartitionRecord]) -> None:
+        """Add an array whose partitions are written, and files for the first of its empty ones."""
+        self.metas[path] = meta
+        self.records[path] = dict(sorted(records.items()))
+        size = math.prod(meta.grid_shape)
+        empty = (number for number in range(math.ceil(size / self.record_size)) if number not in records)
+        for number in islice(empty, _EMPTY_FILES):
+            cells = range(number * self.record_size, min((number + 1) * self.record_size, size))
+            data = encode_partition(ChunkManifest.empty((len(cells),)), np.empty(0, np.bool_), slice(0, 0), cells)
+            self.stage.put({partition_name(path, number): data})
+
+    def sort(self, paths: Iterable[str]) -> None:
+        """Have the arrays in another order."""
+        order = list(paths)
+        self.metas = {path: self.metas[path] for path in order}
+        self.records = {path: self.records[path] for path in order}
+
+    def finish(self, about: About) -> None:
+        """Write what makes the files a set."""
+        check_names(self.metas, about.groups)
+        targets = None
+        if about.targets:
+            data = encode_targets(about.targets)
+            targets = PartitionRecord(len(about.targets), len(data), checksum(data))
+            self.stage.put({TARGETS: data})
+        heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
+        said = {"metadata": documents(heads, about.groups), "record_size": self.record_size}
+        metadata = json.dumps({**said, **beside(heads, about.groups)}, separators=(",", ":")).encode()
+        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
+        self.stage.put({SIDECAR: sidecar.encode()})
+        self.stage.put({METADATA: metadata})
+
+
+def encode_stretch(stretch: Stretch, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
+    """(number, chunks in it, file) of every partition of a stretch in which chunks are.
+
+    The stretch begins with a partition. `size` is the number of cells of the whole grid.
+    """
+    chunks = stretch.chunks
+    held, starts = np.unique((chunks.positions().astype(np.int64) + stretch.first) // record_size, return_index=True)
+    bounds, inline = [*starts.tolist(), len(chunks)], chunks.is_inline
+    for number, (start, stop) in zip(held.tolist(), pairwise(bounds), strict=True):
+        begin = number * record_size
+        cells = range(begin - stretch.first, min(begin + record_size, size) - stretch.first)
+        yield number, stop - start, encode_partition(chunks, inline[start:stop], slice(start, stop), cells)

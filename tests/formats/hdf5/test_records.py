@@ -1,0 +1,134 @@
+"""Records, arrays and regions whose parts lie elsewhere in the file are read as h5py reads them."""
+
+import ctypes
+
+import h5py
+import numpy as np
+import pytest
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
+from chunkmap.formats.scanning import scan
+
+TEXT = h5py.string_dtype()
+
+
+def written(tmp_path, fill, **options):
+    """The set of a file, and its values by path; nothing is left out of it."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w", **options) as file:
+        file["data"] = np.arange(20).reshape(4, 5)
+        fill(file)
+    refs = scan(str(path))
+    assert not refs.problems
+    return refs, {name: read_array(array, Fetcher()) for name, array in refs.arrays.items()}
+
+
+@pytest.mark.parametrize("options", [{}, {"chunks": (2,)}, {"chunks": (2,), "compression": "gzip"}])
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_records_with_everything_in_them(tmp_path, options, version):
+    """Numbers, arrays, text, sequences and references stand side by side, each as h5py reads it."""
+    plain = [("n", "<i4"), ("axes", ">f4", (2, 2)), ("fixed", "S3"), ("text", TEXT), ("data", h5py.ref_dtype)]
+    more = [("sequence", h5py.vlen_dtype("<i2")), ("inner", [("a", "u1"), ("text", TEXT)])]
+    dtype = np.dtype([*plain, *more])
+    records = np.zeros(5, dtype)
+    for row in range(5):
+        sequence = np.arange(row, dtype="i2")
+        inner = (row, "π" * row)
+        records[row] = (row, [[row, 2], [3, 4]], b"abc"[:row], "é" * row, None, sequence, inner)
+
+    def fill(file):
+        records["data"] = file["data"].ref
+        file.create_dataset("v", data=records[:4], maxshape=(None,) if options else None, **options)
+        if options:
+            file["v"].resize((5,))
+            file["v"][4] = records[4]
+
+    count = 5 if options else 4
+    _, values = written(tmp_path, fill, libver=version)
+    found = values["v"]
+    assert found["n"].tolist() == list(range(count))
+    assert found["axes[0,0]"].tolist() == list(map(float, range(count)))
+    assert found["axes[1,0]"].tolist() == [3.0] * count
+    assert found["fixed"].tolist() == [b"abc"[:row] for row in range(count)]
+    assert found["text"].tolist() == [("é" * row).encode() for row in range(count)]
+    assert found["data"].tolist() == [b"/data"] * count
+    assert found["sequence.length"].tolist() == list(range(count))
+    for at in range(count - 1):
+        assert found[f"sequence[{at}]"].tolist() == [at if at < row else 0 for row in range(count)]
+    assert found["inner.a"].tolist() == list(range(count))
+    assert found["inner.text"].tolist() == [("π" * row).encode() for row in range(count)]
+
+
+def test_records_that_were_never_written(tmp_path):
+    """They have the fill value of the file, or nothing in them."""
+    dtype = np.dtype([("n", "<i4"), ("text", TEXT), ("data", h5py.ref_dtype), ("s", h5py.vlen_dtype("f8"))])
+    _, values = written(tmp_path, lambda file: file.create_dataset("v", (3,), dtype))
+    assert values["v"].tolist() == [(0, b"", b"", 0)] * 3
+
+
+def write_array_of_texts(file, texts):
+    """A dataset whose elements are arrays of text of variable length, which h5py itself writes only as C does."""
+    held = [ctypes.create_string_buffer(text.encode()) for row in texts for text in row]
+    addresses = np.array([ctypes.addressof(text) for text in held], np.uint64).reshape(len(texts), -1)
+    text = h5py.h5t.C_S1.copy()
+    text.set_size(h5py.h5t.VARIABLE)
+    kind = h5py.h5t.array_create(text, (len(texts[0]),))
+    dataset = h5py.h5d.create(file.id, b"texts", kind, h5py.h5s.create_simple((len(texts),)))
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, addresses, mtype=kind)
+
+
+def test_elements_that_are_arrays_of_what_lies_elsewhere(tmp_path):
+    """Arrays of text, of sequences and of references have axes of their own."""
+    texts = [["a", "bc", ""], ["", "π", "x" * 100]]
+
+    def fill(file):
+        write_array_of_texts(file, texts)
+        for name, base in (("refs", h5py.ref_dtype), ("sequences", h5py.vlen_dtype("i4"))):
+            kind = h5py.h5t.array_create(h5py.h5t.py_create(base, logical=True), (2,))
+            h5py.h5d.create(file.id, name.encode(), kind, h5py.h5s.create_simple((3,)))
+
+    refs, values = written(tmp_path, fill)
+    assert values["texts"].tolist() == texts
+    assert refs.arrays["texts"].meta.dims[1:] == ("texts_element_0",)
+    assert values["refs"].tolist() == [["", ""]] * 3
+    assert [[element.tolist() for element in row] for row in values["sequences"]] == [[[], []]] * 3
+
+
+@pytest.mark.parametrize("version", ["earliest", "latest"])
+def test_regions_that_no_slices_select(tmp_path, version):
+    """Points are lists of coordinates and several blocks stand side by side, as numpy would select them."""
+
+    def fill(file):
+        data = file["data"]
+        regions = file.create_dataset("regions", (3,), dtype=h5py.regionref_dtype)
+        space = data.id.get_space()
+        space.select_elements(np.array([[2, 3], [0, 1]]))
+        regions[0] = h5py.h5r.create(data.id, b".", h5py.h5r.DATASET_REGION, space)
+        space.select_hyperslab((0, 0), (2, 2))
+        space.select_hyperslab((2, 3), (1, 2), op=h5py.h5s.SELECT_OR)
+        regions[1] = h5py.h5r.create(data.id, b".", h5py.h5r.DATASET_REGION, space)
+        space.select_hyperslab((0, 0), (2, 1), (2, 1), (1, 2))
+        space.select_hyperslab((0, 0), (1, 2), (1, 3), (1, 2))
+        regions[2] = h5py.h5r.create(data.id, b".", h5py.h5r.DATASET_REGION, space)
+
+    _, values = written(tmp_path, fill, libver=version)
+    assert values["regions"].tolist() == [
+        "/data[[2, 0], [3, 1]]",
+        "/data[0:2, 0:2] | [2:3, 3:5]",
+        "/data[0:1, 0:2] | [0:1, 3:5]",
+    ]
+    data = np.arange(20).reshape(4, 5)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert sorted(file["data"][file["regions"][0]]) == sorted(data[[2, 0], [3, 1]])
+
+
+def test_sequences_too_long_for_a_record(tmp_path):
+    """They are left out by name."""
+    dtype = np.dtype([("n", "i4"), ("s", h5py.vlen_dtype("i4"))])
+    records = np.zeros(1, dtype)
+    records["s"][0] = np.zeros(1001, "i4")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["v"] = records
+    (problem,) = scan(str(tmp_path / "a.h5")).problems
+    assert "its member 's' has sequences of up to 1001 elements" in problem.message

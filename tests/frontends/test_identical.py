@@ -1,0 +1,239 @@
+"""What the engine gives is what xarray's own engine gives of the file: values, types, and the types of attributes."""
+
+import pickle
+import warnings
+
+import h5py
+import netCDF4
+import numpy as np
+import pytest
+import scipy.io
+import xarray as xr
+
+import chunkmap
+from chunkmap.formats.scanning import scan
+from chunkmap.frontends.xarray_engine import open_store
+from chunkmap.model.typed import as_numpy, code_of, typed
+
+NUMBERS = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]
+
+
+def write_netcdf(path, version="NETCDF4", types=NUMBERS):
+    """Packed arrays, and every type of attribute that the format has: one number, several, odd ones, text."""
+    with netCDF4.Dataset(path, "w", format=version) as file:
+        file.createDimension("x", 4)
+        file.title, file.empty = "märz", ""
+        for place in (file, file.createGroup("inner/most") if version == "NETCDF4" else file):
+            for code in types:
+                place.setncattr(f"one_{code}", np.array(7, code)[()])
+                place.setncattr(f"several_{code}", np.array([7, 8], code))
+            for code in ("f4", "f8"):
+                place.setncattr(f"odd_{code}", np.array([np.nan, np.inf, -np.inf, 0.1], code))
+                place.setncattr(f"nan_{code}", np.array(np.nan, code)[()])
+            if version == "NETCDF4":
+                place.setncattr("texts", ["a", "b"])
+        for code in types:
+            array = file.createVariable(f"v_{code}", code, ("x",), fill_value=np.array(3, code)[()])
+            array.set_auto_maskandscale(False)
+            array.scale_factor = np.float32(0.1) if code != "u4" else np.float64(0.1)
+            array.add_offset = np.float32(2) if code != "i4" else np.int16(2)
+            array.valid_range = np.array([0, 4], code)
+            array[:] = [0, 1, 2, 3]
+        times = file.createVariable("x", "f4", ("x",))
+        times.units = "days since 2001-01-01"
+        times.missing_value = np.float32(np.nan)
+        times[:] = [0.5, 1, 2, 3]
+
+
+def write_with_h5py(path):
+    """Scalars and arrays of one element, axes, big-endian, empty, half floats, complex numbers, truth."""
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("v", data=np.arange(4, dtype=">i2"))
+        for code in [*NUMBERS, "f2", ">f4", ">i8"]:
+            for name, shape in (("scalar", ()), ("one", (1,)), ("axes", (2, 3)), ("many", (100,)), ("none", (0,))):
+                data.attrs.create(f"{name}_{code}", np.full(shape, 1.5).astype(code))
+        file.attrs["complex"] = np.complex64(1 + 2j)
+        file.attrs["complexes"] = np.array([1 + 2j, 3], np.complex128)
+        data.attrs["half"] = np.array([np.nan, 0.1], np.float16)
+        file.attrs["null"] = h5py.Empty("f4")
+
+
+def write_with_scipy(path):
+    """A NetCDF3 file as scipy writes it."""
+    with scipy.io.netcdf_file(path, "w", version=2) as file:
+        file.createDimension("x", 2)
+        file.number, file.numbers = np.float32(0.1), np.array([1, 2], ">i2")
+        array = file.createVariable("v", ">i2", ("x",))
+        array.scale_factor, array._FillValue = np.float32(0.1), np.int16(2)
+        array[:] = [1, 2]
+
+
+WRITERS = {
+    "netcdf4": (write_netcdf, "h5netcdf"),
+    "netcdf4 by C": (write_netcdf, "netcdf4"),
+    "cdf-5": (lambda path: write_netcdf(path, "NETCDF3_64BIT_DATA"), "netcdf4"),
+    "classic": (lambda path: write_netcdf(path, "NETCDF3_CLASSIC", ["i1", "i2", "i4", "f4", "f8"]), "netcdf4"),
+    "h5py": (write_with_h5py, "h5netcdf"),
+    "scipy": (write_with_scipy, "netcdf4"),
+}
+
+
+def kind(value):
+    """What an attribute is, so that two that are not the same differ: its type, and its value."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        native = np.asarray(value, np.asarray(value).dtype.newbyteorder("="))
+        return type(value), native.dtype, native.shape, native.tobytes()
+    return type(value), value
+
+
+def assert_identical(found, expected):
+    """Two datasets are the same, to the types of their attributes and of what they were decoded by."""
+    assert found.identical(expected)
+    assert {name: array.dtype.newbyteorder("=") for name, array in found.variables.items()} == {
+        name: array.dtype.newbyteorder("=") for name, array in expected.variables.items()
+    }
+    packing = ("_FillValue", "missing_value", "scale_factor", "add_offset", "units")
+    for a, b in [(found, expected), *((found[name], expected[name]) for name in expected.variables)]:
+        assert {k: kind(v) for k, v in a.attrs.items()} == {k: kind(v) for k, v in b.attrs.items()}
+        assert {k: kind(v) for k, v in a.encoding.items() if k in packing} == {
+            k: kind(v) for k, v in b.encoding.items() if k in packing
+        }
+
+
+def roads(refs, directory, *, only_first):
+    """The set as every way of keeping or sending it gives it back, as what the engine opens."""
+    yield refs
+    if only_first:
+        return
+    yield pickle.loads(pickle.dumps(refs))
+    yield refs.to_dict()
+    yield refs.to_dict(zarr_format=3)
+    yield open_store(refs)
+    for name in ("a.json", "a.json.gz", "a.parq"):
+        chunkmap.write(refs, directory / name)
+        yield directory / name
+    chunkmap.write(refs, directory / "v3.json", zarr_format=3)
+    yield directory / "v3.json"
+
+
+@pytest.mark.parametrize("decode_cf", [True, False])
+@pytest.mark.parametrize("written", WRITERS)
+def test_a_file_opens_as_by_its_own_engine(tmp_path, written, decode_cf):
+    """Values, types, attributes and their types are those of the native engine, whatever way the set took."""
+    write, engine = WRITERS[written]
+    path = str(tmp_path / "a.nc")
+    write(path)
+    options = {"phony_dims": "sort"} if engine == "h5netcdf" else {}
+    groups = [None, "inner/most"] if write is write_netcdf else [None]
+    refs = scan(path)
+    for group in groups:
+        with xr.open_dataset(path, engine=engine, group=group, decode_cf=decode_cf, **options) as expected:
+            for road in roads(refs, tmp_path, only_first=decode_cf or group is not None):
+                with xr.open_dataset(road, engine="chunkmap", group=group, decode_cf=decode_cf) as found:
+                    assert_identical(found, expected)
+
+
+def test_what_is_combined_keeps_its_types(tmp_path):
+    """Types go through a cache of scans, `build` to every form, and `append`; the first file's are those of all."""
+    paths = []
+    for number in range(3):
+        paths.append(str(tmp_path / f"{number}.nc"))
+        with netCDF4.Dataset(paths[-1], "w") as file:
+            file.level = np.uint8(3)
+            file.createDimension("time", 1)
+            file.createVariable("time", "i4", ("time",))[:] = number
+            array = file.createVariable("v", "i2", ("time",))
+            array.set_auto_maskandscale(False)
+            array.scale_factor, array.range = np.float32(0.1), np.array([1, np.inf], "f4")
+            array[:] = number
+    with xr.open_mfdataset(paths, engine="h5netcdf", combine="nested", concat_dim="time") as whole:
+        expected = whole.load()
+    for name in ("a.json", "a.parq"):
+        for _ in range(2):
+            chunkmap.build(paths[:2], tmp_path / name, concat_dims=["time"], cache=tmp_path / "cache")
+        chunkmap.append(tmp_path / name, paths[2:], concat_dims=["time"], cache=tmp_path / "cache")
+        with xr.open_dataset(tmp_path / name, engine="chunkmap") as found:
+            assert_identical(found, expected)
+
+
+def test_icechunk_keeps_types(tmp_path):
+    """A repository gives back types, of groups too, and numbers that Icechunk does not take; others see plain Zarr."""
+    pytest.importorskip("icechunk")
+    write_netcdf(str(tmp_path / "a.nc"))
+    refs = scan(str(tmp_path / "a.nc"), inline_threshold=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        chunkmap.write(refs, tmp_path / "a.icechunk")
+    for group in (None, "inner/most"):
+        with (
+            xr.open_dataset(tmp_path / "a.nc", engine="h5netcdf", group=group) as expected,
+            xr.open_dataset(tmp_path / "a.icechunk", engine="chunkmap", group=group) as found,
+        ):
+            assert_identical(found, expected)
+    import icechunk
+
+    repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(tmp_path / "a.icechunk")))
+    with xr.open_zarr(repository.readonly_session("main").store, consolidated=False) as plain:
+        assert plain.attrs["one_i2"] == 7
+        assert plain.v_i2.values.tolist() == pytest.approx([2.0, 2.1, 2.2, np.nan], nan_ok=True)
+
+
+def test_other_readers_see_plain_zarr(tmp_path):
+    """What says the types stands beside the references: fsspec and zarr read the set as ever."""
+    write_netcdf(str(tmp_path / "a.nc"))
+    refs = scan(str(tmp_path / "a.nc"))
+    chunkmap.write(refs, tmp_path / "a.json")
+    with xr.open_dataset(tmp_path / "a.json", engine="kerchunk", backend_kwargs={}) as plain:
+        assert plain.attrs["several_i2"] == [7, 8]
+        assert plain.v_i2.encoding["scale_factor"] == float(np.float32(0.1))
+    assert not any("chunkmap" in key for key in refs.to_dict()["refs"])
+
+
+def test_a_joined_array_unpacks_to_the_widest_type(tmp_path):
+    """Where one file packs by a float and one by a double of the same value, the result is double, as xarray's is."""
+    paths = []
+    for number, code in enumerate(("f4", "f8")):
+        paths.append(str(tmp_path / f"{number}.nc"))
+        with netCDF4.Dataset(paths[-1], "w") as file:
+            file.createDimension("time", 1)
+            file.createVariable("time", "i4", ("time",))[:] = number
+            array = file.createVariable("v", "i2", ("time",))
+            array.set_auto_maskandscale(False)
+            array.scale_factor = np.array(0.5, code)[()]
+            array[:] = number
+    for order in (paths, paths[::-1]):
+        joined = chunkmap.combine([scan(path) for path in order], concat_dims=["time"])
+        with xr.open_dataset(joined, engine="chunkmap") as found:
+            assert found.v.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        *((1, "u1"), (300, "u1"), (-1, "u8"), ("text", "f4"), ([1, "a"], "f4"), ([[1], [1, 2]], "i2"), (1.5, "i4")),
+        *((None, "i2"), (1, "q9"), ([1, 2], "S3"), ({"a": 1}, "f4"), (True, "i1"), ([1.5], "i2"), ([1, 2], "c8")),
+        ("1" * 400, "f8"),
+    ],
+)
+def test_types_that_do_not_fit_say_nothing(value, code):
+    """A set whose types were damaged, or whose attributes another tool changed, opens with the attribute as it is."""
+    document = {"version": 1, "refs": {".zgroup": {"zarr_format": 2}, ".zattrs": {"a": value}}}
+    document["chunkmap"] = {"attribute_types": [[{code: ["a", "b", 3], "i1": "a", "i2": None}, ["", 3, "x"]]]}
+    refs = chunkmap.load(document)
+    assert refs.attrs == {"a": value}
+    as_numpy(refs.attrs["a"])
+    for said in (
+        3,
+        {"attribute_types": {"a": 1}},
+        *({"attribute_types": [odd]} for odd in (3, [3, [""]], [{}, 3])),
+        None,
+    ):
+        assert chunkmap.load({**document, "chunkmap": said}).attrs == {"a": value}
+
+
+def test_one_element_is_told_from_a_scalar(tmp_path):
+    """The set knows which numbers are arrays of one element, which engines show as the element."""
+    write_with_h5py(tmp_path / "a.h5")
+    attrs = scan(str(tmp_path / "a.h5")).arrays["v"].meta.attrs
+    assert (code_of(attrs["one_f4"]), code_of(attrs["scalar_f4"])) == ("f4[1]", "f4")
+    assert typed(1, "i2") == 1

@@ -1,0 +1,178 @@
+"""S3 through moto: writers that are cut off at every change, two writers, and stores that are busy or silent."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from faulty_s3 import busy
+
+import chunkmap
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
+from chunkmap.errors import ChunkmapError, OtherWriter, SourceError
+from chunkmap.storage.journal import JOURNAL
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+OUT = "s3://bucket/set.parq"
+
+
+def _values(s3):
+    array = chunkmap.load(OUT, storage_options=s3.options).arrays["v"]
+    return read_array(array, Fetcher())[:, 0, 0].tolist()
+
+
+def _is_there(s3):
+    try:
+        chunkmap.load(OUT, storage_options=s3.options)
+    except SourceError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("verb", ["rebuild", "append"])
+def test_a_writer_may_be_cut_off_at_every_change(s3, write_series, verb):
+    """Old or new is read after every put, copy and removal that a writer got through; then the run can be repeated."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+    how = {"concat_dims": ["time"], "record_size": 8}
+    old = {"build": [], "rebuild": files[:2], "append": files[2:]}[verb]
+
+    def build():
+        chunkmap.build(files, OUT, output_options=s3.options, **how)
+
+    def run():
+        if verb == "append":
+            chunkmap.append(OUT, files[:2], output_options=s3.options)
+        else:
+            build()
+
+    if old:
+        chunkmap.build(old, OUT, output_options=s3.options, **how)
+    held = s3.files()
+    whole = [float(k) for k in range(4) for _ in range(4)]
+    before = [value for value in whole if files[int(value)] in old]
+    outcomes = set()
+    for changes in range(200):
+        s3.restore(held)
+        s3.dies_after(changes)
+        try:
+            run()
+        except ChunkmapError:
+            assert s3.is_dead, changes
+        died = s3.is_dead
+        s3.dies_after(None)
+        if not died:
+            break
+        found = [] if not old and not _is_there(s3) else _values(s3)
+        assert found in (before, whole), changes
+        outcomes.add(len(found))
+        if changes % 5 == 4:
+            run() if found == before else build()
+            assert _values(s3) == whole, changes
+            left = [path for path in s3.files() if ".chunkmap-" in path and not path.endswith(".chunkmap-targets.parq")]
+            assert left == []
+    assert changes > 5
+    assert outcomes == {len(before), 16}
+
+
+def test_two_writers_who_publish_at_once_are_one_after_the_other(s3, write_series):
+    """The put of the journal is conditional: of two appends the later one hears of it, and nothing of it is left."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+    chunkmap.build(files[:2], OUT, output_options=s3.options, concat_dims=["time"])
+    before = s3.files()
+    journal = f"/bucket/set.parq/{JOURNAL}"
+    conditions = []
+
+    def other_was_first(request):
+        if request["REQUEST_METHOD"] == "PUT" and request["PATH_INFO"] == journal:
+            conditions.append(request.get("HTTP_IF_NONE_MATCH"))
+            s3.restore({**s3.files(), journal.removeprefix("/bucket/"): b'{"waiting":{}}'})
+
+    s3.fault = other_was_first
+    with pytest.raises(OtherWriter, match="another writer"):
+        chunkmap.append(OUT, files[2:3], output_options=s3.options, overwrite=True)
+    assert len(conditions) == 1
+    assert set(conditions) == {"*"}
+    found = s3.files()
+    assert {name: found[name] for name in before} == before
+    s3.fault = lambda _request: None
+    chunkmap.append(OUT, files[2:3], output_options=s3.options)
+    assert len(_values(s3)) == 12
+
+
+@pytest.mark.parametrize("road", ["scan", "read", "json", "parquet", "build"])
+def test_a_store_that_is_busy_for_a_moment_is_asked_again(s3, write_series, monkeypatch, road):
+    """SlowDown, with and without Retry-After, and RequestTimeout pass: scanning, reading, sets at rest, and writing."""
+    path = write_series("a.h5", 1)
+    s3.fs.put_file(path, "bucket/a.h5")
+    options = {"storage_options": s3.options}
+    refs = chunkmap.scan("s3://bucket/a.h5", **options)
+    for name in ("set.json", "set.parq"):
+        chunkmap.write(refs, f"s3://bucket/{name}", **options)
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 30.0)
+    faults = [busy(), busy(Retry_After="0"), ("400 Bad Request", busy()[1], [TIMED_OUT])]
+    s3.fault = lambda request: faults.pop() if faults and _is_of(request, road) else None
+    if road == "scan":
+        assert chunkmap.scan("s3://bucket/a.h5", **options).arrays == refs.arrays
+    elif road == "read":
+        assert (read_array(refs.arrays["v"], Fetcher(**options)) == 1).all()
+    elif road == "build":
+        chunkmap.build([path], OUT, output_options=s3.options, concat_dims=["time"])
+    else:
+        name = {"json": "set.json", "parquet": "set.parq"}[road]
+        assert chunkmap.load(f"s3://bucket/{name}", **options).arrays == refs.arrays
+    assert not faults
+
+
+TIMED_OUT = b"<?xml version='1.0'?><Error><Code>RequestTimeout</Code><Message>Idle too long</Message></Error>"
+
+
+def _is_of(request, road):
+    return (
+        request["REQUEST_METHOD"] == ("PUT" if road == "build" else "GET")
+        and "list-type" not in (request["QUERY_STRING"])
+    )
+
+
+@pytest.mark.parametrize("road", ["scan", "read", "json", "parquet", "build", "verify"])
+def test_a_store_that_is_silent_is_given_up(s3, write_series, road):
+    """On every road `timeout` ends the waiting, and the error says how long and how often it was tried."""
+    path = write_series("a.h5", 1)
+    s3.fs.put_file(path, "bucket/a.h5")
+    refs = chunkmap.scan("s3://bucket/a.h5", storage_options=s3.options)
+    for name in ("set.json", "set.parq"):
+        chunkmap.write(refs, f"s3://bucket/{name}", storage_options=s3.options)
+    s3.fault = lambda _request: s3.over.wait(20) and None
+    given = {"storage_options": s3.options, "timeout": 0.2}
+    roads = {
+        "scan": lambda: chunkmap.scan("s3://bucket/a.h5", **given),
+        "read": lambda: chunkmap.open_dataset(refs, **given)["v"].values,
+        "json": lambda: chunkmap.load("s3://bucket/set.json", **given),
+        "parquet": lambda: chunkmap.load("s3://bucket/set.parq", **given),
+        "build": lambda: chunkmap.build(
+            [path], OUT, output_options=s3.options, timeout=0.2, concat_dims=["time"], record_size=100
+        ),
+        "verify": lambda: chunkmap.verify(refs, remote_options=s3.options, timeout=0.2),
+    }
+    started = time.monotonic()
+    said = _said(roads[road])
+    assert time.monotonic() - started < 10
+    assert "tried" in said
+    assert " s" in said
+
+
+def _said(call):
+    """What a call says of a server that is silent."""
+    try:
+        return str(call())
+    except ChunkmapError as error:
+        return str(error)
+
+
+def test_two_appends_at_once_lose_nothing(s3, write_series):
+    """Two that add to one set in a bucket at once both do, the one after the other."""
+    files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
+    chunkmap.build(files[:2], OUT, output_options=s3.options, concat_dims=["time"])
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda path: chunkmap.append(OUT, [path], output_options=s3.options), files[2:]))
+    assert sorted(_values(s3)) == [float(k) for k in range(4) for _ in range(4)]
