@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from chunkmap.formats.hdf4.descriptors import File
-from chunkmap.formats.hdf4.layout import Layout, lay_out
+from chunkmap.errors import ChunkmapError
+from chunkmap.formats.hdf4.contents import Contents
+from chunkmap.formats.hdf4.extents import Layout
+from chunkmap.formats.hdf4.layout import Stored, lay_out
 from chunkmap.formats.hdf4.numbers import default_fill
 from chunkmap.formats.hdf4.sds import Sds
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
 
-__all__ = ["STORED_OFFSET", "Calibration", "array_of", "as_cf", "as_scalar"]
+__all__ = ["STORED_OFFSET", "Calibration", "arrays_of", "as_cf", "as_scalar"]
 
 STORED_OFFSET: Final = "hdf4_add_offset"
 """The attribute that keeps the offset of the file where it was converted."""
@@ -28,9 +30,18 @@ class _Fill(NamedTuple):
     problem: str = ""
 
 
-def array_of(file: File, sds: Sds, calibration: Calibration) -> Parser[tuple[ManifestArray, str]]:
-    """One array, and what is not as it should be; an empty text when all is."""
-    layout = yield from lay_out(file, sds.element, sds.shape, sds.dtype.itemsize)
+def arrays_of(
+    contents: Contents, sets: Sequence[Sds], calibration: Calibration
+) -> Parser[list[tuple[ManifestArray, str] | ChunkmapError]]:
+    """Arrays, each with what is not as it should be (an empty text when all is); an error for one that cannot be."""
+    layouts = yield from lay_out(contents, [Stored(sds.element, sds.shape, sds.dtype.itemsize) for sds in sets])
+    return [
+        layout if isinstance(layout, ChunkmapError) else _array(sds, layout, calibration)
+        for sds, layout in zip(sets, layouts, strict=True)
+    ]
+
+
+def _array(sds: Sds, layout: Layout, calibration: Calibration) -> tuple[ManifestArray, str]:
     fill = _settle_fill(layout, sds.dtype, sds.attrs.get("_FillValue"))
     attrs = dict(sds.attrs)
     if not fill.keeps_attribute:

@@ -12,22 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
-from chunkmap.io.rounds import Hint, Parser, Span
+from chunkmap.io.rounds import Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Target
 
-__all__ = ["MAGIC", "Entry", "File", "Key", "open_file"]
+__all__ = ["MAGIC", "Entry", "File", "Found", "Key", "open_file"]
 
 MAGIC: Final = b"\x0e\x03\x13\x01"
 
 NULL, NO_TAG = 1, 0
 _SPECIAL, _EXTENDED = 0x4000, 0x8000
 _ENTRY: Final = np.dtype([("tag", ">u2"), ("ref", ">u2"), ("offset", ">i4"), ("length", ">i4")])
-_READ_AHEAD: Final = 8 << 10
-_MOST_HOPS: Final = 16
-"""Blocks that may be followed one by one before a file is fetched whole."""
-_WHOLE: Final = 128 << 20
-"""A file not longer than this is fetched whole when its chain is long: 16 round trips cost as much."""
+_HEAD: Final = 6
+"""Bytes of a block before its entries: how many there are, and where the next block is."""
+_SHORTEST_WINDOW: Final = 8 << 10
+_LONGEST_WINDOW: Final = 8 << 20
+_HOPS: Final = 4
+"""Blocks to be found in one window, when they are as far apart as the last two."""
 
 Key = tuple[int, int]
 """Tag and reference number: the name of an object of a file."""
@@ -42,6 +43,14 @@ class Entry(NamedTuple):
     """Whether there lies a header that says where the data are."""
 
 
+class Found(NamedTuple):
+    """Where many objects lie: an offset and a length of -1 where there is none, or it never got any bytes."""
+
+    offsets: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    special: NDArray[np.bool_]
+
+
 class File:
     """One file: its objects by tag and reference number."""
 
@@ -52,18 +61,19 @@ class File:
         tags = table["tag"].astype(np.int64)
         special = ((tags & _SPECIAL) != 0) & ((tags & _EXTENDED) == 0)
         tags[special] &= ~_SPECIAL
-        keys = (tags << 16) | table["ref"]
-        keys, first = np.unique(keys, return_index=True)
-        self._keys = keys
-        self._offsets = table["offset"].astype(np.int64)[first]
-        self._lengths = table["length"].astype(np.int64)[first]
-        self._special = special[first]
-        self._order = first
-        self._rows = dict(zip(keys.tolist(), range(len(keys)), strict=True))
+        # sorted by key, and by place in the file where a key stands twice: then the first counts
+        order = np.sort((((tags << 16) | table["ref"]) << 31) | np.arange(len(table)))
+        keys, rows = order >> 31, order & 0x7FFFFFFF
+        first = np.ones(len(keys), np.bool_)
+        first[1:] = keys[1:] != keys[:-1]
+        self._keys, self._rows = keys[first], rows[first]
+        self._offsets = table["offset"].astype(np.int64)[self._rows]
+        self._lengths = table["length"].astype(np.int64)[self._rows]
+        self._special = special[self._rows]
 
     def find(self, key: Key) -> Entry | None:
         """The entry of an object; None where there is none, or it never got any bytes."""
-        row = self._rows.get(key[0] << 16 | key[1])
+        row = self._row(key)
         if row is None:
             return None
         entry = Entry(int(self._offsets[row]), int(self._lengths[row]), bool(self._special[row]))
@@ -71,25 +81,30 @@ class File:
 
     def knows(self, key: Key) -> bool:
         """Whether the object is listed, be it without bytes."""
-        return key[0] << 16 | key[1] in self._rows
+        return self._row(key) is not None
+
+    def _row(self, key: Key) -> int | None:
+        wanted = key[0] << 16 | key[1]
+        row = int(self._keys.searchsorted(wanted))
+        return row if row < len(self._keys) and self._keys[row] == wanted else None
 
     def refs(self, tag: int) -> list[int]:
         """The reference numbers of all objects of a tag, in the order of the file."""
         low, high = np.searchsorted(self._keys, [tag << 16, (tag + 1) << 16])
-        order = np.argsort(self._order[low:high], kind="stable")
+        order = np.argsort(self._rows[low:high])
         found: list[int] = (self._keys[low:high][order] & 0xFFFF).tolist()
         return found
 
-    def lookup(self, tags: NDArray[Any], refs: NDArray[Any]) -> tuple[NDArray[np.int64], ...]:
-        """Of many objects at once the offset, the length and whether they are special; -1 where there is none."""
-        keys = (tags.astype(np.int64) << 16) | refs.astype(np.int64)
-        rows = np.minimum(np.searchsorted(self._keys, keys), max(len(self._keys) - 1, 0))
-        there = (self._keys[rows] == keys) & (self._offsets[rows] >= 0) & (self._lengths[rows] > 0)
-        return (
-            np.where(there, self._offsets[rows], -1),
-            np.where(there, self._lengths[rows], -1),
-            np.where(there, self._special[rows], False).astype(np.int64),
-        )
+    def lookup(self, tags: NDArray[Any] | int, refs: NDArray[Any]) -> Found:
+        """Where many objects lie."""
+        if not len(self._keys):
+            nothing = np.full(len(refs), -1)
+            return Found(nothing, nothing, np.zeros(len(refs), np.bool_))
+        keys = (np.asarray(tags, np.int64) << 16) | refs.astype(np.int64)
+        rows = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        offsets, lengths = self._offsets[rows], self._lengths[rows]
+        there = (self._keys[rows] == keys) & (offsets >= 0) & (lengths > 0)
+        return Found(np.where(there, offsets, -1), np.where(there, lengths, -1), self._special[rows] & there)
 
     def span(self, offset: int, length: int) -> Span:
         """A request for bytes of the file."""
@@ -106,18 +121,38 @@ def open_file(source: Source) -> Parser[File]:
     head = yield Span(0, 10, 10)
     if bytes(head[:4]) != MAGIC:
         raise FormatError(f"expected an HDF4 file, it begins with {bytes(head[:4])!r}", url=url, offset=0)
-    tables, seen, place = list[NDArray[Any]](), set[int](), 4
+    blocks = yield from _chain(url, size)
+    table = np.frombuffer(b"".join(blocks), _ENTRY)
+    return File(url, size, table[(table["tag"] != NULL) & (table["tag"] != NO_TAG)])
+
+
+def _chain(url: str, size: int) -> Parser[list[memoryview]]:
+    """The entries of every block. Blocks lie anywhere, so windows are read that hold several of them."""
+    blocks, seen, left = list[memoryview](), set[int](), size
+    start, window, place = 0, memoryview(b""), len(MAGIC)
     while place:
         if place in seen:
             raise FormatError("the chain of data descriptor blocks comes back to itself", url=url, offset=place)
         seen.add(place)
-        if len(seen) == _MOST_HOPS and size <= _WHOLE:
-            yield Hint([Span(0, size, size)])
-        block = yield Span(place, 6, _READ_AHEAD)
-        count, following = int.from_bytes(block[:2], "big"), int.from_bytes(block[2:6], "big")
-        if len(block) < 6 + 12 * count:
-            block = yield Span(place, 6 + 12 * count, 6 + 12 * count)
-        tables.append(np.frombuffer(block[6 : 6 + 12 * count], _ENTRY))
+        at = place - start
+        if not 0 <= at <= len(window) - _HEAD:
+            start, window = place, (yield Span(place, _HEAD, _window(place - start, len(window))))
+            at = 0
+        count, following = int.from_bytes(window[at : at + 2], "big"), int.from_bytes(window[at + 2 : at + 6], "big")
+        at += _HEAD
+        block = window[at : at + 12 * count]
+        if len(block) < 12 * count:
+            block = yield Span(place + _HEAD, 12 * count, 12 * count)
+        left -= 12 * count
+        if left < 0:
+            raise FormatError("blocks of data descriptors lie over one another", url=url, offset=place)
+        blocks.append(block)
         place = following
-    table = np.concatenate(tables)
-    return File(url, size, table[(table["tag"] != NULL) & (table["tag"] != NO_TAG)])
+    return blocks
+
+
+def _window(distance: int, last: int) -> int:
+    """How much to read at a block that is so far behind the last window, which was so long."""
+    if not 0 < distance <= _LONGEST_WINDOW:
+        return _SHORTEST_WINDOW
+    return max(_SHORTEST_WINDOW, min(_LONGEST_WINDOW, _HOPS * distance if distance > 2 * last else 2 * last))

@@ -6,14 +6,14 @@ fields stand in Vgroups inside it; the attribute `StructMetadata.0` describes th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chunkmap.formats.hdf4.contents import Contents
+from chunkmap.formats.hdf4.contents import Contents, read_attributes
 from chunkmap.formats.hdf4.odl import parse_odl
-from chunkmap.formats.hdf4.sds import DFTAG_NDG, Sds
-from chunkmap.formats.hdf4.vdata import DFTAG_VH, read_attributes
+from chunkmap.formats.hdf4.sds import DFTAG_NDG
+from chunkmap.formats.hdf4.vdata import DFTAG_VH
 from chunkmap.formats.hdf4.vgroups import DFTAG_VG, Vgroup, members_below
 from chunkmap.io.rounds import Parser
 
@@ -45,10 +45,9 @@ class Structure:
         """What the library fills a field with; None where it does not say."""
         return self.attrs.get(f"_FV_{name}")
 
-    def field(self, sds: Sds) -> Sds:
-        """An array as one of its fields: axes are named without the name of the structure behind a colon."""
-        end = f":{self.name}"
-        return replace(sds, dims=tuple(name.removesuffix(end) for name in sds.dims))
+    def own_dims(self, dims: Sequence[str]) -> tuple[str, ...]:
+        """Axes of its fields are named without the name of the structure behind a colon."""
+        return tuple(name.removesuffix(f":{self.name}") for name in dims)
 
     def dims_of(self, name: str, dims: tuple[str, ...]) -> tuple[str, ...]:
         """The axes of a field by its name; those given where the metadata say nothing that fits."""
@@ -102,8 +101,7 @@ def _structure(contents: Contents, vgroup: Vgroup, kind: str, described: Mapping
             keys += members_below(contents.vgroups, inner)
         elif inner.name.endswith("Attributes"):
             attribute_refs += inner.refs(DFTAG_VH)
-    values = yield from read_attributes(contents.file, contents.vdatas, attribute_refs)
-    attrs = {contents.vdatas[ref].name: value for ref, value in values.items()}
+    attrs = yield from read_attributes(contents, attribute_refs)
     fields = tuple(ref for tag, ref in dict.fromkeys(keys) if tag == DFTAG_NDG)
     vdatas = tuple(ref for tag, ref in dict.fromkeys(keys) if tag == DFTAG_VH and ref in contents.vdatas)
     internal = tuple(vgroup.refs(DFTAG_VH))

@@ -6,6 +6,7 @@ HDF Specification and Developer's Guide, "Number type" (DFTAG_NT), and `hntdefs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -49,6 +50,7 @@ DEFAULT_FILLS: Final[Mapping[str, Any]] = {
 """What the library fills never-written data with; of unsigned types it is that of the signed ones, reinterpreted."""
 
 
+@lru_cache(maxsize=256)
 def dtype_of(number_type: int) -> np.dtype[Any]:
     """The type as it lies in the file. Raises Unsupported for a number that is none of the known.
 

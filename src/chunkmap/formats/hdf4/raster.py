@@ -15,13 +15,13 @@ import numpy as np
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf4.coders import IMAGE_RLE, JPEG, Coder
-from chunkmap.formats.hdf4.contents import Contents
+from chunkmap.formats.hdf4.contents import Contents, read_attributes
 from chunkmap.formats.hdf4.descriptors import Key
 from chunkmap.formats.hdf4.elements import locate
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
 from chunkmap.formats.hdf4.sds import Sds
-from chunkmap.formats.hdf4.vdata import DFTAG_VH, read_attributes
-from chunkmap.io.rounds import Parser
+from chunkmap.formats.hdf4.vdata import DFTAG_VH
+from chunkmap.io.rounds import Parser, Together
 
 __all__ = ["read_images"]
 
@@ -43,13 +43,8 @@ class _Image(NamedTuple):
 
 def read_images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]:
     """Every image and its palette as arrays; a name and an error for one that cannot be read."""
-    found = list[Sds | tuple[str, Exception]]()
-    for image in _listed(contents):
-        try:
-            found += yield from _arrays(contents, image)
-        except (Unsupported, FormatError) as error:
-            found.append((image.name, error))
-    return found
+    found = yield Together([_arrays(contents, image) for image in _listed(contents)])
+    return [array for arrays in found for array in arrays]
 
 
 def _listed(contents: Contents) -> list[_Image]:
@@ -81,10 +76,16 @@ def _place(contents: Contents, key: Key) -> Any:
     return None if entry is None else (entry.offset, entry.length)
 
 
-def _arrays(contents: Contents, image: _Image) -> Parser[list[Sds]]:
+def _arrays(contents: Contents, image: _Image) -> Parser[list[Sds | tuple[str, Exception]]]:
+    try:
+        return (yield from _image_and_palette(contents, image))
+    except (Unsupported, FormatError) as error:
+        return [(image.name, error)]
+
+
+def _image_and_palette(contents: Contents, image: _Image) -> Parser[list[Sds | tuple[str, Exception]]]:
     array = yield from (_old(contents, image) if DFTAG_ID not in image.members else _new(contents, image))
-    values = yield from read_attributes(contents.file, contents.vdatas, image.attributes)
-    attrs = {contents.vdatas[ref].name: value for ref, value in values.items()}
+    attrs = yield from read_attributes(contents, image.attributes)
     palette = yield from _palette(contents, image)
     return [replace(array, attrs=attrs | dict(array.attrs)), *palette]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from chunkmap.errors import FormatError, SourceError, TruncatedFile, Unsupported
+from chunkmap.errors import ChunkmapError, FormatError, SourceError, TruncatedFile, Unsupported
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.hdf4.annotations import read_annotations
-from chunkmap.formats.hdf4.arrays import Calibration, array_of, as_scalar
+from chunkmap.formats.hdf4.arrays import Calibration, arrays_of, as_scalar
 from chunkmap.formats.hdf4.contents import Contents, read_contents
 from chunkmap.formats.hdf4.dfsd import dfsd_sets
 from chunkmap.formats.hdf4.eos import Structure, read_structures
@@ -18,6 +18,7 @@ from chunkmap.formats.hdf4.naming import ORIGINAL, Names, consistent_dims
 from chunkmap.formats.hdf4.raster import read_images
 from chunkmap.formats.hdf4.sds import DFTAG_NDG, Sds, root_vgroup, sd_attributes, sd_sets, with_elements
 from chunkmap.formats.hdf4.tables import table_columns, user_tables
+from chunkmap.formats.hdf4.vdata import Vdata
 from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.source import Source
 from chunkmap.model import ManifestArray, Problem
@@ -25,6 +26,8 @@ from chunkmap.model import ManifestArray, Problem
 __all__ = ["Options", "parse"]
 
 Wrong = tuple[str, Exception]
+Notes = Mapping[tuple[int, int], Mapping[str, Any]]
+Table = tuple[dict[str, Any], dict[str, ManifestArray]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,17 @@ class Options:
             raise ValueError(f"calibration is {self.calibration!r}, expected 'hdf4' or 'cf'")
 
 
+class Named(NamedTuple):
+    """One array of the file, or why there is none."""
+
+    name: str
+    array: ManifestArray | Exception
+    problem: str = ""
+    """What is not as it should be, though the array is there."""
+    ndg: int | None = None
+    """The reference number by which Vgroups name it."""
+
+
 @dataclass(slots=True)
 class _Set:
     """What has been found so far."""
@@ -65,15 +79,35 @@ class _Set:
         found = self.names.setdefault(group, Names()).unique(name)
         return f"{group}/{found}" if group else found
 
-    def problem(self, path: str, error: Exception | str, feature: str = "") -> None:
+    def add(self, group: str, named: Named) -> None:
+        """One array, or why there is none, under a name that is not taken."""
+        path = self.path(group, named.name)
+        if isinstance(named.array, Exception):
+            self.problem(path, named.array)
+            return
+        renamed = path.rpartition("/")[2] != named.name
+        attrs = {**named.array.meta.attrs, ORIGINAL: named.name}
+        self.arrays[path] = named.array.with_meta(attrs=attrs) if renamed else named.array
+        if named.problem:
+            self.problems.append(Problem(path, "fill value", named.problem, self.contents.file.url))
+
+    def add_table(self, group: str, table: Table | ChunkmapError) -> None:
+        """One table, as a group with an array a field, or why there is none."""
+        if isinstance(table, ChunkmapError):
+            self.problem(group, table)
+            return
+        self.groups[group], columns = table
+        for name, array in columns.items():
+            self.arrays[self.path(group, name)] = array
+
+    def problem(self, path: str, error: Exception) -> None:
         """Keep what could not be represented."""
         if isinstance(error, TruncatedFile):
             raise error
-        if isinstance(error, Exception):
-            feature = "external element" if isinstance(error, SourceError) else "damaged data"
-            feature = error.feature if isinstance(error, Unsupported) else feature
-            error = getattr(error, "message", str(error))
-        self.problems.append(Problem(path, feature, f"{error}; left out", self.contents.file.url))
+        feature = "external element" if isinstance(error, SourceError) else "damaged data"
+        feature = error.feature if isinstance(error, Unsupported) else feature
+        text = getattr(error, "message", str(error))
+        self.problems.append(Problem(path, feature, f"{text}; left out", self.contents.file.url))
 
 
 def parse(source: Source, options: Options) -> Parser[Scanned]:
@@ -86,16 +120,28 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     )
     found.groups[""] = attrs | notes.of_file
     structures = (yield from read_structures(contents, attrs)) if options.eos else []
-    yield from _add_structures(found, structures, sets)
+    tables = _tables(contents, structures) if options.tables else []
+    arrays, images, fields, columns = yield Together(
+        [
+            _arrays(found, sets, notes.of_objects),
+            _images(found, notes.of_objects),
+            _columns(contents, [contents.vdatas[ref] for structure in structures for ref in structure.vdatas]),
+            _columns(contents, tables),
+        ]
+    )
+    _add_structures(found, structures, arrays, fields)
     placed = {ndg for structure in structures for ndg in structure.fields}
-    rest = [sds for sds in sets if not (isinstance(sds, Sds) and sds.ndg in placed)]
-    yield from _add_sets(found, "", rest, notes.of_objects)
-    in_structures = {ref for structure in structures for ref in structure.vdatas + structure.internal}
-    if options.tables:
-        yield from _add_tables(found, in_structures)
-    if options.images:
-        yield from _add_sets(found, "", (yield from read_images(contents)), notes.of_objects)
+    for array in arrays:
+        if array.ndg not in placed:
+            found.add("", array)
+    for vdata, table in zip(tables, columns, strict=True):
+        found.add_table(found.path("", vdata.name), table)
+    for image in images:
+        found.add("", image)
     return Scanned(consistent_dims(found.arrays), found.groups, tuple(found.problems), contents.file.others)
+
+
+# ---------------------------------------------------------------------- what is read
 
 
 def _all_sets(contents: Contents) -> Parser[list[Sds | Wrong]]:
@@ -105,69 +151,73 @@ def _all_sets(contents: Contents) -> Parser[list[Sds | Wrong]]:
     return [next(located) if isinstance(sds, Sds) else sds for sds in sets]
 
 
-def _add_sets(
-    found: _Set, group: str, sets: Iterable[Sds | Wrong], notes: dict[tuple[int, int], dict[str, Any]]
-) -> Parser[None]:
-    """Arrays of one group. What cannot be represented is a problem of that array alone."""
-    sets = list(sets)
-    results = yield Together([_tried(found, sds) for sds in sets])
-    for sds, result in zip(sets, results, strict=True):
-        name = sds.name if isinstance(sds, Sds) else sds[0]
-        path = found.path(group, name)
-        if isinstance(result, Exception):
-            found.problem(path, result)
+def _images(found: _Set, notes: Notes) -> Parser[list[Named]]:
+    """Raster images and palettes, where they are wanted."""
+    if not found.options.images:
+        return []
+    return (yield from _arrays(found, (yield from read_images(found.contents)), notes))
+
+
+def _arrays(found: _Set, sets: Sequence[Sds | Wrong], notes: Notes) -> Parser[list[Named]]:
+    """Arrays by name. What cannot be represented is a problem of that array alone."""
+    described = [sds for sds in sets if isinstance(sds, Sds)]
+    results = iter((yield from arrays_of(found.contents, described, found.options.calibration)))
+    out = list[Named]()
+    for sds in sets:
+        if not isinstance(sds, Sds):
+            out.append(Named(sds[0], sds[1]))
+            continue
+        result = next(results)
+        own = notes.get((DFTAG_NDG, sds.ndg)) if sds.ndg else None
+        if isinstance(result, ChunkmapError):
+            out.append(Named(sds.name, result, ndg=sds.ndg))
             continue
         array, problem = result
-        attrs = array.meta.attrs | (notes.get((DFTAG_NDG, sds.ndg), {}) if isinstance(sds, Sds) and sds.ndg else {})
-        if path.rpartition("/")[2] != name:
-            attrs = attrs | {ORIGINAL: name}
-        found.arrays[path] = array.with_meta(attrs=attrs)
-        if problem:
-            found.problems.append(Problem(path, "fill value", problem, found.contents.file.url))
+        array = array.with_meta(attrs={**array.meta.attrs, **own}) if own else array
+        out.append(Named(sds.name, array, problem, sds.ndg))
+    return out
 
 
-def _tried(found: _Set, sds: Sds | Wrong) -> Parser[tuple[ManifestArray, str] | Exception]:
-    if not isinstance(sds, Sds):
-        return sds[1]
+def _tables(contents: Contents, structures: Sequence[Structure]) -> list[Vdata]:
+    """Vdatas that are neither attributes nor fields of a structure."""
+    placed = {ref for structure in structures for ref in structure.vdatas + structure.internal}
+    return [vdata for vdata in user_tables(contents) if vdata.ref not in placed]
+
+
+def _columns(contents: Contents, vdatas: Sequence[Vdata]) -> Parser[list[Table | ChunkmapError]]:
+    found: list[Table | ChunkmapError] = yield Together([_tried(contents, vdata) for vdata in vdatas])
+    return found
+
+
+def _tried(contents: Contents, vdata: Vdata) -> Parser[Table | ChunkmapError]:
     try:
-        return (yield from array_of(found.contents.file, sds, found.options.calibration))
+        return (yield from table_columns(contents, vdata))
     except (Unsupported, FormatError, SourceError) as error:
         return error
 
 
-def _add_tables(found: _Set, placed: set[int]) -> Parser[None]:
-    """Vdatas that are neither attributes nor fields of a structure: a group each."""
-    for vdata in user_tables(found.contents):
-        if vdata.ref not in placed:
-            yield from _add_table(found, found.path("", vdata.name), vdata)
+# ---------------------------------------------------------------------- HDF-EOS2
 
 
-def _add_table(found: _Set, group: str, vdata: Any) -> Parser[None]:
-    try:
-        attrs, columns = yield from table_columns(found.contents, vdata)
-    except (Unsupported, FormatError, SourceError) as error:
-        found.problem(group, error)
-        return
-    found.groups[group] = attrs
-    for name, array in columns.items():
-        found.arrays[found.path(group, name)] = array
-
-
-def _add_structures(found: _Set, structures: list[Structure], sets: list[Sds | Wrong]) -> Parser[None]:
+def _add_structures(
+    found: _Set, structures: Sequence[Structure], arrays: Sequence[Named], tables: Sequence[Table | ChunkmapError]
+) -> None:
     """Grids, swaths and points: a group each."""
-    by_ndg = {sds.ndg: sds for sds in sets if isinstance(sds, Sds) and sds.ndg is not None}
+    by_ndg = {array.ndg: array for array in arrays if array.ndg is not None}
+    coming = iter(tables)
     for structure in structures:
         group = found.path("", structure.name)
         maps = dimension_maps(structure)
         found.groups[group] = dict(structure.attrs) | ({"dimension_maps": maps} if maps else {})
-        fields = [structure.field(by_ndg[ndg]) for ndg in structure.fields if ndg in by_ndg]
-        yield from _add_sets(found, group, fields, {})
+        for ndg in structure.fields:
+            if ndg in by_ndg:
+                found.add(group, _field(structure, by_ndg[ndg]))
         for ref in structure.vdatas:
-            vdata = found.contents.vdatas[ref]
-            if structure.kind == "point" or len(vdata.fields) != 1:
-                yield from _add_table(found, found.path(group, vdata.name), vdata)
+            vdata, table = found.contents.vdatas[ref], next(coming)
+            if structure.kind == "point" or vdata.nfields != 1 or isinstance(table, ChunkmapError):
+                found.add_table(found.path(group, vdata.name), table)
             else:
-                yield from _add_field(found, group, structure, vdata)
+                _add_field(found, group, structure, vdata.name, table)
         own = {path: array for path, array in found.arrays.items() if path.rpartition("/")[0] == group}
         url = found.contents.file.url
         added, problems = with_coordinates(group, structure, own, latlon=found.options.latlon, url=url)
@@ -175,15 +225,18 @@ def _add_structures(found: _Set, structures: list[Structure], sets: list[Sds | W
         found.problems += problems
 
 
-def _add_field(found: _Set, group: str, structure: Structure, vdata: Any) -> Parser[None]:
+def _field(structure: Structure, named: Named) -> Named:
+    """An array as a field of a structure."""
+    if isinstance(named.array, Exception):
+        return named
+    dims = structure.own_dims(named.array.meta.dims or ())
+    return named._replace(array=named.array.with_meta(dims=dims))
+
+
+def _add_field(found: _Set, group: str, structure: Structure, name: str, table: Table) -> None:
     """A field of one axis, which HDF-EOS2 keeps in a Vdata."""
-    path = found.path(group, vdata.name)
-    try:
-        _, columns = yield from table_columns(found.contents, vdata)
-    except (Unsupported, FormatError, SourceError) as error:
-        found.problem(path, error)
-        return
+    _, columns = table
     for array in columns.values():
-        fill = as_scalar(structure.fill_value(vdata.name), array.meta.dtype)
-        dims = structure.dims_of(vdata.name, array.meta.dims or ())
-        found.arrays[path] = array.with_meta(dims=dims, fill_value=fill)
+        fill = as_scalar(structure.fill_value(name), array.meta.dtype)
+        dims = structure.dims_of(name, array.meta.dims or ())
+        found.arrays[found.path(group, name)] = array.with_meta(dims=dims, fill_value=fill)

@@ -7,21 +7,22 @@ Vdatas of `Attr0.0`; all of them stand in one of the class `CDF0.0`.
 
 from __future__ import annotations
 
+import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.hdf4.contents import Contents
+from chunkmap.errors import ChunkmapError, FormatError, Unsupported
+from chunkmap.formats.hdf4.contents import Contents, read_attributes
 from chunkmap.formats.hdf4.descriptors import Key
-from chunkmap.formats.hdf4.elements import Element, locate
+from chunkmap.formats.hdf4.elements import Element, locate_all
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
-from chunkmap.formats.hdf4.vdata import DFTAG_VH, read_attributes
+from chunkmap.formats.hdf4.vdata import DFTAG_VH
 from chunkmap.formats.hdf4.vgroups import DFTAG_VG, Vgroup
-from chunkmap.io.rounds import Parser, Together
+from chunkmap.io.rounds import Parser
 
 __all__ = [
     "DFTAG_NDG",
@@ -39,6 +40,7 @@ __all__ = [
 DFTAG_NT, DFTAG_SDD, DFTAG_SD, DFTAG_NDG = 106, 701, 702, 720
 _ATTRIBUTE: Final = "Attr0.0"
 _VALUES: Final = ("Data0.0", "VarData0.0")
+_AXES: Final = ("Dim0.0", "UDim0.0")
 _MOST_AXES: Final = 32
 
 
@@ -72,14 +74,8 @@ def sd_attributes(contents: Contents, root: Vgroup | None) -> Parser[dict[str, A
 
 
 def _attributes(contents: Contents, members: Iterable[Key]) -> Parser[dict[str, Any]]:
-    refs = [ref for tag, ref in members if tag == DFTAG_VH and _kind(contents, ref) == _ATTRIBUTE]
-    values = yield from read_attributes(contents.file, contents.vdatas, refs)
-    return {contents.vdatas[ref].name: values[ref] for ref in refs if ref in values}
-
-
-def _kind(contents: Contents, ref: int) -> str:
-    vdata = contents.vdatas.get(ref)
-    return "" if vdata is None else vdata.kind
+    refs = [ref for tag, ref in members if tag == DFTAG_VH and contents.kind(ref) == _ATTRIBUTE]
+    return (yield from read_attributes(contents, refs))
 
 
 def sd_sets(contents: Contents, root: Vgroup) -> Parser[list[Sds | tuple[str, Exception]]]:
@@ -89,76 +85,71 @@ def sd_sets(contents: Contents, root: Vgroup) -> Parser[list[Sds | tuple[str, Ex
         for ref in dict.fromkeys(root.refs(DFTAG_VG))
         if ref in contents.vgroups and contents.vgroups[ref].kind == "Var0.0"
     ]
-    sizes = yield from _dimension_sizes(contents, variables)
-    attrs = yield Together([_attributes(contents, variable.members) for variable in variables])
     found = list[Sds | tuple[str, Exception]]()
-    for variable, own in zip(variables, attrs, strict=True):
+    for variable in variables:
         try:
-            found.append(replace(_variable(contents, variable, sizes), attrs=own))
+            found.append((yield from _variable(contents, variable)))
         except (Unsupported, FormatError) as error:
             found.append((variable.name, error))
     return found
 
 
-def _dimension_sizes(contents: Contents, variables: Iterable[Vgroup]) -> Parser[dict[int, int]]:
-    """The length of each axis that has a Vgroup, by its reference number."""
-    refs = [ref for variable in variables for ref in variable.refs(DFTAG_VG)]
-    wanted = {}
-    for ref in dict.fromkeys(refs):
-        vgroup = contents.vgroups.get(ref)
-        for number in vgroup.refs(DFTAG_VH) if vgroup is not None else ():
-            if _kind(contents, number).startswith("DimVal0."):
-                wanted[ref] = number
-    new = [number for number in wanted.values() if _kind(contents, number) == "DimVal0.1"]
-    values = yield from read_attributes(contents.file, contents.vdatas, new)
-    sizes = {}
-    for ref, number in wanted.items():
-        value = values.get(number, contents.vdatas[number].records)  # DimVal0.0 has a record for each element
-        sizes[ref] = value if isinstance(value, int) else 0
-    return sizes
-
-
-def _variable(contents: Contents, vgroup: Vgroup, sizes: Mapping[int, int]) -> Sds:
+def _variable(contents: Contents, vgroup: Vgroup) -> Parser[Sds]:
+    attrs = yield from _attributes(contents, vgroup.members)
+    own = dict(reversed(vgroup.members))  # the first of each tag
     axes = [
-        (ref, contents.vgroups[ref])
-        for ref in vgroup.refs(DFTAG_VG)
-        if ref in contents.vgroups and contents.vgroups[ref].kind in ("Dim0.0", "UDim0.0")
+        contents.vgroups[ref]
+        for tag, ref in vgroup.members
+        if tag == DFTAG_VG and ref in contents.vgroups and contents.vgroups[ref].kind in _AXES
     ]
-    grows = bool(axes) and axes[0][1].kind == "UDim0.0"
-    described = vgroup.first(DFTAG_SDD)
-    if described is not None and described in contents.small:
+    described = (DFTAG_SDD, own[DFTAG_SDD]) if DFTAG_SDD in own else None
+    if described in contents.small:
         shape, number_type = _dimensions(contents, described)
     else:
-        shape, number_type = tuple(sizes.get(ref, 0) for ref, _ in axes), None
+        shape, number_type = (yield from _lengths(contents, axes)), None
     if len(axes) != len(shape):
         dims = tuple(f"{vgroup.name}_{axis}" for axis in range(len(shape)))
     else:
-        dims = tuple(axis.name for _, axis in axes)
-    data = vgroup.first(DFTAG_SD)
-    if data is None and any(_kind(contents, ref) in _VALUES for ref in vgroup.refs(DFTAG_VH)):
+        dims = tuple([axis.name for axis in axes])
+    if DFTAG_SD not in own and any(contents.kind(ref) in _VALUES for ref in vgroup.refs(DFTAG_VH)):
         raise Unsupported("its values are in a Vdata, as before release 3.3", feature="values in a Vdata")
-    ndg = vgroup.first(DFTAG_NDG)
-    dtype = _dtype(contents, vgroup.first(DFTAG_NT) or number_type)
     return Sds(
         name=vgroup.name,
         shape=shape,
         dims=dims,
-        dtype=dtype,
-        data=data,
-        ndg=ndg[1] if ndg is not None else None,
-        grows=grows and bool(shape),
+        dtype=_dtype(contents, (DFTAG_NT, own[DFTAG_NT]) if DFTAG_NT in own else number_type),
+        data=(DFTAG_SD, own[DFTAG_SD]) if DFTAG_SD in own else None,
+        attrs=attrs,
+        ndg=own.get(DFTAG_NDG),
+        grows=bool(shape) and bool(axes) and axes[0].kind == "UDim0.0",
     )
 
 
+def _lengths(contents: Contents, axes: Iterable[Vgroup]) -> Parser[tuple[int, ...]]:
+    """The lengths of axes as their own Vgroups have them: the value of `DimVal0.1`, or a record for each element."""
+    lengths = []
+    for axis in axes:
+        ref = next((ref for ref in axis.refs(DFTAG_VH) if contents.kind(ref).startswith("DimVal0.")), None)
+        if ref is None:
+            lengths.append(0)
+            continue
+        vdata, value = contents.vdatas[ref], None
+        if vdata.kind == "DimVal0.1":
+            value = (yield from read_attributes(contents, [ref])).get(vdata.name)
+        value = vdata.records if value is None else value
+        lengths.append(max(value, 0) if isinstance(value, int) else 0)
+    return tuple(lengths)
+
+
 # rank dims[rank] data_NT_tag data_NT_ref (scale_NT_tag scale_NT_ref)[rank]
-def _dimensions(contents: Contents, key: Key) -> tuple[tuple[int, ...], Key]:
-    data = contents.small.get(key, b"")
+def _dimensions(contents: Contents, key: Key | None) -> tuple[tuple[int, ...], Key]:
+    data = contents.small.get(key, b"") if key is not None else b""
     rank = int.from_bytes(data[:2], "big")
     if rank > _MOST_AXES or len(data) < 6 + 4 * rank:
-        raise contents.file.error(f"dimension record {key[1]} has {rank} axes and {len(data)} bytes")
+        raise contents.file.error(f"a dimension record has {rank} axes and {len(data)} bytes")
     shape = struct.unpack_from(f">{rank}i", data, 2)
-    if any(n < 0 for n in shape):
-        raise contents.file.error(f"dimension record {key[1]} has a shape of {shape}")
+    if rank and min(shape) < 0:
+        raise contents.file.error(f"a dimension record has a shape of {shape}")
     tag, ref = struct.unpack_from(">HH", data, 2 + 4 * rank)
     return shape, (tag, ref)
 
@@ -176,30 +167,18 @@ def _dtype(contents: Contents, key: Key | None) -> np.dtype[Any]:
     return dtype_of_nt(element)
 
 
-def with_elements(contents: Contents, sets: Iterable[Sds]) -> Parser[list[Sds | tuple[str, Exception]]]:
+def with_elements(contents: Contents, sets: Sequence[Sds]) -> Parser[list[Sds | tuple[str, Exception]]]:
     """The same arrays, with where their values are; the length of an unlimited axis comes from there."""
-    sets = list(sets)
-    elements = yield Together([_tried(contents, sds) for sds in sets])
-    return [
-        (sds.name, element) if isinstance(element, Exception) else _grown(replace(sds, element=element))
-        for sds, element in zip(sets, elements, strict=True)
-    ]
+    written = [sds for sds in sets if sds.data is not None]
+    elements = iter((yield from locate_all(contents.file, [sds.data for sds in written if sds.data is not None])))
+    return [sds if sds.data is None else _located(sds, next(elements)) for sds in sets]
 
 
-def _tried(contents: Contents, sds: Sds) -> Parser[Element | Exception]:
-    if sds.data is None:
-        return sds.element
-    try:
-        return (yield from locate(contents.file, sds.data))
-    except (Unsupported, FormatError) as error:
-        return error
-
-
-def _grown(sds: Sds) -> Sds:
+def _located(sds: Sds, element: Element | ChunkmapError) -> Sds | tuple[str, Exception]:
+    if isinstance(element, ChunkmapError):
+        return sds.name, element
     if not sds.grows:
-        return sds
-    row = int(np.prod(sds.shape[1:], dtype=np.int64)) * sds.dtype.itemsize
-    chunked = sds.element.chunked
-    if chunked is not None:
-        return replace(sds, shape=(chunked.shape[0], *sds.shape[1:]))
-    return replace(sds, shape=(sds.element.length // row if row else 0, *sds.shape[1:]))
+        return replace(sds, element=element)
+    row = math.prod(sds.shape[1:]) * sds.dtype.itemsize
+    rows = element.chunked.shape[0] if element.chunked is not None else element.length // row if row else 0
+    return replace(sds, element=element, shape=(rows, *sds.shape[1:]))

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.formats.hdf4.contents import Contents
+from chunkmap.errors import ChunkmapError
+from chunkmap.formats.hdf4.contents import Contents, read_attributes, read_records
 from chunkmap.formats.hdf4.elements import Element, locate
-from chunkmap.formats.hdf4.layout import Layout, lay_out, part_of
+from chunkmap.formats.hdf4.extents import Layout, part_of
+from chunkmap.formats.hdf4.layout import Stored, lay_out
 from chunkmap.formats.hdf4.numbers import CHAR8, dtype_of
-from chunkmap.formats.hdf4.vdata import Field, Vdata, read_attributes
+from chunkmap.formats.hdf4.vdata import Field, Vdata
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, CodecConfig, ManifestArray
 from chunkmap.model.edits import subchunk_array
@@ -18,37 +20,36 @@ from chunkmap.model.edits import subchunk_array
 __all__ = ["table_columns", "user_tables"]
 
 _INTERNAL: Final = ("Attr0.0", "DimVal0.0", "DimVal0.1", "SDSVar", "CoordVar", "Data0.0", "VarData0.0", "RIATTR0.0N")
-_INTERNAL_BEGINS: Final = ("_HDF_CHK_TBL", "RIATTR0.0", "RIPAL")
+_BEGINS: Final = ("_HDF_CHK_TBL", "RIATTR0.0", "RIPAL")
 _CHUNK_NBYTES: Final = 4 << 20
 """A table that is longer is cut: one column of it would else bring all others along."""
 ROWS: Final = "record"
+_WHOLE: Final = -1
+"""The number of a field that stands for the whole table."""
 
 
 def user_tables(contents: Contents) -> list[Vdata]:
     """The Vdatas that users wrote, not those in which the library keeps things of its own."""
-    attributes = {ref for vdata in contents.vdatas.values() for _, ref in vdata.attributes}
-    return [
-        vdata
-        for vdata in contents.vdatas.values()
-        if vdata.kind not in _INTERNAL
-        and not vdata.kind.startswith(_INTERNAL_BEGINS)
-        and vdata.ref not in attributes
-        and vdata.fields
-    ]
+    written = [v for v in contents.vdatas.values() if v.kind not in _INTERNAL and not v.kind.startswith(_BEGINS)]
+    attributes = {ref for vdata in written for _, ref in vdata.attributes()}
+    return [vdata for vdata in written if vdata.ref not in attributes and vdata.nfields]
 
 
 def table_columns(contents: Contents, vdata: Vdata) -> Parser[tuple[dict[str, Any], dict[str, ManifestArray]]]:
     """The attributes of a table, and its fields as arrays."""
-    file = contents.file
-    attrs = yield from read_attributes(file, contents.vdatas, [ref for _, ref in vdata.attributes])
-    element = yield from locate(file, vdata.data)
+    attributes = [(at, ref) for at, ref in vdata.attributes() if ref in contents.vdatas]
+    yield from read_records(contents, [ref for _, ref in attributes])
+    element = yield from locate(contents.file, vdata.data)
     columns = {}
-    for number, field in enumerate(vdata.fields):
-        own = {contents.vdatas[ref].name: attrs[ref] for at, ref in vdata.attributes if at == number and ref in attrs}
+    for number, field in enumerate(vdata.fields()):
         array = yield from _column(contents, vdata, field, element)
-        columns[field.name] = array.with_meta(attrs=own)
-    whole = {contents.vdatas[ref].name: attrs[ref] for at, ref in vdata.attributes if at == -1 and ref in attrs}
+        columns[field.name] = array.with_meta(attrs=(yield from _attributes(contents, attributes, number)))
+    whole = yield from _attributes(contents, attributes, _WHOLE)
     return ({"class": vdata.kind} if vdata.kind else {}) | whole, columns
+
+
+def _attributes(contents: Contents, attributes: list[tuple[int, int]], number: int) -> Parser[dict[str, Any]]:
+    return (yield from read_attributes(contents, [ref for at, ref in attributes if at == number]))
 
 
 def _column(contents: Contents, vdata: Vdata, field: Field, element: Element) -> Parser[ManifestArray]:
@@ -60,7 +61,7 @@ def _column(contents: Contents, vdata: Vdata, field: Field, element: Element) ->
     codecs: tuple[CodecConfig, ...] = ()
     if vdata.by_field:
         own = part_of(element, vdata.records * field.offset, vdata.records * nbytes)
-        layout = yield from lay_out(contents.file, own, shape, dtype.itemsize)
+        layout = yield from _laid_out(contents, Stored(own, shape, dtype.itemsize))
     else:
         layout = yield from _of_records(contents, vdata, element)
         if nbytes != vdata.record_nbytes:
@@ -88,7 +89,7 @@ def _types(field: Field) -> tuple[np.dtype[Any], int]:
 
 def _of_records(contents: Contents, vdata: Vdata, element: Element) -> Parser[Layout]:
     """The chunks of the records, cut where the table is long."""
-    layout = yield from lay_out(contents.file, element, (vdata.records,), vdata.record_nbytes)
+    layout = yield from _laid_out(contents, Stored(element, (vdata.records,), vdata.record_nbytes))
     rows = layout.chunk_shape[0]
     if layout.codecs or len(layout.chunks) != 1 or rows * vdata.record_nbytes <= _CHUNK_NBYTES:
         return layout
@@ -97,3 +98,10 @@ def _of_records(contents: Contents, vdata: Vdata, element: Element) -> Parser[La
     meta = ArrayMeta(shape=(vdata.records,), chunk_shape=(rows,), dtype=record)
     cut = subchunk_array(ManifestArray(meta, layout.chunks), (step,))
     return Layout((step,), (), cut.chunks)
+
+
+def _laid_out(contents: Contents, stored: Stored) -> Parser[Layout]:
+    (layout,) = yield from lay_out(contents, [stored])
+    if isinstance(layout, ChunkmapError):
+        raise layout
+    return layout

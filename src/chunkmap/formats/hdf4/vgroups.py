@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from chunkmap.formats.hdf4.descriptors import File, Key
 from chunkmap.formats.hdf4.elements import read_bytes
-from chunkmap.formats.hdf4.texts import read_text
+from chunkmap.formats.hdf4.texts import counted_text
 from chunkmap.io.rounds import Parser
 
 __all__ = ["DFTAG_VG", "Vgroup", "members_below", "read_vgroups"]
@@ -32,32 +32,23 @@ class Vgroup(NamedTuple):
         """The reference numbers of its members of one tag."""
         return [ref for found, ref in self.members if found == tag]
 
-    def first(self, *tags: int) -> Key | None:
-        """The first member of one of some tags."""
-        return next((key for key in self.members if key[0] in tags), None)
-
 
 def read_vgroups(file: File) -> Parser[dict[int, Vgroup]]:
     """All Vgroups, by reference number, in the order of the file."""
-    refs = file.refs(DFTAG_VG)
-    data = yield from read_bytes(file, [(DFTAG_VG, ref) for ref in refs])
-    return {ref: _vgroup(file, ref, data[DFTAG_VG, ref]) for ref in refs if (DFTAG_VG, ref) in data}
+    data = yield from read_bytes(file, [(DFTAG_VG, ref) for ref in file.refs(DFTAG_VG)])
+    return {ref: _vgroup(file, ref, raw) for (_, ref), raw in data.items()}
 
 
 # nelt tag[nelt] ref[nelt] namelen name classlen class extag exref version more
 def _vgroup(file: File, ref: int, data: bytes) -> Vgroup:
     try:
-        (count,) = struct.unpack_from(">H", data)
+        count = data[0] << 8 | data[1]
         numbers = struct.unpack_from(f">{2 * count}H", data, 2)
-        place = 2 + 4 * count
-        texts = []
-        for _ in range(2):
-            (length,) = struct.unpack_from(">H", data, place)
-            texts.append(read_text(data[place + 2 : place + 2 + length].split(b"\0")[0]))
-            place += 2 + length
-    except struct.error as error:
+        name, place = counted_text(data, 2 + 4 * count)
+        kind, _ = counted_text(data, place)
+    except (struct.error, IndexError) as error:
         raise file.error(f"Vgroup {ref} is cut short") from error
-    return Vgroup(ref, texts[0], texts[1], tuple(zip(numbers[:count], numbers[count:], strict=True)))
+    return Vgroup(ref, name, kind, tuple(zip(numbers[:count], numbers[count:], strict=True)))
 
 
 def members_below(vgroups: Mapping[int, Vgroup], root: Vgroup) -> Sequence[Key]:
