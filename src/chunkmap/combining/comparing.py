@@ -23,11 +23,7 @@ def compare(
     """Whether all inputs can stand under one metadata, and what must be read instead of referred to."""
     index, first = found[0][0], found[0][1].meta
     own = _units_of_times(request, path, found)
-    calendars = [array.meta.attrs.get("calendar") for _, array in found] if is_time(own[0] if own else None) else []
-    re_encode = any(units != own[0] and is_time(units) for units in own) or any(
-        calendar_name(calendar) != calendar_name(calendars[0]) and may_join(calendar, calendars[0])
-        for calendar in calendars
-    )
+    re_encode = _are_other_times(found, own)
     load = Reason(Cause.UNITS, "times are re-encoded") if re_encode else None
     sound, others = True, []
     for other, array in found:
@@ -50,6 +46,15 @@ def compare(
 
 _ENCODING: Final = frozenset({"codecs", "order", "dtype"})
 """In what an array may differ from one that an earlier combine has read: it is read as well."""
+
+
+def _are_other_times(found: Found, units: Sequence[str | None]) -> bool:
+    """Whether times are of several units, or of several calendars that may count alike, which their values tell."""
+    if any(own != units[0] and is_time(own) for own in units):
+        return True
+    calendars = [m.attrs.get("calendar") for _, array in found if is_time((m := array.meta).attrs.get("units"))]
+    names = {calendar_name(calendar) for calendar in calendars}
+    return len(names) > 1 and all(may_join(calendars[0], calendar) for calendar in calendars)
 
 
 def _was_read(request: Request, first: tuple[int, ManifestArray]) -> bool:

@@ -7,7 +7,7 @@ numbers are moved from one unit to another, exactly where integers allow it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Self
@@ -144,25 +144,26 @@ def _is_modern(block: NDArray[Any], own: TimeUnits, wanted: TimeUnits) -> bool:
     return not len(earliest) or earliest.min().item() * own.microseconds >= _until(own, _REFORM)
 
 
-def same_dates(blocks: Sequence[NDArray[Any]], units: Sequence[object], calendars: Sequence[object]) -> bool:
-    """Whether the numbers of blocks are the same dates where they are the same, though calendars are named otherwise.
+def same_dates(
+    values: Mapping[int, NDArray[Any]], attrs: Mapping[int, Mapping[str, Any]], pair: tuple[int, int]
+) -> bool:
+    """Whether the same numbers are the same dates in two inputs, though calendars are named otherwise.
 
-    >>> days = "days since 2000-01-01"
-    >>> same_dates([np.arange(3)] * 2, [days] * 2, [None, "proleptic_gregorian"])
-    True
-    >>> same_dates([np.arange(3)] * 2, [days] * 2, [None, "noleap"])
-    False
+    >>> named = (None, "proleptic_gregorian", "noleap")
+    >>> attrs = {n: {"units": "days since 2000-01-01", "calendar": name} for n, name in enumerate(named)}
+    >>> values = dict.fromkeys(range(3), np.arange(3))
+    >>> same_dates(values, attrs, (0, 1)), same_dates(values, attrs, (0, 2))
+    (True, False)
     """
-    names = [calendar_name(calendar) for calendar in calendars]
+    names = [calendar_name(attrs[index].get("calendar")) for index in pair]
     if len(set(names)) == 1:
         return True
     try:
-        first, *others = (TimeUnits.parse(unit, name) for unit, name in zip(units, names, strict=True))
+        first, other = (TimeUnits.parse(attrs[i].get("units"), name) for i, name in zip(pair, names, strict=True))
     except ValueError:
         return False
-    return _is_modern(blocks[0], first, first) and all(
-        own.text == first.text and _is_modern(block, own, first) for block, own in zip(blocks[1:], others, strict=True)
-    )
+    alike = first.text == other.text and may_join(*names)
+    return alike and all(_is_modern(values[i], own, first) for i, own in zip(pair, (first, other), strict=True))
 
 
 def may_join(one: object, other: object) -> bool:
