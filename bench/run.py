@@ -36,6 +36,7 @@ TITLES = {
     "variables": "scan one HDF5 file, 300 variables x 20 attributes",
     "datasets": "scan one HDF5 file, 2,000 datasets",
     "fits": "scan one FITS file, 300 HDUs x 68 cards (astropy: open, and read all headers)",
+    "fits-million": "scan one FITS image of 1,000,000 compressed tiles",
     **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
     "far_granule": "scan a granule of 728 MB, 50 ms away",
     "far_spread": "scan a granule of 728 MB written variable by variable, 50 ms away",

@@ -186,8 +186,6 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     attrs = dict(document.get("attributes") or {})
     in_attrs, names = attrs.pop(DIMENSIONS, None), document.get("dimension_names")
     names = in_attrs if names is None else names
-    if names is None and not shape:
-        names = ()  # a scalar has no axes that had to be named
     is_default = same_scalar(value, default_scalar(dtype, objects))
     beside = dict(document.get(EXTENSION) or {})
     if "fill_value" in beside:

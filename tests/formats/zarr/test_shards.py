@@ -103,6 +103,42 @@ def test_shards_of_zeros_have_no_reference(tmp_path, stores):
     assert list(chunks.urls) == [f"{tmp_path}/a/c/1"]
 
 
+def test_chunks_of_a_shard_that_lie_outside_the_array(tmp_path, stores):
+    """A shard that hangs over the end has entries for chunks that lie wholly outside: none is a reference."""
+    stores.with_codecs(tmp_path, [stores.sharding((2,), [stores.little])], shape=(9,), grid=(8,))
+    chunks = stores.check(tmp_path).arrays["a"].chunks
+    assert chunks.grid_shape == (5,)
+    assert chunks.positions().max() == 4
+
+
+def rectilinear(tmp_path, stores, lengths, inner):
+    """An array of shards of several lengths, each made by zarr-python alone; gives the store, and the values."""
+    codecs = [stores.sharding((inner,), [stores.little])]
+    parts = [
+        stores.with_codecs(tmp_path / f"{number}", codecs, shape=(length,), grid=(length,))
+        for number, length in enumerate(lengths)
+    ]
+    root = tmp_path / "0"
+    for number in range(1, len(lengths)):
+        shutil.copy(tmp_path / f"{number}/a/c/0", root / f"a/c/{number}")
+    grid = {"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [lengths]}}
+    changed(root, lambda document: document.update(shape=[sum(lengths)], chunk_grid=grid))
+    return root, np.concatenate(parts)
+
+
+def test_shards_of_several_lengths(tmp_path, stores):
+    """Where the chunks in them divide each shard they are a regular grid, else a problem."""
+    root, expected = rectilinear(tmp_path / "even", stores, [40, 60], 10)
+    array = stores.scan(root).arrays["a"]
+    assert array.meta.edges == ()
+    assert array.meta.chunk_shape == (10,)
+    np.testing.assert_array_equal(read_array(array, Fetcher()), expected)
+    root, _ = rectilinear(tmp_path / "uneven", stores, [40, 60], 20)
+    changed(root, lambda document: document["chunk_grid"]["configuration"].update(chunk_shapes=[[50, 50]]))
+    (problem,) = stores.scan(root).problems
+    assert "are not divided by chunks of 20" in problem.message
+
+
 def damaged(tmp_path, stores, change, codecs=None):
     """Scan a shard of which some bytes are others."""
     codecs = [stores.sharding((5,), [stores.little], index_codecs=codecs or [stores.little])]

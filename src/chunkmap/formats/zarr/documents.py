@@ -177,6 +177,8 @@ def _take_in_v3(store: Store, path: str, document: Mapping[str, Any]) -> None:
         raise Unsupported(f"it has {len(document['shape'])} axes, numpy at most {_MOST_AXES}", feature="shape")
     document, levels = (dict(document), ()) if store.whole else unsharded(document)
     meta, own = array_from_document(path, document), _of_nczarr(document.get("attributes") or {})
+    if not meta.shape:
+        meta = replace(meta, dims=())  # a scalar has no axes that had to be named
     scalar = _is_scalar(meta, own) and not levels
     store.arrays[path] = Node(_named_by_nczarr(meta, own), KeyEncoding.of_v3(document), levels, scalar)
 
