@@ -8,12 +8,12 @@ import rasterio
 from rasterio.transform import from_origin
 from sample import Sample
 
-HOW = {"width": 40, "height": 30, "count": 3, "dtype": "int16", "transform": from_origin(1, 2, 0.5, 0.25)}
+HOW = {"width": 40, "height": 30, "count": 3, "dtype": "uint16", "transform": from_origin(1, 2, 0.5, 0.25)}
 
 
 def samples():
     """Bands in each order, and values as they stand in the file."""
-    values = np.arange(3600, dtype="i2").reshape(3, 30, 40)
+    values = np.arange(3600, dtype="u2").reshape(3, 30, 40)
     found = []
     for name, driver, suffix, axes in (
         ("bsq", "ENVI", ".img", (0, 1, 2)),

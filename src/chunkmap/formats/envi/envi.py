@@ -51,10 +51,11 @@ def read_envi(text: str, url: str) -> Image:
     kind = words.get("data type", "").strip()
     if kind not in _TYPES:
         raise Unsupported(f"pixels of data type {kind!r}", feature="data type", url=url)
-    order = words.get("byte order", "0").strip()
+    bands = whole("bands", words.get("bands"), url, least=1)
+    layout = interleave_of(words.get("interleave", "" if bands > 1 else "bsq"), url)
+    order = words.get("byte order", "" if np.dtype(_TYPES[kind]).itemsize > 1 else "0").strip()
     if order not in ("0", "1"):
         raise FormatError(f"expected the byte order 0 or 1, found {order!r}", url=url)
-    bands = whole("bands", words.get("bands", "1"), url, least=1)
     columns = whole("samples", words.get("samples"), url, least=1)
     rows = whole("lines", words.get("lines"), url, least=1)
     is_library = words.get("file type", "").strip().lower() == _LIBRARY and bands == 1
@@ -67,7 +68,7 @@ def read_envi(text: str, url: str) -> Image:
         rows=rows,
         columns=columns,
         dtype=np.dtype(_TYPES[kind]).newbyteorder(">" if order == "1" else "<"),
-        interleave=interleave_of(words.get("interleave", "bsq"), url),
+        interleave=layout,
         first=whole("header offset", words.get("header offset", "0"), url),
         nodata=None if ignored is None else number("data ignore value", ignored, url),
         place=_place(words, url),

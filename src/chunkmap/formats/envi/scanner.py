@@ -72,8 +72,12 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     own = {**({"coordinates": " ".join(named)} if named else {}), **_mapped(more)}
     arrays[options.name] = arrays[options.name].with_meta(attrs={**image.attrs, **own})
     arrays |= {name: added for name, added in more.items() if name != options.name}
-    problems = (Problem(options.name, "scale", image.problem, source.url),) if image.problem else ()
-    return Scanned(arrays, {"": image.about}, problems, {found.url: found.target})
+    problems = [Problem(options.name, "scale", image.problem, source.url)] if image.problem else []
+    more_bytes = (found.target.size or 0) - _stop(image)
+    if more_bytes > 0:
+        text = f"{more_bytes} bytes of {found.url} come after the image that is described: is the header whole?"
+        problems.append(Problem(options.name, "bytes after the image", text, source.url))
+    return Scanned(arrays, {"": image.about}, tuple(problems), {found.url: found.target})
 
 
 def _pixels(source: Source, image: Image, named: str | None) -> Parser[Found]:
@@ -94,14 +98,22 @@ def _pixels(source: Source, image: Image, named: str | None) -> Parser[Found]:
             f"its pixels are not beside it: looked for {tried}; say another name with the option data",
             url=source.url,
         )
-    need = image.first + sum((n - 1) * step for n, step in zip(image.shape, image.strides, strict=True))
-    fit = [one for one in found if (one.target.size or 0) >= need + image.dtype.itemsize]
+    need = _stop(image)
+    fit = [one for one in found if (one.target.size or 0) >= need]
     if len(fit) > 1:
-        fit = [one for one in fit if one.target.size == need + image.dtype.itemsize] or fit
+        fit = [one for one in fit if one.target.size == need] or fit
     if len(fit) > 1:
         several = " or ".join(file_name(one.url) for one in fit)
         raise FormatError(f"its pixels may be in {several}; say which with the option data", url=source.url)
     return (fit or found)[0]
+
+
+def _stop(image: Image) -> int:
+    """Where the last pixel ends, and what lies between it and the next row."""
+    if image.padding.row and image.interleave != "bsq":
+        return image.first + image.padding.row * image.rows
+    last = sum((n - 1) * step for n, step in zip(image.shape, image.strides, strict=True))
+    return image.first + last + image.dtype.itemsize
 
 
 def _projection(source: Source) -> Parser[str | None]:
