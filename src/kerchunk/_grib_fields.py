@@ -21,11 +21,11 @@ def row_of(group: dict[str, Any]) -> dict[str, Any] | None:
     attrs = array.meta.attrs
     level = str(attrs.get("GRIB_typeOfLevel", ""))
     scalars = {
-        path: np.frombuffer(other.chunks.inline_bytes(0), other.meta.dtype)[0]
+        path: np.frombuffer(other.manifest().inline_bytes(0), other.meta.dtype)[0]
         for path, other in refs.arrays.items()
         if not other.meta.shape and not other.meta.filters
     }
-    chunk = array.chunks.row(0)
+    chunk = array.manifest().row(0)
     inline = isinstance(chunk.source, bytes)
     return {
         "varname": name,

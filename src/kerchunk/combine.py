@@ -317,7 +317,7 @@ def concatenate_arrays(
 def _with_separator(refs: Mapping[str, Any], name: str, array: ManifestArray, separator: str) -> dict[str, Any]:
     """The same references with another text between the numbers of a chunk key."""
     prefix = f"{name}/" if name else ""
-    new = dict(zip(array.chunks.keys(prefix), array.chunks.keys(prefix, separator), strict=True))
+    new = dict(zip(array.manifest().keys(prefix), array.manifest().keys(prefix, separator), strict=True))
     document = {**orjson.loads(refs[f"{prefix}.zarray"]), "dimension_separator": separator}
     return {**{new.get(key, key): value for key, value in refs.items()}, f"{prefix}.zarray": json_text(document)}
 

@@ -86,7 +86,7 @@ def correct_hrrr_subhf_step(group: dict[str, Any]) -> dict[str, Any]:
     group = copy.deepcopy(group)
     refs = as_set(group)
     values = {
-        name: np.frombuffer(refs.arrays[name].chunks.inline_bytes(0), refs.arrays[name].meta.dtype)[0]
+        name: np.frombuffer(refs.arrays[name].manifest().inline_bytes(0), refs.arrays[name].meta.dtype)[0]
         for name in ("time", "valid_time")
     }
     attrs = json.loads(group["refs"][".zattrs"])

@@ -300,7 +300,7 @@ def inline_array(
     arrays = ReferenceSet.from_dict(refs).arrays
     for path, array in arrays.items():
         if (array.meta.nbytes < threshold or path in named) and array.meta.size:
-            for key in array.chunks.keys(f"{path}/"):
+            for key in array.manifest().keys(f"{path}/"):
                 refs.pop(key, None)
             refs.update(_as_one_chunk(path, array, remote_options))
     return refs
@@ -312,10 +312,10 @@ def subchunk(store: Mapping[str, Any], variable: str, factor: int) -> Refs:
     array = ReferenceSet.from_dict(refs).arrays[variable]
     if array.meta.codecs:
         raise ValueError("Can only subchunk an uncompressed array")
-    if array.chunks.is_inline.any():
+    if array.manifest().is_inline.any():
         raise ValueError("Refusing to sub-chunk inlined data")
     cut = subchunk_array(array, _cut_shape(array.meta.chunk_shape, factor), variable)
-    for key in array.chunks.keys(f"{variable}/"):
+    for key in array.manifest().keys(f"{variable}/"):
         refs.pop(key, None)
     refs.update(_array_refs(variable, cut))
     return refs
@@ -354,7 +354,7 @@ def _manifest(references: Sequence[Sequence[Any]]) -> ChunkManifest:
 
 
 def _array_refs(path: str, array: ManifestArray) -> Refs:
-    chunks = zip(array.chunks.keys(f"{path}/"), chunk_values(array.chunks), strict=True)
+    chunks = zip(array.manifest().keys(f"{path}/"), chunk_values(array.manifest()), strict=True)
     return {f"{path}/.zarray": json_text(array_document(array.meta)), **dict(chunks)}
 
 

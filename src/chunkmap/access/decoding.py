@@ -109,8 +109,8 @@ def _joining(config: Mapping[str, Any]) -> Step:
         for number in range(1, dtype.itemsize):
             np.left_shift(values, 8, out=values)
             np.bitwise_or(values, planes[:, number], out=values)
-        whole: NDArray[Any] = values.view(dtype).reshape(shape)
-        return whole
+        floats: NDArray[Any] = values.view(dtype)
+        return floats.reshape(shape)
 
     return join
 

@@ -205,7 +205,7 @@ class ReferenceStore(Store):
             yield name
 
     def _chunk_keys(self, path: str) -> Keys:
-        return chunk_keys(path, self._refs.arrays[path].chunks, self.zarr_format)
+        return chunk_keys(path, self._refs.arrays[path].manifest(), self.zarr_format)
 
     def _locate(self, path: str, position: int) -> tuple[ChunkManifest, int] | None:
         return self._refs.arrays[path].locate(position)

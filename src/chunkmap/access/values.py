@@ -42,7 +42,7 @@ def read_arrays(arrays: Sequence[ManifestArray], fetcher: Fetcher) -> list[NDArr
     """All values of many arrays, fetched together."""
     for array in arrays:
         check_filled("an array to be read whole", array)
-    stored = fetcher.fetch_many([(array.chunks, None) for array in arrays])
+    stored = fetcher.fetch_many([(array.manifest(), None) for array in arrays])
     return [_assemble(array, chunks) for array, chunks in zip(arrays, stored, strict=True)]
 
 
@@ -152,7 +152,7 @@ def stored_at(chunks: ChunkManifest, row: int) -> str:
 
 
 def _assemble(array: ManifestArray, stored: Sequence[Stored]) -> NDArray[Any]:
-    meta, chunks = array.meta, array.chunks
+    meta, chunks = array.meta, array.manifest()
     if len(chunks) == chunks.size == 1 and meta.shape == meta.chunk_shape:
         return ChunkDecoder(meta).decode(stored[0], chunks, 0).copy()
     whole = len(chunks) == chunks.size

@@ -43,8 +43,8 @@ def concatenate(arrays: Sequence[ManifestArray], axis: int = 0, *, names: Sequen
                 f" {length}, within a chunk of {chunk}. Only the last may",
                 inputs=[names[index - 1]],
             )
-        placements.append(Placement(array.chunks, tuple(cell if a == axis else 0 for a in range(first.ndim))))
-        cell += array.chunks.grid_shape[axis]
+        placements.append(Placement(array.manifest(), tuple(cell if a == axis else 0 for a in range(first.ndim))))
+        cell += array.meta.grid_shape[axis]
         length += array.meta.shape[axis]
     meta = replace(first, shape=(*first.shape[:axis], length, *first.shape[axis + 1 :]))
     return ManifestArray(meta, place(meta.grid_shape, placements))

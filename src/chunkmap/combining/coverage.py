@@ -108,7 +108,7 @@ def _clash_of_chunks(plan: ArrayPlan, coverage: Coverage) -> tuple[int, int, str
     shared = set(coverage.shared)
     parts = [part for part in plan.parts if part.index in shared]
     grid = plan.meta.grid_shape
-    claimed = [part.array.chunks.positions_in(grid, part.cells) for part in parts]
+    claimed = [part.array.manifest().positions_in(grid, part.cells) for part in parts]
     owners = np.repeat(np.array([part.index for part in parts], np.int64), [len(c) for c in claimed])
     clash = _with_clash(coverage, np.concatenate(claimed), owners).clash
     if clash is None:
@@ -159,7 +159,7 @@ def check_missing(plan: ArrayPlan, coverage: Coverage, without: Sequence[int], f
     names, refused = findings.names(without[:3] or [part.index for part in plan.parts[:3]]), False
     # In a result of an earlier combine, chunks may be missing because no input had them.
     inputs = (part.array for part in plan.parts if part.index >= findings.inputs.combined)
-    own = any(len(array.chunks) < array.chunks.size for array in inputs)
+    own = any(len(chunks) < chunks.size for chunks in (array.manifest() for array in inputs))
     if meta.missing is not None:
         message += f". They read as the fill value, {meta.missing}"
     elif meta.dtype.kind == "f" and not own:

@@ -65,7 +65,7 @@ def check_identical(plans: Iterable[ArrayPlan], recipe: Recipe, read: Reader, fi
 def check_repeats(plans: Iterable[ArrayPlan], read: Reader, findings: Findings) -> None:
     """Compare what several inputs say of the same places. Where it differs, one of them would hide the other."""
     for plan in plans:
-        unlike = [repeat for repeat in plan.repeats if repeat.array.chunks != repeat.first.array.chunks]
+        unlike = [repeat for repeat in plan.repeats if repeat.array.manifest() != repeat.first.array.manifest()]
         firsts = _in_turns([repeat.first.array for repeat in unlike], read)
         others = _in_turns([repeat.array for repeat in unlike], read)
         pairs = zip(firsts, others, strict=True)
@@ -76,7 +76,7 @@ def check_repeats(plans: Iterable[ArrayPlan], read: Reader, findings: Findings) 
 def _to_compare(recipe: Recipe, plan: ArrayPlan, array: ManifestArray) -> bool:
     """Whether the values must be looked at: they are not the very same bytes, and are not taken on trust."""
     first = plan.parts[0].array
-    if array.chunks == first.chunks and array.meta.dtype == first.meta.dtype:
+    if array.manifest() == first.manifest() and array.meta.dtype == first.meta.dtype:
         return False
     if {plan.path, plan.path.rpartition("/")[2]} & set(recipe.identical_dims):
         return array.meta.nbytes < recipe.compare_below

@@ -111,7 +111,9 @@ def _check_values(
     shared: Sequence[tuple[str, int, ManifestArray]],
     read: Reader,
 ) -> None:
-    shared = [entry for entry in shared if entry[2].chunks != arrays[entry[0]].chunks or _decodes_apart(arrays, entry)]
+    shared = [
+        entry for entry in shared if entry[2].manifest() != arrays[entry[0]].manifest() or _decodes_apart(arrays, entry)
+    ]
     if not shared:
         return
     paths = list(dict.fromkeys(path for path, _, _ in shared))

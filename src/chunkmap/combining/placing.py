@@ -71,7 +71,7 @@ def _vlen_utf8(values: NDArray[Any]) -> bytes:
 def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     meta, parts = array_plan.meta, array_plan.parts
     last_wins = "overlap" in plan.recipe.waive
-    placements = [Placement(part.array.chunks, part.cells) for part in (parts if last_wins else _in_order(parts))]
+    placements = [Placement(part.array.manifest(), part.cells) for part in (parts if last_wins else _in_order(parts))]
     try:
         chunks = place(meta.grid_shape, placements, last_wins=last_wins)
     except ValueError as error:

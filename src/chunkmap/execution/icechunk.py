@@ -131,7 +131,7 @@ def _keeps_chunks(old: ArrayMeta, longer: ArrayMeta) -> bool:
 
 def _added(array_plan: ArrayPlan, recipe: Recipe) -> ChunkManifest:
     """The chunks of the new sets, where they go in the longer array."""
-    parts = [Placement(part.array.chunks, part.cells) for part in array_plan.parts if part.index]
+    parts = [Placement(part.array.manifest(), part.cells) for part in array_plan.parts if part.index]
     try:
         return place(array_plan.meta.grid_shape, parts, last_wins="overlap" in recipe.waive)
     except ValueError as error:
@@ -147,6 +147,6 @@ def _write(longer: Any, plan: Plan, whole: Mapping[str, ManifestArray], added: M
     metas = {path: array.meta for path, array in whole.items()} | {path: plan.arrays[path].meta for path in added}
     writer.describe(metas, {path: own for path, own in plan.groups.items() if path not in old.groups}, old.groups)
     for path, array in whole.items():
-        writer.set_chunks(path, array.chunks)
+        writer.set_chunks(path, array.manifest())
     for path, chunks in added.items():
         writer.set_chunks(path, chunks)

@@ -32,7 +32,8 @@ from chunkmap.io.filesystem import Located
 from chunkmap.model import ArrayInStretches, ChunkManifest, ManifestArray, ReferenceSet, Stretch, in_one_stretch
 from chunkmap.model.edits import inline_chunks
 from chunkmap.storage import ICECHUNK, PARQUET, FoundSet, explicit_ranges, open_set, store_for, whole_files
-from chunkmap.storage.json import deferred_json, write_json_in_stretches
+from chunkmap.storage.deferred_json import deferred_json
+from chunkmap.storage.json import write_json_in_stretches
 from chunkmap.storage.parquet.chunks import partition_name
 from chunkmap.storage.parquet.partition import check_rows
 from chunkmap.storage.parquet.sidecar import PartitionRecord, checksum
@@ -116,7 +117,7 @@ class Job:
     def _write_repository(self, plan: Plan, about: About, finish: _Finish) -> ReferenceSet:
         """The same in an Icechunk repository, which takes a set that is held as a whole; gives that set."""
         arrays = {
-            path: ManifestArray(array.meta, finish(path, array.chunks))
+            path: ManifestArray(array.meta, finish(path, array.manifest()))
             for path, array in carry_out(plan, self._read).items()
         }
         refs = ReferenceSet(arrays, about.groups, about.problems, about.targets, self.at.url)

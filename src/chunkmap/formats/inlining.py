@@ -6,13 +6,13 @@ is an object of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.io.rounds import Gather, Parser, Span, Together
+from chunkmap.io.rounds import Gather, Parser, Pieces, Span, Together
 from chunkmap.model import ChunkManifest, ManifestArray
 
 __all__ = ["INLINE_THRESHOLD", "inlined", "small_arrays", "small_chunks"]
@@ -22,6 +22,9 @@ Choose = Callable[[ManifestArray], NDArray[np.bool_] | None]
 
 INLINE_THRESHOLD: Final = 500
 """Chunks of fewer stored bytes are held inline, unless the caller says otherwise."""
+
+_FEW: Final = 64
+"""Rows of an array that cost less one by one than it costs to find out what could be done with all of them."""
 
 _RUN: Final = 4
 """Chunks of a range, at the least and in the mean, for which ranges are cheaper than gathering."""
@@ -49,12 +52,15 @@ def small_arrays(threshold: int) -> Choose:
 
 def inlined(arrays: Mapping[str, ManifestArray], url: str, choose: Choose) -> Parser[dict[str, ManifestArray]]:
     """The arrays, with the chunks that were chosen held inline as far as they are in the file of this URL."""
-    rows = {path: _rows(array, url, choose) for path, array in arrays.items()}
-    wanted = [path for path, found in rows.items() if len(found)]
-    if not wanted:
+    rows = {path: found for path, array in arrays.items() if len(found := _rows(array, url, choose))}
+    if not rows:
         return dict(arrays)
-    chunks: list[ChunkManifest] = yield Together([_inline(arrays[path].chunks, rows[path]) for path in wanted])
-    return {**arrays, **{p: ManifestArray(arrays[p].meta, c) for p, c in zip(wanted, chunks, strict=True)}}
+    few = [path for path, found in rows.items() if len(found) <= _FEW]
+    many = [path for path in rows if path not in few]
+    parsers = [_inline(arrays[path].chunks, rows[path]) for path in many]
+    some, *others = yield Together([_inline_few([(arrays[path].chunks, rows[path]) for path in few]), *parsers])
+    chunks = zip([*few, *many], [*some, *others], strict=True)
+    return {**arrays, **{path: ManifestArray(arrays[path].meta, found) for path, found in chunks}}
 
 
 _NONE: Final = np.empty(0, np.int64)
@@ -66,12 +72,26 @@ def _rows(array: ManifestArray, url: str, choose: Choose) -> NDArray[np.int64]:
     small = choose(array)
     if small is None or not np.count_nonzero(small):
         return _NONE
-    small = small & ~chunks.is_inline & (chunks.length > 0)
-    urls = chunks.sources
-    if len(urls) > 2 or urls[1] != url:
-        own = np.array([source == url for source in urls], np.bool_)
-        small &= own[chunks.source]
+    small &= chunks.length > 0
+    sources = chunks.sources
+    if sources.few != (None, url):
+        small &= ~chunks.is_inline
+        small &= np.array([source == url for source in sources], np.bool_)[chunks.source]
     return np.flatnonzero(small)
+
+
+def _inline_few(some: Sequence[tuple[ChunkManifest, NDArray[np.int64]]]) -> Parser[list[ChunkManifest]]:
+    """The same as `_inline` for many arrays of few rows each: what is done for every array is as little as can be."""
+    if not some:
+        return []
+    lengths = [chunks.length[rows] for chunks, rows in some]
+    offsets = np.concatenate([chunks.offset[rows] for chunks, rows in some])
+    data: bytes = yield Pieces(offsets.astype(np.int64), np.concatenate(lengths).astype(np.int64))
+    stops = np.cumsum([int(own.sum()) for own in lengths]).tolist()
+    return [
+        chunks.with_inline_rows(rows, data[start:stop], own)
+        for (chunks, rows), own, start, stop in zip(some, lengths, [0, *stops], stops, strict=False)
+    ]
 
 
 def _inline(chunks: ChunkManifest, rows: NDArray[np.int64]) -> Parser[ChunkManifest]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,10 +28,15 @@ class ManifestArray(Shown):
 
     meta: ArrayMeta
     chunks: ChunkManifest
+    """Where they are, of an array whose chunks are in memory; who takes any array calls `manifest`."""
 
     def __post_init__(self) -> None:
         if self.meta.grid_shape != self.chunks.grid_shape:
             raise ValueError(f"a grid {self.chunks.grid_shape} of chunks does not fit an array of {self.meta.shape}")
+
+    def manifest(self) -> ChunkManifest:
+        """Where the chunks are: at hand, or fetched by this call each time where they are elsewhere."""
+        return self.chunks
 
     def with_meta(self, **changes: Any) -> ManifestArray:
         """The same chunks under metadata with some entries changed."""
@@ -147,15 +153,23 @@ class DeferredArray(ManifestArray):
         """The same metadata and the same chunks, wherever they are."""
         if not isinstance(other, ManifestArray):
             return NotImplemented
-        return self.meta == other.meta and self.chunks == other.chunks
+        return self.meta == other.meta and self.manifest() == other.manifest()
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """What tells it from others, for dask: where its chunks are, and not what they are."""
+        return type(self).__qualname__, pickle.dumps(self)
 
     def __repr__(self) -> str:
         return f"<DeferredArray {self.meta.shape} in chunks {self.meta.chunks}>"
 
     @property
     def chunks(self) -> ChunkManifest:
+        """They are not here: an attribute fetches nothing. Raises AttributeError."""
+        raise AttributeError(f"the chunks of {self!r} are at rest: .manifest() fetches them")
+
+    def manifest(self) -> ChunkManifest:
         """All chunks, fetched."""
         if self._kept is not None:
             return self._kept
@@ -201,7 +215,7 @@ class DeferredArray(ManifestArray):
 
     def in_stretch(self, number: int) -> ChunkManifest:
         """The chunks of one stretch, fetched."""
-        return self.chunks if self.stretch == _WHOLE else self._elsewhere.in_stretch(number)
+        return self.manifest() if self.stretch == _WHOLE else self._elsewhere.in_stretch(number)
 
 
 @dataclass(frozen=True, slots=True)

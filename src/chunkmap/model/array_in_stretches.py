@@ -36,5 +36,6 @@ class ArrayInStretches:
 
 def in_one_stretch(path: str, array: ManifestArray) -> ArrayInStretches:
     """An array that is at hand."""
-    whole = Stretch(0, array.chunks.reshape_grid((array.chunks.size,)))
+    chunks = array.manifest()
+    whole = Stretch(0, chunks.reshape_grid((chunks.size,)))
     return ArrayInStretches(path, array.meta.grid_shape, iter([whole]), lambda: array.meta)

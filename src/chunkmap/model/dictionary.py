@@ -64,7 +64,7 @@ def to_refs(
     refs: dict[str, Any] = {key: json_text(document) for key, document in found.items()}
     with collector_at_rest():
         for path, array in arrays.items():
-            chunks = array.chunks
+            chunks = array.manifest()
             refs.update(zip(chunk_keys(path, chunks, zarr_format), chunk_values(chunks), strict=True))
     return refs
 

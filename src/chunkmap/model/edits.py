@@ -42,7 +42,7 @@ Fetch = Callable[[ChunkManifest, NDArray[Any]], Sequence[bytes | memoryview]]
 def rename_urls(refs: ReferenceSet, renames: Mapping[str, str] | Callable[[str], str]) -> ReferenceSet:
     """The same references to files of other names: a mapping renames exact URLs, a function sees every URL."""
     rename = (lambda url: renames.get(url, url)) if isinstance(renames, Mapping) else renames
-    arrays = {path: replace(array, chunks=array.chunks.map_urls(rename)) for path, array in refs.arrays.items()}
+    arrays = {path: ManifestArray(array.meta, array.manifest().map_urls(rename)) for path, array in refs.arrays.items()}
     return replace(refs, arrays=arrays, targets={rename(url): target for url, target in refs.targets.items()})
 
 
@@ -72,7 +72,7 @@ def dereference(
     `members` maps the URL of a member to (URL of the archive, first byte, length); `targets` says what is known of the
     archives.
     """
-    arrays = {path: replace(array, chunks=array.chunks.moved(members)) for path, array in refs.arrays.items()}
+    arrays = {path: ManifestArray(array.meta, array.manifest().moved(members)) for path, array in refs.arrays.items()}
     kept = {url: target for url, target in refs.targets.items() if url not in members}
     return replace(refs, arrays=arrays, targets={**kept, **(targets or {})})
 
@@ -83,16 +83,16 @@ def inline(refs: ReferenceSet, fetch: Fetch, *, threshold: int, paths: Iterable[
     Whole-file references, whose length is not known, stay as they are.
     """
     wanted = refs.arrays if paths is None else {path: refs.arrays[path] for path in paths}
-    rows = {path: _small_rows(array.chunks, threshold) for path, array in wanted.items()}
+    rows = {path: _small_rows(array.manifest(), threshold) for path, array in wanted.items()}
     rows = {path: found for path, found in rows.items() if len(found)}
     if not rows:
         return refs
-    gathered = _gathered([(wanted[path].chunks, found) for path, found in rows.items()])
+    gathered = _gathered([(wanted[path].manifest(), found) for path, found in rows.items()])
     data = iter(fetch(gathered, np.arange(len(gathered))))
     arrays = dict(refs.arrays)
     for path, found in rows.items():
         pieces = [bytes(next(data)) for _ in range(len(found))]
-        arrays[path] = replace(wanted[path], chunks=wanted[path].chunks.with_inline(found, pieces))
+        arrays[path] = ManifestArray(wanted[path].meta, wanted[path].manifest().with_inline(found, pieces))
     return replace(refs, arrays=arrays)
 
 
@@ -126,7 +126,7 @@ def subchunk_array(array: ManifestArray, chunk_shape: Sequence[int], path: str =
     if meta.codecs or meta.dtype.hasobject:
         raise Unsupported(f"{path}: its chunks are encoded, so no part of one is a chunk", feature="subchunk")
     factors = _factors(meta, new, path)
-    lengths = array.chunks.length
+    lengths = array.manifest().length
     wrong = (lengths != np.uint64(meta.chunk_nbytes)) & (lengths != np.uint64(WHOLE_FILE))
     if wrong.any():
         raise ValueError(
@@ -179,7 +179,7 @@ def _factors(meta: ArrayMeta, new: tuple[int, ...], path: str) -> tuple[int, ...
 
 
 def _divided(array: ManifestArray, new: tuple[int, ...], factors: tuple[int, ...]) -> ChunkManifest:
-    chunks, meta = array.chunks, array.meta
+    chunks, meta = array.manifest(), array.meta
     grid_shape = grid_shape_of(meta.shape, new)
     pieces = math.prod(factors)
     nbytes = math.prod(new) * meta.dtype.itemsize

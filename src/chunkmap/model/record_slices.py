@@ -63,7 +63,7 @@ def cut_records(array: ManifestArray, rows: int) -> ManifestArray:
 
     Raises ValueError for chunks that are no whole number of records.
     """
-    meta, chunks, records = array.meta, array.chunks, records_of(array.meta)
+    meta, chunks, records = array.meta, array.manifest(), records_of(array.meta)
     if records is None or meta.chunk_shape[0] % rows:
         raise ValueError(f"chunks of {rows} records cannot be cut out of {meta.chunk_shape}")
     held = chunks.length.astype(np.int64) - records.nbytes

@@ -67,14 +67,13 @@ class ReferenceSet(Shown):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        most = sum(array.most_chunks for array in self.arrays.values())
-        counts = f"{len(self.arrays)} arrays, {most} chunks, {len(self.problems)} problems"
+        counts = f"{len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems"
         return f"<ReferenceSet {self.name or ''} {counts}>"
 
     @property
     def nchunks(self) -> int:
-        """Number of chunks of all arrays."""
-        return sum(len(array.chunks) for array in self.arrays.values())
+        """Number of chunks of all arrays; of one at rest that does not say how many it has, at most so many."""
+        return sum(array.most_chunks for array in self.arrays.values())
 
     @property
     def attrs(self) -> Mapping[str, Any]:
@@ -83,7 +82,7 @@ class ReferenceSet(Shown):
 
     def loaded(self) -> ReferenceSet:
         """The set with all its chunks in memory."""
-        arrays = {path: ManifestArray(array.meta, array.chunks) for path, array in self.arrays.items()}
+        arrays = {path: ManifestArray(array.meta, array.manifest()) for path, array in self.arrays.items()}
         return replace(self, arrays=arrays)
 
     def to_dict(self, *, zarr_format: dictionary.ZarrFormat = 2) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def shortened(array: ManifestArray, axis: int, kept: int) -> ManifestArray:
     """
     if isinstance(array, DeferredArray):
         return DeferredArray(array.meta, _Shortened(array, axis, kept))
-    return replace(array, chunks=_shorter(array.meta, array.chunks, axis, kept))
+    return ManifestArray(array.meta, _shorter(array.meta, array.manifest(), axis, kept))
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def with_explicit_ranges(refs: ReferenceSet) -> ReferenceSet:
     sizes = whole_files(refs.targets)
     arrays = dict(refs.arrays)
     for path, array in refs.arrays.items():
-        chunks = array.chunks
+        chunks = array.manifest()
         explicit = explicit_ranges(path, chunks, sizes)
         if explicit is not chunks:
             arrays[path] = ManifestArray(array.meta, explicit)

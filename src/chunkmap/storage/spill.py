@@ -46,7 +46,7 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
     described: dict[str, Any] = {}
     stop = 0
     for path, array in refs.arrays.items():
-        chunks = array.chunks.compact()
+        chunks = array.manifest().compact()
         blobs = [source for source in chunks.sources if isinstance(source, bytes)]
         index = chunks.index
         parts = [column.tobytes() for column in (chunks.source, chunks.offset, chunks.length)]
@@ -102,7 +102,7 @@ def _decode(document: Mapping[str, Any], at: Located, base: int) -> ReferenceSet
     arrays, groups = gathering.finish()
     return ReferenceSet(
         {
-            path: DeferredArray(array.meta, _Columns(at, base, array.chunks.grid_shape, document["arrays"][path]))
+            path: DeferredArray(array.meta, _Columns(at, base, array.meta.grid_shape, document["arrays"][path]))
             for path, array in arrays.items()
         },
         groups,

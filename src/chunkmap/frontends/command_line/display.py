@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chunkmap.errors import ChunkmapError, NotInstalled, SkippedFiles, Unsupported
-from chunkmap.model import WHOLE_FILE, ManifestArray, Problem, ReferenceSet
+from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, Problem, ReferenceSet
 from chunkmap.storage import ICECHUNK
 from chunkmap.storage.stores import store_named
 
@@ -139,7 +139,7 @@ def describe(refs: ReferenceSet, name: str) -> None:
     else:
         console.width = max(console.width, _WIDTH)
         console.print(_table(refs, name))
-    urls = sorted({url for array in refs.arrays.values() for url in array.chunks.urls})
+    urls = sorted({url for array in refs.arrays.values() for url in array.manifest().urls})
     for line in _summary(refs, urls):
         console.print(Text(line))
 
@@ -168,7 +168,7 @@ def _table(refs: ReferenceSet, name: str) -> Table:
 
 
 def _row(array: ManifestArray) -> tuple[str, ...]:
-    meta, chunks = array.meta, array.chunks
+    meta, chunks = array.meta, array.manifest()
     inline = int(np.count_nonzero(chunks.is_inline))
     return (
         ", ".join(meta.dims or ()),
@@ -179,15 +179,15 @@ def _row(array: ManifestArray) -> tuple[str, ...]:
         f"{len(chunks) - inline:,}",
         f"{inline:,}",
         f"{chunks.size - len(chunks):,}",
-        _stored(array),
+        _stored(chunks),
         human(meta.nbytes),
     )
 
 
-def _stored(array: ManifestArray) -> str:
+def _stored(chunks: ChunkManifest) -> str:
     """Bytes of the chunks; with a plus sign where some are whole files of a size that is not known."""
-    known = array.chunks.length != np.uint64(WHOLE_FILE)
-    return human(int(array.chunks.length[known].sum())) + ("" if known.all() else "+")
+    known = chunks.length != np.uint64(WHOLE_FILE)
+    return human(int(chunks.length[known].sum())) + ("" if known.all() else "+")
 
 
 def _sizes(sizes: Sequence[object]) -> str:

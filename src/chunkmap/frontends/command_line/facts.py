@@ -18,7 +18,7 @@ def facts_of(refs: ReferenceSet, name: str) -> dict[str, Any]:
         "zarr_format": refs.zarr_format,
         "arrays": {path: _array(array) for path, array in refs.arrays.items()},
         "groups": {path: dict(attrs) for path, attrs in refs.groups.items()},
-        "files": sorted({url for array in refs.arrays.values() for url in array.chunks.urls}),
+        "files": sorted({url for array in refs.arrays.values() for url in array.manifest().urls}),
         "problems": [{"path": p.path, "feature": p.feature, "message": p.message, "url": p.url} for p in refs.problems],
     }
 
@@ -31,7 +31,7 @@ def only(refs: ReferenceSet, path: str) -> ReferenceSet:
 
 
 def _array(array: ManifestArray) -> dict[str, Any]:
-    meta, chunks = array.meta, array.chunks
+    meta, chunks = array.meta, array.manifest()
     known = chunks.length != np.uint64(WHOLE_FILE)
     inline = int(np.count_nonzero(chunks.is_inline))
     return {

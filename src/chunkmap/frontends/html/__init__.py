@@ -19,8 +19,6 @@ from chunkmap.model import WHOLE_FILE, DeferredArray, ManifestArray, ReferenceSe
 
 __all__ = ["as_html", "page"]
 
-_FETCHED: Final = 100_000
-"""Chunks at rest that are fetched to be drawn; of arrays of more only the metadata are shown."""
 _SHOWN: Final = 200
 """Entries of a list that are shown."""
 
@@ -82,9 +80,9 @@ def _array(array: ManifestArray) -> str:
         "codecs": ", ".join(str(codec.get("id")) for codec in meta.codecs) or "none",
         "decoded bytes": f"{meta.nbytes:,}",
     }
-    if isinstance(array, DeferredArray) and array.most_chunks > _FETCHED:
+    if isinstance(array, DeferredArray):  # to look at a set reads nothing: `loaded` is there for who wants to see more
         return _table({**facts, "chunks": f"at most {array.most_chunks:,}, at rest"}) + _table(dict(meta.attrs))
-    chunks = array.chunks
+    chunks = array.manifest()
     known = chunks.length != np.uint64(WHOLE_FILE)
     stored, inline = int(chunks.length[known].sum()), int(np.count_nonzero(chunks.is_inline))
     facts["chunks"] = f"{len(chunks):,}, {inline:,} of them inline; {chunks.size - len(chunks):,} missing"

@@ -22,7 +22,7 @@ class _Granule:
     """The file that the references of a document lead to; none where all values stand in the document."""
 
     def __init__(self, original: Original) -> None:
-        named = [url for array in original.refs.arrays.values() for url in array.chunks.urls]
+        named = [url for array in original.refs.arrays.values() for url in array.manifest().urls]
         self._file = Hdf5(original.open(named[0]), original) if named else None
 
     def read(self, piece: Piece) -> NDArray[Any] | None:

@@ -46,11 +46,11 @@ class _Grib:
     def attributes(self, path: str) -> Mapping[str, Any]:
         """The keys of eccodes that an array gives as `GRIB_<key>`."""
         array = self._refs.arrays.get(path)
-        if array is None or not len(array.chunks) or isinstance(array.chunks.row(0).source, bytes):
+        if array is None or not len(array.manifest()) or isinstance(array.manifest().row(0).source, bytes):
             return {}
         ours = {name.removeprefix(_GRIB): name for name in array.meta.attrs if name.startswith(_GRIB)}
         keys = [key for key in ours if key not in _IN_OUR_WORDS]
-        first = array.chunks.row(0)
+        first = array.manifest().row(0)
         said: dict[str, Any] = self._ask(first.offset, first.length, lambda handle: _keys(handle, keys))
         return {ours[key]: "isobaricInhPa" if value == "isobaricInPa" else value for key, value in said.items()}
 

@@ -47,7 +47,7 @@ class _Hdf4:
             (offset, length): listed[name]
             for name, array in flat.arrays.items()
             if name in listed
-            for offset, length in zip(array.chunks.offset.tolist(), array.chunks.length.tolist(), strict=True)
+            for offset, length in zip(array.manifest().offset.tolist(), array.manifest().length.tolist(), strict=True)
         }
         self._refs = original.refs
 
@@ -84,9 +84,9 @@ class _Hdf4:
         if not path:
             return _said(self._file)
         array = self._refs.arrays.get(path)
-        if array is None or not len(array.chunks):
+        if array is None or not len(array.manifest()):
             return {}
-        first = array.chunks.row(0)
+        first = array.manifest().row(0)
         number = self._by_range.get((first.offset, first.length))
         if number is None:
             return {}

@@ -24,7 +24,7 @@ class _Npy:
 
     def __init__(self, original: Original) -> None:
         source = original.source
-        has_values = any(len(array.chunks) for array in original.refs.arrays.values())
+        has_values = any(len(array.manifest()) for array in original.refs.arrays.values())
         if isinstance(source, LocalSource):
             self._values = np.load(source.path, mmap_mode="r" if has_values else None)
         else:

@@ -139,7 +139,7 @@ class _Opened:
         """Range -> the cells whose chunks it holds: columns of a table share theirs."""
         cells = defaultdict(list)
         for path, array in self.refs.arrays.items():
-            chunks = array.chunks
+            chunks = array.manifest()
             for reference, position in zip(chunks.rows(), chunks.positions().tolist(), strict=True):
                 if isinstance(reference.source, str):
                     cells[reference.source, reference.offset, reference.length].append((path, position))
@@ -177,8 +177,9 @@ class _Opened:
         array = self.refs.arrays.get(chunk.path)
         if chunk.url is None or array is None or not _same_grid(array.meta, chunk.meta):
             return None
-        row = array.chunks.row_at(chunk.position)
-        found = None if row is None else array.chunks.row(row)
+        chunks = array.manifest()
+        row = chunks.row_at(chunk.position)
+        found = None if row is None else chunks.row(row)
         if found is not None and (found.offset, found.length) == (chunk.offset, chunk.length):
             return None
         there = "there is none" if found is None else f"it is {found.length} bytes at byte {found.offset}"
@@ -206,7 +207,7 @@ class _Opened:
         return None if found is None else (True, f"{found}, in {path} of the file")
 
     def _piece(self, path: str, meta: ArrayMeta, position: int) -> Piece:
-        chunks = self.refs.arrays[path].chunks
+        chunks = self.refs.arrays[path].manifest()
         row, part = chunks.row_at(position), _part(meta, position)
         if row is None:
             return Piece(path, meta, part, None, 0, 0)

@@ -19,33 +19,21 @@ again. Files that files name are opened side by side, and read in the same round
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypeVar
 
 from chunkmap.errors import ChunkmapError, Unsupported
 from chunkmap.io.archive import in_memory
 from chunkmap.io.beside import Others
 from chunkmap.io.rounds.answers import Fetched, InMemory
-from chunkmap.io.rounds.requests import Found, Gather, Hint, Other, Parser, Pieces, Span, Together
+from chunkmap.io.rounds.requests import Found, Hint, Other, Parser, Together
 from chunkmap.io.source import Range, Source
 
-__all__ = [
-    "Found",
-    "Gather",
-    "Hint",
-    "Other",
-    "Parser",
-    "Pieces",
-    "Reading",
-    "Span",
-    "Tally",
-    "Together",
-    "run",
-    "run_many",
-]
+__all__ = ["Reading", "Tally", "run", "run_many"]
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -163,6 +151,14 @@ class _Task:
         self.missing = 0
 
 
+class _Frame(NamedTuple):
+    """A parser that waits for parsers which it has run: those to come, and what the others returned."""
+
+    parser: Parser[Any]
+    coming: Iterator[Parser[Any]]
+    results: list[Any]
+
+
 class _Failed(NamedTuple):
     """An answer that is raised where it was asked for."""
 
@@ -206,34 +202,53 @@ class _Rounds:
                 self._serve()
 
     def _advance(self, task: _Task, value: Any) -> None:
-        """Run a parser until it has ended or waits."""
-        send, serve = task.parser.send, task.visit.bytes.serve
+        """Run a parser, and depth first those that it has run, until it has ended or one of them waits."""
+        above: list[_Frame] = []
+        parser, serve = task.parser, task.visit.bytes.serve
+        throws = type(value) is _Failed
         try:
-            request = task.parser.throw(value.error) if type(value) is _Failed else send(value)
             while True:
-                kind = type(request)
-                if kind is Together:
-                    self._spawn(task, request.parsers)
-                    return
-                if kind is Other:
-                    self._asking.append((task, request))
-                    return
-                value = serve(request)
-                if value is None:
-                    self._blocked.append((task, request))
-                    return
-                request = send(value)
-        except StopIteration as stop:
-            self._deliver(task, stop.value)
+                try:
+                    request = parser.throw(value.error) if throws else parser.send(value)
+                    throws = False
+                except StopIteration as stop:
+                    if not above:
+                        self._deliver(task, stop.value)
+                        return
+                    above[-1].results.append(stop.value)
+                else:
+                    kind = type(request)
+                    if kind is not Together:
+                        value = None if kind is Other else serve(request)
+                        if value is None:
+                            self._wait(self._as_tasks(task, above, parser), request)
+                            return
+                        continue
+                    above.append(_Frame(parser, iter(request.parsers), []))
+                following = next(above[-1].coming, None)
+                if following is None:
+                    parser, _, value = above.pop()
+                else:
+                    parser, value = following, None
         except ChunkmapError as error:
             self._end(task.visit, _Failed(error))
 
-    def _spawn(self, task: _Task, parsers: Sequence[Parser[Any]]) -> None:
-        task.missing, task.results = len(parsers), [None] * len(parsers)
-        if not parsers:
-            self._ready.append((task, []))
-        for rank in reversed(range(len(parsers))):
-            self._ready.append((_Task(parsers[rank], task.visit, task, rank), None))
+    def _wait(self, task: _Task, request: Any) -> None:
+        if type(request) is Other:
+            self._asking.append((task, request))
+        else:
+            self._blocked.append((task, request))
+
+    def _as_tasks(self, task: _Task, above: Sequence[_Frame], parser: Parser[Any]) -> _Task:
+        """The task of a parser that waits: those beside it, which need not wait for it, become tasks as well."""
+        frames = [*above, _Frame(parser, iter(()), [])]
+        for (_, coming, results), (following, _, _) in pairwise(frames):
+            rank, rest = len(results), list(coming)
+            task.missing, task.results = 1 + len(rest), [*results, None, *([None] * len(rest))]
+            beside = [_Task(other, task.visit, task, rank + number) for number, other in enumerate(rest, 1)]
+            self._ready += [(other, None) for other in reversed(beside)]
+            task = _Task(following, task.visit, task, rank)
+        return task
 
     def _deliver(self, task: _Task, value: Any) -> None:
         parent = task.parent

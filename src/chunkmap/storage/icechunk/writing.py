@@ -36,7 +36,7 @@ def names_of(sets: Sequence[ReferenceSet]) -> Names:
     """
     targets = {url: target for refs in sets for url, target in refs.targets.items()}
     arrays = (array for refs in sets for array in refs.arrays.values())
-    urls = dict.fromkeys(url for array in arrays for url in array.chunks.compact().urls)
+    urls = dict.fromkeys(url for array in arrays for url in array.manifest().compact().urls)
     locations = {url: location_of(url, keeps_ports=not IS_FIRST) for url in urls}
     checksums = {url: checksum_of(location, targets.get(url, Target())) for url, location in locations.items()}
     unknown = [url for url, checksum in checksums.items() if checksum is None]
@@ -55,7 +55,7 @@ def check_set(refs: ReferenceSet) -> None:
     for path, attrs in refs.groups.items():
         check_group(path, attrs)
     for path, array in refs.arrays.items():
-        check_rows(path, array.chunks)
+        check_rows(path, array.manifest())
         written_and_read(path, array.meta)
 
 
@@ -112,7 +112,7 @@ def write_set(refs: ReferenceSet, writer: Writer, *, overwrite: bool) -> None:
     Raises StorageError, before anything is changed, when there is something that shall not be overwritten.
     """
     for path, array in refs.arrays.items():
-        writer.check_size(path, len(array.chunks))
+        writer.check_size(path, len(array.manifest()))
     if not writer.is_empty():
         if not overwrite:
             raise StorageError(
@@ -122,7 +122,7 @@ def write_set(refs: ReferenceSet, writer: Writer, *, overwrite: bool) -> None:
         writer.remove()
     writer.describe({path: array.meta for path, array in refs.arrays.items()}, refs.groups)
     for path, array in refs.arrays.items():
-        writer.set_chunks(path, array.chunks)
+        writer.set_chunks(path, array.manifest())
 
 
 async def _is_empty(store: Any, group: str) -> bool:

@@ -50,7 +50,7 @@ class PartitionedSet:
             path: PartitionedChunks(
                 self.folder,
                 path,
-                array.chunks.grid_shape,
+                array.meta.grid_shape,
                 self.record_size,
                 None if self.records is None else self.records.get(path, {}),
                 stamp,
@@ -62,7 +62,7 @@ class PartitionedSet:
     def load(self) -> ReferenceSet:
         """All of it, in memory."""
         arrays = {
-            path: ManifestArray(array.meta, self._chunks[path].between(0, array.chunks.size))
+            path: ManifestArray(array.meta, self._chunks[path].between(0, math.prod(array.meta.grid_shape)))
             for path, array in self._arrays.items()
         }
         return ReferenceSet(arrays, self._groups, self._problems(), dict(self._targets()), self.url)
@@ -96,7 +96,7 @@ class PartitionedSet:
 
     def _missing_files(self) -> Iterator[Problem]:
         for path, array in self._arrays.items():
-            count = math.ceil(array.chunks.size / self.record_size)
+            count = math.ceil(math.prod(array.meta.grid_shape) / self.record_size)
             missing = count - len(self._chunks[path].stretches())
             if missing:
                 yield Problem(

@@ -76,7 +76,7 @@ def write_parquet(
         raise StorageError(f"{at.url}: an array at the root has no directory for its partitions; write JSON instead")
     arrays = dict(refs.arrays)
     for path, array in arrays.items():
-        check_rows(path, array.chunks, 0, array.meta.grid_shape)
+        check_rows(path, array.manifest(), 0, array.meta.grid_shape)
     with replacing_set(at) as stage:
         writer = ParquetWriter(stage, record_size)
         for path, array in arrays.items():
