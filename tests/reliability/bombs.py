@@ -86,10 +86,10 @@ def _streamed_zeros(nbytes: int) -> str:
 
 def bombs(directory: str) -> Iterator[tuple[str, Callable[[], object]]]:
     """Every one, by name; what prepares it is done before."""
-    rows = _partition(tempfile.mkdtemp(dir=directory), 1 << 22)
+    rows = _partition(tempfile.mkdtemp(dir=directory), 1 << 21)
     yield "partition without a chunk", lambda: chunkmap.load(rows)
-    too_many = _partition(tempfile.mkdtemp(dir=directory), 1 << 22)
-    yield "partition of too many rows", lambda: _with_most_rows(1 << 21, lambda: chunkmap.load(too_many))
+    too_many = _partition(tempfile.mkdtemp(dir=directory), 1 << 21)
+    yield "partition of too many rows", lambda: _with_most_rows(1 << 20, lambda: chunkmap.load(too_many))
     text = _partition(tempfile.mkdtemp(dir=directory), 64, bytes(16 << 20))
     yield "partition of long texts", lambda: chunkmap.load(text)
     for name, head, body, tail in (
@@ -97,7 +97,7 @@ def bombs(directory: str) -> Iterator[tuple[str, Callable[[], object]]]:
         ("lists", b'{"version":1,"refs":{"a":[', b"[]," * (1 << 18), b"1]}}"),
         ("numbers", b'{"a":[', b"1.5," * (1 << 18), b"1]}"),
     ):
-        packed = _gzipped(head, body, 200, tail)
+        packed = _gzipped(head, body, 80, tail)
         yield f"gzipped {name}", lambda packed=packed: read_json(packed, "bomb.json.gz")
     section = {"key": "x/{{i}}", "url": "u", "offset": "0", "length": "1", "dimensions": {"i": {"stop": 10**9}}}
     document = {"version": 1, "refs": _array("x", shape=[9], chunks=[1]), "gen": [section]}

@@ -28,7 +28,7 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     warnings.filterwarnings("ignore", "This process", DeprecationWarning)
     chance = settings(
-        max_examples=20,
+        max_examples=4,
         stateful_step_count=30,
         deadline=None,
         derandomize=False,
@@ -39,7 +39,7 @@ def main() -> None:
     while time.monotonic() - started < seconds:
         run_state_machine_as_test(Sets, settings=chance)
         rounds += 1
-        sys.stdout.write(f"{time.monotonic() - started:.0f} s, {rounds * 20} machines, {dict(Sets.kills)}\n")
+        sys.stdout.write(f"{time.monotonic() - started:.0f} s, {rounds * 4} machines, {dict(Sets.kills)}\n")
         sys.stdout.flush()
 
 
