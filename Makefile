@@ -3,6 +3,8 @@
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
 #   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out
+#   make guided   the same, led by what code is reached (atheris; where there is a wheel of it)
+#   make soak     writers, readers and kills in any order, for ten minutes
 #   make check    format, lint, types, layers
 #   make bench    the table beside kerchunk 0.2.10
 #   make format   rewrite the sources as `make check` wants them
@@ -11,13 +13,14 @@
 # PYTHON=...  which Python (>= 3.11) to build the environment with; found by itself when not given
 # VENV=...    where the environment goes
 # TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
-# FUZZ=...    how many damaged files `make fuzz` makes
+# FUZZ=...    how many damaged files `make fuzz` makes;  KIND=...  of which kind `make guided` makes them
+# SOAK=...    for how many seconds `make soak` runs
 # CASES=...   which benchmarks `make bench` runs;  REPEATS=...  how often;  WRITE=1  renew bench/results.md
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz check bench format clean
+.PHONY: help demo test fuzz guided soak check bench format clean
 
 # Found only when an environment has to be made: the first Python >= 3.11 that runs and can make one.
 PYTHON ?= $(shell \
@@ -32,6 +35,8 @@ VIRTUALIZARR_VENV ?= .venv-virtualizarr
 TESTS ?= tests
 WORKERS ?= 2
 FUZZ ?= 100000
+KIND ?= hdf5
+SOAK ?= 600
 CASES ?=
 REPEATS ?= 3
 
@@ -53,6 +58,14 @@ test: $(VENV)/test.stamp
 fuzz: $(VENV)/test.stamp
 	@echo "== fuzz: $(FUZZ) damaged files"
 	@"$(VENV)/bin/python" tests/fuzz/run.py --files $(FUZZ) --keep .fuzz
+
+guided: $(VENV)/guided.stamp
+	@echo "== guided: $(KIND)"
+	@"$(VENV)/bin/python" tests/fuzz/guided.py --kind $(KIND) --runs $(FUZZ) --keep .fuzz
+
+soak: $(VENV)/test.stamp
+	@echo "== soak: $(SOAK) seconds"
+	@"$(VENV)/bin/python" tests/reliability/soak.py --seconds $(SOAK)
 
 check: $(VENV)/check.stamp
 	@echo "== format"
@@ -101,6 +114,10 @@ $(VENV)/test.stamp: pyproject.toml | $(VENV)/pip.stamp
 $(VENV)/check.stamp: pyproject.toml $(VENV)/test.stamp
 	@echo "== installing what the checks need"
 	@"$(VENV)/bin/python" -m pip install -qq --group check
+	@touch "$@"
+
+$(VENV)/guided.stamp: pyproject.toml $(VENV)/test.stamp
+	@"$(VENV)/bin/python" -m pip install -qq --only-binary :all: --group guided
 	@touch "$@"
 
 $(KERCHUNK_VENV)/kerchunk.stamp: pyproject.toml | $(KERCHUNK_VENV)/pip.stamp

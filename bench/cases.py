@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import documents
 import exporting
 import fits_files
 import images
@@ -595,6 +596,7 @@ CASES = {
     **reading.CASES,
     **images.CASES,
     **stores.CASES,
+    **documents.CASES,
 }
 """What each road does in a case; None where it has no such thing."""
 

@@ -1,5 +1,6 @@
-"""The case `fits`: the headers of one FITS file of 300 HDUs of 68 cards, beside kerchunk and astropy."""
+"""The cases of FITS: the headers of one file of 300 HDUs of 68 cards, beside kerchunk and astropy; a million tiles."""
 
+import gzip
 import shutil
 
 import numpy as np
@@ -73,4 +74,31 @@ def open_astropy(folder):
     return work, lambda _: {}
 
 
-CASES = {"fits": (scan_core, scan_door, None, None, None, open_astropy)}
+def write_million(path):
+    """A compressed image of a million tiles of one pixel, all of which are the same bytes."""
+    from astropy.io import fits
+
+    tile = gzip.compress(bytes(2), mtime=0)
+    header = fits.Header()
+    cards = {"XTENSION": "BINTABLE", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 8, "NAXIS2": 1_000_000, "PCOUNT": len(tile)}
+    cards |= {"GCOUNT": 1, "TFIELDS": 1, "TTYPE1": "COMPRESSED_DATA", "TFORM1": f"1PB({len(tile)})", "ZIMAGE": True}
+    cards |= {"ZBITPIX": 16, "ZNAXIS": 2, "ZNAXIS1": 1000, "ZNAXIS2": 1000, "ZTILE1": 1, "ZTILE2": 1}
+    header.update({**cards, "ZCMPTYPE": "GZIP_1"})
+    rows = np.full((1_000_000, 2), [len(tile), 0], ">i4").tobytes()
+    first = fits.PrimaryHDU().header.tostring().encode()
+    data = rows + tile
+    path.write_bytes(first + header.tostring().encode() + data + bytes(-len(data) % 2880))
+
+
+def scan_million(folder):
+    """The library's own verb."""
+    import chunkmap
+
+    chunkmap.scan(ready(folder), hdu=1)
+    path = folder / "million.fits"
+    if not path.exists():
+        write_million(path)
+    return lambda: chunkmap.scan(path), lambda _: {}
+
+
+CASES = {"fits-million": (scan_million, None, None), "fits": (scan_core, scan_door, None, None, None, open_astropy)}

@@ -13,6 +13,9 @@ COGS = 100
 LARGE = 10_000
 """Pixels of a side of the largest cloud-optimised file."""
 
+AGAIN = 20
+"""Times that it is scanned: once is over too soon to be measured."""
+
 SIDE = 16_000
 """Pixels of a square of a million tiles of 16 pixels."""
 
@@ -53,39 +56,39 @@ def write_cog(path, data):
         file.write(data, 1)
 
 
-def scanned(pattern):
+def scanned(pattern, times=1):
     """Every file to a set, through the library's own verb."""
 
     def make(folder):
         import chunkmap
 
-        files = sorted((folder / "images").glob(pattern))
-        chunkmap.scan(files[0])
+        files = sorted((folder / "images").glob(pattern)) * times
+        chunkmap.scan(folder / "images" / "cogs" / "000.tif")
         return lambda: [chunkmap.scan(file, inline_threshold=0) for file in files], lambda _: {}
 
     return make
 
 
-def translated(pattern):
+def translated(pattern, times=1):
     """Every file to a dictionary, through the names of kerchunk."""
 
     def make(folder):
         from kerchunk.tiff import tiff_to_zarr
 
-        files = sorted(map(str, (folder / "images").glob(pattern)))
+        files = sorted(map(str, (folder / "images").glob(pattern))) * times
         tiff_to_zarr(files[0])
         return lambda: [tiff_to_zarr(file) for file in files], lambda _: {}
 
     return make
 
 
-def by_tifffile(pattern):
+def by_tifffile(pattern, times=1):
     """Every file to the JSON that tifffile writes."""
 
     def make(folder):
         import tifffile
 
-        files = sorted((folder / "images").glob(pattern))
+        files = sorted((folder / "images").glob(pattern)) * times
 
         def work():
             for file in files:
@@ -161,11 +164,11 @@ def finishing(server):
 CASES = {
     "tiff-tiles": (scanned("tiles.tif"), translated("tiles.tif"), None),
     "tiff-cogs": (scanned("cogs/*.tif"), translated("cogs/*.tif"), None),
-    "tiff-large-cog": (scanned("large.tif"), translated("large.tif"), None),
+    "tiff-large-cog": (scanned("large.tif", AGAIN), translated("large.tif", AGAIN), None),
     "tiff-million": (scanned("million.tif"), None, None),
     "tiff-tiles-tifffile": (scanned("tiles.tif"), by_tifffile("tiles.tif"), None),
     "tiff-cogs-tifffile": (scanned("cogs/*.tif"), by_tifffile("cogs/*.tif"), None),
-    "tiff-large-cog-tifffile": (scanned("large.tif"), by_tifffile("large.tif"), None),
+    "tiff-large-cog-tifffile": (scanned("large.tif", AGAIN), by_tifffile("large.tif", AGAIN), None),
     "tiff-far-read": (far_core, far_rasterio, None),
     "tiff-read": (whole_core, whole_rasterio, None),
 }
@@ -177,7 +180,7 @@ BESIDE_OTHERS = ("tiff-tiles-tifffile", "tiff-cogs-tifffile", "tiff-large-cog-ti
 TITLES = {
     "tiff-tiles": "scan one TIFF of 65,536 tiles",
     "tiff-cogs": f"scan {COGS} cloud-optimised GeoTIFFs with overviews",
-    "tiff-large-cog": f"scan a cloud-optimised GeoTIFF of {LARGE} x {LARGE} pixels",
+    "tiff-large-cog": f"scan a cloud-optimised GeoTIFF of {LARGE} x {LARGE} pixels, {AGAIN} times",
     "tiff-million": "scan one TIFF of 1,000,000 tiles",
     "tiff-tiles-tifffile": "scan one TIFF of 65,536 tiles (other side: tifffile's aszarr and write_fsspec)",
     "tiff-cogs-tifffile": f"scan {COGS} cloud-optimised GeoTIFFs (other side: tifffile's aszarr and write_fsspec)",

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from chunkmap.combining import Diagnosis
     from chunkmap.execution import append, build, combine, diagnose, merge, scan_many, to_icechunk
     from chunkmap.formats.scanning import scan
+    from chunkmap.frontends.opening import open_store
     from chunkmap.frontends.verify import verify
-    from chunkmap.frontends.xarray_engine import open_dataset, open_store
+    from chunkmap.frontends.xarray_engine import open_dataset
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
     from chunkmap.storage import load, write
 
@@ -96,7 +97,7 @@ _HOMES: Final = {
     "load": "storage",
     "merge": "execution",
     "open_dataset": "frontends.xarray_engine",
-    "open_store": "frontends.xarray_engine",
+    "open_store": "frontends.opening",
     "scan": "formats.scanning",
     "scan_many": "execution",
     "to_icechunk": "execution",

@@ -13,7 +13,8 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
 from chunkmap.access.store import ReferenceStore
-from chunkmap.frontends.xarray_engine import DECODING, open_store, without_encoding
+from chunkmap.frontends.opening import open_store
+from chunkmap.frontends.xarray_engine import DECODING, without_encoding
 from kerchunk.utils import refs_as_fs
 
 __all__ = ["KerchunkBackend", "open_reference_dataset"]

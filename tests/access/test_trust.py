@@ -16,7 +16,7 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.trust import Trust
 from chunkmap.access.values import read_array
 from chunkmap.errors import SourceError, Unsupported
-from chunkmap.frontends.xarray_engine import open_store
+from chunkmap.frontends.opening import open_store
 
 FAR = "https://example.org/sets/set.json"
 

@@ -85,6 +85,14 @@ def test_the_document_is_written_as_it_was_read():
     assert array_from_document("x", array_document(meta)) == meta
 
 
+def test_a_missing_chunk_is_the_fill_value_as_it_stands():
+    """What is missing was never scaled: it reads as the fill value, and is not decoded."""
+    codecs = [{"name": "scale_offset", "configuration": {"offset": 100, "scale": 3}}, {"name": "bytes"}]
+    meta = array_from_document("x", document("uint8", codecs, 4, fill=100))
+    array = ManifestArray(meta, ChunkManifest.empty(meta.grid_shape))
+    assert read_array(array, Fetcher()).tolist() == [100] * 4
+
+
 @zarr_has_them
 @pytest.mark.parametrize("dtype", ["int16", "uint8", "int64", "uint64", "float32", "float64"])
 def test_zarr_scales_the_same(dtype):

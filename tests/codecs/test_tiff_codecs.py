@@ -18,6 +18,9 @@ GOLDEN = {
     "imagecodecs_delta": ({"shape": [1, 3], "dtype": ">u2", "axis": -1, "dist": 1}, "000100ff0001", "000101000101"),
     "imagecodecs_floatpred": ({"shape": [1, 2], "dtype": "<f4", "axis": -1, "dist": 1}, "3f0141800000", None),
     "imagecodecs_bitorder": ({}, "01f0", "800f"),
+    "imagecodecs_ccittrle": ({"height": 1, "width": 8}, "1f8438", "0001010000000100"),
+    "imagecodecs_ccittfax3": ({"height": 1, "width": 8, "t4options": 0}, "0011f84380", "0001010000000100"),
+    "imagecodecs_ccittfax4": ({"height": 2, "width": 8}, "23e128008008", "00010100000001000000000000000000"),
     "imagecodecs_packbits": ({}, "fe07010809", "0707070809"),
 }
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 import chunkmap
 from chunkmap.formats.scanning import scan
-from chunkmap.frontends.xarray_engine import open_store
+from chunkmap.frontends.opening import open_store
 from chunkmap.model.typed import as_numpy, code_of, typed
 
 NUMBERS = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]

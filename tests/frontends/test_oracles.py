@@ -20,8 +20,9 @@ NESTED = [("a", [("b", "i4")]), ("c", "i4", (1,))]
 
 
 def test_every_format_has_an_oracle():
-    """The table names the formats that there are, all of them, and each has a module."""
-    assert ORACLES.keys() == {row.name for row in FORMATS if row.module.startswith("chunkmap.")}
+    """The table names the formats that there are, but the one that nothing tells, and each has a module."""
+    ours = {row.name for row in FORMATS if row.module.startswith("chunkmap.")}
+    assert ORACLES.keys() == ours - {"raw"}
     for name in ORACLES:
         assert importlib.util.find_spec(f"chunkmap.frontends.oracles.{name}"), name
 

@@ -73,6 +73,15 @@ def test_the_engine_reads_them_whatever_zarr_there_is(stored):
     xr.testing.assert_equal(chunkmap.open_dataset(path).isel(part).load(), expected.isel(part))
 
 
+def test_what_was_opened_is_written(stored, tmp_path):
+    """A dataset whose chunks are of several lengths goes to a store of Zarr, once it is cut anew."""
+    path, expected = stored
+    opened = chunkmap.open_dataset(path)
+    assert opened["temp"].encoding["chunks"][0][:4] == (10, 10, 10, 1)
+    opened.drop_encoding().chunk({"time": 30}).to_zarr(tmp_path / "copy.zarr", zarr_format=2)
+    xr.testing.assert_equal(xr.open_zarr(tmp_path / "copy.zarr").load(), expected)
+
+
 def test_trees_of_groups_are_opened(stored):
     """The same by way of groups."""
     path, expected = stored

@@ -9,7 +9,8 @@ import pytest
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
-from chunkmap.frontends.xarray_engine import open_dataset, open_references, open_store
+from chunkmap.frontends.opening import open_references, open_store
+from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.io import LocalFolder
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet, Target
 from chunkmap.storage import open_set, write

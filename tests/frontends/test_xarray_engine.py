@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 from chunkmap.errors import SourceError, StorageError, Unsupported
-from chunkmap.frontends.xarray_engine import ChunkmapBackend, open_dataset, open_store
+from chunkmap.frontends.opening import open_store
+from chunkmap.frontends.xarray_engine import ChunkmapBackend, open_dataset
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.storage import open_set, write
 

@@ -22,7 +22,7 @@ import zarr
 from mutations import mutate
 
 import chunkmap
-from chunkmap.frontends.xarray_engine import open_store
+from chunkmap.frontends.opening import open_store
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet, Target
 
 DATA = "memory://chunkmap-fuzz/data"

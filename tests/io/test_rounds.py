@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from far import Far
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,27 +12,9 @@ from chunkmap.errors import FormatError, SourceError, TruncatedFile
 from chunkmap.io import BytesSource, MemberSource, Range
 from chunkmap.io.rounds import Gather, Pieces, Reading, Span, Tally, Together, run, run_many
 from chunkmap.io.rounds.extents import Extents
-from chunkmap.io.source import SourceBase
 
 LONG = 9 << 20
 """Longer than what is fetched whole."""
-
-
-class Remote(SourceBase):
-    """A source that has to be asked for its bytes, and counts what it was asked for."""
-
-    def __init__(self, data, url="remote"):
-        self.data, self.url, self.asked = data, url, []
-
-    def size(self):
-        return len(self.data)
-
-    def read(self, offset, length):
-        return self.read_many([Range(offset, length)])[0]
-
-    def read_many(self, ranges):
-        self.asked.append(list(ranges))
-        return [memoryview(self.data)[o : o + n] for o, n in ranges]
 
 
 def bytes_of(size):
@@ -68,7 +51,7 @@ def test_a_file_in_memory_is_never_fetched(long_file):
 
 def test_a_short_file_is_one_request():
     """A file of at most 8 MB is fetched whole, once, whatever is read of it."""
-    source, tally = Remote(bytes_of(1 << 20)), Tally()
+    source, tally = Far(bytes_of(1 << 20)), Tally()
     parsers = [read_span(n * 10_000, 100) for n in range(100)]
 
     def parser():
@@ -82,7 +65,7 @@ def test_a_short_file_is_one_request():
 
 def test_parsers_side_by_side_share_rounds(long_file):
     """Far spans of a hundred parsers are one round of a hundred requests; a chain of three is three rounds."""
-    source, tally = Remote(long_file), Tally()
+    source, tally = Far(long_file), Tally()
     starts = [1_000_000 + n * 83_000 for n in range(100)]
 
     def parser():
@@ -97,13 +80,13 @@ def test_parsers_side_by_side_share_rounds(long_file):
         return bytes((yield Span(6_000_000, 8, 8)))
 
     tally = Tally()
-    assert run(Remote(long_file), chain(), tally=tally) == long_file[6_000_000:6_000_008]
+    assert run(Far(long_file), chain(), tally=tally) == long_file[6_000_000:6_000_008]
     assert tally.rounds == 4
 
 
 def test_near_spans_are_one_request_and_nothing_is_fetched_twice(long_file):
     """Ranges nearer than 64 KB are joined; bytes that are held are never asked for again."""
-    source = Remote(long_file)
+    source = Far(long_file)
 
     def parser():
         yield [Span(1_000_000, 10, 10), Span(1_060_000, 10, 10)]
@@ -122,7 +105,7 @@ def test_rows_that_must_be_fetched_are_the_rows_of_the_file(long_file):
     def parser():
         return (yield Gather(offsets, 300))
 
-    remote, local = run(Remote(long_file), parser()), run(BytesSource(long_file), parser())
+    remote, local = run(Far(long_file), parser()), run(BytesSource(long_file), parser())
     assert np.array_equal(remote, local)
     assert bytes(local[0]) == long_file[8_000_000:8_000_300]
 
@@ -134,11 +117,11 @@ def test_pieces_are_joined_in_the_order_of_the_request(long_file):
     def parser():
         return (yield Pieces(np.array(offsets), np.array(lengths)))
 
-    remote, local = run(Remote(long_file), parser()), run(BytesSource(long_file), parser())
+    remote, local = run(Far(long_file), parser()), run(BytesSource(long_file), parser())
     assert remote == local == b"".join(long_file[o : o + n] for o, n in zip(offsets, lengths, strict=True))
 
 
-@pytest.mark.parametrize("source", [BytesSource(b"x" * 100, "u"), Remote(b"x" * 100, "u")], ids=["local", "remote"])
+@pytest.mark.parametrize("source", [BytesSource(b"x" * 100, "u"), Far(b"x" * 100, "u")], ids=["local", "remote"])
 @pytest.mark.parametrize(
     "request_",
     [Span(90, 11, 11), Gather(np.array([3, 95], np.uint64), 6), Pieces(np.array([3, 95]), np.array([1, 6]))],
@@ -158,7 +141,7 @@ def test_reading_past_the_end_is_refused_with_its_offset(source, request_):
 
 def test_a_wish_is_cut_at_the_end_of_the_file():
     """What is wanted, but not needed, may be more than there is."""
-    for source in (BytesSource(b"0123456789"), Remote(b"0123456789")):
+    for source in (BytesSource(b"0123456789"), Far(b"0123456789")):
         assert run(source, read_span(6, 2, 100)) == b"6789"
 
 
@@ -169,15 +152,15 @@ def test_one_file_that_fails_leaves_the_others_alone(long_file):
         yield Span(5_000_000, 1, 1)
         raise FormatError("wrong", url="bad")
 
-    class Gone(Remote):
+    class Gone(Far):
         def read_many(self, ranges):
             raise SourceError("gone", url=self.url)
 
-    good = Remote(long_file, "good")
+    good = Far(long_file, "good")
     outcomes = run_many(
         [
             Reading(good, read_span(5_000_000, 4)),
-            Reading(Remote(long_file, "bad"), bad()),
+            Reading(Far(long_file, "bad"), bad()),
             Reading(Gone(long_file, "gone"), read_span(0, 4)),
         ]
     )
@@ -189,7 +172,7 @@ def test_one_file_that_fails_leaves_the_others_alone(long_file):
 def test_files_share_rounds(long_file):
     """Two files that each need a second read wait together: two rounds, not four."""
     tally = Tally()
-    sources = [Remote(long_file, "a"), Remote(long_file, "b")]
+    sources = [Far(long_file, "a"), Far(long_file, "b")]
     run_many([Reading(s, read_span(5_000_000, 4)) for s in sources], tally=tally)
     assert tally.rounds == 2
     assert tally.requests == 4

@@ -262,3 +262,32 @@ def test_keys_whose_numbers_only_add_up_to_the_right_count_are_passed_over():
     document = {"x/.zarray": json.dumps(zarray), "x/0": ["a", 0, 4], "x/0.0.1": ["a", 4, 4], "x/1.1": ["a", 8, 4]}
     refs = ReferenceSet.from_dict({"version": 1, "refs": document})
     assert refs.arrays["x"].chunks.positions().tolist() == [3]
+
+
+SCALAR = (
+    '{"shape": [], "chunks": [], "dtype": "<i2", "compressor": null, "filters": null, "fill_value": null, "order": "C",'
+    ' "zarr_format": 2}'
+)
+
+
+@pytest.mark.parametrize("keys", [("x/", "x/0"), ("x/0", "x/")])
+@pytest.mark.parametrize("first", [".zarray", "chunks"])
+def test_a_scalar_under_two_keys(keys, first):
+    """The key of the specification counts, and a problem names the other; alone, the other counts."""
+    chunks = {key: "right" if key == "x/0" else "wrong" for key in keys}
+    head = {".zgroup": {"zarr_format": 2}, "x/.zarray": SCALAR}
+    refs = ReferenceSet.from_dict({**head, **chunks} if first == ".zarray" else {**chunks, **head})
+    assert refs.arrays["x"].chunks.inline_bytes(0) == b"right"
+    assert [(p.path, p.feature) for p in refs.problems] == [("x", "stray key")]
+    assert "'x/'" in refs.problems[0].message
+    alone = ReferenceSet.from_dict({**head, "x/": "only"})
+    assert (alone.arrays["x"].chunks.inline_bytes(0), alone.problems) == (b"only", ())
+
+
+def test_base64_in_lines():
+    """Line breaks in base64 stand for nothing; what is no base64 is an error."""
+    head = {".zgroup": {"zarr_format": 2}, "x/.zarray": SCALAR}
+    refs = ReferenceSet.from_dict({**head, "x/0": "base64:/w\r\nAB\n"})
+    assert refs.arrays["x"].chunks.inline_bytes(0) == b"\xff\x00\x01"
+    with pytest.raises(StorageError, match="base64"):
+        ReferenceSet.from_dict({**head, "x/0": "base64:/w!\nEA"})

@@ -1,6 +1,7 @@
 """The documents of Zarr v3: to and from metadata, and as zarr itself writes and reads them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta
 from chunkmap.model.meta import same_attrs, same_scalar
+from chunkmap.model.records import laid_flat
 from chunkmap.model.zarr_v3 import array_document, array_from_document, consolidated_documents, group_document, is_array
 
 register_with_zarr()
@@ -83,9 +85,11 @@ def metas(draw):
 
 @given(metas())
 def test_metadata_go_through_the_document(meta):
-    """What is read from the document that is written is the metadata, and zarr reads the document too."""
+    """What is read from the document that is written is the metadata, and zarr reads the document too. A scalar has no
+    axes that had to be named, so that without names it is as with them.
+    """
     document = written(meta)
-    assert array_from_document("x", document) == meta
+    assert array_from_document("x", document) == (meta if meta.shape else replace(meta, dims=()))
     ArrayV3Metadata.from_dict(document)
 
 
@@ -135,6 +139,27 @@ def test_records_of_any_byte_order_are_read_alike():
     assert codec == {"id": "astype", "encode_dtype": ">i4,<f8,>i2", "decode_dtype": "<i4,<f8,<i2"}
     with pytest.raises(Unsupported, match="no data type"):
         array_document(ArrayMeta(shape=(2,), chunk_shape=(2,), dtype=stored.dtype))
+
+
+def test_types_are_spelled_as_every_zarr_3_reads_them():
+    """Records are `structured` with pairs of name and type; bytes, and what pads records, are `raw_bytes`; NaN of other
+    bits than the usual are hexadecimal.
+    """
+
+    def of(dtype, fill=None):
+        return written(ArrayMeta(shape=(2,), chunk_shape=(2,), dtype=np.dtype(dtype), fill_value=fill))
+
+    padded = np.dtype([("a", "u1"), ("b", "<f8")], align=True)
+    with pytest.raises(Unsupported, match="gaps"):
+        of(padded)
+    fields = of(laid_flat(padded))["data_type"]["configuration"]["fields"]
+    assert of(laid_flat(padded))["data_type"]["name"] == "structured"
+    gap = {"name": "raw_bytes", "configuration": {"length_bytes": 7}}
+    assert fields == [["a", "uint8"], ["_padding_1", gap], ["b", "float64"]]
+    assert of("V5")["data_type"] == {"name": "raw_bytes", "configuration": {"length_bytes": 5}}
+    payload = np.array([0x7FC00001], "<u4").view("<f4")[0]
+    meta = ArrayMeta(shape=(2,), chunk_shape=(2,), dtype=np.dtype("<f4"), background=payload)
+    assert "0x7fc00001" in json.dumps(written(meta))
 
 
 CREATED = [
@@ -237,7 +262,8 @@ BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"codecs": [{"name": "sharding_indexed", "configuration": {}}]}, Unsupported, "x: shards"),
+        ({"codecs": [{"name": "sharding_indexed", "configuration": {}}]}, StorageError, "no entry 'chunk_shape'"),
+        ({"codecs": [BYTES, {"name": "sharding_indexed", "configuration": {}}]}, Unsupported, "x: its shards"),
         ({"codecs": [BYTES, {"name": "acme"}]}, Unsupported, "'acme'"),
         ({"codecs": [{"name": "acme"}]}, Unsupported, "'acme'"),
         ({"codecs": []}, StorageError, "turns arrays into bytes"),

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 import chunkmap
 from chunkmap.io import BytesSource
-from chunkmap.storage import partition
 from chunkmap.storage.json import read_json
+from chunkmap.storage.parquet import partition
 
 ROOT = {".zgroup": '{"zarr_format":2}'}
 MORE = 400 << 20

@@ -287,6 +287,6 @@ def test_a_full_disk_is_our_own_error(write_series, tmp_path, monkeypatch, name)
 def test_directories_are_settled(write_series, tmp_path, monkeypatch):
     """The names of files are on the disk, in every directory of a set and in the one above it."""
     settled = []
-    monkeypatch.setattr(publishing, "_settle_directory", lambda path: settled.append(path.name))
+    monkeypatch.setattr(publishing, "settle_directory", lambda path: settled.append(path.name))
     chunkmap.write(chunkmap.scan(write_series("a.h5", 1)), tmp_path / "set.parq")
     assert {"v", "time", tmp_path.name} <= set(settled)

@@ -109,7 +109,8 @@ def _joining(config: Mapping[str, Any]) -> Step:
         for number in range(1, dtype.itemsize):
             np.left_shift(values, 8, out=values)
             np.bitwise_or(values, planes[:, number], out=values)
-        return values.view(dtype).reshape(shape)
+        floats: NDArray[Any] = values.view(dtype)
+        return floats.reshape(shape)
 
     return join
 

@@ -29,6 +29,8 @@ _NOT_KNOWN: Final = "zarr does not know the types or the codecs of"
 
 def unknown_to_zarr(meta: ArrayMeta, zarr_format: ZarrFormat) -> str | None:
     """What zarr does not know, in words that the names of such arrays follow; None when it can open an array."""
+    if zarr_format == 3 and any(config.get("id") == "pickle" for config in meta.codecs):
+        return "the codec 'pickle' runs code that the set names, and is not run; it is that of"
     try:
         for config in untrimmed(meta).codecs:
             make_codec(config)

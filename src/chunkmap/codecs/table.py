@@ -71,6 +71,9 @@ CODECS: Final[Sequence[Row]] = (
     Row("hdf5_text", "hdf5.text:Hdf5Text"),
     Row("hdf5_zfp", "hdf5.zfp:Hdf5Zfp", extra="hdf5"),
     Row("imagecodecs_bitorder", "tiff.imagecodecs_ids:ImagecodecsBitorder"),
+    Row("imagecodecs_ccittfax3", "tiff.ccitt:ImagecodecsCcittfax3", extra="tiff"),
+    Row("imagecodecs_ccittfax4", "tiff.ccitt:ImagecodecsCcittfax4", extra="tiff"),
+    Row("imagecodecs_ccittrle", "tiff.ccitt:ImagecodecsCcittrle", extra="tiff"),
     Row("imagecodecs_delta", "tiff.imagecodecs_ids:ImagecodecsDelta"),
     Row("imagecodecs_floatpred", "tiff.imagecodecs_ids:ImagecodecsFloatpred"),
     Row("imagecodecs_jpeg", "tiff.imagecodecs_ids:ImagecodecsJpeg", extra="tiff"),
@@ -87,6 +90,7 @@ CODECS: Final[Sequence[Row]] = (
     Row("tiff_float24", "tiff.bits:TiffFloat24"),
     Row("tiff_pad", "tiff.pad:TiffPad"),
     Row("zarr_cast_value", "zarr.cast_value:ZarrCastValue"),
+    Row("zarr_shards", "zarr.shards:ZarrShards"),
     Row("zarr_scale_offset", "zarr.scale_offset:ZarrScaleOffset"),
 )
 """Codecs of Zarr v2, which numcodecs is told of."""

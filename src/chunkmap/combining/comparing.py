@@ -10,7 +10,7 @@ from chunkmap.combining.compatible import WAIVABLE, Difference, differences, mas
 from chunkmap.combining.findings import shortened
 from chunkmap.combining.plan import Cause, Reason
 from chunkmap.combining.request import Found, Request
-from chunkmap.combining.times import is_time, same_calendar
+from chunkmap.combining.times import calendar_name, is_time, may_join
 from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 
@@ -23,7 +23,11 @@ def compare(
     """Whether all inputs can stand under one metadata, and what must be read instead of referred to."""
     index, first = found[0][0], found[0][1].meta
     own = _units_of_times(request, path, found)
-    re_encode = any(units != own[0] and is_time(units) for units in own)
+    calendars = [array.meta.attrs.get("calendar") for _, array in found] if is_time(own[0] if own else None) else []
+    re_encode = any(units != own[0] and is_time(units) for units in own) or any(
+        calendar_name(calendar) != calendar_name(calendars[0]) and may_join(calendar, calendars[0])
+        for calendar in calendars
+    )
     load = Reason(Cause.UNITS, "times are re-encoded") if re_encode else None
     sound, others = True, []
     for other, array in found:
@@ -68,7 +72,7 @@ def _other_chunks(request: Request, first: int, others: Sequence[tuple[int, Diff
 def _is_re_encoded(difference: Difference, meta: ArrayMeta) -> bool:
     """Whether a difference goes away when times are brought to one unit: calendars must be one."""
     if difference.what == "calendar":
-        return same_calendar(str(difference.expected or "standard"), str(difference.found or "standard"))
+        return may_join(difference.expected, difference.found)
     return difference.what == "units" and is_time(meta.attrs.get("units"))
 
 

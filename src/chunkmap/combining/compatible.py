@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
+from chunkmap.combining.times import calendar_name
 from chunkmap.model import ArrayMeta
 from chunkmap.model.codecs import decodes_as
 from chunkmap.model.meta import same_attrs, same_scalar
@@ -107,6 +108,8 @@ def _meant(name: str, value: Any) -> str:
     """
     if name == "units" and isinstance(value, str):
         return _DEGREES.get(value.strip(), value.strip())
+    if name == "calendar":
+        return calendar_name(value)
     number = value[0] if isinstance(value, list) and len(value) == 1 else value
     if isinstance(number, (int, float)) and not isinstance(number, bool):
         nothing = number != number if name in _MISSING else number == _CHANGES_NOTHING.get(name)

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from chunkmap.combining.findings import Findings
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import VARIABLES, Recipe, Selector
-from chunkmap.combining.times import TimeUnits, as_iso, in_units, is_time
+from chunkmap.combining.times import TimeUnits, as_iso, in_units, is_time, same_dates
 from chunkmap.errors import Remedy
 from chunkmap.model import ManifestArray, ReferenceSet
 
@@ -273,6 +273,12 @@ def _times(findings: Findings, raw: _Raw, dtype: Any) -> tuple[dict[int, NDArray
     return values, {"units": wanted.text, "calendar": wanted.calendar}
 
 
+def _same_dates(raw: _Raw, first: int, other: int) -> bool:
+    """Whether numbers of two inputs are the same dates, though their calendars are named otherwise."""
+    blocks, attrs = [raw.values[index] for index in (first, other)], [raw.attrs[index] for index in (first, other)]
+    return same_dates(blocks, [own.get("units") for own in attrs], [own.get("calendar") for own in attrs])
+
+
 def _find_other_units(findings: Findings, raw: _Raw) -> bool:
     """Numbers read from arrays can be compared only when they count the same unit. Whether times hide in them."""
     read = [(index, raw.attrs[index]) for index in raw.values if _reads(raw.selectors[index])]
@@ -284,7 +290,7 @@ def _find_other_units(findings: Findings, raw: _Raw) -> bool:
         expected = attrs.get(key)
         for index, own in read[1:]:
             found = own.get(key)
-            if expected != found:
+            if expected != found and not (key == "calendar" and _same_dates(raw, first, index)):
                 others.append(index)
                 names = findings.names((first, index))
                 head = (

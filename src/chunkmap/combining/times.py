@@ -16,7 +16,7 @@ import cftime
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TimeUnits", "as_iso", "in_units", "is_time", "same_calendar"]
+__all__ = ["TimeUnits", "as_iso", "calendar_name", "in_units", "is_time", "may_join", "same_dates"]
 
 _MICROSECONDS: Final = {
     "microsecond": 1,
@@ -39,6 +39,10 @@ _ALIASES: Final = {
 _DIGITS: Final = re.compile(r"^(\d{4})(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\d\d)?)?)?)?$")
 """Year and month, then day, hour, minute and second as far as they go."""
 _SINCE: Final = re.compile(r"^\s*(\w+)\s+since\s+(.+?)\s*$", re.IGNORECASE)
+_MODERN: Final = frozenset({"standard", "proleptic_gregorian"})
+_REFORM: Final = (1582, 10, 15)
+"""The day from which on both count alike."""
+_ANCHOR: Final = (2000, 1, 1)
 _CALENDARS: Final = {"gregorian": "standard", "365_day": "noleap", "366_day": "all_leap"}
 
 
@@ -85,7 +89,7 @@ class TimeUnits:
 
     def decode(self, values: NDArray[Any]) -> NDArray[np.datetime64]:
         """Dates of the standard calendars, `datetime64[us]`. Raises ValueError in a calendar that numpy has not."""
-        if _canonical(self.calendar) not in {"standard", "proleptic_gregorian"}:
+        if calendar_name(self.calendar) not in _MODERN:
             raise ValueError(f"times in the calendar {self.calendar!r} cannot be stored as datetime64")
         start = np.datetime64(self.epoch().isoformat(), "us")
         return start + (values * self.microseconds).round().astype("m8[us]")
@@ -98,7 +102,7 @@ def in_units(values: Sequence[NDArray[Any]], units: Sequence[TimeUnits], wanted:
     """
     moved = []
     for block, own in zip(values, units, strict=True):
-        if not same_calendar(own.calendar, wanted.calendar):
+        if calendar_name(own.calendar) != calendar_name(wanted.calendar) and not _is_modern(block, own, wanted):
             raise ValueError(
                 f"calendars differ, {wanted.calendar!r} and {own.calendar!r}: their times cannot be brought to one axis"
             )
@@ -109,7 +113,7 @@ def in_units(values: Sequence[NDArray[Any]], units: Sequence[TimeUnits], wanted:
 
 def _moved(block: NDArray[Any], own: TimeUnits, wanted: TimeUnits) -> NDArray[Any]:
     """Gives (old * own unit + (own epoch - wanted epoch)) / wanted unit, in whole numbers where that is exact."""
-    shift = (own.epoch() - wanted.epoch()) // timedelta(microseconds=1)
+    shift = _shift(own, wanted)
     if block.dtype.kind in "iu":
         total = block.astype(np.int64) * own.microseconds + shift
         if not (total % wanted.microseconds).any():
@@ -119,17 +123,65 @@ def _moved(block: NDArray[Any], own: TimeUnits, wanted: TimeUnits) -> NDArray[An
     return np.asarray(block * (own.microseconds / wanted.microseconds) + whole + rest / wanted.microseconds)
 
 
-def same_calendar(one: str, other: str) -> bool:
-    """Whether two names are of one calendar.
+def _shift(own: TimeUnits, wanted: TimeUnits) -> int:
+    """Microseconds from where wanted units begin to where own ones do, each counted in its calendar."""
+    return _until(wanted, _ANCHOR) - _until(own, _ANCHOR)
 
-    >>> same_calendar("gregorian", "standard"), same_calendar("noleap", "standard")
+
+def _until(units: TimeUnits, date: tuple[int, int, int]) -> int:
+    """Microseconds from where counting begins to a date."""
+    there = cftime.datetime(*date, calendar=units.epoch().calendar)
+    return int((there - units.epoch()) // timedelta(microseconds=1))
+
+
+def _is_modern(block: NDArray[Any], own: TimeUnits, wanted: TimeUnits) -> bool:
+    """Whether times are of calendars that are one from 1582-10-15 on, and are counted from a day after that, and to
+    days after that.
+    """
+    if not may_join(own.calendar, wanted.calendar) or _until(own, _REFORM) > 0 or _until(wanted, _REFORM) > 0:
+        return False
+    earliest = block[np.isfinite(block)] if block.dtype.kind == "f" else block
+    return not len(earliest) or earliest.min().item() * own.microseconds >= _until(own, _REFORM)
+
+
+def same_dates(blocks: Sequence[NDArray[Any]], units: Sequence[object], calendars: Sequence[object]) -> bool:
+    """Whether the numbers of blocks are the same dates where they are the same, though calendars are named otherwise.
+
+    >>> days = "days since 2000-01-01"
+    >>> same_dates([np.arange(3)] * 2, [days] * 2, [None, "proleptic_gregorian"])
+    True
+    >>> same_dates([np.arange(3)] * 2, [days] * 2, [None, "noleap"])
+    False
+    """
+    names = [calendar_name(calendar) for calendar in calendars]
+    if len(set(names)) == 1:
+        return True
+    try:
+        first, *others = (TimeUnits.parse(unit, name) for unit, name in zip(units, names, strict=True))
+    except ValueError:
+        return False
+    return _is_modern(blocks[0], first, first) and all(
+        own.text == first.text and _is_modern(block, own, first) for block, own in zip(blocks[1:], others, strict=True)
+    )
+
+
+def may_join(one: object, other: object) -> bool:
+    """Whether two calendars are one, at least from 1582-10-15 on.
+
+    >>> may_join(None, "proleptic_gregorian"), may_join("noleap", "standard")
     (True, False)
     """
-    return _canonical(one) == _canonical(other)
+    names = {calendar_name(one), calendar_name(other)}
+    return len(names) == 1 or names <= _MODERN
 
 
-def _canonical(calendar: str) -> str:
-    name = calendar.lower()
+def calendar_name(calendar: object) -> str:
+    """The name of a calendar, the same for all its names; that of the standard one where there is none.
+
+    >>> calendar_name("gregorian"), calendar_name(None), calendar_name("365_day")
+    ('standard', 'standard', 'noleap')
+    """
+    name = str(calendar or "standard").lower()
     return _CALENDARS.get(name, name)
 
 

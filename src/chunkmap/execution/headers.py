@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 from chunkmap.execution.arguments import AnySet, Step
 from chunkmap.io.filesystem import Located, locate, named
+from chunkmap.io.system import close, open_directory
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.storage import load, open_set
 from chunkmap.storage.publishing import clear_leftovers, hold
@@ -81,9 +81,9 @@ def headers_beside(out: Located) -> Iterator[Headers]:
             raise named(error, out.url, "written") from error
         clear_leftovers(parent, ".chunkmap-", ".tmp")
     with tempfile.TemporaryDirectory(prefix=".chunkmap-", suffix=".tmp", dir=parent) as directory:
-        held = os.open(directory, os.O_RDONLY)
+        held = open_directory(directory)
         try:
             hold(held)
             yield Headers(directory, _HELD)
         finally:
-            os.close(held)
+            close(held)

@@ -83,18 +83,24 @@ def _typed(name: str, text: str, known: Mapping[str, Sequence[Option]]) -> Any:
 def _choices(kind: Any) -> list[Any]:
     """The types of a union, text last: any word is one."""
     kinds = [choice for part in get_args(kind) for choice in _choices(part)] if _is_union(kind) else [kind]
-    return sorted(kinds, key=lambda choice: choice is str or get_origin(choice) is tuple)
+    return sorted(kinds, key=lambda choice: choice is str or _is_tuple(choice))
 
 
 def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, UnionType)
 
 
+def _is_tuple(kind: Any) -> bool:
+    """Whether a type is that of several values of one type."""
+    origin: Any = get_origin(kind)
+    return origin is tuple
+
+
 def _read(kind: Any, text: str) -> tuple[Any] | None:
     """The value that a word is, in a tuple; None where it is none of this type."""
     if get_origin(kind) is Literal:
         return next(((value,) for value in get_args(kind) if str(value) == text), None)
-    if get_origin(kind) is tuple:
+    if _is_tuple(kind):
         items = [_read(get_args(kind)[0], item.strip()) for item in text.split(",") if item.strip()]
         return None if None in items else (tuple(item[0] for item in items if item is not None),)
     if kind is type(None):
@@ -111,7 +117,7 @@ def _said(kind: Any) -> str:
     """How a type is called where a word is none of it."""
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
-    if get_origin(kind) is tuple:
+    if _is_tuple(kind):
         return f"{_said(get_args(kind)[0])}, or several parted by commas"
     return "true or false" if kind is bool else {int: "a whole number", float: "a number"}.get(kind, "text")
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from chunkmap.access.verifying import Report, verify_set
+from chunkmap.frontends.opening import Openable, open_references
 from chunkmap.frontends.oracles.originals import Originals
-from chunkmap.frontends.xarray_engine import Openable, open_references
 
 __all__ = ["verify"]
 

@@ -1,16 +1,7 @@
 """The xarray engine: `xarray.open_dataset(refs, engine="chunkmap")`.
 
-What is opened is a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, what
-`open_store` gave, or an archival file itself, which is scanned first. Attributes have the types that they have in the
-file, as its own engine gives them. `storage_options` open what is named; `remote_options` and
-`remote_protocol` open the files that its references point into. Who gives no `remote_options` has the `storage_options`
-used for those files too when what is named has no need of them (a set in memory or on this machine), or is such a file
-itself; but never when the set comes from elsewhere: the files it names may be on servers that should not see the
-credentials of the set.
-
-`allow` says what URLs the set may name, as beginnings of URLs; without it a set that comes from another machine may
-name no file on this one. `check="etag"` refuses files that changed since they were scanned. Servers may be silent for
-`timeout` seconds, 30 by default.
+What may be opened, and with which options, is said in `chunkmap.frontends.opening`. Attributes have the types that they
+have in the file, as its own engine gives them.
 
 Options of a scan are keywords as any other, or `scan_options={...}` where xarray has a keyword of the same name, such
 as `group`.
@@ -20,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, Literal
@@ -32,26 +22,18 @@ from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.core import indexing
 
-from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
-from chunkmap.access.trust import Trust
-from chunkmap.formats.scanning import scan
-from chunkmap.io import is_far
-from chunkmap.io.filesystem import limited
+from chunkmap.frontends.opening import Openable, open_references, warned
 from chunkmap.model import ReferenceSet
-from chunkmap.storage import find_set, is_open, load, open_set
 from chunkmap.storage.json import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
 
 __all__ = [
     "DECODING",
     "ChunkmapBackend",
-    "Openable",
     "open_dataset",
-    "open_references",
-    "open_store",
     "without_encoding",
 ]
 
@@ -72,8 +54,6 @@ DECODING: Final = (
 """What xarray's engines may be asked to decode."""
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
-
-Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ReferenceStore
 
 
 def open_dataset(
@@ -105,79 +85,6 @@ def open_dataset(
         **options,
     )
     return dataset
-
-
-def open_store(
-    refs_or_path: Openable,
-    *,
-    storage_options: Mapping[str, Any] | None = None,
-    remote_options: Mapping[str, Any] | None = None,
-    remote_protocol: str | None = None,
-    allow: Sequence[str] | None = None,
-    check: Literal["etag"] | None = None,
-    timeout: float | None = None,
-    zarr_format: Literal[2, 3] | None = None,
-    scan_options: Mapping[str, Any] | None = None,
-) -> ReferenceStore:
-    """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
-
-    Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
-    the set may name; `check="etag"` refuses files that changed since they were scanned. `zarr_format` is the version of
-    Zarr that the store is of; None is that in which the set is stored. `scan_options` go to `scan`, for a file. Servers
-    may be silent for `timeout` seconds, 30 by default.
-    """
-    refs, fetcher = open_references(
-        refs_or_path,
-        storage_options=storage_options,
-        remote_options=remote_options,
-        remote_protocol=remote_protocol,
-        allow=allow,
-        check=check,
-        timeout=timeout,
-        scan_options=scan_options,
-    )
-    return _warned(ReferenceStore(refs, fetcher, zarr_format))
-
-
-def _warned(store: ReferenceStore) -> ReferenceStore:
-    """The store, of which it is said what it leaves out."""
-    for why in dict.fromkeys(store.left_out.values()):
-        paths = ", ".join(path for path, own in store.left_out.items() if own == why)
-        warnings.warn(
-            f"{store}: {why} {paths}, which are left out; read them with chunkmap.access.values.read_array",
-            stacklevel=3,
-        )
-    return store
-
-
-def open_references(
-    refs_or_path: Openable,
-    *,
-    storage_options: Mapping[str, Any] | None = None,
-    remote_options: Mapping[str, Any] | None = None,
-    remote_protocol: str | None = None,
-    allow: Sequence[str] | None = None,
-    check: Literal["etag"] | None = None,
-    timeout: float | None = None,
-    scan_options: Mapping[str, Any] | None = None,
-) -> tuple[ReferenceSet, Fetcher]:
-    """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
-    if check not in (None, "etag"):
-        raise ValueError(f"check is {check!r}, expected 'etag' or None")
-    if isinstance(refs_or_path, ReferenceStore):
-        given = [storage_options, remote_options, remote_protocol, allow, check, timeout, scan_options or None]
-        if any(option is not None for option in given):
-            raise TypeError("options of opening were given with a store that is open: give them to open_store")
-        return refs_or_path.source
-    storage_options = limited(storage_options, timeout)
-    refs, shared = _references(refs_or_path, storage_options, scan_options or {}, allow or ())
-    fetcher = Fetcher(
-        storage_options=storage_options if shared and remote_options is None else limited(remote_options, timeout),
-        remote_protocol=remote_protocol,
-        trust=Trust(refs.name, allow),
-        expected=refs.targets if check else None,
-    )
-    return refs, fetcher
 
 
 class ChunkmapBackend(BackendEntrypoint):
@@ -346,7 +253,7 @@ def _store_for_xarray(refs_or_path: Openable, **options: Any) -> ReferenceStore:
     """
     refs, fetcher = open_references(refs_or_path, **options)
     version: Literal[2, 3] = 3 if any(array.meta.background is not None for array in refs.arrays.values()) else 2
-    return _warned(EvenStore(refs, fetcher, version))
+    return warned(EvenStore(refs, fetcher, version))
 
 
 def without_encoding(dataset: xr.Dataset) -> xr.Dataset:
@@ -371,28 +278,6 @@ def _told_apart(
 def _below(path: str, parent: str) -> str:
     """The path of a group, from the group that was asked for on."""
     return f"/{path.strip('/').removeprefix(parent.strip('/')).strip('/')}"
-
-
-def _references(
-    refs_or_path: Openable,
-    storage_options: Mapping[str, Any] | None,
-    scan_options: Mapping[str, Any],
-    allow: Sequence[str],
-) -> tuple[ReferenceSet, bool]:
-    """The references, and whether `storage_options` are those of the data as well."""
-    is_path = isinstance(refs_or_path, (str, os.PathLike))
-    if not is_path and scan_options:
-        raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but a set is not scanned")
-    if isinstance(refs_or_path, ReferenceSet):
-        return refs_or_path, True
-    if isinstance(refs_or_path, Mapping):
-        return load(refs_or_path), True
-    found = find_set(refs_or_path, storage_options=storage_options)
-    if found.store is None:
-        return scan(found.url, **{"storage_options": storage_options, "allow": allow, **scan_options}), True
-    if scan_options:
-        raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but {found.url} is a stored set")
-    return open_set(found, problems=False), is_open(found.url) or not is_far(found.url)
 
 
 def _looks_like_references(path: Path) -> bool:

@@ -17,6 +17,7 @@ from typing import Final
 from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.joining import coalesce
 from chunkmap.io.source import Range, SourceBase, check_range
+from chunkmap.io.system import pread
 from chunkmap.model import Target
 
 __all__ = ["LocalSource"]
@@ -60,14 +61,24 @@ class LocalSource(SourceBase):
         """Exactly `length` bytes."""
         check_range(self.url, self._stat.st_size, offset, length)
         try:
-            data = os.pread(self._file, length, offset)
+            data = pread(self._file, length, offset)
         except OSError as error:
             raise SourceError(f"cannot be read: {error.strerror or error}", url=self.url) from error
         if len(data) != length:  # cut short meanwhile, or more than a call gives: that is 2 GB
-            out = bytearray(length)
-            self.read_into(offset, memoryview(out))
-            return memoryview(out).toreadonly()
+            return memoryview(self._in_calls(offset, length))
         return memoryview(data)
+
+    def _in_calls(self, offset: int, length: int) -> bytes:
+        """The same by as many calls as it takes."""
+        parts: list[bytes] = []
+        done = 0
+        while done < length:
+            parts.append(pread(self._file, length - done, offset + done))
+            if not parts[-1]:
+                check_range(self.url, os.fstat(self._file).st_size, offset, length)
+                raise SourceError("the file became shorter, and longer again, while it was read", url=self.url)
+            done += len(parts[-1])
+        return b"".join(parts)
 
     def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
         """Near ranges are read by one call."""

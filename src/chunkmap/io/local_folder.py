@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from time import perf_counter
@@ -23,8 +23,14 @@ __all__ = ["LocalFolder"]
 _WALKERS: Final = 8
 """Directories that are listed at once where the filesystem is slow: one over a network."""
 
-_SLOW: Final = 1e-4
-"""Seconds for a file: on a disk of this machine it takes a tenth of that, and threads would be in each other's way."""
+_SLOW: Final = 1e-5
+"""Seconds for a file: what is at hand takes a part of that, and threads would be in each other's way."""
+
+_PATIENCE: Final = 200
+"""So many files in time say nothing yet of how slow it is."""
+
+_TOGETHER: Final = 32
+"""Directories that one thread lists, at the most, before others are given what it found below them."""
 
 _Seen = tuple[tuple[int, int], ...]
 
@@ -138,27 +144,41 @@ class _Directory(NamedTuple):
 
 
 def _walk(root: str) -> Iterator[_Directory]:
-    """The directories of a tree: one after the other, until one is slow; then many at once."""
+    """The directories of a tree: one after the other, until that proves slow; then many at once."""
     waiting: list[tuple[str, _Seen]] = [("", ())]
+    spent, most = 0.0, 0.0
     while waiting:
         started = perf_counter()
         directory = _list(root, *waiting.pop())
-        slow = perf_counter() - started > _SLOW * (len(directory.names) + 1)
+        spent += perf_counter() - started
+        most += _SLOW * (len(directory.names) + 1)
         waiting += [(name, directory.seen) for name in directory.below]
         yield directory
-        if slow and len(waiting) > 1:
+        if spent > max(most, _PATIENCE * _SLOW) and len(waiting) > 1:
             yield from _walk_together(root, waiting)
             return
 
 
-def _walk_together(root: str, waiting: Iterable[tuple[str, _Seen]]) -> Iterator[_Directory]:
+def _walk_together(root: str, waiting: Sequence[tuple[str, _Seen]]) -> Iterator[_Directory]:
     with ThreadPoolExecutor(_WALKERS) as pool:
-        coming: set[Future[_Directory]] = {pool.submit(_list, root, *directory) for directory in waiting}
+        coming = _submitted(pool, root, waiting)
         while coming:
             done, coming = wait(coming, return_when=FIRST_COMPLETED)
-            for directory in (future.result() for future in done):
-                coming |= {pool.submit(_list, root, name, directory.seen) for name in directory.below}
-                yield directory
+            found = [directory for future in done for directory in future.result()]
+            coming |= _submitted(pool, root, [(name, seen.seen) for seen in found for name in seen.below])
+            yield from found
+
+
+def _submitted(
+    pool: ThreadPoolExecutor, root: str, waiting: Sequence[tuple[str, _Seen]]
+) -> set[Future[list[_Directory]]]:
+    """Directories to be listed, some of them by one thread where there are many."""
+    some = min(max(len(waiting) // (4 * _WALKERS), 1), _TOGETHER)
+    return {pool.submit(_list_some, root, waiting[start : start + some]) for start in range(0, len(waiting), some)}
+
+
+def _list_some(root: str, directories: Sequence[tuple[str, _Seen]]) -> list[_Directory]:
+    return [_list(root, *directory) for directory in directories]
 
 
 def _list(root: str, directory: str, above: _Seen) -> _Directory:

@@ -60,6 +60,8 @@ class Gathering:
         """Arrays whose documents cannot be read, and why."""
         self._types: dict[str, Mapping[str, Any]] = {}
         """The types of attributes, by path."""
+        self._bare: dict[str, Any] = {}
+        """The chunk of an array without axes under the key `x/`, where some writers put it; `x/0` comes before it."""
         self._strays: dict[str, list[str]] = {}
         """Keys that name no chunk, by the array they stand below."""
 
@@ -113,6 +115,11 @@ class Gathering:
         with collector_at_rest():
             for path, (names, values) in owned.items():
                 self._take(path, Below(names), values)
+            for path, value in self._bare.items():
+                if path in self._parts:
+                    self._strays.setdefault(path, []).append(f"{path}/")
+                else:
+                    self._keep(path, np.zeros(1, np.int64), [""], [value])
         arrays: Arrays = {
             path: ManifestArray(self._typed(path, meta), _joined(path, meta, self._parts.pop(path, [])))
             for path, meta in metas.items()
@@ -148,8 +155,15 @@ class Gathering:
 
     def _take(self, path: str, below: Below, values: Sequence[Any]) -> None:
         """Keep the chunks of an array. Keys that name none of it are noted, and left out as Zarr does."""
-        if self._meta(path) is None:
+        meta = self._meta(path)
+        if meta is None:
             return
+        if not meta.grid_shape and "" in below.names:
+            self._bare[path] = values[below.names.index("")]
+            others = [(name, value) for name, value in zip(below.names, values, strict=True) if name]
+            below, values = Below([name for name, _ in others]), [value for _, value in others]
+            if not others:
+                return
         try:
             self._keep(path, self._hierarchy.positions(path, below), below.names, values)
         except StrayKey:

@@ -159,7 +159,15 @@ def decode_inline(value: Any) -> bytes:
         data = bytes(value.to_bytes())
     else:
         data = json.dumps(value).encode()
-    return base64.b64decode(data[len(_BASE64) :], validate=True) if data.startswith(_BASE64) else data
+    return _from_base64(data[len(_BASE64) :]) if data.startswith(_BASE64) else data
+
+
+def _from_base64(text: bytes) -> bytes:
+    """The bytes that base64 stands for, which some writers break into lines."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return base64.b64decode(b"".join(text.split()), validate=True)
 
 
 def prefix_of(path: str) -> str:

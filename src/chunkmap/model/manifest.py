@@ -1,9 +1,9 @@
 """Where the chunks of one array are, as columns.
 
 A `ChunkManifest` has a row for each chunk that exists, in C order of the chunk grid: the source that holds it
-(an index into an interned table), the offset and the length in bytes. That is 20 bytes a chunk whatever the
-length of the URLs; an array of which not every chunk exists pays 4 bytes more for the position of each row
-(8 when its grid has more than 2**32 cells). Memory follows the references, never the grid.
+(an index into an interned table), the offset and the length in bytes. That is 20 bytes a chunk whatever the length of
+the URLs; an array of which not every chunk exists pays 4 bytes more for the position of each row (8 when its grid has
+more than 2**32 cells). Memory follows the references, never the grid.
 
 A source is a URL, or bytes held inline: an inline chunk is a range of a blob, as any other is a range of a file.
 Source 0 stands for "no chunk" and never appears in a row.
@@ -47,8 +47,7 @@ class Reference(NamedTuple):
 class ChunkManifest:
     """Where one array's chunks are. Read-only: every operation returns a new manifest.
 
-    Build one with `from_rows`, `single` or `empty`, which check what they are given; the bare
-    constructor trusts its caller.
+    Build one with `from_rows`, `single` or `empty`, which check what they are given; the constructor does not.
 
     >>> manifest = ChunkManifest.from_rows((2, 2), [(0, 0), (1, 1)], ["a.nc", "a.nc"], [100, 200], [10, 20])
     >>> manifest.keys()

@@ -52,8 +52,8 @@ class _OfType:
     """The least and the greatest that there is."""
 
     def __reduce__(self) -> tuple[object, ...]:
-        is_integer = isinstance(self, int)
-        return typed, (int(self) if is_integer else float(self), self.code)  # type: ignore[call-overload]
+        number: Any = self
+        return typed, (int(number) if isinstance(number, int) else float(number), self.code)
 
 
 def _class(code: str, ending: str) -> type[Any]:
@@ -110,7 +110,8 @@ def as_numpy(value: Any) -> Any:
     (np.int16(1), array([1., 2.], dtype=float32), 'm')
     """
     if isinstance(value, _OfType):
-        return value.dtype.type(value)  # type: ignore[call-overload]
+        scalar: Any = value.dtype.type
+        return scalar(value)
     if not isinstance(value, TypedList):
         return value
     if value.code[0] != "c":

@@ -20,6 +20,7 @@ from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_casts import CASTS, decode_cast, encode_cast, in_order_of, is_cast, stored_as
 from chunkmap.model.v3_data_types import BYTES, STRING, named
+from chunkmap.model.v3_shards import SHARDING, SHARDS, sharding
 
 __all__ = ["CODEC", "MAKES_TEXT", "Decoded", "decode_codecs", "encode_codecs", "objects_of"]
 
@@ -83,8 +84,12 @@ def _chain(meta: ArrayMeta, objects: str | None) -> Iterator[dict[str, Any]]:
     else:
         arrays = list(takewhile(lambda config: _is_of_arrays(config, meta.dtype), rest))
         yield from (encode_cast(config) if is_cast(config) else _of_numcodecs(config) for config in arrays)
-        yield from _to_bytes(stored_as(arrays, meta.dtype))
         rest = rest[len(arrays) :]
+        if rest and rest[0]["id"] == SHARDS:
+            yield sharding(rest[0])
+            rest = rest[1:]
+        else:
+            yield from _to_bytes(stored_as(arrays, meta.dtype))
     yield from (_encode(config, meta.dtype) for config in rest)
 
 
@@ -227,12 +232,10 @@ def _serializer(
     name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any]
 ) -> tuple[np.dtype[Any], tuple[CodecConfig, ...]]:
     """The dtype with its byte order, and the codec of numcodecs that turns arrays into bytes, if there is one."""
-    if name == "sharding_indexed":
-        raise Unsupported(
-            "shards (sharding_indexed) are not read: a chunk of them is in the middle of a file that says where; write"
-            " the array without shards, or read it with zarr itself",
-            feature="sharding_indexed",
-        )
+    if name == SHARDING and "shape" in configuration and dtype.kind != "O":
+        return dtype.newbyteorder("<"), ({"id": SHARDS, **configuration},)
+    if name == SHARDING:
+        raise Unsupported("shards of text, or of what is not in this array, are not read whole", feature=SHARDING)
     if name in ("bytes", "endian"):
         endian = configuration.get("endian", "little" if dtype.names or dtype.kind in "SVb" else None)
         if endian is None and dtype.itemsize > 1:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
+from chunkmap.model.records import check_packed
 from chunkmap.model.zarr_v2 import decode_fill_value, encode_fill_value
 
 __all__ = [
@@ -59,6 +60,7 @@ def encode_data_type(dtype: np.dtype[Any]) -> Any:
         unit, count = np.datetime_data(dtype)
         return {"name": _TIMES[dtype.kind], "configuration": {"unit": unit, "scale_factor": count}}
     if dtype.names is not None:
+        check_packed(dtype)
         fields = [[name, encode_data_type(dtype[name])] for name in dtype.names]
         return {"name": _RECORDS[0], "configuration": {"fields": fields}}
     if dtype.kind in _FIXED and dtype.subdtype is None and dtype.itemsize:

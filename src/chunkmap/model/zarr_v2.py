@@ -16,6 +16,7 @@ import numpy as np
 
 from chunkmap.errors import Remedy, StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.records import check_packed
 from chunkmap.model.trimming import trim_axis
 
 __all__ = [
@@ -184,6 +185,7 @@ def _decode_float(value: Any) -> float:
 def _encode_dtype(dtype: np.dtype[Any]) -> Any:
     if dtype.fields is None:
         return dtype.str
+    check_packed(dtype)
     return [_encode_field(name, dtype) for name in dtype.names or ()]
 
 

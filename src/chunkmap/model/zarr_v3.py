@@ -31,6 +31,7 @@ from chunkmap.model.v3_data_types import (
     named,
 )
 from chunkmap.model.v3_grids import decode_grid, encode_grid
+from chunkmap.model.v3_shards import with_shape
 from chunkmap.model.zarr_v2 import DIMENSIONS
 
 __all__ = [
@@ -181,12 +182,10 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     shape = tuple(map(int, document["shape"]))
     dtype, objects = decode_data_type(document["data_type"])
     value = decode_scalar(document["fill_value"], dtype, objects)
-    decoded = decode_codecs(document["codecs"], dtype, len(shape))
+    decoded = decode_codecs(with_shape(document), dtype, len(shape))
     attrs = dict(document.get("attributes") or {})
     in_attrs, names = attrs.pop(DIMENSIONS, None), document.get("dimension_names")
     names = in_attrs if names is None else names
-    if names is None and not shape:
-        names = ()  # a scalar has no axes that had to be named
     is_default = same_scalar(value, default_scalar(dtype, objects))
     beside = dict(document.get(EXTENSION) or {})
     if "fill_value" in beside:

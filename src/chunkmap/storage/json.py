@@ -13,8 +13,6 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
@@ -25,16 +23,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
-from chunkmap.io import FileView, Source, open_whole
-from chunkmap.io.filesystem import Located, locate
+from chunkmap.io import FileView, Source
+from chunkmap.io.filesystem import Located
 from chunkmap.io.threads import map_ahead
 from chunkmap.model import (
     WHOLE_FILE,
     ArrayInStretches,
     ArrayMeta,
     ChunkManifest,
-    ChunksElsewhere,
-    DeferredArray,
     ManifestArray,
     ReferenceSet,
 )
@@ -52,11 +48,11 @@ from chunkmap.model.gathering import Gathering
 from chunkmap.storage.json_ranges import read_ranges
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import publish_file
-from chunkmap.storage.states import State, state_of
+from chunkmap.storage.states import State
 from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json
 
-__all__ = ["COMPRESSIONS", "deferred_json", "load", "open_set", "read_json", "write_json", "write_json_in_stretches"]
+__all__ = ["COMPRESSIONS", "load", "open_set", "read_json", "write_json", "write_json_in_stretches"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -284,56 +280,6 @@ def read_json(source: Source, url: str) -> ReferenceSet:
 
 _ARCHIVAL: Final = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 """How files of the formats that are scanned begin."""
-
-
-def deferred_json(
-    url: str,
-    options: Mapping[str, Any] | None,
-    written: Mapping[str, Written],
-    groups: Mapping[str, Mapping[str, Any]],
-    state: State,
-    *,
-    zarr_format: ZarrFormat = 2,
-) -> ReferenceSet:
-    """A set that was just written, whose file is read when chunks are asked for, once."""
-    file = _JsonFile(url, options, state)
-    arrays = {path: DeferredArray(meta, _JsonChunks(file, path, count)) for path, (meta, count) in written.items()}
-    return ReferenceSet(arrays, groups, name=url, zarr_format=zarr_format)
-
-
-class _JsonFile:
-    """A file that is read when it is first needed."""
-
-    def __init__(self, url: str, options: Mapping[str, Any] | None, state: State) -> None:
-        self.url, self.options, self.state = url, options, state
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.url, self.options, self.state)
-
-    @cached_property
-    def refs(self) -> ReferenceSet:
-        refs = read_json(open_whole(self.url, storage_options=self.options), self.url)
-        if state_of(locate(self.url, self.options)) != self.state:
-            raise StorageError(f"{self.url}: the file was replaced after this set was written. Load it again")
-        return refs
-
-
-@dataclass(frozen=True, slots=True)
-class _JsonChunks(ChunksElsewhere):
-    """The chunks of one array in a file."""
-
-    file: _JsonFile
-    path: str
-    count: int
-
-    @property
-    def most_chunks(self) -> int:
-        """How many there are."""
-        return self.count
-
-    def between(self, start: int, stop: int) -> ChunkManifest:
-        """Those in cells `start` to `stop`."""
-        return self.file.refs.arrays[self.path].between(start, stop)
 
 
 def _read_text(text: bytes, url: str) -> ReferenceSet:

@@ -8,7 +8,6 @@ a journal (see there). What is written beside is locked while its writer lives; 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import secrets
 import shutil
@@ -23,6 +22,7 @@ from typing import BinaryIO, Final, Protocol
 
 from chunkmap.errors import ChunkmapError, StorageError
 from chunkmap.io.filesystem import Located, ask, is_there, named
+from chunkmap.io.system import close, is_free, lock, open_directory, settle_directory
 from chunkmap.storage.journal import StageThere, is_unfinished
 from chunkmap.storage.states import State, check_state, state_of
 
@@ -56,7 +56,7 @@ def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected:
             if expected is not None:
                 check_state(at, expected)
             temporary.replace(target)
-        _settle_directory(target.parent)
+        settle_directory(target.parent)
     return state
 
 
@@ -115,7 +115,7 @@ def replacing(
     with _beside(target, at) as temporary:
         with _ours(at):
             temporary.mkdir()
-            held = os.open(temporary, os.O_RDONLY)
+            held = open_directory(temporary)
             hold(held)
             here = _StageHere(at, replace(at, path=str(temporary)))
             here.keep(keeping or ())
@@ -125,18 +125,18 @@ def replacing(
                 _keep_rights(target, temporary)
                 _put_in_place(at, temporary, target, expected)
         finally:
-            os.close(held)
+            close(held)
 
 
 def _put_in_place(at: Located, temporary: Path, target: Path, expected: tuple[State, Collection[str]] | None) -> None:
     """Put the directory that is complete in the place of the old one."""
     for directory, _, _ in os.walk(temporary):
-        _settle_directory(Path(directory))
+        settle_directory(Path(directory))
     with _locked(target.parent):
         if expected is not None:
             check_state(at, *expected)
         _swap(temporary, target)
-    _settle_directory(target.parent)
+    settle_directory(target.parent)
 
 
 def _replaceable(at: Located, last: str, is_set: Callable[[bytes], bool]) -> bool:
@@ -201,10 +201,9 @@ def _beside(target: Path, at: Located | None = None) -> Iterator[Path]:
             temporary.unlink()
 
 
-def hold(file: int) -> None:
+def hold(file: int | None) -> None:
     """Lock what is written, so that others see that its writer lives; the lock ends with the process."""
-    with suppress(OSError):  # a filesystem without locks: then nobody can take it for dead either
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock(file, wait=False)  # in a filesystem without locks nobody can take it for dead either
 
 
 def clear_leftovers(directory: Path, begin: str, end: str) -> None:
@@ -223,28 +222,19 @@ def _remove(entry: os.DirEntry[str]) -> None:
 
 
 def _is_dead(entry: os.DirEntry[str]) -> bool:
-    if time.time() - entry.stat(follow_symlinks=False).st_mtime < _YOUNG or entry.is_symlink():
-        return False
-    file = os.open(entry.path, os.O_RDONLY)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(file)
-    return True
+    changed = entry.stat(follow_symlinks=False).st_mtime
+    return time.time() - changed >= _YOUNG and not entry.is_symlink() and is_free(entry.path, changed)
 
 
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Alone among the writers into a directory, as far as its filesystem knows locks."""
-    file = os.open(directory, os.O_RDONLY)
+    file = open_directory(directory)
     try:
-        with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
+        lock(file, wait=True)
         yield
     finally:
-        os.close(file)
+        close(file)
 
 
 @contextmanager
@@ -265,7 +255,7 @@ def _keep_rights(old: Path, new: Path) -> None:
     except FileNotFoundError:
         return
     new.chmod(stat.S_IMODE(found.st_mode))
-    with suppress(PermissionError):
+    with suppress(PermissionError, AttributeError):  # Windows has no such owners
         os.chown(new, found.st_uid, found.st_gid)
 
 
@@ -273,16 +263,6 @@ def _settle(file: BinaryIO) -> None:
     """The bytes are on the disk before the name is."""
     file.flush()
     os.fsync(file.fileno())
-
-
-def _settle_directory(path: Path) -> None:
-    """The names in a directory are on the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some filesystems know no such thing
-            os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _swap(new: Path, target: Path) -> None:

@@ -29,5 +29,6 @@ def samples():
             files = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
         computed = ("x", "y", "spatial_ref", "band_names")
         arrays = {"image": values.transpose(axes)}
-        found.append(Sample(name=name, files=files, main="a.hdr", arrays=arrays, computed=computed))
+        how = {"main": "a.hdr", "computed": computed, "open_ended": ("a.hdr",)}
+        found.append(Sample(name=name, files=files, arrays=arrays, **how))
     return found

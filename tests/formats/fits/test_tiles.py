@@ -229,6 +229,20 @@ def test_damaged_tiles_raise_valueerror(tmp_path, reading, algorithm):
             decode_tile(b"\0\1\2", algorithm, {}, shape, is_real=False)
 
 
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_streams_that_are_cut_short(size):
+    """A stream of RICE_1 that ends too early is an error, wherever it ends."""
+    from astropy.io.fits.hdu.compressed import _compression
+
+    values = RNG.integers(0, 120, 256).astype(f"i{size}" if size > 1 else "u1")
+    raw = _compression.compress_rice_1_c(values.tobytes(), 32, size)
+    told = {"BLOCKSIZE": 32, "BYTEPIX": size}
+    assert np.array_equal(decode_tile(raw, "RICE_1", told, (16, 16), is_real=False), values)
+    for length in range(1, len(raw) - 8):
+        with pytest.raises(ValueError, match="RICE_1"):
+            decode_tile(raw[:length], "RICE_1", told, (16, 16), is_real=False)
+
+
 def test_dither_against_the_standard():
     """The 10,000th random number is the one that the standard gives to check with: 1043618065 / (2^31 - 1)."""
     from chunkmap.codecs.fits.dither import _sequence

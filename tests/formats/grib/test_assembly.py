@@ -160,6 +160,21 @@ def test_grids_of_one_group_are_arrays_of_their_own():
     assert [path.split("/")[3] for path in paths] == ["regular_ll_2x5", "regular_ll_3x4"]
 
 
+def test_substances_have_names_of_their_own():
+    """A parameter of chemistry has one number for all substances: each is called as CF calls it."""
+    keys = {"tablesVersion": 35, "productDefinitionTemplateNumber": 40, "parameterCategory": 20, "parameterNumber": 2}
+    keys |= {"typeOfFirstFixedSurface": 105, "setLocalDefinition": 1, "localDefinitionNumber": 1, "marsClass": "cr"}
+    messages = [field(kind, "regular_ll_sfc_grib2", **keys, constituentType=kind) for kind in (4, 0, 7)]
+    arrays = sorted(
+        variables(scanned(*messages, inline_threshold=0)).values(), key=lambda array: array.chunks.row(0).offset
+    )
+    assert [array.meta.attrs.get("standard_name") for array in arrays] == [
+        "mass_fraction_of_carbon_monoxide_in_air",
+        "mass_fraction_of_ozone_in_air",
+        None,
+    ]
+
+
 def test_parameters_that_nobody_knows_are_called_by_their_octets():
     """Parameters of local tables without a name stay apart, and nothing is dropped."""
     unknown = [

@@ -8,6 +8,7 @@ import uuid
 import fsspec
 import numpy as np
 import pytest
+from far import Far
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import field, lattice, message, multi
@@ -19,7 +20,6 @@ from chunkmap.formats.grib.sections import walk
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, files_beside, head, open_source
 from chunkmap.io.rounds import Tally, run
-from chunkmap.io.source import SourceBase
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -193,25 +193,6 @@ def test_short_messages_are_read_ahead():
     found, tally, _ = scanned({"f.grib2": b"".join(short)})
     assert len(found) == 500
     assert tally.rounds <= 12
-
-
-class Far(SourceBase):
-    """Bytes that have to be fetched."""
-
-    def __init__(self, data):
-        self.url, self._inner = "far", BytesSource(data)
-
-    def size(self):
-        return self._inner.size()
-
-    def read(self, offset, length):
-        return self._inner.read(offset, length)
-
-    def read_many(self, ranges):
-        return self._inner.read_many(ranges)
-
-    def target(self):
-        return self._inner.target()
 
 
 CUT = [field(0)[:100], field(0, "regular_ll_sfc_grib1")[:60]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import eccodes
 import numpy as np
 import pytest
+from far import Far
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import field, lattice, message, multi, read, sections
@@ -17,7 +18,6 @@ from chunkmap.formats.grib.sections import walk
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
 from chunkmap.io.rounds import Tally, run
-from chunkmap.io.source import SourceBase
 
 ONE, TWO = field(1, shortName="t"), field(2, "regular_ll_sfc_grib1")
 SPARSE = np.array([1.0, np.nan, 3.0] * 4)
@@ -137,25 +137,6 @@ def test_a_file_without_messages_says_what_was_expected():
     """Bytes without a message are refused."""
     with pytest.raises(FormatError, match="expected GRIB messages"):
         scan_source(BytesSource(b"nothing at all" * 10), format="grib")
-
-
-class Far(SourceBase):
-    """Bytes that have to be fetched."""
-
-    def __init__(self, data):
-        self.url, self._inner = "far", BytesSource(data)
-
-    def size(self):
-        return self._inner.size()
-
-    def read(self, offset, length):
-        return self._inner.read(offset, length)
-
-    def read_many(self, ranges):
-        return self._inner.read_many(ranges)
-
-    def target(self):
-        return self._inner.target()
 
 
 def test_of_a_file_far_away_only_headers_are_fetched():

@@ -2,31 +2,11 @@
 
 import numpy as np
 import pytest
+from far import Far
 
 from chunkmap.formats.hdf4 import Options, parse
-from chunkmap.io import BytesSource, Range
+from chunkmap.io import BytesSource
 from chunkmap.io.rounds import Tally, run
-from chunkmap.io.source import SourceBase
-from chunkmap.model import Target
-
-
-class Remote(SourceBase):
-    """A source that has to be asked."""
-
-    def __init__(self, data):
-        self.data, self.url = data, "a.hdf"
-
-    def size(self):
-        return len(self.data)
-
-    def read(self, offset, length):
-        return self.read_many([Range(offset, length)])[0]
-
-    def read_many(self, ranges):
-        return [memoryview(self.data)[o : o + n] for o, n in ranges]
-
-    def target(self):
-        return Target(size=len(self.data))
 
 
 def fill(recipe, count, nbytes):
@@ -42,7 +22,7 @@ def fill(recipe, count, nbytes):
 
 def both(data):
     tally = Tally()
-    far, near = Remote(data), BytesSource(data, "a.hdf")
+    far, near = Far(data, "a.hdf"), BytesSource(data, "a.hdf")
     found = run(far, parse(far, Options()), tally=tally)
     expected = run(near, parse(near, Options()))
     assert dict(found.arrays) == dict(expected.arrays)

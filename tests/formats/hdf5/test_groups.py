@@ -3,6 +3,7 @@
 from functools import partial
 
 import h5py
+import numpy as np
 import pytest
 
 from chunkmap.formats.scanning import scan_source
@@ -52,7 +53,7 @@ def test_links(tmp_path, version):
     assert set(refs.arrays) == {"a/hard"}
     assert set(refs.groups) == {"", "a"}
     linked = scan(LocalSource(path), linked_datasets=True)
-    assert set(linked.arrays) == {"a/hard", "b", "a/soft", "a/relative", "a/chain"}
+    assert set(linked.arrays) == {"a/hard", "b", "a/soft", "a/relative", "a/chain", "to_group/hard"}
     assert all(array == linked.arrays["a/hard"] for array in linked.arrays.values())
 
 
@@ -68,3 +69,18 @@ def test_one_group_as_the_root(tmp_path):
     assert refs.groups == {"": {"a": "b"}, "h": {}}
     with pytest.raises(ValueError, match="'g', 'g/h'"):
         scan(LocalSource(path), group="nope")
+
+
+def test_groups_of_several_links(tmp_path):
+    """What is below them is given under each name that is asked for, but not within itself; else a problem says so."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f["g/x"], f["g/h/y"] = np.arange(3), np.arange(2)
+        f["hard"], f["soft"], f["g/loop"] = f["g"], h5py.SoftLink("/g/h"), f["g"]
+        f["g/root"] = f["/"]
+    refs = scan(LocalSource(path))
+    assert set(refs.arrays) == {"g/h/y", "g/x"}
+    assert {(p.path, p.feature) for p in refs.problems} == {(n, "link") for n in ("hard", "soft", "g/loop", "g/root")}
+    refs = scan(LocalSource(path), linked_datasets=True)
+    assert set(refs.arrays) == {"g/h/y", "g/x", "hard/h/y", "hard/x", "soft/y"}
+    assert refs.arrays["hard/h/y"] == refs.arrays["g/h/y"]

@@ -261,3 +261,19 @@ def test_nested_groups_are_a_tree(tmp_path):
         with xr.open_datatree(path, engine="h5netcdf", group=group) as wanted:
             found = xr.open_datatree(path, engine="chunkmap", group=group)
             xr.testing.assert_identical(found.load(), wanted.load())
+
+
+@pytest.mark.parametrize("maximum", [None, 5])
+def test_an_axis_that_is_not_as_long_as_its_dimension(tmp_path, maximum):
+    """It has a name of its own, and a problem says so, so that the other variables open."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.create_dataset("x", data=np.arange(5.0), maxshape=(maximum,)).make_scale("x")
+        for name, length in (("good", 5), ("short", 3)):
+            f.create_dataset(name, data=np.arange(length)).dims[0].attach_scale(f["x"])
+    refs = scan(LocalSource(path))
+    assert [(p.path, p.feature) for p in refs.problems] == [("short", "conflicting sizes")]
+    assert "3 elements along 'x', which has 5" in refs.problems[0].message
+    with xr.open_dataset(refs, engine="chunkmap") as found:
+        assert dict(found.sizes) == {"x": 5, "x_3": 3}
+        assert found.good.values.tolist() == list(range(5))

@@ -6,35 +6,14 @@ from itertools import pairwise
 import h5py
 import numpy as np
 import pytest
+from far import Far
 
 from chunkmap.formats.hdf5 import Options, parse
 from chunkmap.formats.scanning import reading, scan_source
-from chunkmap.io import BytesSource, MemberSource, Range
+from chunkmap.io import BytesSource, MemberSource
 from chunkmap.io.rounds import Reading, Tally, run_many
-from chunkmap.io.source import SourceBase
-from chunkmap.model import Target
 
 scan = partial(scan_source, format="hdf5")
-
-
-class Remote(SourceBase):
-    """A source that has to be asked, and counts."""
-
-    def __init__(self, data, url):
-        self.data, self.url, self.fetched = data, url, []
-
-    def size(self):
-        return len(self.data)
-
-    def read(self, offset, length):
-        return self.read_many([Range(offset, length)])[0]
-
-    def read_many(self, ranges):
-        self.fetched += ranges
-        return [memoryview(self.data)[o : o + n] for o, n in ranges]
-
-    def target(self):
-        return Target(size=len(self.data))
 
 
 def write(path, version, variables):
@@ -59,7 +38,7 @@ def data(request, tmp_path_factory):
 def test_a_long_file_takes_few_rounds_and_few_bytes(data):
     """Rounds follow the depth of the format, not the number of objects; next to nothing of the data is fetched."""
     assert len(data) > 20 << 20
-    source, tally = Remote(data, "f"), Tally()
+    source, tally = Far(data, "f"), Tally()
     refs = scan(source, inline_threshold=0, tally=tally)
     assert refs == scan(BytesSource(data, "f"), inline_threshold=0)
     assert len(refs.arrays) == 72
@@ -72,7 +51,7 @@ def test_a_long_file_takes_few_rounds_and_few_bytes(data):
 
 def test_inline_chunks_come_in_the_same_rounds(data):
     """Small chunks of all datasets are fetched together."""
-    source, tally = Remote(data, "f"), Tally()
+    source, tally = Far(data, "f"), Tally()
     refs = scan(source, inline_threshold=30_000, tally=tally)
     assert refs == scan(BytesSource(data, "f"), inline_threshold=30_000)
     assert refs.arrays["v000"].chunks.is_inline.all()
@@ -82,7 +61,7 @@ def test_inline_chunks_come_in_the_same_rounds(data):
 def test_a_short_file_is_one_request(tmp_path):
     """A file of at most 8 MB is fetched whole."""
     write(tmp_path / "a.h5", "latest", 3)
-    source, tally = Remote((tmp_path / "a.h5").read_bytes(), "f"), Tally()
+    source, tally = Far((tmp_path / "a.h5").read_bytes(), "f"), Tally()
     scan(source, tally=tally)
     assert (tally.rounds, tally.requests) == (1, 1)
 
@@ -90,8 +69,8 @@ def test_a_short_file_is_one_request(tmp_path):
 def test_many_files_in_the_same_rounds(data):
     """Ten files take the rounds of one; a damaged one among them fails alone."""
     one = Tally()
-    expected = scan(Remote(data, "f"), tally=one)
-    sources = [Remote(data, "f") for _ in range(3)] + [Remote(data[: len(data) // 2], "cut")]
+    expected = scan(Far(data, "f"), tally=one)
+    sources = [Far(data, "f") for _ in range(3)] + [Far(data[: len(data) // 2], "cut")]
     tally = Tally()
     *good, cut = run_many([Reading(s, reading(s, parse(s, Options()))) for s in sources], tally=tally)
     assert good == [expected] * 3
@@ -104,6 +83,6 @@ def test_a_member_of_an_archive_is_scanned_in_place(tmp_path):
     write(tmp_path / "a.h5", "latest", 2)
     content = (tmp_path / "a.h5").read_bytes()
     outer = b"x" * 1000 + content + b"y" * 100
-    for archive in (BytesSource(outer, "a.tar"), Remote(outer, "a.tar")):
+    for archive in (BytesSource(outer, "a.tar"), Far(outer, "a.tar")):
         member = MemberSource(archive, "f", 1000, len(content))
         assert scan(member) == scan(BytesSource(content, "f"))

@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from far import Far
 
 from chunkmap.formats.scanning import scan_source
-from chunkmap.io import LocalSource, Range
+from chunkmap.io import LocalSource
 from chunkmap.io.rounds import Tally
-from chunkmap.io.source import SourceBase
 
 scan = partial(scan_source, format="hdf5")
 
@@ -25,26 +25,6 @@ def load_writers():
 
 
 writers = load_writers()
-
-
-class Far(SourceBase):
-    """A file that has to be fetched, and what was fetched of it."""
-
-    def __init__(self, path):
-        self.url, self.inner, self.fetched = str(path), LocalSource(path), []
-
-    def size(self):
-        return self.inner.size()
-
-    def read(self, offset, length):
-        return self.read_many([Range(offset, length)])[0]
-
-    def read_many(self, ranges):
-        self.fetched += ranges
-        return self.inner.read_many(ranges)
-
-    def target(self):
-        return self.inner.target()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +63,7 @@ def test_rounds_requests_and_bytes(tmp_path, write, rounds, requests, most):
     """Metadata comes in so many rounds, requests and MB at most, each byte once, and the set is the one of the file."""
     path = tmp_path / "a.h5"
     write(path)
-    source, tally = Far(path), Tally()
+    source, tally = Far(Path(path), str(path)), Tally()
     refs = scan(source, tally=tally)
     assert refs == scan(LocalSource(path))
     assert tally.rounds <= rounds

@@ -1,5 +1,7 @@
 """Files of nibabel for the battery."""
 
+import io
+
 import nibabel
 import numpy as np
 from sample import Sample
@@ -15,7 +17,7 @@ def image(kind, dtype, order):
 
 
 def samples():
-    """The two versions, in either order of bytes."""
+    """The two versions, in either order of bytes; a header beside its voxels."""
     found = []
     for name, kind, dtype, order in (
         ("first", nibabel.Nifti1Image, "i2", "<"),
@@ -25,4 +27,10 @@ def samples():
         data = made.to_bytes()
         arrays = {"image": np.asanyarray(kind.from_bytes(data).dataobj.get_unscaled())}
         found.append(Sample(name=name, files={"a.nii": data}, main="a.nii", arrays=arrays))
-    return found
+    pair = nibabel.Nifti1Pair(np.arange(240).reshape(6, 5, 8).astype("u2"), np.eye(4))
+    kinds = {"header": "a.hdr", "image": "a.img"}
+    pair.file_map = {kind: nibabel.FileHolder(fileobj=io.BytesIO()) for kind in kinds}
+    pair.to_file_map()
+    files = {name: pair.file_map[kind].fileobj.getvalue() for kind, name in kinds.items()}
+    arrays = {"image": np.asanyarray(pair.dataobj)}
+    return [*found, Sample(name="pair", files=files, main="a.hdr", arrays=arrays)]

@@ -228,8 +228,8 @@ def test_a_mask_without_a_codec_is_a_problem(tmp_path):
         writer.write(data > 0, metadata=None, subfiletype=4, photometric="minisblack", compression="packbits")
     raw = bytearray(path.read_bytes())
     at = raw.rindex(b"\x03\x01\x03\x00\x01\x00\x00\x00") + 8
-    raw[at : at + 2] = (4).to_bytes(2, "little")
+    raw[at : at + 2] = (32771).to_bytes(2, "little")
     path.write_bytes(raw)
     found = scanned(path)
     assert_same(values(found), data)
-    assert [(problem.path, problem.feature) for problem in found.problems] == [("mask", "CCITT T.6")]
+    assert [(problem.path, problem.feature) for problem in found.problems] == [("mask", "CCITT RLE/W")]

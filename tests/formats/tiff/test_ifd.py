@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
 import rasterio
 import tifffile
+from far import Far
 from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
 from chunkmap.errors import ChunkmapError, FormatError, TruncatedFile
 from chunkmap.formats.tiff import Options, parse
 from chunkmap.formats.tiff.ifd import read_directories
-from chunkmap.io import BytesSource, Range
+from chunkmap.io import BytesSource
 from chunkmap.io.rounds import Tally, run
-from chunkmap.io.source import SourceBase
-from chunkmap.model import Target
 
-
-class Remote(SourceBase):
-    """A source that has to be asked. Bytes behind what was written are zero."""
-
-    def __init__(self, data, size=None):
-        self.data, self.url, self._size = data, "http://host/a.tif", size or len(data)
-
-    def size(self):
-        return self._size
-
-    def read(self, offset, length):
-        return self.read_many([Range(offset, length)])[0]
-
-    def read_many(self, ranges):
-        return [memoryview(self.data[o : o + n].ljust(n, b"\0")) for o, n in ranges]
-
-    def target(self):
-        return Target(size=self._size)
+URL = "http://host/a.tif"
 
 
 def cog(width, height, **options):
@@ -71,7 +54,7 @@ def test_a_short_file_is_one_round():
     """A file of few megabytes is fetched whole, its directories with it."""
     tally = Tally()
     data = cog(2000, 1500)
-    found = run(Remote(data), parse(Remote(data), Options()), tally=tally)
+    found = run(Far(data, URL), parse(Far(data, URL), Options()), tally=tally)
     assert len(found.groups) > 3
     assert (tally.rounds, tally.requests) == (1, 1)
 
@@ -107,7 +90,7 @@ def pyramid(width, *, big, layout):
 def test_a_cog_is_two_rounds_however_many_tiles(big, layout):
     """Header and all directories of a long cloud-optimised file take two rounds: the head, and what lies behind it."""
     tally = Tally()
-    source = Remote(pyramid(6400, big=big, layout=layout), 1 << 30)
+    source = Far(pyramid(6400, big=big, layout=layout), URL, size=1 << 30)
     found = run(source, parse(source, Options()), tally=tally)
     assert found.arrays["image"].meta.grid_shape == (400, 400)
     assert len(found.groups) == 6
@@ -123,7 +106,7 @@ def test_equal_pages_are_foreseen():
             writer.write(np.full((200, 200), number, "u2"), contiguous=False, metadata=None)
     data = file.getvalue()
     tally = Tally()
-    source = Remote(data)
+    source = Far(data, URL)
     assert len(data) > 20 << 20
     assert len(run(source, read_directories(source), tally=tally)) == 300
     assert tally.rounds < 20
@@ -132,7 +115,7 @@ def test_equal_pages_are_foreseen():
 def test_what_is_fetched_gives_what_is_mapped():
     """A file in memory and one over a network give the same set."""
     data = cog(3000, 2000)
-    far, near = Remote(data, 9 << 20), BytesSource(data.ljust(9 << 20, b"\0"), "http://host/a.tif")
+    far, near = Far(data, URL, size=9 << 20), BytesSource(data.ljust(9 << 20, b"\0"), URL)
     first, second = (run(source, parse(source, Options())) for source in (far, near))
     assert first.arrays == second.arrays
     assert first.groups == second.groups
@@ -205,3 +188,16 @@ def test_every_beginning_of_a_file_is_read_or_refused():
         except ChunkmapError:
             continue
         assert length > len(data) // 2
+
+
+def test_a_million_tiles_take_little_memory():
+    """A scan holds 20 bytes a tile and what it needs to make them: less than 60 MB in all, for a million tiles."""
+    source = BytesSource(pyramid(16_000, big=False, layout="COG"), "http://host/a.tif")
+    tracemalloc.start()
+    try:
+        found = run(source, parse(source, Options(level=0)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.arrays["image"].chunks.size == 1_000_000
+    assert peak < 60 << 20

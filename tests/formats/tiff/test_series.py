@@ -7,6 +7,7 @@ import pytest
 import tifffile
 from oracle import assert_same, by_tifffile, scanned, values
 
+import chunkmap
 from chunkmap.errors import Unsupported
 from chunkmap.formats.tiff.metadata import read_gdal, read_ome
 
@@ -107,3 +108,49 @@ def test_texts_that_are_no_metadata():
     assert read_gdal("<GDALMetadata><Item").domains == {}
     huge = '<OME><Image><Pixels DimensionOrder="XYZCT" SizeZ="99999" SizeC="99999" SizeT="99999"/></Image></OME>'
     assert read_ome(huge) is None
+
+
+def ome_of_files(folder, names, data, **options):
+    """An OME-TIFF of several files: a plane of the first axis in each."""
+    uuids = [f"urn:uuid:00000000-0000-0000-0000-{number:012}" for number in range(len(names))]
+    blocks = "".join(
+        f'<TiffData FirstT="{number}" IFD="0" PlaneCount="1"><UUID FileName="{name}">{uuid}</UUID></TiffData>'
+        for number, (name, uuid) in enumerate(zip(names, uuids, strict=True))
+    )
+    count, length, width = data.shape
+    for name, uuid, plane in zip(names, uuids, data, strict=True):
+        text = (
+            f'<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uuid}">'
+            f'<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="{width}"'
+            f' SizeY="{length}" SizeZ="1" SizeC="1" SizeT="{count}">{blocks}</Pixels></Image></OME>'
+        )
+        tifffile.imwrite(folder / name, plane, description=text, metadata=None, photometric="minisblack", **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "tile": (16, 16)}])
+def test_planes_in_other_files(tmp_path, options):
+    """An OME-TIFF of several files is one array, from whichever of them it is scanned; they are targets of the set."""
+    names = ["a.ome.tif", "b.ome.tif", "c.ome.tif"]
+    data = np.random.default_rng(0).integers(0, 9999, (3, 40, 50), "u2")
+    ome_of_files(tmp_path, names, data, **options)
+    for name in names:
+        found = chunkmap.scan(tmp_path / name, inline_threshold=0)
+        assert found.problems == ()
+        assert_same(values(found), by_tifffile(tmp_path / name))
+        assert set(found.targets) == {str(tmp_path / other) for other in names}
+
+
+def test_other_files_that_are_not_there(tmp_path):
+    """Where a file is missing, or lies elsewhere, the pages are given as they are, with a problem that names it."""
+    data = np.ones((2, 40, 50), "u2")
+    ome_of_files(tmp_path, ["a.ome.tif", "b.ome.tif"], data)
+    (tmp_path / "b.ome.tif").unlink()
+    found = chunkmap.scan(tmp_path / "a.ome.tif")
+    assert found.arrays["image"].meta.shape == (40, 50)
+    assert [p.feature for p in found.problems] == ["OME-TIFF of several files"]
+    assert "b.ome.tif" in found.problems[0].message
+    (tmp_path / "below").mkdir()
+    ome_of_files(tmp_path / "below", ["a.ome.tif", "../b.ome.tif"], data)
+    refused = chunkmap.scan(tmp_path / "below" / "a.ome.tif")
+    assert "b.ome.tif" in refused.problems[0].message
+    assert refused.arrays["image"].meta.shape == (40, 50)

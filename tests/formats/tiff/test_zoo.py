@@ -166,3 +166,20 @@ def test_pictures(tmp_path, compression, bands, tiled):
     assert found.problems == ()
     assert_same(values(found), by_tifffile(path))
     assert math.prod(found.arrays["image"].chunks.grid_shape) == len(found.arrays["image"].chunks) > 1
+
+
+@pytest.mark.parametrize("scheme", ["ccittrle", "ccittfax3", "ccittfax4"])
+@pytest.mark.parametrize("colours", ["MINISBLACK", "MINISWHITE"])
+@pytest.mark.parametrize("layout", [{"blockysize": 16}, {"tiled": True, "blockxsize": 32, "blockysize": 48}])
+def test_facsimiles(tmp_path, scheme, colours, layout):
+    """CCITT's schemes, in strips of which the last is short and in tiles, as GDAL reads them."""
+    data = (np.random.default_rng(0).random((1, 50, 75)) > 0.7).astype("uint8")
+    path = tmp_path / "a.tif"
+    how = {"height": 50, "width": 75, "count": 1, "dtype": "uint8", "nbits": 1, "photometric": colours, **layout}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(path, "w", driver="GTiff", compress=scheme, **how) as file:
+            file.write(data)
+    found = scanned(path)
+    assert found.problems == ()
+    assert_same(values(found), data[0], kind=False)

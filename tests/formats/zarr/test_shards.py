@@ -9,6 +9,9 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import chunkmap
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
 from chunkmap.errors import FormatError
 from chunkmap.io.rounds.folders import Files, Pieces
 
@@ -100,6 +103,42 @@ def test_shards_of_zeros_have_no_reference(tmp_path, stores):
     assert list(chunks.urls) == [f"{tmp_path}/a/c/1"]
 
 
+def test_chunks_of_a_shard_that_lie_outside_the_array(tmp_path, stores):
+    """A shard that hangs over the end has entries for chunks that lie wholly outside: none is a reference."""
+    stores.with_codecs(tmp_path, [stores.sharding((2,), [stores.little])], shape=(9,), grid=(8,))
+    chunks = stores.check(tmp_path).arrays["a"].chunks
+    assert chunks.grid_shape == (5,)
+    assert chunks.positions().max() == 4
+
+
+def rectilinear(tmp_path, stores, lengths, inner):
+    """An array of shards of several lengths, each made by zarr-python alone; gives the store, and the values."""
+    codecs = [stores.sharding((inner,), [stores.little])]
+    parts = [
+        stores.with_codecs(tmp_path / f"{number}", codecs, shape=(length,), grid=(length,))
+        for number, length in enumerate(lengths)
+    ]
+    root = tmp_path / "0"
+    for number in range(1, len(lengths)):
+        shutil.copy(tmp_path / f"{number}/a/c/0", root / f"a/c/{number}")
+    grid = {"name": "rectilinear", "configuration": {"kind": "inline", "chunk_shapes": [lengths]}}
+    changed(root, lambda document: document.update(shape=[sum(lengths)], chunk_grid=grid))
+    return root, np.concatenate(parts)
+
+
+def test_shards_of_several_lengths(tmp_path, stores):
+    """Where the chunks in them divide each shard they are a regular grid, else a problem."""
+    root, expected = rectilinear(tmp_path / "even", stores, [40, 60], 10)
+    array = stores.scan(root).arrays["a"]
+    assert array.meta.edges == ()
+    assert array.meta.chunk_shape == (10,)
+    np.testing.assert_array_equal(read_array(array, Fetcher()), expected)
+    root, _ = rectilinear(tmp_path / "uneven", stores, [40, 60], 20)
+    changed(root, lambda document: document["chunk_grid"]["configuration"].update(chunk_shapes=[[50, 50]]))
+    (problem,) = stores.scan(root).problems
+    assert "are not divided by chunks of 20" in problem.message
+
+
 def damaged(tmp_path, stores, change, codecs=None):
     """Scan a shard of which some bytes are others."""
     codecs = [stores.sharding((5,), [stores.little], index_codecs=codecs or [stores.little])]
@@ -171,3 +210,59 @@ def test_a_thousand_indexes_are_columns(tmp_path, stores):
     array[:] = np.arange(500) % 251 + 1
     chunks = stores.check(tmp_path).arrays["a"].chunks
     assert (len(chunks), len(chunks.urls)) == (250, 50)
+
+
+@pytest.mark.parametrize(("index", "fill", "versions"), [("start", 7, (3,)), ("end", 0, (2, 3))])
+def test_whole_shards(tmp_path, index, fill, versions):
+    """Shards that are kept whole are one reference each, and read as zarr-python reads them, in either version."""
+    values = np.arange(160, dtype=">i4").reshape(16, 10)
+    array = zarr.create_array(
+        tmp_path / "a.zarr",
+        shape=(20, 10),
+        shards={"shape": (8, 10), "index_location": index},
+        chunks=(4, 5),
+        dtype=">i4",
+        fill_value=fill,
+        compressors=zarr.codecs.GzipCodec(level=1),
+        attributes={"_ARRAY_DIMENSIONS": ["y", "x"]},
+        zarr_format=3,
+    )
+    array[:16] = values
+    array[:4, :5] = fill
+    expected = array[:]
+    refs = chunkmap.scan(tmp_path / "a.zarr", shards="whole", inline_threshold=0)
+    (found,) = refs.arrays.values()
+    assert found.meta.chunk_shape == (8, 10)
+    assert len(found.chunks) == 2
+    np.testing.assert_array_equal(read_array(found, Fetcher()), expected)
+    for version in versions:
+        chunkmap.write(refs, tmp_path / "a.json", zarr_format=version)
+        again = chunkmap.load(str(tmp_path / "a.json"))
+        np.testing.assert_array_equal(read_array(again.arrays[""], Fetcher()), expected)
+        opened = zarr.open_array(chunkmap.open_store(str(tmp_path / "a.json")), mode="r")
+        np.testing.assert_array_equal(opened[:], expected)
+        np.testing.assert_array_equal(opened[9:11, 3:7], expected[9:11, 3:7])
+
+
+def test_whole_shards_that_are_not_read(tmp_path):
+    """Shards of text, and those that are transposed before, are problems; another word is refused."""
+    group = zarr.open_group(tmp_path, mode="w", zarr_format=3)
+    group.create_array("text", shape=(8,), shards=(4,), chunks=(2,), dtype=str)
+    group.create_array(
+        "turned",
+        shape=(8, 4),
+        shards=(4, 4),
+        chunks=(2, 2),
+        dtype="i2",
+        filters=[zarr.codecs.TransposeCodec(order=(1, 0))],
+    )
+    group.create_array("x", shape=(8,), shards=(4,), chunks=(2,), dtype="i2")
+    document = json.loads((tmp_path / "turned/zarr.json").read_text())
+    inner = document["codecs"][0]["configuration"]
+    document["codecs"] = [inner["codecs"].pop(0), document["codecs"][0]]
+    (tmp_path / "turned/zarr.json").write_text(json.dumps(document))
+    refs = chunkmap.scan(tmp_path, shards="whole")
+    assert {problem.path for problem in refs.problems} == {"text", "turned"}
+    assert refs.arrays["x"].meta.chunk_shape == (4,)
+    with pytest.raises(ValueError, match="shards is 'closed'"):
+        chunkmap.scan(tmp_path, shards="closed")

@@ -23,6 +23,8 @@ ALGORITHMS: Final = ("RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "HCOMPRESS_1", "P
 """Values of ZCMPTYPE."""
 
 _HCOMPRESS: Final = b"\xdd\x99"
+_RICE_ROOM: Final = 16
+"""Bytes a pixel: more than any number of 32 bits takes, however it is coded."""
 _MOST_PLANES: Final = 64
 
 
@@ -75,8 +77,15 @@ def _rice(decoders: Any, raw: bytes, parameters: Mapping[str, Any], count: int) 
     block, size = int(parameters.get("BLOCKSIZE", 32)), int(parameters.get("BYTEPIX", 4))
     if size not in (1, 2, 4) or not 0 < block <= 1 << 16 or not raw:
         raise ValueError(f"expected blocks of integers of 1, 2 or 4 bytes, found {block} of {size}")
-    found = decoders.decompress_rice_1_c(raw, block, size, count)
+    found = decoders.decompress_rice_1_c(_with_room(raw, _RICE_ROOM * block), block, size, count)
     return np.frombuffer(found, "u1" if size == 1 else f"i{size}")[:count]
+
+
+def _with_room(raw: bytes, room: int) -> NDArray[np.uint8]:
+    """The same bytes, behind which there is memory: a decoder that sees that a stream is cut short only at the end of
+    a block of pixels reads so far beyond. The bits are set, so that no run of zeros goes on there.
+    """
+    return np.frombuffer(raw + b"\xff" * room, np.uint8)[: len(raw)]
 
 
 def _plio(decoders: Any, raw: bytes, count: int) -> NDArray[Any]:

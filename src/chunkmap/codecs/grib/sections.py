@@ -6,8 +6,9 @@ WMO Manual on Codes, FM 92 GRIB. What eccodes is given went through here: it bel
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from chunkmap.errors import FormatError
 
@@ -24,14 +25,15 @@ _SECTIONS_1: Final = ((1, 0, 28), (2, 0x80, 32), (3, 0x40, 6), (4, 0, 11))
 """Of edition 1: the number of each section, the flag that says that it is there, and its least length."""
 
 
-class Sections(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sections:
     """The sections of a message of one field, by the numbers of their edition."""
 
     edition: int
     by_number: Mapping[int, bytes]
 
-    def __getitem__(self, number: object) -> bytes:  # type: ignore[override]
-        return self.by_number.get(number, b"")  # type: ignore[call-overload, no-any-return]
+    def __getitem__(self, number: int) -> bytes:
+        return self.by_number.get(number, b"")
 
 
 def one_field(buf: bytes) -> bytes:

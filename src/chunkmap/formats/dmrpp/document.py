@@ -5,7 +5,7 @@ A document type declaration is refused before any of it is read: no entity is ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, NoReturn
 from xml.etree import ElementTree as ET
@@ -110,8 +110,21 @@ def read_document(data: memoryview, url: str) -> Document:
     if root.tag != f"{DAP}Dataset":
         raise FormatError(f"expected an element Dataset of DAP4, found {root.tag}", url=url, offset=0)
     document = Document(root.get(f"{DMRPP}href", ""), runs=runs)
-    _Reader(document, url).group(root, "", {}, {}, 0)
+    _Reader(document, url).group(root, "", 0)
     return document
+
+
+class _At(NamedTuple):
+    """Where an element stands."""
+
+    group: str
+    """The path of the group."""
+    path: str
+    """Its own."""
+    kind: str
+    """The name of the element."""
+    depth: int
+    """Groups above it."""
 
 
 class _Reader:
@@ -119,49 +132,49 @@ class _Reader:
 
     def __init__(self, document: Document, url: str) -> None:
         self._document, self._url = document, url
+        self._dims: dict[str, int] = {}
+        self._enums: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def group(
-        self,
-        element: ET.Element,
-        path: str,
-        dims: dict[str, int],
-        enums: dict[str, tuple[str, dict[str, Any]]],
-        depth: int,
-    ) -> None:
+    def group(self, element: ET.Element, path: str, depth: int) -> None:
         """A group and all that it holds: what it declares comes before what uses it."""
         if depth > _DEEPEST:
             raise self._wrong(f"groups stand {depth} deep in one another", path)
-        attrs = self._document.groups.setdefault(path, {})
+        self._document.groups.setdefault(path, {})
         for child in element:
             kind = child.tag.removeprefix(DAP)
-            name = child.get("name", "")
-            full = f"{path}/{name}".strip("/")
-            if kind == "Dimension":
-                dims[f"/{full}"] = self._length(child, full)
-            elif kind == "Enumeration":
-                enums[f"/{full}"] = (child.get("basetype", "Int32"), self._flags(child, full))
-            elif kind == "Attribute":
-                attrs |= self._root_attribute(child) if not path else self._attribute(child, "")
-            elif kind == "Group":
-                self.group(child, full, dims, enums, depth + 1)
-            elif kind in _VARIABLES:
-                self._variable(child, full, kind, dims, enums)
+            take = _TAKEN.get(kind)
+            if take is not None:
+                take(self, child, _At(path, f"{path}/{child.get('name', '')}".strip("/"), kind, depth))
 
-    def _variable(
-        self,
-        element: ET.Element,
-        path: str,
-        kind: str,
-        dims: Mapping[str, int],
-        enums: Mapping[str, tuple[str, dict[str, Any]]],
-    ) -> None:
+    def dimension(self, element: ET.Element, at: _At) -> None:
+        """The length of a dimension, for who lies along it."""
+        self._dims[f"/{at.path}"] = self._length(element, at.path)
+
+    def enumeration(self, element: ET.Element, at: _At) -> None:
+        """A type whose numbers have names."""
+        self._enums[f"/{at.path}"] = (element.get("basetype", "Int32"), self._flags(element, at.path))
+
+    def attribute(self, element: ET.Element, at: _At) -> None:
+        """An attribute of a group."""
+        found = self._attribute(element, "") if at.group else self._root_attribute(element)
+        self._document.groups[at.group] |= found
+
+    def below(self, element: ET.Element, at: _At) -> None:
+        """A group in a group."""
+        self.group(element, at.path, at.depth + 1)
+
+    def variable(self, element: ET.Element, at: _At) -> None:
+        """A variable, unless its name cannot be that of an array."""
+        path, kind = at.path, at.kind
         name = path.rpartition("/")[2]
         if not name or name.startswith("."):
             self._document.odd.append((path, f"the name {name!r} cannot be the path of an array"))
             return
-        shape, own = self._axes(element, path, dims)
+        shape, own = self._axes(element, path, self._dims)
         attrs = {k: v for child in element.iterfind(f"{DAP}Attribute") for k, v in self._attribute(child, "").items()}
-        basetype, flags = enums.get(_absolute(element.get("enum", ""), path), ("", {})) if kind == "Enum" else ("", {})
+        basetype, flags = (
+            self._enums.get(_absolute(element.get("enum", ""), path), ("", {})) if kind == "Enum" else ("", {})
+        )
         members = tuple(self._members(element, path)) if kind == "Structure" else ()
         self._document.variables.append(Variable(path, kind, shape, own, attrs, element, basetype, flags, members))
 
@@ -228,6 +241,16 @@ class _Reader:
 
     def _wrong(self, message: str, path: str) -> FormatError:
         return FormatError(f"{path or 'the document'}: {message}", url=self._url)
+
+
+_TAKEN: Final[Mapping[str, Callable[[_Reader, ET.Element, _At], None]]] = {
+    "Dimension": _Reader.dimension,
+    "Enumeration": _Reader.enumeration,
+    "Attribute": _Reader.attribute,
+    "Group": _Reader.below,
+    **dict.fromkeys(_VARIABLES, _Reader.variable),
+}
+"""What is done with each element of a group; others are passed over."""
 
 
 def attribute_value(text: str, kind: str) -> Any:

@@ -16,6 +16,7 @@ from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.dmrpp.document import DMRPP, NUMBERS, Member, Variable, attribute_value, read_document
 from chunkmap.formats.dmrpp.layout import Layout, attributes_of, find_layout, strings
 from chunkmap.formats.dmrpp.runs import Run
+from chunkmap.formats.filling import MOST_INLINE, fill_missing
 from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Span
@@ -27,7 +28,6 @@ _PLACEHOLDER: Final = "OPeNDAP_DMRpp_DATA_ACCESS_URL"
 _SUFFIX: Final = ".dmrpp"
 _LONGEST: Final = 256 << 20
 _FILL: Final = "_FillValue"
-_MOST_INLINE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,23 +184,23 @@ def _settle_fill(variable: Variable, dtype: np.dtype[Any], found: Layout, native
     if value is None or not value:
         return _Settled(None, dict(variable.attrs), chunks)
     count = math.prod(found.chunk_shape)
-    missing = chunks.size - len(chunks)
-    blob = np.full(count, value, dtype).tobytes() if count * dtype.itemsize <= _MOST_INLINE else b""
-    for codec in found.codecs if blob else ():
-        blob = bytes(numcodecs.get_codec(dict(codec)).encode(blob))
-    if not blob or missing * len(blob) > _MOST_INLINE:
+    blob = _full(value, count, dtype, found)
+    full = fill_missing(chunks, blob) if blob else None
+    if full is None:
+        missing = chunks.size - len(chunks)
         what = f"{missing} chunks were never written and read as {value!r}, which is not what is masked"
         raise Unsupported(what, feature="fill value")
-    empty = np.ones(chunks.size, np.bool_)
-    empty[chunks.positions()] = False
-    index = np.concatenate([chunks.positions().astype(np.int64), np.flatnonzero(empty)])
-    columns = (
-        np.concatenate([chunks.source, np.full(missing, len(chunks.sources), np.uint32)]),
-        np.concatenate([chunks.offset, np.zeros(missing, np.uint64)]),
-        np.concatenate([chunks.length, np.full(missing, len(blob), np.uint64)]),
-    )
-    full = ChunkManifest.from_columns(chunks.grid_shape, index, chunks.sources.with_blob(blob), columns)
     return _Settled(masked, attrs, full)
+
+
+def _full(value: Any, count: int, dtype: np.dtype[Any], found: Layout) -> bytes:
+    """A chunk of one value, as it would be stored; nothing where it is too large."""
+    if count * dtype.itemsize > MOST_INLINE:
+        return b""
+    blob = np.full(count, value, dtype).tobytes()
+    for codec in found.codecs:
+        blob = bytes(numcodecs.get_codec(dict(codec)).encode(blob))
+    return blob
 
 
 def _scalar(value: Any, dtype: np.dtype[Any]) -> Any:

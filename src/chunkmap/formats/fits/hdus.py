@@ -99,11 +99,12 @@ def walk(source: Source) -> Parser[Walk]:
 
 
 def _cut_short(source: Source, last: Unit) -> list[Problem]:
-    """What there is to say of a file that ends within its last unit, or the padding of it: others may have followed.
+    """What there is to say of a file that ends within what pads its last unit: others may have followed.
 
-    Some writers leave out the padding, all of it.
+    Some writers leave out the padding, all of it. Data that are not all there are a problem of their own.
     """
-    if source.size() in (last.stop, last.data + last.nbytes):
+    end = last.data + last.nbytes
+    if source.size() in (last.stop, end) or (last.nbytes and source.size() < end):
         return []
     message = f"the file ends at byte {source.size()}, before the last HDU ends at byte {last.stop}; others may be lost"
     return [Problem("", "file cut short", message, source.url)]

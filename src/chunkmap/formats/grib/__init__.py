@@ -47,8 +47,8 @@ class Options:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {', '.join(allowed)}")
         if self.times not in TIME_DIMS:
-            allowed = "; ".join(map(",".join, TIME_DIMS))
-            raise ValueError(f"time_dims is {self.time_dims!r}, expected one of {allowed}")
+            known = "; ".join(map(",".join, TIME_DIMS))
+            raise ValueError(f"time_dims is {self.time_dims!r}, expected one of {known}")
 
     @property
     def times(self) -> tuple[str, ...]:

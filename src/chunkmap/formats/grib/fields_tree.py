@@ -90,8 +90,8 @@ def _arrays(path: str, fields: Sequence[_Field]) -> dict[str, ManifestArray]:
     cube = cube_of(keys)
     crowded = cube.crowded()
     if len(crowded):
-        names = " and ".join(dict.fromkeys(_names(*(fields[row] for row in crowded[:2]))))
-        warnings.warn(f"{path}: {len(crowded)} messages of {names} say the same; the last is taken", stacklevel=4)
+        inputs = " and ".join(dict.fromkeys(_names(*(fields[row] for row in crowded[:2]))))
+        warnings.warn(f"{path}: {len(crowded)} messages of {inputs} say the same; the last is taken", stacklevel=4)
     found = {first.name: _cube_array(fields, cube)}
     for name, column in columns.items():
         attrs, dtype = first.refs.arrays[name].meta.attrs, first.refs.arrays[name].meta.dtype

@@ -26,6 +26,8 @@ _ISOBARIC_1, _HYBRID_1 = 100, 109
 _MOST_KEPT: Final = 1 << 14
 _UNKNOWN: Final = (None, "", "unknown", "undef", "~", "none")
 _PARAMETER_KEYS: Final = ("shortName", "name", "units", "cfName", "cfVarName")
+_SUBSTANCES: Final = ("constituentType", "aerosolType")
+"""What a parameter of chemistry is of: its number alone does not say, and CF has a name for each."""
 _ATTRIBUTE_KEYS: Final = (
     "edition", "centre", "subCentre", "paramId", "dataType", "typeOfLevel", "stepType", "totalNumber",
     "numberOfDirections", "numberOfFrequencies", "NV",
@@ -238,7 +240,8 @@ def _ask_product(field: Field, pattern: bytes) -> Product:
     with Message(header(field)) as message:
         found = {key: message.get(key) for key in _ATTRIBUTE_KEYS}
         found["centreDescription"] = message.get("centreDescription")
-        identity = (found["edition"], found["centre"], found["paramId"])
+        substance = tuple(message.get(key) for key in _SUBSTANCES)
+        identity = (found["edition"], found["centre"], found["paramId"], *substance)
         if found["paramId"] in (None, 0):
             parameter = _ask_parameter(message)
         else:

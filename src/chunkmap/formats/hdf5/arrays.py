@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -16,12 +16,13 @@ from chunkmap.formats.hdf5.netcdf4 import Dimensions, name_references, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, damaged
 from chunkmap.formats.hdf5.stored import Stored, grown, inline_values, read_stored
 from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes
-from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype, unlike
+from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model.records import laid_flat
 from chunkmap.model.typed import typed
 
 __all__ = ["Options", "ReadValues", "Represented", "Values", "VlenEncode", "attribute_problems", "represent"]
@@ -30,8 +31,6 @@ VlenEncode = Literal["embed", "null", "leave"]
 
 ReadValues = Callable[[str, int], bytes | None]
 """From the path and size in bytes of a dataset to its values as they would be stored without a filter, or None."""
-
-_MOST_MEMBERS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +43,8 @@ class Options:
     """What becomes of values of variable length: they are held in the set (`embed`), given up for empty ones (`null`),
     or their references into the heap, 16 bytes each, are left as they are (`leave`)."""
     linked_datasets: bool = False
-    """Whether a dataset is given under each of its hard links, and under soft links to it, and links to other files are
-    followed."""
+    """Whether a dataset is given under each of its hard links, and under soft links to it, as is what is below a group
+    of several links, and links to other files are followed."""
 
     strict: bool = False
     """Whether an object that is damaged is an error; without, it is left out, and a problem names it."""
@@ -76,7 +75,7 @@ class Represented:
 def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values: Values) -> Parser[Represented]:
     """The array that a dataset is, or why it is none."""
     name_references(dataset.attributes, file.paths)
-    problems = attribute_problems(dataset.attributes)
+    problems = [*attribute_problems(dataset.attributes), *(("conflicting sizes", text) for text in dims.misfits)]
     try:
         array = yield from _array(file, path, dataset, dims, values=values, problems=problems)
     except Unsupported as refusal:
@@ -216,40 +215,4 @@ def element_dtype(datatype: Datatype) -> tuple[np.dtype[Any], tuple[int, ...]]:
     dtype, inner = require_dtype(datatype), tuple[int, ...]()
     if dtype.subdtype is not None:
         dtype, inner = dtype.subdtype
-    return (_flat(dtype) if dtype.names else dtype), inner
-
-
-def _flat(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    fields: list[tuple[str, np.dtype[Any]]] = []
-    taken: set[str] = set()
-    gaps: list[tuple[int, int, int]] = []
-    place = 0
-    for name, member, offset in _leaves(dtype, "", 0):
-        if offset < place:
-            raise Unsupported(f"members of its compound overlap at {name!r}", feature="overlapping compound members")
-        if len(fields) > _MOST_MEMBERS:
-            raise Unsupported(f"its compound has more than {_MOST_MEMBERS} members", feature="large compound")
-        if offset > place:
-            gaps.append((len(fields), place, offset - place))
-        fields.append((unlike(name, taken), member))
-        taken.add(fields[-1][0])
-        place = offset + member.itemsize
-    if place < dtype.itemsize:
-        gaps.append((len(fields), place, dtype.itemsize - place))
-    for at, place, size in reversed(gaps):
-        fields.insert(at, (unlike(f"_padding_{place}", taken), np.dtype(f"V{size}")))
-    return np.dtype(fields)
-
-
-def _leaves(dtype: np.dtype[Any], name: str, offset: int) -> Iterator[tuple[str, np.dtype[Any], int]]:
-    """The plain members of a structure with their places, in order of place."""
-    if dtype.fields is not None:
-        for inner, (member, start, *_) in sorted(dtype.fields.items(), key=lambda item: item[1][1]):
-            yield from _leaves(member, f"{name}.{inner}" if name else inner, offset + start)
-    elif dtype.subdtype is not None:
-        base, shape = dtype.subdtype
-        for number, index in enumerate(np.ndindex(*shape)):
-            place = offset + number * base.itemsize
-            yield from _leaves(base, f"{name}[{','.join(map(str, index))}]", place)
-    else:
-        yield name, dtype, offset
+    return (laid_flat(dtype) if dtype.names else dtype), inner

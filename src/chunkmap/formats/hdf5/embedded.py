@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.errors import Unsupported
-from chunkmap.formats.hdf5.fill import fill_missing
+from chunkmap.formats.filling import fill_missing
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
-from chunkmap.formats.hdf5.structures.datatype import Datatype, plain_bytes, require_dtype, unlike
+from chunkmap.formats.hdf5.structures.datatype import Datatype, plain_bytes, require_dtype
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import decode
 from chunkmap.formats.hdf5.structures.global_heap import heap_references, read_heap_objects
@@ -30,6 +30,7 @@ from chunkmap.formats.hdf5.structures.text_members import texts_in
 from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ChunkManifest, CodecConfig
+from chunkmap.model.records import unlike
 
 __all__ = ["VLEN_UTF8", "Embedded", "embed"]
 

@@ -13,16 +13,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from chunkmap.errors import Unsupported
+from chunkmap.formats.filling import MOST_CELLS, fill_missing
 from chunkmap.formats.hdf5.stored import Stored
 from chunkmap.formats.hdf5.structures.filters import encode
 from chunkmap.model import ChunkManifest
 
-__all__ = ["Fill", "fill_missing", "fill_native", "settle_fill"]
+__all__ = ["Fill", "fill_native", "settle_fill"]
 
-_MOST_INLINE: Final = 1 << 20
-"""Bytes that the chunks which hold nothing but the fill value may cost."""
-
-_MOST_CELLS: Final = 1 << 16
 _LARGEST_CHUNK: Final = 64 << 20
 
 
@@ -87,26 +84,10 @@ def _reads_as(native: bytes | None, masked: Any, dtype: np.dtype[Any]) -> bool:
 def fill_native(stored: Stored, native: bytes) -> ChunkManifest | None:
     """A chunk of fill values in every cell that has none; None when that would cost too much."""
     count = math.prod(stored.chunk_shape)
-    if stored.chunks.size - len(stored.chunks) > _MOST_CELLS or count * len(native) > _LARGEST_CHUNK:
+    if stored.chunks.size - len(stored.chunks) > MOST_CELLS or count * len(native) > _LARGEST_CHUNK:
         return None
     try:
         blob = encode(stored.codecs, native * count)
     except Unsupported:
         return None  # a codec that only decodes
     return fill_missing(stored.chunks, blob)
-
-
-def fill_missing(chunks: ChunkManifest, blob: bytes) -> ChunkManifest | None:
-    """The same encoded chunk, held once, in every cell that has none; None when that would cost too much."""
-    missing = chunks.size - len(chunks)
-    if missing > _MOST_CELLS or missing * len(blob) > _MOST_INLINE:
-        return None
-    empty = np.ones(chunks.size, np.bool_)
-    empty[chunks.positions()] = False
-    index = np.concatenate([chunks.positions().astype(np.uint64), np.flatnonzero(empty).astype(np.uint64)])
-    columns = (
-        np.concatenate([chunks.source, np.full(missing, len(chunks.sources), np.uint32)]),
-        np.concatenate([chunks.offset, np.zeros(missing, np.uint64)]),
-        np.concatenate([chunks.length, np.full(missing, len(blob), np.uint64)]),
-    )
-    return ChunkManifest.from_columns(chunks.grid_shape, index, chunks.sources.with_blob(blob), columns)

@@ -51,6 +51,8 @@ class Dimensions(NamedTuple):
 
     names: tuple[str, ...]
     shape: tuple[int, ...]
+    misfits: tuple[str, ...] = ()
+    """What does not fit: lengths that are not those of the dimensions that the file says the axes to be."""
 
 
 def variable_path(path: str, tree: Tree) -> str:
@@ -92,9 +94,23 @@ def find_dimensions(tree: Tree) -> dict[str, Dimensions]:
     names = {path: finder.names(path, dataset) for path, dataset in tree.datasets.items()}
     lengths = _unlimited_lengths(tree, names)
     return {
-        path: Dimensions(tuple(n.rpartition("/")[2] for n in axes), _grown(tree.datasets[path], axes, lengths))
-        for path, axes in names.items()
+        path: _fitting(tree, axes, _grown(tree.datasets[path], axes, lengths), lengths) for path, axes in names.items()
     }
+
+
+def _fitting(tree: Tree, axes: tuple[str, ...], shape: tuple[int, ...], lengths: Mapping[str, int]) -> Dimensions:
+    """The axes by name; one that is not as long as its dimension has a name of its own, so that the others open."""
+    names, misfits = [], []
+    for name, length in zip(axes, shape, strict=True):
+        scale, plain = tree.datasets.get(name), name.rpartition("/")[2]
+        expected = None if scale is None or not scale.shape else lengths.get(name, scale.shape[0])
+        if expected not in (None, length):
+            misfits.append(
+                f"{length} elements along {plain!r}, which has {expected}: the axis is called {plain}_{length}"
+            )
+            plain = f"{plain}_{length}"
+        names.append(plain)
+    return Dimensions(tuple(names), shape, tuple(misfits))
 
 
 class _Finder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from chunkmap.errors import ChunkmapError
 from chunkmap.formats.format import Scanned
@@ -27,6 +28,9 @@ from chunkmap.io.rounds import Found, Other, Parser, Together
 from chunkmap.model import ManifestArray, Problem
 
 __all__ = ["parse"]
+
+_MOST_LINKED: Final = 1 << 16
+"""Arrays that are given under other names."""
 
 
 def parse(source: Source, options: Options, *, read_values: ReadValues | None = None) -> Parser[Scanned]:
@@ -74,9 +78,14 @@ def _parse_from(
         arrays |= _linked(tree, arrays, group)
     else:
         problems += [
-            Problem(_below(alias, group), "link", f"another name of {path!r}; linked_datasets gives it too", source.url)
+            Problem(
+                _below(alias, group),
+                "link",
+                f"another name of {path or '/'!r}; linked_datasets gives it too",
+                source.url,
+            )
             for alias, path in tree.aliases.items()
-            if path in arrays and alias != path and _is_within(alias, group)
+            if (path in arrays or path in tree.groups) and alias != path and _is_within(alias, group)
         ]
     links = list(_external_links(tree, group))
     found_there: list[dict[str, ManifestArray] | str]
@@ -110,7 +119,16 @@ def _below(path: str, group: str) -> str:
 
 
 def _linked(tree: Tree, arrays: dict[str, ManifestArray], group: str) -> dict[str, ManifestArray]:
-    return {alias: arrays[path] for alias, path in tree.aliases.items() if path in arrays and _is_within(alias, group)}
+    """The arrays under their other names, and those below a group under its other names, which are not in it."""
+    found: dict[str, ManifestArray] = {}
+    for alias, path in tree.aliases.items():
+        if not _is_within(alias, group) or len(found) > _MOST_LINKED:
+            continue
+        if path in arrays:
+            found[alias] = arrays[path]
+        elif path in tree.groups and path and not _is_within(alias, path):
+            found |= {alias + p.removeprefix(path): a for p, a in arrays.items() if p.startswith(f"{path}/")}
+    return found
 
 
 def _external_links(tree: Tree, group: str) -> Iterator[tuple[str, str, str]]:

@@ -88,7 +88,7 @@ def _is_own(tree: Tree, path: str, link: Link) -> bool:
 
 
 def _resolve_soft_links(tree: Tree) -> None:
-    """Soft links to datasets become aliases; those that lead nowhere, or in a circle, to nothing."""
+    """Soft links to datasets and groups become aliases; those that lead nowhere, or in a circle, to nothing."""
     soft = {
         join(path, link.name): _absolute(path, link.target)
         for path, group in tree.groups.items()
@@ -102,7 +102,7 @@ def _resolve_soft_links(tree: Tree) -> None:
             if target not in soft:
                 break
             target = soft[target]
-        if target in tree.datasets:
+        if target in tree.datasets or target in tree.groups:
             tree.aliases[path] = target
 
 

@@ -7,11 +7,9 @@ Specification: NumPy Enhancement Proposal 1, https://numpy.org/neps/nep-0001-npy
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 from numpy.lib.format import descr_to_dtype
 
 from chunkmap.errors import FormatError, Unsupported
@@ -20,6 +18,7 @@ from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Window, windowed
 from chunkmap.model import ArrayMeta
+from chunkmap.model.records import laid_flat
 
 __all__ = ["MAGIC", "Options", "parse", "parse_header"]
 
@@ -114,19 +113,13 @@ def _meta(header: dict[str, Any], source: Source) -> ArrayMeta:
             feature="object array",
             url=source.url,
         )
-    if not dtype.itemsize or dtype.subdtype is not None or any(_is_nested(dtype)):
+    if not dtype.itemsize or dtype.subdtype is not None:
         raise Unsupported(f"elements of type {dtype} have no form in Zarr", feature="data type", url=source.url)
     ndim = len(shape)
     return ArrayMeta(
         shape=shape,
         chunk_shape=tuple(max(n, 1) for n in shape),
-        dtype=dtype,
+        dtype=laid_flat(dtype) if dtype.names else dtype,
         order="F" if order and ndim > 1 else "C",
         dims=tuple(f"dim_{axis}" for axis in range(ndim)),
     )
-
-
-def _is_nested(dtype: np.dtype[Any]) -> Iterator[bool]:
-    """Whether members of a structure are structures or arrays themselves, of which Zarr knows none."""
-    for member, *_ in (dtype.fields or {}).values():
-        yield member.names is not None or member.subdtype is not None

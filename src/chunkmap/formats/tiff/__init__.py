@@ -1,7 +1,8 @@
 """TIFF, BigTIFF, GeoTIFF, cloud-optimised GeoTIFF, OME-TIFF and ImageJ's -> arrays, from their directories alone.
 
 Specifications are named where they are read: `ifd` directories, `pages` what they say of an image, `codecs` how strips
-and tiles decode, `series` which pages belong together, `geo`, `geokeys` and `crs` where they are on the ground.
+and tiles decode, `series` which pages belong together, `others` files that have pages of the same image, `geo`,
+`geokeys` and `crs` where they are on the ground.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Literal, NoReturn
 from chunkmap.errors import Unsupported
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.tiff.ifd import read_directories
+from chunkmap.formats.tiff.others import read_files
 from chunkmap.formats.tiff.scanner import assemble
-from chunkmap.formats.tiff.series import find_images
+from chunkmap.formats.tiff.series import find_images, ome_of
 from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
@@ -38,7 +40,9 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     if options.ycbcr not in ("rgb", "stored"):
         raise ValueError(f"ycbcr is {options.ycbcr!r}, expected 'rgb' or 'stored'")
     directories = yield from read_directories(source)
-    images, findings = find_images(directories, source.size())
+    ome = ome_of(directories)
+    files, targets = yield from read_files(ome or ())
+    images, findings = find_images(directories, source.size(), ome, files)
     if options.image is not None:
         if not 0 <= options.image < len(images):
             _none("image", len(images), source)
@@ -49,7 +53,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
             _none("level", depth, source)
     found = assemble(source.url, images, rgb=options.ycbcr == "rgb", level=options.level)
     problems = tuple(Problem("image", feature, message, source.url) for feature, message in findings)
-    return found._replace(problems=(*problems, *found.problems))
+    return found._replace(problems=(*problems, *found.problems), files=targets)
 
 
 def _none(what: str, count: int, source: Source) -> NoReturn:

@@ -71,7 +71,7 @@ def array_of(
         dims=_distinct(names),
         attrs={} if attrs is None else attrs,
     )
-    return ManifestArray(meta, _manifest(grid, pages[0].directory.url, places))
+    return ManifestArray(meta, _manifest(grid, [page.directory.url for page in pages], places))
 
 
 def _only(what: tuple[Any, ...], when: bool) -> tuple[Any, ...]:
@@ -90,15 +90,20 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _manifest(grid: tuple[int, ...], url: str, places: _Places) -> ChunkManifest:
-    """The columns; a strip or tile that is not stored has no row."""
+def _manifest(grid: tuple[int, ...], urls: Sequence[str], places: _Places) -> ChunkManifest:
+    """The columns, of pages in these files; a strip or tile that is not stored has no row."""
+    numbers = {url: number for number, url in enumerate(dict.fromkeys(urls), 1)}
+    sources = np.ones(len(places.offsets), np.uint32)
+    if len(numbers) > 1:
+        sources = np.repeat(np.array([numbers[url] for url in urls], np.uint32), len(sources) // len(urls))
     stored = places.lengths > 0
     count = len(stored)
     offsets, lengths, index = places.offsets, places.lengths, None
     if not stored.all():
         rows = np.flatnonzero(stored)
         offsets, lengths, index = offsets[rows], lengths[rows], rows.astype(index_dtype(count))
-    return ChunkManifest(grid, Sources((None, url)), np.ones(len(offsets), np.uint32), offsets, lengths, index)
+        sources = sources[rows]
+    return ChunkManifest(grid, Sources((None, *numbers)), sources, offsets, lengths, index)
 
 
 def _placed(pages: Sequence[Page], layout: Layout) -> _Places:

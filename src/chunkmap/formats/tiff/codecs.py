@@ -50,6 +50,13 @@ _PLAIN: Final[Mapping[str, CodecConfig]] = {
 }
 """Schemes that compress bytes."""
 
+_FACSIMILES: Final[Mapping[str, str]] = {
+    "CCITT RLE": "imagecodecs_ccittrle",
+    "CCITT T.4": "imagecodecs_ccittfax3",
+    "CCITT T.6": "imagecodecs_ccittfax4",
+}
+"""Schemes of facsimiles, and the codec of each."""
+
 _PREDICTED: Final = frozenset({"Deflate", "LZMA", "ZSTD", "LZW"})
 """Schemes with which predictors are written. Elsewhere libtiff passes over the tag, and tifffile applies it."""
 
@@ -87,6 +94,8 @@ def coding_of(layout: Layout, *, cut_short: bool, rgb: bool) -> Coding:
     undone = []
     if layout.fill_order == 2:
         undone.append({"id": "imagecodecs_bitorder"})
+    if layout.compression in _FACSIMILES:
+        return _coding(dtype, [*undone, _facsimile(layout, dtype)])
     if layout.compression != "none":
         undone.append(_plain(layout))
     if cut_short:
@@ -126,6 +135,18 @@ def _plain(layout: Layout) -> CodecConfig:
     if found is None:
         raise Unsupported(f"there is no codec for compression {layout.compression}", feature=layout.compression)
     return found
+
+
+def _facsimile(layout: Layout, dtype: np.dtype[Any]) -> CodecConfig:
+    """One bit a pixel; rows that a short strip does not have come out as 0."""
+    if dtype != np.bool_ or layout.interleaved != 1 or layout.predictor != 1:
+        raise Unsupported(
+            f"{layout.compression} of {layout.interleaved} samples of {layout.bits} bits, expected one of 1 bit",
+            feature=layout.compression,
+        )
+    height = layout.chunk[0] * layout.chunk[1]
+    config = {"id": _FACSIMILES[layout.compression], "height": height, "width": layout.chunk[2]}
+    return {**config, "t4options": layout.t4_options} if layout.compression == "CCITT T.4" else config
 
 
 def _pad(size: int) -> CodecConfig:

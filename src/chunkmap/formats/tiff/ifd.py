@@ -277,7 +277,7 @@ def _read_ahead(spans: Mapping[int, Span]) -> int:
 class _Form(NamedTuple):
     """How the directories of a file are written."""
 
-    count: struct.Struct
+    entries: struct.Struct
     """The number of entries."""
     entry: struct.Struct
     """Tag, type, count, and the bytes of the values or of their offset."""
@@ -303,10 +303,10 @@ def _directory(file: TiffFile, offset: int, block: Any) -> Parser[tuple[Director
     """A directory, where its longer values stand, and where the next directory does."""
     file.visit(offset)
     form = _FORMS[file.order, file.big]
-    before, after = form.count.size, form.link.size
+    before, after = form.entries.size, form.link.size
     if len(block) < before:
         block = yield Span(offset, before, before)
-    (number,) = form.count.unpack_from(block)
+    (number,) = form.entries.unpack_from(block)
     length = before + number * form.entry.size + after
     file.spend(length, offset)
     if len(block) < length:

@@ -119,8 +119,10 @@ class OmeImage(NamedTuple):
     """Plane, C order -> number of its directory; -1 where it has none."""
     attrs: Mapping[str, Any]
     """Its physical sizes, with their units."""
-    elsewhere: bool
-    """Whether planes are in other files."""
+    files: NDArray[np.int64]
+    """Plane -> number of its file: 0 this one, others from 1 on."""
+    names: tuple[str, ...]
+    """What the others are called; nothing for one that has no name."""
 
 
 def read_ome(text: str | None) -> list[OmeImage] | None:
@@ -157,32 +159,34 @@ def _ome_image(image: ET.Element, pixels: ET.Element, own: str) -> OmeImage:
     shape = tuple(sizes[axis] for axis in axes)
     if min(shape) < 1 or math.prod(shape) > _MOST_PLANES:
         raise ValueError(shape)
-    directories, elsewhere = _planes(pixels, axes, shape, own)
+    planes, names = _planes(pixels, axes, shape, own)
     attrs = {
         name: _plain(value)
         for name, value in pixels.attrib.items()
         if name.startswith(("PhysicalSize", "TimeIncrement"))
     }
-    return OmeImage(image.get("Name"), axes, shape, directories, attrs, elsewhere)
+    return OmeImage(image.get("Name"), axes, shape, planes[0], attrs, planes[1], names)
 
 
-def _planes(pixels: ET.Element, axes: str, shape: tuple[int, ...], own: str) -> tuple[NDArray[np.int64], bool]:
-    """The directory of each plane, as the elements TiffData give them."""
-    planes = np.full(math.prod(shape), -1, np.int64)
-    elsewhere = False
+def _planes(
+    pixels: ET.Element, axes: str, shape: tuple[int, ...], own: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The directory and the file of each plane, as the elements TiffData give them; and the names of other files."""
+    planes, files = np.full((2, math.prod(shape)), [[-1], [0]], np.int64)
+    numbers: dict[str, int] = {}
     blocks = list(_children(pixels, "TiffData"))
     for block in blocks:
         uuid = next(_children(block, "UUID"), None)
+        file = 0
         if uuid is not None and own and (uuid.text or "").strip().lower() != own:
-            elsewhere = True
-            continue
+            file = numbers.setdefault(uuid.get("FileName") or "", len(numbers) + 1)
         first = int(block.get("IFD", "0"))
         start = int(np.ravel_multi_index([int(block.get(f"First{axis}", "0")) for axis in axes], shape))
         whole = len(planes) - start if block.get("IFD") is None else 1
         count = min(int(block.get("PlaneCount", str(whole))), len(planes) - start)
         if first < 0 or count < 0:
             raise ValueError(first)
-        planes[start : start + count] = first + np.arange(count)
+        planes[start : start + count], files[start : start + count] = first + np.arange(count), file
     if not blocks:
         planes[:] = np.arange(len(planes))
-    return planes, elsewhere
+    return np.stack([planes, files]), tuple(numbers)

@@ -121,6 +121,8 @@ class Layout:
     """What the streams of all strips or tiles have in common."""
     lerc: int
     """What LERC's blobs are compressed by: 0 nothing, 1 Deflate, 2 ZSTD."""
+    t4_options: int
+    """Of CCITT T.4: 1 where rows depend on the ones before them, 4 where they end at bytes."""
     nodata: str | None
     """The number that stands for missing data, as GDAL writes it."""
 
@@ -221,6 +223,7 @@ def _layout(directory: Directory) -> Layout:
         subsampling=(int(subsampling[0]), int(subsampling[1])) if len(subsampling) > 1 else (2, 2),
         jpeg_tables=bytes(tables.data) if tables is not None else None,
         lerc=int(lerc[1]) if len(lerc) > 1 else 0,
+        t4_options=number(tags.T4_OPTIONS, 0),
         nodata=directory.text(tags.GDAL_NODATA),
     )
     if not 0 < layout.bits <= 128:

@@ -142,7 +142,7 @@ def _beside(found: _Set, group: str, meta: ArrayMeta, page: Page, shared: _Share
     colours = page.directory.entries.get(tags.COLOR_MAP)
     if page.layout.photometric == 3 and colours is not None and colours.dtype.itemsize == 2 and colours.offset:
         count = len(colours.data) // 6
-        table = ChunkManifest.single(found.url, colours.offset, count * 6, 2)
+        table = ChunkManifest.single(page.directory.url, colours.offset, count * 6, 2)
         described = ArrayMeta(
             shape=(3, count), chunk_shape=(3, count), dtype=colours.dtype, dims=("rgb", "index"), attrs={}
         )

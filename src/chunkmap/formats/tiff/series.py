@@ -7,7 +7,7 @@ SubIFD. OME, ImageJ and tifffile say in a text how their planes are stacked; els
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +20,7 @@ from chunkmap.formats.tiff.ifd import Directory
 from chunkmap.formats.tiff.metadata import OmeImage, read_imagej, read_ome, read_shaped
 from chunkmap.formats.tiff.pages import Page, read_page, stored_sizes
 
-__all__ = ["Finding", "Image", "Stack", "find_images"]
+__all__ = ["Files", "Finding", "Image", "OtherFile", "Stack", "find_images", "ome_of"]
 
 _GEO: Final = (
     tags.MODEL_PIXEL_SCALE,
@@ -86,20 +86,36 @@ class _Family:
         return math.prod(self.page.layout.shape) * self.page.layout.samples
 
 
-def find_images(directories: Sequence[Directory], size: int) -> tuple[list[Image], list[Finding]]:
+class OtherFile(NamedTuple):
+    """Another file that has planes of an image."""
+
+    directories: list[Directory]
+    size: int
+
+
+Files = Mapping[str, OtherFile | str]
+"""Name of another file -> what is in it, or why that is not known."""
+
+
+def ome_of(directories: Sequence[Directory]) -> list[OmeImage] | None:
+    """What a file says of itself as an OME-TIFF; None for any other."""
+    return read_ome(directories[0].text(tags.IMAGE_DESCRIPTION))
+
+
+def find_images(
+    directories: Sequence[Directory], size: int, ome: Sequence[OmeImage] | None, files: Files
+) -> tuple[list[Image], list[Finding]]:
     """The images of a file, and what of it cannot be represented."""
     findings: list[Finding] = []
     placed = _families(directories, size, findings)
     families = list({id(f): f for f in placed if f is not None}.values())
     if not families:
         return [], findings
-    text = directories[0].text(tags.IMAGE_DESCRIPTION)
-    ome = read_ome(text)
     if ome is not None:
-        images = _from_ome(ome, placed, findings)
+        images = _from_ome(ome, placed, files, findings)
         if images:
             return images, findings
-    imagej = read_imagej(text)
+    imagej = read_imagej(directories[0].text(tags.IMAGE_DESCRIPTION))
     if imagej:
         image = _from_imagej(imagej, families, size)
         if image is not None:
@@ -260,19 +276,27 @@ def _repeated(page: Page, count: int, size: int) -> Page | None:
 # ---------------------------------------------------------------------- OME
 
 
-def _from_ome(found: Sequence[OmeImage], placed: Sequence[_Family | None], findings: list[Finding]) -> list[Image]:
+def _from_ome(
+    found: Sequence[OmeImage], placed: Sequence[_Family | None], files: Files, findings: list[Finding]
+) -> list[Image]:
     """The images of an OME-TIFF; none where its pages are not as it says."""
     images = []
+    pages = {"": placed}
+    for name, file in files.items():
+        if isinstance(file, str):
+            findings.append(Finding("OME-TIFF of several files", f"given page by page: {file}"))
+            return []
+        pages[name] = _families(file.directories, file.size, findings)
+    placed = [family for some in pages.values() for family in some]
     if sum(len(ome.directories) for ome in found) > _MOST_BLANK * (len(placed) + 1):
         findings.append(Finding("OME-TIFF", f"it tells of many more planes than its {len(placed)} pages"))
         return []
     for number, ome in enumerate(found):
-        families = [placed[at] if 0 <= at < len(placed) else None for at in ome.directories.tolist()]
+        of_files = [pages[name] for name in ("", *ome.names)]
+        planes = zip(ome.files.tolist(), ome.directories.tolist(), strict=True)
+        families = [of_files[n][at] if 0 <= at < len(of_files[n]) else None for n, at in planes]
         present = [family for family in families if family is not None]
         name = ome.name or f"image {number}"
-        if ome.elsewhere:
-            findings.append(Finding("OME-TIFF of several files", f"{name!r} has planes in other files"))
-            return []
         if not present or any(family.key != present[0].key for family in present):
             findings.append(Finding("OME-TIFF", f"the pages of {name!r} are not of one layout: given page by page"))
             return []

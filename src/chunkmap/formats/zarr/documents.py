@@ -54,15 +54,24 @@ class Store:
     """What the documents say."""
 
     zarr_format: ZarrFormat = 2
+    whole: bool = False
+    """Whether shards stay as they are."""
     arrays: dict[str, Node] = field(default_factory=dict)
     groups: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
 
 def read_documents(
-    url: str, listed: Sequence[str] | None, *, consolidated: bool, zarr_format: ZarrFormat | None = None
+    url: str,
+    listed: Sequence[str] | None,
+    *,
+    consolidated: bool,
+    zarr_format: ZarrFormat | None = None,
+    whole: bool = False,
 ) -> Parser[Store]:
     """Read the documents that are among the names of the files; None where nothing could be listed.
+
+    With `whole`, shards are the chunks of their arrays.
 
     Raises FormatError naming the document that is none.
     """
@@ -84,7 +93,7 @@ def read_documents(
         below = {name: _parse(url, name, one) for name, one in zip(wanted, data, strict=True) if one is not None}
     every = {**documents, **below}
     every.pop(CONSOLIDATED, None)
-    store = Store(version)
+    store = Store(version, whole=whole)
     for path, node in _nodes(every, version):
         _take_in(store, url, path, node)
     return store
@@ -166,8 +175,10 @@ def _take_in_v3(store: Store, path: str, document: Mapping[str, Any]) -> None:
         return
     if len(document["shape"]) > _MOST_AXES:
         raise Unsupported(f"it has {len(document['shape'])} axes, numpy at most {_MOST_AXES}", feature="shape")
-    document, levels = unsharded(document)
+    document, levels = (dict(document), ()) if store.whole else unsharded(document)
     meta, own = array_from_document(path, document), _of_nczarr(document.get("attributes") or {})
+    if not meta.shape:
+        meta = replace(meta, dims=())  # a scalar has no axes that had to be named
     scalar = _is_scalar(meta, own) and not levels
     store.arrays[path] = Node(_named_by_nczarr(meta, own), KeyEncoding.of_v3(document), levels, scalar)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,14 @@ class Options:
     zarr_format: ZarrFormat | None = None
     """Which version is read, where documents of both are there; None for that of the root, v3 before v2."""
 
+    shards: Literal["open", "whole"] = "open"
+    """What becomes of shards of Zarr v3: references to the chunks in them (`open`), or one reference a shard (`whole`),
+    which zarr decodes when it is read: fewer references, and larger chunks."""
+
     def check(self) -> None:
-        """Raise ValueError for a version that there is not."""
+        """Raise ValueError for a version, or a way with shards, that there is not."""
+        if self.shards not in ("open", "whole"):
+            raise ValueError(f"shards is {self.shards!r}, expected 'open' or 'whole'")
         if self.zarr_format not in (None, 2, 3):
             raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
 
@@ -90,6 +96,7 @@ def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[S
         documents,
         consolidated=options.consolidated,
         zarr_format=options.zarr_format,
+        whole=options.shards == "whole",
     )
     if not store.arrays and not store.groups and not store.problems:
         raise FormatError("expected a Zarr store, found no array or group", url=url)
@@ -181,7 +188,8 @@ def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) 
         names = [inside + name for name in files.names]
         shards = shards_at(node.outer.axes, node.outer.grid_shape, files.position, files.sizes)
         position, file, offset, length = yield from flattened(names, shards, node.levels, node.outer.shape)
-        columns = position, file, offset + files.starts[file], length
+        offset = offset + files.starts[file] if files.starts.any() else offset
+        columns = position, file, offset, length
     position, file, offset, length = columns
     if archive is not None:
         sources, source = Sources((None, archive)), np.ones(len(file), np.uint32)

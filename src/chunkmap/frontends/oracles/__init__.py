@@ -34,12 +34,14 @@ ORACLES: Final[Mapping[str, Library]] = {
     "tiff": Library("tifffile", "compare"),
     "nifti": Library("nibabel", "compare"),
     "dmrpp": Library("h5py", "compare"),
+    "envi": Library("rasterio", "compare"),
     "npy": Library("numpy", None),
     "npz": Library("numpy", None),
     "zarr": Library("zarr", None),
     "grib": Library("eccodes", "grib"),
 }
-"""Format -> its library. The oracle is the module of the format's name beside this one."""
+"""Format -> its library. The oracle is the module of the format's name beside this one. Nothing tells a set that raw
+elements are in a file, so that they have none."""
 
 
 def find_oracle(row: Format) -> Callable[[Original], Oracle] | None:

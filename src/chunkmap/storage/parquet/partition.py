@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, place
-from chunkmap.storage.table_bounds import check_size
+from chunkmap.storage.parquet.bounds import check_size
 
 __all__ = ["MOST_ROWS", "check_rows", "decode_partition", "encode_partition"]
 

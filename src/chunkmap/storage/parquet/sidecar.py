@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from chunkmap.errors import StorageError
 from chunkmap.model import Problem, Target
-from chunkmap.storage.table_bounds import check_size
+from chunkmap.storage.parquet.bounds import check_size
 from chunkmap.storage.text import parse_json
 
 __all__ = [

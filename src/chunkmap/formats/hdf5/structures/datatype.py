@@ -8,10 +8,8 @@ times, odd numbers; `Datatype.lacks` then says what it is.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import count
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -21,6 +19,7 @@ from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.floats import float_codec, float_layout
 from chunkmap.formats.text import text_of
 from chunkmap.model import CodecConfig
+from chunkmap.model.records import unlike
 
 __all__ = [
     "Datatype",
@@ -29,7 +28,6 @@ __all__ = [
     "parse_datatype",
     "plain_bytes",
     "require_dtype",
-    "unlike",
 ]
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
@@ -232,12 +230,6 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
             return Datatype(size, np.dtype(f"{real.byteorder}c{size}"), members=members)
     dtype = np.dtype({"names": names, "formats": dtypes, "offsets": offsets, "itemsize": size})
     return Datatype(size, dtype, members=members)
-
-
-def unlike(name: str, taken: Collection[str]) -> str:
-    """A name that is not taken: the same, or with a number."""
-    numbered = (f"{name}_{number}" for number in count(1))
-    return name if name not in taken else next(other for other in numbered if other not in taken)
 
 
 def _in_compound(member: Datatype) -> str:

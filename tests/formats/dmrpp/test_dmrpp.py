@@ -95,6 +95,29 @@ def test_any_dataset_is_what_h5py_reads(tmp_path_factory, data):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_the_grid_comes_from_the_dimensions():
+    """Chunks that are not listed read as `fillValue` says, wherever the listed ones are; `_FillValue` masks. A variable
+    of which none is listed is all of that.
+    """
+    sizes = "<dmrpp:chunkDimensionSizes>2</dmrpp:chunkDimensionSizes>"
+    one = '<dmrpp:chunk offset="9" nBytes="4" chunkPositionInArray="[2]"/>'
+    masked = '<Attribute name="_FillValue" type="Int16"><Value>-1</Value></Attribute>'
+    refs = scanned(
+        f"""<Int16 name="part"><Dim size="7"/><dmrpp:chunks fillValue="5">{sizes}{one}</dmrpp:chunks></Int16>
+        <Int16 name="none"><Dim size="7"/><dmrpp:chunks fillValue="5">{sizes}</dmrpp:chunks></Int16>
+        <Int16 name="both"><Dim size="7"/>{masked}<dmrpp:chunks fillValue="5">{sizes}</dmrpp:chunks></Int16>""",
+        inline_threshold=0,
+    )
+    assert not refs.problems
+    part = refs.arrays["part"]
+    assert (part.meta.shape, part.chunks.grid_shape) == ((7,), (4,))
+    assert part.chunks[1] == ("a.h5", 9, 4)
+    assert part.chunks.is_inline.tolist() == [True, False, True, True]
+    assert read_array(refs.arrays["none"], Fetcher()).tolist() == [5] * 7
+    assert read_array(refs.arrays["both"], Fetcher()).tolist() == [5] * 7
+    assert refs.arrays["both"].meta.fill_value == -1
+
+
 def test_groups_dimensions_and_attributes():
     """Dimensions have their declared names, of groups above too; attributes have their types; containers are flat."""
     refs = scanned(

@@ -6,7 +6,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -24,6 +24,10 @@ class Sample:
     """What the library reads, as it is stored, by the paths that the set has: numpy's arrays."""
     computed: Collection[str] = ()
     """Names of arrays that are in the set and in no file: coordinates that a scan computes."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What `scan` is told, where the bytes do not say enough: the format too, of one that nothing tells."""
+    open_ended: Collection[str] = ()
+    """Files that are not cut, as every reader takes what is left for the whole: texts, line by line."""
     soft: Sequence[tuple[int, int]] | None = None
     """First byte and length of what may be damaged in the main file: of a format whose headers are read by native code
     that can crash, what is not given to it; None for all."""

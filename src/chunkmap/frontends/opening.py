@@ -1,0 +1,128 @@
+"""What may be opened, and what is made of it: references, and what fetches the bytes that they name.
+
+Opened are a stored reference set (JSON, Parquet or Icechunk), a dictionary of references, a `ReferenceSet`, what
+`open_store` gave, or an archival file itself, which is scanned first. `storage_options` open what is named;
+`remote_options` and `remote_protocol` open the files that its references point into. Who gives no `remote_options` has
+the `storage_options` used for those files too when what is named has no need of them (a set in memory or on this
+machine), or is such a file itself; but never when the set comes from elsewhere: the files it names may be on servers
+that should not see the credentials of the set.
+
+`allow` says what URLs the set may name, as beginnings of URLs; without it a set that comes from another machine may
+name no file on this one. `check="etag"` refuses files that changed since they were scanned. Servers may be silent for
+`timeout` seconds, 30 by default.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.store import ReferenceStore
+from chunkmap.access.trust import Trust
+from chunkmap.formats.scanning import scan
+from chunkmap.io import is_far
+from chunkmap.io.filesystem import limited
+from chunkmap.model import ReferenceSet
+from chunkmap.storage import find_set, is_open, load, open_set
+
+__all__ = ["Openable", "open_references", "open_store", "warned"]
+
+Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ReferenceStore
+
+
+def open_store(
+    refs_or_path: Openable,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    allow: Sequence[str] | None = None,
+    check: Literal["etag"] | None = None,
+    timeout: float | None = None,
+    zarr_format: Literal[2, 3] | None = None,
+    scan_options: Mapping[str, Any] | None = None,
+) -> ReferenceStore:
+    """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
+
+    Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
+    the set may name; `check="etag"` refuses files that changed since they were scanned. `zarr_format` is the version of
+    Zarr that the store is of; None is that in which the set is stored. `scan_options` go to `scan`, for a file. Servers
+    may be silent for `timeout` seconds, 30 by default.
+    """
+    refs, fetcher = open_references(
+        refs_or_path,
+        storage_options=storage_options,
+        remote_options=remote_options,
+        remote_protocol=remote_protocol,
+        allow=allow,
+        check=check,
+        timeout=timeout,
+        scan_options=scan_options,
+    )
+    return warned(ReferenceStore(refs, fetcher, zarr_format))
+
+
+def warned(store: ReferenceStore) -> ReferenceStore:
+    """The store, of which it is said what it leaves out."""
+    for why in dict.fromkeys(store.left_out.values()):
+        paths = ", ".join(path for path, own in store.left_out.items() if own == why)
+        warnings.warn(
+            f"{store}: {why} {paths}, which are left out; read them with chunkmap.access.values.read_array",
+            stacklevel=3,
+        )
+    return store
+
+
+def open_references(
+    refs_or_path: Openable,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    remote_options: Mapping[str, Any] | None = None,
+    remote_protocol: str | None = None,
+    allow: Sequence[str] | None = None,
+    check: Literal["etag"] | None = None,
+    timeout: float | None = None,
+    scan_options: Mapping[str, Any] | None = None,
+) -> tuple[ReferenceSet, Fetcher]:
+    """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
+    if check not in (None, "etag"):
+        raise ValueError(f"check is {check!r}, expected 'etag' or None")
+    if isinstance(refs_or_path, ReferenceStore):
+        given = [storage_options, remote_options, remote_protocol, allow, check, timeout, scan_options or None]
+        if any(option is not None for option in given):
+            raise TypeError("options of opening were given with a store that is open: give them to open_store")
+        return refs_or_path.source
+    storage_options = limited(storage_options, timeout)
+    refs, shared = _references(refs_or_path, storage_options, scan_options or {}, allow or ())
+    fetcher = Fetcher(
+        storage_options=storage_options if shared and remote_options is None else limited(remote_options, timeout),
+        remote_protocol=remote_protocol,
+        trust=Trust(refs.name, allow),
+        expected=refs.targets if check else None,
+    )
+    return refs, fetcher
+
+
+def _references(
+    refs_or_path: Openable,
+    storage_options: Mapping[str, Any] | None,
+    scan_options: Mapping[str, Any],
+    allow: Sequence[str],
+) -> tuple[ReferenceSet, bool]:
+    """The references, and whether `storage_options` are those of the data as well."""
+    is_path = isinstance(refs_or_path, (str, os.PathLike))
+    if not is_path and scan_options:
+        raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but a set is not scanned")
+    if isinstance(refs_or_path, ReferenceSet):
+        return refs_or_path, True
+    if isinstance(refs_or_path, Mapping):
+        return load(refs_or_path), True
+    found = find_set(refs_or_path, storage_options=storage_options)
+    if found.store is None:
+        return scan(found.url, **{"storage_options": storage_options, "allow": allow, **scan_options}), True
+    if scan_options:
+        raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but {found.url} is a stored set")
+    return open_set(found, problems=False), is_open(found.url) or not is_far(found.url)

@@ -1,0 +1,79 @@
+"""What not every system has: locks, reading at a place, directories that can be opened; and what is done without."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    _flock = None
+else:
+    _flock = fcntl.flock
+
+__all__ = ["close", "is_free", "lock", "open_directory", "pread", "settle_directory"]
+
+_LONG_DEAD: Final = 86_400.0
+"""Seconds after which what cannot be locked is taken for what the dead left."""
+
+_at_a_place = threading.Lock()
+
+
+def pread(file: int, length: int, offset: int) -> bytes:
+    """Some bytes of a file that others read too; fewer where it ends."""
+    if hasattr(os, "pread"):
+        return os.pread(file, length, offset)
+    with _at_a_place:
+        os.lseek(file, offset, os.SEEK_SET)
+        return os.read(file, length)
+
+
+def open_directory(path: str | os.PathLike[str]) -> int | None:
+    """A directory, to be locked or settled; None where the system opens none."""
+    with suppress(PermissionError):
+        return os.open(path, os.O_RDONLY)
+    return None
+
+
+def close(file: int | None) -> None:
+    """Close what was opened."""
+    if file is not None:
+        os.close(file)
+
+
+def lock(file: int | None, *, wait: bool) -> bool:
+    """Have a file or a directory for oneself until it is closed, or the process ends; whether that came about."""
+    if _flock is None or file is None:
+        return False
+    try:
+        _flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # somebody else has it, or the filesystem knows no locks
+        return False
+    return True
+
+
+def is_free(path: str, changed: float) -> bool:
+    """Whether no living process has locked what lies there; without locks, whether it is old."""
+    if _flock is None:
+        return time.time() - changed > _LONG_DEAD
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return lock(file, wait=False)
+    finally:
+        os.close(file)
+
+
+def settle_directory(path: Path) -> None:
+    """The names in a directory are on the disk, as far as the system knows such a thing."""
+    file = open_directory(path)
+    try:
+        if file is not None:
+            with suppress(OSError):
+                os.fsync(file)
+    finally:
+        close(file)
