@@ -36,6 +36,7 @@ from chunkmap.errors import (
     Unsupported,
 )
 from chunkmap.packages import not_installed
+from chunkmap.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from chunkmap.access.store import ReferenceStore
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from chunkmap.frontends.xarray_engine import open_dataset
     from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet
     from chunkmap.storage import load, write
-
-__version__ = "0.1.0"
 
 __all__ = [
     "ArrayMeta",

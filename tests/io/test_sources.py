@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chunkmap.errors import SourceError, TruncatedFile
 from chunkmap.io import BytesSource, FileObjectSource, FileView, Range, open_source
-from chunkmap.io.ranges import coalesce
+from chunkmap.io.joining import coalesce
 
 DATA = bytes(np.random.default_rng(1).integers(0, 256, 700_000, dtype="u1"))
 

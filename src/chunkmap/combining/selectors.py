@@ -287,10 +287,7 @@ def _find_other_units(findings: Findings, raw: _Raw) -> bool:
             if expected != found and not (key == "calendar" and same_dates(raw.values, raw.attrs, (first, index))):
                 others.append(index)
                 names = findings.names((first, index))
-                head = (
-                    f"{key} is {expected!r} in {names[0]} but {found!r} in {names[1]}, so their values cannot be"
-                    f" compared"
-                )
+                head = f"{key} is {expected!r} in {names[0]} but {found!r} in {names[1]}: values cannot be compared"
                 remedy = Remedy("coo_map", {raw.dim: f"cf:{raw.dim}"})
                 findings.each(
                     *(raw.scope.path, "units", index, head),

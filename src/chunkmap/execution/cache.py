@@ -15,7 +15,6 @@ from contextlib import closing
 from dataclasses import astuple, dataclass, field
 from typing import Any, cast
 
-import chunkmap
 from chunkmap.errors import StorageError
 from chunkmap.formats.folders import holds
 from chunkmap.formats.scanning import scan
@@ -24,6 +23,7 @@ from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.folder import FolderBase
 from chunkmap.model import ReferenceSet, Target
 from chunkmap.storage.spill import read_spill, write_spill
+from chunkmap.version import __version__
 
 __all__ = ["ScanCache", "scan_with"]
 
@@ -44,7 +44,7 @@ class ScanCache:
     def entry(self, url: str, target: Target, options: Mapping[str, Any]) -> Located:
         """The file in which a scan is kept."""
         said = [
-            chunkmap.__version__,
+            __version__,
             url,
             *astuple(target),
             sorted((key, repr(value)) for key, value in options.items()),

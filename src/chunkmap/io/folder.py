@@ -9,14 +9,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.source import Range, Source
+from chunkmap.io.source import Closing, Range, Source
 from chunkmap.model import Target
 
 __all__ = ["Folder", "FolderBase", "Listing", "Renamed", "Within", "check_name"]
@@ -107,23 +106,12 @@ class Folder(Protocol):
         """Give back what is held open."""
 
 
-class FolderBase:
-    """What folders share: each is its own context manager."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+class FolderBase(Closing):
+    """What folders share."""
 
     def target(self) -> Target:
         """Nothing, unless a folder is one file."""
         return Target()
-
-    def close(self) -> None:
-        """Nothing is held open, unless a folder says otherwise."""
 
 
 class Renamed(FolderBase):

@@ -11,7 +11,7 @@ from chunkmap.model import Target
 __all__ = ["HEAD", "WHOLE", "HeadSource", "head_of"]
 
 WHOLE: Final = 8 << 20
-"""A file that must be fetched and is not longer than this is fetched whole, in one request."""
+"""A file that must be fetched and is not longer than this is fetched whole, at once."""
 
 HEAD: Final = 640 << 10
 """Of a longer file, this much is fetched first: that is where formats keep what leads to the rest.

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.ranges import coalesce
+from chunkmap.io.joining import coalesce
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.io.system import pread
 from chunkmap.model import Target

@@ -11,7 +11,7 @@ from fsspec.spec import AbstractFileSystem
 from chunkmap.errors import SourceError
 from chunkmap.io.filesystem import ask
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
-from chunkmap.io.ranges import GAP, LONGEST, coalesce, in_pieces
+from chunkmap.io.joining import GAP, LONGEST, coalesce, in_pieces
 from chunkmap.io.retrying import is_transient
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target

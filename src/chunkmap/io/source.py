@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, Self
 from chunkmap.errors import TruncatedFile
 from chunkmap.model import Target
 
-__all__ = ["Range", "Source", "SourceBase", "check_range"]
+__all__ = ["Closing", "Range", "Source", "SourceBase", "check_range"]
 
 
 class Range(NamedTuple):
@@ -66,8 +66,8 @@ class Source(Protocol):
         """Give back what is held open. Reading afterwards is an error."""
 
 
-class SourceBase:
-    """What sources share: each is its own context manager."""
+class Closing:
+    """What sources and folders share: each is its own context manager."""
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +76,13 @@ class SourceBase:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def close(self) -> None:
+        """Nothing is held open, unless a source or a folder says otherwise."""
+
+
+class SourceBase(Closing):
+    """What sources share."""
 
     def read(self, offset: int, length: int) -> memoryview:
         """Every source has its own."""
@@ -102,9 +109,6 @@ class SourceBase:
 
     def confirm(self, *, always: bool = False) -> None:
         """Nothing changes, unless a source can tell."""
-
-    def close(self) -> None:
-        """Nothing is held open, unless a source says otherwise."""
 
 
 def check_range(url: str, size: int, offset: int, length: int) -> None:

@@ -73,53 +73,19 @@ class _ByPackage(_ReadOnly):
         return getattr(require_imagecodecs(self.codec_id), self.function)(ensure_bytes(buf))
 
 
-class ImagecodecsLzw(_ByPackage):
-    """LZW, TIFF 6.0 section 13."""
-
-    codec_id = "imagecodecs_lzw"
-    function = "lzw_decode"
-
-
-class ImagecodecsPackbits(_ByPackage):
-    """PackBits, TIFF 6.0 section 9."""
-
-    codec_id = "imagecodecs_packbits"
-    function = "packbits_decode"
+def _by_package(name: str, what: str) -> type[_ByPackage]:
+    """The codec `imagecodecs_<name>`, whose function has its name too."""
+    own = {"codec_id": f"imagecodecs_{name}", "function": f"{name}_decode", "__doc__": what, "__module__": __name__}
+    return type(f"Imagecodecs{name.capitalize()}", (_ByPackage,), own)
 
 
-class ImagecodecsZstd(_ByPackage):
-    """Zstandard; a frame need not say how long it is."""
-
-    codec_id = "imagecodecs_zstd"
-    function = "zstd_decode"
-
-
-class ImagecodecsJpeg2k(_ByPackage):
-    """JPEG 2000."""
-
-    codec_id = "imagecodecs_jpeg2k"
-    function = "jpeg2k_decode"
-
-
-class ImagecodecsJpegxl(_ByPackage):
-    """JPEG XL."""
-
-    codec_id = "imagecodecs_jpegxl"
-    function = "jpegxl_decode"
-
-
-class ImagecodecsJpegxr(_ByPackage):
-    """JPEG XR."""
-
-    codec_id = "imagecodecs_jpegxr"
-    function = "jpegxr_decode"
-
-
-class ImagecodecsPng(_ByPackage):
-    """PNG."""
-
-    codec_id = "imagecodecs_png"
-    function = "png_decode"
+ImagecodecsLzw = _by_package("lzw", "LZW, TIFF 6.0 section 13.")
+ImagecodecsPackbits = _by_package("packbits", "PackBits, TIFF 6.0 section 9.")
+ImagecodecsZstd = _by_package("zstd", "Zstandard; a frame need not say how long it is.")
+ImagecodecsJpeg2k = _by_package("jpeg2k", "JPEG 2000.")
+ImagecodecsJpegxl = _by_package("jpegxl", "JPEG XL.")
+ImagecodecsJpegxr = _by_package("jpegxr", "JPEG XR.")
+ImagecodecsPng = _by_package("png", "PNG.")
 
 
 class ImagecodecsWebp(_ReadOnly):

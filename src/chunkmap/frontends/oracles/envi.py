@@ -29,7 +29,7 @@ class _Image:
     """Pixels that GDAL finds beside a header: as bands, rows and columns, whatever order they are stored in."""
 
     def __init__(self, original: Original) -> None:
-        named = next(url for array in original.refs.arrays.values() for url in array.chunks.urls)
+        named = next(url for array in original.refs.arrays.values() for url in array.manifest().urls)
         path = _beside(original, original.open(named))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # images need not be anywhere on the ground

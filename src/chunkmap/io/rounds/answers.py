@@ -10,21 +10,18 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile
 from chunkmap.io.head import head_of
-from chunkmap.io.ranges import GAP, in_pieces
+from chunkmap.io.joining import GAP, in_pieces
 from chunkmap.io.rounds.extents import Extents
 from chunkmap.io.rounds.requests import Gather, Hint, Pieces, Span
 from chunkmap.io.source import Range, Source
 
-__all__ = ["LEAST", "LONGEST", "READ_AHEAD", "Fetched", "InMemory"]
+__all__ = ["LEAST", "READ_AHEAD", "Fetched", "InMemory"]
 
 LEAST: Final = 4 << 10
 """Least bytes a request asks for: structures that point at one another are often neighbours."""
 
 READ_AHEAD: Final = 1 << 20
 """Most bytes asked for because as many before them were needed."""
-
-LONGEST: Final = 1 << 20
-"""Most bytes of one request: what is longer is fetched side by side, as one stream has only so much bandwidth."""
 
 _SPARE: Final = 512 << 10
 """Bytes that a round may fetch in vain to save requests, beside as many as it needs."""
@@ -144,9 +141,7 @@ class Fetched:
         """The ranges to fetch so that all requests can be served."""
         wanted = [r for request in requests for r in self._wanted(request)]
         spare = _SPARE + sum(r.length for r in wanted)
-        return [
-            piece for found in self.extents.missing(wanted, gap=GAP, spare=spare) for piece in in_pieces(found, LONGEST)
-        ]
+        return [piece for found in self.extents.missing(wanted, gap=GAP, spare=spare) for piece in in_pieces(found)]
 
     def _wanted(self, request: Any) -> list[Range]:
         if isinstance(request, Gather):

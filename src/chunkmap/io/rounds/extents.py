@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
 
+from chunkmap.io.joining import union, without_gaps
 from chunkmap.io.source import Range
 
 __all__ = ["Extents"]
@@ -66,13 +66,8 @@ class Extents:
         Near pieces are joined over a gap of unknown bytes, never over bytes that are held. The shortest gaps are
         closed first, as long as no more than `spare` bytes are fetched in vain; None is no bound.
         """
-        pieces: list[Range] = []
-        for piece in sorted(hole for offset, length in wanted for hole in self._holes(offset, offset + length)):
-            if pieces and piece.offset <= pieces[-1].offset + pieces[-1].length:
-                pieces[-1] = _joined(pieces[-1], piece)
-            else:
-                pieces.append(piece)
-        return self._without_gaps(pieces, gap, spare)
+        holes = union(hole for offset, length in wanted for hole in self._holes(offset, offset + length))
+        return without_gaps(holes, gap=gap, spare=spare, is_free=self._holds_nothing)
 
     def readahead(self, offset: int, *, near: int) -> int:
         """The length of the stretch that ends shortly before an offset; 0 where none does.
@@ -88,28 +83,6 @@ class Extents:
             length += len(self._blocks[number])
         return length
 
-    def _without_gaps(self, pieces: list[Range], gap: int, spare: int | None) -> list[Range]:
-        """Pieces that do not touch, joined where that is worth it."""
-        gaps = sorted(
-            (right.offset - left.offset - left.length, number)
-            for number, (left, right) in enumerate(pairwise(pieces), 1)
-            if right.offset - left.offset - left.length <= gap
-            and not self._holds_between(left.offset + left.length, right.offset)
-        )
-        closed, total = set(), 0
-        for length, number in gaps:
-            total += length
-            if spare is not None and total > spare:
-                break
-            closed.add(number)
-        out: list[Range] = []
-        for number, piece in enumerate(pieces):
-            if number in closed:
-                out[-1] = _joined(out[-1], piece)
-            else:
-                out.append(piece)
-        return out
-
     def _holes(self, start: int, stop: int) -> list[Range]:
         holes = []
         number = max(bisect_right(self._starts, start) - 1, 0)
@@ -123,10 +96,6 @@ class Extents:
             holes.append(Range(start, stop - start))
         return holes
 
-    def _holds_between(self, start: int, stop: int) -> bool:
+    def _holds_nothing(self, start: int, stop: int) -> bool:
         number = bisect_right(self._starts, start - 1)
-        return number < len(self._starts) and self._starts[number] < stop
-
-
-def _joined(left: Range, right: Range) -> Range:
-    return Range(left.offset, max(left.length, right.offset + right.length - left.offset))
+        return not (number < len(self._starts) and self._starts[number] < stop)

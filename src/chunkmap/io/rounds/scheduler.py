@@ -165,6 +165,9 @@ class _Failed(NamedTuple):
     error: ChunkmapError
 
 
+_ENDED: Final = object()
+"""What stands for the request of a parser that has returned."""
+
 _BEGIN: Final = Hint(())
 """What a parser waits for before its first step, while the first bytes of its file are fetched."""
 
@@ -210,21 +213,22 @@ class _Rounds:
             while True:
                 try:
                     request = parser.throw(value.error) if throws else parser.send(value)
-                    throws = False
                 except StopIteration as stop:
+                    request, value = _ENDED, stop.value
+                throws, kind = False, type(request)
+                if request is _ENDED:
                     if not above:
-                        self._deliver(task, stop.value)
+                        self._deliver(task, value)
                         return
-                    above[-1].results.append(stop.value)
-                else:
-                    kind = type(request)
-                    if kind is not Together:
-                        value = None if kind is Other else serve(request)
-                        if value is None:
-                            self._wait(self._as_tasks(task, above, parser), request)
-                            return
-                        continue
+                    above[-1].results.append(value)
+                elif kind is Together:
                     above.append(_Frame(parser, iter(request.parsers), []))
+                else:
+                    value = None if kind is Other else serve(request)
+                    if value is None:
+                        self._wait(self._as_tasks(task, above, parser), request)
+                        return
+                    continue
                 following = next(above[-1].coming, None)
                 if following is None:
                     parser, _, value = above.pop()

@@ -20,7 +20,6 @@ from typing import Any, Final
 
 import numpy as np
 
-import chunkmap
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located
 from chunkmap.model import (
@@ -42,6 +41,7 @@ from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, 
 from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.states import State
 from chunkmap.storage.stores import METADATA, is_set
+from chunkmap.version import __version__
 
 __all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_stretch", "replacing_set", "write_parquet"]
 
@@ -140,7 +140,7 @@ class ParquetWriter:
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
         said = {"metadata": documents(heads, about.groups), "record_size": self.record_size}
         metadata = json.dumps({**said, **beside(heads, about.groups)}, separators=(",", ":")).encode()
-        sidecar = Sidecar(chunkmap.__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
+        sidecar = Sidecar(__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
         self.stage.put({SIDECAR: sidecar.encode()})
         self.stage.put({METADATA: metadata})
 
