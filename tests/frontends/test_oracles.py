@@ -67,6 +67,18 @@ def test_an_attribute_that_differs_is_found(tmp_path):
     ]
 
 
+def test_a_set_that_names_no_file_says_so(tmp_path):
+    """Where a stored set holds all its values, it is not taken for the file that they came from."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.arange(4)
+    chunkmap.write(chunkmap.scan(tmp_path / "a.h5"), tmp_path / "a.json")
+    report = verify(str(tmp_path / "a.json"), compare=True)
+    assert report
+    assert [note.message for note in report.notes] == [
+        "not compared: held inline, so which file it came from is not known"
+    ]
+
+
 def test_members_of_archives_are_compared(tmp_path):
     """A chunk that is a range of an archive is compared with the member that it is in."""
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -114,6 +114,20 @@ def by_hand(path, compressed, others, **keywords):
     return path
 
 
+def test_checksums_are_those_of_the_image(tmp_path):
+    """CHECKSUM and DATASUM are those of the image before it was compressed, as in astropy; the table has its own."""
+    header = fits.Header({"CHECKSUM": "of the image", "DATASUM": "42"})
+    hdu = fits.CompImageHDU(np.arange(64, dtype="i4").reshape(8, 8), header, name="C")
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits", checksum=True)
+    attrs = chunkmap.scan(tmp_path / "a.fits").arrays["C"].meta.attrs
+    with fits.open(tmp_path / "a.fits") as file:
+        theirs = {name: file["C"].header.get(name) for name in ("CHECKSUM", "DATASUM")}
+    with fits.open(tmp_path / "a.fits", disable_image_compression=True) as file:
+        stored = file["C"].header
+        assert stored["ZHECKSUM"] != stored["CHECKSUM"]
+    assert {name: attrs.get(name) for name in ("CHECKSUM", "DATASUM", "ZHECKSUM")} == {**theirs, "ZHECKSUM": None}
+
+
 def test_tiles_that_are_not_compressed(tmp_path, reading):
     """A tile without compressed bytes stands in the column of plain numbers, if there is one, else it is missing."""
     data = np.arange(12, dtype=">f4").reshape(3, 4)

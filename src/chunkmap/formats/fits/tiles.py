@@ -36,11 +36,11 @@ _ROOM: Final = 64 << 10
 _TYPES: Final = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _STORED: Final = {COMPRESSED: "COMPRESSED_DATA", GZIPPED: "GZIP_COMPRESSED_DATA", PLAIN: "UNCOMPRESSED_DATA"}
 _OF_TABLE: Final = re.compile(
-    r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|TFIELDS|THEAP|T(TYPE|FORM|UNIT|DIM|NULL|SCAL|ZERO|DISP)\d+"
-    r"|Z(IMAGE|CMPTYPE|TILE\d+|NAME\d+|VAL\d+|QUANTIZ|DITHER0|SCALE|ZERO|TENSION|SIMPLE|EXTEND|PCOUNT|GCOUNT|BLANK|"
-    r"HECKSUM|DATASUM)"
+    r"XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|CHECKSUM|DATASUM|TFIELDS|THEAP|T(TYPE|FORM|UNIT|DIM|NULL|SCAL|ZERO|DISP)\d+"
+    r"|Z(IMAGE|CMPTYPE|TILE\d+|NAME\d+|VAL\d+|QUANTIZ|DITHER0|SCALE|ZERO|TENSION|SIMPLE|EXTEND|PCOUNT|GCOUNT|BLANK)"
 )
-_OF_IMAGE: Final = re.compile(r"Z(BITPIX|NAXIS\d*)")
+_OF_IMAGE: Final = re.compile(r"Z(BITPIX|NAXIS\d*|DATASUM)")
+_CHECKSUM: Final = "ZHECKSUM"  # its first letter is replaced, as a keyword has eight
 
 
 class TilesHeader(NamedTuple):
@@ -63,7 +63,8 @@ def is_compressed(header: Header) -> bool:
 def image_attributes(header: Header) -> dict[str, Any]:
     """The cards that are the image's own, under the keywords that they had before it was compressed."""
     found = {key: value for key, value in header.attributes().items() if not _OF_TABLE.fullmatch(key)}
-    return {key[1:] if _OF_IMAGE.fullmatch(key) else key: value for key, value in found.items()}
+    found = {key[1:] if _OF_IMAGE.fullmatch(key) else key: value for key, value in found.items()}
+    return {"CHECKSUM" if key == _CHECKSUM else key: value for key, value in found.items()}
 
 
 def tiles_header(header: Header, url: str, at: int) -> TilesHeader:

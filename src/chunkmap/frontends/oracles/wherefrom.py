@@ -14,6 +14,7 @@ from chunkmap.errors import ChunkmapError
 from chunkmap.formats.folders import holds
 from chunkmap.io import ArchiveFolder, archive_kind, open_folder
 from chunkmap.model import ReferenceSet
+from chunkmap.storage.stores import store_named
 
 __all__ = ["WhereFrom"]
 
@@ -52,7 +53,7 @@ class WhereFrom:
             return None  # what is lost or damaged is a finding of its own
         first = min(urls, default=None)
         if first is None:
-            return self._refs.name or None
+            return self._refs.name if self._refs.name and store_named(self._refs.name) is None else None
         store = self._store_of(first)
         if store is not None:
             return store if all(url.startswith(f"{store}/") for url in self._some_urls()) else None
