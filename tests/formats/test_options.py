@@ -48,6 +48,7 @@ def test_the_documentation_lists_them():
         ("shape", "4, 5", (4, 5)),
         ("shape", "none", None),
         ("dims", "x", ("x",)),
+        ("filter_by_keys", '{"level": [500, 850]}', {"level": [500, 850]}),
     ],
 )
 def test_words_have_the_type_of_the_field(name, text, value):
@@ -64,6 +65,8 @@ def test_words_have_the_type_of_the_field(name, text, value):
         ("chunk_nbytes", "many", None, "'many', expected a whole number or none"),
         ("vlen_encode", "x", None, "'x', expected embed or null or leave"),
         ("wcs", "1", None, "expected true or false"),
+        ("filter_by_keys", "level=500", None, "expected an object of JSON, such as"),
+        ("filter_by_keys", "[1]", "grib", "expected an object of JSON, such as"),
         ("shape", "4,x", None, "expected none or a whole number, or several parted by commas"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -96,6 +97,20 @@ def _is_tuple(kind: Any) -> bool:
     return origin is tuple
 
 
+def _is_mapping(kind: Any) -> bool:
+    """Whether a type is that of names and their values."""
+    return get_origin(kind) is Mapping
+
+
+def _read_mapping(text: str) -> tuple[Any] | None:
+    """The names and values that a word has as JSON, in a tuple; None where it is no object of JSON."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return (value,) if isinstance(value, dict) else None
+
+
 def _read(kind: Any, text: str) -> tuple[Any] | None:
     """The value that a word is, in a tuple; None where it is none of this type."""
     if get_origin(kind) is Literal:
@@ -103,6 +118,8 @@ def _read(kind: Any, text: str) -> tuple[Any] | None:
     if _is_tuple(kind):
         items = [_read(get_args(kind)[0], item.strip()) for item in text.split(",") if item.strip()]
         return None if None in items else (tuple(item[0] for item in items if item is not None),)
+    if _is_mapping(kind):
+        return _read_mapping(text)
     if kind is type(None):
         return (None,) if text.lower() == "none" else None
     if kind is bool:
@@ -119,6 +136,8 @@ def _said(kind: Any) -> str:
         return " or ".join(map(str, get_args(kind)))
     if _is_tuple(kind):
         return f"{_said(get_args(kind)[0])}, or several parted by commas"
+    if _is_mapping(kind):
+        return 'an object of JSON, such as \'{"name": "value"}\''
     return "true or false" if kind is bool else {int: "a whole number", float: "a number"}.get(kind, "text")
 
 

@@ -33,8 +33,8 @@ _REFUSALS: Final = (
 )
 """What is asked after no format begins like a file."""
 
-_DATA: Final = (".img", ".dat", ".bil", ".bip", ".bsq", ".flt", ".raw", ".sli")
-"""Names of files of NIfTI, Analyze, ENVI and ESRI that have their headers beside them (.hdr)."""
+_DATA: Final = (".img", ".dat", ".bil", ".bip", ".bsq", ".flt", ".raw", ".sli", ".bin")
+"""Names of files of NIfTI, Analyze, ENVI and ESRI that have their headers beside them (.hdr), and of plain bytes."""
 
 
 def recognise(source: Source, formats: Sequence[Format]) -> Format:

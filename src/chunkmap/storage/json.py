@@ -278,7 +278,10 @@ def read_json(source: Source, url: str) -> ReferenceSet:
         raise StorageError(text) from error
 
 
-_ARCHIVAL: Final = (b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+_ARCHIVAL: Final = (
+    *(b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x0e\x03\x13\x01", b"GRIB", b"SIMPLE  "),
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x93NUMPY", b"PK\x03\x04"),
+)
 """How files of the formats that are scanned begin."""
 
 
