@@ -137,7 +137,7 @@ def test_what_cannot_be_said_twice(tmp_path):
 
     refs = chunkmap.combine(sets, out=tmp_path / "found.parq", record_size=3, **how)
 
-    assert refs.arrays["t"].chunks.is_inline.all()
+    assert refs.arrays["t"].manifest().is_inline.all()
     assert without_origin(files_below(tmp_path / "found.parq")) == without_origin(
         files_below(tmp_path / "expected.parq")
     )

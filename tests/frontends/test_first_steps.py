@@ -170,7 +170,7 @@ def test_a_comparison_without_the_library_is_not_a_success(days, without):
     result = run("verify", "out.json", "--decode", "all", "--compare")
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: comparing with what is in HDF5 files needs the package h5py, which is not installed:"
+        "Error: comparing with what is in hdf5 files needs the package h5py, which is not installed:"
         " pip install 'chunkmap[compare]'\n"
     )
 

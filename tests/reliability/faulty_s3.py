@@ -26,7 +26,7 @@ class _Quiet(MotoRequestHandler):
 
 
 class FaultyS3:
-    """A bucket called `bucket`. `fault` may answer a request (of WSGI) in its own way: status, headers and body."""
+    """A bucket called `faulty`. `fault` may answer a request (of WSGI) in its own way: status, headers and body."""
 
     def __init__(self) -> None:
         self.fault: Callable[[dict[str, Any]], Answer | None] = lambda _request: None
@@ -44,7 +44,7 @@ class FaultyS3:
         host, port = self._server.server_address[:2]
         self.options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
         self.fs = fsspec.filesystem("s3", **self.options, use_listings_cache=False, skip_instance_cache=True)
-        self.fs.mkdir("bucket")
+        self.fs.mkdir("faulty")
 
     def dies_after(self, changes: int | None) -> None:
         """Whoever writes is cut off when he has made so many changes: for him nothing can be read or written then."""
@@ -58,13 +58,13 @@ class FaultyS3:
 
     def files(self) -> dict[str, bytes]:
         """What is in the bucket, by key."""
-        return {name: key.value for name, key in self._store.buckets["bucket"].keys.items()}
+        return {name: key.value for name, key in self._store.buckets["faulty"].keys.items()}
 
     def restore(self, files: dict[str, bytes]) -> None:
         """Have these files in the bucket, and no others."""
-        self._store.buckets["bucket"].keys.clear()
+        self._store.buckets["faulty"].keys.clear()
         for name, data in files.items():
-            self._store.put_object("bucket", name, data)
+            self._store.put_object("faulty", name, data)
 
     def forget(self) -> None:
         """Be empty, and without a fault."""

@@ -14,7 +14,7 @@ from chunkmap.storage.journal import JOURNAL
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
-OUT = "s3://bucket/set.parq"
+OUT = "s3://faulty/set.parq"
 
 
 def _values(s3):
@@ -81,13 +81,13 @@ def test_two_writers_who_publish_at_once_are_one_after_the_other(s3, write_serie
     files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]
     chunkmap.build(files[:2], OUT, output_options=s3.options, concat_dims=["time"])
     before = s3.files()
-    journal = f"/bucket/set.parq/{JOURNAL}"
+    journal = f"/faulty/set.parq/{JOURNAL}"
     conditions = []
 
     def other_was_first(request):
         if request["REQUEST_METHOD"] == "PUT" and request["PATH_INFO"] == journal:
             conditions.append(request.get("HTTP_IF_NONE_MATCH"))
-            s3.restore({**s3.files(), journal.removeprefix("/bucket/"): b'{"waiting":{}}'})
+            s3.restore({**s3.files(), journal.removeprefix("/faulty/"): b'{"waiting":{}}'})
 
     s3.fault = other_was_first
     with pytest.raises(OtherWriter, match="another writer"):
@@ -105,23 +105,23 @@ def test_two_writers_who_publish_at_once_are_one_after_the_other(s3, write_serie
 def test_a_store_that_is_busy_for_a_moment_is_asked_again(s3, write_series, monkeypatch, road):
     """SlowDown, with and without Retry-After, and RequestTimeout pass: scanning, reading, sets at rest, and writing."""
     path = write_series("a.h5", 1)
-    s3.fs.put_file(path, "bucket/a.h5")
+    s3.fs.put_file(path, "faulty/a.h5")
     options = {"storage_options": s3.options}
-    refs = chunkmap.scan("s3://bucket/a.h5", **options)
+    refs = chunkmap.scan("s3://faulty/a.h5", **options)
     for name in ("set.json", "set.parq"):
-        chunkmap.write(refs, f"s3://bucket/{name}", **options)
+        chunkmap.write(refs, f"s3://faulty/{name}", **options)
     monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 30.0)
     faults = [busy(), busy(Retry_After="0"), ("400 Bad Request", busy()[1], [TIMED_OUT])]
     s3.fault = lambda request: faults.pop() if faults and _is_of(request, road) else None
     if road == "scan":
-        assert chunkmap.scan("s3://bucket/a.h5", **options).arrays == refs.arrays
+        assert chunkmap.scan("s3://faulty/a.h5", **options).arrays == refs.arrays
     elif road == "read":
         assert (read_array(refs.arrays["v"], Fetcher(**options)) == 1).all()
     elif road == "build":
         chunkmap.build([path], OUT, output_options=s3.options, concat_dims=["time"])
     else:
         name = {"json": "set.json", "parquet": "set.parq"}[road]
-        assert chunkmap.load(f"s3://bucket/{name}", **options).arrays == refs.arrays
+        assert chunkmap.load(f"s3://faulty/{name}", **options).arrays == refs.arrays
     assert not faults
 
 
@@ -139,17 +139,17 @@ def _is_of(request, road):
 def test_a_store_that_is_silent_is_given_up(s3, write_series, road):
     """On every road `timeout` ends the waiting, and the error says how long and how often it was tried."""
     path = write_series("a.h5", 1)
-    s3.fs.put_file(path, "bucket/a.h5")
-    refs = chunkmap.scan("s3://bucket/a.h5", storage_options=s3.options)
+    s3.fs.put_file(path, "faulty/a.h5")
+    refs = chunkmap.scan("s3://faulty/a.h5", storage_options=s3.options)
     for name in ("set.json", "set.parq"):
-        chunkmap.write(refs, f"s3://bucket/{name}", storage_options=s3.options)
+        chunkmap.write(refs, f"s3://faulty/{name}", storage_options=s3.options)
     s3.fault = lambda _request: s3.over.wait(20) and None
     given = {"storage_options": s3.options, "timeout": 0.2}
     roads = {
-        "scan": lambda: chunkmap.scan("s3://bucket/a.h5", **given),
+        "scan": lambda: chunkmap.scan("s3://faulty/a.h5", **given),
         "read": lambda: chunkmap.open_dataset(refs, **given)["v"].values,
-        "json": lambda: chunkmap.load("s3://bucket/set.json", **given),
-        "parquet": lambda: chunkmap.load("s3://bucket/set.parq", **given),
+        "json": lambda: chunkmap.load("s3://faulty/set.json", **given),
+        "parquet": lambda: chunkmap.load("s3://faulty/set.parq", **given),
         "build": lambda: chunkmap.build(
             [path], OUT, output_options=s3.options, timeout=0.2, concat_dims=["time"], record_size=100
         ),

@@ -47,9 +47,10 @@ def test_a_system_without_locks_and_reading_at_a_place(write_series, tmp_path):
 
 
 FULL = """
-import os, resource, signal, sys
+import os, resource, signal, sys, tempfile
 import chunkmap
 from chunkmap.errors import ChunkmapError
+tempfile.gettempdir()  # Python looks for it by writing a file there, once
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 verb, first, second, out, cache = sys.argv[1:]
 before = chunkmap.load(out)

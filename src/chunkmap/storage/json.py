@@ -47,7 +47,7 @@ from chunkmap.model.dictionary import (
 from chunkmap.model.gathering import Gathering
 from chunkmap.storage.json_ranges import read_ranges
 from chunkmap.storage.names import check_names
-from chunkmap.storage.publishing import publish_file
+from chunkmap.storage.publishing import output_errors, publish_file
 from chunkmap.storage.states import State
 from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json
@@ -102,7 +102,7 @@ def write_json_in_stretches(
     Documents come first in the file, and are known last: the chunks wait in a temporary file.
     """
     written: dict[str, Written] = {}
-    with tempfile.TemporaryFile() as waiting:
+    with output_errors(at), tempfile.TemporaryFile() as waiting:
         for array in arrays:
             count = 0
             for first, chunks in array.stretches:

@@ -26,7 +26,16 @@ from chunkmap.io.system import close, is_free, lock, open_directory, settle_dire
 from chunkmap.storage.journal import StageThere, is_unfinished
 from chunkmap.storage.states import State, check_state, state_of
 
-__all__ = ["Stage", "clear_leftovers", "hold", "publish_file", "replacing", "set_aside", "write_part"]
+__all__ = [
+    "Stage",
+    "clear_leftovers",
+    "hold",
+    "output_errors",
+    "publish_file",
+    "replacing",
+    "set_aside",
+    "write_part",
+]
 
 _YOUNG: Final = 1.0
 """Seconds in which what was just made may not be locked yet."""
@@ -44,7 +53,7 @@ def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected:
         ask(lambda: at.fs.pipe_file(at.path, data), at.url, "written")
         return state_of(at)
     target = Path(os.path.realpath(at.path))
-    with _ours(at), _beside(target) as temporary:
+    with output_errors(at), _beside(target) as temporary:
         with temporary.open("xb") as file:
             hold(file.fileno())
             for piece in pieces:
@@ -67,7 +76,7 @@ def write_part(at: Located, pieces: Iterable[bytes | memoryview]) -> None:
         ask(lambda: at.fs.pipe_file(at.path, data), at.url, "written")
         return
     target = Path(at.path)
-    with _ours(at):
+    with output_errors(at):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
         try:
@@ -113,7 +122,7 @@ def replacing(
         return
     target = Path(at.path)
     with _beside(target, at) as temporary:
-        with _ours(at):
+        with output_errors(at):
             temporary.mkdir()
             held = open_directory(temporary)
             hold(held)
@@ -121,7 +130,7 @@ def replacing(
             here.keep(keeping or ())
         try:
             yield here
-            with _ours(at):
+            with output_errors(at):
                 _keep_rights(target, temporary)
                 _put_in_place(at, temporary, target, expected)
         finally:
@@ -188,7 +197,7 @@ def _beside(target: Path, at: Located | None = None) -> Iterator[Path]:
     if at is None:
         target.parent.mkdir(parents=True, exist_ok=True)
     else:
-        with _ours(at):
+        with output_errors(at):
             target.parent.mkdir(parents=True, exist_ok=True)
     clear_leftovers(target.parent, f".{target.name}.", ".tmp")
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
@@ -238,7 +247,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _ours(at: Located) -> Iterator[None]:
+def output_errors(at: Located) -> Iterator[None]:
     """What the system says of an output, a full or read-only disk, as our own error."""
     try:
         yield
