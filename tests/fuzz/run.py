@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import messages
 import seeds
 import small
 import stored
@@ -141,6 +142,7 @@ KINDS: dict[str, tuple[Callable[[Path], dict[str, bytes]], Callable[[bytes, int]
     "npy": (small.npy, small.scan_plain("npy")),
     "envi": (small.envi, small.scan_plain("envi")),
     "dmrpp": (small.dmrpp, small.scan_plain("dmrpp")),
+    "grib": (messages.seeds, messages.read),
 }
 
 WEIGHTS = {
@@ -157,6 +159,7 @@ WEIGHTS = {
     "npy": 1,
     "envi": 1,
     "dmrpp": 2,
+    "grib": 3,
 }
 
 

@@ -25,6 +25,11 @@ _NO_DATA: Final = b"\x00\x00\x00\x05\x07"
 _END: Final = b"7777"
 _CONSTANT_1: Final = b"\x00\x00\x0c\x08" + bytes(8)
 """Section 4 of edition 1: 12 bytes, simple packing in 0 bits, of which 8 bits are no value."""
+_SPECTRUM_1: Final = b"\x00\x00\x10\x88" + bytes(12)
+"""The same of a spectrum, which eccodes knows by its data: the flag that says so, and the first coefficient."""
+_SPECTRAL_1: Final = (50, 60, 70, 80)
+_MODE_1: Final = 13
+"""Where a spectral grid says how it is packed: 1 is simply."""
 _FLAGS_1, _HAS_BITMAP = 7, 0x40
 
 
@@ -60,7 +65,10 @@ def start_of_grid(field: Field) -> int:
 def _header_1(field: Field, grid: bytes) -> bytes:
     product = bytearray(field.product)
     product[_FLAGS_1] &= ~_HAS_BITMAP
-    body = bytes(product) + grid + _CONSTANT_1 + _END
+    data = _CONSTANT_1
+    if len(grid) > _MODE_1 and grid[5] in _SPECTRAL_1:
+        grid, data = grid[:_MODE_1] + b"\x01" + grid[_MODE_1 + 1 :], _SPECTRUM_1
+    body = bytes(product) + grid + data + _END
     return b"GRIB" + (GRID_1 + len(body)).to_bytes(3, "big") + b"\x01" + body
 
 
