@@ -24,6 +24,7 @@ from typing import NamedTuple
 import documents
 import exporting
 import fits_files
+import grib_files
 import images
 import joining
 import numpy as np
@@ -584,6 +585,7 @@ CASES = {
     "combine": (combine_core, combine_door, None),
     **joining.CASES,
     **fits_files.CASES,
+    **grib_files.CASES,
     "write": (write_core, write_door, None),
     "icechunk": (
         lambda _: exporting.export_core(million_set()),
