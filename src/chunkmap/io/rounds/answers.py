@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -97,19 +98,18 @@ class Fetched:
     def rows(self, gather: Gather) -> NDArray[np.uint8] | None:
         """A copy; None while not all of it is held."""
         _check_rows(gather, self._size, self.source.url)
-        found = []
-        for offset in gather.offsets.tolist():
-            block = self.extents.find(offset, gather.size)
-            if block is None:
-                return None
-            found.append(block)
-        return np.frombuffer(b"".join(found), np.uint8).reshape(len(found), gather.size)
+        found = self._joined(zip(gather.offsets.tolist(), repeat(gather.size), strict=False))
+        return None if found is None else np.frombuffer(found, np.uint8).reshape(len(gather.offsets), gather.size)
 
     def pieces(self, pieces: Pieces) -> bytes | None:
         """Copies, one behind the other; None while not all of them are held."""
         _check_pieces(pieces, self._size, self.source.url)
-        found = list[memoryview]()
-        for offset, length in zip(pieces.offsets.tolist(), pieces.lengths.tolist(), strict=True):
+        return self._joined(zip(pieces.offsets.tolist(), pieces.lengths.tolist(), strict=True))
+
+    def _joined(self, ranges: Iterable[tuple[int, int]]) -> bytes | None:
+        """The bytes of ranges, one behind the other; None while not all of them are held."""
+        found: list[memoryview] = []
+        for offset, length in ranges:
             block = self.extents.find(offset, length)
             if block is None:
                 return None
