@@ -17,8 +17,8 @@ from rich.console import Console
 
 import chunkmap as library
 from chunkmap.errors import FormatError, NoSuchFile, NotInstalled, SkippedFiles
-from chunkmap.frontends.command_line import display, doctor
-from chunkmap.frontends.command_line.commands import chunkmap
+from chunkmap.frontends.command_line import display
+from chunkmap.frontends.command_line.commands import chunkmap, doctor
 from chunkmap.io import expand_urls
 from chunkmap.packages import require
 
