@@ -1,7 +1,5 @@
 """The same work on one core, a pool of processes, or a Dask cluster."""
 
-from chunkmap.execution.appending import append
-from chunkmap.execution.icechunk import to_icechunk
-from chunkmap.execution.verbs import build, combine, diagnose, merge, scan_many
+from lazy_loader import attach_stub
 
-__all__ = ["append", "build", "combine", "diagnose", "merge", "scan_many", "to_icechunk"]
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)
