@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 from click.shell_completion import CompletionItem
 
+from chunkmap.execution.mapping import processes
 from chunkmap.formats.options import from_words
 from chunkmap.frontends.command_line.arguments import json_object, selectors, words_by_name
 from chunkmap.io.filesystem import limited
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 __all__ = [
     "FILE",
@@ -201,12 +203,12 @@ def on_error(*, skip: bool) -> Literal["raise", "skip"]:
 
 
 @contextmanager
-def pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+def pool(workers: int) -> Iterator[Executor | None]:
     """Processes to scan with; none where one worker is enough."""
     if workers == 1:
         yield None
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with processes(workers) as pool:
         yield pool
 
 

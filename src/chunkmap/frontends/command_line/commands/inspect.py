@@ -11,10 +11,10 @@ import click
 import orjson
 
 import chunkmap as library
+from chunkmap.frontends import html as drawing
 from chunkmap.frontends.command_line.display import describe, warn_of_problems
 from chunkmap.frontends.command_line.facts import facts_of, only
 from chunkmap.frontends.command_line.options import FILE, set_option
-from chunkmap.frontends.html import page
 
 __all__ = ["inspect"]
 
@@ -35,7 +35,7 @@ def inspect(
     refs = library.load(stored, storage_options=set_options)
     shown = refs if array is None else only(refs, array)
     if html is not None:
-        Path(html).write_text(page(replace(shown, name=stored), stored), encoding="utf-8")
+        Path(html).write_text(drawing.page(replace(shown, name=stored), stored), encoding="utf-8")
     elif as_json:
         option = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
         click.echo(orjson.dumps(facts_of(shown, stored), default=float, option=option))
