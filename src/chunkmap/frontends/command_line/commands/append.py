@@ -20,16 +20,18 @@ from chunkmap.frontends.command_line.display import (
 )
 from chunkmap.frontends.command_line.options import (
     FILE,
-    cache_option,
     combine_options,
     fit_options,
     given,
+    set_option,
+    storage_option,
+)
+from chunkmap.frontends.command_line.scanning import (
+    cache_option,
     on_error,
     pool,
     scan_options,
     scanned_with,
-    set_option,
-    storage_option,
     workers_option,
 )
 

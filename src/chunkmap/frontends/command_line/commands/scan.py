@@ -11,16 +11,8 @@ import click
 import chunkmap as library
 from chunkmap.frontends.command_line.arguments import destinations, expand
 from chunkmap.frontends.command_line.display import counting, warn_of_problems, warnings_as_notes
-from chunkmap.frontends.command_line.options import (
-    FILE,
-    on_error,
-    pool,
-    scan_options,
-    scanned_with,
-    set_option,
-    storage_option,
-    workers_option,
-)
+from chunkmap.frontends.command_line.options import FILE, set_option, storage_option
+from chunkmap.frontends.command_line.scanning import on_error, pool, scan_options, scanned_with, workers_option
 from chunkmap.frontends.command_line.sets import deliver
 
 __all__ = ["scan"]
