@@ -52,7 +52,7 @@ from chunkmap.storage.states import State
 from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json
 
-__all__ = ["COMPRESSIONS", "load", "open_set", "read_json", "write_json", "write_json_in_stretches"]
+__all__ = ["COMPRESSIONS", "load", "open_set", "read_json", "write", "write_json_in_stretches"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -75,7 +75,7 @@ _BLOCK: Final = 1 << 15
 # ---------------------------------------------------------------------- writing
 
 
-def write_json(refs: ReferenceSet, at: Located, *, zarr_format: ZarrFormat = 2) -> None:
+def write(refs: ReferenceSet, at: Located, *, record_size: int, zarr_format: ZarrFormat) -> None:  # noqa: ARG001 - one
     """Write a set as one file, compressed when its name says so, in place of the one that is there."""
     check_names(refs.arrays, refs.groups)
     publish_file(at, _compressed(json_pieces(refs, zarr_format), at.path))

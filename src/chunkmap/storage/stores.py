@@ -49,25 +49,37 @@ class Store:
     """A way of keeping sets.
 
     Its module has `load(found)`, the set in memory; `open_set(found, problems=)`, the set whose chunks are read
-    when they are asked for; and `write(refs, at, record_size=, zarr_format=)`.
+    when they are asked for; and `write(refs, at, record_size=, zarr_format=)`. That of `append` has
+    `carry_out(job, plan)`, which writes what was planned, and `append(adding)`, which adds files to a set in place.
     """
 
     name: str
     module: str
     """Imported when a set needs it."""
+    append: str
+    """The module of what needs a plan: it stands where plans are made, two floors up, and is imported from there."""
     suffixes: tuple[str, ...]
     """How names end that say it."""
     begins: tuple[bytes, ...] = ()
     """How files begin."""
     holds: tuple[str, ...] = ()
     """What folders hold."""
+    zarr_formats: tuple[int, ...] = (2, 3)
+    """The versions of Zarr that may be asked for."""
     extra: str | None = None
     """The pip extra that it needs."""
 
     def functions(self) -> Any:
         """The module. Raises NotInstalled saying what to install when a package of the extra is not there."""
+        return self._imported(self.module)
+
+    def verbs(self) -> Any:
+        """The module of what needs a plan."""
+        return self._imported(self.append)
+
+    def _imported(self, module: str) -> Any:
         try:
-            return import_module(self.module)
+            return import_module(module)
         except ModuleNotFoundError as error:
             if self.extra is None or error.name != self.extra:
                 raise
@@ -77,15 +89,22 @@ class Store:
 JSON: Final = Store(
     name="json",
     module="chunkmap.storage.json",
+    append="chunkmap.execution.json",
     suffixes=(".json", ".json.gz", ".json.zst", ".json.zstd"),
     begins=(b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
 )
 PARQUET: Final = Store(
-    name="parquet", module="chunkmap.storage.parquet.reading", suffixes=(".parq", ".parquet"), holds=(METADATA,)
+    name="parquet",
+    module="chunkmap.storage.parquet.verbs",
+    append="chunkmap.execution.parquet",
+    suffixes=(".parq", ".parquet"),
+    holds=(METADATA,),
+    zarr_formats=(2,),
 )
 ICECHUNK: Final = Store(
     name="icechunk",
     module="chunkmap.storage.icechunk",
+    append="chunkmap.execution.icechunk",
     suffixes=(".icechunk",),
     holds=("repo", "refs"),
     extra="icechunk",
@@ -104,6 +123,11 @@ class FoundSet(NamedTuple):
     options: Mapping[str, Any] | None = None
     opened: Source | Folder | None = None
     """What was opened to tell; None where the name told."""
+
+    @property
+    def read_as(self) -> Store:
+        """How it is kept; what is no set is read as one, for the error to say what it is."""
+        return self.store or (PARQUET if self.is_folder else JSON)
 
     @property
     def is_folder(self) -> bool:
