@@ -72,7 +72,7 @@ def append(
         overwrite=overwrite,
         inline_threshold=inline_threshold,
     )
-    refs: ReferenceSet = adding.found.read_as.verbs().append(adding)
+    refs: ReferenceSet = adding.found.read_as.appending.append(adding)
     return refs
 
 

@@ -13,8 +13,8 @@ from chunkmap.execution.streaming import Job, finished, problems_of, targets_of
 from chunkmap.io import open_any
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import FoundSet, load
-from chunkmap.storage.deferred_json import deferred_json
-from chunkmap.storage.json import write_json_in_stretches
+from chunkmap.storage.json.deferred import deferred_json
+from chunkmap.storage.json.writing import write_json_in_stretches
 
 __all__ = ["append", "carry_out"]
 

@@ -48,7 +48,7 @@ class Job:
 
         Raises CombineError for inputs that do not fit.
         """
-        refs: ReferenceSet = store_for(self.at).verbs().carry_out(self, self.plan(inputs))
+        refs: ReferenceSet = store_for(self.at).appending.carry_out(self, self.plan(inputs))
         return refs
 
     def plan(self, inputs: Inputs) -> Plan:

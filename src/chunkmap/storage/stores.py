@@ -46,18 +46,19 @@ _HEAD: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """A way of keeping sets.
-
-    Its module has `load(found)`, the set in memory; `open_set(found, problems=)`, the set whose chunks are read
-    when they are asked for; and `write(refs, at, record_size=, zarr_format=)`. That of `append` has
-    `carry_out(job, plan)`, which writes what was planned, and `append(adding)`, which adds files to a set in place.
+    """A way of keeping sets. What does the work is in modules, each imported when it is asked for: who reads a set
+    needs nothing that writes one.
     """
 
     name: str
-    module: str
-    """Imported when a set needs it."""
-    append: str
-    """The module of what needs a plan: it stands where plans are made, two floors up, and is imported from there."""
+    reads: str
+    """The module of `load(found)`, the set in memory, and `open_set(found, problems=)`, the set whose chunks are read
+    when they are asked for."""
+    writes: str
+    """The module of `write(refs, at, record_size=, zarr_format=)`."""
+    appends: str
+    """The module of what needs a plan, which stands where plans are made: `carry_out(job, plan)` writes what was
+    planned, `append(adding)` adds files to a set in place."""
     suffixes: tuple[str, ...]
     """How names end that say it."""
     begins: tuple[bytes, ...] = ()
@@ -69,42 +70,53 @@ class Store:
     extra: str | None = None
     """The pip extra that it needs."""
 
-    def functions(self) -> Any:
-        """The module. Raises NotInstalled saying what to install when a package of the extra is not there."""
-        return self._imported(self.module)
-
-    def verbs(self) -> Any:
-        """The module of what needs a plan."""
-        return self._imported(self.append)
-
-    def _imported(self, module: str) -> Any:
+    def module(self, name: str) -> Any:
+        """One of the modules. Raises NotInstalled saying what to install when a package of the extra is not there."""
         try:
-            return import_module(module)
+            return import_module(name)
         except ModuleNotFoundError as error:
             if self.extra is None or error.name != self.extra:
                 raise
             raise not_installed(self.extra, self.extra, f"a set kept as {self.name}") from error
 
+    @property
+    def reading(self) -> Any:
+        """What reads a set."""
+        return self.module(self.reads)
+
+    @property
+    def writing(self) -> Any:
+        """What writes a set."""
+        return self.module(self.writes)
+
+    @property
+    def appending(self) -> Any:
+        """What writes a set that was planned, and adds to one."""
+        return self.module(self.appends)
+
 
 JSON: Final = Store(
     name="json",
-    module="chunkmap.storage.json",
-    append="chunkmap.execution.json",
+    reads="chunkmap.storage.json.reading",
+    writes="chunkmap.storage.json.writing",
+    appends="chunkmap.execution.json",
     suffixes=(".json", ".json.gz", ".json.zst", ".json.zstd"),
     begins=(b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
 )
 PARQUET: Final = Store(
     name="parquet",
-    module="chunkmap.storage.parquet.verbs",
-    append="chunkmap.execution.parquet",
+    reads="chunkmap.storage.parquet.reading",
+    writes="chunkmap.storage.parquet.writing",
+    appends="chunkmap.execution.parquet",
     suffixes=(".parq", ".parquet"),
     holds=(METADATA,),
     zarr_formats=(2,),
 )
 ICECHUNK: Final = Store(
     name="icechunk",
-    module="chunkmap.storage.icechunk",
-    append="chunkmap.execution.icechunk",
+    reads="chunkmap.storage.icechunk",
+    writes="chunkmap.storage.icechunk",
+    appends="chunkmap.execution.icechunk",
     suffixes=(".icechunk",),
     holds=("repo", "refs"),
     extra="icechunk",

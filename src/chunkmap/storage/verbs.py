@@ -34,7 +34,7 @@ def load(
     if isinstance(url, Mapping):
         return ReferenceSet.from_dict(url)
     found = find_set(url, storage_options=limited(storage_options, timeout))
-    refs: ReferenceSet = found.read_as.functions().load(found)
+    refs: ReferenceSet = found.read_as.reading.load(found)
     return refs
 
 
@@ -49,7 +49,7 @@ def open_set(
     Who reads through the set needs no `problems`: finding those of a set that another tool wrote takes requests.
     """
     found = url if isinstance(url, FoundSet) else find_set(url, storage_options=storage_options)
-    refs: ReferenceSet = found.read_as.functions().open_set(found, problems=problems)
+    refs: ReferenceSet = found.read_as.reading.open_set(found, problems=problems)
     return refs
 
 
@@ -78,7 +78,7 @@ def write(
     else:
         at = locate(url, limited(storage_options, timeout))
         store = check_format(at, zarr_format)
-    store.functions().write(with_explicit_ranges(refs), at, record_size=record_size, zarr_format=zarr_format)
+    store.writing.write(with_explicit_ranges(refs), at, record_size=record_size, zarr_format=zarr_format)
 
 
 def check_format(at: Located, zarr_format: ZarrFormat) -> Store:

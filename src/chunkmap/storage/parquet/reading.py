@@ -27,7 +27,7 @@ from chunkmap.storage.publishing import set_aside
 from chunkmap.storage.stores import METADATA, ZARR, FoundSet, is_set
 from chunkmap.storage.text import parse_json
 
-__all__ = ["PartitionedSet"]
+__all__ = ["PartitionedSet", "load", "open_set"]
 
 
 _TRIES: Final = 3
@@ -130,6 +130,16 @@ class _StoredTargets(Mapping[str, Target]):
     def _read(self) -> dict[str, Target]:
         where = f"{self._folder.url}/{TARGETS}"
         return decode_targets(self._record.check(self._folder.read_many([TARGETS])[0], where), where)
+
+
+def load(found: FoundSet) -> ReferenceSet:
+    """The set in memory."""
+    return PartitionedSet(found).load()
+
+
+def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:
+    """The set without its chunks, which are read when they are asked for."""
+    return PartitionedSet(found).deferred(problems=problems)
 
 
 def _decode_metadata(
