@@ -63,6 +63,12 @@ class About:
     """How the set came about: what appending to it must know."""
 
 
+def write(refs: ReferenceSet, at: Located, *, record_size: int, zarr_format: ZarrFormat) -> None:  # noqa: ARG001 - v2
+    """Write a set as Zarr v2 says it, in place of the one that is there."""
+    plain = {path: array.without_background() for path, array in refs.arrays.items()}
+    write_parquet(replace(refs, arrays=plain), at, record_size=record_size)
+
+
 def write_parquet(
     refs: ReferenceSet, at: Located, *, record_size: int, origin: Mapping[str, Any] | None = None
 ) -> None:
