@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 import pytest
 
 import chunkmap
-from chunkmap.execution.scanning import HowToScan
+from chunkmap.execution.how import HowToScan
 from chunkmap.frontends.opening import HowToOpen
 
 VERBS = {

@@ -19,9 +19,10 @@ from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.errors import CombineError, OtherWriter, Remedy, SourceError, StorageError
 from chunkmap.execution.headers import Headers, headers_beside
+from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.order_of_inputs import counted, refuse_other_order
 from chunkmap.execution.provenance import Origin
-from chunkmap.execution.scanning import HowToBuild, Scanning, told_apart
+from chunkmap.execution.scanning import Scanning
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import ReferenceSet

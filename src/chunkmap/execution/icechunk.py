@@ -58,7 +58,7 @@ def to_icechunk(
     if append_dim is None:
         if how:
             raise TypeError(f"to_icechunk() takes {sorted(how)} only together with append_dim")
-        ICECHUNK.functions().write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
+        ICECHUNK.writing.write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
         return
     recipe = Recipe(concat_dims=append_dim, **how)
     append_to_icechunk(store, [new], recipe, Fetcher(storage_options=remote_options), group=path)
@@ -72,13 +72,13 @@ def carry_out(job: Job, plan: Plan) -> ReferenceSet:
         for path, array in carry_out_plan(plan, job.read).items()
     }
     refs = ReferenceSet(arrays, plan.groups, problems_of(plan), targets_of(plan), job.at.url)
-    ICECHUNK.functions().write_icechunk(refs, job.at, overwrite=True)
+    ICECHUNK.writing.write_icechunk(refs, job.at, overwrite=True)
     return refs
 
 
 def append(adding: Adding) -> ReferenceSet:
     """Add files to the set in a repository, small chunks held inline as they were said to be."""
-    module = ICECHUNK.functions()
+    module = ICECHUNK.writing
     module.check_lists(adding.where)
     origin, found = adding.origin({}), adding.found
     sets = adding.scanning.run(adding.urls)
@@ -96,7 +96,7 @@ def append_to_icechunk(
 
     Raises CombineError naming the inputs that do not fit.
     """
-    module = ICECHUNK.functions()
+    module = ICECHUNK.writing
     new = [module.as_stored(with_explicit_ranges(refs)) for refs in sets]
     read = partial(read_arrays, fetcher=fetcher)
     with module.appending(target, new, group) as longer:

@@ -32,10 +32,11 @@ from chunkmap.execution.streaming import Finish, Job, finished, problems_of, tar
 from chunkmap.io.filesystem import Located
 from chunkmap.model import ReferenceSet, Stretch, in_one_stretch
 from chunkmap.storage import PARQUET, FoundSet, open_set, whole_files
+from chunkmap.storage.checksum import checksum
 from chunkmap.storage.parquet.chunks import PartitionedChunks, partition_name
 from chunkmap.storage.parquet.partition import check_rows
 from chunkmap.storage.parquet.reading import PartitionedSet
-from chunkmap.storage.parquet.sidecar import PartitionRecord, checksum
+from chunkmap.storage.parquet.sidecar import PartitionRecord
 from chunkmap.storage.parquet.writing import WHOLE_SET, About, ParquetWriter, encode_stretch, replacing_set
 from chunkmap.storage.publishing import Stage, write_part
 

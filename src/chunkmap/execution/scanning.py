@@ -7,9 +7,8 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
-from chunkmap.combining.recipe import HowToCombine
 from chunkmap.errors import ChunkmapError, SkippedFiles
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.cache import ScanCache, scan_with
@@ -17,29 +16,44 @@ from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
 from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
 from chunkmap.io.filesystem import limited
-from chunkmap.keywords import check_keywords
 from chunkmap.model import ReferenceSet
 
-__all__ = ["Cache", "HowToBuild", "HowToScan", "Scanning", "told_apart"]
+__all__ = ["Cache", "Scanning", "scan_many"]
 
 Cache = str | os.PathLike[str] | ScanCache
 
 
-class HowToScan(TypedDict, total=False):
-    """The keyword arguments that say how many files are scanned, for every verb that makes a set of them."""
+def scan_many(
+    urls: str | Iterable[str | os.PathLike[str]],
+    *,
+    executor: AnyExecutor = None,
+    progress: Progress | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    cache: Cache | None = None,
+    timeout: float | None = None,
+    **options: Any,
+) -> list[ReferenceSet]:
+    """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
 
-    executor: AnyExecutor
-    progress: Progress | None
-    storage_options: Mapping[str, Any] | None
-    on_error: Literal["raise", "skip"]
-    cache: Cache | None
-    scan_options: Mapping[str, Any] | None
-    preprocess: Step | None
-    timeout: float | None
+    `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
+    threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
+    scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
 
-
-class HowToBuild(HowToScan, HowToCombine, total=False):
-    """Those of the verbs that scan files and combine them."""
+    `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
+    was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
+    30 by default.
+    """
+    scanning = Scanning(
+        executor=executor,
+        progress=progress,
+        storage_options=limited(storage_options, timeout),
+        on_error=on_error,
+        cache=cache,
+        options=options,
+    )
+    found = scanning.run(urls)
+    return [refs.loaded() for refs in found] if cache is not None else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,16 +120,3 @@ def _kept(found: ReferenceSet | ChunkmapError, steps: Sequence[Step | None]) -> 
         if step is not None and isinstance(found, ReferenceSet):
             found = step(found)
     return found
-
-
-def told_apart(verb: str, how: HowToBuild) -> tuple[Scanning, HowToCombine]:
-    """How files are scanned, and how what is found is combined.
-
-    Raises TypeError for an argument that says nothing of either, naming the one that was meant.
-    """
-    check_keywords(verb, how, HowToBuild, all_say="how to scan and to combine")
-    scanning: Any = {name: value for name, value in how.items() if name in HowToScan.__annotations__}
-    combining: Any = {name: value for name, value in how.items() if name not in scanning}
-    options, timeout = scanning.pop("scan_options", None) or {}, scanning.pop("timeout", None)
-    scanning["storage_options"] = limited(scanning.get("storage_options"), timeout)
-    return Scanning(**scanning, options=options), combining

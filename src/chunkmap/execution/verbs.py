@@ -1,11 +1,11 @@
-"""The verbs: scan many files, say what would not fit, combine, merge, build a stored set in one go."""
+"""The verbs: say what would not fit, combine, merge, build a stored set in one go."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
@@ -15,49 +15,16 @@ from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.execution.arguments import AnySet, Step, listed, opened
 from chunkmap.execution.headers import headers_beside
-from chunkmap.execution.mapping import AnyExecutor, Progress
+from chunkmap.execution.how import HowToBuild, told_apart
+from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
-from chunkmap.execution.scanning import Cache, HowToBuild, Scanning, told_apart
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
 
-__all__ = ["build", "combine", "diagnose", "merge", "scan_many"]
-
-
-def scan_many(
-    urls: str | Iterable[str | os.PathLike[str]],
-    *,
-    executor: AnyExecutor = None,
-    progress: Progress | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
-    cache: Cache | None = None,
-    timeout: float | None = None,
-    **options: Any,
-) -> list[ReferenceSet]:
-    """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
-
-    `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
-    threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
-    scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
-
-    `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
-    was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
-    30 by default.
-    """
-    scanning = Scanning(
-        executor=executor,
-        progress=progress,
-        storage_options=limited(storage_options, timeout),
-        on_error=on_error,
-        cache=cache,
-        options=options,
-    )
-    found = scanning.run(urls)
-    return [refs.loaded() for refs in found] if cache is not None else found
+__all__ = ["build", "combine", "diagnose", "merge"]
 
 
 def combine(

@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from typing import Any, Final
 
@@ -33,17 +33,18 @@ from chunkmap.model import (
     Target,
     in_one_stretch,
 )
-from chunkmap.model.dictionary import beside, documents
+from chunkmap.model.dictionary import ZarrFormat, beside, documents
+from chunkmap.storage.checksum import checksum
 from chunkmap.storage.names import check_names
 from chunkmap.storage.parquet.chunks import partition_name
 from chunkmap.storage.parquet.partition import MOST_ROWS, check_rows, encode_partition
-from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
+from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, encode_targets
 from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.states import State
 from chunkmap.storage.stores import METADATA, is_set
 from chunkmap.version import __version__
 
-__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_stretch", "replacing_set", "write_parquet"]
+__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_stretch", "replacing_set", "write", "write_parquet"]
 
 WHOLE_SET: Final = (METADATA, SIDECAR)
 """The files by whose state it is seen whether a set was replaced."""
