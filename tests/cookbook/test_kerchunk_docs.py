@@ -6,6 +6,7 @@ import gzip
 import re
 
 import fsspec
+import intake
 import numpy as np
 import pytest
 import ujson
@@ -178,7 +179,6 @@ def test_a_compressed_set_in_the_bucket(two_variables, bucket, ending):
 
 def test_a_catalog(two_variables, bucket, here):
     """An entry of an intake catalog opens the set by its name alone."""
-    intake = pytest.importorskip("intake")
     refs = MultiZarrToZarr(
         two_variables.glob("*_air.json"), **REMOTE, concat_dims=["time"], identical_dims=["lat", "lon"]
     ).translate()
