@@ -144,9 +144,10 @@ def _is_readable(meta: ArrayMeta) -> bool:
 
 
 def _note_own_grid(request: Request, plan: ArrayPlan, reason: Reason, misfits: Sequence[int]) -> None:
-    message = f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3, which hides its whole group from readers without"
-    message += (
-        " zarr's option array.rectilinear_chunks (write() has uneven_group, to put such arrays beside the others)"
+    message = (
+        f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3, which hides its whole group from"
+        " readers without zarr's option array.rectilinear_chunks; write and convert have uneven_group, which puts it"
+        " beside the others"
     )
     if trim_axis(plan.meta) is not None:
         message += (

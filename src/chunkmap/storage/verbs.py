@@ -78,8 +78,8 @@ def write(
     A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
     `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3; Icechunk
     is always of 3. One array whose chunks are of several lengths hides its whole group from readers of Zarr v3 that do
-    not know such, as zarr-python without its option `array.rectilinear_chunks`: with `uneven_group` those arrays go to a
-    group of that name beside the others. A server may be silent for `timeout` seconds, 30 by default.
+    not know such, as zarr-python without its option `array.rectilinear_chunks`: with `uneven_group` those arrays go to
+    a group of that name beside the others. A server may be silent for `timeout` seconds, 30 by default.
 
     Raises Unsupported naming the array that the format has no words for.
     """
