@@ -243,7 +243,7 @@ def _same(maker, engines, refs, group, *, decode_cf):
         masked = [path.rpartition("/")[2] for path in reported if path.rpartition("/")[0] == (group or "")]
         try:
             with xr.open_dataset(refs, engine="chunkmap", group=group, decode_cf=decode_cf) as found:
-                assert_identical(found.drop_vars(masked).load(), expected.drop_vars(masked))
+                assert_identical(found.drop_vars(masked, errors="ignore").load(), expected.drop_vars(masked))
         except AssertionError as error:
             wrong.append(error)
         else:
