@@ -104,6 +104,8 @@ class Maker:
             options["endian"] = self.some("native", "little", "big")
         if code not in ("str", "S1"):
             options["fill_value"] = self.some(None, False, self._numbers(code, ()))
+            if options["fill_value"] is False and any(unlimited for _, unlimited in kept):
+                options["fill_value"] = None  # of what is beyond its end netCDF-C and h5netcdf say different things
         variable = group.createVariable(name, str if code == "str" else code, names, **options)
         variable.set_auto_maskandscale(False)
         variable.set_auto_chartostring(False)
