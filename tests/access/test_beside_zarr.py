@@ -152,8 +152,9 @@ def texts(draw):
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), made=texts())
 def test_texts_of_any_length_are_what_zarr_reads(tmp_path, monkeypatch, data, made):
-    """Whole, and by a selection of each axis; zarr is not asked for a chunk. The type is zarr's, but where the set holds
-    all of them in memory: then it is that of xarray's engines of files.
+    """Whole, and by a selection of each axis; zarr is not asked for a chunk.
+
+    The type is zarr's, but where the set holds all of them in memory: then it is that of xarray's engines of files.
     """
     refs = reference(tmp_path / "data", made)
     meta = made[0]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
@@ -19,6 +18,8 @@ import pyarrow.parquet as pq
 
 from chunkmap.errors import StorageError
 from chunkmap.model import Problem, Target
+from chunkmap.storage import arrow
+from chunkmap.storage.checksum import checksum
 from chunkmap.storage.parquet.bounds import check_size
 from chunkmap.storage.text import parse_json
 
@@ -28,7 +29,6 @@ __all__ = [
     "PartitionRecord",
     "Sidecar",
     "belongs_to",
-    "checksum",
     "decode_targets",
     "encode_targets",
 ]
@@ -141,19 +141,14 @@ def belongs_to(sidecar: bytes, metadata: bytes) -> bool:
     return found is None or int(found[1]) == checksum(metadata)
 
 
-def checksum(data: bytes) -> int:
-    """CRC-32: fast, and made to find damage, not malice."""
-    return zlib.crc32(data)
-
-
 def encode_targets(targets: Mapping[str, Target]) -> bytes:
     """A row for each file: url, size, etag, mtime."""
     table = pa.table(
         {
-            "url": pa.array(list(targets), pa.string()),
-            "size": pa.array([target.size for target in targets.values()], pa.int64()),
-            "etag": pa.array([target.etag for target in targets.values()], pa.string()),
-            "mtime": pa.array([target.mtime for target in targets.values()], pa.float64()),
+            "url": arrow.texts(list(targets)),
+            "size": arrow.optional([target.size for target in targets.values()], "i8"),
+            "etag": arrow.texts([target.etag for target in targets.values()]),
+            "mtime": arrow.optional([target.mtime for target in targets.values()], "f8"),
         }
     )
     sink = pa.BufferOutputStream()
