@@ -190,7 +190,8 @@ class _ReferencesInXarray(ZarrStore):
         ):  # what zarr makes of it is its own affair
             return variable
         elif _is_text(reader) and reader.is_held:  # as the engines of files do: text as long as the longest
-            data = indexing.LazilyIndexedArray(_LazyArray(reader, create_vlen_dtype(str)))
+            text = create_vlen_dtype(str)  # type: ignore[no-untyped-call]
+            data = indexing.LazilyIndexedArray(_LazyArray(reader, text))
             return xr.Variable(variable.dims, data, variable.attrs, {**encoding, "dtype": str})
         dtype = variable.dtype if reader.meta.dtype.kind == "O" else reader.meta.dtype
         if "_Unsigned" in variable.attrs:  # of which xarray masks nothing where the order is not the machine's

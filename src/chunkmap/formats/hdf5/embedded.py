@@ -81,7 +81,7 @@ def embed(file: File, stored: Stored, datatype: Datatype, native: bytes | None, 
     if empty:
         contents = [_without_text(content, datatype) for content in contents]
         native = None if native is None else _without_text(native, datatype)
-    if datatype.members or _is_laid_out(datatype):
+    if _becomes_records(datatype):
         return (yield from _embed_records(file, stored, contents, datatype, native))
     dtype, codec, encoder, always = _encoding(datatype)
     chunks, elements = stored.chunks, math.prod(stored.chunk_shape)
@@ -110,6 +110,11 @@ def _encoding(datatype: Datatype) -> tuple[np.dtype[Any], CodecConfig, Encoder, 
         codec = {"id": "vlen-array", "dtype": require_dtype(base).str}
         return dtype, codec, _sequence_encoder(base), True
     raise Unsupported(f"its type, {datatype.lacks}, has no counterpart in Zarr", feature=datatype.lacks)
+
+
+def _becomes_records(datatype: Datatype) -> bool:
+    """Whether elements are records already, or are laid out as such."""
+    return bool(datatype.members) or _is_laid_out(datatype)
 
 
 def _is_laid_out(datatype: Datatype) -> bool:
