@@ -33,6 +33,7 @@ from chunkmap.model import ArrayInStretches, ChunkManifest, ManifestArray, Refer
 from chunkmap.model.edits import inline_chunks
 from chunkmap.storage import ICECHUNK, PARQUET, FoundSet, explicit_ranges, open_set, store_for, whole_files
 from chunkmap.storage.deferred_json import deferred_json
+from chunkmap.storage.journal import Place
 from chunkmap.storage.json import write_json_in_stretches
 from chunkmap.storage.parquet.chunks import partition_name
 from chunkmap.storage.parquet.partition import check_rows
@@ -169,7 +170,7 @@ class Job:
     def _task(self, census: Census, stretch: StretchPlan, finish: _Finish, stage: Stage) -> _Writing:
         path = census.array_plan.path
         numbers = range(stretch.cells.start // self.record_size, -(-stretch.cells.stop // self.record_size))
-        files = {number: stage.file(partition_name(path, number)) for number in numbers}
+        files = {number: stage.place(partition_name(path, number)) for number in numbers}
         plan = census.plan  # a set that is at rest has no whole files of known size any more
         inputs = [plan.inputs[part.index] for part in stretch.parts if part.index >= plan.inputs.combined]
         sizes = whole_files({url: target for refs in inputs for url, target in refs.targets.items()})
@@ -206,7 +207,7 @@ def _begin(census: Census, kept: Kept | None, origin: Origin) -> dict[int, Parti
 def _check_written(stage: Stage, path: str, records: Mapping[int, PartitionRecord]) -> None:
     """Workers that share no directory with the caller write into one of their own."""
     for number, record in records.items():
-        at = stage.file(partition_name(path, number))
+        at = stage.place(partition_name(path, number)).at
         if at.is_local and not (Path(at.path).is_file() and Path(at.path).stat().st_size == record.nbytes):
             raise StorageError(
                 f"{at.path}: expected a file of {record.nbytes} bytes from a worker, but it is not there; the"
@@ -222,7 +223,7 @@ class _Writing:
     plan: StretchPlan
     finish: _Finish
     record_size: int
-    files: Mapping[int, Located]
+    files: Mapping[int, Place]
     """Where each partition goes."""
 
     def run(self) -> tuple[Count, dict[int, PartitionRecord]] | None:
