@@ -55,3 +55,4 @@ def scan_virtualizarr(folder):
 
 
 CASES = {"dmrpp": (scan_core, None, scan_virtualizarr)}
+TITLES = {"dmrpp": "scan a DMR++ of half a megabyte, 6,250 chunks"}

@@ -102,3 +102,7 @@ def scan_million(folder):
 
 
 CASES = {"fits-million": (scan_million, None, None), "fits": (scan_core, scan_door, None, None, None, open_astropy)}
+TITLES = {
+    "fits": "scan one FITS file, 300 HDUs x 68 cards (astropy: open, and read all headers)",
+    "fits-million": "scan one FITS image of 1,000,000 compressed tiles",
+}

@@ -1,4 +1,4 @@
-"""The cases of combining many sets: one large array of each, or many small ones.
+"""The cases of combining many sets: a moderate array of each, one large array, or many small ones.
 
 The sets are what a scan gives: reference sets for chunkmap, dictionaries for the names of kerchunk, and datasets of
 manifests for VirtualiZarr. Two of them are combined before the clock starts, so that nothing is imported after it.
@@ -8,6 +8,7 @@ import base64
 import json
 
 import numpy as np
+from outcomes import of_dictionary, of_set
 
 SETS = 1000
 CHUNKS = 1000
@@ -97,8 +98,6 @@ def core(fields, chunks):
     """Sets to a set."""
 
     def prepare_run(_folder):
-        from cases import of_set
-
         import chunkmap
 
         sets = [as_set(number, fields, chunks) for number in range(SETS)]
@@ -112,8 +111,6 @@ def door(fields, chunks):
     """Dictionaries to a dictionary."""
 
     def prepare_run(_folder):
-        from cases import of_dictionary
-
         from kerchunk.combine import MultiZarrToZarr
 
         def combine(sets):
@@ -153,7 +150,51 @@ def of_dataset(dataset):
     ]
 
 
+def part(number):
+    """What a scan of one file of 5,000 chunks gives, as a dictionary: 50 steps of 100 tiles, and their time."""
+    url = f"file:///archive/reanalysis/2024/pressure-levels/temperature/part-{number:05}.nc"
+    lengths = np.random.default_rng(number).integers(20_000, 60_000, 5000).tolist()
+    offsets = (np.cumsum([4096, *lengths[:-1]])).tolist()
+    hours = np.arange(50 * number, 50 * number + 50, dtype="<i4")
+    refs = {
+        ".zgroup": '{"zarr_format": 2}',
+        ".zattrs": "{}",
+        "time/.zarray": zarray((50,), (50,), "<i4"),
+        "time/.zattrs": '{"_ARRAY_DIMENSIONS": ["time"], "units": "hours since 2024-01-01"}',
+        "time/0": "base64:" + base64.b64encode(hours.tobytes()).decode(),
+        "t/.zarray": zarray((50, 1000, 1000), (1, 100, 100), "<f4", COMPRESSOR),
+        "t/.zattrs": '{"_ARRAY_DIMENSIONS": ["time", "lat", "lon"], "units": "K"}',
+    }
+    keys = (f"t/{i}.{j}.{k}" for i in range(50) for j in range(10) for k in range(10))
+    refs.update(zip(keys, map(list, zip([url] * 5000, offsets, lengths, strict=True)), strict=True))
+    return {"version": 1, "refs": refs}
+
+
+def combine_core(_folder):
+    """Combine 100 reference sets of 5,000 chunks."""
+    import chunkmap
+
+    sets, combine = [chunkmap.ReferenceSet.from_dict(part(number)) for number in range(100)], chunkmap.combine
+    return lambda: combine(sets, concat_dims=["time"]), lambda refs: {"result": of_set(refs)}
+
+
+def combine_door(_folder):
+    """Combine 100 dictionaries of 5,000 chunks."""
+    from kerchunk.combine import MultiZarrToZarr
+
+    sets = [part(number) for number in range(100)]
+    return lambda: MultiZarrToZarr(sets, concat_dims=["time"], remote_protocol="file").translate(), lambda refs: {
+        "result": of_dictionary(refs)
+    }
+
+
 CASES = {
+    "combine": (combine_core, combine_door, None),
     "place": (core(1, CHUNKS), door(1, CHUNKS), virtualizarr(1, CHUNKS)),
     "many-small": (core(FIELDS, 1), door(FIELDS, 1), virtualizarr(FIELDS, 1)),
+}
+TITLES = {
+    "combine": "combine 100 sets x 5,000 chunks",
+    "place": "combine 1,000 sets x 1 variable x 1,000 chunks",
+    "many-small": "combine 1,000 sets x 10 variables x 1 chunk",
 }

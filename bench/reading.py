@@ -259,3 +259,16 @@ CASES = {
     "open": (first_chunk_core, first_chunk_door),
     "load": (load_core, load_door),
 }
+TITLES = {
+    "read-large": "read 4,000 chunks x 64 kB (other side: fsspec, zarr)",
+    "read-cold": "read 4,000 chunks x 64 kB from the disk (other side: fsspec, zarr)",
+    "read-small": "read 20,000 chunks x 2 kB (other side: fsspec, zarr)",
+    "read-packed": "read 1,000 chunks x 256 kB, deflated (other side: fsspec, zarr)",
+    "read-h5py": "read 1,000 chunks x 256 kB, deflated (other side: h5py)",
+    "read-near": "read 1,000 neighbours x 10 kB, 50 ms away (other side: fsspec, zarr)",
+    "read-far": "read 1,000 scattered chunks x 10 kB, 50 ms away (other side: fsspec, zarr)",
+    "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
+    "load": "load 1,000,000 references from JSON (other side: fsspec)",
+}
+BESIDE_OTHERS = tuple(CASES)
+"""Cases whose other side is another library than kerchunk: all of them."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from statistics import median
 
 import grib_files
-import images
-from cases import CASES, FAR, INDEXES, ROADS, WITHOUT_DOOR
+from cases import CASES, ROADS, TITLES, WITHOUT_DOOR
+from far_files import FAR
 
 HERE = Path(__file__).parent
 LONG = tuple(FAR)
@@ -28,43 +28,6 @@ TIME_LIMIT = 900
 LIMITS = dict.fromkeys(grib_files.CASES, 300)
 """Cases in which kerchunk may hang."""
 
-TITLES = {
-    "import": "start Python, import the scanner and combine",
-    "scan": "scan 100 netCDF4 files x 20 variables x 24 chunks",
-    "combine": "combine 100 sets x 5,000 chunks",
-    "place": "combine 1,000 sets x 1 variable x 1,000 chunks",
-    "many-small": "combine 1,000 sets x 10 variables x 1 chunk",
-    "write": "write 1,000,000 references as Parquet",
-    "icechunk": "write 1,000,000 references into Icechunk",
-    "variables": "scan one HDF5 file, 300 variables x 20 attributes",
-    "datasets": "scan one HDF5 file, 2,000 datasets",
-    "fits": "scan one FITS file, 300 HDUs x 68 cards (astropy: open, and read all headers)",
-    "fits-million": "scan one FITS image of 1,000,000 compressed tiles",
-    **{f"million_{index}": f"scan one HDF5 dataset of 1,000,000 chunks ({index})" for index in INDEXES},
-    "far_granule": "scan a granule of 728 MB, 50 ms away",
-    "far_spread": "scan a granule of 728 MB written variable by variable, 50 ms away",
-    "far_month": "scan a month of hourly fields, 166 MB, 50 ms away",
-    "far_chunks": "scan one HDF5 dataset of 20,000 chunks (btree1), 50 ms away",
-    "far_days": "scan 100 files of 2 MB, 50 ms away",
-    "roundtrip": "1,000,000 references: dictionary to set to dictionary",
-    "write-json": "write 1,000,000 references as JSON (other side: json.dump)",
-    "write-ujson": "write 1,000,000 references as JSON (other side: ujson.dumps)",
-    "read-large": "read 4,000 chunks x 64 kB (other side: fsspec, zarr)",
-    "read-cold": "read 4,000 chunks x 64 kB from the disk (other side: fsspec, zarr)",
-    "read-small": "read 20,000 chunks x 2 kB (other side: fsspec, zarr)",
-    "read-packed": "read 1,000 chunks x 256 kB, deflated (other side: fsspec, zarr)",
-    "read-h5py": "read 1,000 chunks x 256 kB, deflated (other side: h5py)",
-    "read-near": "read 1,000 neighbours x 10 kB, 50 ms away (other side: fsspec, zarr)",
-    "zarr_walk": "take the size of every file of a Zarr v2 directory of a million chunks: a bare walk of 8 threads",
-    "zarr_million": "scan that directory",
-    "zarr_shards": "scan 1,000 shards of 1,000 chunks each",
-    "dmrpp": "scan a DMR++ of half a megabyte, 6,250 chunks",
-    "read-far": "read 1,000 scattered chunks x 10 kB, 50 ms away (other side: fsspec, zarr)",
-    "open": "open 1,000,000 references in Parquet, read a chunk (other side: fsspec, zarr)",
-    **images.TITLES,
-    **grib_files.TITLES,
-    "load": "load 1,000,000 references from JSON (other side: fsspec)",
-}
 RUNNERS = (
     ("chunkmap", "core"),
     ("chunkmap's door", "door"),

@@ -17,8 +17,8 @@ from rich.console import Console
 
 import chunkmap as library
 from chunkmap.errors import FormatError, NoSuchFile, NotInstalled, SkippedFiles
-from chunkmap.frontends.command_line import display, doctor
-from chunkmap.frontends.command_line.commands import chunkmap
+from chunkmap.frontends.command_line import display, drawing
+from chunkmap.frontends.command_line.commands import chunkmap, doctor
 from chunkmap.io import expand_urls
 from chunkmap.packages import require
 
@@ -198,7 +198,7 @@ def test_a_narrow_terminal_has_every_number_of_the_table(days, monkeypatch):
     """In 80 columns no line is longer, and nothing of an array is left out."""
     drawn = StringIO()
     console = Console(file=drawn, force_terminal=True, width=80, color_system=None)
-    monkeypatch.setattr(display, "Console", lambda: console)
+    monkeypatch.setattr(drawing, "Console", lambda: console)
     display.describe(library.scan("data/d0.nc"), "a set")
     lines = drawn.getvalue().splitlines()
     assert max(map(len, lines)) <= 80

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 import chunkmap
 from chunkmap.io import BytesSource
-from chunkmap.storage.json import read_json
+from chunkmap.storage.json.reading import read_json
 from chunkmap.storage.parquet import partition
 
 ROOT = {".zgroup": '{"zarr_format":2}'}

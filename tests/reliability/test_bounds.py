@@ -20,7 +20,7 @@ from chunkmap.access.decoding import make_step
 from chunkmap.errors import FormatError, StorageError
 from chunkmap.io import BytesSource
 from chunkmap.model import ChunkManifest
-from chunkmap.storage.json import read_json
+from chunkmap.storage.json.reading import read_json
 from chunkmap.storage.parquet.cache import PartitionCache
 
 BOMBS = Path(__file__).with_name("bombs.py")

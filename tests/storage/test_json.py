@@ -11,8 +11,8 @@ import pytest
 from chunkmap.errors import SourceError, StorageError, Unsupported
 from chunkmap.io.filesystem import locate
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
-from chunkmap.storage import json as json_module
 from chunkmap.storage import load, write
+from chunkmap.storage.json import reading as json_module
 from chunkmap.storage.publishing import publish_file
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkmap import ReferenceSet, load
-from chunkmap.storage.json_ranges import read_ranges
+from chunkmap.storage.json.ranges import read_ranges
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBERS = st.integers(0, 2**63 - 1)

@@ -14,8 +14,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-import pyarrow as pa
-
 __all__ = ["bound_of", "bounded"]
 
 # Measured on a million values in chunks of 256 kB: zlib-ng inflates 1.8 times as fast as zlib. Where there are no
@@ -91,6 +89,7 @@ def _of_frames(data: Any, step: Step, most: int) -> Any:
     view = memoryview(data).cast("B")
     found = _of_zstd(view)
     if found is None and bytes(view[:4]) == _ZSTD:
+        pa: Any = import_module("pyarrow")  # when a chunk needs it
         with pa.CompressedInputStream(pa.py_buffer(view), "zstd") as stream:
             out: bytes = stream.read(most + 1)
         if len(out) > most:

@@ -16,11 +16,10 @@ from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import unquote
 
-from fsspec.core import split_protocol
-
 from chunkmap.errors import SourceError
 from chunkmap.io import ARCHIVES
-from chunkmap.io.prefixes import LOCAL, begins, parent
+from chunkmap.io.names import LOCAL, protocol_of
+from chunkmap.io.prefixes import begins, parent
 
 __all__ = ["Trust", "is_remote"]
 
@@ -71,7 +70,7 @@ class Trust:
             )
 
     def _check_by_origin(self, outer: str, url: str) -> None:
-        protocol = split_protocol(outer)[0]
+        protocol = protocol_of(outer)
         if protocol in _NETWORK or (protocol not in _OF_THIS_PROCESS and protocol == _protocol(self.origin or "")):
             return
         what = "a file on this machine" if protocol in _OF_THIS_PROCESS else f"a file of the odd protocol {protocol!r}"
@@ -93,5 +92,5 @@ def is_remote(origin: str | None) -> bool:
 
 def _protocol(url: str) -> str | None:
     """The protocol of what a chain of URLs ends with."""
-    protocol: str | None = split_protocol(url.rpartition("::")[2])[0]
+    protocol: str | None = protocol_of(url.rpartition("::")[2])
     return protocol

@@ -7,14 +7,13 @@ An executor is `None` (one after the other), `"threads"`, `"processes"`, any `co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent import futures
 from contextlib import contextmanager
-from functools import partial
-from multiprocessing import get_context
+from importlib import import_module
 from threading import Lock
 from typing import Any, Final, Literal, Protocol, TypeVar
 
-__all__ = ["AnyExecutor", "Progress", "map_ordered"]
+__all__ = ["AnyExecutor", "Progress", "map_ordered", "processes"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,9 +31,15 @@ class Submits(Protocol):
 
 AnyExecutor = Submits | Literal["threads", "processes"] | None
 
-_POOLS: Final[dict[str, Callable[[], Executor]]] = {
-    "threads": partial(ThreadPoolExecutor, max_workers=32),
-    "processes": lambda: ProcessPoolExecutor(mp_context=get_context("spawn")),
+
+def processes(workers: int | None = None) -> futures.Executor:
+    """A pool of so many processes, as many as there are cores by default, each started afresh."""
+    return futures.ProcessPoolExecutor(workers, mp_context=import_module("multiprocessing").get_context("spawn"))
+
+
+_POOLS: Final[dict[str, Callable[[], futures.Executor]]] = {
+    "threads": lambda: futures.ThreadPoolExecutor(max_workers=32),
+    "processes": processes,
 }
 
 

@@ -32,9 +32,9 @@ from chunkmap.io.filesystem import Located
 from chunkmap.model import ArrayInStretches, ChunkManifest, ManifestArray, ReferenceSet, Stretch, in_one_stretch
 from chunkmap.model.edits import inline_chunks
 from chunkmap.storage import ICECHUNK, PARQUET, FoundSet, explicit_ranges, open_set, store_for, whole_files
-from chunkmap.storage.deferred_json import deferred_json
 from chunkmap.storage.journal import Place
-from chunkmap.storage.json import write_json_in_stretches
+from chunkmap.storage.json.deferred import deferred_json
+from chunkmap.storage.json.writing import write_json_in_stretches
 from chunkmap.storage.parquet.chunks import partition_name
 from chunkmap.storage.parquet.partition import check_rows
 from chunkmap.storage.parquet.sidecar import PartitionRecord, checksum

@@ -27,7 +27,7 @@ from chunkmap.access.store import ReferenceStore
 from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.frontends.opening import Openable, open_references, warned
 from chunkmap.model import ReferenceSet
-from chunkmap.storage.json import COMPRESSIONS
+from chunkmap.storage.json.reading import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
 
 __all__ = [

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import fsspec
-from fsspec.spec import AbstractFileSystem
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from chunkmap.errors import ChunkmapError, NoSuchFile, SourceError
 from chunkmap.io.http_client import TIMEOUT, Permits, get_client
+from chunkmap.io.names import local_path
 from chunkmap.io.retrying import causes, is_transient, remarks, status_of, with_retries
+
+if TYPE_CHECKING:
+    from fsspec.spec import AbstractFileSystem
 
 __all__ = [
     "Located",
@@ -39,8 +41,8 @@ class Located:
     """The name in messages and references."""
     path: str
     """The path as the filesystem has it, without a slash at its end."""
-    fs: AbstractFileSystem = field(repr=False)
-    """The filesystem."""
+    given: AbstractFileSystem | None = field(default=None, repr=False)
+    """The filesystem; None for that of this machine, which is made when it is asked for."""
     options: Mapping[str, Any] | None = field(default=None, repr=False)
     """What the caller said of it."""
 
@@ -49,9 +51,16 @@ class Located:
         return replace(self, url=f"{self.url.rstrip('/')}/{name}", path=f"{self.path}/{name}")
 
     @property
+    def fs(self) -> AbstractFileSystem:
+        """The filesystem."""
+        return _fsspec().filesystem("file") if self.given is None else self.given
+
+    @property
     def is_local(self) -> bool:
         """Whether it is on this machine, where files are mapped and a rename is atomic."""
-        protocol = self.fs.protocol
+        if self.given is None:
+            return True
+        protocol = self.given.protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
 
@@ -81,13 +90,21 @@ def locate(
     """
     path = os.fspath(path)
     name = path if url is None else url
+    own = None if (storage_options or {}).keys() - {"timeout"} else local_path(path)
+    if own is not None:
+        return Located(name, own, options=storage_options)
     try:
-        fs, inner = fsspec.core.url_to_fs(path, **_with_limits(path, storage_options or {}, permits))
+        fs, inner = _fsspec().core.url_to_fs(path, **_with_limits(path, storage_options or {}, permits))
     except (ValueError, ImportError, OSError, TypeError) as error:
         raise SourceError(f"cannot be opened: {error}", url=name) from error
     if isinstance(getattr(fs, "retries", None), int):
         fs.retries = 1  # s3fs: who asks tries again, for longer, and as the server says
     return Located(name, inner.rstrip("/") or "/", fs, storage_options)
+
+
+def _fsspec() -> Any:
+    """fsspec, which takes longer to import than most files to scan: those of this machine are read without it."""
+    return import_module("fsspec")
 
 
 def ask(call: Callable[[], T], url: str, doing: str = "read") -> T:

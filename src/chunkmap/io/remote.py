@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
-
-from fsspec.spec import AbstractFileSystem
+from typing import TYPE_CHECKING, Any, Final
 
 from chunkmap.errors import SourceError
 from chunkmap.io.filesystem import ask
@@ -15,6 +13,9 @@ from chunkmap.io.joining import GAP, LONGEST, coalesce, in_pieces
 from chunkmap.io.retrying import is_transient
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
+
+if TYPE_CHECKING:
+    from fsspec.spec import AbstractFileSystem
 
 __all__ = ["CONCURRENCY", "RemoteSource"]
 

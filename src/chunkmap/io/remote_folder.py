@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
-from fsspec.asyn import AsyncFileSystem, sync
-from fsspec.spec import AbstractFileSystem
 from numpy.typing import NDArray
 
 from chunkmap.errors import SourceError
@@ -18,6 +17,9 @@ from chunkmap.io.folder import FolderBase, Listing, check_name
 from chunkmap.io.remote import CONCURRENCY, RemoteSource
 from chunkmap.io.retrying import is_transient
 from chunkmap.io.source import Range, Source
+
+if TYPE_CHECKING:
+    from fsspec.spec import AbstractFileSystem
 
 __all__ = ["RemoteFolder"]
 
@@ -146,9 +148,9 @@ class RemoteFolder(FolderBase):
     def _infos(self, paths: list[str]) -> list[Any]:
         for path in paths:
             self._fs.invalidate_cache(path)
-        if isinstance(self._fs, AsyncFileSystem):
-            asked: list[Any] = sync(self._fs.loop, _gathered, [self._fs._info], paths)  # noqa: SLF001 - fsspec's way
-            return asked
+        if self._fs.async_impl:
+            sync: Any = import_module("fsspec.asyn").sync  # loaded with the filesystem
+            return list(sync(self._fs.loop, _gathered, [self._fs._info], paths))  # noqa: SLF001 - fsspec's way
         with ThreadPoolExecutor(_LISTERS) as pool:
             return list(pool.map(self._info, paths))
 

@@ -76,7 +76,7 @@ class Store:
 
 JSON: Final = Store(
     name="json",
-    module="chunkmap.storage.json",
+    module="chunkmap.storage.json.reading",
     suffixes=(".json", ".json.gz", ".json.zst", ".json.zstd"),
     begins=(b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
 )

@@ -12,7 +12,7 @@ from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.storage.explicit_ranges import with_explicit_ranges
-from chunkmap.storage.json import write_json
+from chunkmap.storage.json.writing import write_json
 from chunkmap.storage.parquet.writing import write_parquet
 from chunkmap.storage.stores import ICECHUNK, JSON, PARQUET, FoundSet, Icechunk, Store, find_set, is_open, store_for
 

@@ -1,35 +1,25 @@
-"""Options that several commands share."""
+"""Options that several commands share; those of scanning are in `scanning`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
-from chunkmap.formats.options import from_words
-from chunkmap.frontends.command_line.arguments import json_object, selectors, words_by_name
+from chunkmap.frontends.command_line.arguments import json_object, selectors
 from chunkmap.io.filesystem import limited
 
 __all__ = [
     "FILE",
-    "cache_option",
     "combine_options",
     "fit_options",
     "given",
-    "on_error",
     "output_option",
-    "pool",
-    "scan_options",
-    "scanned_with",
     "set_option",
     "storage_option",
     "timeout_option",
-    "workers_option",
 ]
 
 Command = Callable[..., Any]
@@ -44,28 +34,6 @@ class _FileName(click.types.StringParamType):
 
 
 FILE: Final = _FileName()
-
-
-def scan_options(command: Command) -> Command:
-    """Options of the commands that scan files."""
-    for option in (
-        click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
-        click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
-        click.option(
-            "--option",
-            "format_options",
-            multiple=True,
-            callback=words_by_name,
-            metavar="NAME=VALUE",
-            help="An option of the format, such as group=/a; `chunkmap formats` lists them.",
-        ),
-        click.option(
-            "--allow", multiple=True, metavar="PREFIX", help="URLs, beyond the directory of a file, that it may name."
-        ),
-        click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
-    ):
-        command = option(command)
-    return command
 
 
 _TIMEOUT: Final = "chunkmap.timeout"
@@ -183,37 +151,3 @@ def fit_options(command: Command, *, remembered: bool = False) -> Command:
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given: the library's defaults stand for the others."""
     return {name: value for name, value in options.items() if value is not None}
-
-
-def scanned_with(
-    file_format: str | None, inline_threshold: int | None, allow: tuple[str, ...], format_options: Mapping[str, str]
-) -> dict[str, Any]:
-    """What `scan` is told of every file."""
-    return {
-        **given(format=file_format, inline_threshold=inline_threshold, allow=list(allow) or None),
-        **(from_words(format_options, file_format) if format_options else {}),
-    }
-
-
-def on_error(*, skip: bool) -> Literal["raise", "skip"]:
-    """What the library calls leaving out files that cannot be scanned."""
-    return "skip" if skip else "raise"
-
-
-@contextmanager
-def pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Processes to scan with; none where one worker is enough."""
-    if workers == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield pool
-
-
-cache_option = click.option(
-    "--cache", type=FILE, metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
-)
-
-workers_option = click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
-)

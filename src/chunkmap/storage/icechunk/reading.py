@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 
 import icechunk
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from zarr.buffer.cpu import buffer_prototype
 
@@ -22,6 +21,7 @@ from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ChunksElsewhere, DeferredArray, ManifestArray, ReferenceSet
 from chunkmap.model.manifest import Columns
 from chunkmap.model.source_table import SourceTable
+from chunkmap.storage import arrow
 from chunkmap.storage.icechunk.chunks import chunk_key
 from chunkmap.storage.icechunk.documents import below, read_documents
 from chunkmap.storage.icechunk.locations import url_of
@@ -116,7 +116,7 @@ def _position(coords: NDArray[Any], grid_shape: tuple[int, ...]) -> NDArray[np.i
 
 def _references(batch: _Batch, rows: NDArray[np.bool_], table: SourceTable) -> Columns:
     """The columns of virtual chunks; their files go into the table."""
-    found = pa.array(batch.paths, pa.string()).filter(pa.array(rows)).dictionary_encode()
+    found = arrow.texts(batch.paths).filter(arrow.flags(rows)).dictionary_encode()
     numbers = np.array([table.number(url_of(location)) for location in found.dictionary.to_pylist()], np.uint32)
     source = numbers[found.indices.to_numpy()] if len(numbers) else np.empty(0, np.uint32)
     return source, batch.offsets[rows], batch.lengths[rows]

@@ -14,7 +14,6 @@ wrongly.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -24,13 +23,13 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, place
+from chunkmap.storage import arrow
 from chunkmap.storage.parquet.bounds import check_size
 
 __all__ = ["MOST_ROWS", "check_rows", "decode_partition", "encode_partition"]
 
 _BASE64: Final = b"base64:"
 _LARGEST: Final = 2**63 - 1
-_LARGEST_BINARY: Final = 2**31 - 1
 _MANY_ROWS: Final = 1 << 20
 """Rows that are decoded at once."""
 
@@ -90,7 +89,7 @@ def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: sli
             raw[int(position[row])] = _encode_raw(chunks.inline_bytes(rows.start + row))
         for row in np.flatnonzero(nothing).tolist():
             raw[int(position[row])] = b""
-        columns.append(_binary(pa.binary(), raw))
+        columns.append(arrow.pieces(raw, pa.binary()))
     return _to_bytes(pa.Table.from_arrays(columns, schema=_SCHEMA))
 
 
@@ -107,44 +106,20 @@ def _paths(
     order = np.argsort(first)
     rank = np.empty(len(used), np.int32)
     rank[order] = np.arange(len(used), dtype=np.int32)
-    numbers = np.zeros(ncells, np.int32)
+    found = np.zeros(ncells, np.int32)
     missing = np.ones(ncells, np.bool_)
-    numbers[position[ranged]] = rank[inverse]
+    found[position[ranged]] = rank[inverse]
     missing[position[ranged]] = False
-    urls = _binary(pa.string(), [url.encode() for url in chunks.sources.urls_of(used[order])])
-    return pa.DictionaryArray.from_arrays(_numbers(pa.int32(), numbers, missing), urls)
+    urls = arrow.texts(chunks.sources.urls_of(used[order]))
+    return pa.DictionaryArray.from_arrays(arrow.numbers(found, missing), urls)
 
 
 def _spread(values: NDArray[Any], position: NDArray[np.int64], ncells: int) -> pa.Array:
     if len(values) == ncells:
-        return _numbers(pa.int64(), values.astype(np.int64))
+        return arrow.numbers(values.astype(np.int64))
     column = np.zeros(ncells, np.int64)
     column[position] = values
-    return _numbers(pa.int64(), column)
-
-
-# Arrow's arrays are put together from their buffers: `pyarrow.array` imports pandas, for a quarter of a second.
-
-
-def _numbers(kind: pa.DataType, values: NDArray[Any], missing: NDArray[np.bool_] | None = None) -> pa.Array:
-    return pa.Array.from_buffers(kind, len(values), [_validity(missing), pa.py_buffer(values)])
-
-
-def _binary(kind: pa.DataType, pieces: Sequence[bytes | None]) -> pa.Array:
-    """Texts or bytes one after the other, and where each ends."""
-    stops = np.cumsum([0, *(len(piece or b"") for piece in pieces)])
-    if int(stops[-1]) > _LARGEST_BINARY:
-        raise StorageError(f"{int(stops[-1])} bytes are held inline in one partition; write smaller ones (record_size)")
-    missing = np.array([piece is None for piece in pieces], np.bool_)
-    data = b"".join(piece or b"" for piece in pieces)
-    buffers = [_validity(missing), pa.py_buffer(stops.astype(np.int32)), pa.py_buffer(data)]
-    return pa.Array.from_buffers(kind, len(pieces), buffers)
-
-
-def _validity(missing: NDArray[np.bool_] | None) -> pa.Buffer | None:
-    if missing is None or not bool(missing.any()):
-        return None
-    return pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    return arrow.numbers(column)
 
 
 def _to_bytes(table: pa.Table) -> bytes:

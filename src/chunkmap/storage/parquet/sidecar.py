@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from chunkmap.errors import StorageError
 from chunkmap.model import Problem, Target
+from chunkmap.storage import arrow
 from chunkmap.storage.parquet.bounds import check_size
 from chunkmap.storage.text import parse_json
 
@@ -150,10 +151,10 @@ def encode_targets(targets: Mapping[str, Target]) -> bytes:
     """A row for each file: url, size, etag, mtime."""
     table = pa.table(
         {
-            "url": pa.array(list(targets), pa.string()),
-            "size": pa.array([target.size for target in targets.values()], pa.int64()),
-            "etag": pa.array([target.etag for target in targets.values()], pa.string()),
-            "mtime": pa.array([target.mtime for target in targets.values()], pa.float64()),
+            "url": arrow.texts(list(targets)),
+            "size": arrow.optional([target.size for target in targets.values()], "i8"),
+            "etag": arrow.texts([target.etag for target in targets.values()]),
+            "mtime": arrow.optional([target.mtime for target in targets.values()], "f8"),
         }
     )
     sink = pa.BufferOutputStream()

@@ -12,7 +12,8 @@ from chunkmap.io import open_whole
 from chunkmap.io.filesystem import locate
 from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
-from chunkmap.storage.json import Written, read_json
+from chunkmap.storage.json.reading import read_json
+from chunkmap.storage.json.writing import Written
 from chunkmap.storage.states import State, state_of
 
 __all__ = ["deferred_json"]

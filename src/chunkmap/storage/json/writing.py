@@ -1,18 +1,13 @@
-"""A reference set as JSON, kerchunk's version 1: `{"version": 1, "refs": {key: text or [url, offset, length]}}`.
-
-Written straight from the columns, a block of chunks at a time: no dictionary of all references is ever made. What is
-written has no templates and no `gen`. Read are versions 0 and 1, with templates and `gen`, compressed or not.
+"""Writing a reference set as JSON, straight from the columns, a block of chunks at a time: no dictionary of all
+references is ever made. What is written has no templates and no `gen`.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
-import re
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
@@ -22,57 +17,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
-from chunkmap.io import FileView, Source
+from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located
 from chunkmap.io.threads import map_ahead
-from chunkmap.model import (
-    WHOLE_FILE,
-    ArrayInStretches,
-    ArrayMeta,
-    ChunkManifest,
-    ManifestArray,
-    ReferenceSet,
-)
-from chunkmap.model.dictionary import (
-    BESIDE,
-    ZarrFormat,
-    beside,
-    chunk_key_parts,
-    collector_at_rest,
-    documents,
-    encode_inline,
-    json_text,
-)
-from chunkmap.model.gathering import Gathering
-from chunkmap.storage.json_ranges import read_ranges
+from chunkmap.model import WHOLE_FILE, ArrayInStretches, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.model.dictionary import ZarrFormat, beside, chunk_key_parts, documents, encode_inline, json_text
+from chunkmap.storage import arrow
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import output_errors, publish_file
 from chunkmap.storage.states import State
-from chunkmap.storage.stores import FoundSet
-from chunkmap.storage.text import Bounded, parse_json
 
-__all__ = ["COMPRESSIONS", "load", "open_set", "read_json", "write_json", "write_json_in_stretches"]
-
-COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
-"""Endings of the names of compressed sets, and how the files begin."""
-
-_HEAD: Final = re.compile(rb'\s*\{\s*"version"\s*:\s*1\s*,\s*"refs"\s*:\s*\{')
-"""How a set begins that can be read in parts: kerchunk, fsspec and chunkmap write so."""
-
-_LONGEST_HEAD: Final = 128
-
-_BESIDE: Final = b'},"%b":' % BESIDE.encode()
-"""What the entry begins with that follows the references. No text has this in it: quotation marks are escaped there."""
-
-_PART: Final = 2 << 20
-"""Bytes of text that are read at once."""
+__all__ = ["Written", "write_json", "write_json_in_stretches"]
 
 _BLOCK: Final = 1 << 15
 """Chunks that are printed at once."""
-
-
-# ---------------------------------------------------------------------- writing
 
 
 def write_json(refs: ReferenceSet, at: Located, *, zarr_format: ZarrFormat = 2) -> None:
@@ -151,13 +109,13 @@ def _chunk_pieces(
     """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time; positions count from the cell `first`."""
     before, separator = chunk_key_parts(path, grid_shape, zarr_format)
     prefix = "," + orjson.dumps(before).decode()[:-1]
-    urls = pa.array([f"[{_json_url(source)}," for source in chunks.sources], pa.string())
+    urls = arrow.texts([f"[{_json_url(source)}," for source in chunks.sources])
     inline = chunks.is_inline
 
     def text(rows: slice) -> memoryview:
         keys = _keys(chunks.positions()[rows].astype(np.int64) + first, grid_shape, prefix, separator)
         values = _with_odd_values(chunks, rows, inline[rows], _range_values(chunks, rows, urls))
-        return _text(pc.binary_join_element_wise(*keys, *values, ""))
+        return _text(_joined([*keys, *values]))
 
     blocks = [slice(start, min(start + _BLOCK, len(chunks))) for start in range(0, len(chunks), _BLOCK)]
     yield from map_ahead(text, blocks) if len(blocks) > 1 else map(text, blocks)
@@ -167,14 +125,14 @@ def _keys(cells: NDArray[np.int64], grid_shape: tuple[int, ...], prefix: str, se
     """The parts of `,"x/0.1":` for every cell of a block: what differs is an Arrow array, what does not a str."""
     if not grid_shape:
         return [f'{prefix}":']
-    axes = [pa.array(axis).cast(pa.string()) for axis in np.unravel_index(cells, grid_shape)]
+    axes = [arrow.numbers(axis).cast(pa.string()) for axis in np.unravel_index(cells, grid_shape)]
     return [prefix, *chain.from_iterable(zip(axes, [separator] * (len(axes) - 1) + ['":'], strict=True))]
 
 
 def _range_values(chunks: ChunkManifest, rows: slice, urls: pa.Array) -> list[Any]:
     """The parts of `["a.nc",0,100]` for every chunk of a block."""
-    offset, length = (pa.array(column[rows]).cast(pa.string()) for column in (chunks.offset, chunks.length))
-    return [urls.take(pa.array(chunks.source[rows])), offset, ",", length, "]"]
+    offset, length = (arrow.numbers(each[rows]).cast(pa.string()) for each in (chunks.offset, chunks.length))
+    return [urls.take(arrow.numbers(chunks.source[rows])), offset, ",", length, "]"]
 
 
 def _with_odd_values(
@@ -184,8 +142,14 @@ def _with_odd_values(
     odd = inline | (chunks.length[rows] == np.uint64(WHOLE_FILE))
     if not bool(odd.any()):
         return parts
-    texts = [_odd_value(chunks, rows.start + row, bool(inline[row])) for row in np.flatnonzero(odd).tolist()]
-    return [pc.replace_with_mask(pc.binary_join_element_wise(*parts, ""), pa.array(odd), pa.array(texts, pa.string()))]
+    said = [_odd_value(chunks, rows.start + row, bool(inline[row])) for row in np.flatnonzero(odd).tolist()]
+    return [pc.replace_with_mask(_joined(parts), arrow.flags(odd), arrow.texts(said))]
+
+
+def _joined(parts: Sequence[Any]) -> pa.Array:
+    """Parts put one after the other, row by row."""
+    between = ""
+    return pc.binary_join_element_wise(*(arrow.texts([p])[0] if isinstance(p, str) else p for p in (*parts, between)))
 
 
 def _odd_value(chunks: ChunkManifest, row: int, inline: bool) -> str:
@@ -241,115 +205,3 @@ def _drained(pieces: Iterable[bytes | memoryview], stream: Any, sink: io.BytesIO
             yield sink.getvalue()
             sink.seek(0)
             sink.truncate()
-
-
-# ---------------------------------------------------------------------- reading
-
-
-def load(found: FoundSet) -> ReferenceSet:
-    """Read a set from a file. Raises StorageError naming the file when it is none."""
-    return read_json(found.whole(), found.url)
-
-
-def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
-    """The same: a file has no parts that could be read by themselves."""
-    return load(found)
-
-
-def read_json(source: Source, url: str) -> ReferenceSet:
-    """Read a set from bytes in memory."""
-    try:
-        with _opened(source) as file:
-            refs = _read_in_parts(file, url)
-        if refs is not None:
-            return refs
-        with _opened(source) as file, collector_at_rest():
-            return _read_text(file.read(), url)
-    except SourceError:
-        raise
-    except Unsupported as error:
-        raise Unsupported(error.message, feature=error.feature, url=url) from error
-    except ChunkmapError as error:
-        raise StorageError(f"{url}: {error}") from error
-    except (ValueError, TypeError, AttributeError, OSError, EOFError, zlib.error) as error:
-        is_archival = bytes(source.read(0, min(8, source.size()))).startswith(_ARCHIVAL)
-        advice = ". It is a file to scan, not a set of references" if is_archival else ""
-        text = f"{url}: expected a reference set as JSON, it cannot be read: {error}{advice}"
-        raise StorageError(text) from error
-
-
-_ARCHIVAL: Final = (
-    *(b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x0e\x03\x13\x01", b"GRIB", b"SIMPLE  "),
-    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x93NUMPY", b"PK\x03\x04"),
-)
-"""How files of the formats that are scanned begin."""
-
-
-def _read_text(text: bytes, url: str) -> ReferenceSet:
-    document = parse_json(text)
-    if not isinstance(document, dict):
-        raise StorageError(f"expected a JSON object of references, found {str(document)[:60]!r}")
-    return ReferenceSet.from_dict(document, name=url)
-
-
-def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
-    """Read a set whose text is `{"version": 1, "refs": {...}}`, a part at a time, so that the text and the objects in
-    it are never all in memory; None for another one.
-
-    A part is cut off after a reference. Whether the cut was right is seen by the part being JSON: inside a text or
-    inside an array it would not be, because the text or the array would have no end.
-    """
-    gathering, part = Gathering(), bytearray(file.read(_LONGEST_HEAD))
-    head = _HEAD.match(part)
-    if head is None:
-        return None
-    del part[: head.end()]
-    size = _PART
-    while more := file.read(size):
-        part += more
-        end = part.rfind(_BESIDE)
-        cut = max(part.rfind(mark, 0, len(part) if end < 0 else end) for mark in (b'],"', b'], "', b"],\n"))
-        if cut < 0 or not _gathered(gathering, bytes(part[: cut + 1])):
-            size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
-            continue
-        del part[: cut + 2]
-        size = _PART
-    try:
-        document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
-    except orjson.JSONDecodeError:
-        return None  # damage is named, and NaN understood, by who reads it whole
-    if document.keys() - {BESIDE} != {"version", "refs"}:
-        return None
-    gathering.add(document["refs"])
-    gathering.add_beside(document.get(BESIDE))
-    arrays, groups = gathering.finish()
-    return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
-
-
-def _gathered(gathering: Gathering, text: bytes) -> bool:
-    """Take in some references; whether the text is that of whole ones."""
-    if (ranges := read_ranges(text)) is not None:
-        gathering.add_ranges(*ranges)
-        return True
-    try:
-        refs = orjson.loads(b"{%b}" % text)
-    except orjson.JSONDecodeError:
-        return False
-    gathering.add(refs)
-    return True
-
-
-@contextmanager
-def _opened(source: Source) -> Iterator[BinaryIO]:
-    """The text of a file, decompressed as it is read."""
-    with io.BufferedReader(FileView(source, blocks=1), _PART) as file:
-        head = file.read(4)
-        file.seek(0)
-        if head.startswith(COMPRESSIONS[".gz"]):
-            with gzip.open(cast(BinaryIO, file)) as text:
-                yield cast(BinaryIO, Bounded(cast(BinaryIO, text), source.size()))
-        elif head.startswith(COMPRESSIONS[".zst"]):
-            with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as text:
-                yield cast(BinaryIO, Bounded(text, source.size()))
-        else:
-            yield cast(BinaryIO, file)

@@ -8,15 +8,13 @@ from typing import Any
 import click
 import orjson
 
-import chunkmap as library
 from chunkmap.frontends.cdl import cdl
 from chunkmap.frontends.command_line.display import warn_of_problems
 from chunkmap.frontends.command_line.facts import facts_of
 from chunkmap.frontends.command_line.options import FILE, storage_option, timeout_option
-from chunkmap.model import ReferenceSet
-from chunkmap.storage import find_set
+from chunkmap.frontends.command_line.sets import set_or_scan
 
-__all__ = ["dump", "set_or_scan"]
+__all__ = ["dump"]
 
 
 @click.command()
@@ -33,14 +31,3 @@ def dump(*, name: str, as_json: bool, storage_options: Mapping[str, Any] | None)
     said = orjson.dumps(facts_of(refs, name), default=float, option=orjson.OPT_INDENT_2) if as_json else cdl(refs, name)
     click.echo(said)
     warn_of_problems(refs.problems)
-
-
-def set_or_scan(
-    name: str, file_options: Mapping[str, Any] | None, set_options: Mapping[str, Any] | None = None
-) -> ReferenceSet:
-    """The stored set of this name; a file, or a folder of another format, is scanned."""
-    is_given = bool(set_options and set_options.keys() - {"timeout"})
-    options = set_options if is_given else file_options
-    if find_set(name, storage_options=options).store is not None:
-        return library.load(name, storage_options=options)
-    return library.scan(name, storage_options=file_options)

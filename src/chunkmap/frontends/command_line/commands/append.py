@@ -1,0 +1,91 @@
+"""`chunkmap append`: add more files to a set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import click
+
+import chunkmap as library
+from chunkmap.frontends.command_line.arguments import expand
+from chunkmap.frontends.command_line.display import (
+    counting,
+    note,
+    of_files,
+    size_of,
+    warn_of_problems,
+    warnings_as_notes,
+)
+from chunkmap.frontends.command_line.options import (
+    FILE,
+    combine_options,
+    fit_options,
+    given,
+    set_option,
+    storage_option,
+)
+from chunkmap.frontends.command_line.scanning import (
+    cache_option,
+    on_error,
+    pool,
+    scan_options,
+    scanned_with,
+    workers_option,
+)
+
+__all__ = ["append"]
+
+
+@click.command()
+@click.argument("out", type=FILE, metavar="OUT")
+@click.argument("urls", type=FILE, nargs=-1, required=True, metavar="URL...")
+@partial(combine_options, required=False)
+@workers_option
+@cache_option
+@click.option("--overwrite", is_flag=True, help="Let the new files win where OUT holds the same.")
+@partial(fit_options, remembered=True)
+@scan_options
+@storage_option
+@set_option
+def append(
+    *,
+    out: str,
+    urls: tuple[str, ...],
+    workers: int,
+    cache: str | None,
+    overwrite: bool,
+    load_below: int | None,
+    zarr_format: int | None,
+    inline_threshold: int | None,
+    file_format: str | None,
+    allow: tuple[str, ...],
+    format_options: Mapping[str, str],
+    skip_errors: bool,
+    storage_options: Mapping[str, Any] | None,
+    set_options: Mapping[str, Any] | None,
+    **recipe: Any,
+) -> None:
+    """Scan more files and add them to the set OUT.
+
+    A Parquet set that chunkmap built remembers how; of other sets, say it again with --concat and its like.
+    """
+    names = expand(urls, storage_options=storage_options)
+    with pool(workers) as executor, warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
+        refs = library.append(
+            out,
+            names,
+            executor=executor,
+            progress=progress,
+            storage_options=storage_options,
+            output_options=set_options,
+            on_error=on_error(skip=skip_errors),
+            scan_options=scanned_with(file_format, inline_threshold, allow, format_options),
+            cache=cache,
+            overwrite=overwrite,
+            **given(load_below=load_below, zarr_format=zarr_format),
+            **{name: value for name, value in recipe.items() if value},
+        )
+    note(f"{out}: {of_files(names, skipped)} more, {size_of(refs)}")
+    warn_of_problems(refs.problems)

@@ -1,0 +1,36 @@
+"""`chunkmap convert`: the same set kept otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+import chunkmap as library
+from chunkmap.frontends.command_line.display import note, note_of_icechunk, size_of, warnings_as_notes
+from chunkmap.frontends.command_line.options import FILE, given, set_option
+
+__all__ = ["convert"]
+
+
+@click.command()
+@click.argument("stored", type=FILE, metavar="IN")
+@click.argument("out", type=FILE, metavar="OUT")
+@click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
+@click.option("--zarr-format", type=click.Choice(["2", "3"]), help="Keys and documents of Zarr v2 (else), or v3.")
+@set_option
+def convert(
+    *, stored: str, out: str, record_size: int | None, zarr_format: str | None, set_options: Mapping[str, Any] | None
+) -> None:
+    """Turn JSON into Parquet or Icechunk, or back, or into the other version of Zarr.
+
+    The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq, x.icechunk. Parquet is of Zarr v2,
+    Icechunk of v3.
+    """
+    refs = library.load(stored, storage_options=set_options)
+    note_of_icechunk(out)
+    version = None if zarr_format is None else int(zarr_format)
+    with warnings_as_notes():
+        library.write(refs, out, storage_options=set_options, **given(record_size=record_size, zarr_format=version))
+    note(f"{out}: {size_of(refs)}")

@@ -1,0 +1,132 @@
+"""What the command line draws with rich: the table of a set on standard output, a bar of progress on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from chunkmap.frontends.command_line.display import counted
+from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
+
+__all__ = ["bar", "describe", "human"]
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_SHOWN_URLS = 3
+_WIDTH = 120
+
+
+@contextmanager
+def bar(verb: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """A bar of progress, moved by a callable `progress(done, total)`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+        task = drawn.add_task(verb, total=total)
+        yield lambda done, of: drawn.update(task, completed=done, total=of)
+
+
+def describe(refs: ReferenceSet, name: str) -> None:
+    """Draw the arrays of a set, its files and its problems: a table, or on a narrow terminal a paragraph an array."""
+    console = Console()
+    if console.is_terminal and console.width < _WIDTH:
+        console.print(Text(name, style="bold"))
+        for path, array in refs.arrays.items():
+            _draw_narrow(console, path, array)
+    else:
+        console.width = max(console.width, _WIDTH)
+        console.print(_table(refs, name))
+    urls = sorted({url for array in refs.arrays.values() for url in array.manifest().urls})
+    for line in _summary(refs, urls):
+        console.print(Text(line))
+
+
+def _draw_narrow(console: Console, path: str, array: ManifestArray) -> None:
+    dims, shape, chunks, dtype, codecs, refs, inline, missing, stored, decoded = _row(array)
+    head = Text.assemble((path, "bold"), f" ({dims}) {shape} {dtype}")
+    lines = (
+        f"in chunks of {chunks}; {codecs or 'not compressed'}",
+        f"{refs} refs, {inline} inline, {missing} missing; {stored} stored, {decoded} decoded",
+    )
+    console.print(head)
+    for line in lines:
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def _table(refs: ReferenceSet, name: str) -> Table:
+    table = Table(title=Text(name, style="bold"), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in ("array", "dims", "shape", "chunks", "dtype", "codecs"):
+        table.add_column(column, overflow="fold")
+    for column in ("refs", "inline", "missing", "stored", "decoded"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for path, array in refs.arrays.items():
+        table.add_row(*map(Text, (path, *_row(array))))
+    return table
+
+
+def _row(array: ManifestArray) -> tuple[str, ...]:
+    meta, chunks = array.meta, array.manifest()
+    inline = int(np.count_nonzero(chunks.is_inline))
+    return (
+        ", ".join(meta.dims or ()),
+        _sizes(meta.shape),
+        _sizes(meta.chunks),
+        meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
+        ", ".join(map(_codec, meta.codecs)),
+        f"{len(chunks) - inline:,}",
+        f"{inline:,}",
+        f"{chunks.size - len(chunks):,}",
+        _stored(chunks),
+        human(meta.nbytes),
+    )
+
+
+def _stored(chunks: ChunkManifest) -> str:
+    """Bytes of the chunks; with a plus sign where some are whole files of a size that is not known."""
+    known = chunks.length != np.uint64(WHOLE_FILE)
+    return human(int(chunks.length[known].sum())) + ("" if known.all() else "+")
+
+
+def _sizes(sizes: Sequence[object]) -> str:
+    return " x ".join(map(str, sizes))
+
+
+def _codec(codec: Mapping[str, Any]) -> str:
+    level = codec.get("level", codec.get("clevel"))
+    return str(codec.get("id")) if level is None else f"{codec.get('id')}({level})"
+
+
+def _summary(refs: ReferenceSet, urls: list[str]) -> Iterator[str]:
+    yield ""
+    parts = (("array", len(refs.arrays)), ("group", len(refs.groups)), ("chunk", refs.nchunks), ("file", len(urls)))
+    yield ", ".join(counted(count, word) for word, count in parts)
+    yield from (f"  {url}" for url in urls[:_SHOWN_URLS])
+    if len(urls) > _SHOWN_URLS:
+        yield f"  ... and {len(urls) - _SHOWN_URLS:,} more"
+    if refs.problems:
+        yield counted(len(refs.problems), "problem")
+        yield from (f"  {problem}" for problem in refs.problems)
+
+
+def human(count: int) -> str:
+    """A number of bytes as people say it.
+
+    >>> human(999), human(1_410_041)
+    ('999 B', '1.4 MB')
+    """
+    size, unit = float(count), 0
+    while size >= 1000 and unit < len(_UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.0f} B" if unit == 0 else f"{size:.1f} {_UNITS[unit]}"

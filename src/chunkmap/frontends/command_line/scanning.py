@@ -1,0 +1,77 @@
+"""Options of the commands that scan files, and what the library is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from chunkmap.execution.mapping import processes
+from chunkmap.formats.options import from_words
+from chunkmap.frontends.command_line.arguments import words_by_name
+from chunkmap.frontends.command_line.options import FILE, given
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+__all__ = ["cache_option", "on_error", "pool", "scan_options", "scanned_with", "workers_option"]
+
+Command = Callable[..., Any]
+
+
+def scan_options(command: Command) -> Command:
+    """Options of the commands that scan files."""
+    for option in (
+        click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
+        click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
+        click.option(
+            "--option",
+            "format_options",
+            multiple=True,
+            callback=words_by_name,
+            metavar="NAME=VALUE",
+            help="An option of the format, such as group=/a; `chunkmap formats` lists them.",
+        ),
+        click.option(
+            "--allow", multiple=True, metavar="PREFIX", help="URLs, beyond the directory of a file, that it may name."
+        ),
+        click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
+    ):
+        command = option(command)
+    return command
+
+
+def scanned_with(
+    file_format: str | None, inline_threshold: int | None, allow: tuple[str, ...], format_options: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `scan` is told of every file."""
+    return {
+        **given(format=file_format, inline_threshold=inline_threshold, allow=list(allow) or None),
+        **(from_words(format_options, file_format) if format_options else {}),
+    }
+
+
+def on_error(*, skip: bool) -> Literal["raise", "skip"]:
+    """What the library calls leaving out files that cannot be scanned."""
+    return "skip" if skip else "raise"
+
+
+@contextmanager
+def pool(workers: int) -> Iterator[Executor | None]:
+    """Processes to scan with; none where one worker is enough."""
+    if workers == 1:
+        yield None
+        return
+    with processes(workers) as pool:
+        yield pool
+
+
+cache_option = click.option(
+    "--cache", type=FILE, metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
+)
+
+workers_option = click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
+)

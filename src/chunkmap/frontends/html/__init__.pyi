@@ -1,0 +1,6 @@
+from .pages import as_html, page
+
+__all__ = [
+    "as_html",
+    "page",
+]

@@ -1,0 +1,47 @@
+"""What a URL says of where its bytes are, without opening anything and without fsspec."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any, Final
+
+__all__ = ["LOCAL", "local_path", "protocol_of"]
+
+LOCAL: Final = frozenset({None, "file", "local"})
+"""Protocols of files on this machine."""
+
+_PREFIXES: Final = ("file://", "file:", "local://", "local:")
+
+
+def protocol_of(url: str) -> str | None:
+    """The protocol of a URL, as fsspec tells it; None for a path.
+
+    >>> protocol_of("s3://bucket/key"), protocol_of("/data/a.nc"), protocol_of("data:;base64,aGk=")
+    ('s3', None, 'data')
+    """
+    protocol, found, _ = url.partition("://")
+    if found:
+        # C:// is no protocol, but the letter of a disk
+        return protocol if len(protocol) > 1 else None
+    return "data" if url.startswith("data:") else None
+
+
+def local_path(url: str) -> str | None:
+    """The path of a file on this machine, absolute, as fsspec finds it; None for a URL of another place.
+
+    >>> local_path("file:///data/a.nc"), local_path("s3://bucket/key")
+    ('/data/a.nc', None)
+    """
+    if "::" in url or protocol_of(url) not in LOCAL:
+        return None
+    if os.name != "posix":
+        local: Any = import_module("fsspec.implementations.local").LocalFileSystem
+        return str(local._strip_protocol(url))  # noqa: SLF001 - how fsspec finds the file
+    prefix = next((p for p in _PREFIXES if url.startswith(p)), "")
+    path = url.removeprefix(prefix)
+    if path.startswith("~"):
+        path = os.path.expanduser(path)  # noqa: PTH111 - a Path would normalise the rest
+    elif not path.startswith("/"):
+        path = f"{os.getcwd()}/{'' if path == '.' else path.removeprefix('./')}"  # noqa: PTH109 - as above
+    return path.rstrip("/") or "/"

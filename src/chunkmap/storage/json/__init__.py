@@ -1,0 +1,1 @@
+"""Sets kept as JSON: one file, read and written by columns."""

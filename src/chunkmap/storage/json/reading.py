@@ -1,0 +1,151 @@
+"""Reading a reference set that is JSON, versions 0 and 1, with templates and `gen`, compressed or not:
+`{"version": 1, "refs": {key: text or [url, offset, length]}}`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, BinaryIO, Final, cast
+
+import orjson
+
+from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
+from chunkmap.io import FileView, Source
+from chunkmap.model import ReferenceSet
+from chunkmap.model.dictionary import BESIDE, collector_at_rest
+from chunkmap.model.gathering import Gathering
+from chunkmap.storage.json.ranges import read_ranges
+from chunkmap.storage.stores import FoundSet
+from chunkmap.storage.text import Bounded, parse_json
+
+__all__ = ["COMPRESSIONS", "load", "open_set", "read_json"]
+
+COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
+"""Endings of the names of compressed sets, and how the files begin."""
+
+_HEAD: Final = re.compile(rb'\s*\{\s*"version"\s*:\s*1\s*,\s*"refs"\s*:\s*\{')
+"""How a set begins that can be read in parts: kerchunk, fsspec and chunkmap write so."""
+
+_LONGEST_HEAD: Final = 128
+
+_BESIDE: Final = b'},"%b":' % BESIDE.encode()
+"""What the entry begins with that follows the references. No text has this in it: quotation marks are escaped there."""
+
+_PART: Final = 2 << 20
+"""Bytes of text that are read at once."""
+
+
+def load(found: FoundSet) -> ReferenceSet:
+    """Read a set from a file. Raises StorageError naming the file when it is none."""
+    return read_json(found.whole(), found.url)
+
+
+def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+    """The same: a file has no parts that could be read by themselves."""
+    return load(found)
+
+
+def read_json(source: Source, url: str) -> ReferenceSet:
+    """Read a set from bytes in memory."""
+    try:
+        with _opened(source) as file:
+            refs = _read_in_parts(file, url)
+        if refs is not None:
+            return refs
+        with _opened(source) as file, collector_at_rest():
+            return _read_text(file.read(), url)
+    except SourceError:
+        raise
+    except Unsupported as error:
+        raise Unsupported(error.message, feature=error.feature, url=url) from error
+    except ChunkmapError as error:
+        raise StorageError(f"{url}: {error}") from error
+    except (ValueError, TypeError, AttributeError, OSError, EOFError, zlib.error) as error:
+        is_archival = bytes(source.read(0, min(8, source.size()))).startswith(_ARCHIVAL)
+        advice = ". It is a file to scan, not a set of references" if is_archival else ""
+        text = f"{url}: expected a reference set as JSON, it cannot be read: {error}{advice}"
+        raise StorageError(text) from error
+
+
+_ARCHIVAL: Final = (
+    *(b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x0e\x03\x13\x01", b"GRIB", b"SIMPLE  "),
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x93NUMPY", b"PK\x03\x04"),
+)
+"""How files of the formats that are scanned begin."""
+
+
+def _read_text(text: bytes, url: str) -> ReferenceSet:
+    document = parse_json(text)
+    if not isinstance(document, dict):
+        raise StorageError(f"expected a JSON object of references, found {str(document)[:60]!r}")
+    return ReferenceSet.from_dict(document, name=url)
+
+
+def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
+    """Read a set whose text is `{"version": 1, "refs": {...}}`, a part at a time, so that the text and the objects in
+    it are never all in memory; None for another one.
+
+    A part is cut off after a reference. Whether the cut was right is seen by the part being JSON: inside a text or
+    inside an array it would not be, because the text or the array would have no end.
+    """
+    gathering, part = Gathering(), bytearray(file.read(_LONGEST_HEAD))
+    head = _HEAD.match(part)
+    if head is None:
+        return None
+    del part[: head.end()]
+    size = _PART
+    while more := file.read(size):
+        part += more
+        end = part.rfind(_BESIDE)
+        cut = max(part.rfind(mark, 0, len(part) if end < 0 else end) for mark in (b'],"', b'], "', b"],\n"))
+        if cut < 0 or not _gathered(gathering, bytes(part[: cut + 1])):
+            size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
+            continue
+        del part[: cut + 2]
+        size = _PART
+    try:
+        document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
+    except orjson.JSONDecodeError:
+        return None  # damage is named, and NaN understood, by who reads it whole
+    if document.keys() - {BESIDE} != {"version", "refs"}:
+        return None
+    gathering.add(document["refs"])
+    gathering.add_beside(document.get(BESIDE))
+    arrays, groups = gathering.finish()
+    return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
+
+
+def _gathered(gathering: Gathering, text: bytes) -> bool:
+    """Take in some references; whether the text is that of whole ones."""
+    if (ranges := read_ranges(text)) is not None:
+        gathering.add_ranges(*ranges)
+        return True
+    try:
+        refs = orjson.loads(b"{%b}" % text)
+    except orjson.JSONDecodeError:
+        return False
+    gathering.add(refs)
+    return True
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[BinaryIO]:
+    """The text of a file, decompressed as it is read."""
+    with io.BufferedReader(FileView(source, blocks=1), _PART) as file:
+        head = file.read(4)
+        file.seek(0)
+        if head.startswith(COMPRESSIONS[".gz"]):
+            with gzip.open(cast(BinaryIO, file)) as text:
+                yield cast(BinaryIO, Bounded(cast(BinaryIO, text), source.size()))
+        elif head.startswith(COMPRESSIONS[".zst"]):
+            pa: Any = import_module("pyarrow")  # when a file needs it
+            with pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd") as text:
+                yield cast(BinaryIO, Bounded(text, source.size()))
+        else:
+            yield cast(BinaryIO, file)
