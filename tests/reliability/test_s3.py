@@ -178,6 +178,18 @@ def _said(call):
         return str(error)
 
 
+def test_an_object_that_is_replaced_under_a_long_lived_reader_is_refused(s3, write_series):
+    """With check="etag" every read of an object in S3 is compared with what was scanned, not only the first."""
+    s3.fs.put_file(write_series("a.h5", 1), "faulty/a.h5")
+    options = {"storage_options": s3.options}
+    chunkmap.write(chunkmap.scan("s3://faulty/a.h5", **options), OUT, **options)
+    dataset = chunkmap.open_dataset(OUT, check="etag", remote_options=s3.options, **options)
+    assert (dataset["v"][0].values == 1).all()
+    s3.fs.put_file(write_series("b.h5", 2), "faulty/a.h5")
+    with pytest.raises(SourceError, match="changed"):
+        _ = dataset["v"][3].values
+
+
 def test_two_appends_at_once_lose_nothing(s3, write_series):
     """Two that add to one set in a bucket at once both do, the one after the other."""
     files = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(4)]

@@ -87,7 +87,8 @@ def write_part(place: Place, pieces: Iterable[bytes | memoryview]) -> None:
                 _settle(file)
             temporary.replace(target)
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # it goes with the directory
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -205,10 +206,11 @@ def _beside(target: Path, at: Located | None = None) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        if os.path.isdir(temporary):  # noqa: PTH112 - also of a name that is too long
-            shutil.rmtree(temporary)
-        elif os.path.lexists(temporary):
-            temporary.unlink()
+        with suppress(OSError):  # what cannot be removed now goes with the next run
+            if os.path.isdir(temporary):  # noqa: PTH112 - also of a name that is too long
+                shutil.rmtree(temporary)
+            elif os.path.lexists(temporary):
+                temporary.unlink()
 
 
 def hold(file: int | None) -> None:
