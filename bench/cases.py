@@ -48,7 +48,7 @@ CASES = {case: roads for subject in SUBJECTS for case, roads in subject.CASES.it
 
 TITLES = {case: title for subject in SUBJECTS for case, title in subject.TITLES.items()}
 
-WITHOUT_DOOR = {*reading.BESIDE_OTHERS, *images.BESIDE_OTHERS, *million.BESIDE_OTHERS}
+WITHOUT_DOOR = {*reading.BESIDE_OTHERS, *images.BESIDE_OTHERS, *starting.COMMANDS, *million.BESIDE_OTHERS}
 """Cases in which the names of kerchunk do nothing: other libraries do."""
 
 
@@ -61,6 +61,7 @@ def prepare(folder):
             subject.prepare(folder)
         done.touch()
     images.prepare(folder)
+    starting.prepare(folder)
 
 
 def main(case, road, folder):

@@ -2,11 +2,13 @@
 
 import importlib
 import inspect
+from typing import get_args, get_type_hints
 
 import pytest
 
 import chunkmap
-from chunkmap.combining.recipe import HowToCombine
+from chunkmap.execution.how import HowToScan
+from chunkmap.frontends.opening import HowToOpen
 
 VERBS = {
     "scan": ["storage_options", "format", "options"],
@@ -15,10 +17,12 @@ VERBS = {
     "diagnose": ["concat_dims", "coo_map", "identical_dims", "coo_dtypes", "waive", "split", "eras"],
     "merge": ["compare_below", "storage_options"],
     "build": ["executor", "progress", "storage_options", "record_size", "scan_options", "how"],
-    "append": ["executor", "progress", "storage_options", "cache", "overwrite", "how"],
+    "append": ["executor", "progress", "storage_options", "cache", "overwrite", "concat_dims", "how"],
     "load": ["storage_options"],
     "write": ["storage_options", "record_size"],
     "open_dataset": ["group", "storage_options"],
+    "open_store": ["zarr_format", "storage_options", "allow", "check", "scan_options"],
+    "verify": ["decode", "compare", "storage_options", "allow"],
 }
 
 
@@ -39,10 +43,40 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 def test_the_verbs_take_what_is_promised(name, promised):
     """Each promised verb has each promised parameter; all but its subject, and where it goes, are keyword-only."""
     parameters = inspect.signature(getattr(chunkmap, name)).parameters
-    recipe = HowToCombine.__annotations__ if "how" in parameters else ()
-    assert set(promised) <= {*parameters, *recipe}
+    how = get_type_hints(getattr(chunkmap, name)).get("how")
+    shared = () if how is None else get_args(how)[0].__annotations__
+    assert set(promised) <= {*parameters, *shared}
     positional = [p for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     assert len(positional) == (2 if name in ("append", "build", "write") else 1)
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        (lambda: chunkmap.build([], "x.json", concat_dim="time"), "build.*'concat_dims'"),
+        (lambda: chunkmap.append("x.json", [], executer="threads"), "append.*'executor'"),
+        (lambda: chunkmap.combine([], concat_dim="time"), "combine.*'concat_dims'"),
+        (lambda: chunkmap.open_store({}, alow=[]), "open_store.*'allow'"),
+        (lambda: chunkmap.verify({}, storage_option={}), "verify.*'storage_options'"),
+        (lambda: chunkmap.verify({}, xyz=1), "verify.*how to open is said by storage_options, remote_options"),
+    ],
+)
+def test_a_misspelt_keyword_is_refused_with_the_one_that_was_meant(call, meant):
+    """A keyword that several functions share is checked as if each had it in its own signature."""
+    with pytest.raises(TypeError, match=meant):
+        call()
+
+
+def test_what_opens_a_dataset_takes_what_opens_a_store():
+    """`open_dataset` says its keywords one by one, for editors to show: they are those of everything that opens."""
+    parameters = inspect.signature(chunkmap.open_dataset).parameters
+    assert set(HowToOpen.__annotations__) <= {*parameters, "scan_options"}
+
+
+def test_what_scans_many_takes_what_builds():
+    """`scan_many` says its keywords one by one; `build` hands it all of them but what is done to a set afterwards."""
+    parameters = inspect.signature(chunkmap.scan_many).parameters
+    assert set(HowToScan.__annotations__) == {*parameters} - {"urls", "options"} | {"scan_options", "preprocess"}
 
 
 def test_every_all_is_true():

@@ -15,7 +15,7 @@ from sets import file, files_below, without_origin
 
 import chunkmap
 from chunkmap.combining import stretches
-from chunkmap.execution import headers, streaming
+from chunkmap.execution import headers, parquet, streaming
 from chunkmap.model.edits import rename_urls, select
 from chunkmap.storage.parquet import chunks as at_rest
 
@@ -46,7 +46,7 @@ def series(draw):
 def small_stretches(monkeypatch):
     """Stretches of a few chunks, and tables that are put aside at once."""
     monkeypatch.setattr(streaming, "_ROWS", 5)
-    monkeypatch.setattr(streaming, "_ROWS_TO_SEND", 5)
+    monkeypatch.setattr(parquet, "_ROWS_TO_SEND", 5)
     monkeypatch.setattr(headers, "_HELD", 0)
 
 

@@ -145,8 +145,7 @@ def _report(request: Request, path: str, indexes: tuple[int, int], difference: D
         advice="The first one's is used" if meaning else advice,
         first=indexes[:1],
         refused=not meaning,
-        expected=expected,
-        of=of,
+        others=(expected, of),
         remedies=() if meaning else (apart, waive),
     )
     return meaning

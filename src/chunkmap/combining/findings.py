@@ -114,13 +114,15 @@ class Findings:
         advice: str = "",
         first: tuple[int, ...] = (),
         refused: bool = True,
-        expected: str = "",
-        of: int = 0,
+        others: tuple[str, int] = ("", 0),
         remedies: tuple[Remedy, ...] = (),
     ) -> None:
-        """Something that a check finds in one input; `head` and `advice` are said for the first such input only."""
+        """Something that a check finds in one input; `head` and `advice` are said for the first such input only.
+
+        `others` is what the inputs have that do not differ from the first, and how many were compared.
+        """
         group = self._found.setdefault(
-            (path, what or check), _Group(check, path, head, advice, first, refused, expected, of, remedies)
+            (path, what or check), _Group(check, path, head, advice, first, refused, *others, remedies)
         )
         if isinstance(group, _Group):
             group.by_value.setdefault(shortened(value), []).append(index)

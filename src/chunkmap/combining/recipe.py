@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
-from typing import Any, Final, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 from chunkmap.combining.compatible import WAIVABLE
 from chunkmap.combining.spelling import check_dims, check_spelling
 from chunkmap.errors import CombineError, Remedy
+from chunkmap.keywords import check_keywords
 
 __all__ = ["VARIABLES", "HowToCombine", "Recipe", "Selector", "given"]
 
@@ -44,11 +44,7 @@ def given(verb: str, how: HowToCombine) -> dict[str, Any]:
     Traceback (most recent call last):
     TypeError: build() has no argument 'concat_dim': did you mean 'concat_dims'?
     """
-    for name in how:
-        if name not in _NAMES:
-            close = get_close_matches(name, _NAMES, n=1)
-            meant = f"did you mean {close[0]!r}?" if close else f"how to combine is said by {', '.join(_NAMES)}"
-            raise TypeError(f"{verb}() has no argument {name!r}: {meant}")
+    check_keywords(verb, how, HowToCombine, all_say="how to combine")
     return {name: value for name, value in how.items() if value is not None}
 
 
@@ -57,9 +53,6 @@ def _by_dimension(name: str, value: Mapping[str, Any] | None) -> Mapping[str, An
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"{name} is {value!r}, expected a mapping of names of dimensions")
     return {} if value is None else value
-
-
-_NAMES: Final = tuple(HowToCombine.__annotations__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 from .appending import append
 from .icechunk import to_icechunk
-from .verbs import build, combine, diagnose, merge, scan_many
+from .scanning import scan_many
+from .verbs import build, combine, diagnose, merge
 
 __all__ = [
     "append",

@@ -17,16 +17,20 @@ import numpy as np
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, Recipe, make_plan
+from chunkmap.combining import carry_out as carry_out_plan
 from chunkmap.combining.plan import ArrayPlan, Part
 from chunkmap.combining.stretches import refused, whole_arrays
 from chunkmap.errors import CombineError
+from chunkmap.execution.appending import Adding
 from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.execution.order_of_inputs import counted, refuse_other_order
+from chunkmap.execution.streaming import Job, problems_of, targets_of
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, ReferenceSet, place
+from chunkmap.model.edits import inline
 from chunkmap.model.trimming import trim_axis
-from chunkmap.storage import ICECHUNK, Icechunk, with_explicit_ranges
+from chunkmap.storage import ICECHUNK, Icechunk, load, with_explicit_ranges
 
-__all__ = ["append_to_icechunk", "to_icechunk"]
+__all__ = ["append", "append_to_icechunk", "carry_out", "to_icechunk"]
 
 
 def to_icechunk(
@@ -54,10 +58,33 @@ def to_icechunk(
     if append_dim is None:
         if how:
             raise TypeError(f"to_icechunk() takes {sorted(how)} only together with append_dim")
-        ICECHUNK.functions().write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
+        ICECHUNK.writing.write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
         return
     recipe = Recipe(concat_dims=append_dim, **how)
     append_to_icechunk(store, [new], recipe, Fetcher(storage_options=remote_options), group=path)
+
+
+def carry_out(job: Job, plan: Plan) -> ReferenceSet:
+    """Write what was planned into a repository, which takes a set that is held as a whole; gives that set."""
+    finish = job.finish(plan)
+    arrays = {
+        path: ManifestArray(array.meta, finish(path, array.manifest()))
+        for path, array in carry_out_plan(plan, job.read).items()
+    }
+    refs = ReferenceSet(arrays, plan.groups, problems_of(plan), targets_of(plan), job.at.url)
+    ICECHUNK.writing.write_icechunk(refs, job.at, overwrite=True)
+    return refs
+
+
+def append(adding: Adding) -> ReferenceSet:
+    """Add files to the set in a repository, small chunks held inline as they were said to be."""
+    module = ICECHUNK.writing
+    module.check_lists(adding.where)
+    origin, found = adding.origin({}), adding.found
+    sets = adding.scanning.run(adding.urls)
+    new = [inline(refs, adding.fetcher.fetch, threshold=origin.inline_threshold) for refs in sets]
+    append_to_icechunk(module.repository_of(found.url, found.options), new, adding.recipe(origin), adding.fetcher)
+    return load(found.url, storage_options=found.options)
 
 
 def append_to_icechunk(
@@ -69,7 +96,7 @@ def append_to_icechunk(
 
     Raises CombineError naming the inputs that do not fit.
     """
-    module = ICECHUNK.functions()
+    module = ICECHUNK.writing
     new = [module.as_stored(with_explicit_ranges(refs)) for refs in sets]
     read = partial(read_arrays, fetcher=fetcher)
     with module.appending(target, new, group) as longer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -15,11 +15,45 @@ from chunkmap.execution.cache import ScanCache, scan_with
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
 from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
+from chunkmap.io.filesystem import limited
 from chunkmap.model import ReferenceSet
 
-__all__ = ["Cache", "Scanning"]
+__all__ = ["Cache", "Scanning", "scan_many"]
 
 Cache = str | os.PathLike[str] | ScanCache
+
+
+def scan_many(
+    urls: str | Iterable[str | os.PathLike[str]],
+    *,
+    executor: AnyExecutor = None,
+    progress: Progress | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    cache: Cache | None = None,
+    timeout: float | None = None,
+    **options: Any,
+) -> list[ReferenceSet]:
+    """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
+
+    `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
+    threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
+    scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
+
+    `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
+    was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
+    30 by default.
+    """
+    scanning = Scanning(
+        executor=executor,
+        progress=progress,
+        storage_options=limited(storage_options, timeout),
+        on_error=on_error,
+        cache=cache,
+        options=options,
+    )
+    found = scanning.run(urls)
+    return [refs.loaded() for refs in found] if cache is not None else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +67,15 @@ class Scanning:
     cache: Cache | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """What `scan` is told of every file."""
+    preprocess: Step | None = None
+    """What is done to every set as it comes."""
 
     def __post_init__(self) -> None:
         if self.on_error not in {"raise", "skip"}:
             raise ValueError(f"on_error is {self.on_error!r}, expected 'raise' or 'skip'")
 
     def run(self, urls: str | Iterable[str | os.PathLike[str]], keep: Step | None = None) -> list[ReferenceSet]:
-        """The sets of the files; those that are in a cache stay there, and `keep` is done to every set as it comes."""
+        """The sets of the files; those that are in a cache stay there, and `keep` is done to every one as it comes."""
         files = expand_urls(urls, storage_options=self.storage_options)
         executor = self.executor
         if executor is None and len(files) > 1 and any(map(is_far, files)):
@@ -50,7 +86,9 @@ class Scanning:
             None if self.cache is None else ScanCache.of(self.cache),
             self.options,
         )
-        found = map_ordered(one, files, executor=executor, progress=self.progress, keep=partial(_kept, keep=keep))
+        found = map_ordered(
+            one, files, executor=executor, progress=self.progress, keep=partial(_kept, steps=(self.preprocess, keep))
+        )
         failed = [error for error in found if isinstance(error, ChunkmapError)]
         if failed:
             warnings.warn(SkippedFiles(failed, len(files)), stacklevel=3)
@@ -77,5 +115,8 @@ class _ScanOne:
             raise
 
 
-def _kept(found: ReferenceSet | ChunkmapError, keep: Step | None) -> ReferenceSet | ChunkmapError:
-    return found if keep is None or isinstance(found, ChunkmapError) else keep(found)
+def _kept(found: ReferenceSet | ChunkmapError, steps: Sequence[Step | None]) -> ReferenceSet | ChunkmapError:
+    for step in steps:
+        if step is not None and isinstance(found, ReferenceSet):
+            found = step(found)
+    return found

@@ -1,11 +1,11 @@
-"""The verbs: scan many files, say what would not fit, combine, merge, build a stored set in one go."""
+"""The verbs: say what would not fit, combine, merge, build a stored set in one go."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
@@ -15,49 +15,16 @@ from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.execution.arguments import AnySet, Step, listed, opened
 from chunkmap.execution.headers import headers_beside
-from chunkmap.execution.mapping import AnyExecutor, Progress
+from chunkmap.execution.how import HowToBuild, told_apart
+from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
-from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
 
-__all__ = ["build", "combine", "diagnose", "merge", "scan_many"]
-
-
-def scan_many(
-    urls: str | Iterable[str | os.PathLike[str]],
-    *,
-    executor: AnyExecutor = None,
-    progress: Progress | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-    on_error: Literal["raise", "skip"] = "raise",
-    cache: Cache | None = None,
-    timeout: float | None = None,
-    **options: Any,
-) -> list[ReferenceSet]:
-    """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
-
-    `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
-    threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
-    scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
-
-    `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
-    was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
-    30 by default.
-    """
-    scanning = Scanning(
-        executor=executor,
-        progress=progress,
-        storage_options=limited(storage_options, timeout),
-        on_error=on_error,
-        cache=cache,
-        options=options,
-    )
-    found = scanning.run(urls)
-    return [refs.loaded() for refs in found] if cache is not None else found
+__all__ = ["build", "combine", "diagnose", "merge"]
 
 
 def combine(
@@ -130,46 +97,33 @@ def build(
     urls: str | Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
-    executor: AnyExecutor = None,
-    progress: Progress | None = None,
-    storage_options: Mapping[str, Any] | None = None,
     output_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
-    on_error: Literal["raise", "skip"] = "raise",
-    cache: Cache | None = None,
-    scan_options: Mapping[str, Any] | None = None,
-    preprocess: Step | None = None,
     postprocess: Step | None = None,
     inline_threshold: int = 0,
     remote_protocol: str | None = None,
-    timeout: float | None = None,
-    **how: Unpack[HowToCombine],
+    **how: Unpack[HowToBuild],
 ) -> ReferenceSet:
     """Scan files, combine them, and write the result: JSON, Parquet or Icechunk, by the name of `out`.
 
-    `how` says how to combine, as for `combine`; `scan_options` go to `scan`; `storage_options` open the files and
-    `output_options` the output. The output appears whole or not at all. Its references are held all at once for
-    Icechunk only; what comes back is the stored set, whose chunks are read when they are asked for.
+    `how` says how to combine, as for `combine`, and how to scan: `executor`, `progress`, `on_error`, `cache`, `timeout`
+    as for `scan_many`, `scan_options` go to `scan`, `storage_options` open the files. `output_options` open the output.
+    `preprocess` is done to every set, `postprocess` to the result. The output appears whole or not at all. Its
+    references are held all at once for Icechunk only; what comes back is the stored set, whose chunks are read when
+    they are asked for.
 
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`
     seconds, 30 by default.
     """
-    recipe = Recipe(**given("build", how))
-    storage_options, output_options = limited(storage_options, timeout), limited(output_options, timeout)
-    fetcher = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol)
+    scanning, combining = told_apart("build", how)
+    recipe = Recipe(**given("build", combining))
+    output_options = limited(output_options, how.get("timeout"))
+    fetcher = Fetcher(storage_options=scanning.storage_options, remote_protocol=remote_protocol)
     at = locate(out, output_options)
     check_format(at, recipe.zarr_format)
-    scanning = Scanning(
-        executor=executor,
-        progress=progress,
-        storage_options=storage_options,
-        on_error=on_error,
-        cache=cache,
-        options=scan_options or {},
-    )
     if postprocess is not None:
-        sets = scanning.run(urls, preprocess)
+        sets = scanning.run(urls)
         combined = _in_memory(sets, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
         return combined
@@ -179,15 +133,15 @@ def build(
             recipe=recipe,
             inputs=0,
             inline_threshold=inline_threshold,
-            scan_options=scan_options or {},
-            steps=preprocess is not None,
+            scan_options=scanning.options,
+            steps=scanning.preprocess is not None,
         ),
         fetcher=fetcher,
         record_size=record_size,
-        executor=executor if at.is_local or cache is not None else None,
+        executor=scanning.executor if at.is_local or scanning.cache is not None else None,
     )
     with headers_beside(at) as headers:
-        sets = scanning.run(urls, headers.take if preprocess is None else lambda refs: headers.take(preprocess(refs)))
+        sets = scanning.run(urls, headers.take)
         return replace(job, origin=replace(job.origin, inputs=len(sets))).write(Inputs(sets))
 
 

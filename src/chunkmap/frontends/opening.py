@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.store import ReferenceStore
@@ -25,43 +25,47 @@ from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
 from chunkmap.io import is_far
 from chunkmap.io.filesystem import limited
+from chunkmap.keywords import check_keywords
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import find_set, is_open, load, open_set
 
-__all__ = ["Openable", "open_references", "open_store", "warned"]
+__all__ = ["HowToOpen", "HowToReach", "Openable", "check_how", "open_references", "open_store", "warned"]
 
 Openable = str | os.PathLike[str] | Mapping[str, Any] | ReferenceSet | ReferenceStore
 
 
+class HowToReach(TypedDict, total=False):
+    """The keyword arguments that say how what is named is reached, and the files that its references point into."""
+
+    storage_options: Mapping[str, Any] | None
+    remote_options: Mapping[str, Any] | None
+    remote_protocol: str | None
+    allow: Sequence[str] | None
+    timeout: float | None
+
+
+class HowToOpen(HowToReach, total=False):
+    """Those of everything that opens, the engine as well. The text above says what each means."""
+
+    check: Literal["etag"] | None
+    scan_options: Mapping[str, Any] | None
+
+
 def open_store(
-    refs_or_path: Openable,
-    *,
-    storage_options: Mapping[str, Any] | None = None,
-    remote_options: Mapping[str, Any] | None = None,
-    remote_protocol: str | None = None,
-    allow: Sequence[str] | None = None,
-    check: Literal["etag"] | None = None,
-    timeout: float | None = None,
-    zarr_format: Literal[2, 3] | None = None,
-    scan_options: Mapping[str, Any] | None = None,
+    refs_or_path: Openable, *, zarr_format: Literal[2, 3] | None = None, **how: Unpack[HowToOpen]
 ) -> ReferenceStore:
     """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
 
-    Parquet is read partition by partition, everything else is held in memory. `allow` are the beginnings of URLs that
-    the set may name; `check="etag"` refuses files that changed since they were scanned. `zarr_format` is the version of
-    Zarr that the store is of; None is that in which the set is stored. `scan_options` go to `scan`, for a file. Servers
-    may be silent for `timeout` seconds, 30 by default.
+    Parquet is read partition by partition, everything else is held in memory. `zarr_format` is the version of Zarr that
+    the store is of; None is that in which the set is stored.
+
+    `how` says how it is opened: `storage_options` open what is named; `remote_options` and `remote_protocol` the files
+    that its references point into; `allow` are the beginnings of URLs that the set may name; `check="etag"` refuses
+    files that changed since they were scanned; `scan_options` go to `scan`, for a file. Servers may be silent for
+    `timeout` seconds, 30 by default.
     """
-    refs, fetcher = open_references(
-        refs_or_path,
-        storage_options=storage_options,
-        remote_options=remote_options,
-        remote_protocol=remote_protocol,
-        allow=allow,
-        check=check,
-        timeout=timeout,
-        scan_options=scan_options,
-    )
+    check_how("open_store", how)
+    refs, fetcher = open_references(refs_or_path, **how)
     return warned(ReferenceStore(refs, fetcher, zarr_format))
 
 
@@ -76,34 +80,29 @@ def warned(store: ReferenceStore) -> ReferenceStore:
     return store
 
 
-def open_references(
-    refs_or_path: Openable,
-    *,
-    storage_options: Mapping[str, Any] | None = None,
-    remote_options: Mapping[str, Any] | None = None,
-    remote_protocol: str | None = None,
-    allow: Sequence[str] | None = None,
-    check: Literal["etag"] | None = None,
-    timeout: float | None = None,
-    scan_options: Mapping[str, Any] | None = None,
-) -> tuple[ReferenceSet, Fetcher]:
+def open_references(refs_or_path: Openable, **how: Unpack[HowToOpen]) -> tuple[ReferenceSet, Fetcher]:
     """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
+    check, allow, timeout = how.get("check"), how.get("allow"), how.get("timeout")
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
     if isinstance(refs_or_path, ReferenceStore):
-        given = [storage_options, remote_options, remote_protocol, allow, check, timeout, scan_options or None]
-        if any(option is not None for option in given):
+        if any(value is not None for name, value in how.items() if name != "scan_options") or how.get("scan_options"):
             raise TypeError("options of opening were given with a store that is open: give them to open_store")
         return refs_or_path.source
-    storage_options = limited(storage_options, timeout)
-    refs, shared = _references(refs_or_path, storage_options, scan_options or {}, allow or ())
+    storage_options, remote_options = limited(how.get("storage_options"), timeout), how.get("remote_options")
+    refs, shared = _references(refs_or_path, storage_options, how.get("scan_options") or {}, allow or ())
     fetcher = Fetcher(
         storage_options=storage_options if shared and remote_options is None else limited(remote_options, timeout),
-        remote_protocol=remote_protocol,
+        remote_protocol=how.get("remote_protocol"),
         trust=Trust(refs.name, allow),
         expected=refs.targets if check else None,
     )
     return refs, fetcher
+
+
+def check_how(function: str, how: Mapping[str, Any], known: type = HowToOpen) -> None:
+    """Raise TypeError for a keyword that says nothing of opening, naming the one that was meant."""
+    check_keywords(function, how, known, all_say="how to open")
 
 
 def _references(

@@ -13,7 +13,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Unpack
 
 import numpy as np
 import xarray as xr
@@ -25,7 +25,7 @@ from xarray.core import indexing
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
-from chunkmap.frontends.opening import Openable, open_references, warned
+from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.model import ReferenceSet
 from chunkmap.storage.json.reading import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
@@ -52,6 +52,9 @@ DECODING: Final = (
     "decode_timedelta",
 )
 """What xarray's engines may be asked to decode."""
+
+_OPENING: Final = tuple(HowToOpen.__annotations__)
+"""What everything that opens may be told."""
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
@@ -96,13 +99,7 @@ class ChunkmapBackend(BackendEntrypoint):
         "filename_or_obj",
         *DECODING,
         "group",
-        "storage_options",
-        "remote_options",
-        "remote_protocol",
-        "allow",
-        "check",
-        "timeout",
-        "scan_options",
+        *_OPENING,
     )
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
@@ -126,27 +123,11 @@ class ChunkmapBackend(BackendEntrypoint):
         filename_or_obj: Openable,
         *,
         group: str | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        remote_options: Mapping[str, Any] | None = None,
-        remote_protocol: str | None = None,
-        allow: Sequence[str] | None = None,
-        check: Literal["etag"] | None = None,
-        timeout: float | None = None,
-        scan_options: Mapping[str, Any] | None = None,
-        **others: Any,
+        **options: Any,
     ) -> xr.Dataset:
         """Open one group as a dataset; its arrays are read when they are used."""
-        decoding, scanning = _told_apart(others, scan_options)
-        store: Any = _store_for_xarray(
-            filename_or_obj,
-            storage_options=storage_options,
-            remote_options=remote_options,
-            remote_protocol=remote_protocol,
-            allow=allow,
-            check=check,
-            timeout=timeout,
-            scan_options=scanning,
-        )
+        decoding, how = _told_apart(options)
+        store: Any = _store_for_xarray(filename_or_obj, **how)
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
         return without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
 
@@ -159,27 +140,11 @@ class ChunkmapBackend(BackendEntrypoint):
         filename_or_obj: Openable,
         *,
         group: str | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        remote_options: Mapping[str, Any] | None = None,
-        remote_protocol: str | None = None,
-        allow: Sequence[str] | None = None,
-        check: Literal["etag"] | None = None,
-        timeout: float | None = None,
-        scan_options: Mapping[str, Any] | None = None,
-        **others: Any,
+        **options: Any,
     ) -> dict[str, xr.Dataset]:
         """Open each group as a dataset, by path."""
-        decoding, scanning = _told_apart(others, scan_options)
-        store: Any = _store_for_xarray(
-            filename_or_obj,
-            storage_options=storage_options,
-            remote_options=remote_options,
-            remote_protocol=remote_protocol,
-            allow=allow,
-            check=check,
-            timeout=timeout,
-            scan_options=scanning,
-        )
+        decoding, how = _told_apart(options)
+        store: Any = _store_for_xarray(filename_or_obj, **how)
         parent = f"/{(group or '').strip('/')}"
         opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=store.zarr_format)
         return {
@@ -247,11 +212,11 @@ class _LazyArray(BackendArray):
         return await asyncio.to_thread(self.__getitem__, key)
 
 
-def _store_for_xarray(refs_or_path: Openable, **options: Any) -> ReferenceStore:
+def _store_for_xarray(refs_or_path: Openable, **how: Unpack[HowToOpen]) -> ReferenceStore:
     """The store that xarray takes metadata from: of Zarr v2, in which it masks text as well, or of v3 for a set that
     says what v2 has no words for.
     """
-    refs, fetcher = open_references(refs_or_path, **options)
+    refs, fetcher = open_references(refs_or_path, **how)
     version: Literal[2, 3] = 3 if any(array.meta.background is not None for array in refs.arrays.values()) else 2
     return warned(EvenStore(refs, fetcher, version))
 
@@ -266,13 +231,13 @@ def without_encoding(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def _told_apart(
-    others: Mapping[str, Any], scan_options: Mapping[str, Any] | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Keywords of xarray's decoding, and those that are options of a scan."""
-    decoding = {name: value for name, value in others.items() if name in DECODING}
-    scanning = {name: value for name, value in others.items() if name not in DECODING}
-    return decoding, {**(scan_options or {}), **scanning}
+def _told_apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], HowToOpen]:
+    """Keywords of xarray's decoding, and those of opening, to which all others belong as options of a scan."""
+    decoding = {name: value for name, value in options.items() if name in DECODING}
+    how: Any = {name: value for name, value in options.items() if name in _OPENING}
+    others = {name: value for name, value in options.items() if name not in (*DECODING, *_OPENING)}
+    how["scan_options"] = {**(how.get("scan_options") or {}), **others}
+    return decoding, how
 
 
 def _below(path: str, parent: str) -> str:

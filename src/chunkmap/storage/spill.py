@@ -24,8 +24,8 @@ from chunkmap.io.filesystem import Located, read_range
 from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Problem, ReferenceSet, Sources, Target
 from chunkmap.model.dictionary import BESIDE, beside, documents, gathered
 from chunkmap.model.grid import index_dtype
+from chunkmap.storage.checksum import checksum
 from chunkmap.storage.journal import Place
-from chunkmap.storage.parquet.sidecar import checksum
 from chunkmap.storage.publishing import write_part
 from chunkmap.storage.text import parse_json
 

@@ -46,46 +46,77 @@ _HEAD: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """A way of keeping sets.
-
-    Its module has `load(found)`, the set in memory; `open_set(found, problems=)`, the set whose chunks are read
-    when they are asked for; and `write(refs, at, record_size=, zarr_format=)`.
+    """A way of keeping sets. What does the work is in modules, each imported when it is asked for: who reads a set
+    needs nothing that writes one.
     """
 
     name: str
-    module: str
-    """Imported when a set needs it."""
+    reads: str
+    """The module of `load(found)`, the set in memory, and `open_set(found, problems=)`, the set whose chunks are read
+    when they are asked for."""
+    writes: str
+    """The module of `write(refs, at, record_size=, zarr_format=)`."""
+    appends: str
+    """The module of what needs a plan, which stands where plans are made: `carry_out(job, plan)` writes what was
+    planned, `append(adding)` adds files to a set in place."""
     suffixes: tuple[str, ...]
     """How names end that say it."""
     begins: tuple[bytes, ...] = ()
     """How files begin."""
     holds: tuple[str, ...] = ()
     """What folders hold."""
+    zarr_formats: tuple[int, ...] = (2, 3)
+    """The versions of Zarr that may be asked for."""
     extra: str | None = None
     """The pip extra that it needs."""
 
-    def functions(self) -> Any:
-        """The module. Raises NotInstalled saying what to install when a package of the extra is not there."""
+    def module(self, name: str) -> Any:
+        """One of the modules. Raises NotInstalled saying what to install when a package of the extra is not there."""
         try:
-            return import_module(self.module)
+            return import_module(name)
         except ModuleNotFoundError as error:
             if self.extra is None or error.name != self.extra:
                 raise
             raise not_installed(self.extra, self.extra, f"a set kept as {self.name}") from error
 
+    @property
+    def reading(self) -> Any:
+        """What reads a set."""
+        return self.module(self.reads)
+
+    @property
+    def writing(self) -> Any:
+        """What writes a set."""
+        return self.module(self.writes)
+
+    @property
+    def appending(self) -> Any:
+        """What writes a set that was planned, and adds to one."""
+        return self.module(self.appends)
+
 
 JSON: Final = Store(
     name="json",
-    module="chunkmap.storage.json.reading",
+    reads="chunkmap.storage.json.reading",
+    writes="chunkmap.storage.json.writing",
+    appends="chunkmap.execution.json",
     suffixes=(".json", ".json.gz", ".json.zst", ".json.zstd"),
     begins=(b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
 )
 PARQUET: Final = Store(
-    name="parquet", module="chunkmap.storage.parquet.reading", suffixes=(".parq", ".parquet"), holds=(METADATA,)
+    name="parquet",
+    reads="chunkmap.storage.parquet.reading",
+    writes="chunkmap.storage.parquet.writing",
+    appends="chunkmap.execution.parquet",
+    suffixes=(".parq", ".parquet"),
+    holds=(METADATA,),
+    zarr_formats=(2,),
 )
 ICECHUNK: Final = Store(
     name="icechunk",
-    module="chunkmap.storage.icechunk",
+    reads="chunkmap.storage.icechunk",
+    writes="chunkmap.storage.icechunk",
+    appends="chunkmap.execution.icechunk",
     suffixes=(".icechunk",),
     holds=("repo", "refs"),
     extra="icechunk",
@@ -104,6 +135,11 @@ class FoundSet(NamedTuple):
     options: Mapping[str, Any] | None = None
     opened: Source | Folder | None = None
     """What was opened to tell; None where the name told."""
+
+    @property
+    def read_as(self) -> Store:
+        """How it is kept; what is no set is read as one, for the error to say what it is."""
+        return self.store or (PARQUET if self.is_folder else JSON)
 
     @property
     def is_folder(self) -> bool:

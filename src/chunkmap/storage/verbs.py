@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from chunkmap.errors import Unsupported
@@ -12,9 +11,7 @@ from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.storage.explicit_ranges import with_explicit_ranges
-from chunkmap.storage.json.writing import write_json
-from chunkmap.storage.parquet.writing import write_parquet
-from chunkmap.storage.stores import ICECHUNK, JSON, PARQUET, FoundSet, Icechunk, Store, find_set, is_open, store_for
+from chunkmap.storage.stores import ICECHUNK, FoundSet, Icechunk, Store, find_set, is_open, store_for
 
 __all__ = ["check_format", "load", "open_set", "write"]
 
@@ -37,7 +34,7 @@ def load(
     if isinstance(url, Mapping):
         return ReferenceSet.from_dict(url)
     found = find_set(url, storage_options=limited(storage_options, timeout))
-    refs: ReferenceSet = _store(found).functions().load(found)
+    refs: ReferenceSet = found.read_as.reading.load(found)
     return refs
 
 
@@ -52,13 +49,8 @@ def open_set(
     Who reads through the set needs no `problems`: finding those of a set that another tool wrote takes requests.
     """
     found = url if isinstance(url, FoundSet) else find_set(url, storage_options=storage_options)
-    refs: ReferenceSet = _store(found).functions().open_set(found, problems=problems)
+    refs: ReferenceSet = found.read_as.reading.open_set(found, problems=problems)
     return refs
-
-
-def _store(found: FoundSet) -> Store:
-    """How a set is kept; what is none is read as one, for the error to say what it is."""
-    return found.store or (PARQUET if found.is_folder else JSON)
 
 
 def write(
@@ -81,28 +73,22 @@ def write(
     """
     if not isinstance(refs, ReferenceSet):
         raise TypeError(f"write() takes a ReferenceSet, as chunkmap.load gives it, found {type(refs).__name__}")
-    refs = with_explicit_ranges(refs)
     if is_open(url):
-        ICECHUNK.functions().write_icechunk(refs, url, overwrite=True)
-        return
-    at = locate(url, limited(storage_options, timeout))
-    check_format(at, zarr_format)
-    store = store_for(at)
-    if store is ICECHUNK:
-        store.functions().write_icechunk(refs, at, overwrite=True)
-    elif store is JSON:
-        write_json(refs, at, zarr_format=zarr_format)
+        store, at = ICECHUNK, url
     else:
-        plain = {path: array.without_background() for path, array in refs.arrays.items()}
-        write_parquet(replace(refs, arrays=plain), at, record_size=record_size)
+        at = locate(url, limited(storage_options, timeout))
+        store = check_format(at, zarr_format)
+    store.writing.write(with_explicit_ranges(refs), at, record_size=record_size, zarr_format=zarr_format)
 
 
-def check_format(at: Located, zarr_format: ZarrFormat) -> None:
-    """Raise Unsupported for Zarr v3 where a set is to be written as Parquet."""
-    if store_for(at) is PARQUET and zarr_format != 2:
+def check_format(at: Located, zarr_format: ZarrFormat) -> Store:
+    """How a set is to be written. Raises Unsupported for a version of Zarr in which it cannot be kept so."""
+    store = store_for(at)
+    if zarr_format not in store.zarr_formats:
         raise Unsupported(
-            "references in Parquet are of Zarr v2, because fsspec's reader of them knows no other; write JSON for Zarr"
-            f" v{zarr_format}",
-            feature="Zarr v3 in Parquet",
+            f"references in {store.name.capitalize()} are of Zarr v2, because fsspec's reader of them knows no other;"
+            f" write JSON for Zarr v{zarr_format}",
+            feature=f"Zarr v{zarr_format} in {store.name.capitalize()}",
             url=at.url,
         )
+    return store

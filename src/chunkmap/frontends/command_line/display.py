@@ -98,7 +98,7 @@ def note_of_icechunk(out: str) -> None:
     """Say, before a repository is written, that this installation will not read its references back."""
     if store_named(out) is ICECHUNK:
         try:
-            ICECHUNK.functions().check_lists(out)
+            ICECHUNK.reading.check_lists(out)
         except NotInstalled:
             raise
         except Unsupported as error:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import ReferenceSet
+from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.storage.icechunk.documents import written_and_read
 from chunkmap.storage.icechunk.reading import read_header, read_set, refuse_first
 from chunkmap.storage.icechunk.repository import IS_FIRST, open_here, open_or_create, readable, transaction
@@ -28,6 +29,7 @@ __all__ = [
     "open_set",
     "read_icechunk",
     "repository_of",
+    "write",
     "write_icechunk",
 ]
 
@@ -43,9 +45,6 @@ def load(found: FoundSet) -> ReferenceSet:
 def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
     """The same: a repository tells where all chunks of an array are at once."""
     return load(found)
-
-
-"""Icechunk tells all references of a set at once."""
 
 
 def repository_of(url: Any, options: Mapping[str, Any] | None) -> Any:
@@ -68,6 +67,11 @@ def check_lists(where: str) -> None:
     """Raise Unsupported when this version of Icechunk does not tell where virtual chunks are."""
     if IS_FIRST:
         raise refuse_first(where)
+
+
+def write(refs: ReferenceSet, at: Located | Any, *, record_size: int, zarr_format: ZarrFormat) -> None:  # noqa: ARG001
+    """Write a set in place of what is there. Icechunk has manifests of its own, and is always of Zarr v3."""
+    write_icechunk(refs, at, overwrite=True)
 
 
 def write_icechunk(refs: ReferenceSet, target: Located | Any, *, group: str = "", overwrite: bool = False) -> None:

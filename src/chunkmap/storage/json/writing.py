@@ -27,13 +27,13 @@ from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import output_errors, publish_file
 from chunkmap.storage.states import State
 
-__all__ = ["Written", "write_json", "write_json_in_stretches"]
+__all__ = ["Written", "write", "write_json_in_stretches"]
 
 _BLOCK: Final = 1 << 15
 """Chunks that are printed at once."""
 
 
-def write_json(refs: ReferenceSet, at: Located, *, zarr_format: ZarrFormat = 2) -> None:
+def write(refs: ReferenceSet, at: Located, *, record_size: int, zarr_format: ZarrFormat) -> None:  # noqa: ARG001 - one
     """Write a set as one file, compressed when its name says so, in place of the one that is there."""
     check_names(refs.arrays, refs.groups)
     publish_file(at, _compressed(json_pieces(refs, zarr_format), at.path))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 from chunkmap.errors import StorageError
 from chunkmap.model import Problem, Target
 from chunkmap.storage import arrow
+from chunkmap.storage.checksum import checksum
 from chunkmap.storage.parquet.bounds import check_size
 from chunkmap.storage.text import parse_json
 
@@ -29,7 +29,6 @@ __all__ = [
     "PartitionRecord",
     "Sidecar",
     "belongs_to",
-    "checksum",
     "decode_targets",
     "encode_targets",
 ]
@@ -140,11 +139,6 @@ def belongs_to(sidecar: bytes, metadata: bytes) -> bool:
     """Whether a sidecar was written with these metadata, as far as it says."""
     found = _METADATA.search(sidecar)
     return found is None or int(found[1]) == checksum(metadata)
-
-
-def checksum(data: bytes) -> int:
-    """CRC-32: fast, and made to find damage, not malice."""
-    return zlib.crc32(data)
 
 
 def encode_targets(targets: Mapping[str, Target]) -> bytes:

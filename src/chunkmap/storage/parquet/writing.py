@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
 from typing import Any, Final
 
@@ -33,17 +33,18 @@ from chunkmap.model import (
     Target,
     in_one_stretch,
 )
-from chunkmap.model.dictionary import beside, documents
+from chunkmap.model.dictionary import ZarrFormat, beside, documents
+from chunkmap.storage.checksum import checksum
 from chunkmap.storage.names import check_names
 from chunkmap.storage.parquet.chunks import partition_name
 from chunkmap.storage.parquet.partition import MOST_ROWS, check_rows, encode_partition
-from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, checksum, encode_targets
+from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, encode_targets
 from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.states import State
 from chunkmap.storage.stores import METADATA, is_set
 from chunkmap.version import __version__
 
-__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_stretch", "replacing_set", "write_parquet"]
+__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_stretch", "replacing_set", "write", "write_parquet"]
 
 WHOLE_SET: Final = (METADATA, SIDECAR)
 """The files by whose state it is seen whether a set was replaced."""
@@ -61,6 +62,12 @@ class About:
     problems: tuple[Problem, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
     """How the set came about: what appending to it must know."""
+
+
+def write(refs: ReferenceSet, at: Located, *, record_size: int, zarr_format: ZarrFormat) -> None:  # noqa: ARG001 - v2
+    """Write a set as Zarr v2 says it, in place of the one that is there."""
+    plain = {path: array.without_background() for path, array in refs.arrays.items()}
+    write_parquet(replace(refs, arrays=plain), at, record_size=record_size)
 
 
 def write_parquet(

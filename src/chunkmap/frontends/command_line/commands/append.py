@@ -22,7 +22,6 @@ from chunkmap.frontends.command_line.options import (
     FILE,
     combine_options,
     fit_options,
-    given,
     set_option,
     storage_option,
 )
@@ -56,8 +55,6 @@ def append(
     workers: int,
     cache: str | None,
     overwrite: bool,
-    load_below: int | None,
-    zarr_format: int | None,
     inline_threshold: int | None,
     file_format: str | None,
     allow: tuple[str, ...],
@@ -84,8 +81,7 @@ def append(
             scan_options=scanned_with(file_format, inline_threshold, allow, format_options),
             cache=cache,
             overwrite=overwrite,
-            **given(load_below=load_below, zarr_format=zarr_format),
-            **{name: value for name, value in recipe.items() if value},
+            **{name: value for name, value in recipe.items() if value or (value == 0 and value is not False)},
         )
     note(f"{out}: {of_files(names, skipped)} more, {size_of(refs)}")
     warn_of_problems(refs.problems)

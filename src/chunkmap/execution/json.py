@@ -1,0 +1,52 @@
+"""A combined set as JSON, and files added to one: all of a file is written again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from chunkmap.combining import Plan
+from chunkmap.execution.appending import Adding
+from chunkmap.execution.headers import Headers
+from chunkmap.execution.provenance import Origin
+from chunkmap.execution.streaming import Job, finished, problems_of, targets_of
+from chunkmap.io import open_any
+from chunkmap.model import ReferenceSet
+from chunkmap.storage import FoundSet, load
+from chunkmap.storage.json.deferred import deferred_json
+from chunkmap.storage.json.writing import write_json_in_stretches
+
+__all__ = ["append", "carry_out"]
+
+
+def carry_out(job: Job, plan: Plan) -> ReferenceSet:
+    """Write what was planned. Gives the stored set."""
+    finish, version = job.finish(plan), plan.recipe.zarr_format
+    arrays = (finished(array, finish) for array, _ in job.stretches(plan, multiple=1))
+    written, state = write_json_in_stretches(arrays, plan.groups, job.at, zarr_format=version, expected=job.expected)
+    stored = deferred_json(job.at.url, job.at.options, written, plan.groups, state, zarr_format=version)
+    return replace(stored, problems=problems_of(plan), targets=targets_of(plan))
+
+
+def append(adding: Adding) -> ReferenceSet:
+    """Add files to a set in place."""
+    return adding.run((), lambda: _Stored(adding.found))
+
+
+class _Stored:
+    """A set that is added to. Nothing is written down of how it came about."""
+
+    record_size = 100_000
+
+    def __init__(self, found: FoundSet) -> None:
+        """Raises NoSuchFile when there is no set."""
+        open_any(found.url, storage_options=found.options).close()
+        self._found, self.origin = found, dict[str, Any]()
+
+    def header(self, origin: Origin, headers: Headers) -> ReferenceSet:  # noqa: ARG002 - as for every store
+        """The set, whose table may wait on the disk."""
+        return headers.take(load(self._found.url, storage_options=self._found.options))
+
+    def carry_out(self, job: Job, plan: Plan) -> ReferenceSet:
+        """Write all of it."""
+        return carry_out(job, plan)

@@ -1,0 +1,73 @@
+"""What a process loads for a small thing: nobody should wait for packages that are not needed."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import chunkmap
+
+CODE = """
+import json, sys
+from chunkmap.frontends.command_line import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+SERVERS = {"fsspec", "asyncio", "aiohttp", "ssl", "s3fs"}
+OTHERS = {"zarr", "xarray", "pandas", "dask", "h5py", "cftime", "icechunk", "pyarrow"}
+
+
+def loaded(folder, *words):
+    """The modules that a command loads, each under its full name."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    words = [sys.executable, "-c", CODE, *words]
+    done = subprocess.run(words, cwd=folder, env=plain, capture_output=True, text=True, check=True)
+    code, modules = json.loads(done.stderr.splitlines()[-1])
+    assert not code, done.stderr
+    return set(modules)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a small file and its set."""
+    h5py = pytest.importorskip("h5py")
+    folder = tmp_path_factory.mktemp("small")
+    with h5py.File(folder / "small.nc", "w") as file:
+        file.create_dataset("v", data=range(1000), chunks=(100,), compression="gzip", shuffle=True)
+    chunkmap.write(chunkmap.scan(folder / "small.nc"), folder / "small.json")
+    return folder
+
+
+def test_the_overview_of_the_commands_loads_none_of_them(folder):
+    """`chunkmap --help` is click and the table of commands: no numpy, and none of our rooms but the command line."""
+    modules = loaded(folder, "--help")
+    assert not modules & {"numpy", "rich", *SERVERS, *OTHERS}
+    ours = {name for name in modules if name.startswith("chunkmap.")}
+    rooms = {name for name in ours if not name.startswith("chunkmap.frontends")}
+    assert rooms <= {"chunkmap.errors", "chunkmap.packages", "chunkmap.version"}
+
+
+@pytest.mark.parametrize(
+    ("words", "needs"),
+    [
+        (("scan", "small.nc"), "chunkmap.formats.hdf5.scanner"),
+        (("inspect", "small.json"), "chunkmap.storage.json.reading"),
+        (("dump", "small.nc"), "chunkmap.frontends.cdl"),
+    ],
+)
+def test_what_is_here_is_read_without_what_reads_servers(folder, words, needs):
+    """A scan and a look at a set load no client of servers, no other store, and no library that opens datasets."""
+    modules = loaded(folder, *words)
+    assert needs in modules
+    assert not modules & {*SERVERS, *OTHERS}
+
+
+def test_writing_columns_does_not_load_pandas(folder):
+    """Arrow asks pandas whether it was handed one of its own: sets are written without such questions."""
+    for name in ("out.json", "out.parq"):
+        assert "pandas" not in loaded(folder, "scan", "small.nc", "-o", name)
