@@ -223,7 +223,8 @@ def _divided(array: ManifestArray, new: tuple[int, ...], factors: tuple[int, ...
 
 
 def _small_rows(chunks: ChunkManifest, threshold: int) -> NDArray[np.intp]:
-    return np.flatnonzero((chunks.length < np.uint64(max(threshold, 0))) & ~chunks.is_inline)
+    small = np.flatnonzero(chunks.length < np.uint64(max(threshold, 0)))
+    return small[~chunks.sources.inline[chunks.source[small]]]
 
 
 def _gathered(parts: Sequence[tuple[ChunkManifest, NDArray[Any]]]) -> ChunkManifest:
