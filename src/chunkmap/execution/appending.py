@@ -28,7 +28,7 @@ from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.execution.streaming import Job, Kept
 from chunkmap.io import open_any
 from chunkmap.io.filesystem import Located, limited, locate
-from chunkmap.model import ReferenceSet
+from chunkmap.model import Finding, ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import ICECHUNK, PARQUET, FoundSet, check_format, find_set, load
 from chunkmap.storage.parquet.chunks import PartitionedChunks
@@ -92,8 +92,8 @@ def append(
         icechunk.check_lists(str(out))
         origin = _origin(None, str(out), how, inline_threshold, preprocess)
         sets = scanning.run(urls, preprocess)
-        _to_repository(icechunk.repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
-        return load(out, storage_options=output_options)
+        notes = _to_repository(icechunk.repository_of(out, output_options), sets, origin, fetcher, overwrite=overwrite)
+        return replace(load(out, storage_options=output_options), notes=notes)
     adding = _Adding(
         found=found,
         at=at,
@@ -207,10 +207,10 @@ def _partitioned(found: FoundSet) -> PartitionedSet | None:
 
 def _to_repository(
     target: Any, sets: Sequence[ReferenceSet], origin: Origin, fetcher: Fetcher, *, overwrite: bool
-) -> None:
+) -> tuple[Finding, ...]:
     """Add sets to what is in a repository, small chunks held inline as they were said to be."""
     new = [inline(refs, fetcher.fetch, threshold=origin.inline_threshold) for refs in sets]
-    append_to_icechunk(target, new, _recipe(origin, overwrite=overwrite), fetcher)
+    return append_to_icechunk(target, new, _recipe(origin, overwrite=overwrite), fetcher)
 
 
 def _recipe(origin: Origin, *, overwrite: bool) -> Recipe:

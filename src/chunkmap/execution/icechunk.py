@@ -22,7 +22,7 @@ from chunkmap.combining.stretches import refused, whole_arrays
 from chunkmap.errors import CombineError
 from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.execution.order_of_inputs import counted, refuse_other_order
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, ReferenceSet, place
+from chunkmap.model import ArrayMeta, ChunkManifest, Finding, ManifestArray, Placement, ReferenceSet, place
 from chunkmap.model.trimming import trim_axis
 from chunkmap.storage import ICECHUNK, Icechunk, with_explicit_ranges
 
@@ -62,12 +62,12 @@ def to_icechunk(
 
 def append_to_icechunk(
     target: Any, sets: Sequence[ReferenceSet], recipe: Recipe, fetcher: Fetcher, *, group: str = ""
-) -> None:
+) -> tuple[Finding, ...]:
     """Add sets to the one in a group of a store, or in the repository of a place.
 
     Where that has chunks of several lengths, the new ones keep theirs too, whatever the recipe says.
 
-    Raises CombineError naming the inputs that do not fit.
+    Gives what was decided on the way. Raises CombineError naming the inputs that do not fit.
     """
     module = ICECHUNK.functions()
     new = [module.as_stored(with_explicit_ranges(refs)) for refs in sets]
@@ -86,6 +86,7 @@ def append_to_icechunk(
             _check_stays(array_plan, longer.old)
         added = {path: _added(array_plan, recipe) for path, array_plan in referred.items()}
         _write(longer, plan, dict(whole_arrays(plan, read)), added)
+    return plan.notes
 
 
 def _check_stays(array_plan: ArrayPlan, old: ReferenceSet) -> None:

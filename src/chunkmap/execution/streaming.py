@@ -89,6 +89,9 @@ class Job:
 
     def carry_out(self, plan: Plan, kind: str, kept: Kept | None = None) -> ReferenceSet:
         """Write what was planned; `kept` stays as it is."""
+        return replace(self._written(plan, kind, kept), notes=plan.notes)
+
+    def _written(self, plan: Plan, kind: str, kept: Kept | None) -> ReferenceSet:
         about = About(
             plan.groups,
             {url: target for refs in plan.inputs for url, target in refs.targets.items()},
