@@ -66,12 +66,18 @@ class Report(Shown):
         return not self.failures
 
     def __str__(self) -> str:
-        verdict = f"{len(self.failures)} wrong" if self.failures else "nothing is wrong"
+        verdict = self._verdict()
         counts = ", ".join(f"{count:,} {what}" for what, count in self.counts.items())
         lines = [f"{self.name}: {verdict} ({counts})"]
         lines += [f"  wrong: {finding}" for finding in self.failures]
         lines += [f"  not known: {finding}" for finding in self.notes]
         return "\n".join(lines)
+
+    def _verdict(self) -> str:
+        """What came of it, in a few words: what could not be told is not called sound."""
+        if self.failures:
+            return f"{len(self.failures):,} wrong"
+        return f"nothing is found wrong, {len(self.notes):,} not known" if self.notes else "nothing is wrong"
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON has it."""

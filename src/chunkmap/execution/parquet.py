@@ -66,7 +66,7 @@ def carry_out(job: Job, plan: Plan, kept: Kept | None = None) -> ReferenceSet:
         making = _Making(job, plan, kept, ParquetWriter(stage, job.record_size), job.finish(plan))
         censuses = making.here() if job.executor is None else making.on_workers()
         making.writer.finish(replace(about, origin=making.origin(censuses)))
-    return open_set(FoundSet(PARQUET, job.at.url, job.at.options))
+    return replace(open_set(FoundSet(PARQUET, job.at.url, job.at.options)), notes=plan.notes)
 
 
 @dataclass(frozen=True, slots=True)
