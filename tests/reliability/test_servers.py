@@ -182,8 +182,9 @@ def test_who_is_told_when_to_come_again_waits(server, sets, monkeypatch, road, a
     assert 6 < waits[0] < 10
 
 
-def test_a_server_that_takes_no_connection_is_given_up():
+def test_a_server_that_takes_no_connection_is_given_up(monkeypatch):
     """What is not connected within `timeout` ends too: here the queue of a socket that nobody serves is full."""
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 0.3)
     with socket.socket() as waiting, ExitStack() as held:
         waiting.bind(("127.0.0.1", 0))
         waiting.listen(0)
@@ -316,8 +317,9 @@ def sets(server, tmp_path):
 
 @pytest.mark.parametrize("stalls", [False, True])
 @pytest.mark.parametrize("verb", ["scan", "scan_many", "build", "load", "open_store", "open_dataset", "verify", "cli"])
-def test_every_verb_has_a_limit_of_time(server, sets, tmp_path, verb, stalls):
+def test_every_verb_has_a_limit_of_time(server, sets, tmp_path, monkeypatch, *, verb, stalls):
     """`timeout=`, and `--timeout`, end the waiting for a server that says nothing, or no more after some bytes."""
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 0.3)
 
     def silent(request):
         if stalls:

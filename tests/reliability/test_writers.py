@@ -145,7 +145,7 @@ def _write(verb, paths):
 CHANGES = {"build": 11, "rebuild": 25, "append": 22}
 """Puts, copies and removals of a run in that test."""
 
-DEATHS = [0, 3, 6, 9]
+DEATHS = [0, 5, 9]
 """The change with which the other writer dies; 0 if it lives."""
 
 
