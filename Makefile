@@ -2,7 +2,7 @@
 #
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
-#   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out
+#   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out; and random sound ones
 #   make guided   the same, led by what code is reached (atheris; where there is a wheel of it)
 #   make soak     writers, readers and kills in any order, for ten minutes
 #   make check    format, lint, types, layers
@@ -58,6 +58,8 @@ test: $(VENV)/test.stamp
 fuzz: $(VENV)/test.stamp
 	@echo "== fuzz: $(FUZZ) damaged files"
 	@"$(VENV)/bin/python" tests/fuzz/run.py --files $(FUZZ) --keep .fuzz
+	@echo "== fuzz: 3,000 random files, opened as by xarray's own engines"
+	@"$(VENV)/bin/python" tests/fuzz/random_files.py --files 3000
 
 guided: $(VENV)/guided.stamp
 	@echo "== guided: $(KIND)"

@@ -172,7 +172,8 @@ def _write(longer: Any, plan: Plan, whole: Mapping[str, ManifestArray], added: M
         if path in old.arrays:
             writer.remove(path)
     metas = {path: array.meta for path, array in whole.items()} | {path: plan.arrays[path].meta for path in added}
-    writer.describe(metas, {path: own for path, own in plan.groups.items() if path not in old.groups}, old.groups)
+    groups = {path: own for path, own in plan.groups.items() if path not in old.groups}
+    writer.describe(metas, groups, old.groups, old.targets)
     for path, array in whole.items():
         writer.set_chunks(path, array.manifest())
     for path, chunks in added.items():
