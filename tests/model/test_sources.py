@@ -151,7 +151,7 @@ def test_ranges_of_a_packed_table_are_moved():
 
 
 def test_a_url_for_each_chunk_costs_little_beyond_the_names():
-    """A manifest of many chunks, each in a file of its own, holds at most 60 bytes a chunk: columns and packed names."""
+    """A manifest of many chunks, each in a file of its own, holds at most 60 bytes a chunk, its name included."""
     count = 20_000
     names = [f"{n // 100}/{n % 100}" for n in range(count)]
     stops = np.cumsum([len(name) for name in names])
