@@ -19,6 +19,7 @@ from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.folder import FolderBase, Listing, check_name
 from chunkmap.io.local import LocalSource
 from chunkmap.io.source import Range, Source, check_range
+from chunkmap.io.system import pread_into
 
 __all__ = ["LocalFolder"]
 
@@ -98,7 +99,7 @@ class LocalFolder(FolderBase):
         except OSError as error:
             raise self._failed(name, error) from error
         try:
-            found = os.preadv(file, [room], wanted.offset) if wanted.offset >= 0 <= wanted.length else -1
+            found = pread_into(file, room, wanted.offset) if wanted.offset >= 0 <= wanted.length else -1
             if found != wanted.length or wanted.offset < 0:
                 check_range(f"{self.url}/{name}", os.fstat(file).st_size, *wanted)
                 self._long(file, wanted.offset, room)
@@ -112,7 +113,7 @@ class LocalFolder(FolderBase):
         """A range of more bytes than one call gives."""
         done = 0
         while done < len(room):
-            found = os.preadv(file, [room[done:]], offset + done)
+            found = pread_into(file, room[done:], offset + done)
             if not found:
                 raise OSError("it was cut short while it was read")
             done += found
