@@ -15,6 +15,7 @@
 # TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
 # FUZZ=...    how many damaged files `make fuzz` makes;  KIND=...  of which kind `make guided` makes them
 # SOAK=...    for how many seconds `make soak` runs
+# GRIB=1      `make demo` opens a GRIB file as well, and needs eccodes
 # CASES=...   which benchmarks `make bench` runs;  REPEATS=...  how often;  WRITE=1  renew bench/results.md
 
 SHELL := /bin/sh
@@ -50,6 +51,11 @@ help:
 demo: $(VENV)/demo.stamp
 	@echo "== demo: three months of ocean, one dataset"
 	@"$(VENV)/bin/python" examples/demo.py .demo
+ifdef GRIB
+	@echo "== demo: a GRIB field, and a forecast as one hypercube"
+	@"$(VENV)/bin/python" -m pip install -qq --editable ".[grib,xarray]"
+	@"$(VENV)/bin/python" examples/forecast.py .demo
+endif
 
 test: $(VENV)/test.stamp
 	@echo "== test: $$("$(VENV)/bin/python" --version), $(TESTS)"
