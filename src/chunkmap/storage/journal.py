@@ -22,7 +22,17 @@ from chunkmap.io.retrying import status_of, with_retries
 from chunkmap.storage.states import State, check_state, state_of
 from chunkmap.storage.text import parse_json
 
-__all__ = ["BEGUN", "JOURNAL", "Place", "StageThere", "create", "is_unfinished", "recover", "waiting_names"]
+__all__ = [
+    "BEGUN",
+    "JOURNAL",
+    "Place",
+    "StageThere",
+    "create",
+    "is_publishing",
+    "is_unfinished",
+    "recover",
+    "waiting_names",
+]
 
 JOURNAL: Final = ".chunkmap-journal.json"
 """Says which files wait, and under what names; who publishes them, and how far that one is."""
@@ -70,6 +80,11 @@ def waiting_names(data: bytes | None, where: str) -> Mapping[str, str]:
 def is_unfinished(at: Located) -> bool:
     """Whether a directory holds what a writer of ours left that died, and no set."""
     return any(is_there(at.file(name)) for name in (BEGUN, JOURNAL, _WAITING))
+
+
+def is_publishing(at: Located) -> bool:
+    """Whether a writer is putting a new set in place of the old one, or died while it did."""
+    return not at.is_local and is_there(at.file(JOURNAL))
 
 
 def recover(at: Located, last: str) -> None:
