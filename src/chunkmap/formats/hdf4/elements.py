@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -50,8 +49,7 @@ _LONGEST_HEADER: Final = 128 << 10
 _CHUNKED: Final = struct.Struct(">iBiiiiHHHHi")
 
 
-@dataclass(frozen=True, slots=True)
-class Chunked:
+class Chunked(NamedTuple):
     """The header of an element that is stored in chunks."""
 
     shape: tuple[int, ...]
@@ -67,8 +65,7 @@ class Chunked:
     """Axes of the table, where it has fewer than the array."""
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """Where the bytes of an object are."""
 
     length: int

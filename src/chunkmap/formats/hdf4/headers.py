@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,8 @@ from chunkmap.formats.hdf4.texts import read_text
 from chunkmap.io.rounds import Parser
 
 __all__ = ["Headers", "read_headers"]
+
+_ASCII: Final = 127
 
 Places = NDArray[np.int64]
 
@@ -24,7 +28,10 @@ class Headers:
         self.stops: Places = np.cumsum(lengths)
         self.starts: Places = self.stops - lengths
         self._all = data
+        self._text = data.decode("latin-1")
         self._bytes = np.frombuffer(data + bytes(2), np.uint8)
+        # how many bytes before each place are not plain text
+        self._odd = np.concatenate([[0], np.cumsum((self._bytes == 0) | (self._bytes > _ASCII))])
 
     def each(self) -> list[bytes]:
         """Each header."""
@@ -49,10 +56,9 @@ class Headers:
     def texts(self, places: Places) -> list[str]:
         """The texts whose lengths stand at these places, each up to a null byte."""
         stops = np.minimum(self.behind(places), len(self._all))
-        text = self._all.decode("latin-1")
+        text = self._text
         found = [text[start:stop] for start, stop in zip((places + 2).tolist(), stops.tolist(), strict=True)]
-        odd = np.concatenate([[0], np.cumsum((self._bytes == 0) | (self._bytes > 127))])
-        for row in np.flatnonzero(odd[np.maximum(stops, places + 2)] > odd[places + 2]).tolist():
+        for row in np.flatnonzero(self._odd[np.maximum(stops, places + 2)] > self._odd[places + 2]).tolist():
             found[row] = read_text(found[row].encode("latin-1")).partition("\0")[0]
         return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -87,7 +86,7 @@ def _image_and_palette(contents: Contents, image: _Image) -> Parser[list[Sds | t
     array = yield from (_old(contents, image) if DFTAG_ID not in image.members else _new(contents, image))
     attrs = yield from read_attributes(contents, image.attributes)
     palette = yield from _palette(contents, image)
-    return [replace(array, attrs=attrs | dict(array.attrs)), *palette]
+    return [array._replace(attrs=attrs | dict(array.attrs)), *palette]
 
 
 # xdim ydim NT_tag NT_ref ncomponents interlace compression_tag compression_ref
@@ -119,7 +118,7 @@ def _array(
     shape = tuple(length for _, length in axes)
     if coding in _CODERS:
         nbytes = int(np.prod(shape)) * dtype.itemsize
-        element = replace(element, coder=_CODERS[coding], length=nbytes)
+        element = element._replace(coder=_CODERS[coding], length=nbytes)
     dims = tuple(name for name, _ in axes)
     return Sds(name=image.name, shape=shape, dims=dims, dtype=dtype, data=None, element=element)
 

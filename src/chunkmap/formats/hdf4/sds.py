@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -44,8 +44,7 @@ _AXES: Final = ("Dim0.0", "UDim0.0")
 _MOST_AXES: Final = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sds:
+class Sds(NamedTuple):
     """One array, as the file describes it."""
 
     name: str
@@ -54,12 +53,12 @@ class Sds:
     dtype: np.dtype[Any]
     data: Key | None
     """The object that holds the values; None where none were ever written."""
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = MappingProxyType({})
     ndg: int | None = None
     """The reference number by which Vgroups name it."""
     grows: bool = False
     """Whether its first axis is unlimited: then its data say how long it is."""
-    element: Element = field(default_factory=lambda: Element(0))
+    element: Element = Element(0)
     """Where the values are."""
 
 
@@ -178,7 +177,7 @@ def _located(sds: Sds, element: Element | ChunkmapError) -> Sds | tuple[str, Exc
     if isinstance(element, ChunkmapError):
         return sds.name, element
     if not sds.grows:
-        return replace(sds, element=element)
+        return sds._replace(element=element)
     row = math.prod(sds.shape[1:]) * sds.dtype.itemsize
     rows = element.chunked.shape[0] if element.chunked is not None else element.length // row if row else 0
-    return replace(sds, element=element, shape=(rows, *sds.shape[1:]))
+    return sds._replace(element=element, shape=(rows, *sds.shape[1:]))
