@@ -16,7 +16,7 @@ from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf4.coders import IMAGE_RLE, JPEG, Coder
 from chunkmap.formats.hdf4.contents import Contents, read_attributes
 from chunkmap.formats.hdf4.descriptors import Key
-from chunkmap.formats.hdf4.elements import locate
+from chunkmap.formats.hdf4.elements import Chunked, locate
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
 from chunkmap.formats.hdf4.sds import Sds
 from chunkmap.formats.hdf4.vdata import DFTAG_VH
@@ -116,11 +116,31 @@ def _array(
     y, x, c = (f"{name}_y", rows), (f"{name}_x", columns), (f"{name}_component", components)
     axes = ([y, x, c], [y, c, x], [c, y, x])[interlace] if components > 1 else [y, x]
     shape = tuple(length for _, length in axes)
+    if element.chunked is not None:
+        element = element._replace(chunked=_by_rows(contents, image.name, element.chunked, (rows, columns)))
     if coding in _CODERS:
         nbytes = int(np.prod(shape)) * dtype.itemsize
         element = element._replace(coder=_CODERS[coding], length=nbytes)
     dims = tuple(name for name, _ in axes)
     return Sds(name=image.name, shape=shape, dims=dims, dtype=dtype, data=None, element=element)
+
+
+def _by_rows(contents: Contents, name: str, header: Chunked, size: tuple[int, int]) -> Chunked:
+    """The chunks of an image, as those of its rows.
+
+    The library writes its pixels row by row into an array of as many rows as the image has columns: its chunks are
+    rectangles of the image only where that is square, or in one chunk.
+    """
+    if header.shape != size[::-1]:
+        raise contents.file.error(f"image {name!r} of {size} rows and columns is stored as an array of {header.shape}")
+    if size[0] == size[1]:
+        return header
+    if header.chunk_shape != header.shape:
+        raise Unsupported(
+            f"an image of {size} rows and columns is in chunks of {header.chunk_shape}, which hold no rectangles of it",
+            feature="image in chunks",
+        )
+    return header._replace(shape=size, chunk_shape=size)
 
 
 # xdim ydim, of images of 8 bits
