@@ -34,9 +34,9 @@ def library():
 
 
 def done(status):
-    """A number that a function of the library gave, unless it failed."""
-    if status < 0:
-        raise OSError(f"the HDF4 library failed: {status}")
+    """A number that a function of the library gave, unless it failed: those of some objects are negative."""
+    if status == -1:
+        raise OSError("the HDF4 library failed")
     return status
 
 

@@ -32,6 +32,11 @@ def pointer(values):
     return values.ctypes.data_as(ctypes.c_void_p)
 
 
+def text():
+    """Room for a name."""
+    return ctypes.create_string_buffer(256)
+
+
 @contextmanager
 def sd_file(path, mode=CREATE):
     """A file as SD opens it."""
@@ -127,7 +132,7 @@ def get_image(path, number, dtype):
     """An image `(y, x, component)` by its number, as the library reads it."""
     with gr_file(path, READ) as images:
         image = done(LIBRARY.GRselect(images, number))
-        found, name = [ints(0) for _ in range(4)], ctypes.create_string_buffer(256)
+        found, name = [ints(0) for _ in range(4)], text()
         size = ints(0, 0)
         done(LIBRARY.GRgetiminfo(image, name, found[0], found[1], found[2], size, found[3]))
         out = np.zeros((size[1], size[0], found[0][0]), dtype)

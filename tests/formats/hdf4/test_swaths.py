@@ -116,3 +116,10 @@ def test_maps_that_mean_nothing(recipe, scanned, tmp_path, increment):
     """A map without an increment, or with half ones, gives no coordinates."""
     refs = scanned(granule(recipe, tmp_path / "a.hdf", increment=increment), interpolate=True)
     assert "mod/Latitude_y1_x1" not in refs.arrays
+
+
+def test_data_without_a_row(recipe, scanned, tmp_path):
+    """Fields that have no elements get no coordinates."""
+    refs = scanned(granule(recipe, tmp_path / "a.hdf", fine=np.zeros((0, 30), ">i2")), interpolate=True)
+    assert refs.arrays["mod/Vapour"].meta.shape == (0, 30)
+    assert "mod/Latitude_y1_x1" not in refs.arrays

@@ -23,7 +23,7 @@ SMALL_TAGS: Final = (106, 300, 306, 307, 701, 703, 704, 705, 706, 707, 708, 710,
 """Number types, images and their groups, and all that describes scientific data: small, and needed."""
 _SMALL: Final = 64 << 10
 
-ATTRIBUTES: Final = ("Attr0.0", "RIATTR0.0N")
+ATTRIBUTES: Final = ("Attr0.0", "RIATTR0.0C")
 """Classes of the Vdatas that hold attributes."""
 _CHUNK_TABLE: Final = "_HDF_CHK_TBL"
 
@@ -93,5 +93,5 @@ def read_attributes(contents: Contents, refs: Iterable[int]) -> Parser[dict[str,
             raise data
         value = attribute_value(contents.vdatas[ref], data)
         if value is not None:
-            attrs[contents.vdatas[ref].name] = value
+            attrs[contents.vdatas[ref].attribute] = value
     return attrs

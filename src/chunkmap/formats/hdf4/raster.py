@@ -22,7 +22,7 @@ from chunkmap.formats.hdf4.sds import Sds
 from chunkmap.formats.hdf4.vdata import DFTAG_VH
 from chunkmap.io.rounds import Parser, Together
 
-__all__ = ["read_images"]
+__all__ = ["image_attributes", "read_images"]
 
 DFTAG_RIG, DFTAG_ID, DFTAG_RI, DFTAG_CI, DFTAG_LD, DFTAG_LUT = 306, 300, 302, 303, 307, 301
 DFTAG_ID8, DFTAG_IP8, DFTAG_RI8, DFTAG_CI8, DFTAG_II8 = 200, 201, 202, 203, 204
@@ -44,6 +44,13 @@ def read_images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]
     """Every image and its palette as arrays; a name and an error for one that cannot be read."""
     found = yield Together([_arrays(contents, image) for image in _listed(contents)])
     return [array for arrays in found for array in arrays]
+
+
+def image_attributes(contents: Contents) -> Parser[dict[str, Any]]:
+    """The attributes that GR gave to all images of the file."""
+    groups = [vgroup for vgroup in contents.vgroups.values() if vgroup.kind == "RIG0.0"]
+    refs = [ref for vgroup in groups for ref in vgroup.refs(DFTAG_VH)]
+    return (yield from read_attributes(contents, refs))
 
 
 def _listed(contents: Contents) -> list[_Image]:

@@ -15,7 +15,7 @@ from chunkmap.formats.hdf4.dfsd import dfsd_sets
 from chunkmap.formats.hdf4.eos import Structure, read_structures
 from chunkmap.formats.hdf4.eos_arrays import dimension_maps, with_coordinates
 from chunkmap.formats.hdf4.naming import ORIGINAL, Names, consistent_dims
-from chunkmap.formats.hdf4.raster import read_images
+from chunkmap.formats.hdf4.raster import image_attributes, read_images
 from chunkmap.formats.hdf4.sds import DFTAG_NDG, Sds, root_vgroup, sd_attributes, sd_sets, with_elements
 from chunkmap.formats.hdf4.swaths import interpolated
 from chunkmap.formats.hdf4.tables import table_columns, user_tables
@@ -123,10 +123,10 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     contents = yield from read_contents(source)
     found = _Set(contents, options)
     root = root_vgroup(contents)
-    attrs, sets, notes = yield Together(
-        [sd_attributes(contents, root), _all_sets(contents), read_annotations(contents)]
+    attrs, of_images, sets, notes = yield Together(
+        [sd_attributes(contents, root), image_attributes(contents), _all_sets(contents), read_annotations(contents)]
     )
-    found.groups[""] = attrs | notes.of_file
+    found.groups[""] = of_images | attrs | notes.of_file
     structures = (yield from read_structures(contents, attrs)) if options.eos else []
     tables = _tables(contents, structures) if options.tables else []
     arrays, images, fields, columns = yield Together(

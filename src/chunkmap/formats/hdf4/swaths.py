@@ -28,6 +28,8 @@ __all__ = ["interpolated"]
 
 _MOST: Final = 128 << 20
 """Bytes of one array that is read, or made."""
+_DECODED: Final = ("zlib", "hdf4_rle", "hdf4_nbit", "hdf4_skphuff")
+"""What is decoded here: not what other libraries decode in native code, which a scan feeds no damaged bytes."""
 
 
 class _Map(NamedTuple):
@@ -97,7 +99,12 @@ def _wanted(
     out = dict[tuple[str, ...], list[str]]()
     for dims in product(*choices):
         paths = [path for path, array in arrays.items() if set(dims) <= set(array.meta.dims or ())]
-        if dims != geolocation and paths and len(set(dims)) == len(dims):
+        if (
+            dims != geolocation
+            and paths
+            and len(set(dims)) == len(dims)
+            and all(arrays[path].meta.size for path in paths)
+        ):
             out[dims] = paths
     return out
 
@@ -135,6 +142,10 @@ def _values(file: File, array: ManifestArray) -> Parser[NDArray[np.float64]]:
     nbytes = math.prod(meta.chunk_shape) * meta.dtype.itemsize
     if nbytes > _MOST:
         raise Unsupported(f"geolocation in chunks of {nbytes} bytes cannot be read", feature="swath", url=file.url)
+    if any(codec["id"] not in _DECODED for codec in meta.codecs):
+        raise Unsupported(
+            "geolocation that is compressed by szip or as JPEG is not read", feature="swath", url=file.url
+        )
     inside = ~chunks.is_inline
     lengths = np.where(inside, chunks.length, 0).astype(np.int64)
     data = yield from read_ranges(file, chunks.offset.astype(np.int64), lengths)

@@ -24,6 +24,8 @@ __all__ = ["DFTAG_VH", "DFTAG_VS", "Field", "Vdata", "attribute_value", "json_va
 DFTAG_VH: Final = 1962
 DFTAG_VS: Final = 1963
 _HAS_ATTRIBUTES: Final = 1
+_OF_IMAGES: Final = "RIATTR0.0C"
+"""The class of Vdatas that hold attributes of images."""
 _MOST_FIELDS: Final = 4096
 _HEAD: Final = 10
 """Bytes of a header before its fields."""
@@ -67,6 +69,11 @@ class Vdata(NamedTuple):
     def data(self) -> Key:
         """The object that holds the records."""
         return DFTAG_VS, self.ref
+
+    @property
+    def attribute(self) -> str:
+        """The name of the attribute that it holds: of an image, that of its field."""
+        return self.fields()[0].name if self.kind == _OF_IMAGES else self.name
 
     def fields(self) -> list[Field]:
         """Every field."""
