@@ -116,6 +116,21 @@ def stream_in_blocks(made):
     return made.add(702 | 0x4000, struct.pack(">HHiHHHH", 3, 0, BIG.nbytes, ref, 0, 4, 6))
 
 
+def single_file(path):
+    """An array of DFSD, with a scale of one axis, as DFSD reads it."""
+    functions, values, scale = LIBRARY.LIBRARY, VALUES.astype("f4"), np.arange(10, dtype="f4") * 2
+    sizes, name = LIBRARY.ints(*values.shape), os.fspath(path).encode()
+    LIBRARY.done(functions.DFSDclear())
+    LIBRARY.done(functions.DFSDsetNT(LIBRARY.TYPES["f4"]))
+    LIBRARY.done(functions.DFSDsetdims(2, sizes))
+    LIBRARY.done(functions.DFSDsetdimscale(2, 10, LIBRARY.pointer(scale)))
+    LIBRARY.done(functions.DFSDputdata(name, 2, sizes, LIBRARY.pointer(values)))
+    found = np.zeros(values.shape, "f4")
+    LIBRARY.done(functions.DFSDrestart())
+    LIBRARY.done(functions.DFSDgetdata(name, 2, sizes, LIBRARY.pointer(found)))
+    return {"Data-Set-2": found, "fakeDim1": scale}
+
+
 def blocks(made, spare=40):
     raw = BIG.tobytes()
     return made.linked(702, [raw[:80], raw[80:160], raw[160:] + b"\x7f" * spare], len(raw))
@@ -245,6 +260,7 @@ FEATURES = {
     },
     "Where values are": {
         "in one piece": [partial(array, dtype="i2")],
+        "in one piece, by DFSD, and scales of axes": [single_file],
         "deflate": [compressed(LIBRARY.DEFLATE, 6)],
         "run lengths": [compressed(LIBRARY.RLE)],
         "skipping Huffman": [compressed(LIBRARY.SKPHUFF, 2)],

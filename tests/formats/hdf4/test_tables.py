@@ -131,6 +131,18 @@ def test_an_old_image_and_its_palette(recipe, scanned, values):
     assert values(refs, "Raster Image #0_palette").shape == (256, 3)
 
 
+def test_old_images_of_one_number(recipe, scanned, values):
+    """A plain image and one in runs may have one reference number; one as IMCOMP is a problem that names it."""
+    recipe.add(200, struct.pack(">HH", 3, 2), 5)
+    recipe.add(202, bytes(range(6)), 5)
+    recipe.add(203, bytes(Hdf4Rle(6, image=True).encode(bytes(range(6, 12)))), 5)
+    recipe.add(204, b"xyz", 5)
+    refs = scanned(recipe.bytes())
+    assert values(refs, "Raster Image #0").ravel().tolist() == list(range(6))
+    assert values(refs, "Raster Image #1").ravel().tolist() == list(range(6, 12))
+    assert ["IMCOMP" in problem.message for problem in refs.problems] == [True]
+
+
 def test_imcomp_is_refused_by_name(recipe, scanned):
     """A compression of images that nothing decodes is a problem that names it."""
     (problem,) = scanned(image(recipe, b"xyz", coding=12, tag=303).bytes()).problems

@@ -26,6 +26,9 @@ __all__ = ["image_attributes", "read_images"]
 
 DFTAG_RIG, DFTAG_ID, DFTAG_RI, DFTAG_CI, DFTAG_LD, DFTAG_LUT = 306, 300, 302, 303, 307, 301
 DFTAG_ID8, DFTAG_IP8, DFTAG_RI8, DFTAG_CI8, DFTAG_II8 = 200, 201, 202, 203, 204
+_OLD: Final = {DFTAG_RI8: 0, DFTAG_CI8: 11, DFTAG_II8: 12}
+"""How images of 8 bits are coded, by the tag of their data."""
+_DATA: Final = (DFTAG_RI, DFTAG_CI, *_OLD)
 _CODERS: Final = {11: Coder(IMAGE_RLE), 15: Coder(JPEG), 16: Coder(JPEG)}
 _REFUSED: Final = {12: "IMCOMP", 13: "JPEG of the first kind", 14: "grey JPEG of the first kind"}
 _DESCRIBED: Final = struct.Struct(">iiHHhhHH")
@@ -60,13 +63,10 @@ def _listed(contents: Contents) -> list[_Image]:
         ("", tuple(contents.pairs((DFTAG_RIG, ref)))) for ref in contents.file.refs(DFTAG_RIG)
     ]
     candidates += [
-        ("", tuple((tag, ref) for tag in (DFTAG_ID8, DFTAG_RI8, DFTAG_CI8, DFTAG_IP8)))
-        for ref in dict.fromkeys(contents.file.refs(DFTAG_RI8) + contents.file.refs(DFTAG_CI8))
+        ("", ((DFTAG_ID8, ref), (tag, ref), (DFTAG_IP8, ref))) for tag in _OLD for ref in contents.file.refs(tag)
     ]
     for name, members in candidates:
-        data = {_place(contents, key) for key in members if key[0] in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8)} - {
-            None
-        }
+        data = {_place(contents, key) for key in members if key[0] in _DATA} - {None}
         if not data or data & seen:
             continue
         seen |= data
@@ -115,7 +115,7 @@ def _array(
     contents: Contents, image: _Image, size: tuple[int, int, int], dtype: np.dtype[Any], *, interlace: int, coding: int
 ) -> Parser[Sds]:
     rows, columns, components = size
-    tag = next(tag for tag in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8) if tag in image.members)
+    tag = next(tag for tag in _DATA if tag in image.members)
     if coding in _REFUSED:
         raise Unsupported(f"the image is compressed by {_REFUSED[coding]}, which is not decoded", feature="compression")
     element = yield from locate(contents.file, (tag, image.members[tag]))
@@ -157,13 +157,8 @@ def _old(contents: Contents, image: _Image) -> Parser[Sds]:
         raise contents.file.error(f"image {image.name!r} has no description")
     data = yield contents.file.span(entry.offset, 4)
     columns, rows = struct.unpack(">HH", data)
-    coding = 11 if contents.file.find((DFTAG_RI8, image.members.get(DFTAG_RI8, 0))) is None else 0
-    kept = {tag: ref for tag, ref in image.members.items() if tag != (DFTAG_RI8 if coding else DFTAG_CI8)}
-    return (
-        yield from _array(
-            contents, image._replace(members=kept), (rows, columns, 1), np.dtype("u1"), interlace=0, coding=coding
-        )
-    )
+    size, coding = (rows, columns, 1), next(_OLD[tag] for tag in _OLD if tag in image.members)
+    return (yield from _array(contents, image, size, np.dtype("u1"), interlace=0, coding=coding))
 
 
 def _palette(contents: Contents, image: _Image) -> Parser[Iterable[Sds]]:
