@@ -14,7 +14,7 @@ import numpy as np
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf4.coders import IMAGE_RLE, JPEG, Coder
-from chunkmap.formats.hdf4.contents import Contents, read_attributes
+from chunkmap.formats.hdf4.contents import ATTRIBUTES, Contents, attributes_of, read_attributes
 from chunkmap.formats.hdf4.descriptors import Key
 from chunkmap.formats.hdf4.elements import Chunked, locate
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
@@ -49,11 +49,11 @@ def read_images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]
     return [array for arrays in found for array in arrays]
 
 
-def image_attributes(contents: Contents) -> Parser[dict[str, Any]]:
+def image_attributes(contents: Contents) -> dict[str, Any]:
     """The attributes that GR gave to all images of the file."""
     groups = [vgroup for vgroup in contents.vgroups.values() if vgroup.kind == "RIG0.0"]
-    refs = [ref for vgroup in groups for ref in vgroup.refs(DFTAG_VH)]
-    return (yield from read_attributes(contents, refs))
+    refs = [ref for vgroup in groups for ref in vgroup.refs(DFTAG_VH) if contents.kind(ref) in ATTRIBUTES]
+    return attributes_of(contents, refs)
 
 
 def _listed(contents: Contents) -> list[_Image]:

@@ -89,9 +89,10 @@ class _Set:
         if isinstance(named.array, Exception):
             self.problem(path, named.array)
             return
-        renamed = path.rpartition("/")[2] != named.name
-        attrs = {**named.array.meta.attrs, ORIGINAL: named.name}
-        self.arrays[path] = named.array.with_meta(attrs=attrs) if renamed else named.array
+        array = named.array
+        if path.rpartition("/")[2] != named.name:
+            array = array.with_meta(attrs={**array.meta.attrs, ORIGINAL: named.name})
+        self.arrays[path] = array
         if named.problem:
             self.problems.append(Problem(path, "fill value", named.problem, self.contents.file.url))
 
@@ -122,11 +123,9 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     """Everything that one file holds."""
     contents = yield from read_contents(source)
     found = _Set(contents, options)
-    root = root_vgroup(contents)
-    attrs, of_images, sets, notes = yield Together(
-        [sd_attributes(contents, root), image_attributes(contents), _all_sets(contents), read_annotations(contents)]
-    )
-    found.groups[""] = of_images | attrs | notes.of_file
+    attrs = sd_attributes(contents, root_vgroup(contents))
+    sets, notes = yield Together([_all_sets(contents), read_annotations(contents)])
+    found.groups[""] = image_attributes(contents) | attrs | notes.of_file
     structures = (yield from read_structures(contents, attrs)) if options.eos else []
     tables = _tables(contents, structures) if options.tables else []
     arrays, images, fields, columns = yield Together(
