@@ -18,6 +18,7 @@ import documents
 import far_files
 import fits_files
 import grib_files
+import hdf4_files
 import hdf5_files
 import images
 import joining
@@ -34,6 +35,7 @@ SUBJECTS = (
     joining,
     fits_files,
     grib_files,
+    hdf4_files,
     million,
     reading,
     images,
@@ -42,7 +44,7 @@ SUBJECTS = (
 )
 """Files of cases: each has `CASES`, what each road does in each of them, and `TITLES`, what the table calls them."""
 
-ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy", "cfgrib")
+ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy", "cfgrib", "pyhdf")
 CASES = {case: roads for subject in SUBJECTS for case, roads in subject.CASES.items()}
 """What each road does in a case; None where it has no such thing."""
 

@@ -37,6 +37,7 @@ RUNNERS = (
     ("hidefix", "hidefix"),
     ("astropy", "astropy"),
     ("cfgrib", "cfgrib"),
+    ("pyhdf", "pyhdf"),
 )
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 
@@ -153,7 +154,7 @@ def main():
     version = check_environments(given.ours, given.theirs)
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
     pythons["cfgrib"] = given.theirs
-    pythons["h5py's chunk_iter"] = given.ours
+    pythons["h5py's chunk_iter"] = pythons["astropy"] = pythons["pyhdf"] = given.ours
     if given.virtualizarr:
         pythons["VirtualiZarr"] = pythons["hidefix"] = given.virtualizarr
         has = "from importlib.metadata import version; print(version('virtualizarr'))"

@@ -36,17 +36,16 @@ class HDF4ToZarr:
         self.out = out
 
     def translate(self, filename: str | None = None, storage_options: Mapping[str, Any] | None = None) -> Any:
-        """Scan the file: `{"version": 1, "refs": ...}`; with `filename`, that is written there as JSON instead."""
+        """Scan the file: references without a version; with `filename`, they are written there as JSON instead."""
         with closing(open_source(self.path, storage_options=self.st)) as source:
             refs = scan_source(source, format="hdf4", inline_threshold=self.thresh or 0, eos=False)
         for problem in refs.problems:
             warnings.warn(str(problem), stacklevel=2)
-        document = {"version": 1, "refs": refs.to_dict()["refs"]}
+        found = refs.to_dict()["refs"]
         if self.out is not None:
-            self.out.update(document["refs"])
-            document = {"version": 1, "refs": self.out}
+            self.out.update(found)
         if filename is None:
-            return document
+            return found if self.out is None else self.out
         with fsspec.open(filename, "wb", **(storage_options or {})) as file:
-            file.write(orjson.dumps(dict(document, refs=dict(document["refs"]))))
+            file.write(orjson.dumps(found))
         return None

@@ -26,12 +26,12 @@ def path(tmp_path):
     return path
 
 
-def test_translate_gives_version_1(path):
-    """`translate` gives a set of version 1 that reads as pyhdf reads the file; small chunks are inline."""
+def test_translate_gives_bare_references(path):
+    """`translate` gives references without a version, as kerchunk does, that read as pyhdf reads the file."""
     out = HDF4ToZarr(str(path)).translate()
-    assert out["version"] == 1
-    assert isinstance(out["refs"]["n/0"], str)
-    assert out["refs"]["t/0.0"][0] == str(path)
+    assert "version" not in out
+    assert isinstance(out["n/0"], str)
+    assert out["t/0.0"][0] == str(path)
     opened = xr.open_zarr(refs_as_store(out, remote_protocol="file"), consolidated=False, zarr_format=2)
     np.testing.assert_array_equal(opened["t"], SD(str(path)).select("t").get())
     assert opened["n"].values.tolist() == [1, 2, 3]
@@ -46,7 +46,7 @@ def test_translate_to_a_file(path, tmp_path):
 def test_out_is_filled(path):
     """A mapping given as `out` receives the references, even when it is empty."""
     out = {}
-    assert HDF4ToZarr(str(path), out=out).translate()["refs"] is out
+    assert HDF4ToZarr(str(path), out=out).translate() is out
     assert "t/.zarray" in out
 
 

@@ -103,7 +103,8 @@ def scan_fits(data: bytes, number: int) -> None:
 
 def scan_hdf4(data: bytes, number: int) -> None:
     """All objects, as a tree and as the library lists them."""
-    refs = scan_source(BytesSource(data, "near"), format="hdf4", eos=number % 3 > 0, latlon=number % 3 > 1)
+    asked = {"eos": number % 3 > 0, "latlon": number % 3 > 1, "interpolate": number % 3 > 1}
+    refs = scan_source(BytesSource(data, "near"), format="hdf4", **asked)
     refs.to_dict()
 
 

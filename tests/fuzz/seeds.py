@@ -283,7 +283,7 @@ def fits(folder: Path) -> dict[str, bytes]:
 
 
 def hdf4(_folder: Path) -> dict[str, bytes]:
-    """Arrays under each special element, tables, images, and a grid of HDF-EOS2."""
+    """Arrays under each special element, tables, images, a grid of HDF-EOS2, and a swath with coarse geolocation."""
     recipes = runpy.run_path(str(Path(__file__).parents[1] / "formats" / "hdf4" / "recipes.py"))["Recipe"]
     file, numbers = recipes(), np.arange(8, dtype=">i2").tobytes()
     packed = {(n, 0): zlib.compress(numbers[8 * n : 8 * n + 8]) for n in range(2)}
@@ -307,7 +307,30 @@ def hdf4(_folder: Path) -> dict[str, bytes]:
     file.vdata("table", "", [("a", 22, 2, 1), ("b", 4, 3, 3)], 3, bytes(15))
     image = struct.pack(">iiHHhhHH", 3, 2, *file.nt("u1"), 1, 0, 0, 0)
     file.vgroup("picture", "RI0.0", [file.add(300, image), file.add(302, bytes(6))])
-    return {"all.hdf": file.bytes()}
+    return {"all.hdf": file.bytes(), "swath.hdf": _swath(recipes())}
+
+
+def _swath(file: Any) -> bytes:
+    """Geolocation of 2 x 2, deflated, in chunks and as a whole, of data of 4 x 4."""
+    degrees, fields = np.array([[10, 11], [12, 13]], ">f4").tobytes(), []
+    chunks = {(n, 0): zlib.compress(degrees[8 * n : 8 * n + 8]) for n in range(2)}
+    data = {
+        "Latitude": file.chunked((2, 2), (1, 2), 4, chunks, coder=(4, ">H", 6)),
+        "Longitude": file.compressed(702, zlib.compress(degrees), 16),
+    }
+    for name, key in data.items():
+        fields.append(file.sds(name, (2, 2), "f4", key, dims=("y:S", "x:S")))
+    fields.append(file.sds("v", (4, 4), "u1", file.add(702, bytes(16)), dims=("y1:S", "x1:S")))
+    file.vgroup("S", "SWATH", [file.vgroup("Data Fields", "SWATH Vgroup", [ndg for _, ndg in fields])])
+    maps = "".join(
+        f'OBJECT=DimensionMap_{n}\nGeoDimension="{axis}"\nDataDimension="{axis}1"\nOffset=0\nIncrement=2\n'
+        f"END_OBJECT=DimensionMap_{n}\n"
+        for n, axis in enumerate("yx")
+    )
+    metadata = f'GROUP=SwathStructure\nGROUP=SWATH_1\nSwathName="S"\nGROUP=DimensionMap\n{maps}'
+    metadata += "END_GROUP=DimensionMap\nEND_GROUP=SWATH_1\nEND_GROUP=SwathStructure\nEND\n"
+    file.root([*(variable for variable, _ in fields), file.attribute("StructMetadata.0", metadata)])
+    return bytes(file.bytes())
 
 
 def archives(_folder: Path) -> dict[str, bytes]:

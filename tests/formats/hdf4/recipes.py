@@ -6,7 +6,7 @@ import numpy as np
 
 VG, VH, VS, NT, SDD, SD, NDG = 1965, 1962, 1963, 106, 701, 702, 720
 CHUNK, COMPRESSED, LINKED, SPECIAL = 61, 40, 20, 0x4000
-TYPES = {"u1": 21, "i1": 20, "i2": 22, "u2": 23, "i4": 24, "u4": 25, "f4": 5, "f8": 6, "S1": 4}
+TYPES = {"u1": 21, "i1": 20, "i2": 22, "u2": 23, "i4": 24, "u4": 25, "i8": 26, "u8": 27, "f4": 5, "f8": 6, "S1": 4}
 
 
 class Recipe:

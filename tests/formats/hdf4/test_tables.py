@@ -121,18 +121,6 @@ def test_an_image_as_jpeg(recipe, scanned, values):
     np.testing.assert_array_equal(values(refs, "picture"), imagecodecs.jpeg8_decode(stream))
 
 
-def test_an_image_in_chunks(recipe, scanned, values):
-    """Chunks of an image hold whole pixels."""
-    pixels = np.arange(18, dtype="u1").reshape(2, 3, 3)
-    chunks = {(0, 0): pixels[:, :2].tobytes(), (0, 1): np.pad(pixels[:, 2:], [(0, 0), (0, 1), (0, 0)]).tobytes()}
-    _, ref = recipe.chunked((2, 3), (2, 2), 3, chunks)
-    described = struct.pack(">iiHHhhHH", 3, 2, *recipe.nt("u1"), 3, 0, 0, 0)
-    _, _, header = recipe.objects[-2]
-    recipe.objects[-2] = (302 | 0x4000, ref, header)
-    recipe.vgroup("picture", "RI0.0", [recipe.add(300, described), (302, ref)])
-    np.testing.assert_array_equal(values(scanned(recipe.bytes()), "picture"), pixels)
-
-
 def test_an_old_image_and_its_palette(recipe, scanned, values):
     """An image from before GR, of 8 bits, is found by its own tags, and its palette beside it."""
     recipe.add(200, struct.pack(">HH", 3, 2), 5)
@@ -141,6 +129,18 @@ def test_an_old_image_and_its_palette(recipe, scanned, values):
     refs = scanned(recipe.bytes())
     assert values(refs, "Raster Image #0").tolist() == [[0, 1, 2], [3, 4, 5]]
     assert values(refs, "Raster Image #0_palette").shape == (256, 3)
+
+
+def test_old_images_of_one_number(recipe, scanned, values):
+    """A plain image and one in runs may have one reference number; one as IMCOMP is a problem that names it."""
+    recipe.add(200, struct.pack(">HH", 3, 2), 5)
+    recipe.add(202, bytes(range(6)), 5)
+    recipe.add(203, bytes(Hdf4Rle(6, image=True).encode(bytes(range(6, 12)))), 5)
+    recipe.add(204, b"xyz", 5)
+    refs = scanned(recipe.bytes())
+    assert values(refs, "Raster Image #0").ravel().tolist() == list(range(6))
+    assert values(refs, "Raster Image #1").ravel().tolist() == list(range(6, 12))
+    assert ["IMCOMP" in problem.message for problem in refs.problems] == [True]
 
 
 def test_imcomp_is_refused_by_name(recipe, scanned):

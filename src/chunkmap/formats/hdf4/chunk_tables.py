@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -133,8 +132,7 @@ def _understood(contents: Contents, number: int, wanted: ChunkTable) -> _Table |
 
 def _of_pixels(header: Chunked, components: int, itemsize: int) -> Chunked:
     """The header of an image, with its components as an axis."""
-    return replace(
-        header,
+    return header._replace(
         shape=(*header.shape, components),
         chunk_shape=(*header.chunk_shape, components),
         element=itemsize,

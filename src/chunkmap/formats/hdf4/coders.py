@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numcodecs
@@ -15,7 +15,7 @@ import numcodecs
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.model import CodecConfig
 
-__all__ = ["IMAGE_RLE", "JPEG", "Coder", "codecs_of", "inflate", "read_coder"]
+__all__ = ["IMAGE_RLE", "JPEG", "Coder", "codecs_of", "decode", "inflate", "read_coder"]
 
 NONE, RLE, NBIT, SKPHUFF, DEFLATE, SZIP, JPEG = 0, 1, 2, 3, 4, 5, 7
 IMAGE_RLE: Final = 11
@@ -79,12 +79,18 @@ def codecs_of(  # noqa: C901 - a table of coders
 
 def inflate(coder: Coder, data: bytes, nbytes: int) -> bytes:
     """Decode now: metadata, and what is held inline."""
+    return decode(codecs_of(coder, _nbit_size(coder) if coder.kind == NBIT else 1, nbytes), data, nbytes)
+
+
+def decode(codecs: Sequence[CodecConfig], data: bytes, nbytes: int) -> bytes:
+    """Undo codecs now. What is deflated gives no more bytes than it is said to have."""
+    out: Any = data
     try:
-        if coder.kind == DEFLATE:
-            return zlib.decompressobj().decompress(data, max(nbytes, 1))  # no more than it is said to have
-        out: Any = data
-        for config in codecs_of(coder, _nbit_size(coder) if coder.kind == NBIT else 1, nbytes):
-            out = numcodecs.get_codec(dict(config)).decode(out)
+        for config in reversed(codecs):
+            if config["id"] == "zlib":
+                out = zlib.decompressobj().decompress(out, max(nbytes, 1))
+            else:
+                out = numcodecs.get_codec(dict(config)).decode(out)
     except (ValueError, RuntimeError, EOFError, OSError, zlib.error) as error:
         raise FormatError(f"a compressed element cannot be decoded: {error}") from error
     return bytes(out)

@@ -17,13 +17,13 @@ from chunkmap.formats.hdf4.vgroups import Vgroup, read_vgroups
 from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.source import Source
 
-__all__ = ["ATTRIBUTES", "Contents", "read_attributes", "read_contents", "read_records"]
+__all__ = ["ATTRIBUTES", "Contents", "attributes_of", "read_attributes", "read_contents", "read_records"]
 
 SMALL_TAGS: Final = (106, 300, 306, 307, 701, 703, 704, 705, 706, 707, 708, 710, 720, 700, 731, 732)
 """Number types, images and their groups, and all that describes scientific data: small, and needed."""
 _SMALL: Final = 64 << 10
 
-ATTRIBUTES: Final = ("Attr0.0", "RIATTR0.0N")
+ATTRIBUTES: Final = ("Attr0.0", "RIATTR0.0C")
 """Classes of the Vdatas that hold attributes."""
 _CHUNK_TABLE: Final = "_HDF_CHK_TBL"
 
@@ -86,12 +86,17 @@ def read_attributes(contents: Contents, refs: Iterable[int]) -> Parser[dict[str,
     """The values that some Vdatas hold, by the names of these: what the library makes of attributes."""
     refs = [ref for ref in refs if ref in contents.vdatas]
     yield from read_records(contents, refs)
+    return attributes_of(contents, refs)
+
+
+def attributes_of(contents: Contents, refs: Iterable[int]) -> dict[str, Any]:
+    """The same, of Vdatas whose records have been read."""
     attrs = dict[str, Any]()
     for ref in refs:
-        data = contents.records[ref]
+        vdata, data = contents.vdatas[ref], contents.records[ref]
         if isinstance(data, ChunkmapError):
             raise data
-        value = attribute_value(contents.vdatas[ref], data)
+        value = attribute_value(vdata, data)
         if value is not None:
-            attrs[contents.vdatas[ref].name] = value
+            attrs[vdata.attribute] = value
     return attrs

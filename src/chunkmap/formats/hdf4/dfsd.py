@@ -7,7 +7,6 @@ belongs to one array. Names are those that the library makes up.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -64,7 +63,7 @@ def _sets(contents: Contents, members: Mapping[int, int], name: str, first_axis:
     data = (DFTAG_SD, members[DFTAG_SD]) if DFTAG_SD in members else None
     array = Sds(name=name, shape=shape, dims=dims, dtype=dtype, data=data, ndg=ref)
     attrs = own | _values(contents, members, dtype)
-    return [*_scales(contents, members, array, of_axes), replace(array, attrs=attrs)]
+    return [*_scales(contents, members, array, of_axes), array._replace(attrs=attrs)]
 
 
 def _texts(contents: Contents, members: Mapping[int, int], rank: int) -> tuple[dict[str, str], list[dict[str, str]]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -31,6 +30,7 @@ __all__ = [
     "locate",
     "locate_all",
     "read_bytes",
+    "read_joined",
     "read_ranges",
     "try_bytes",
 ]
@@ -49,8 +49,7 @@ _LONGEST_HEADER: Final = 128 << 10
 _CHUNKED: Final = struct.Struct(">iBiiiiHHHHi")
 
 
-@dataclass(frozen=True, slots=True)
-class Chunked:
+class Chunked(NamedTuple):
     """The header of an element that is stored in chunks."""
 
     shape: tuple[int, ...]
@@ -66,8 +65,7 @@ class Chunked:
     """Axes of the table, where it has fewer than the array."""
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """Where the bytes of an object are."""
 
     length: int
@@ -299,14 +297,20 @@ def _stream(file: File, header: _Compressed, found: Tried) -> Tried:
 # ---------------------------------------------------------------------- bytes
 
 
-def read_ranges(file: File, offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> Parser[list[bytes]]:
-    """The bytes of many ranges, in one round; nothing of those that have no length."""
+def read_joined(file: File, offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> Parser[bytes]:
+    """The bytes of many ranges, in one round, one behind the other; nothing of those that have no length."""
     there = lengths > 0
     total = int(lengths[there].sum())
     if total > min(_MOST_AT_ONCE, 2 * file.size + _MOST_METADATA // 64):
         raise file.error(f"expected metadata that fit into the file, found {total} bytes in {there.sum()} objects")
     data: bytes = (yield Pieces(offsets[there], lengths[there])) if total else b""
-    stops = np.cumsum(np.where(there, lengths, 0)).tolist()
+    return data
+
+
+def read_ranges(file: File, offsets: NDArray[np.int64], lengths: NDArray[np.int64]) -> Parser[list[bytes]]:
+    """The same, each for itself."""
+    data = yield from read_joined(file, offsets, lengths)
+    stops = np.cumsum(np.maximum(lengths, 0)).tolist()
     return [data[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
 
 

@@ -13,10 +13,13 @@ from chunkmap.formats.hdf4.eos import Structure
 from chunkmap.formats.hdf4.projections import Grid, crs_attrs, grid_of, latitudes_longitudes
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 
-__all__ = ["with_coordinates"]
+__all__ = ["GEOLOCATION", "LATITUDE", "LONGITUDE", "dimension_maps", "held", "with_coordinates"]
 
 _MAP: Final = "crs"
-_GEOLOCATION: Final = ("Latitude", "Longitude")
+GEOLOCATION: Final = ("Latitude", "Longitude")
+"""What the fields of a swath are called that say where it is."""
+LATITUDE: Final = {"standard_name": "latitude", "units": "degrees_north"}
+LONGITUDE: Final = {"standard_name": "longitude", "units": "degrees_east"}
 
 
 def with_coordinates(
@@ -41,14 +44,14 @@ def dimension_maps(structure: Structure) -> list[dict[str, Any]]:
 
 def _of_swath(group: str, arrays: Mapping[str, ManifestArray]) -> dict[str, ManifestArray]:
     """Fields say which arrays hold their latitude and longitude, where they share their axes."""
-    geolocation = [name for name in _GEOLOCATION if f"{group}/{name}" in arrays]
+    geolocation = [name for name in GEOLOCATION if f"{group}/{name}" in arrays]
     axes = {name: set(arrays[f"{group}/{name}"].meta.dims or ()) for name in geolocation}
     out = {}
     for path, array in arrays.items():
         own = set(array.meta.dims or ())
         fits = [name for name in geolocation if axes[name] <= own and not path.endswith(f"/{name}")]
         is_geolocation = path.rpartition("/")[2] in geolocation
-        if len(fits) == len(_GEOLOCATION) and not is_geolocation and "coordinates" not in array.meta.attrs:
+        if len(fits) == len(GEOLOCATION) and not is_geolocation and "coordinates" not in array.meta.attrs:
             out[path] = array.with_meta(attrs={**array.meta.attrs, "coordinates": " ".join(fits)})
         else:
             out[path] = array
@@ -74,13 +77,13 @@ def _of_grid(
     if not on_grid:
         return out, problems
     for name, values, attrs in _axes(grid):
-        out.setdefault(f"{group}/{name}", _held((name,), values, attrs))
+        out.setdefault(f"{group}/{name}", held((name,), values, attrs))
     try:
         mapping = crs_attrs(grid)
         if latlon and not grid.is_geographic:
             latitude, longitude = latitudes_longitudes(grid)
-            out[f"{group}/lat"] = _held(("YDim", "XDim"), latitude, _LATITUDE)
-            out[f"{group}/lon"] = _held(("YDim", "XDim"), longitude, _LONGITUDE)
+            out[f"{group}/lat"] = held(("YDim", "XDim"), latitude, LATITUDE)
+            out[f"{group}/lon"] = held(("YDim", "XDim"), longitude, LONGITUDE)
     except Unsupported as error:
         return out, [Problem(group, error.feature, error.message, url)]
     for path, array in on_grid.items():
@@ -88,12 +91,8 @@ def _of_grid(
         if latlon and not grid.is_geographic:
             attrs = {"coordinates": "lat lon"} | attrs
         out[path] = array.with_meta(attrs=attrs)
-    out.setdefault(f"{group}/{_MAP}", _held((), np.zeros((), "<i4"), mapping))
+    out.setdefault(f"{group}/{_MAP}", held((), np.zeros((), "<i4"), mapping))
     return out, problems
-
-
-_LATITUDE: Final = {"standard_name": "latitude", "units": "degrees_north"}
-_LONGITUDE: Final = {"standard_name": "longitude", "units": "degrees_east"}
 
 
 def _length(array: ManifestArray, name: str) -> int | None:
@@ -105,14 +104,14 @@ def _axes(grid: Grid) -> list[tuple[str, NDArray[np.float64], dict[str, str]]]:
     """The centre of each row and column."""
     y, x = grid.centres()
     if grid.is_geographic:
-        return [("YDim", y, dict(_LATITUDE)), ("XDim", x, dict(_LONGITUDE))]
+        return [("YDim", y, dict(LATITUDE)), ("XDim", x, dict(LONGITUDE))]
     return [
         ("YDim", y, {"standard_name": "projection_y_coordinate", "units": "m"}),
         ("XDim", x, {"standard_name": "projection_x_coordinate", "units": "m"}),
     ]
 
 
-def _held(dims: tuple[str, ...], values: NDArray[Any], attrs: Mapping[str, Any]) -> ManifestArray:
+def held(dims: tuple[str, ...], values: NDArray[Any], attrs: Mapping[str, Any]) -> ManifestArray:
     """Values that are nowhere in the file, inline."""
     values = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"))
     data = values.tobytes()

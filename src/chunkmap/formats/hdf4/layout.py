@@ -69,7 +69,8 @@ def _at_once(file: File, array: Stored) -> Layout | ChunkmapError | None:
         codecs = () if element.coder is None else codecs_of(element.coder, itemsize, nbytes)
         offset, length = element.extents[0]
         length = min(length, nbytes) if element.coder is None else length
-        check_inside(file, np.array([offset]), np.array([length]))
+        if offset + length > file.size:
+            raise file.error(f"expected {length} bytes of data, but the file ends at byte {file.size}", offset)
     except ChunkmapError as error:
         return error
     return Layout(whole, codecs, ChunkManifest.single(file.url, offset, length, len(shape)))

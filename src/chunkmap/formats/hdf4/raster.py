@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf4.coders import IMAGE_RLE, JPEG, Coder
-from chunkmap.formats.hdf4.contents import Contents, read_attributes
+from chunkmap.formats.hdf4.contents import ATTRIBUTES, Contents, attributes_of, read_attributes
 from chunkmap.formats.hdf4.descriptors import Key
-from chunkmap.formats.hdf4.elements import locate
+from chunkmap.formats.hdf4.elements import Chunked, locate
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
 from chunkmap.formats.hdf4.sds import Sds
 from chunkmap.formats.hdf4.vdata import DFTAG_VH
 from chunkmap.io.rounds import Parser, Together
 
-__all__ = ["read_images"]
+__all__ = ["image_attributes", "read_images"]
 
 DFTAG_RIG, DFTAG_ID, DFTAG_RI, DFTAG_CI, DFTAG_LD, DFTAG_LUT = 306, 300, 302, 303, 307, 301
 DFTAG_ID8, DFTAG_IP8, DFTAG_RI8, DFTAG_CI8, DFTAG_II8 = 200, 201, 202, 203, 204
+_OLD: Final = {DFTAG_RI8: 0, DFTAG_CI8: 11, DFTAG_II8: 12}
+"""How images of 8 bits are coded, by the tag of their data."""
+_DATA: Final = (DFTAG_RI, DFTAG_CI, *_OLD)
 _CODERS: Final = {11: Coder(IMAGE_RLE), 15: Coder(JPEG), 16: Coder(JPEG)}
 _REFUSED: Final = {12: "IMCOMP", 13: "JPEG of the first kind", 14: "grey JPEG of the first kind"}
 _DESCRIBED: Final = struct.Struct(">iiHHhhHH")
@@ -47,6 +49,13 @@ def read_images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]
     return [array for arrays in found for array in arrays]
 
 
+def image_attributes(contents: Contents) -> dict[str, Any]:
+    """The attributes that GR gave to all images of the file."""
+    groups = [vgroup for vgroup in contents.vgroups.values() if vgroup.kind == "RIG0.0"]
+    refs = [ref for vgroup in groups for ref in vgroup.refs(DFTAG_VH) if contents.kind(ref) in ATTRIBUTES]
+    return attributes_of(contents, refs)
+
+
 def _listed(contents: Contents) -> list[_Image]:
     """Images of GR first; older groups name images that GR does not, or all over again."""
     found, seen = list[_Image](), set[Key]()
@@ -54,13 +63,10 @@ def _listed(contents: Contents) -> list[_Image]:
         ("", tuple(contents.pairs((DFTAG_RIG, ref)))) for ref in contents.file.refs(DFTAG_RIG)
     ]
     candidates += [
-        ("", tuple((tag, ref) for tag in (DFTAG_ID8, DFTAG_RI8, DFTAG_CI8, DFTAG_IP8)))
-        for ref in dict.fromkeys(contents.file.refs(DFTAG_RI8) + contents.file.refs(DFTAG_CI8))
+        ("", ((DFTAG_ID8, ref), (tag, ref), (DFTAG_IP8, ref))) for tag in _OLD for ref in contents.file.refs(tag)
     ]
     for name, members in candidates:
-        data = {_place(contents, key) for key in members if key[0] in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8)} - {
-            None
-        }
+        data = {_place(contents, key) for key in members if key[0] in _DATA} - {None}
         if not data or data & seen:
             continue
         seen |= data
@@ -87,7 +93,7 @@ def _image_and_palette(contents: Contents, image: _Image) -> Parser[list[Sds | t
     array = yield from (_old(contents, image) if DFTAG_ID not in image.members else _new(contents, image))
     attrs = yield from read_attributes(contents, image.attributes)
     palette = yield from _palette(contents, image)
-    return [replace(array, attrs=attrs | dict(array.attrs)), *palette]
+    return [array._replace(attrs=attrs | dict(array.attrs)), *palette]
 
 
 # xdim ydim NT_tag NT_ref ncomponents interlace compression_tag compression_ref
@@ -109,7 +115,7 @@ def _array(
     contents: Contents, image: _Image, size: tuple[int, int, int], dtype: np.dtype[Any], *, interlace: int, coding: int
 ) -> Parser[Sds]:
     rows, columns, components = size
-    tag = next(tag for tag in (DFTAG_RI, DFTAG_CI, DFTAG_RI8, DFTAG_CI8) if tag in image.members)
+    tag = next(tag for tag in _DATA if tag in image.members)
     if coding in _REFUSED:
         raise Unsupported(f"the image is compressed by {_REFUSED[coding]}, which is not decoded", feature="compression")
     element = yield from locate(contents.file, (tag, image.members[tag]))
@@ -117,11 +123,31 @@ def _array(
     y, x, c = (f"{name}_y", rows), (f"{name}_x", columns), (f"{name}_component", components)
     axes = ([y, x, c], [y, c, x], [c, y, x])[interlace] if components > 1 else [y, x]
     shape = tuple(length for _, length in axes)
+    if element.chunked is not None:
+        element = element._replace(chunked=_by_rows(contents, image.name, element.chunked, (rows, columns)))
     if coding in _CODERS:
         nbytes = int(np.prod(shape)) * dtype.itemsize
-        element = replace(element, coder=_CODERS[coding], length=nbytes)
+        element = element._replace(coder=_CODERS[coding], length=nbytes)
     dims = tuple(name for name, _ in axes)
     return Sds(name=image.name, shape=shape, dims=dims, dtype=dtype, data=None, element=element)
+
+
+def _by_rows(contents: Contents, name: str, header: Chunked, size: tuple[int, int]) -> Chunked:
+    """The chunks of an image, as those of its rows.
+
+    The library writes its pixels row by row into an array of as many rows as the image has columns: its chunks are
+    rectangles of the image only where that is square, or in one chunk.
+    """
+    if header.shape != size[::-1]:
+        raise contents.file.error(f"image {name!r} of {size} rows and columns is stored as an array of {header.shape}")
+    if size[0] == size[1]:
+        return header
+    if header.chunk_shape != header.shape:
+        raise Unsupported(
+            f"an image of {size} rows and columns is in chunks of {header.chunk_shape}, which hold no rectangles of it",
+            feature="image in chunks",
+        )
+    return header._replace(shape=size, chunk_shape=size)
 
 
 # xdim ydim, of images of 8 bits
@@ -131,13 +157,8 @@ def _old(contents: Contents, image: _Image) -> Parser[Sds]:
         raise contents.file.error(f"image {image.name!r} has no description")
     data = yield contents.file.span(entry.offset, 4)
     columns, rows = struct.unpack(">HH", data)
-    coding = 11 if contents.file.find((DFTAG_RI8, image.members.get(DFTAG_RI8, 0))) is None else 0
-    kept = {tag: ref for tag, ref in image.members.items() if tag != (DFTAG_RI8 if coding else DFTAG_CI8)}
-    return (
-        yield from _array(
-            contents, image._replace(members=kept), (rows, columns, 1), np.dtype("u1"), interlace=0, coding=coding
-        )
-    )
+    size, coding = (rows, columns, 1), next(_OLD[tag] for tag in _OLD if tag in image.members)
+    return (yield from _array(contents, image, size, np.dtype("u1"), interlace=0, coding=coding))
 
 
 def _palette(contents: Contents, image: _Image) -> Parser[Iterable[Sds]]:

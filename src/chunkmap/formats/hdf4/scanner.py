@@ -15,8 +15,9 @@ from chunkmap.formats.hdf4.dfsd import dfsd_sets
 from chunkmap.formats.hdf4.eos import Structure, read_structures
 from chunkmap.formats.hdf4.eos_arrays import dimension_maps, with_coordinates
 from chunkmap.formats.hdf4.naming import ORIGINAL, Names, consistent_dims
-from chunkmap.formats.hdf4.raster import read_images
+from chunkmap.formats.hdf4.raster import image_attributes, read_images
 from chunkmap.formats.hdf4.sds import DFTAG_NDG, Sds, root_vgroup, sd_attributes, sd_sets, with_elements
+from chunkmap.formats.hdf4.swaths import interpolated
 from chunkmap.formats.hdf4.tables import table_columns, user_tables
 from chunkmap.formats.hdf4.vdata import Vdata
 from chunkmap.io.rounds import Parser, Together
@@ -42,6 +43,9 @@ class Options:
     "cf" leaves it as it is."""
     latlon: bool = False
     """Latitude and longitude of every cell of a projected grid, held inline."""
+    interpolate: bool = False
+    """Latitude and longitude of every element of a swath whose geolocation is coarser or finer than its data,
+    interpolated, and held inline."""
     tables: bool = True
     """Vdatas, each as a group with an array a field."""
     images: bool = True
@@ -85,11 +89,16 @@ class _Set:
         if isinstance(named.array, Exception):
             self.problem(path, named.array)
             return
-        renamed = path.rpartition("/")[2] != named.name
-        attrs = {**named.array.meta.attrs, ORIGINAL: named.name}
-        self.arrays[path] = named.array.with_meta(attrs=attrs) if renamed else named.array
+        array = named.array
+        if path.rpartition("/")[2] != named.name:
+            array = array.with_meta(attrs={**array.meta.attrs, ORIGINAL: named.name})
+        self.arrays[path] = array
         if named.problem:
             self.problems.append(Problem(path, "fill value", named.problem, self.contents.file.url))
+
+    def below(self, group: str) -> dict[str, ManifestArray]:
+        """The arrays of a group."""
+        return {path: array for path, array in self.arrays.items() if path.rpartition("/")[0] == group}
 
     def add_table(self, group: str, table: Table | ChunkmapError) -> None:
         """One table, as a group with an array a field, or why there is none."""
@@ -114,11 +123,9 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     """Everything that one file holds."""
     contents = yield from read_contents(source)
     found = _Set(contents, options)
-    root = root_vgroup(contents)
-    attrs, sets, notes = yield Together(
-        [sd_attributes(contents, root), _all_sets(contents), read_annotations(contents)]
-    )
-    found.groups[""] = attrs | notes.of_file
+    attrs = sd_attributes(contents, root_vgroup(contents))
+    sets, notes = yield Together([_all_sets(contents), read_annotations(contents)])
+    found.groups[""] = image_attributes(contents) | attrs | notes.of_file
     structures = (yield from read_structures(contents, attrs)) if options.eos else []
     tables = _tables(contents, structures) if options.tables else []
     arrays, images, fields, columns = yield Together(
@@ -129,7 +136,9 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
             _columns(contents, tables),
         ]
     )
-    _add_structures(found, structures, arrays, fields)
+    groups = _add_structures(found, structures, arrays, fields)
+    if options.interpolate:
+        yield from _interpolate(found, groups)
     placed = {ndg for structure in structures for ndg in structure.fields}
     for array in arrays:
         if array.ndg not in placed:
@@ -199,14 +208,27 @@ def _tried(contents: Contents, vdata: Vdata) -> Parser[Table | ChunkmapError]:
 # ---------------------------------------------------------------------- HDF-EOS2
 
 
+def _interpolate(found: _Set, structures: Mapping[str, Structure]) -> Parser[None]:
+    """Coordinates of fields that are finer or coarser than the geolocation of their swath."""
+    for group, structure in structures.items():
+        if structure.kind == "swath":
+            try:
+                added = yield from interpolated(found.contents.file, group, structure, found.below(group))
+                found.arrays |= added
+            except (Unsupported, FormatError) as error:
+                found.problem(group, error)
+
+
 def _add_structures(
     found: _Set, structures: Sequence[Structure], arrays: Sequence[Named], tables: Sequence[Table | ChunkmapError]
-) -> None:
+) -> dict[str, Structure]:
     """Grids, swaths and points: a group each."""
+    placed = dict[str, Structure]()
     by_ndg = {array.ndg: array for array in arrays if array.ndg is not None}
     coming = iter(tables)
     for structure in structures:
         group = found.path("", structure.name)
+        placed[group] = structure
         maps = dimension_maps(structure)
         found.groups[group] = dict(structure.attrs) | ({"dimension_maps": maps} if maps else {})
         for ndg in structure.fields:
@@ -218,11 +240,11 @@ def _add_structures(
                 found.add_table(found.path(group, vdata.name), table)
             else:
                 _add_field(found, group, structure, vdata.name, table)
-        own = {path: array for path, array in found.arrays.items() if path.rpartition("/")[0] == group}
-        url = found.contents.file.url
-        added, problems = with_coordinates(group, structure, own, latlon=found.options.latlon, url=url)
+        url, latlon = found.contents.file.url, found.options.latlon
+        added, problems = with_coordinates(group, structure, found.below(group), latlon=latlon, url=url)
         found.arrays |= added
         found.problems += problems
+    return placed
 
 
 def _field(structure: Structure, named: Named) -> Named:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from chunkmap.errors import ChunkmapError, FormatError, Unsupported
-from chunkmap.formats.hdf4.contents import Contents, read_attributes
+from chunkmap.formats.hdf4.contents import Contents, attributes_of, read_records
 from chunkmap.formats.hdf4.descriptors import Key
 from chunkmap.formats.hdf4.elements import Element, locate_all
 from chunkmap.formats.hdf4.numbers import dtype_of_nt
@@ -39,13 +39,13 @@ __all__ = [
 
 DFTAG_NT, DFTAG_SDD, DFTAG_SD, DFTAG_NDG = 106, 701, 702, 720
 _ATTRIBUTE: Final = "Attr0.0"
+_LENGTH: Final = "DimVal0.1"
 _VALUES: Final = ("Data0.0", "VarData0.0")
 _AXES: Final = ("Dim0.0", "UDim0.0")
 _MOST_AXES: Final = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sds:
+class Sds(NamedTuple):
     """One array, as the file describes it."""
 
     name: str
@@ -54,12 +54,12 @@ class Sds:
     dtype: np.dtype[Any]
     data: Key | None
     """The object that holds the values; None where none were ever written."""
-    attrs: Mapping[str, Any] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = MappingProxyType({})
     ndg: int | None = None
     """The reference number by which Vgroups name it."""
     grows: bool = False
     """Whether its first axis is unlimited: then its data say how long it is."""
-    element: Element = field(default_factory=lambda: Element(0))
+    element: Element = Element(0)
     """Where the values are."""
 
 
@@ -68,14 +68,10 @@ def root_vgroup(contents: Contents) -> Vgroup | None:
     return next((vgroup for vgroup in contents.vgroups.values() if vgroup.kind == "CDF0.0"), None)
 
 
-def sd_attributes(contents: Contents, root: Vgroup | None) -> Parser[dict[str, Any]]:
+def sd_attributes(contents: Contents, root: Vgroup | None) -> dict[str, Any]:
     """The attributes of the file."""
-    return (yield from _attributes(contents, root.members if root is not None else ()))
-
-
-def _attributes(contents: Contents, members: Iterable[Key]) -> Parser[dict[str, Any]]:
-    refs = [ref for tag, ref in members if tag == DFTAG_VH and contents.kind(ref) == _ATTRIBUTE]
-    return (yield from read_attributes(contents, refs))
+    refs = [] if root is None else root.refs(DFTAG_VH)
+    return attributes_of(contents, [ref for ref in refs if contents.kind(ref) == _ATTRIBUTE])
 
 
 def sd_sets(contents: Contents, root: Vgroup) -> Parser[list[Sds | tuple[str, Exception]]]:
@@ -85,47 +81,76 @@ def sd_sets(contents: Contents, root: Vgroup) -> Parser[list[Sds | tuple[str, Ex
         for ref in dict.fromkeys(root.refs(DFTAG_VG))
         if ref in contents.vgroups and contents.vgroups[ref].kind == "Var0.0"
     ]
+    members = [_members(contents, variable) for variable in variables]
+    if any(own.described not in contents.small for own in members):
+        yield from read_records(contents, [v.ref for v in contents.vdatas.values() if v.kind == _LENGTH])
     found = list[Sds | tuple[str, Exception]]()
-    for variable in variables:
+    for variable, own in zip(variables, members, strict=True):
         try:
-            found.append((yield from _variable(contents, variable)))
+            found.append(_variable(contents, variable.name, own))
         except (Unsupported, FormatError) as error:
             found.append((variable.name, error))
     return found
 
 
-def _variable(contents: Contents, vgroup: Vgroup) -> Parser[Sds]:
-    attrs = yield from _attributes(contents, vgroup.members)
-    own = dict(reversed(vgroup.members))  # the first of each tag
-    axes = [
-        contents.vgroups[ref]
-        for tag, ref in vgroup.members
-        if tag == DFTAG_VG and ref in contents.vgroups and contents.vgroups[ref].kind in _AXES
-    ]
-    described = (DFTAG_SDD, own[DFTAG_SDD]) if DFTAG_SDD in own else None
-    if described in contents.small:
-        shape, number_type = _dimensions(contents, described)
+class _Members(NamedTuple):
+    """What belongs to one array."""
+
+    axes: list[Vgroup]
+    attributes: list[int]
+    """The Vdatas that hold them."""
+    first: dict[int, int]
+    """Of each tag the first reference number."""
+
+    @property
+    def described(self) -> Key:
+        """The record of its dimensions."""
+        return DFTAG_SDD, self.first.get(DFTAG_SDD, -1)
+
+
+def _members(contents: Contents, vgroup: Vgroup) -> _Members:
+    vdatas, vgroups, own = contents.vdatas, contents.vgroups, _Members([], [], {})
+    for tag, ref in vgroup.members:
+        if tag == DFTAG_VH:
+            vdata = vdatas.get(ref)
+            if vdata is not None and vdata.kind == _ATTRIBUTE:
+                own.attributes.append(ref)
+            elif vdata is not None and vdata.kind in _VALUES:
+                own.first.setdefault(tag, ref)
+        elif tag == DFTAG_VG:
+            axis = vgroups.get(ref)
+            if axis is not None and axis.kind in _AXES:
+                own.axes.append(axis)
+        else:
+            own.first.setdefault(tag, ref)
+    return own
+
+
+def _variable(contents: Contents, name: str, own: _Members) -> Sds:
+    axes, first = own.axes, own.first
+    if own.described in contents.small:
+        shape, number_type = _dimensions(contents, own.described)
     else:
-        shape, number_type = (yield from _lengths(contents, axes)), None
+        shape, number_type = _lengths(contents, axes), None
     if len(axes) != len(shape):
-        dims = tuple(f"{vgroup.name}_{axis}" for axis in range(len(shape)))
+        dims = tuple(f"{name}_{axis}" for axis in range(len(shape)))
     else:
         dims = tuple([axis.name for axis in axes])
-    if DFTAG_SD not in own and any(contents.kind(ref) in _VALUES for ref in vgroup.refs(DFTAG_VH)):
+    if DFTAG_SD not in first and DFTAG_VH in first:
         raise Unsupported("its values are in a Vdata, as before release 3.3", feature="values in a Vdata")
     return Sds(
-        name=vgroup.name,
+        name=name,
         shape=shape,
         dims=dims,
-        dtype=_dtype(contents, (DFTAG_NT, own[DFTAG_NT]) if DFTAG_NT in own else number_type),
-        data=(DFTAG_SD, own[DFTAG_SD]) if DFTAG_SD in own else None,
-        attrs=attrs,
-        ndg=own.get(DFTAG_NDG),
+        dtype=_dtype(contents, (DFTAG_NT, first[DFTAG_NT]) if DFTAG_NT in first else number_type),
+        data=(DFTAG_SD, first[DFTAG_SD]) if DFTAG_SD in first else None,
+        attrs=attributes_of(contents, own.attributes),
+        ndg=first.get(DFTAG_NDG),
         grows=bool(shape) and bool(axes) and axes[0].kind == "UDim0.0",
     )
 
 
-def _lengths(contents: Contents, axes: Iterable[Vgroup]) -> Parser[tuple[int, ...]]:
+def _lengths(contents: Contents, axes: Iterable[Vgroup]) -> tuple[int, ...]:
     """The lengths of axes as their own Vgroups have them: the value of `DimVal0.1`, or a record for each element."""
     lengths = []
     for axis in axes:
@@ -134,8 +159,8 @@ def _lengths(contents: Contents, axes: Iterable[Vgroup]) -> Parser[tuple[int, ..
             lengths.append(0)
             continue
         vdata, value = contents.vdatas[ref], None
-        if vdata.kind == "DimVal0.1":
-            value = (yield from read_attributes(contents, [ref])).get(vdata.name)
+        if vdata.kind == _LENGTH:
+            value = attributes_of(contents, [ref]).get(vdata.name)
         value = vdata.records if value is None else value
         lengths.append(max(value, 0) if isinstance(value, int) else 0)
     return tuple(lengths)
@@ -178,7 +203,7 @@ def _located(sds: Sds, element: Element | ChunkmapError) -> Sds | tuple[str, Exc
     if isinstance(element, ChunkmapError):
         return sds.name, element
     if not sds.grows:
-        return replace(sds, element=element)
+        return sds._replace(element=element)
     row = math.prod(sds.shape[1:]) * sds.dtype.itemsize
     rows = element.chunked.shape[0] if element.chunked is not None else element.length // row if row else 0
-    return replace(sds, element=element, shape=(rows, *sds.shape[1:]))
+    return sds._replace(element=element, shape=(rows, *sds.shape[1:]))

@@ -9,10 +9,11 @@ import struct
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf4.descriptors import File, Key
-from chunkmap.formats.hdf4.elements import read_bytes
+from chunkmap.formats.hdf4.headers import Headers, read_headers
 from chunkmap.formats.hdf4.numbers import CHAR8, dtype_of
 from chunkmap.formats.hdf4.texts import counted_text, read_text
 from chunkmap.io.rounds import Parser
@@ -23,8 +24,11 @@ __all__ = ["DFTAG_VH", "DFTAG_VS", "Field", "Vdata", "attribute_value", "json_va
 DFTAG_VH: Final = 1962
 DFTAG_VS: Final = 1963
 _HAS_ATTRIBUTES: Final = 1
+_OF_IMAGES: Final = "RIATTR0.0C"
+"""The class of Vdatas that hold attributes of images."""
 _MOST_FIELDS: Final = 4096
-_HEAD: Final = struct.Struct(">HiHH")
+_HEAD: Final = 10
+"""Bytes of a header before its fields."""
 
 
 class Field(NamedTuple):
@@ -66,10 +70,15 @@ class Vdata(NamedTuple):
         """The object that holds the records."""
         return DFTAG_VS, self.ref
 
+    @property
+    def attribute(self) -> str:
+        """The name of the attribute that it holds: of an image, that of its field."""
+        return self.fields()[0].name if self.kind == _OF_IMAGES else self.name
+
     def fields(self) -> list[Field]:
         """Every field."""
-        numbers = np.frombuffer(self.header, ">u2", 4 * self.nfields, 10).reshape(4, self.nfields).tolist()
-        place, names = 10 + 8 * self.nfields, list[str]()
+        numbers = np.frombuffer(self.header, ">u2", 4 * self.nfields, _HEAD).reshape(4, self.nfields).tolist()
+        place, names = _HEAD + 8 * self.nfields, list[str]()
         for _ in range(self.nfields):
             name, place = counted_text(self.header, place)
             names.append(name)
@@ -89,29 +98,45 @@ class Vdata(NamedTuple):
         return [(field, ref) for field, _, ref in rows]
 
 
-def read_vdatas(file: File) -> Parser[dict[int, Vdata]]:
-    """The headers of all Vdatas, by reference number, in the order of the file."""
-    data = yield from read_bytes(file, [(DFTAG_VH, ref) for ref in file.refs(DFTAG_VH)])
-    return {ref: _vdata(file, ref, raw) for (_, ref), raw in data.items()}
-
-
 # interlace nvert ivsize nfields type[] isize[] offset[] order[] (fldnmlen fldnm)[] namelen name classlen class
 # extag exref version more [flags nattrs (findex vstag vsref)[]]
-def _vdata(file: File, ref: int, data: bytes) -> Vdata:
-    try:
-        interlace, records, nbytes, count = _HEAD.unpack_from(data)
-        if records < 0 or count > _MOST_FIELDS:
-            raise file.error(f"Vdata {ref} says that it has {records} records of {count} fields")
-        place = 10 + 8 * count
-        for _ in range(count):
-            place += 2 + (data[place] << 8 | data[place + 1])
-        name, place = counted_text(data, place)
-        kind, place = counted_text(data, place)
-        first, last = 10, 10 + 6 * count
-        number_type, order = (data[first] << 8 | data[first + 1], data[last] << 8 | data[last + 1]) if count else (0, 0)
-    except (struct.error, IndexError) as error:
-        raise file.error(f"the header of Vdata {ref} is cut short") from error
-    return Vdata(ref, name, kind, records, nbytes, interlace == 1, count, number_type, order, data, place)
+def read_vdatas(file: File) -> Parser[dict[int, Vdata]]:
+    """The headers of all Vdatas, by reference number, in the order of the file."""
+    headers = yield from read_headers(file, DFTAG_VH)
+    starts, refs = headers.starts, headers.refs
+    interlace, records, nbytes, counts = (
+        headers.shorts(starts), headers.ints(starts + 2), headers.shorts(starts + 6), headers.shorts(starts + 8)
+    )  # fmt: skip
+    wrong = np.flatnonzero((headers.stops - starts >= _HEAD) & ((records < 0) | (counts > _MOST_FIELDS)))
+    if len(wrong):
+        row = int(wrong[0])
+        raise file.error(f"Vdata {refs[row]} says that it has {records[row]} records of {counts[row]} fields")
+    names = _behind_fields(headers, counts)
+    kinds = headers.behind(names)
+    rest = headers.behind(kinds)
+    short = np.flatnonzero(rest > headers.stops)
+    if len(short):
+        raise file.error(f"the header of Vdata {refs[short[0]]} is cut short")
+    any_field = counts > 0
+    columns = (
+        records, nbytes, interlace == 1, counts, np.where(any_field, headers.shorts(starts + _HEAD), 0),
+        np.where(any_field, headers.shorts(starts + _HEAD + 6 * counts), 0),
+    )  # fmt: skip
+    numbers = (column.tolist() for column in columns)
+    rows = map(
+        Vdata, refs, headers.texts(names), headers.texts(kinds), *numbers, headers.each(), (rest - starts).tolist()
+    )
+    return dict(zip(refs, rows, strict=True))
+
+
+def _behind_fields(headers: Headers, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where the name of each Vdata stands: behind the names of its fields."""
+    places = headers.starts + _HEAD + 8 * counts
+    more, field = np.arange(len(places)), 0
+    while len(more := more[(counts[more] > field) & (places[more] < headers.stops[more])]):
+        places[more] = headers.behind(places[more])
+        field += 1
+    return places
 
 
 def attribute_value(vdata: Vdata, data: bytes) -> Any:

@@ -5,13 +5,13 @@ HDF Specification and Developer's Guide, DFTAG_VG.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from chunkmap.formats.hdf4.descriptors import File, Key
-from chunkmap.formats.hdf4.elements import read_bytes
-from chunkmap.formats.hdf4.texts import counted_text
+from chunkmap.formats.hdf4.headers import read_headers
 from chunkmap.io.rounds import Parser
 
 __all__ = ["DFTAG_VG", "Vgroup", "members_below", "read_vgroups"]
@@ -33,22 +33,23 @@ class Vgroup(NamedTuple):
         return [ref for found, ref in self.members if found == tag]
 
 
+# nelt tag[nelt] ref[nelt] namelen name classlen class extag exref version more
 def read_vgroups(file: File) -> Parser[dict[int, Vgroup]]:
     """All Vgroups, by reference number, in the order of the file."""
-    data = yield from read_bytes(file, [(DFTAG_VG, ref) for ref in file.refs(DFTAG_VG)])
-    return {ref: _vgroup(file, ref, raw) for (_, ref), raw in data.items()}
-
-
-# nelt tag[nelt] ref[nelt] namelen name classlen class extag exref version more
-def _vgroup(file: File, ref: int, data: bytes) -> Vgroup:
-    try:
-        count = data[0] << 8 | data[1]
-        numbers = struct.unpack_from(f">{2 * count}H", data, 2)
-        name, place = counted_text(data, 2 + 4 * count)
-        kind, _ = counted_text(data, place)
-    except (struct.error, IndexError) as error:
-        raise file.error(f"Vgroup {ref} is cut short") from error
-    return Vgroup(ref, name, kind, tuple(zip(numbers[:count], numbers[count:], strict=True)))
+    headers = yield from read_headers(file, DFTAG_VG)
+    counts = headers.shorts(headers.starts)
+    names = headers.starts + 2 + 4 * counts
+    kinds = headers.behind(names)
+    short = np.flatnonzero(headers.behind(kinds) > headers.stops)
+    if len(short):
+        raise file.error(f"Vgroup {headers.refs[short[0]]} is cut short")
+    ends = np.cumsum(counts)
+    tags = 2 * np.arange(counts.sum()) + np.repeat(headers.starts + 2 - 2 * (ends - counts), counts)
+    members = headers.shorts(tags).tolist(), headers.shorts(tags + np.repeat(2 * counts, counts)).tolist()
+    pairs = list(zip(*members, strict=True))
+    each = [tuple(pairs[stop - count : stop]) for stop, count in zip(ends.tolist(), counts.tolist(), strict=True)]
+    columns = (headers.refs, headers.texts(names), headers.texts(kinds), each)
+    return dict(zip(headers.refs, map(Vgroup, *columns), strict=True))
 
 
 def members_below(vgroups: Mapping[int, Vgroup], root: Vgroup) -> Sequence[Key]:
