@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -74,6 +75,7 @@ class Coding(NamedTuple):
     """The last one."""
 
 
+@lru_cache(maxsize=256)
 def coding_of(layout: Layout, *, cut_short: bool, rgb: bool) -> Coding:
     """Type and codecs. Raises Unsupported, by name, for what there is no codec for.
 
