@@ -2,7 +2,7 @@
 #
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
-#   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out
+#   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out; and random sound ones
 #   make guided   the same, led by what code is reached (atheris; where there is a wheel of it)
 #   make soak     writers, readers and kills in any order, for ten minutes
 #   make check    format, lint, types, layers
@@ -15,6 +15,7 @@
 # TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
 # FUZZ=...    how many damaged files `make fuzz` makes;  KIND=...  of which kind `make guided` makes them
 # SOAK=...    for how many seconds `make soak` runs
+# GRIB=1      `make demo` opens a GRIB file as well, and needs eccodes
 # CASES=...   which benchmarks `make bench` runs;  REPEATS=...  how often;  WRITE=1  renew bench/results.md
 
 SHELL := /bin/sh
@@ -50,6 +51,11 @@ help:
 demo: $(VENV)/demo.stamp
 	@echo "== demo: three months of ocean, one dataset"
 	@"$(VENV)/bin/python" examples/demo.py .demo
+ifdef GRIB
+	@echo "== demo: a GRIB field, and a forecast as one hypercube"
+	@"$(VENV)/bin/python" -m pip install -qq --editable ".[grib,xarray]"
+	@"$(VENV)/bin/python" examples/forecast.py .demo
+endif
 
 test: $(VENV)/test.stamp
 	@echo "== test: $$("$(VENV)/bin/python" --version), $(TESTS)"
@@ -58,6 +64,8 @@ test: $(VENV)/test.stamp
 fuzz: $(VENV)/test.stamp
 	@echo "== fuzz: $(FUZZ) damaged files"
 	@"$(VENV)/bin/python" tests/fuzz/run.py --files $(FUZZ) --keep .fuzz
+	@echo "== fuzz: 3,000 random files, opened as by xarray's own engines"
+	@"$(VENV)/bin/python" tests/fuzz/random_files.py --files 3000
 
 guided: $(VENV)/guided.stamp
 	@echo "== guided: $(KIND)"

@@ -42,7 +42,7 @@ SUBJECTS = (
 )
 """Files of cases: each has `CASES`, what each road does in each of them, and `TITLES`, what the table calls them."""
 
-ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy")
+ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy", "cfgrib")
 CASES = {case: roads for subject in SUBJECTS for case, roads in subject.CASES.items()}
 """What each road does in a case; None where it has no such thing."""
 

@@ -36,6 +36,7 @@ RUNNERS = (
     ("h5py's chunk_iter", "h5py"),
     ("hidefix", "hidefix"),
     ("astropy", "astropy"),
+    ("cfgrib", "cfgrib"),
 )
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 
@@ -151,6 +152,7 @@ def main():
     given = arguments()
     version = check_environments(given.ours, given.theirs)
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
+    pythons["cfgrib"] = given.theirs
     pythons["h5py's chunk_iter"] = given.ours
     if given.virtualizarr:
         pythons["VirtualiZarr"] = pythons["hidefix"] = given.virtualizarr

@@ -182,27 +182,31 @@ def map_from_index(
     """
     import pandas as pd  # noqa: PLC0415 - as above
 
-    known, said = mapping["attrs"].tolist(), idxdf["attrs"].tolist()
-    if len(set(known)) < len(known):
+    known, said = mapping["attrs"], idxdf["attrs"]
+    alike = known.array.equals(said.array)  # as the lines of one model mostly are: then nothing is moved
+    if not known.is_unique:
         raise ValueError("Mapping data must have unique attrs to merge on!")
-    if len(set(said)) < len(said):
+    if not (alike or said.is_unique):
         raise ValueError("Parsed idx data must have unique attrs to merge on!")
     if raw_merged:
         left, right = idxdf.reset_index().set_index("attrs"), mapping.reset_index().set_index("attrs")
         right = right.drop(columns="uri", errors="ignore")
         return left.merge(right, left_index=True, right_index=True, how="left", suffixes=("", "_mapping"))
-    named = ~np.asarray(mapping["varname"].array.isna())
     columns: dict[str, Any] = {name: mapping[name].array for name in _MAPPED}
     of_index = {"uri": idxdf["grib_uri"].array, **{name: idxdf[name].to_numpy() for name in ("offset", "length")}}
-    if known != said or not named.all():  # runs of one model mostly have the same lines: then nothing is moved
-        places = _places(known, said)
+    named = ~np.asarray(columns["varname"].isna())
+    if alike and named.all():
+        columns = {name: column.copy() for name, column in columns.items()}
+    else:
+        places = _places(known.tolist(), said.tolist())
         kept = np.flatnonzero((places >= 0) & named[places]) if len(known) else np.zeros(0, np.int64)
         columns = {name: column.take(places[kept]) for name, column in columns.items()}
         of_index = {name: column.take(kept) for name, column in of_index.items()}
     count, moment = len(of_index["offset"]), pd.Timestamp(run_time)
     columns["time"] = np.full(count, moment.to_datetime64(), "M8[ns]")
     columns["valid_time"] = columns["time"] + np.asarray(columns["step"], "m8[ns]")
-    return pd.DataFrame({**columns, **of_index, "inline_value": np.full(count, None, object)})
+    of_index["inline_value"] = np.full(count, None, object)
+    return pd.DataFrame({**columns, **of_index}, copy=False)
 
 
 def _places(known: Sequence[str], said: Sequence[str]) -> Any:

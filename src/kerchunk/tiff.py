@@ -110,11 +110,10 @@ def _pyramid(levels: Sequence[ManifestArray]) -> dict[str, Any]:
 
 
 def _named(array: ManifestArray, suffix: str = "") -> ManifestArray:
-    """The array with tifffile's names of axes; what is missing reads as 0 where there is no nodata."""
+    """The array with tifffile's names of axes."""
     dims = [_AXES.get(dim, dim.upper()) for dim in array.meta.dims or ()]
-    fill = array.meta.dtype.newbyteorder("=").type(0) if array.meta.fill_value is None else array.meta.fill_value
     own = tuple(dim + suffix if dim in ("Y", "X") else dim for dim in dims)
-    return array.with_meta(dims=own, attrs={}, fill_value=fill)
+    return array.with_meta(dims=own, attrs={})
 
 
 def _with_attrs(refs: dict[str, Any], attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -153,7 +153,7 @@ def test_workers_that_share_no_directory(tmp_path):
             future = super().submit(function, task)
             future.result()
             for place in task.files.values():
-                Path(place.path).unlink(missing_ok=True)
+                Path(place.at.path).unlink(missing_ok=True)
             return future
 
     with (

@@ -117,3 +117,11 @@ def test_empty_file_is_a_source_error():
     """A file without a byte is no file of any format."""
     with pytest.raises(SourceError, match="empty"):
         sniff(BytesSource(b"", "a.nc"))
+
+
+def test_the_index_of_a_file_is_no_file_of_its_format(tmp_path):
+    """Who scans an inventory of GRIB is told to scan the file beside it."""
+    path = tmp_path / "a.grib2.idx"
+    path.write_text("1:0:d=2020010100:TMP:2 m above ground:anl:\n")
+    with pytest.raises(FormatError, match="the index of a file of GRIB, scan that file"):
+        scan(path)

@@ -1,6 +1,7 @@
 """What a new user runs into, and what is said to him then."""
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -151,6 +152,17 @@ WRONG = {
     "scan": (lambda: library.scan(3), "expected a path, a URL or an open binary file, found 3"),
     "scan_many": (lambda: library.scan_many(3), "expected a path or a URL, or several, found 3"),
     "write": (lambda: library.write({}, "x.json"), "takes a ReferenceSet, as chunkmap.load gives it, found dict"),
+    "load": (lambda: library.load(3), "expected a path or a URL, found 3"),
+    "verify": (lambda: library.verify(3), "expected a path or a URL, found 3"),
+    "append": (lambda: library.append(3, "a.nc"), "expected a path or a URL, found 3"),
+    "build": (lambda: library.build("a.nc", 3, concat_dims="t"), "expected a path or a URL, found 3"),
+    "diagnose": (lambda: library.diagnose([3], concat_dims="t"), "expected a path or a URL, found 3"),
+    "a number for names": (lambda: library.combine([], concat_dims=3), "concat_dims is 3, expected a name, or several"),
+    "a text for bytes": (
+        lambda: library.combine([], concat_dims="t", load_below="1 MB"),
+        "load_below is '1 MB', expected a number of bytes",
+    ),
+    "a number for options": (lambda: library.scan("a.nc", storage_options=3), "as a mapping, such as .*, found 3"),
     "combine": (lambda: library.combine(3, concat_dims="t"), "expected reference sets, or names of stored ones"),
 }
 
@@ -161,6 +173,27 @@ def test_a_wrong_type_is_a_type_error_in_words(verb):
     call, words = WRONG[verb]
     with pytest.raises(TypeError, match=words):
         call()
+
+
+def test_a_bucket_without_credentials_is_one_line(days, monkeypatch):
+    """Who has no credentials reads that, and not where in botocore it was noticed."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "nowhere")
+    result = run("build", "data/*.nc", "--concat", "time", "-o", "s3://bucket-without-key/x.json")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: s3://bucket-without-key/x.json: cannot be written: NoCredentialsError: Unable to locate credentials\n"
+    )
+
+
+def test_what_was_not_compared_is_not_called_sound(days):
+    """Chunks whose file is not known are counted where the verdict stands."""
+    run("build", "data/*.nc", "--inline-threshold", "10000", "--concat", "time", "-o", "inline.json")
+    report = library.verify("inline.json", decode="all", compare=True)
+    assert str(report).startswith("inline.json: nothing is found wrong, 9 not known (")
 
 
 def test_a_comparison_without_the_library_is_not_a_success(days, without):
@@ -212,6 +245,15 @@ def test_names_of_files_are_completed_by_the_shell(words):
     """Where a file is wanted, the shell is told to complete names of files."""
     (item,) = ShellComplete(chunkmap, {}, "chunkmap", "_CHUNKMAP_COMPLETE").get_completions(words, "da")
     assert (item.type, item.value) == ("file", "da")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_shell_has_a_script_for_completion(shell):
+    """What the page on the command line shows prints a script of that shell."""
+    environment = {**os.environ, "_CHUNKMAP_COMPLETE": f"{shell}_source"}
+    words = [sys.executable, "-c", "import sys; sys.argv = ['chunkmap']; import chunkmap.__main__ as m; m.main()"]
+    result = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert f"_CHUNKMAP_COMPLETE={shell}_complete" in result.stdout, result.stderr
 
 
 def test_the_package_runs_as_a_program():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.io
 import xarray as xr
+from identical import assert_identical
 
 import chunkmap
 from chunkmap.formats.scanning import scan
@@ -76,28 +77,6 @@ WRITERS = {
     "h5py": (write_with_h5py, "h5netcdf"),
     "scipy": (write_with_scipy, "netcdf4"),
 }
-
-
-def kind(value):
-    """What an attribute is, so that two that are not the same differ: its type, and its value."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        native = np.asarray(value, np.asarray(value).dtype.newbyteorder("="))
-        return type(value), native.dtype, native.shape, native.tobytes()
-    return type(value), value
-
-
-def assert_identical(found, expected):
-    """Two datasets are the same, to the types of their attributes and of what they were decoded by."""
-    assert found.identical(expected)
-    assert {name: array.dtype.newbyteorder("=") for name, array in found.variables.items()} == {
-        name: array.dtype.newbyteorder("=") for name, array in expected.variables.items()
-    }
-    packing = ("_FillValue", "missing_value", "scale_factor", "add_offset", "units")
-    for a, b in [(found, expected), *((found[name], expected[name]) for name in expected.variables)]:
-        assert {k: kind(v) for k, v in a.attrs.items()} == {k: kind(v) for k, v in b.attrs.items()}
-        assert {k: kind(v) for k, v in a.encoding.items() if k in packing} == {
-            k: kind(v) for k, v in b.encoding.items() if k in packing
-        }
 
 
 def roads(refs, directory, *, only_first):
@@ -237,3 +216,37 @@ def test_one_element_is_told_from_a_scalar(tmp_path):
     attrs = scan(str(tmp_path / "a.h5")).arrays["v"].meta.attrs
     assert (code_of(attrs["one_f4"]), code_of(attrs["scalar_f4"])) == ("f4[1]", "f4")
     assert typed(1, "i2") == 1
+
+
+@pytest.mark.parametrize("version", ["NETCDF4", "NETCDF3_CLASSIC"])
+def test_unsigned_numbers_are_masked_in_any_byte_order(tmp_path, version):
+    """Fill values of numbers that are unsigned by convention are missing, as netCDF4 has it."""
+    path = str(tmp_path / "a.nc")
+    with netCDF4.Dataset(path, "w", format=version) as file:
+        file.createDimension("x", 3)
+        order = {"endian": "big"} if version == "NETCDF4" else {}
+        code = ">i2" if order else "i2"
+        array = file.createVariable("v", code, ("x",), fill_value=np.array(7, code)[()], **order)
+        array.set_auto_maskandscale(False)
+        array.setncattr("_Unsigned", "true")
+        array[:] = [1, 7, -2]
+    with netCDF4.Dataset(path) as file:
+        expected = file["v"][:].astype("f4").filled(np.nan)
+    with xr.open_dataset(scan(path), engine="chunkmap") as found:
+        np.testing.assert_array_equal(found.v, expected)
+
+
+def test_text_is_as_long_as_the_longest(tmp_path):
+    """Text of variable length that the set holds has the type that the engines of files give it, unwritten too."""
+    path = str(tmp_path / "a.h5")
+    with h5py.File(path, "w") as file:
+        file["texts"] = np.array(["märz", "a"], object)
+        file["scalar"] = "one"
+        file.create_dataset("unwritten", (3,), h5py.string_dtype())
+        file.create_dataset("none", (0,), h5py.string_dtype())
+    for decode_cf in (True, False):
+        with (
+            xr.open_dataset(path, engine="h5netcdf", phony_dims="sort", decode_cf=decode_cf) as expected,
+            xr.open_dataset(scan(path), engine="chunkmap", decode_cf=decode_cf) as found,
+        ):
+            assert_identical(found, expected)

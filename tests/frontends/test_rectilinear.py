@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,8 +106,33 @@ def test_zarr_reads_them_when_it_is_told_to(stored):
         )
         assert ours["temp"].chunks[0][:4] == (10, 10, 10, 1)
         xr.testing.assert_equal(ours.compute(), expected)
-    with pytest.raises(ValueError, match=r"array\.rectilinear_chunks"):
-        zarr.open_array(chunkmap.open_store(path), path="temp", mode="r")
+    with pytest.warns(UserWarning, match=r"array\.rectilinear_chunks.* temp"):
+        store = chunkmap.open_store(path)
+    np.testing.assert_array_equal(zarr.open_group(store, mode="r")["x"][:], expected["x"])
+    with pytest.raises(chunkmap.Unsupported, match=r"array\.rectilinear_chunks"):
+        zarr.open_array(store, path="temp", mode="r")
+
+
+@pytest.mark.parametrize("road", ["write", "convert"])
+def test_a_group_of_their_own_leaves_the_others_to_everybody(stored, tmp_path, road):
+    """Readers that do not know such grids open the rest; the group beside it has the coordinates too."""
+    path, expected = stored
+    out = tmp_path / "apart.json"
+    if road == "write":
+        chunkmap.write(chunkmap.load(path), out, zarr_format=3, uneven_group="uneven")
+    else:
+        options = ["--zarr-format", "3", "--uneven-group", "uneven"]
+        assert CliRunner().invoke(chunkmap_command, ["convert", str(path), str(out), *options]).exit_code == 0
+
+    options = {"fo": str(out), "remote_protocol": "file"}
+    backend = {"consolidated": False, "storage_options": options, "zarr_format": 3}
+    rest = xr.open_dataset("reference://", engine="zarr", backend_kwargs=backend)
+    assert set(rest.variables) == {"time", "y", "x"}
+    xr.testing.assert_equal(rest.load(), expected.drop_vars(["temp", "count"]))
+    xr.testing.assert_equal(chunkmap.open_dataset(out, group="uneven").load(), expected)
+    taken = replace(chunkmap.load(path), groups={"": {}, "uneven": {}})
+    with pytest.raises(ValueError, match="a group 'uneven' in the set already"):
+        chunkmap.write(taken, tmp_path / "taken.json", zarr_format=3, uneven_group="uneven")
 
 
 @pytest.mark.skipif(KNOWS_RECTILINEAR, reason="this zarr has rectilinear grids")

@@ -245,3 +245,15 @@ def test_folders_can_be_pickled(tmp_path):
             assert again.listing().names == names
             assert again.open(names[0]).size() == folder.open(names[0]).size()
     assert bytes(pickle.loads(pickle.dumps(open_any(path))).read(0, 2)) == b"PK"
+
+
+def test_a_directory_is_listed_in_the_order_of_whole_names(tmp_path):
+    """Files beside a directory come before or after all that is in it, as their names and its name with a slash do."""
+    names = ["a", "a-b", "a.c/x", "a/1", "a/1.0/y", "a/1/z", "a/10", "a0", "b/c/d/e", "b/c/d.e", "b-", "é"]
+    files = [name for name in names if not any(other.startswith(f"{name}/") for other in names)]
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    listing = LocalFolder(tmp_path).listing()
+    assert listing.names == sorted(files)
+    assert listing.sizes.tolist() == [len(name.encode()) for name in sorted(files)]

@@ -1,6 +1,7 @@
 """Tables of sources, packed and not, against the tuples that they stand for."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -147,3 +148,21 @@ def test_ranges_of_a_packed_table_are_moved():
     assert moved[30] == ("outer", 100, 5)
     assert moved[31] == ("s3://b/x/31", 0, 5)
     assert packed.moved({"elsewhere": ("x", 0, 1)}) is packed
+
+
+def test_a_url_for_each_chunk_costs_little_beyond_the_names():
+    """A manifest of many chunks, each in a file of its own, holds at most 60 bytes a chunk, its name included."""
+    count = 20_000
+    names = [f"{n // 100}/{n % 100}" for n in range(count)]
+    stops = np.cumsum([len(name) for name in names])
+    tracemalloc.start()
+    try:
+        sources = Sources.packed("s3://bucket/a/long/way/to/an/array/", "".join(names).encode(), stops)
+        columns = (np.arange(1, count + 1, dtype=np.uint32), np.zeros(count, np.uint64), np.ones(count, np.uint64))
+        chunks = ChunkManifest.from_columns((count,), np.arange(count), sources, columns)
+        assert not chunks.is_inline.any()
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 60 * count
+    assert chunks.row(count - 1).source == f"s3://bucket/a/long/way/to/an/array/{names[-1]}"

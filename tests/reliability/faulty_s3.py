@@ -66,6 +66,13 @@ class FaultyS3:
         for name, data in files.items():
             self._store.put_object("faulty", name, data)
 
+    def put(self, name: str, data: bytes | None) -> None:
+        """Have one file, or none of that name."""
+        if data is None:
+            self._store.delete_object("faulty", name)
+        else:
+            self._store.put_object("faulty", name, data)
+
     def forget(self) -> None:
         """Be empty, and without a fault."""
         self.over.set()

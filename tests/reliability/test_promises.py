@@ -1,11 +1,17 @@
 """docs/reliability.md and docs/security.md name the tests of what they promise."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from bombs import bombs
+from test_s3 import POINTS
+from test_writers import CHANGES, DEATHS
 
 ROOT = Path(__file__).parents[2]
+COUNTED = ("test_servers.py", "test_bounds.py", "test_s3.py", "test_writers.py", "test_systems.py")
 NAMED = re.compile(r"`((?:tests/[a-z_/]+/)?test_[a-z0-9_]+\.py)(?:::(test_[a-z0-9_]+))?`")
 
 
@@ -17,3 +23,33 @@ def test_every_test_that_is_named_exists(page):
     for file, name in found:
         path = ROOT / file if file.startswith("tests/") else ROOT / "tests" / "reliability" / file
         assert f"def {name}(" in path.read_text(encoding="utf-8"), (file, name)
+
+
+def _cases():
+    """The cases that pytest makes of the tests of each file."""
+    run = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", *COUNTED]
+    found = subprocess.run(run, capture_output=True, text=True, check=True, cwd=ROOT / "tests" / "reliability").stdout
+    lines = [line for line in found.splitlines() if "::" in line]
+    return {file: [line.rpartition("::")[2] for line in lines if f"{file}::" in line] for file in COUNTED}
+
+
+def test_the_figures_are_those_of_the_tests(tmp_path):
+    """What is counted in docs/reliability.md is what there is: cases of servers, points, bombs and codecs."""
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    cases = _cases()
+    servers, bounds, *writers = (cases[file] for file in COUNTED)
+    others = [case for some in writers for case in some]
+    assert f"| faults of servers, each on its roads | {len(servers)} cases of {_tests(servers)} tests |" in text
+    assert f"| writers that die, are two, or find no room | {len(others)} cases of {_tests(others)} tests |" in text
+    points = " + ".join(str(count) for count in POINTS.values())
+    assert f"| points at which a writer into S3 is cut off | {sum(POINTS.values())} ({points}) |" in text
+    moments = " + ".join(str(count) for count in CHANGES.values())
+    assert f"| {len(DEATHS) * sum(CHANGES.values())} ({len(DEATHS)} x ({moments})) |" in text
+    with_codecs = sum("far_too_large" in name for name in bounds)
+    assert (
+        f"| small inputs that say they are gigabytes | {len(list(bombs(tmp_path)))}, and {with_codecs} codecs |" in text
+    )
+
+
+def _tests(cases):
+    return len({name.partition("[")[0] for name in cases})

@@ -1,7 +1,12 @@
 """Servers that answer wrongly, change their files, are silent, or refuse."""
 
 import io
+import socket
 import time
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from types import SimpleNamespace
 
 import fsspec
 import h5py
@@ -133,6 +138,67 @@ def test_refusals_are_named(server, status, says):
         assert isinstance(caught.value, NoSuchFile) is (status in (404, 410))
 
 
+@pytest.mark.parametrize("road", ["read", "json", "parquet"])
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "credentials"), (403, "forbids"), (410, "410 Gone"), (451, "legal")]
+)
+def test_refusals_are_named_on_every_road(server, sets, road, status, says):
+    """Reading chunks, and sets of JSON and Parquet, call an answer what it is too."""
+
+    def refuse(request):
+        request.answer(status, b"")
+        return True
+
+    dataset = chunkmap.open_dataset(sets["read"])
+    server.fault = refuse
+    with pytest.raises(SourceError, match=says):
+        _ = dataset["v"].values if road == "read" else chunkmap.load(sets[road])
+
+
+@pytest.mark.parametrize("after", ["7", "date"])
+@pytest.mark.parametrize("road", ["scan", "read", "json", "parquet"])
+def test_who_is_told_when_to_come_again_waits(server, sets, monkeypatch, road, after):
+    """Retry-After, in seconds or as a date, is how long scans, reads and sets at rest wait at least."""
+    waits, busy = [], [True]
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 30.0)
+    monkeypatch.setattr("chunkmap.io.retrying.time", SimpleNamespace(**{**vars(time), "sleep": waits.append}))
+    text = format_datetime(datetime.now(UTC) + timedelta(seconds=9)) if after == "date" else after
+
+    def fail(request):
+        if request.command == "GET" and busy:
+            busy.pop()
+            request.answer(503, b"", Retry_After=text)
+            return True
+        return False
+
+    dataset = chunkmap.open_dataset(sets["read"])
+    server.fault = fail
+    if road == "scan":
+        chunkmap.scan(sets["scan"])
+    else:
+        _ = dataset["v"].values if road == "read" else chunkmap.load(sets[road])
+    assert not busy
+    assert len(waits) == 1
+    assert 6 < waits[0] < 10
+
+
+def test_a_server_that_takes_no_connection_is_given_up(monkeypatch):
+    """What is not connected within `timeout` ends too: here the queue of a socket that nobody serves is full."""
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 0.3)
+    with socket.socket() as waiting, ExitStack() as held:
+        waiting.bind(("127.0.0.1", 0))
+        waiting.listen(0)
+        for _ in range(4):
+            one = held.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(waiting.getsockname())
+        started = time.monotonic()
+        url = f"http://127.0.0.1:{waiting.getsockname()[1]}/a.bin"
+        with pytest.raises(SourceError, match=r"tried \d+ times? in"):
+            open_source(url, storage_options={"timeout": 0.2})
+        assert time.monotonic() - started < 8
+
+
 def test_redirects_in_a_circle_are_named(server):
     """A redirect to itself is an error that says so."""
 
@@ -249,10 +315,22 @@ def sets(server, tmp_path):
     return {"scan": refs.name, "read": refs, "json": served, "parquet": f"{root}/set.parq"}
 
 
+@pytest.mark.parametrize("stalls", [False, True])
 @pytest.mark.parametrize("verb", ["scan", "scan_many", "build", "load", "open_store", "open_dataset", "verify", "cli"])
-def test_every_verb_has_a_limit_of_time(server, sets, tmp_path, verb):
-    """`timeout=`, and `--timeout`, end the waiting for a server that accepts and says nothing."""
-    server.fault = lambda _request: server.over.wait(10)
+def test_every_verb_has_a_limit_of_time(server, sets, tmp_path, monkeypatch, *, verb, stalls):
+    """`timeout=`, and `--timeout`, end the waiting for a server that says nothing, or no more after some bytes."""
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 0.3)
+
+    def silent(request):
+        if stalls:
+            request.send_response(206 if "Range" in request.headers else 200)
+            request.send_header("Content-Length", "10000")
+            request.end_headers()
+            request.wfile.write(b"0123456789")
+            request.wfile.flush()
+        return server.over.wait(10)
+
+    server.fault = lambda request: (not stalls or request.command == "GET") and silent(request)
     given = {"timeout": 0.2}
     url = sets["scan"]
     calls = {
@@ -269,7 +347,7 @@ def test_every_verb_has_a_limit_of_time(server, sets, tmp_path, verb):
         assert result.exit_code == 1
         said = result.output
     elif verb == "verify":
-        said = str(chunkmap.verify(sets["read"], **given))
+        said = str(chunkmap.verify(sets["read"], **given, **({"decode": "all"} if stalls else {})))
     else:
         with pytest.raises(SourceError) as caught:
             calls[verb]()
@@ -277,6 +355,15 @@ def test_every_verb_has_a_limit_of_time(server, sets, tmp_path, verb):
     assert time.monotonic() - started < 8
     assert "as long as `timeout` allows" in " ".join(said.split())
     assert "tried" in said
+
+
+def test_a_set_without_a_sidecar_is_read_where_nothing_is_listed(server, sets):
+    """A Parquet set as kerchunk writes it has its chunks on a web server that lists nothing, and not 0 of them."""
+    for name in (".chunkmap.json", ".chunkmap-targets.parq"):
+        server.files.pop(f"/set.parq/{name}", None)
+    found = chunkmap.load(sets["parquet"])
+    assert found.arrays["v"].chunks == sets["read"].arrays["v"].chunks
+    assert len(found.arrays["v"].chunks) == 40
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "5"])
@@ -294,6 +381,15 @@ def test_a_file_that_changes_while_it_is_read_is_refused(server, sets):
     server.headers = {"ETag": '"two"'}
     with pytest.raises(SourceError, match="changed while it was read"):
         _ = dataset["v"][1].values
+
+
+def test_a_file_that_changes_while_it_is_scanned_is_refused(server):
+    """A scan too hears that the server answers from another file than at first."""
+    etags = ["one", "two"]
+    server.fault = lambda _request: server.headers.update({"ETag": etags.pop(0)}) if etags else False
+    with pytest.raises(SourceError, match="changed while it was read"):
+        chunkmap.scan(server.put("a.h5", _hdf5(0)))
+    assert not etags
 
 
 def test_progress_may_take_its_time(server):

@@ -92,6 +92,81 @@ def test_a_disk_that_is_full_at_any_byte(write_series, tmp_path, verb, name):
     assert [entry.name for entry in out.parent.iterdir()] == [name]
 
 
+REFUSING = """
+import errno, os, sys
+import chunkmap
+from chunkmap.errors import ChunkmapError
+from chunkmap.storage import publishing
+verb, first, second, out, directory = sys.argv[1:]
+WRITE = os.O_WRONLY | os.O_RDWR
+CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.chmod", "os.chown"}
+KINDS = [errno.ENOSPC, errno.EROFS, errno.ENAMETOOLONG, None]
+left, kind = [0], [None]
+def refuse():
+    left[0] -= 1
+    if left[0] == 0:
+        raise MemoryError if kind[0] is None else OSError(kind[0], os.strerror(kind[0]))
+def audit(event, arguments):
+    if left[0] > 0 and event in CHANGES and arguments and str(arguments[0]).startswith(directory):
+        if event != "open" or isinstance(arguments[2], int) and arguments[2] & WRITE:
+            refuse()
+sys.addaudithook(audit)
+real = os.fsync
+os.fsync = lambda file: (refuse() if left[0] > 0 else None, real(file))[1]
+verbs = {
+    "build": lambda: chunkmap.build([second], out, concat_dims=["time"], cache=os.path.join(directory, "cache")),
+    "append": lambda: chunkmap.append(out, [second], concat_dims=["time"]),
+    "write": lambda: chunkmap.write(chunkmap.load(out), out),
+}
+before = chunkmap.load(out)
+verbs[verb]()
+after = chunkmap.load(out)
+chunkmap.write(before, out)
+for step in range(1, 200):
+    left[0], kind[0] = step, KINDS[step % 4]
+    try:
+        verbs[verb]()
+        said = "done"
+    except (ChunkmapError, MemoryError) as error:
+        said = f"{type(error).__name__} {error}"
+    reached, left[0] = left[0] <= 0, 0
+    now = chunkmap.load(out)
+    if not reached:
+        break
+    print(step, kind[0], said)
+    assert said == "done" or now.arrays == before.arrays or kind[0] is None, step
+    assert now.arrays in (before.arrays, after.arrays), step
+    if now.arrays != before.arrays:
+        chunkmap.write(before, out)
+assert said == "done"
+for name in os.listdir(os.path.dirname(out)):
+    os.utime(os.path.join(os.path.dirname(out), name), (1e9, 1e9))
+verbs["build"]()
+assert os.listdir(os.path.dirname(out)) == [os.path.basename(out)], os.listdir(os.path.dirname(out))
+"""
+
+
+@pytest.mark.parametrize("verb", ["build", "append", "write"])
+@pytest.mark.parametrize("name", ["set.parq", "set.json"])
+def test_a_system_that_refuses_any_step(write_series, tmp_path, verb, name):
+    """A full or read-only disk, too long a name, or no memory at any step of a writer: it ends in an error that names
+    the output, with the old set whole, or it is done (without memory: one of both). The next run removes what is left.
+    """
+    files = [write_series("a.h5", 1), write_series("b.h5", 2, first=4.0)]
+    out = tmp_path / "out" / name
+    chunkmap.build(files[:1], out, concat_dims=["time"], record_size=2)
+    run = [sys.executable, "-c", REFUSING, verb, *files, str(out), str(tmp_path)]
+    found = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    lines = [line.split(maxsplit=2) for line in found.stdout.splitlines()]
+    assert len(lines) > 6
+    failed = [(kind, said) for _, kind, said in lines if said != "done"]
+    assert {kind for kind, _ in failed} >= {"28", "30", "36", "None"}
+    for kind, said in failed:
+        assert said.startswith("MemoryError" if kind == "None" else "SourceError"), said
+        assert kind == "None" or (name in said and "cannot be written" in said), said
+
+
 SHORT = """
 import resource, sys
 import chunkmap, h5py

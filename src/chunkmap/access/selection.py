@@ -21,7 +21,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import ChunkDecoder, empty_array
 from chunkmap.io.threads import CORES
-from chunkmap.model import WHOLE_FILE, ChunkManifest, Edges, EvenSteps, ReferenceSet
+from chunkmap.model import WHOLE_FILE, ChunkManifest, Edges, EvenSteps, ManifestArray, ReferenceSet
 
 __all__ = ["ArrayReader"]
 
@@ -94,6 +94,11 @@ class ArrayReader:
     def __init__(self, refs: ReferenceSet, path: str, fetcher: Fetcher) -> None:
         self._array, self._fetcher = refs.arrays[path], fetcher
         self.meta = self._array.meta
+
+    @property
+    def is_held(self) -> bool:
+        """Whether all its values are in memory already, in the set."""
+        return isinstance(self._array, ManifestArray) and bool(self._array.chunks.is_inline.all())
 
     def read(self, key: tuple[Pick, ...]) -> NDArray[Any]:
         """The elements at the crossings of what is picked of each axis; an axis with a number is dropped.

@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from zarr.abc.store import ByteRequest, OffsetByteRequest, RangeByteRequest, Store, SuffixByteRequest
-from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
-from chunkmap.access.values import check_codecs, check_filled
+from chunkmap.access.values import ChunkDecoder, check_codecs, check_filled
 from chunkmap.access.zarr_support import unknown_to_zarr
 from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
@@ -138,8 +138,14 @@ class ReferenceStore(Store):
         """Reads selections of an array at once, which zarr does not."""
         return ArrayReader(self._refs, path, self._fetcher)
 
-    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
-        """A document, or the stored bytes of a chunk; None where there is none."""
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """A document, or the stored bytes of a chunk; None where there is none.
+
+        xarray asks without a prototype where an array has no names of dimensions.
+        """
+        prototype = default_buffer_prototype() if prototype is None else prototype
         data: Stored
         path, _, name = key.rpartition("/")
         if self.zarr_format == 3 and name == DOCUMENT and path in self.left_out:
@@ -249,7 +255,20 @@ class ReferenceStore(Store):
         rows = [self._locate(cell.path, cell.position) for cell in cells]
         there = [(chunks, np.array([row])) for chunks, row in filter(None, rows)]
         stored = iter(self._fetcher.fetch_many(there))
-        return [None if row is None else next(stored)[0] for row in rows]
+        return [
+            None if row is None else self._whole(cell.path, next(stored)[0], *row)
+            for cell, row in zip(cells, rows, strict=True)
+        ]
+
+    def _whole(self, path: str, stored: Stored, chunks: ChunkManifest, row: int) -> Stored:
+        """The bytes of a chunk without a codec, as many as its values have: zarr does not say where they are not.
+
+        Raises FormatError naming the file and the byte.
+        """
+        meta = self._metas[path]
+        if meta.codecs or meta.edges or meta.dtype.kind == "O" or len(stored) == meta.chunk_nbytes:
+            return stored
+        return ChunkDecoder(meta).decode(stored, chunks, row).tobytes(meta.order)
 
 
 class _Cell(NamedTuple):

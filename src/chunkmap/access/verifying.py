@@ -19,6 +19,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.values import ChunkDecoder
 from chunkmap.errors import ChunkmapError
 from chunkmap.io import Source
+from chunkmap.io.retrying import is_transient
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ReferenceSet, Target
 from chunkmap.notebooks import Shown
 
@@ -65,12 +66,18 @@ class Report(Shown):
         return not self.failures
 
     def __str__(self) -> str:
-        verdict = f"{len(self.failures)} wrong" if self.failures else "nothing is wrong"
+        verdict = self._verdict()
         counts = ", ".join(f"{count:,} {what}" for what, count in self.counts.items())
         lines = [f"{self.name}: {verdict} ({counts})"]
         lines += [f"  wrong: {finding}" for finding in self.failures]
         lines += [f"  not known: {finding}" for finding in self.notes]
         return "\n".join(lines)
+
+    def _verdict(self) -> str:
+        """What came of it, in a few words: what could not be told is not called sound."""
+        if self.failures:
+            return f"{len(self.failures):,} wrong"
+        return f"nothing is found wrong, {len(self.notes):,} not known" if self.notes else "nothing is wrong"
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON has it."""
@@ -138,6 +145,7 @@ class _Check:
         self._counts: Counter[str] = Counter()
         self._reach: dict[str, tuple[int, str]] = {}
         self._chosen: dict[str, NDArray[np.int64] | None] = {}
+        self._given_up: dict[str, ChunkmapError] = {}
         self._random = np.random.default_rng(0)
 
     def report(self) -> Report:
@@ -166,6 +174,7 @@ class _Check:
             for url, found in zip(self._reach, pool.map(self._target, self._reach), strict=True):
                 if isinstance(found, ChunkmapError):
                     self._failures.append(Finding(url, _message(found)))
+                    self._give_up([url], found)
                     continue
                 end, key = self._reach[url]
                 if found.size is not None and end > found.size:
@@ -221,13 +230,25 @@ class _Check:
             (self._failures if verdict[0] else self._notes).append(Finding(key, verdict[1]))
 
     def _fetched(self, part: _Part, rows: NDArray[np.int64]) -> Sequence[Stored | ChunkmapError]:
-        """Stored chunks, fetched together; where that fails one by one, so that each has its own error."""
+        """Stored chunks, fetched together; where that fails one by one, so that each has its own error.
+
+        A server that was given up is not waited for once more with every chunk.
+        """
+        sources = list(dict.fromkeys(part.chunks.sources[n] for n in np.unique(part.chunks.source[rows]).tolist()))
+        if len(sources) == 1 and sources[0] in self._given_up:
+            return [self._given_up[str(sources[0])]] * len(rows)
         try:
             return self._fetcher.fetch(part.chunks, rows)
         except ChunkmapError as error:
+            self._give_up(sources, error)
             if len(rows) == 1:
                 return [error]
             return [one for row in rows.tolist() for one in self._fetched(part, np.array([row]))]
+
+    def _give_up(self, sources: Sequence[str | bytes | None], error: ChunkmapError) -> None:
+        """Remember that a file cannot be had, where it was tried for as long as anything is."""
+        if len(sources) == 1 and isinstance(sources[0], str) and is_transient(error):
+            self._given_up[sources[0]] = error
 
     def _parts(self, path: str, *, report: bool) -> Iterator[_Part]:
         array = self._refs.arrays[path]

@@ -44,6 +44,8 @@ def unknown_to_zarr(meta: ArrayMeta, zarr_format: ZarrFormat) -> str | None:
             f"zarr {zarr.__version__} has no rectilinear chunk grids (later ones have, with zarr.config {_FLAG}), which"
             " are those of"
         )
+    if meta.edges and not zarr.config.get(_FLAG):
+        return f"zarr reads rectilinear chunk grids after zarr.config.set({{{_FLAG!r}: True}}) only, which are those of"
     return next(filter(None, (_unknown_codec(codec["name"]) for codec in document["codecs"])), None)
 
 

@@ -60,6 +60,7 @@ CODECS: Final[Sequence[Row]] = (
     Row("hdf5_blosc2", "hdf5.blosc2:Hdf5Blosc2", extra="hdf5"),
     Row("hdf5_htj2k", "hdf5.images:Hdf5Htj2k", extra="hdf5"),
     Row("hdf5_float", "hdf5.float:Hdf5Float"),
+    Row("hdf5_long_double", "hdf5.long_double:Hdf5LongDouble"),
     Row("hdf5_integer", "hdf5.integer:Hdf5Integer"),
     Row("hdf5_jpegls", "hdf5.images:Hdf5JpegLs", extra="hdf5"),
     Row("hdf5_lz4", "hdf5.lz4:Hdf5Lz4"),

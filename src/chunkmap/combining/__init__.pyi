@@ -1,7 +1,7 @@
 from .combine import combine_sets
 from .concatenate import concatenate
 from .diagnosis import Diagnosis, diagnose_sets
-from .findings import Finding
+from .findings import Finding, together
 from .inputs import Inputs
 from .merging import merge
 from .placing import carry_out
@@ -23,4 +23,5 @@ __all__ = [
     "diagnose_sets",
     "make_plan",
     "merge",
+    "together",
 ]

@@ -31,4 +31,5 @@ def combine_sets(
         tuple(problem for refs in sets for problem in refs.problems),
         {url: target for refs in sets for url, target in refs.targets.items()},
         zarr_format=recipe.zarr_format,
+        notes=plan.notes,
     )

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from chunkmap.combining.inputs import Inputs
 from chunkmap.errors import CombineError, Remedy
+from chunkmap.model import Finding, Variant
 
 __all__ = ["Finding", "Findings", "Variant", "refusal", "together"]
 
@@ -19,54 +20,6 @@ _VARIANTS: Final = 5
 _VALUE_LENGTH: Final = 80
 _RAISED: Final = 8
 _RAISED_LENGTH: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One of the other values that inputs have where the first has its own."""
-
-    value: str
-    count: int
-    """How many inputs have it."""
-    examples: tuple[str, ...]
-    """The first of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a check found, however many inputs it concerns."""
-
-    check: str
-    """The check, by the name under which it can be waived, if it can."""
-    path: str
-    """The array or the coordinate."""
-    message: str
-    """What was expected, what was found, and what to do."""
-    inputs: tuple[str, ...] = ()
-    """The first inputs that differ."""
-    count: int = 0
-    """How many inputs it concerns."""
-    refused: bool = True
-    """Whether nothing is combined because of it; else it is only worth knowing."""
-    variants: tuple[Variant, ...] = ()
-    """Where it concerns several inputs: what is expected, and the first few values that are found instead."""
-    remedies: tuple[Remedy, ...] = ()
-    """Arguments that would help, as the message spells them."""
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The finding as JSON has it."""
-        return {
-            "check": self.check,
-            "path": self.path,
-            "refused": self.refused,
-            "message": self.message,
-            "count": self.count,
-            "inputs": list(self.inputs),
-            "found": [{"value": v.value, "count": v.count, "examples": list(v.examples)} for v in self.variants],
-        }
 
 
 @dataclass(slots=True)

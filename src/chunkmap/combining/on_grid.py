@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from chunkmap.combining.alignment import MOST_CHUNKS, Places, common_chunks
 from chunkmap.combining.findings import Finding
 from chunkmap.combining.plan import ArrayPlan, Cause, Part, Reason
+from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.rectilinear import own_grid
 from chunkmap.combining.request import Found, Request
 from chunkmap.errors import Remedy
@@ -50,8 +51,8 @@ def fit(request: Request, plan: ArrayPlan, found: Found, places: Along) -> Array
             own = cut[0][1].meta
             meta = replace(plan.meta, chunk_shape=own.chunk_shape, filters=own.filters, compressor=own.compressor)
             return _placed(request, replace(plan, meta=meta, load=None, is_cut=True), cut, places)
-    if _is_small(request, plan.meta):
-        message = f"{reason}: it is read, and held inline"
+    if _is_small(request, plan.meta) and not request.recipe.strict:
+        message = f"{reason}: it is read, and held inline ({plan.meta.nbytes:,} bytes)"
         names = request.findings.names(misfits[:3])
         request.findings.add(Finding("inline", plan.path, message, names, len(misfits), refused=False))
         return replace(plan, parts=tuple(Part(index, array, ()) for index, array in found), load=reason)
@@ -144,7 +145,11 @@ def _is_readable(meta: ArrayMeta) -> bool:
 
 
 def _note_own_grid(request: Request, plan: ArrayPlan, reason: Reason, misfits: Sequence[int]) -> None:
-    message = f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3"
+    message = (
+        f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3, which hides its whole group from"
+        " readers without zarr's option array.rectilinear_chunks; write and convert have uneven_group, which puts it"
+        " beside the others"
+    )
     if trim_axis(plan.meta) is not None:
         message += (
             ". Those that hang over the end of an input are cut when they are decoded, by a codec that other readers"
@@ -166,12 +171,10 @@ def _refuse(
         remedies.append(keep)
     if _is_readable(plan.meta):
         ways, more = _ways(plan.meta, reason, split=recipe.split)
-        limit, raised = Remedy("load_below", recipe.load_below), Remedy("load_below")
-        remedies += [*more, limit, raised]
         ways += [kept] if isinstance(own, ArrayPlan) else []
-        message += (
-            f", and it is larger than {limit} allows to be read and kept inline. {', '.join(ways)}, or raise {raised}"
-        )
+        too_large, instead, limits = _limit(recipe, plan.meta)
+        remedies += [*more, *limits]
+        message += f", and {too_large}. {', '.join(ways)}, or {instead}"
     else:
         message += f", and values of type {plan.meta.dtype} are not cut"
         message += f"; {kept}" if isinstance(own, ArrayPlan) else ""
@@ -179,6 +182,18 @@ def _refuse(
         message += f". There is no rectilinear grid of them: {own.why}"
     finding = Finding("alignment", plan.path, message, names, len(misfits), remedies=tuple(remedies))
     request.findings.add(finding)
+
+
+def _limit(recipe: Recipe, meta: ArrayMeta) -> tuple[str, str, list[Remedy]]:
+    """Why values are not read and held inline, what to do for it, and the arguments that this speaks of."""
+    limit, raised, strict = Remedy("load_below", recipe.load_below), Remedy("load_below"), Remedy("strict", True)
+    if meta.nbytes <= recipe.load_below:
+        return (
+            f"{strict} refuses to read its {meta.nbytes:,} bytes and keep them inline",
+            f"leave {strict} out",
+            [strict],
+        )
+    return f"it is larger than {limit} allows to be read and kept inline", f"raise {raised}", [limit, raised]
 
 
 def _ways(meta: ArrayMeta, reason: Reason, *, split: bool) -> tuple[list[str], list[Remedy]]:

@@ -116,6 +116,8 @@ class Plan:
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     names: tuple[str, ...] = ()
     """What data variables are called by the selector of their names, where there is one: each once."""
+    notes: tuple[Finding, ...] = ()
+    """What is worth knowing of it: what is read and held inline, what is missing, and why."""
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{path}: {len(axis)}" for path, axis in self.axes.items())

@@ -36,7 +36,7 @@ def make_plan(inputs: Inputs, recipe: Recipe, read: Reader) -> Plan:
     refused = [finding for finding in findings if finding.refused]
     if refused:
         raise refusal(refused)
-    return plan
+    return replace(plan, notes=findings)
 
 
 def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Finding, ...]]:

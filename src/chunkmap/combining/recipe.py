@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypedDict
+
+import numpy as np
 
 from chunkmap.combining.compatible import WAIVABLE
 from chunkmap.combining.spelling import check_dims, check_spelling
@@ -32,6 +34,7 @@ class HowToCombine(TypedDict, total=False):
     compare_below: int
     split: bool
     eras: bool
+    strict: bool
     zarr_format: Literal[2, 3]
 
 
@@ -53,6 +56,24 @@ def _by_dimension(name: str, value: Mapping[str, Any] | None) -> Mapping[str, An
     if value is not None and not isinstance(value, Mapping):
         raise TypeError(f"{name} is {value!r}, expected a mapping of names of dimensions")
     return {} if value is None else value
+
+
+def _names(name: str, value: Any) -> Collection[str]:
+    """An argument that names things; one name is a list of it, and None none.
+
+    >>> _names("concat_dims", "time")
+    ('time',)
+    """
+    if isinstance(value, str):
+        return (value,)
+    if value is not None and (not isinstance(value, Iterable) or isinstance(value, Mapping)):
+        raise TypeError(f"{name} is {value!r}, expected a name, or several")
+    return tuple(value or ())
+
+
+def _check_bytes(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} is {value!r}, expected a number of bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +102,8 @@ class Recipe:
     """Cut uncompressed chunks, where those of the inputs do not fall on one grid, into a grid that they do fall on."""
     eras: bool = False
     """Put inputs that cannot share arrays (another type, packing, codec or shape) into groups `era_0`, `era_1`..."""
+    strict: bool = False
+    """Refuse what would be copied: arrays whose values would be read and held inline, however small they are."""
     zarr_format: Literal[2, 3] = 2
     """The version of Zarr that the result is for. In v3 a grid may have chunks of several lengths: those of the inputs,
     where they do not fall on a regular grid."""
@@ -92,11 +115,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("concat_dims", "identical_dims", "waive"):
-            if isinstance(getattr(self, name), str):
-                object.__setattr__(self, name, (getattr(self, name),))
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        for name in ("load_below", "compare_below"):
+            _check_bytes(name, getattr(self, name))
         for name in ("coo_map", "coo_dtypes"):
             object.__setattr__(self, name, _by_dimension(name, getattr(self, name)))
-        object.__setattr__(self, "concat_dims", tuple(self.concat_dims or ()))
         if not self.any_text:
             check_spelling(self.coo_map)
             check_dims([dim for dim in self.coo_map if dim != VARIABLES], self.dims)

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar, Unpack
 from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.recipe import HowToCombine, given
-from chunkmap.errors import CombineError, OtherWriter, Remedy, SourceError, StorageError
+from chunkmap.errors import CombineError, NoSuchFile, OtherWriter, Remedy, SourceError, StorageError
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.order_of_inputs import counted, refuse_other_order
@@ -27,6 +27,7 @@ from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import FoundSet, check_format, find_set
+from chunkmap.storage.journal import is_publishing
 from chunkmap.storage.states import check_state, state_of
 
 __all__ = ["Adding", "append"]
@@ -205,6 +206,9 @@ class _Before:
         """What is read of the set. What another writer replaces meanwhile is not damaged: then that is said."""
         try:
             return read()
-        except (StorageError, SourceError):
+        except (StorageError, SourceError) as error:
+            publishing = isinstance(error, NoSuchFile) and is_publishing(self._at)  # asked first: it ends with a set
             check_state(self._at, self.state, self._names)
+            if publishing:
+                raise OtherWriter(f"{self._at.url}: another writer is publishing there. Run it again") from error
             raise

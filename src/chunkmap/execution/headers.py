@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from chunkmap.execution.arguments import AnySet, Step
-from chunkmap.io.filesystem import Located, locate, named
+from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.system import close, open_directory
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.storage import load, open_set
-from chunkmap.storage.publishing import clear_leftovers, hold
+from chunkmap.storage.publishing import clear_leftovers, hold, output_errors
 from chunkmap.storage.spill import read_spill, write_spill
 
 __all__ = ["Headers", "headers_beside"]
@@ -74,16 +75,15 @@ class Headers:
 def headers_beside(out: Located) -> Iterator[Headers]:
     """Headers whose tables are put aside beside the output, where the workers that write it can reach them."""
     parent = Path(out.path).parent if out.is_local else None
-    if parent is not None:
-        try:
+    with output_errors(out):
+        if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise named(error, out.url, "written") from error
-        clear_leftovers(parent, ".chunkmap-", ".tmp")
-    with tempfile.TemporaryDirectory(prefix=".chunkmap-", suffix=".tmp", dir=parent) as directory:
-        held = open_directory(directory)
-        try:
-            hold(held)
-            yield Headers(directory, _HELD)
-        finally:
-            close(held)
+            clear_leftovers(parent, ".chunkmap-", ".tmp")
+        directory = tempfile.mkdtemp(prefix=".chunkmap-", suffix=".tmp", dir=parent)
+    held = open_directory(directory)
+    try:
+        hold(held)
+        yield Headers(directory, _HELD)
+    finally:
+        close(held)
+        shutil.rmtree(directory, ignore_errors=True)  # what cannot be removed goes with the next run

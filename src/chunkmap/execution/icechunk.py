@@ -25,7 +25,7 @@ from chunkmap.execution.appending import Adding
 from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.execution.order_of_inputs import counted, refuse_other_order
 from chunkmap.execution.streaming import Job, problems_of, targets_of
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, ReferenceSet, place
+from chunkmap.model import ArrayMeta, ChunkManifest, Finding, ManifestArray, Placement, ReferenceSet, place
 from chunkmap.model.edits import inline
 from chunkmap.model.trimming import trim_axis
 from chunkmap.storage import ICECHUNK, Icechunk, load, with_explicit_ranges
@@ -71,7 +71,7 @@ def carry_out(job: Job, plan: Plan) -> ReferenceSet:
         path: ManifestArray(array.meta, finish(path, array.manifest()))
         for path, array in carry_out_plan(plan, job.read).items()
     }
-    refs = ReferenceSet(arrays, plan.groups, problems_of(plan), targets_of(plan), job.at.url)
+    refs = ReferenceSet(arrays, plan.groups, problems_of(plan), targets_of(plan), job.at.url, notes=plan.notes)
     ICECHUNK.writing.write_icechunk(refs, job.at, overwrite=True)
     return refs
 
@@ -83,18 +83,19 @@ def append(adding: Adding) -> ReferenceSet:
     origin, found = adding.origin({}), adding.found
     sets = adding.scanning.run(adding.urls)
     new = [inline(refs, adding.fetcher.fetch, threshold=origin.inline_threshold) for refs in sets]
-    append_to_icechunk(module.repository_of(found.url, found.options), new, adding.recipe(origin), adding.fetcher)
-    return load(found.url, storage_options=found.options)
+    repository, recipe = module.repository_of(found.url, found.options), adding.recipe(origin)
+    notes = append_to_icechunk(repository, new, recipe, adding.fetcher)
+    return replace(load(found.url, storage_options=found.options), notes=notes)
 
 
 def append_to_icechunk(
     target: Any, sets: Sequence[ReferenceSet], recipe: Recipe, fetcher: Fetcher, *, group: str = ""
-) -> None:
+) -> tuple[Finding, ...]:
     """Add sets to the one in a group of a store, or in the repository of a place.
 
     Where that has chunks of several lengths, the new ones keep theirs too, whatever the recipe says.
 
-    Raises CombineError naming the inputs that do not fit.
+    Gives what was decided on the way. Raises CombineError naming the inputs that do not fit.
     """
     module = ICECHUNK.writing
     new = [module.as_stored(with_explicit_ranges(refs)) for refs in sets]
@@ -113,6 +114,7 @@ def append_to_icechunk(
             _check_stays(array_plan, longer.old)
         added = {path: _added(array_plan, recipe) for path, array_plan in referred.items()}
         _write(longer, plan, dict(whole_arrays(plan, read)), added)
+    return plan.notes
 
 
 def _check_stays(array_plan: ArrayPlan, old: ReferenceSet) -> None:
@@ -172,7 +174,8 @@ def _write(longer: Any, plan: Plan, whole: Mapping[str, ManifestArray], added: M
         if path in old.arrays:
             writer.remove(path)
     metas = {path: array.meta for path, array in whole.items()} | {path: plan.arrays[path].meta for path in added}
-    writer.describe(metas, {path: own for path, own in plan.groups.items() if path not in old.groups}, old.groups)
+    groups = {path: own for path, own in plan.groups.items() if path not in old.groups}
+    writer.describe(metas, groups, old.groups, old.targets)
     for path, array in whole.items():
         writer.set_chunks(path, array.manifest())
     for path, chunks in added.items():

@@ -25,7 +25,7 @@ def carry_out(job: Job, plan: Plan) -> ReferenceSet:
     arrays = (finished(array, finish) for array, _ in job.stretches(plan, multiple=1))
     written, state = write_json_in_stretches(arrays, plan.groups, job.at, zarr_format=version, expected=job.expected)
     stored = deferred_json(job.at.url, job.at.options, written, plan.groups, state, zarr_format=version)
-    return replace(stored, problems=problems_of(plan), targets=targets_of(plan))
+    return replace(stored, problems=problems_of(plan), targets=targets_of(plan), notes=plan.notes)
 
 
 def append(adding: Adding) -> ReferenceSet:

@@ -29,10 +29,10 @@ from chunkmap.execution.headers import Headers
 from chunkmap.execution.mapping import map_ordered
 from chunkmap.execution.provenance import Origin
 from chunkmap.execution.streaming import Finish, Job, finished, problems_of, targets_of
-from chunkmap.io.filesystem import Located
 from chunkmap.model import ReferenceSet, Stretch, in_one_stretch
 from chunkmap.storage import PARQUET, FoundSet, open_set, whole_files
 from chunkmap.storage.checksum import checksum
+from chunkmap.storage.journal import Place
 from chunkmap.storage.parquet.chunks import PartitionedChunks, partition_name
 from chunkmap.storage.parquet.partition import check_rows
 from chunkmap.storage.parquet.reading import PartitionedSet
@@ -66,7 +66,7 @@ def carry_out(job: Job, plan: Plan, kept: Kept | None = None) -> ReferenceSet:
         making = _Making(job, plan, kept, ParquetWriter(stage, job.record_size), job.finish(plan))
         censuses = making.here() if job.executor is None else making.on_workers()
         making.writer.finish(replace(about, origin=making.origin(censuses)))
-    return open_set(FoundSet(PARQUET, job.at.url, job.at.options))
+    return replace(open_set(FoundSet(PARQUET, job.at.url, job.at.options)), notes=plan.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class _Making:
     def _task(self, census: Census, stretch: StretchPlan) -> _Writing:
         path, size = census.array_plan.path, self.job.record_size
         numbers = range(stretch.cells.start // size, -(-stretch.cells.stop // size))
-        files = {number: self.writer.stage.file(partition_name(path, number)) for number in numbers}
+        files = {number: self.writer.stage.place(partition_name(path, number)) for number in numbers}
         plan = census.plan  # a set that is at rest has no whole files of known size any more
         inputs = [plan.inputs[part.index] for part in stretch.parts if part.index >= plan.inputs.combined]
         sizes = whole_files({url: target for refs in inputs for url, target in refs.targets.items()})
@@ -159,7 +159,7 @@ class _Making:
 def _check_written(stage: Stage, path: str, records: Mapping[int, PartitionRecord]) -> None:
     """Workers that share no directory with the caller write into one of their own."""
     for number, record in records.items():
-        at = stage.file(partition_name(path, number))
+        at = stage.place(partition_name(path, number)).at
         if at.is_local and not (Path(at.path).is_file() and Path(at.path).stat().st_size == record.nbytes):
             raise StorageError(
                 f"{at.path}: expected a file of {record.nbytes} bytes from a worker, but it is not there; the"
@@ -175,7 +175,7 @@ class _Writing:
     plan: StretchPlan
     finish: Finish
     record_size: int
-    files: Mapping[int, Located]
+    files: Mapping[int, Place]
     """Where each partition goes."""
 
     def run(self) -> tuple[Count, dict[int, PartitionRecord]] | None:

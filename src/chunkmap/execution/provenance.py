@@ -47,6 +47,7 @@ class Origin:
             "compare_below": recipe.compare_below,
             "split": recipe.split,
             "eras": recipe.eras,
+            "strict": recipe.strict,
             "inputs": self.inputs,
             "inline_threshold": self.inline_threshold,
             "scan_options": {key: value for key, value in self.scan_options.items() if _is_json(value)},
@@ -71,6 +72,7 @@ class Origin:
                 compare_below=int(document["compare_below"]),
                 split=bool(document["split"]),
                 eras=bool(document["eras"]),
+                strict=bool(document.get("strict", False)),
                 any_text=True,
             )
             return cls(

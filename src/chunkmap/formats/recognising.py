@@ -37,6 +37,9 @@ _REFUSALS: Final = (
 _DATA: Final = (".img", ".dat", ".bil", ".bip", ".bsq", ".flt", ".raw", ".sli", ".bin")
 """Names of files of NIfTI, Analyze, ENVI and ESRI that have their headers beside them (.hdr), and of plain bytes."""
 
+_INDEX: Final = (".idx", ".index")
+"""Names of inventories beside files of GRIB."""
+
 
 def recognise(source: Source, formats: Sequence[Format]) -> Format:
     """The format of a file: the first in the order of the rows.
@@ -64,8 +67,10 @@ def recognise(source: Source, formats: Sequence[Format]) -> Format:
 
 
 def _header_of(url: str) -> str:
-    """What to do with a file whose name says that its header is in another one."""
+    """What to do with a file whose name says that it is half of two: the other one holds its header, or its data."""
     name = file_name(url)
+    if name.lower().endswith(_INDEX):
+        return ". If it is the index of a file of GRIB, scan that file: the index beside it is found"
     if not name.lower().endswith(_DATA):
         return ""
     return (

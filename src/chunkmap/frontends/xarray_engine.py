@@ -20,6 +20,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
+from xarray.coding.strings import create_vlen_dtype
 from xarray.core import indexing
 
 from chunkmap.access.selection import ArrayReader
@@ -188,16 +189,27 @@ class _ReferencesInXarray(ZarrStore):
             reader.meta.dtype.kind == "O" and variable.dtype.kind not in "OT"
         ):  # what zarr makes of it is its own affair
             return variable
-        data = indexing.LazilyIndexedArray(_LazyArray(reader, variable.dtype))
+        elif _is_text(reader) and reader.is_held:  # as the engines of files do: text as long as the longest
+            text = create_vlen_dtype(str)  # type: ignore[no-untyped-call]
+            data = indexing.LazilyIndexedArray(_LazyArray(reader, text))
+            return xr.Variable(variable.dims, data, variable.attrs, {**encoding, "dtype": str})
+        dtype = variable.dtype if reader.meta.dtype.kind == "O" else reader.meta.dtype
+        if "_Unsigned" in variable.attrs:  # of which xarray masks nothing where the order is not the machine's
+            dtype = dtype.newbyteorder("=")
+        data = indexing.LazilyIndexedArray(_LazyArray(reader, dtype))
         return xr.Variable(variable.dims, data, variable.attrs, encoding)
 
 
+def _is_text(reader: ArrayReader) -> bool:
+    """Whether elements are texts of any length."""
+    return reader.meta.dtype.kind == "O" and any(codec["id"] == "vlen-utf8" for codec in reader.meta.codecs)
+
+
 class _LazyArray(BackendArray):
-    """An array that xarray reads selections of. Texts are read as objects, and given in the type that zarr has them."""
+    """An array that xarray reads selections of. Texts are read as objects, and given in the type that is asked for."""
 
     def __init__(self, reader: ArrayReader, dtype: np.dtype[Any]) -> None:
-        self.shape, own = reader.meta.shape, reader.meta.dtype
-        self.dtype = dtype if own.kind == "O" else own
+        self.shape, self.dtype = reader.meta.shape, dtype
         self._reader = reader
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
@@ -205,7 +217,7 @@ class _LazyArray(BackendArray):
 
     def _read(self, key: Any) -> NDArray[Any]:
         values = self._reader.read(key)
-        return values if self.dtype.kind != "T" else values.astype(self.dtype)
+        return values.astype(self.dtype, copy=False) if self.dtype.kind in "Tiu" else values
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
         """The same, on another thread."""

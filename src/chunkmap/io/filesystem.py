@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from chunkmap.errors import ChunkmapError, NoSuchFile, SourceError
 from chunkmap.io.http_client import TIMEOUT, Permits, get_client
-from chunkmap.io.names import local_path
+from chunkmap.io.names import local_path, name_of
 from chunkmap.io.retrying import causes, is_transient, remarks, status_of, with_retries
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def limited(options: Mapping[str, Any] | None, timeout: float | None) -> Mapping
     >>> limited({"anon": True}, 5), limited(None, None)
     ({'anon': True, 'timeout': 5}, None)
     """
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"expected options of a filesystem as a mapping, such as {{'anon': True}}, found {options!r}")
     if timeout is None:
         return options
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
@@ -88,7 +90,7 @@ def locate(
 
     `permits` is asked of every URL to which a web server sends us on.
     """
-    path = os.fspath(path)
+    path = name_of(path)
     name = path if url is None else url
     own = None if (storage_options or {}).keys() - {"timeout"} else local_path(path)
     if own is not None:

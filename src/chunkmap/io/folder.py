@@ -96,6 +96,9 @@ class Folder(Protocol):
     def read_ranges(self, names: Sequence[str], ranges: Sequence[Range]) -> list[memoryview]:
         """A range of each file, many fetched at once. A file may be named more than once."""
 
+    def read_into(self, names: Sequence[str], ranges: Sequence[Range], into: Sequence[memoryview]) -> None:
+        """The same, each range into memory that is there for it."""
+
     def sizes(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Bytes of each file, many asked for at once; -1 for one that is not there."""
 
@@ -112,6 +115,15 @@ class FolderBase(Closing):
     def target(self) -> Target:
         """Nothing, unless a folder is one file."""
         return Target()
+
+    def read_ranges(self, names: Sequence[str], ranges: Sequence[Range]) -> list[memoryview]:
+        """A range of each file."""
+        raise NotImplementedError
+
+    def read_into(self, names: Sequence[str], ranges: Sequence[Range], into: Sequence[memoryview]) -> None:
+        """A range of each file, into memory that is there for it."""
+        for piece, room in zip(self.read_ranges(names, ranges), into, strict=True):
+            room[:] = piece
 
 
 class Renamed(FolderBase):

@@ -9,6 +9,7 @@ from typing import Any
 
 from chunkmap.errors import SourceError
 from chunkmap.io.filesystem import ask, locate
+from chunkmap.io.names import name_of
 
 __all__ = ["expand_urls"]
 
@@ -26,7 +27,7 @@ def expand_urls(
     """
     if not isinstance(urls, (str, os.PathLike, Iterable)):
         raise TypeError(f"expected a path or a URL, or several, found {urls!r}")
-    named = [os.fspath(url) for url in ([urls] if isinstance(urls, (str, os.PathLike)) else urls)]
+    named = [name_of(url) for url in ([urls] if isinstance(urls, (str, os.PathLike)) else urls)]
     found = [_expanded(name, storage_options or {}) for name in named]
     if any(urls != [name] for name, urls in zip(named, found, strict=True)):
         found = [[_absolute(url) for url in urls] for urls in found]

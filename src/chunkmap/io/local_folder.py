@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -17,6 +19,7 @@ from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.folder import FolderBase, Listing, check_name
 from chunkmap.io.local import LocalSource
 from chunkmap.io.source import Range, Source, check_range
+from chunkmap.io.system import pread_into
 
 __all__ = ["LocalFolder"]
 
@@ -50,12 +53,11 @@ class LocalFolder(FolderBase):
             found = list(_walk(root))
         except OSError as error:
             raise SourceError(f"cannot be listed: {error}", url=self.url) from error
-        names = [name for directory in found for name in directory.names]
-        sizes = np.concatenate([np.frombuffer(directory.sizes, np.int64) for directory in found])
-        mtimes = np.concatenate([np.frombuffer(directory.mtimes, np.float64) for directory in found])
-        order = sorted(range(len(names)), key=names.__getitem__)
-        rows = np.array(order, np.intp)
-        return Listing([names[at] for at in order], sizes[rows], mtimes=mtimes[rows])
+        pieces = list(_in_order(found))
+        names = [name for directory, rows in pieces for name in directory.names[rows]]
+        sizes = np.concatenate([directory.sizes[rows] for directory, rows in pieces])
+        mtimes = np.concatenate([directory.mtimes[rows] for directory, rows in pieces])
+        return Listing(names, sizes, mtimes=mtimes)
 
     def open(self, name: str) -> Source:
         """Mapped into memory."""
@@ -79,9 +81,16 @@ class LocalFolder(FolderBase):
 
     def read_ranges(self, names: Sequence[str], ranges: Sequence[Range]) -> list[memoryview]:
         """One after the other."""
-        return [memoryview(self._range(name, wanted)) for name, wanted in zip(names, ranges, strict=True)]
+        rooms = [memoryview(bytearray(max(wanted.length, 0))) for wanted in ranges]
+        self.read_into(names, ranges, rooms)
+        return [room.toreadonly() for room in rooms]
 
-    def _range(self, name: str, wanted: Range) -> bytes:
+    def read_into(self, names: Sequence[str], ranges: Sequence[Range], into: Sequence[memoryview]) -> None:
+        """One after the other."""
+        for name, wanted, room in zip(names, ranges, into, strict=True):
+            self._range(name, wanted, room)
+
+    def _range(self, name: str, wanted: Range, room: memoryview) -> None:
         """By plain calls of the system: a shard is opened for a few bytes of it, and there are many."""
         try:
             file = os.open(self._path(name), os.O_RDONLY)
@@ -90,26 +99,24 @@ class LocalFolder(FolderBase):
         except OSError as error:
             raise self._failed(name, error) from error
         try:
-            data = os.pread(file, wanted.length, wanted.offset) if wanted.offset >= 0 <= wanted.length else b""
-            if len(data) != wanted.length or wanted.offset < 0:
+            found = pread_into(file, room, wanted.offset) if wanted.offset >= 0 <= wanted.length else -1
+            if found != wanted.length or wanted.offset < 0:
                 check_range(f"{self.url}/{name}", os.fstat(file).st_size, *wanted)
-                data = self._long(file, wanted)
+                self._long(file, wanted.offset, room)
         except OSError as error:
             raise self._failed(name, error) from error
         finally:
             os.close(file)
-        return data
 
     @staticmethod
-    def _long(file: int, wanted: Range) -> bytes:
+    def _long(file: int, offset: int, room: memoryview) -> None:
         """A range of more bytes than one call gives."""
-        data = bytearray()
-        while len(data) < wanted.length:
-            piece = os.pread(file, wanted.length - len(data), wanted.offset + len(data))
-            if not piece:
+        done = 0
+        while done < len(room):
+            found = pread_into(file, room[done:], offset + done)
+            if not found:
                 raise OSError("it was cut short while it was read")
-            data += piece
-        return bytes(data)
+            done += found
 
     def sizes(self, names: Sequence[str]) -> NDArray[np.int64]:
         """One after the other."""
@@ -133,14 +140,44 @@ class LocalFolder(FolderBase):
 class _Directory(NamedTuple):
     """What is in one directory."""
 
+    path: str
+    """Below the root."""
     names: list[str]
-    """Files, below the root."""
-    sizes: array[int]
-    mtimes: array[float]
+    """Files, below the root, sorted."""
+    sizes: NDArray[np.int64]
+    mtimes: NDArray[np.float64]
     below: list[str]
     """Directories, below the root."""
     seen: _Seen
     """Which directory it is, and which are above it, as the filesystem numbers them."""
+
+
+def _in_order(found: Sequence[_Directory]) -> Iterator[tuple[_Directory, slice]]:
+    """The files of a tree in the order of their names: what is below a directory stands together, where its name and a
+    slash come among the files beside it.
+    """
+    directories = {directory.path: directory for directory in found}
+    stack = [_steps(directories[""])]
+    while stack:
+        step = next(stack[-1], None)
+        if step is None:
+            stack.pop()
+        elif isinstance(step, str):
+            stack.append(_steps(directories[step]))
+        else:
+            yield step
+
+
+def _steps(directory: _Directory) -> Iterator[str | tuple[_Directory, slice]]:
+    """The files of a directory, and the directories between them."""
+    done = 0
+    for below in sorted(directory.below, key="{}/".format):
+        stop = bisect_left(directory.names, f"{below}/", done)
+        if stop > done:
+            yield directory, slice(done, stop)
+        yield below
+        done = stop
+    yield directory, slice(done, len(directory.names))
 
 
 def _walk(root: str) -> Iterator[_Directory]:
@@ -182,32 +219,41 @@ def _list_some(root: str, directories: Sequence[tuple[str, _Seen]]) -> list[_Dir
 
 
 def _list(root: str, directory: str, above: _Seen) -> _Directory:
+    """What is in a directory. It is held open: the system then looks for each file in it, and not from the root on."""
     path, prefix = (f"{root}/{directory}", f"{directory}/") if directory else (root, "")
-    files, below = _Directory([], array("q"), array("d"), [], above), list[str]()
+    names, below, sizes, mtimes = list[str](), list[str](), array("q"), array("d")
+    seen = above
     try:
-        found = os.stat(path)  # noqa: PTH116 - there may be many
-        itself = (found.st_dev, found.st_ino)
-        if itself in above:
-            raise OSError(f"{path} leads to a directory above it")
-        with os.scandir(path) as entries:
-            for entry in entries:
+        with ExitStack() as opened:
+            where = _opened(path, opened)
+            found = os.stat(where)  # noqa: PTH116 - there may be many
+            seen = (*above, (found.st_dev, found.st_ino))
+            if seen[-1] in above:
+                raise OSError(f"{path} leads to a directory above it")
+            for entry in opened.enter_context(os.scandir(where)):
                 if entry.is_dir():
                     below.append(prefix + entry.name)
-                else:
-                    _add(entry, prefix, files)
+                    continue
+                try:
+                    found = entry.stat()
+                except FileNotFoundError:  # it went meanwhile, or is a link that leads nowhere: no file
+                    continue
+                names.append(prefix + entry.name)
+                sizes.append(found.st_size)
+                mtimes.append(found.st_mtime)
     except (FileNotFoundError, NotADirectoryError):
         if directory:
             raise
-        return files
-    return files._replace(below=below, seen=(*above, itself))
+    order = sorted(range(len(names)), key=names.__getitem__)
+    rows = np.array(order, np.intp)
+    columns = np.frombuffer(sizes, np.int64)[rows], np.frombuffer(mtimes, np.float64)[rows]
+    return _Directory(directory, list(map(names.__getitem__, order)), *columns, below, seen)
 
 
-def _add(entry: os.DirEntry[str], prefix: str, files: _Directory) -> None:
-    """Add a file with its size and time. One that went meanwhile, or a link that leads nowhere, is no file."""
-    try:
-        found = entry.stat()
-    except FileNotFoundError:
-        return
-    files.names.append(prefix + entry.name)
-    files.sizes.append(found.st_size)
-    files.mtimes.append(found.st_mtime)
+def _opened(path: str, opened: ExitStack) -> int | str:
+    """A directory that is held open, where the system has such a thing; else its path."""
+    if os.scandir not in os.supports_fd:
+        return path
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    opened.callback(os.close, directory)
+    return directory

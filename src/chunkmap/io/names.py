@@ -6,12 +6,24 @@ import os
 from importlib import import_module
 from typing import Any, Final
 
-__all__ = ["LOCAL", "local_path", "protocol_of"]
+__all__ = ["LOCAL", "local_path", "name_of", "protocol_of"]
 
 LOCAL: Final = frozenset({None, "file", "local"})
 """Protocols of files on this machine."""
 
 _PREFIXES: Final = ("file://", "file:", "local://", "local:")
+
+
+def name_of(thing: Any) -> str:
+    """The path or URL that something is, as text. Raises TypeError where it is none.
+
+    >>> name_of(3)
+    Traceback (most recent call last):
+    TypeError: expected a path or a URL, found 3
+    """
+    if isinstance(thing, (str, os.PathLike)):
+        return os.fsdecode(thing)
+    raise TypeError(f"expected a path or a URL, found {thing!r}")
 
 
 def protocol_of(url: str) -> str | None:

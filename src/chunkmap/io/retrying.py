@@ -34,6 +34,7 @@ _BUSY_CODES: Final = frozenset(
     {
         *("SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "RequestThrottled", "Throttling"),
         *("ThrottlingException", "TooManyRequestsException", "BandwidthLimitExceeded", "PriorRequestNotComplete"),
+        *("ConditionalRequestConflict", "OperationAborted"),
     }
 )
 """What object stores answer that speak as S3 does, whatever the status: `RequestTimeout` comes with 400."""

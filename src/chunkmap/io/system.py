@@ -16,7 +16,7 @@ except ImportError:  # Windows
 else:
     _flock = fcntl.flock
 
-__all__ = ["close", "is_free", "lock", "open_directory", "pread", "settle_directory"]
+__all__ = ["close", "is_free", "lock", "open_directory", "pread", "pread_into", "settle_directory"]
 
 _LONG_DEAD: Final = 86_400.0
 """Seconds after which what cannot be locked is taken for what the dead left."""
@@ -31,6 +31,15 @@ def pread(file: int, length: int, offset: int) -> bytes:
     with _at_a_place:
         os.lseek(file, offset, os.SEEK_SET)
         return os.read(file, length)
+
+
+def pread_into(file: int, room: memoryview, offset: int) -> int:
+    """The same, into memory that is there for them; how many there were."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file, [room], offset)
+    data = pread(file, len(room), offset)
+    room[: len(data)] = data
+    return len(data)
 
 
 def open_directory(path: str | os.PathLike[str]) -> int | None:

@@ -3,6 +3,7 @@
 from chunkmap.model.array import ChunksElsewhere, DeferredArray, ManifestArray
 from chunkmap.model.array_in_stretches import ArrayInStretches, Stretch, in_one_stretch
 from chunkmap.model.edges import Edges, EvenSteps
+from chunkmap.model.finding import Finding, Variant
 from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest, Reference
 from chunkmap.model.meta import ArrayMeta, CodecConfig
@@ -23,6 +24,7 @@ __all__ = [
     "DeferredArray",
     "Edges",
     "EvenSteps",
+    "Finding",
     "ManifestArray",
     "Placement",
     "Precedent",
@@ -33,6 +35,7 @@ __all__ = [
     "Sources",
     "Stretch",
     "Target",
+    "Variant",
     "in_one_stretch",
     "place",
 ]

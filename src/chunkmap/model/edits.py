@@ -33,6 +33,7 @@ __all__ = [
     "split_shape",
     "subchunk",
     "subchunk_array",
+    "uneven_apart",
 ]
 
 Fetch = Callable[[ChunkManifest, NDArray[Any]], Sequence[bytes | memoryview]]
@@ -161,6 +162,29 @@ def _largest_divisor(number: int, most: int) -> int:
     return int(divisors[divisors <= max(most, 1)].max())
 
 
+def uneven_apart(refs: ReferenceSet, name: str = "uneven") -> ReferenceSet:
+    """Arrays whose chunks are of several lengths in a group of their own, with the coordinates along their axes.
+
+    zarr-python opens nothing of a group in which one array has such chunks, unless its option for them is set. Those of
+    the root go to the group `name`, those of a group `g` to its sibling `g_name`.
+
+    Raises ValueError where there is such a group already.
+    """
+    arrays, groups = dict(refs.arrays), dict(refs.groups)
+    for path in [path for path, array in refs.arrays.items() if array.meta.edges]:
+        group, _, own = path.rpartition("/")
+        beside = f"{group}_{name}" if group else name
+        if beside in refs.groups or any(_holds(beside, other) for other in refs.arrays):
+            raise ValueError(f"there is a group {beside!r} in the set already; choose another name")
+        groups[beside] = refs.groups.get(group, {})
+        arrays[f"{beside}/{own}"] = arrays.pop(path)
+        for dim in arrays[f"{beside}/{own}"].meta.dims or ():
+            coordinate = refs.arrays.get(f"{group}/{dim}".strip("/"))
+            if coordinate is not None:
+                arrays.setdefault(f"{beside}/{dim}", coordinate)
+    return replace(refs, arrays=arrays, groups=groups)
+
+
 def _factors(meta: ArrayMeta, new: tuple[int, ...], path: str) -> tuple[int, ...]:
     """Into how many pieces each axis of a chunk is cut."""
     old = meta.chunk_shape
@@ -199,7 +223,8 @@ def _divided(array: ManifestArray, new: tuple[int, ...], factors: tuple[int, ...
 
 
 def _small_rows(chunks: ChunkManifest, threshold: int) -> NDArray[np.intp]:
-    return np.flatnonzero((chunks.length < np.uint64(max(threshold, 0))) & ~chunks.is_inline)
+    small = np.flatnonzero(chunks.length < np.uint64(max(threshold, 0)))
+    return small[~chunks.sources.inline[chunks.source[small]]]
 
 
 def _gathered(parts: Sequence[tuple[ChunkManifest, NDArray[Any]]]) -> ChunkManifest:

@@ -1,7 +1,7 @@
 """Arrays and groups by path: what one file, or a thousand combined, look like as Zarr.
 
 A `ReferenceSet` is a value: verbs take sets and give new ones. What a scanner could not represent is not lost: it
-stands in `problems`, as data.
+stands in `problems`, as data; what a combine decided, in `notes`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from chunkmap.model import dictionary
 from chunkmap.model.array import ManifestArray
+from chunkmap.model.finding import Finding
 from chunkmap.model.keys import Precedent
 from chunkmap.model.meta import same_attrs
 from chunkmap.model.problem import Problem
@@ -57,6 +58,8 @@ class ReferenceSet(Shown):
     """Where the set came from: the URL that was scanned or loaded. Selectors look at it, messages name it."""
     zarr_format: dictionary.ZarrFormat = 2
     """The version of Zarr in which it is stored where it came from."""
+    notes: tuple[Finding, ...] = ()
+    """What was decided when it was combined: arrays that were read and are held inline, and why. Not stored."""
 
     def __eq__(self, other: object) -> bool:
         """The same arrays, chunks, groups and attributes; where the set came from does not matter."""
@@ -68,6 +71,7 @@ class ReferenceSet(Shown):
 
     def __repr__(self) -> str:
         counts = f"{len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems"
+        counts += f", {len(self.notes)} notes" if self.notes else ""
         return f"<ReferenceSet {self.name or ''} {counts}>"
 
     @property

@@ -178,6 +178,8 @@ def _restored(value: Any, code: str) -> Any:
     kind = _CLASSES.get(code)
     if kind is not None and type(value) in ((int, float) if code[0] == "f" else (int,)):
         return kind(value) if kind.bounds[0] <= value <= kind.bounds[1] or value != value else value
+    if _are_all(value, code):
+        return TypedList(value, code)
     if code == _PLAIN:
         return _finite_or_not(value)
     bare = code.removesuffix(_ONE)
@@ -192,6 +194,16 @@ def _restored(value: Any, code: str) -> Any:
     except (ValueError, TypeError, OverflowError, IndexError, AttributeError):
         return value
     return again if exact else value
+
+
+def _are_all(value: Any, code: str) -> bool:
+    """Whether a value is a list of numbers, all of which a type has; others are looked at one by one."""
+    if type(value) is not list or not value or code not in _CODES:
+        return False
+    if code[0] == "f":
+        return all(type(one) is float for one in value)
+    low, high = _CLASSES[code].bounds
+    return all(type(one) is int for one in value) and low <= min(value) and max(value) <= high
 
 
 def _finite_or_not(value: Any) -> Any:

@@ -23,8 +23,8 @@ from typing import BinaryIO, Final, Protocol
 from chunkmap.errors import ChunkmapError, StorageError
 from chunkmap.io.filesystem import Located, ask, is_there, named
 from chunkmap.io.system import close, is_free, lock, open_directory, settle_directory
-from chunkmap.storage.journal import StageThere, is_unfinished
-from chunkmap.storage.states import State, check_state, state_of
+from chunkmap.storage.journal import Place, StageThere, create, is_unfinished
+from chunkmap.storage.states import State, check_state, replace_file, state_of
 
 __all__ = [
     "Stage",
@@ -47,10 +47,7 @@ def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected:
     Raises StorageError where that is not the `expected` one any more, SourceError when it cannot be written.
     """
     if not at.is_local:
-        data = b"".join(pieces)
-        if expected is not None:
-            check_state(at, expected)
-        ask(lambda: at.fs.pipe_file(at.path, data), at.url, "written")
+        replace_file(at, b"".join(pieces), expected)
         return state_of(at)
     target = Path(os.path.realpath(at.path))
     with output_errors(at), _beside(target) as temporary:
@@ -69,11 +66,15 @@ def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected:
     return state
 
 
-def write_part(at: Located, pieces: Iterable[bytes | memoryview]) -> None:
+def write_part(place: Place, pieces: Iterable[bytes | memoryview]) -> None:
     """Write a file of a directory in the making, whole or not at all: two workers may do so at once."""
+    at = place.at
     if not at.is_local:
         data = b"".join(pieces)
-        ask(lambda: at.fs.pipe_file(at.path, data), at.url, "written")
+        if place.beside is not None:
+            create(place, data)
+        else:
+            ask(lambda: at.fs.pipe_file(at.path, data), at.url, "written")
         return
     target = Path(at.path)
     with output_errors(at):
@@ -86,7 +87,8 @@ def write_part(at: Located, pieces: Iterable[bytes | memoryview]) -> None:
                 _settle(file)
             temporary.replace(target)
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # it goes with the directory
+                temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -163,7 +165,7 @@ class Stage(Protocol):
     def put(self, files: Mapping[str, bytes]) -> None:
         """Add files, by name."""
 
-    def file(self, name: str) -> Located:
+    def place(self, name: str) -> Place:
         """Where a file goes that somebody else is about to write; workers on other machines, it may be."""
 
 
@@ -176,10 +178,10 @@ class _StageHere:
 
     def put(self, files: Mapping[str, bytes]) -> None:
         for name, data in files.items():
-            write_part(self.file(name), [data])
+            write_part(self.place(name), [data])
 
-    def file(self, name: str) -> Located:
-        return self.temporary.file(name)
+    def place(self, name: str) -> Place:
+        return Place(self.temporary.file(name))
 
     def keep(self, names: Iterable[str]) -> None:
         for name in names:
@@ -204,10 +206,11 @@ def _beside(target: Path, at: Located | None = None) -> Iterator[Path]:
     try:
         yield temporary
     finally:
-        if os.path.isdir(temporary):  # noqa: PTH112 - also of a name that is too long
-            shutil.rmtree(temporary)
-        elif os.path.lexists(temporary):
-            temporary.unlink()
+        with suppress(OSError):  # what cannot be removed now goes with the next run
+            if os.path.isdir(temporary):  # noqa: PTH112 - also of a name that is too long
+                shutil.rmtree(temporary)
+            elif os.path.lexists(temporary):
+                temporary.unlink()
 
 
 def hold(file: int | None) -> None:

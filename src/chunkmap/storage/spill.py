@@ -25,6 +25,7 @@ from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Proble
 from chunkmap.model.dictionary import BESIDE, beside, documents, gathered
 from chunkmap.model.grid import index_dtype
 from chunkmap.storage.checksum import checksum
+from chunkmap.storage.journal import Place
 from chunkmap.storage.publishing import write_part
 from chunkmap.storage.text import parse_json
 
@@ -38,7 +39,7 @@ _GUESS: Final = 1 << 14
 
 def write_spill(refs: ReferenceSet, at: Located) -> None:
     """Write a set, whole or not at all."""
-    write_part(at, _pieces(refs))
+    write_part(Place(at), _pieces(refs))
 
 
 def _pieces(refs: ReferenceSet) -> list[bytes]:

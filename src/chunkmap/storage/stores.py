@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from chunkmap.errors import StorageError
 from chunkmap.io import Folder, LocalFolder, Source, is_folder, open_any, open_folder, open_whole
 from chunkmap.io.filesystem import Located
+from chunkmap.io.names import name_of
 from chunkmap.packages import not_installed
 from chunkmap.storage.text import parse_json
 
@@ -164,7 +165,7 @@ def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping
     """
     if is_open(url):
         return FoundSet(ICECHUNK, url)
-    name = os.fspath(url)
+    name = name_of(url)
     store = store_named(name)
     if store is not None:
         return FoundSet(store, name, storage_options)

@@ -10,6 +10,7 @@ from chunkmap.errors import Unsupported
 from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
+from chunkmap.model.edits import uneven_apart
 from chunkmap.storage.explicit_ranges import with_explicit_ranges
 from chunkmap.storage.stores import ICECHUNK, FoundSet, Icechunk, Store, find_set, is_open, store_for
 
@@ -60,6 +61,7 @@ def write(
     storage_options: Mapping[str, Any] | None = None,
     record_size: int = 100_000,
     zarr_format: ZarrFormat = 2,
+    uneven_group: str | None = None,
     timeout: float | None = None,
 ) -> None:
     """Store a set: `.json`, `.json.gz` and `.json.zst` are JSON; `.parq`, `.parquet`, or a directory, Parquet;
@@ -67,12 +69,16 @@ def write(
 
     A set that is there is replaced whole or not at all. `record_size` is the number of chunks in a Parquet file.
     `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3; Icechunk
-    is always of 3. A server may be silent for `timeout` seconds, 30 by default.
+    is always of 3. One array whose chunks are of several lengths hides its whole group from readers of Zarr v3 that do
+    not know such, as zarr-python without its option `array.rectilinear_chunks`: with `uneven_group` those arrays go to
+    a group of that name beside the others. A server may be silent for `timeout` seconds, 30 by default.
 
     Raises Unsupported naming the array that the format has no words for.
     """
     if not isinstance(refs, ReferenceSet):
         raise TypeError(f"write() takes a ReferenceSet, as chunkmap.load gives it, found {type(refs).__name__}")
+    if uneven_group is not None:
+        refs = uneven_apart(refs, uneven_group)
     if is_open(url):
         store, at = ICECHUNK, url
     else:

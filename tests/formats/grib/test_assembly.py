@@ -202,6 +202,15 @@ def test_fields_are_filtered_by_their_keys(keys, count):
     assert sum(len(array.chunks) for array in variables(refs).values()) == count
 
 
+def test_a_filter_that_nothing_matches_says_what_there_is():
+    """Where no field is as asked for, a problem lists the values that the keys have in the file."""
+    fields = [field(0, PRESSURE, shortName="t", level=level) for level in (1000, 850)]
+    refs = scanned(*fields, filter_by_keys={"shortName": "tt", "level": 850, "step": 6})
+    (problem,) = refs.problems
+    assert (refs.arrays, problem.feature) == ({}, "filter_by_keys")
+    assert "shortName is t; level is 1000.0, 850.0; step is 0.0" in problem.message
+
+
 def test_months_are_those_of_the_calendar():
     """A step of months leads to the same day of a later month, not 30 days on."""
     data = field(0, PRESSURE, dataDate=20230131, indicatorOfUnitOfTimeRange=3, forecastTime=1)

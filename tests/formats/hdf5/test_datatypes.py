@@ -126,8 +126,41 @@ def test_array_types_are_axes(tmp_path, values):
     assert refs.arrays["v"].meta.dims == ("phony_dim_0", "v_element_0", "v_element_1")
 
 
+def _long_doubles(file, size, bits, order=h5py.h5t.ORDER_LE):
+    """A dataset of long doubles of a layout, and the numbers in it, one of which 64 bits do not hold."""
+    kind = h5py.h5t.IEEE_F64LE.copy()
+    kind.set_size(size)
+    kind.set_precision(bits)
+    mantissa, norm = (64, h5py.h5t.NORM_NONE) if bits == 80 else (112, h5py.h5t.NORM_IMPLIED)
+    kind.set_fields(bits - 1, mantissa, 15, 0, mantissa)
+    kind.set_norm(norm)
+    kind.set_ebias(16383)
+    kind.set_order(order)
+    values = np.array([0, -0.0, 1.5, -1 / 3, 1e-300, np.inf, -np.inf, np.nan], np.longdouble)
+    values[3] = np.longdouble(-1) / 3
+    dataset = h5py.h5d.create(file.id, b"v", kind, h5py.h5s.create_simple((len(values),)))
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, values)
+    return values
+
+
+@pytest.mark.parametrize(("size", "bits"), [(16, 80), (12, 80), (16, 128)])
+@pytest.mark.parametrize("order", [h5py.h5t.ORDER_LE, h5py.h5t.ORDER_BE])
+def test_long_doubles_on_request(tmp_path, values, size, bits, order):
+    """They are the nearest numbers of 64 bits, with a problem, where one asks for them."""
+    if order == h5py.h5t.ORDER_BE and bits == 80:
+        pytest.skip("HDF5 has no such numbers")
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        written = _long_doubles(f, size, bits, order)
+    refs = scan(LocalSource(path), long_doubles="float64")
+    assert [problem.feature for problem in refs.problems] == ["long double"]
+    found = values(refs, "v")
+    np.testing.assert_array_equal(found, written.astype("f8"))
+    assert np.signbit(found[1])
+
+
 REFUSED = {
-    "sequence of variable length": lambda f: f.create_dataset("v", (2,), h5py.vlen_dtype(np.dtype([("a", "i4")]))),
+    "long double (80 bits in 16 bytes)": lambda f: _long_doubles(f, 16, 80),
     "time": lambda f: h5py.h5d.create(f.id, b"v", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((2,))),
     "external storage": lambda f: f.create_dataset("v", (10,), "f4", external=[("raw.bin", 0, 40)]),
 }

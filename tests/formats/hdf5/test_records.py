@@ -132,3 +132,79 @@ def test_sequences_too_long_for_a_record(tmp_path):
         file["v"] = records
     (problem,) = scan(str(tmp_path / "a.h5")).problems
     assert "its member 's' has sequences of up to 1001 elements" in problem.message
+
+
+PARTS = {
+    "text": (TEXT, [["a", "bé"], ["c"], []]),
+    "fixed text": (np.dtype("S3"), [[b"abc", b"d"], [], [b"e"]]),
+    "references": (h5py.ref_dtype, [["/data", "/"], ["/data"], []]),
+    "records": (np.dtype([("n", "<i4"), ("x", "<f4")]), [[(1, 0.5), (2, 1.5)], [], [(3, 2.5)]]),
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_sequences_of_what_is_no_number(tmp_path, kind):
+    """They are records of their length and their elements, which are as h5py reads them."""
+    base, sequences = PARTS[kind]
+
+    def fill(file):
+        dataset = file.create_dataset("v", (len(sequences),), h5py.vlen_dtype(base))
+        for place, sequence in enumerate(sequences):
+            stored = [file[path].ref for path in sequence] if kind == "references" else sequence
+            dataset[place] = np.array(stored, base)
+
+    _, values = written(tmp_path, fill)
+    found = values["v"]
+    assert found["length"].tolist() == [len(sequence) for sequence in sequences]
+    for place, sequence in enumerate(sequences):
+        for at, element in enumerate(sequence):
+            if kind == "records":
+                assert (found[f"[{at}].n"][place], found[f"[{at}].x"][place]) == element
+            else:
+                wanted = element if isinstance(element, bytes) else element.encode()
+                assert found[f"[{at}]"][place] == wanted
+
+
+def test_sequences_of_sequences(tmp_path):
+    """Sequences in sequences, in a record too, are laid out down to their numbers."""
+    inner = h5py.vlen_dtype("<i4")
+    dtype = np.dtype([("n", "<i2"), ("deep", h5py.vlen_dtype(inner))])
+
+    def fill(file):
+        kind = h5py.h5t.py_create(dtype, logical=True)
+        dataset = h5py.h5d.create(file.id, b"v", kind, h5py.h5s.create_simple((2,)))
+        numbers = [np.array([1, 2], "<i4"), np.array([3], "<i4")]
+        held = [_heap(part) for part in numbers]
+        table = np.array(held, SEQUENCE)
+        raw = np.zeros(2, [("n", "<i2"), ("deep", SEQUENCE)])
+        raw["n"], raw["deep"][0] = [7, 8], _heap(table)
+        write = ctypes.CDLL(h5py.h5d.__file__, mode=ctypes.RTLD_GLOBAL)
+        memory = h5py.h5t.create(h5py.h5t.COMPOUND, raw.itemsize)
+        memory.insert(b"n", 0, h5py.h5t.STD_I16LE)
+        memory.insert(b"deep", 2, h5py.h5t.vlen_create(h5py.h5t.vlen_create(h5py.h5t.STD_I32LE)))
+        write.H5Dwrite.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p]
+        assert write.H5Dwrite(dataset.id, memory.id, 0, 0, 0, raw.ctypes.data) == 0
+
+    _, values = written(tmp_path, fill)
+    found = values["v"]
+    assert found["deep.length"].tolist() == [2, 0]
+    assert found["deep[0].length"].tolist() == [2, 0]
+    assert (found["deep[0][0]"][0], found["deep[0][1]"][0], found["deep[1][0]"][0]) == (1, 2, 3)
+    assert found["n"].tolist() == [7, 8]
+
+
+SEQUENCE = np.dtype([("length", "<u8"), ("address", "<u8")])
+"""A sequence in memory, as the HDF5 library has it."""
+
+
+def _heap(array):
+    return len(array), array.ctypes.data
+
+
+def test_sequences_of_too_many_members(tmp_path):
+    """Sequences of records that would become more members than a record may have are left out by name."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        dataset = file.create_dataset("v", (1,), h5py.vlen_dtype(np.dtype([("a", "i4"), ("b", "i4")])))
+        dataset[0] = np.zeros(600, [("a", "i4"), ("b", "i4")])
+    (problem,) = scan(str(tmp_path / "a.h5")).problems
+    assert "more than 1000 members" in problem.message

@@ -1,5 +1,8 @@
 """References out of Icechunk are those that went in."""
 
+import json
+import os
+
 import netCDF4
 import numpy as np
 import pytest
@@ -155,3 +158,58 @@ def test_chunks_that_are_gone_are_an_error(tmp_path, make_repository):
     file.unlink()
     with pytest.raises(StorageError, match="t/c/0: Icechunk cannot read it"):
         chunkmap.to_icechunk(refs, repository, append_dim="t")
+
+
+def _month(path, number):
+    """A NetCDF file of a month."""
+    with netCDF4.Dataset(path, "w") as dataset:
+        dataset.createDimension("time", None)
+        dataset.createVariable("time", "i4", "time", chunksizes=(1,))[:] = [number]
+        dataset.createDimension("x", 200)
+        dataset.createVariable("v", "f8", ("time", "x"), chunksizes=(1, 200))[:] = np.full((1, 200), number)
+    return str(path)
+
+
+@lists_references
+def test_an_older_file_in_place_of_a_newer_one_is_seen(tmp_path):
+    """Icechunk reads it; `verify` says that it changed, and `check="etag"` does not read it. Appending keeps that."""
+    paths = [_month(tmp_path / f"{number}.nc", number) for number in range(3)]
+    how = {"concat_dims": ["time"], "load_below": 1}
+    where = tmp_path / "cube.icechunk"
+    chunkmap.build(paths[:2], where, **how, inline_threshold=0)
+    chunkmap.append(where, paths[2:], **how, inline_threshold=0)
+    assert chunkmap.load(where).targets.keys() == {f"file://{path}" for path in paths}
+    assert chunkmap.verify(where)
+
+    other = _month(tmp_path / "other.nc", 7)
+    os.utime(other, (0, 0))
+    os.replace(other, paths[0])  # noqa: PTH105
+
+    report = chunkmap.verify(where)
+    assert [finding.where for finding in report.failures] == [f"file://{paths[0]}"]
+    assert "changed since it was scanned" in str(report)
+    with chunkmap.open_dataset(where, check="etag") as dataset, pytest.raises(SourceError, match="changed since"):
+        dataset["v"].load()
+
+
+@pytest.mark.parametrize("text", ["?", "", "eJyLVjBUMFIwVjCJBQAPFwLW", 1])
+def test_what_is_said_of_files_may_be_damaged(repository, text):
+    """Text that is no table of files is an error of chunkmap."""
+    session = repository.writable_session("main")
+    meta = {"shape": [1], "data_type": "int8", "fill_value": 0, "zarr_format": 3, "node_type": "array"}
+    grid = {"name": "regular", "configuration": {"chunk_shape": [1]}}
+    keys = {"name": "default", "configuration": {"separator": "/"}}
+    codecs = [{"name": "bytes"}]
+    said = {"chunkmap": {"must_understand": False, "files": text}}
+    document = {**meta, "chunk_grid": grid, "chunk_key_encoding": keys, "codecs": codecs, "attributes": {}, **said}
+    zarr.open_group(session.store, mode="w")
+    _set(session.store, "x/zarr.json", json.dumps(document).encode())
+    with pytest.raises(StorageError, match="does not parse"):
+        chunkmap.load(session.store)
+
+
+def _set(store, key, data):
+    from zarr.core.buffer.cpu import Buffer
+    from zarr.core.sync import sync
+
+    sync(store.set(key, Buffer.from_bytes(data)))

@@ -16,7 +16,7 @@ from chunkmap.formats.grib.assembly import Doubles, Layout, tree_of
 from chunkmap.formats.grib.coordinates import TIME_DIMS
 from chunkmap.formats.grib.far import walk_any
 from chunkmap.formats.grib.repeats import without_repeats
-from chunkmap.formats.grib.table import selected, table_of
+from chunkmap.formats.grib.table import selected, table_of, unmatched
 from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
@@ -64,6 +64,8 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         why = f"; {walked.problems[0].message}" if walked.problems else ""
         raise FormatError(f"expected GRIB messages, found none in {source.size()} bytes{why}", url=source.url)
     fields = selected(walked.fields, options.filter_by_keys)
+    if not fields:
+        return Scanned({}, {"": {}}, (*walked.problems, unmatched(walked.fields, options.filter_by_keys, source.url)))
     if options.doubles == "refuse":
         fields = yield from without_repeats(fields)
     table = table_of(fields)

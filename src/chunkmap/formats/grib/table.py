@@ -16,8 +16,12 @@ from chunkmap.formats.grib.grids import Grid, grid_of
 from chunkmap.formats.grib.headers import flaw, header
 from chunkmap.formats.grib.keys import Product, level_of, member_of, product_of, reference_time, steps_of
 from chunkmap.formats.grib.sections import Field
+from chunkmap.model import Problem
 
-__all__ = ["Table", "selected", "table_of"]
+__all__ = ["Table", "selected", "table_of", "unmatched"]
+
+_SHOWN: Final = 12
+"""Values of a key that are listed."""
 
 T = TypeVar("T")
 
@@ -163,17 +167,36 @@ def _matches(field: Field, wanted: Mapping[str, Sequence[Any]]) -> bool:
         return False
     product = product_of(field)
     with Message(header(field)) as message:
-        return all(_value(field, product, message, key, values) for key, values in wanted.items())
+        return all(_has(field, product, message, key, values) for key, values in wanted.items())
 
 
-def _value(field: Field, product: Product, message: Message, key: str, wanted: Sequence[Any]) -> bool:
+def unmatched(fields: Sequence[Field], keys: Mapping[str, Any], url: str) -> Problem:
+    """What to say where no field is what was asked for: which values the keys have in the file."""
+    said: dict[str, dict[str, None]] = {key: {} for key in keys}
+    for field in fields:
+        if flaw(field) is None:
+            with Message(header(field)) as message:
+                for key, values in said.items():
+                    values[str(_value_of(field, product_of(field), message, key))] = None
+    have = "; ".join(f"{key} is {', '.join([*values][:_SHOWN])}" for key, values in said.items())
+    return Problem("", "filter_by_keys", f"no field is as asked for ({dict(keys)}); in the file {have}", url)
+
+
+def _has(field: Field, product: Product, message: Message, key: str, wanted: Sequence[Any]) -> bool:
+    found = _value_of(field, product, message, key)
+    if key == "step":
+        return found is not None and any(found == _hours(value) for value in wanted)
+    return found is not None and (found in wanted or str(found) in wanted)
+
+
+def _value_of(field: Field, product: Product, message: Message, key: str) -> Any:
+    """The value of a key, steps in hours; None where a field has no such key."""
     if key == "step":
         end = steps_of(field).end
-        return end is not None and any(end / 3600 == _hours(value) for value in wanted)
+        return None if end is None else end / 3600
     if key == "level":
-        return level_of(field, product).value in wanted
-    found = product.attrs.get(f"GRIB_{key}", message.get(key))
-    return found is not None and (found in wanted or str(found) in wanted)
+        return level_of(field, product).value
+    return product.attrs.get(f"GRIB_{key}", message.get(key))
 
 
 def _hours(value: Any) -> float:

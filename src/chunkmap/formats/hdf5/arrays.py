@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from chunkmap.formats.hdf5.netcdf4 import Dimensions, name_references, visible
 from chunkmap.formats.hdf5.objects import BROKEN, Dataset, damaged
 from chunkmap.formats.hdf5.stored import Stored, grown, inline_values, read_stored
 from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes
-from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype
+from chunkmap.formats.hdf5.structures.datatype import Datatype, left_as_stored, require_dtype, with_doubles
 from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.texts import with_text_codec
@@ -26,6 +26,8 @@ from chunkmap.model.records import laid_flat
 from chunkmap.model.typed import typed
 
 __all__ = ["Options", "ReadValues", "Represented", "Values", "VlenEncode", "attribute_problems", "represent"]
+
+LongDoubles = Literal["float64"]
 
 VlenEncode = Literal["embed", "null", "leave"]
 
@@ -46,10 +48,16 @@ class Options:
     """Whether a dataset is given under each of its hard links, and under soft links to it, as is what is below a group
     of several links, and links to other files are followed."""
 
+    long_doubles: LongDoubles | None = None
+    """`float64` reads long doubles as the nearest numbers of 64 bits, and a problem says so; without, they are left
+    out."""
+
     strict: bool = False
     """Whether an object that is damaged is an error; without, it is left out, and a problem names it."""
 
     def __post_init__(self) -> None:
+        if self.long_doubles not in (None, *get_args(LongDoubles)):
+            raise ValueError(f"long_doubles is {self.long_doubles!r}, expected 'float64'")
         if self.vlen_encode not in get_args(VlenEncode):
             raise ValueError(f"vlen_encode is {self.vlen_encode!r}, expected one of {', '.join(get_args(VlenEncode))}")
 
@@ -58,6 +66,8 @@ class Values(NamedTuple):
     """How values come about that are no chunks of the file."""
 
     vlen_encode: VlenEncode
+    """As in the options."""
+    long_doubles: LongDoubles | None = None
     """As in the options."""
     read: ReadValues | None = None
     """Gives the values of a dataset whose filters have no codec, to be held inline."""
@@ -104,6 +114,9 @@ def _array(
     problems: list[tuple[str, str]],
 ) -> Parser[ManifestArray]:
     datatype = dataset.datatype
+    if values.long_doubles is not None and datatype != (doubles := with_doubles(datatype)):
+        problems.append(("long double", f"{datatype.lacks}: rounded to 64 bits"))
+        datatype, dataset = doubles, replace(dataset, datatype=doubles)
     if values.vlen_encode == "leave":
         datatype = left_as_stored(datatype)
     if dataset.space.shape is None:
@@ -148,9 +161,13 @@ def _stored(
     return stored if dims.shape == dataset.shape else grown(stored, dims.shape)
 
 
+_OF_ELEMENTS: Final = ("hdf5_float", "hdf5_integer", "hdf5_long_double", "hdf5_text")
+"""Codecs that make elements of other elements."""
+
+
 def _native_fill(stored: Stored, native: bytes | None) -> bytes | None:
     """The fill value as chunks are when they are decoded."""
-    own = [codec for codec in stored.codecs[:1] if codec["id"] in ("hdf5_float", "hdf5_integer", "hdf5_text")]
+    own = [codec for codec in stored.codecs[:1] if codec["id"] in _OF_ELEMENTS]
     return decode(own, native) if native and own else native
 
 

@@ -81,7 +81,7 @@ def embed(file: File, stored: Stored, datatype: Datatype, native: bytes | None, 
     if empty:
         contents = [_without_text(content, datatype) for content in contents]
         native = None if native is None else _without_text(native, datatype)
-    if datatype.members:
+    if _becomes_records(datatype):
         return (yield from _embed_records(file, stored, contents, datatype, native))
     dtype, codec, encoder, always = _encoding(datatype)
     chunks, elements = stored.chunks, math.prod(stored.chunk_shape)
@@ -109,8 +109,17 @@ def _encoding(datatype: Datatype) -> tuple[np.dtype[Any], CodecConfig, Encoder, 
     if datatype.is_vlen and base is not None and _is_number(base):
         codec = {"id": "vlen-array", "dtype": require_dtype(base).str}
         return dtype, codec, _sequence_encoder(base), True
-    what = datatype.lacks if base is None or not datatype.is_vlen else f"sequence of {base.lacks or base.dtype}"
-    raise Unsupported(f"its type, {what}, has no counterpart in Zarr", feature=datatype.lacks)
+    raise Unsupported(f"its type, {datatype.lacks}, has no counterpart in Zarr", feature=datatype.lacks)
+
+
+def _becomes_records(datatype: Datatype) -> bool:
+    """Whether elements are records already, or are laid out as such."""
+    return bool(datatype.members) or _is_laid_out(datatype)
+
+
+def _is_laid_out(datatype: Datatype) -> bool:
+    """Whether elements are sequences of what is no number: each becomes a record of its length and its elements."""
+    return datatype.is_vlen and not datatype.is_string and datatype.base is not None and not _is_number(datatype.base)
 
 
 def _is_number(datatype: Datatype) -> bool:
@@ -246,6 +255,9 @@ def _columns(file: File, parts: Contents, member: _Member, size: int) -> Parser[
         return {member.name: _texts([[o.split(b"\0")[0] for o in objects] for objects in found])}
     if datatype.is_vlen and datatype.base is not None and _is_number(datatype.base):
         return _sequences(member.name, datatype.base, (yield from _heap_objects(file, raw, datatype.base.size)))
+    if _is_laid_out(datatype) and datatype.base is not None:
+        found = yield from _heap_objects(file, raw, datatype.base.size)
+        return (yield from _sequences_laid_out(file, found, member.name, datatype.base))
     dtype = require_dtype(datatype)
     padded = texts_in(datatype)
     if padded:
@@ -262,16 +274,45 @@ def _texts(chunks: list[list[bytes]]) -> list[NDArray[Any]]:
 def _sequences(name: str, base: Datatype, chunks: list[list[bytes]]) -> dict[str, list[NDArray[Any]]]:
     """Sequences as their length, and as many elements as the longest has; those that are not there are 0."""
     dtype = require_dtype(base)
-    lengths = [np.array([len(held) // base.size for held in sequences], np.int64) for sequences in chunks]
-    longest = max(int(own.max(initial=0)) for own in lengths)
-    if longest > _MOST_MEMBERS:
-        raise Unsupported(
-            f"its member {name!r} has sequences of up to {longest} elements, more than {_MOST_MEMBERS} in a record",
-            feature="sequence of variable length",
-        )
+    lengths, longest = _lengths(name, base, chunks)
     tables = []
     for sequences in chunks:
         padded = b"".join(held.ljust(longest * base.size, b"\0") for held in sequences)
         tables.append(np.frombuffer(padded, dtype).reshape(len(sequences), longest))
     columns = {f"{name}[{at}]": [np.ascontiguousarray(table[:, at]) for table in tables] for at in range(longest)}
-    return {f"{name}.length": lengths, **columns}
+    return {_length_of(name): lengths, **columns}
+
+
+def _length_of(name: str) -> str:
+    return f"{name}.length" if name else "length"
+
+
+def _lengths(name: str, base: Datatype, chunks: list[list[bytes]]) -> tuple[list[NDArray[Any]], int]:
+    """How many elements each sequence has, and the longest."""
+    lengths = [np.array([len(held) // base.size for held in sequences], np.int64) for sequences in chunks]
+    longest = max(int(own.max(initial=0)) for own in lengths)
+    if longest > _MOST_MEMBERS:
+        where = f"its member {name!r} has" if name else "it has"
+        raise Unsupported(
+            f"{where} sequences of up to {longest} elements, more than {_MOST_MEMBERS} in a record",
+            feature="sequence of variable length",
+        )
+    return lengths, longest
+
+
+def _sequences_laid_out(
+    file: File, chunks: list[list[bytes]], name: str, base: Datatype
+) -> Parser[dict[str, list[NDArray[Any]]]]:
+    """Sequences of what is no number, as `_sequences` has those of numbers: their elements may lie elsewhere again."""
+    lengths, longest = _lengths(name, base, chunks)
+    columns = {_length_of(name): lengths}
+    for at in range(longest):
+        span = slice(at * base.size, (at + 1) * base.size)
+        parts = [b"".join(held[span].ljust(base.size, b"\0") for held in sequences) for sequences in chunks]
+        for member in _members(base, f"{name}[{at}]", 0):
+            columns |= yield from _columns(file, parts, member, base.size)
+            if len(columns) > _MOST_MEMBERS:
+                raise Unsupported(
+                    f"its sequences have more than {_MOST_MEMBERS} members", feature="sequence of variable length"
+                )
+    return columns

@@ -7,8 +7,9 @@ https://parallel-netcdf.github.io/doc/c-reference/pnetcdf-c/CDF_002d5-file-forma
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -40,6 +41,9 @@ NC_TYPES: Final[Mapping[int, str]] = {
     11: ">u8",  # NC_UINT64
 }
 
+_DTYPES: Final = {number: np.dtype(code) for number, code in NC_TYPES.items()}
+_u32, _u64 = struct.Struct(">I").unpack_from, struct.Struct(">Q").unpack_from
+
 _LONGEST_HEADER: Final = 256 << 20
 _LONGEST_NAME: Final = 16 << 10
 
@@ -68,21 +72,20 @@ class Variable:
     """Type of its elements, big-endian."""
     begin: int
     """The first byte of its data."""
+    is_record: bool = field(init=False)
+    """Whether it grows along the record dimension."""
+    slab: tuple[int, ...] = field(init=False)
+    """Shape of one record, or of the whole of a fixed variable."""
+    slab_nbytes: int = field(init=False)
+    """Bytes of one record, or of the whole of a fixed variable, without padding."""
 
-    @property
-    def is_record(self) -> bool:
-        """Whether it grows along the record dimension."""
-        return bool(self.dims) and self.dims[0].length == 0
-
-    @property
-    def slab(self) -> tuple[int, ...]:
-        """Shape of one record, or of the whole of a fixed variable."""
-        return tuple(d.length for d in (self.dims[1:] if self.is_record else self.dims))
-
-    @property
-    def slab_nbytes(self) -> int:
-        """Bytes of one record, or of the whole of a fixed variable, without padding."""
-        return math.prod(self.slab) * self.dtype.itemsize
+    def __post_init__(self) -> None:
+        shape = tuple(dim.length for dim in self.dims)
+        is_record = bool(shape) and shape[0] == 0
+        slab = shape[1:] if is_record else shape
+        object.__setattr__(self, "is_record", is_record)
+        object.__setattr__(self, "slab", slab)
+        object.__setattr__(self, "slab_nbytes", math.prod(slab) * self.dtype.itemsize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +107,18 @@ class _Cursor:
 
     def __init__(self, window: Window) -> None:
         self._window, self.position = window, 0
+        self._held, self._stop = window.held, len(window.held)
         self.wide_counts = self.wide_offsets = False
 
     def take(self, length: int) -> memoryview:
         """The next bytes."""
-        stop = self.position + length
-        if _LONGEST_HEADER < stop <= self._window.size:
-            raise self.wrong(f"expected a header of at most {_LONGEST_HEADER} bytes, it asks for {stop}")
-        piece = self._window.take(self.position, length)
+        start, stop = self.position, self.position + length
+        if stop > self._stop:
+            if _LONGEST_HEADER < stop <= self._window.size:
+                raise self.wrong(f"expected a header of at most {_LONGEST_HEADER} bytes, it asks for {stop}")
+            return self._window.take(start, length)
         self.position = stop
-        return piece
+        return self._held[start:stop]
 
     def wrong(self, message: str) -> FormatError:
         """What to raise about the token just read."""
@@ -121,17 +126,31 @@ class _Cursor:
 
     def word(self) -> int:
         """A 32-bit number: a tag or a type."""
-        return int.from_bytes(self.take(4), "big")
+        start = self.position
+        if start + 4 > self._stop:
+            self.take(4)
+        self.position = start + 4
+        number: int = _u32(self._held, start)[0]
+        return number
+
+    def _long(self) -> int:
+        """A 64-bit number."""
+        start = self.position
+        if start + 8 > self._stop:
+            self.take(8)
+        self.position = start + 8
+        number: int = _u64(self._held, start)[0]
+        return number
 
     # NON_NEG = <non-negative INT> | <non-negative INT64>    // CDF-5 has the latter
     def count(self) -> int:
         """A number of things."""
-        return int.from_bytes(self.take(8 if self.wide_counts else 4), "big")
+        return self._long() if self.wide_counts else self.word()
 
     # OFFSET = <non-negative INT> | <non-negative INT64>    // CDF-1 has the former
     def offset(self) -> int:
         """A position in the file."""
-        return int.from_bytes(self.take(8 if self.wide_offsets else 4), "big")
+        return self._long() if self.wide_offsets else self.word()
 
     # name = nelems namestring        // and padding to a multiple of 4 bytes
     def name(self) -> str:
@@ -211,7 +230,7 @@ def _dtype(cursor: _Cursor) -> np.dtype[Any]:
     number = cursor.word()
     if number not in NC_TYPES or (number > 6 and not cursor.wide_counts):
         raise cursor.wrong(f"expected a number of a type, 1 to {11 if cursor.wide_counts else 6}, found {number}")
-    return np.dtype(NC_TYPES[number])
+    return _DTYPES[number]
 
 
 def _record_size(variables: Sequence[Variable]) -> int:

@@ -55,9 +55,30 @@ class Options:
             raise ValueError(f"chunk_nbytes is {self.chunk_nbytes}, expected a number of bytes above 0")
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the manifests of all record variables have in common: they are read-only."""
+
+    sources: Sources
+    ones: NDArray[np.uint32]
+    """Each record is of source 1."""
+    steps: NDArray[np.uint64]
+    """From the first record to each."""
+
+    @classmethod
+    def of(cls, header: Header, source: Source) -> _Shared:
+        """Those of a file; without record variables there are none."""
+        count = header.numrecs if any(variable.is_record for variable in header.variables) else 0
+        if count and count * max(header.recsize, 1) > source.size() + header.recsize:
+            count = 0  # none of them is in the file as a whole, which is said of the first
+        steps = np.arange(count, dtype=np.uint64) * np.uint64(header.recsize)
+        return cls(Sources((None, source.url)), np.ones(count, np.uint32), steps)
+
+
 def parse(source: Source, options: Options) -> Parser[Scanned]:
     """References to the variables of a NetCDF classic file."""
     header = yield from read_header(source)
+    shared = _Shared.of(header, source)
     arrays: dict[str, ManifestArray] = {}
     problems: list[Problem] = []
     for variable in header.variables:
@@ -65,7 +86,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         if refused is not None:
             problems.append(refused)
             continue
-        array, problem = yield from _array(variable, header, source, options)
+        array, problem = yield from _array(variable, header, source, options, shared)
         arrays[variable.name] = array
         problems += [problem] if problem else []
     problems += _overlaps(header, source.url)
@@ -103,14 +124,14 @@ def _refusal(variable: Variable, url: str) -> Problem | None:
 
 
 def _array(
-    variable: Variable, header: Header, source: Source, options: Options
+    variable: Variable, header: Header, source: Source, options: Options, shared: _Shared
 ) -> Parser[tuple[ManifestArray, Problem | None]]:
     fill_value, attrs = _fill_value(variable)
     problem, chunk_nbytes = None, options.chunk_nbytes
     if variable.is_record:
         shape = (header.numrecs, *variable.slab)
         chunk_shape = (1, *variable.slab)
-        chunks, problem = yield from _record_chunks(variable, header, source)
+        chunks, problem = yield from _record_chunks(variable, header, source, shared)
     else:
         shape = chunk_shape = variable.slab
         _check_inside(variable, source)
@@ -176,9 +197,11 @@ def _cut(array: ManifestArray, header: Header, chunk_nbytes: int) -> ManifestArr
     return subchunk_array(array, split_shape(array.meta.chunk_shape, meta.dtype.itemsize, chunk_nbytes))
 
 
-def _record_chunks(variable: Variable, header: Header, source: Source) -> Parser[tuple[ChunkManifest, Problem | None]]:
+def _record_chunks(
+    variable: Variable, header: Header, source: Source, shared: _Shared
+) -> Parser[tuple[ChunkManifest, Problem | None]]:
     """One chunk a record: addresses in steps of the record size."""
-    count, nbytes, url = header.numrecs, variable.slab_nbytes, source.url
+    count, nbytes = header.numrecs, variable.slab_nbytes
     grid_shape = (count,) + (1,) * len(variable.slab)
     if not count:
         return ChunkManifest.empty(grid_shape), None
@@ -188,9 +211,9 @@ def _record_chunks(variable: Variable, header: Header, source: Source) -> Parser
         raise _cut_short(variable, last + nbytes, source)
     chunks = ChunkManifest(
         grid_shape,
-        Sources((None, url)),
-        np.ones(count, np.uint32),
-        np.uint64(variable.begin) + np.arange(count, dtype=np.uint64) * np.uint64(header.recsize),
+        shared.sources,
+        shared.ones,
+        shared.steps + np.uint64(variable.begin),
         np.full(count, nbytes, np.uint64),
     )
     if missing <= 0:

@@ -25,6 +25,9 @@ __all__ = ["Shards", "flattened", "shards_at"]
 _MOST_BYTES: Final = 256 << 20
 """Bytes of indexes that are held at once."""
 
+_BLOCK: Final = 1 << 15
+"""Chunks whose index is worked on at once: what is made on the way stays in the cache of the processor."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shards:
@@ -78,18 +81,37 @@ def flattened(
 ) -> Parser[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]]:
     """Position in the grid of the innermost chunks, file, offset and length of every chunk that is there."""
     for level in levels[:-1]:
-        parts = yield from _opened(names, shards, level)
-        shards = _joined([_inside(part, level, shape) for part in parts], len(shape))
+        opened = yield from _opened(names, shards, level)
+        shards = _joined([_inside(part, level, shape) for part in opened.blocks()], len(shape))
     level = levels[-1]
-    parts = yield from _opened(names, shards, level)
-    columns = [_placed(part, level, shape) for part in parts]
-    if not columns:
-        nothing = np.empty(0, np.int64)
-        return nothing, nothing, np.empty(0, np.uint64), np.empty(0, np.uint64)
-    position, file, offset, length = (
-        np.concatenate(some) if len(columns) > 1 else some[0] for some in zip(*columns, strict=True)
-    )
-    return position, file, offset, length
+    opened = yield from _opened(names, shards, level)
+    columns = _Columns(opened.chunks)
+    for part in opened.blocks():
+        columns.add(*_placed(part, level, shape))
+    return columns.filled()
+
+
+class _Columns:
+    """Columns that are filled block by block: position, file, offset and length."""
+
+    def __init__(self, most: int) -> None:
+        self._columns: list[NDArray[Any]] = [np.empty(most, kind) for kind in "qqQQ"]
+        self._rows = 0
+
+    def add(self, *columns: NDArray[Any]) -> None:
+        """Some rows more; a column of one row for each shard is said again for every chunk in it."""
+        shape = np.broadcast_shapes(*(column.shape for column in columns))
+        rows = slice(self._rows, self._rows + math.prod(shape))
+        for own, column in zip(self._columns, columns, strict=True):
+            own[rows].reshape(shape)[...] = column
+        self._rows = rows.stop
+
+    def filled(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+        """What they hold; where that is little, no more memory is kept for it."""
+        position, file, offset, length = (
+            own[: self._rows].copy() if 2 * self._rows < len(own) else own[: self._rows] for own in self._columns
+        )
+        return position, file, offset, length
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +133,46 @@ class _Opened:
         return [found[order.index(axis)].astype(np.int64) for axis in range(len(order))]
 
 
-def _opened(names: Sequence[str], shards: Shards, level: Level) -> Parser[list[_Opened]]:
-    found: list[_Opened] = []
+class _Indexes:
+    """The bytes of the indexes of shards, which are decoded block by block."""
+
+    def __init__(self, names: Sequence[str], level: Level) -> None:
+        self._names, self._level = names, level
+        self._raw: list[tuple[Shards, tuple[int, ...], NDArray[np.uint8]]] = []
+        self.chunks = 0
+        """How many may be there."""
+
+    def add(self, some: Shards, counts: tuple[int, ...], raw: NDArray[np.uint8]) -> None:
+        """Shards of one shape, with so many chunks along each axis."""
+        self._raw.append((some, counts, raw))
+        self.chunks += len(some) * math.prod(counts)
+
+    def blocks(self) -> Iterator[_Opened]:
+        """The indexes, some shards at a time. Raises FormatError for one that is damaged."""
+        level = self._level
+        for some, counts, raw in self._raw:
+            step = max(_BLOCK // max(math.prod(counts), 1), 1)
+            for start in range(0, len(some), step):
+                rows = slice(start, start + step)
+                own, block = _files(self._names, some, rows), some.take(rows)
+                index = level.index.decode(raw[rows], [counts[axis] for axis in level.order], own)
+                yield _checked(own, block, counts, index)
+
+
+def _files(names: Sequence[str], shards: Shards, rows: slice = slice(None)) -> list[str]:
+    return [names[file] for file in shards.file[rows].tolist()]
+
+
+def _opened(names: Sequence[str], shards: Shards, level: Level) -> Parser[_Indexes]:
+    found = _Indexes(names, level)
     for some in _alike(shards, level):
         counts = tuple(int(n) // chunk for n, chunk in zip(some.shape[0], level.chunk_shape, strict=True))
         nbytes = level.index.nbytes(math.prod(counts))
-        own = [names[file] for file in some.file.tolist()]
+        own = _files(names, some)
         _check_long_enough(own, some, nbytes)
         starts = some.offset if level.index.at_start else some.offset + some.length - np.uint64(nbytes)
         raw = yield Pieces(own, starts, nbytes)
-        index = level.index.decode(raw, [counts[axis] for axis in level.order], own)
-        found.append(_checked(own, some, counts, index))
+        found.add(some, counts, raw)
     return found
 
 
@@ -204,7 +255,7 @@ def _placed(part: _Opened, level: Level, shape: Sequence[int]) -> tuple[NDArray[
         if bool(over.any()):
             kept = kept & (first[:, None] + cells[None, :] < count)
     position = base[:, None] + inner[None, :]
-    file = np.broadcast_to(part.shards.file[:, None], kept.shape)
+    file = part.shards.file[:, None]
     if kept.all():
-        return position.ravel(), file.ravel(), part.offset.ravel(), part.length.ravel()
-    return position[kept], file[kept], part.offset[kept], part.length[kept]
+        return position, file, part.offset, part.length
+    return position[kept], np.broadcast_to(file, kept.shape)[kept], part.offset[kept], part.length[kept]

@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
-from chunkmap.errors import ChunkmapError, NotInstalled, SkippedFiles, Unsupported
+from chunkmap import combining
+from chunkmap.errors import ChunkmapError, NotInstalled, SkippedFiles, Unsupported, respelled
+from chunkmap.frontends.command_line.arguments import as_option
 from chunkmap.model import Problem, ReferenceSet
 from chunkmap.storage import ICECHUNK
 from chunkmap.storage.stores import store_named
@@ -24,6 +26,7 @@ __all__ = [
     "note",
     "note_of_icechunk",
     "of_files",
+    "say_of",
     "size_of",
     "warn_of_problems",
     "warnings_as_notes",
@@ -109,6 +112,13 @@ def size_of(refs: ReferenceSet) -> str:
     """How large a set is, without reading the partitions of one that is at rest."""
     chunks = sum(array.most_chunks for array in refs.arrays.values())
     return f"{counted(len(refs.arrays), 'array')}, {counted(chunks, 'chunk')}"
+
+
+def say_of(refs: ReferenceSet) -> None:
+    """Say what was decided when a set was combined, and what could not be represented."""
+    for label, finding in combining.together(refs.notes):
+        note(f"note: {respelled(f'{label}: {finding.message}', finding.remedies, as_option)} [{finding.check}]")
+    warn_of_problems(refs.problems)
 
 
 def warn_of_problems(problems: Iterable[Problem]) -> None:

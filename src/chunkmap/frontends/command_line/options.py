@@ -131,8 +131,10 @@ def fit_options(command: Command, *, remembered: bool = False) -> Command:
             type=click.IntRange(2, 3),
             default=None if remembered else 2,
             show_default=not remembered,
-            help="With 3, chunks of several lengths keep them, in a rectilinear grid; JSON and Icechunk only.",
+            help="With 3, chunks of several lengths keep them, in a rectilinear grid; JSON and Icechunk only. One such"
+            " array hides its group from zarr without its option for them; convert --uneven-group puts them beside it.",
         ),
+        click.option("--strict", is_flag=True, help="Refuse what would be copied: arrays read and held inline."),
         click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
         click.option("--split", is_flag=True, help="Cut uncompressed chunks to a common grid, where they need it."),
         click.option(

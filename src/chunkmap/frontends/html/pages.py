@@ -59,6 +59,7 @@ def _set(refs: ReferenceSet) -> str:
         f'<div class="head">chunkmap.ReferenceSet{name} <span class="dim">{counts}</span></div>'
         + _section("Arrays", len(refs.arrays), arrays, is_open=True)
         + _section("Attributes", len(groups), "".join(_fold(escape(p), _table(a)) for p, a in groups.items()))
+        + _section("Notes", len(refs.notes), _list(map(str, refs.notes)))
         + _section("Problems", len(refs.problems), _list(map(str, refs.problems)), is_open=True)
     )
 

@@ -85,7 +85,10 @@ def _together(folder: Folder, parsers: Sequence[Parser[Any]]) -> list[Any]:
 def _answers(folder: Folder, requests: Sequence[Files | Sizes | Pieces | Each]) -> list[Any]:
     """The answers to requests: one call for all of a kind."""
     found: dict[int, Any] = {}
-    for kind, ask in ((Files, _files), (Sizes, _sizes), (Pieces, _pieces), (Each, _each)):
+    pieces = {number: request for number, request in enumerate(requests) if isinstance(request, Pieces)}
+    if pieces:
+        found.update(zip(pieces, _pieces(folder, list(pieces.values())), strict=True))
+    for kind, ask in ((Files, _files), (Sizes, _sizes), (Each, _each)):
         own = [number for number, request in enumerate(requests) if isinstance(request, kind)]
         if not own:
             continue
@@ -94,10 +97,7 @@ def _answers(folder: Folder, requests: Sequence[Files | Sizes | Pieces | Each]) 
         for number, request in zip(own, some, strict=True):
             found[number] = every[start : start + len(request.names)]
             start += len(request.names)
-    return [
-        _rows(found[number], request.length) if isinstance(request, Pieces) else found[number]
-        for number, request in enumerate(requests)
-    ]
+    return [found[number] for number in range(len(requests))]
 
 
 def _files(folder: Folder, requests: Sequence[Files]) -> list[bytes | None]:
@@ -108,9 +108,12 @@ def _sizes(folder: Folder, requests: Sequence[Sizes]) -> NDArray[np.int64]:
     return folder.sizes([name for request in requests for name in request.names])
 
 
-def _pieces(folder: Folder, requests: Sequence[Pieces]) -> list[memoryview]:
+def _pieces(folder: Folder, requests: Sequence[Pieces]) -> list[NDArray[np.uint8]]:
+    rows = [np.empty((len(request.names), request.length), np.uint8) for request in requests]
     ranges = [Range(offset, request.length) for request in requests for offset in request.offsets.tolist()]
-    return folder.read_ranges([name for request in requests for name in request.names], ranges)
+    into: list[memoryview] = [row.data for some in rows for row in some]
+    folder.read_into([name for request in requests for name in request.names], ranges, into)
+    return rows
 
 
 def _each(folder: Folder, requests: Sequence[Each]) -> list[Any]:
@@ -123,7 +126,3 @@ def _each(folder: Folder, requests: Sequence[Each]) -> list[Any]:
                     opened.callback(source.close)
                 readings.append(Reading(source, request.parser(source)))
         return run_many(readings)
-
-
-def _rows(pieces: Sequence[memoryview], length: int) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join(pieces), np.uint8).reshape(len(pieces), length)

@@ -29,12 +29,12 @@ class _MoreBytes(Exception):
 
 
 class Window:
-    """The first bytes of a file."""
+    """The first bytes of a file: `held` are those that are here, `take` gives any, or has more of them fetched."""
 
-    __slots__ = ("_data", "size", "url")
+    __slots__ = ("held", "size", "url")
 
     def __init__(self, data: memoryview, source: Source) -> None:
-        self._data, self.url, self.size = data, source.url, source.size()
+        self.held, self.url, self.size = data, source.url, source.size()
 
     def take(self, offset: int, length: int) -> memoryview:
         """A range of the header. Raises TruncatedFile where the file ends before; who reads bounds the length."""
@@ -45,9 +45,9 @@ class Window:
                 url=self.url,
                 offset=offset,
             )
-        if stop > len(self._data):
+        if stop > len(self.held):
             raise _MoreBytes(stop)
-        return self._data[offset:stop]
+        return self.held[offset:stop]
 
 
 def windowed(read: Callable[[Window], T], source: Source) -> Parser[T]:

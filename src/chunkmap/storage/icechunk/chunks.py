@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from zarr.buffer.cpu import Buffer
 
 from chunkmap.errors import StorageError
-from chunkmap.model import WHOLE_FILE, ChunkManifest
+from chunkmap.model import WHOLE_FILE, ChunkManifest, Target
 from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction, awaited
 
 __all__ = ["Names", "check_rows", "chunk_key", "write_chunks"]
@@ -47,6 +47,8 @@ class Names:
     """URL -> location."""
     checksums: Mapping[str, str | datetime | None]
     """URL -> checksum."""
+    targets: Mapping[str, Target]
+    """What is known of each file, by the URL that its location is read back as."""
 
 
 @dataclass(frozen=True, slots=True)

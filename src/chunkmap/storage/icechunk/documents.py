@@ -7,12 +7,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from zarr.buffer.cpu import Buffer, buffer_prototype
 
 from chunkmap.errors import StorageError, Unsupported
-from chunkmap.model import ArrayMeta
+from chunkmap.model import ArrayMeta, Target
 from chunkmap.model.typed import Types, spelled, with_types
 from chunkmap.model.zarr_v3 import (
     DOCUMENT,
@@ -22,6 +22,7 @@ from chunkmap.model.zarr_v3 import (
     group_document,
     is_array,
 )
+from chunkmap.storage.icechunk.files import packed, unpacked
 from chunkmap.storage.icechunk.repository import IS_FIRST, awaited
 from chunkmap.storage.text import parse_json
 
@@ -29,6 +30,7 @@ __all__ = ["array_above", "below", "check_group", "has_array", "read_documents",
 
 _DECODING: Final = ("missing_value", "scale_factor", "add_offset")
 _OF_GROUPS: Final = "group_attribute_types"
+_FILES: Final = "files"
 
 
 def below(group: str, path: str) -> str:
@@ -68,11 +70,13 @@ def write_documents(
     metas: Mapping[str, ArrayMeta],
     groups: Mapping[str, Mapping[str, Any]],
     known: Mapping[str, Mapping[str, Any]],
+    targets: Mapping[str, Target],
 ) -> None:
     """Write the documents of arrays and groups, by path in the store; groups that are above them come to be.
 
     Zarr's readers take no entry of a group that they do not know, so the types of the attributes of all groups, of
-    those too that are `known` and not written, stand in the document of the first array.
+    those too that are `known` and not written, stand in the document of the first array. So does what is known of the
+    files.
     """
     documents = {path: _document(meta) for path, meta in metas.items()}
     told = {path: spelled(attrs) for path, attrs in {**known, **groups}.items()}
@@ -80,6 +84,9 @@ def write_documents(
     carrier = min(documents, default=None)
     if types and carrier is not None:
         documents[carrier].setdefault(EXTENSION, {"must_understand": False})[_OF_GROUPS] = types
+    files = packed(targets)
+    if files is not None and carrier is not None:
+        documents[carrier].setdefault(EXTENSION, {"must_understand": False})[_FILES] = files
     for path, attrs in groups.items():
         documents[path] = group_document(attrs if carrier is None else told[path][0])
     awaited(_write, store, {path: _encoded(path, document) for path, document in documents.items()})
@@ -153,7 +160,16 @@ async def has_array(store: Any, path: str) -> bool:
     return data is not None and is_array(parse_json(data.to_bytes()))
 
 
-def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[str, Mapping[str, Any]]]:
+class Described(NamedTuple):
+    """What the documents in a group say."""
+
+    arrays: dict[str, ArrayMeta]
+    groups: dict[str, Mapping[str, Any]]
+    targets: dict[str, Target]
+    """What was known of files, by URL."""
+
+
+def read_documents(store: Any, group: str) -> Described:
     """What is in a group of a store, and below: arrays, and attributes of groups, by path from that group.
 
     Raises StorageError for what is no document of Zarr v3, Unsupported for what is not read of it.
@@ -161,8 +177,12 @@ def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[s
     found: dict[str, Mapping[str, Any]] = dict(sorted(awaited(_walk, store, group, "").items()))
     arrays = {path: array_from_document(path, document) for path, document in found.items() if is_array(document)}
     types: dict[str, Any] = {}
+    targets: dict[str, Target] = {}
     for document in found.values():
-        types |= _types_of_groups(document)
+        said = document.get(EXTENSION)
+        if isinstance(said, Mapping):
+            types |= _types_of_groups(said)
+            targets |= unpacked(said[_FILES]) if _FILES in said else {}
     groups = {
         path: with_types(document.get("attributes") or {}, types.get(below(group, path), {}))
         for path, document in found.items()
@@ -170,13 +190,12 @@ def read_documents(store: Any, group: str) -> tuple[dict[str, ArrayMeta], dict[s
     }
     if not found:
         groups[""] = {}
-    return arrays, groups
+    return Described(arrays, groups, targets)
 
 
-def _types_of_groups(document: Mapping[str, Any]) -> dict[str, Types]:
+def _types_of_groups(said: Mapping[str, Any]) -> dict[str, Types]:
     """What the document of an array says of the attributes of groups."""
-    said = document.get(EXTENSION)
-    types = said.get(_OF_GROUPS) if isinstance(said, Mapping) else None
+    types = said.get(_OF_GROUPS)
     return {path: own for path, own in types.items() if isinstance(own, Mapping)} if isinstance(types, Mapping) else {}
 
 

@@ -49,19 +49,19 @@ def read_set(store: Any, *, group: str = "", name: str | None = None) -> Referen
     """
     if IS_FIRST and store.session.all_virtual_chunk_locations():
         raise refuse_first(str(name))
-    metas, groups = read_documents(store, group)
+    metas, groups, targets = read_documents(store, group)
     arrays = {path: ManifestArray(meta, _manifest(store, below(group, path), meta)) for path, meta in metas.items()}
-    return ReferenceSet(arrays, groups, name=name, zarr_format=3)
+    return ReferenceSet(arrays, groups, targets=targets, name=name, zarr_format=3)
 
 
 def read_header(store: Any, *, group: str = "", name: str | None = None) -> ReferenceSet:
     """The same without references: chunks are read, through the repository, when they are asked for."""
-    metas, groups = read_documents(store, group)
+    metas, groups, targets = read_documents(store, group)
     arrays = {
         path: DeferredArray(meta, _InIcechunk(store, below(group, path), meta.grid_shape))
         for path, meta in metas.items()
     }
-    return ReferenceSet(arrays, groups, name=name, zarr_format=3)
+    return ReferenceSet(arrays, groups, targets=targets, name=name, zarr_format=3)
 
 
 def _manifest(store: Any, path: str, meta: ArrayMeta) -> ChunkManifest:

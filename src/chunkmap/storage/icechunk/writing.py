@@ -22,7 +22,7 @@ from chunkmap.storage.icechunk.documents import (
     write_documents,
     written_and_read,
 )
-from chunkmap.storage.icechunk.locations import check_containers, checksum_of, location_of
+from chunkmap.storage.icechunk.locations import check_containers, checksum_of, location_of, url_of
 from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction, awaited
 from chunkmap.storage.names import check_names
 
@@ -46,7 +46,8 @@ def names_of(sets: Sequence[ReferenceSet]) -> Names:
             " Icechunk cannot tell when they change. Sets at rest as JSON do not say it, Parquet sets and scans do",
             stacklevel=4,
         )
-    return Names(locations, checksums)
+    known = {url_of(location): targets.get(url, Target()) for url, location in locations.items()}
+    return Names(locations, checksums, known)
 
 
 def check_set(refs: ReferenceSet) -> None:
@@ -85,16 +86,18 @@ class Writer:
         metas: Mapping[str, ArrayMeta],
         groups: Mapping[str, Mapping[str, Any]],
         known: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+        targets: Mapping[str, Target] = MappingProxyType({}),
     ) -> None:
-        """Write what arrays are, and the attributes of groups. An array that is there keeps its chunks.
+        """Write what arrays are, the attributes of groups, and what is known of the files. An array keeps its chunks.
 
-        `known` are groups that are there and stay as they are.
+        `known` are groups that are there and stay as they are, `targets` files that chunks that are there point into.
         """
         write_documents(
             self._written.store,
             {below(self._group, path): meta for path, meta in metas.items()},
             {below(self._group, path): attrs for path, attrs in groups.items()},
             {below(self._group, path): attrs for path, attrs in known.items()},
+            {**targets, **self._names.targets},
         )
 
     def check_size(self, path: str, count: int) -> None:

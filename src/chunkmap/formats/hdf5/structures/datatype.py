@@ -28,6 +28,7 @@ __all__ = [
     "parse_datatype",
     "plain_bytes",
     "require_dtype",
+    "with_doubles",
 ]
 
 _FIXED, _FLOAT, _TIME, _STRING, _BITFIELD, _OPAQUE, _COMPOUND, _REFERENCE, _ENUM, _VLEN, _ARRAY, _COMPLEX = range(12)
@@ -67,6 +68,8 @@ class Datatype:
     bits: tuple[int, ...] | None = None
     """Of numbers that are not stored as numpy has them. Whole ones: first bit and number of bits; others: `FloatLayout`
     says what."""
+    order: str = "<"
+    """Of floating-point numbers: their byte order."""
     needs_heap: bool = field(init=False)
     """Whether any part of an element lies in a global heap."""
     has_opaque: bool = field(init=False)
@@ -163,7 +166,7 @@ def _integer(body: bytes, place: int, head: _Head, sign: str) -> Datatype:
 def _float(body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
     """Properties: bit offset and precision; location and size of exponent and mantissa; exponent bias."""
     dtype, bits, lacks = float_layout(head.size, head.bits, _float_properties(body, place))
-    return Datatype(head.size, dtype, lacks, bits=bits), place + 12
+    return Datatype(head.size, dtype, lacks, bits=bits, order=_order(head.bits)), place + 12
 
 
 def _time(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -234,9 +237,11 @@ def _compound_of(size: int, members: tuple[tuple[str, int, Datatype], ...]) -> D
 
 def _in_compound(member: Datatype) -> str:
     """What a member lacks; bits are cut out of whole arrays only."""
+    if member.dtype is None:
+        return member.lacks
     if member.bits is not None:
         return f"number in {member.size} bytes that numpy stores otherwise"
-    return member.lacks if member.dtype is None else ""
+    return ""
 
 
 def _reference(_body: bytes, place: int, head: _Head) -> tuple[Datatype, int]:
@@ -348,6 +353,15 @@ def left_as_stored(datatype: Datatype) -> Datatype:
         return _compound_of(datatype.size, tuple(members))
     assert datatype.base is not None
     return _array_of(left_as_stored(datatype.base), datatype.shape)
+
+
+def with_doubles(datatype: Datatype) -> Datatype:
+    """The type with numbers of 64 bits for long doubles, where elements are such, or arrays of them."""
+    if datatype.shape and datatype.base is not None:
+        return _array_of(with_doubles(datatype.base), datatype.shape)
+    if datatype.bits is None or datatype.dtype is not None:
+        return datatype
+    return replace(datatype, dtype=np.dtype(f"{datatype.order}f8"), lacks="")
 
 
 def number_codec(datatype: Datatype) -> CodecConfig | None:

@@ -36,7 +36,13 @@ _NAMES: Final[Mapping[int, str]] = {
 _QUANTIZERS: Final = frozenset({32022, 32023})
 """BitGroom and Granular BitRound, which zero bits when they write: what they read is as it is stored."""
 
-_ELSEWHERE: Final[Mapping[int, str]] = {305: "tables", 32020: "vbz-h5py-plugin"}
+_ELSEWHERE: Final[Mapping[int, str]] = {
+    305: "tables",
+    32017: "hdf5plugin",
+    32020: "vbz-h5py-plugin",
+    32024: "hdf5plugin",
+    32028: "hdf5plugin",
+}
 """The packages that bring h5py what reads the data of a filter."""
 
 _DAMAGED: Final = (

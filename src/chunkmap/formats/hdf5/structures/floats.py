@@ -25,6 +25,9 @@ _IEEE: Final[Mapping[int, tuple[tuple[int, ...], int]]] = {
 # size -> bits of the mantissa, largest and smallest exponent
 _RANGES: Final[Mapping[int, tuple[int, int, int]]] = {2: (10, 16, -14), 4: (23, 128, -126), 8: (52, 1024, -1022)}
 
+# those of x86, and of 128 bits
+_LONG: Final = frozenset({((0, 80, 64, 15, 0, 64, 16383), 79), ((0, 128, 112, 15, 0, 112, 16383), 127)})
+
 _VAX: Final = 0x40
 _IMPLIED: Final = 2  # the most significant bit of the mantissa is not stored
 _LARGEST: Final = 8
@@ -48,7 +51,8 @@ def float_layout(size: int, flags: int, properties: tuple[int, ...]) -> FloatLay
     if flags & _VAX:
         return FloatLayout(lacks="VAX floating-point number")
     if size > _LARGEST:
-        return FloatLayout(lacks=f"long double ({properties[1]} bits in {size} bytes)")
+        bits = (size, sign, *properties[2:]) if (properties, sign) in _LONG else None
+        return FloatLayout(bits=bits, lacks=f"long double ({properties[1]} bits in {size} bytes)")
     if flags >> 4 & 3 != _IMPLIED:
         return FloatLayout(lacks="floating-point number without an implied bit")
     if _IEEE.get(size) == (properties, sign):
@@ -76,5 +80,7 @@ def _smallest_that_holds(properties: tuple[int, ...]) -> int | None:
 def float_codec(dtype: str, bits: tuple[int, ...]) -> CodecConfig:
     """The codec that makes numbers of `dtype` of those in a file."""
     size, sign, *places, bias = bits
+    if size > _LARGEST:
+        return {"id": "hdf5_long_double", "dtype": dtype, "size": size, "bits": sign + 1}
     fields = {"sign": sign, "exponent": places[:2], "mantissa": places[2:], "bias": bias}
     return {"id": "hdf5_float", "dtype": dtype, "size": size, **fields}

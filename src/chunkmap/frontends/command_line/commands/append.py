@@ -14,8 +14,8 @@ from chunkmap.frontends.command_line.display import (
     counting,
     note,
     of_files,
+    say_of,
     size_of,
-    warn_of_problems,
     warnings_as_notes,
 )
 from chunkmap.frontends.command_line.options import (
@@ -84,4 +84,4 @@ def append(
             **{name: value for name, value in recipe.items() if value or (value == 0 and value is not False)},
         )
     note(f"{out}: {of_files(names, skipped)} more, {size_of(refs)}")
-    warn_of_problems(refs.problems)
+    say_of(refs)

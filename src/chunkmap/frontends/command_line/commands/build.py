@@ -14,8 +14,8 @@ from chunkmap.frontends.command_line.display import (
     note,
     note_of_icechunk,
     of_files,
+    say_of,
     size_of,
-    warn_of_problems,
     warnings_as_notes,
 )
 from chunkmap.frontends.command_line.options import (
@@ -87,4 +87,4 @@ def build(
             **recipe,
         )
     note(f"{out}: {of_files(names, skipped)}, {size_of(refs)}")
-    warn_of_problems(refs.problems)
+    say_of(refs)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import chunkmap as library
-from chunkmap.frontends.command_line.display import warn_of_problems
+from chunkmap.frontends.command_line.display import say_of
 from chunkmap.frontends.command_line.options import (
     FILE,
     combine_options,
@@ -47,4 +47,4 @@ def combine(
         **recipe,
     )
     deliver(refs, out, set_options)
-    warn_of_problems(refs.problems)
+    say_of(refs)

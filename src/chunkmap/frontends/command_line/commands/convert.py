@@ -19,9 +19,16 @@ __all__ = ["convert"]
 @click.argument("out", type=FILE, metavar="OUT")
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
 @click.option("--zarr-format", type=click.Choice(["2", "3"]), help="Keys and documents of Zarr v2 (else), or v3.")
+@click.option("--uneven-group", metavar="NAME", help="A group for arrays whose chunks are of several lengths.")
 @set_option
 def convert(
-    *, stored: str, out: str, record_size: int | None, zarr_format: str | None, set_options: Mapping[str, Any] | None
+    *,
+    stored: str,
+    out: str,
+    record_size: int | None,
+    zarr_format: str | None,
+    uneven_group: str | None,
+    set_options: Mapping[str, Any] | None,
 ) -> None:
     """Turn JSON into Parquet or Icechunk, or back, or into the other version of Zarr.
 
@@ -32,5 +39,6 @@ def convert(
     note_of_icechunk(out)
     version = None if zarr_format is None else int(zarr_format)
     with warnings_as_notes():
-        library.write(refs, out, storage_options=set_options, **given(record_size=record_size, zarr_format=version))
+        how = given(record_size=record_size, zarr_format=version, uneven_group=uneven_group)
+        library.write(refs, out, storage_options=set_options, **how)
     note(f"{out}: {size_of(refs)}")
