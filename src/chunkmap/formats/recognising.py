@@ -27,6 +27,7 @@ _DECOMPRESS: Final = "no range of it is a chunk. Decompress it first"
 
 _REFUSALS: Final = (
     _Refusal(Magic(b"\x1f\x8b"), "gzip", _DECOMPRESS),
+    _Refusal(Magic(b"\x1f\x9d"), "compress", _DECOMPRESS),
     _Refusal(Magic(b"BZh"), "bzip2", _DECOMPRESS),
     _Refusal(Magic(b"\xfd7zXZ\x00"), "xz", _DECOMPRESS),
     _Refusal(Magic(b"\x28\xb5\x2f\xfd"), "zstd", _DECOMPRESS),

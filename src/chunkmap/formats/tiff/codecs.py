@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -62,6 +63,8 @@ _PREDICTED: Final = frozenset({"Deflate", "LZMA", "ZSTD", "LZW"})
 
 _LEAST_RGBA: Final = 4
 
+_ANEW: Final = "Write it anew: gdal_translate -co COMPRESS=DEFLATE"
+
 
 class Coding(NamedTuple):
     """How the strips or tiles of a page decode."""
@@ -74,6 +77,7 @@ class Coding(NamedTuple):
     """The last one."""
 
 
+@lru_cache(maxsize=256)
 def coding_of(layout: Layout, *, cut_short: bool, rgb: bool) -> Coding:
     """Type and codecs. Raises Unsupported, by name, for what there is no codec for.
 
@@ -82,7 +86,7 @@ def coding_of(layout: Layout, *, cut_short: bool, rgb: bool) -> Coding:
     if layout.shares_chroma and layout.compression != "JPEG":
         raise Unsupported(
             f"pixels share their chroma ({layout.subsampling[0]} x {layout.subsampling[1]}) without JPEG;"
-            " such strips hold blocks of pixels, for which there is no codec",
+            f" such strips hold blocks of pixels, for which there is no codec. {_ANEW}",
             feature="YCbCr subsampling",
         )
     dtype = _dtype(layout)
@@ -133,7 +137,9 @@ def _dtype(layout: Layout) -> np.dtype[Any]:
 def _plain(layout: Layout) -> CodecConfig:
     found = _PLAIN.get(layout.compression)
     if found is None:
-        raise Unsupported(f"there is no codec for compression {layout.compression}", feature=layout.compression)
+        raise Unsupported(
+            f"there is no codec for compression {layout.compression}. {_ANEW}", feature=layout.compression
+        )
     return found
 
 

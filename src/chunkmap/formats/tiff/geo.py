@@ -92,11 +92,18 @@ def coordinates(transform: Affine, length: int, width: int) -> dict[str, tuple[t
     """Coordinates of the middles of pixels: `x` and `y`, or where the image is rotated `xc` and `yc` for each pixel."""
     a, b, c, d, e, f = transform
     middle_x, middle_y = a * 0.5 + b * 0.5 + c, d * 0.5 + e * 0.5 + f
-    columns, rows = np.arange(width), np.arange(length)
     if transform.is_straight:
-        return {"x": (("x",), columns * a + middle_x), "y": (("y",), rows * e + middle_y)}
-    across, down = np.meshgrid(columns, rows)
+        return {"x": (("x",), _run(width, a, middle_x)), "y": (("y",), _run(length, e, middle_y))}
+    across, down = np.meshgrid(np.arange(width), np.arange(length))
     return {
         "xc": (("y", "x"), across * a + down * b + middle_x),
         "yc": (("y", "x"), across * d + down * e + middle_y),
     }
+
+
+def _run(count: int, step: float, first: float) -> NDArray[np.float64]:
+    """So many numbers a step apart, made in one piece of memory."""
+    found = np.arange(count, dtype=np.float64)
+    found *= step
+    found += first
+    return found

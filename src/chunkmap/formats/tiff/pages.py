@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import TruncatedFile, Unsupported
+from chunkmap.errors import ChunkmapError, TruncatedFile, Unsupported
 from chunkmap.formats.tiff import tags
-from chunkmap.formats.tiff.ifd import Directory
+from chunkmap.formats.tiff.ifd import Directory, Entry
 
 __all__ = ["COMPRESSIONS", "IMAGES", "PHOTOMETRICS", "Layout", "Page", "read_page", "stored_sizes"]
 
@@ -78,6 +79,16 @@ PHOTOMETRICS: Final[Mapping[int, str]] = {
     32845: "LogLuv",
     34892: "LinearRaw",
 }
+
+_SAID: Final = (
+    *(tags.IMAGE_WIDTH, tags.IMAGE_LENGTH, tags.IMAGE_DEPTH, tags.TILE_WIDTH, tags.TILE_LENGTH, tags.TILE_DEPTH),
+    *(tags.ROWS_PER_STRIP, tags.SAMPLES_PER_PIXEL, tags.BITS_PER_SAMPLE, tags.SAMPLE_FORMAT, tags.EXTRA_SAMPLES),
+    *(tags.PLANAR_CONFIGURATION, tags.COMPRESSION, tags.PREDICTOR, tags.FILL_ORDER, tags.PHOTOMETRIC),
+    *(tags.YCBCR_SUBSAMPLING, tags.JPEG_TABLES, tags.LERC_PARAMETERS, tags.T4_OPTIONS, tags.GDAL_NODATA),
+)
+"""Tags on which a layout depends."""
+_LONG: Final = 4 << 10
+"""Bytes of such tags that are not worth remembering."""
 
 _LONGEST: Final = 2**31 - 1
 _MOST_SAMPLES: Final = 65535
@@ -191,6 +202,24 @@ def read_page(directory: Directory, size: int) -> Page:
 
 
 def _layout(directory: Directory) -> Layout:
+    """The layout of a page, known already where another page said the same: all overviews and files of a series do."""
+    found = directory.entries
+    said = tuple((tag, found[tag].dtype, bytes(found[tag].data)) for tag in _SAID if tag in found)
+    if sum(len(data) for _, _, data in said) > _LONG:
+        return _read_layout(directory)
+    try:
+        return _known_layout(directory.order, said)
+    except ChunkmapError:
+        return _read_layout(directory)  # which says where in the file it is wrong
+
+
+@lru_cache(maxsize=256)
+def _known_layout(order: Literal["<", ">"], said: tuple[tuple[int, np.dtype[Any], bytes], ...]) -> Layout:
+    """The layout that entries of these types and bytes describe."""
+    return _read_layout(Directory("", 0, order, {tag: Entry(dtype, data, 0) for tag, dtype, data in said}))
+
+
+def _read_layout(directory: Directory) -> Layout:
     number = directory.number
     samples = number(tags.SAMPLES_PER_PIXEL, 1)
     width, length = number(tags.IMAGE_WIDTH, 0), number(tags.IMAGE_LENGTH, 0)
