@@ -61,6 +61,7 @@ __all__ = [
 ZARR_TREE_STORE: Final = "zarr_tree_store.json.gz"
 
 _MAPPED: Final = ("varname", "typeOfLevel", "stepType", "name", "step", "level")
+_FOUND: Final = {"uri": "grib_uri", "offset": "offset", "length": "length"}
 _ATTRIBUTES: Final = ("typeOfLevel", "stepType", "name")
 _ON_THE_GRID: Final = ("latitude", "longitude")
 _CHUNK_KEY: Final = re.compile(r"(?:(.*)/)?([^/]+)/(\d+(?:\.\d+)*)")
@@ -192,21 +193,48 @@ def map_from_index(
         left, right = idxdf.reset_index().set_index("attrs"), mapping.reset_index().set_index("attrs")
         right = right.drop(columns="uri", errors="ignore")
         return left.merge(right, left_index=True, right_index=True, how="left", suffixes=("", "_mapping"))
-    columns: dict[str, Any] = {name: mapping[name].array for name in _MAPPED}
-    of_index = {"uri": idxdf["grib_uri"].array, **{name: idxdf[name].to_numpy() for name in ("offset", "length")}}
-    named = ~np.asarray(columns["varname"].isna())
+    columns = {name: _plain(mapping[name]) for name in _MAPPED}
+    of_index = {name: _plain(idxdf[of]) for name, of in _FOUND.items()}
+    named = ~np.asarray(pd.isna(columns["varname"]))
     if alike and named.all():
-        columns = {name: column.copy() for name, column in columns.items()}
+        columns, of_index = ({name: each.copy() for name, each in side.items()} for side in (columns, of_index))
     else:
         places = _places(known.tolist(), said.tolist())
         kept = np.flatnonzero((places >= 0) & named[places]) if len(known) else np.zeros(0, np.int64)
         columns = {name: column.take(places[kept]) for name, column in columns.items()}
         of_index = {name: column.take(kept) for name, column in of_index.items()}
-    count, moment = len(of_index["offset"]), pd.Timestamp(run_time)
-    columns["time"] = np.full(count, moment.to_datetime64(), "M8[ns]")
-    columns["valid_time"] = columns["time"] + np.asarray(columns["step"], "m8[ns]")
+    count = len(of_index["offset"])
+    times = np.full(count, pd.Timestamp(run_time).to_datetime64())
+    columns["time"] = times.astype(mapping["time"].dtype)
+    columns["valid_time"] = (times + np.asarray(columns["step"], "m8")).astype(mapping["valid_time"].dtype)
     of_index["inline_value"] = np.full(count, None, object)
-    return pd.DataFrame({**columns, **of_index}, copy=False)
+    return _frame({**columns, **of_index}, count)
+
+
+def _plain(column: pd.Series[Any]) -> Any:
+    """The values of a column: of a type that numpy has, numpy's array, and no wrapper of it."""
+    return column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+
+
+def _frame(columns: Mapping[str, Any], count: int) -> pd.DataFrame:
+    """A frame of columns that are as long as they should be: to look at each again costs more than all of them took."""
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    try:
+        from pandas.api.internals import create_dataframe_from_blocks as from_blocks  # noqa: PLC0415 - of pandas 3
+    except ImportError:
+        return pd.DataFrame(dict(columns), copy=False)
+    plain = [each[None] if isinstance(each, np.ndarray) else each for each in columns.values()]
+    blocks = [(each, np.array([number])) for number, each in enumerate(plain)]
+    return from_blocks(blocks, index=pd.RangeIndex(count), columns=_labels(tuple(columns)))
+
+
+@functools.cache
+def _labels(names: tuple[str, ...]) -> pd.Index:
+    """The names of columns as pandas has them: made once, since that takes as long as half the columns."""
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    return pd.Index(names)
 
 
 def _places(known: Sequence[str], said: Sequence[str]) -> Any:

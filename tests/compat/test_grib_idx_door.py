@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from pathlib import Path
 
 import eccodes
@@ -164,6 +165,33 @@ def test_another_run_is_joined_by_what_its_lines_say(files):
     assert raw.index.name == "attrs"
     assert {"idx", "idx_mapping", "offset", "offset_idx", "offset_grib"} <= set(raw.columns)
     assert not len(map_from_index(pd.Timestamp("2024-01-02"), mapping.iloc[:0], other))
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_columns_keep_the_types_of_the_mapping(files, unit):
+    """Times have the unit that the mapping has, whatever the run's; columns are plain ones, and those of the frame."""
+    mapping, other = build_idx_grib_mapping(files[1, 6]), parse_grib_idx(files[2, 6])
+    times = {name: mapping[name].astype(f"M8[{unit}]") for name in ("time", "valid_time")}
+    mapping = mapping.assign(**times, varname=mapping["varname"].astype(object), level=mapping["level"].astype("f4"))
+    for lines in (other, other.iloc[::-1]):
+        frame = map_from_index(pd.Timestamp("2024-01-02"), mapping, lines)
+        types = {name: mapping[name].dtype for name in ("varname", "name", "step", "level", "time", "valid_time")}
+        assert frame.dtypes[[*types]].to_dict() == types
+        assert all(type(frame[name].dtype) is type(kind) for name, kind in types.items())
+        assert frame["valid_time"].tolist() == [pd.Timestamp("2024-01-02 06:00")] * 5
+        before = (mapping.copy(), lines.copy())
+        frame.loc[:, "level"], frame.loc[:, "offset"], frame.loc[0, "name"] = 1.0, 0, "another"
+        assert frame["name"].tolist()[:1] == ["another"]
+        pd.testing.assert_frame_equal(mapping, before[0])
+        pd.testing.assert_frame_equal(lines, before[1])
+
+
+def test_older_pandas_gives_the_same_frame(files, monkeypatch):
+    """Where pandas cannot be handed finished columns, it makes the frame itself."""
+    args = pd.Timestamp("2024-01-02"), build_idx_grib_mapping(files[1, 6]), parse_grib_idx(files[2, 6])
+    expected = map_from_index(*args)
+    monkeypatch.setitem(sys.modules, "pandas.api.internals", None)
+    pd.testing.assert_frame_equal(map_from_index(*args), expected)
 
 
 def test_lines_must_be_unique_to_be_joined(files):
