@@ -178,8 +178,8 @@ def _too_much(asked: str, length: int | None) -> str:
     if not asked or length is None or length <= WHOLE:
         return ""
     return (
-        f"the server does not serve ranges: asked for {asked}, it sent the whole file of {length} bytes, of which at most"
-        f" {WHOLE} are taken so. Download it, or use a server that does"
+        f"the server does not serve ranges: asked for {asked}, it sent the whole file of {length} bytes;"
+        f" at most {WHOLE} are taken so. Download it, or use a server that does"
     )
 
 
