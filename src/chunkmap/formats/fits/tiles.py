@@ -21,7 +21,7 @@ from chunkmap.formats.fits.cards import Header
 from chunkmap.formats.fits.columns import SIZES, Column, binary_columns
 from chunkmap.formats.fits.hdus import Unit
 from chunkmap.formats.fits.heap import Rows, heap_of, read_rows
-from chunkmap.formats.fits.images import BITPIX, Values, values_of
+from chunkmap.formats.fits.images import BITPIX, Values, values_of_image
 from chunkmap.formats.fits.records import Records
 from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
@@ -151,12 +151,8 @@ def whole_image(unit: Unit, url: str) -> ManifestArray:
 
 def _values(about: TilesHeader, header: Header) -> Values:
     """How the numbers that come out of tiles become values."""
-    return values_of(
-        BITPIX[about.bitpix],
-        header.number("BSCALE", 1.0),
-        header.number("BZERO", 0.0),
-        header.integer("BLANK", header.integer("ZBLANK")) if about.bitpix > 0 else None,
-    )
+    null = header.integer("BLANK", header.integer("ZBLANK")) if about.bitpix > 0 else None
+    return values_of_image(about.bitpix, header, null)
 
 
 def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str) -> dict[str, NDArray[Any]]:
