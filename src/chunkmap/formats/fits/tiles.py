@@ -83,6 +83,12 @@ def tiles_header(header: Header, url: str, at: int) -> TilesHeader:
     algorithm, method = header.text("ZCMPTYPE"), header.text("ZQUANTIZ") or METHODS[1]
     if algorithm not in ALGORITHMS:
         raise Unsupported(f"the algorithm {algorithm!r} is not known", feature="tile compression", url=url)
+    if algorithm == "PLIO_1" and bitpix == 16 and header.number("BZERO", 0.0) == 2**15:
+        raise Unsupported(
+            "unsigned numbers of 16 bits by PLIO_1: astropy reads them otherwise than CFITSIO, which writes them",
+            feature="tile compression",
+            url=url,
+        )
     if method not in METHODS:
         raise Unsupported(f"real numbers quantized by {method!r}", feature="tile compression", url=url)
     return TilesHeader(
