@@ -36,7 +36,7 @@ class _Collected:
 def _cases():
     """The cases that pytest makes of the tests of each file."""
     found, files = _Collected(), [str(ROOT / "tests" / "reliability" / file) for file in COUNTED]
-    assert pytest.main(["-q", "--collect-only", "-p", "no:cacheprovider", "-p", "no:xdist", *files], [found]) == 0
+    assert pytest.main(["-qqq", "--collect-only", "-p", "no:cacheprovider", "-p", "no:xdist", *files], [found]) == 0
     return {file: [case for one, case in found.cases if one == file] for file in COUNTED}
 
 
