@@ -38,7 +38,9 @@ _BESIDE: Final = b'},"%b":' % BESIDE.encode()
 """What the entry begins with that follows the references. No text has this in it: quotation marks are escaped there."""
 
 _PART: Final = 1 << 20
-"""Bytes of text that are read at once."""
+_PARTS: Final = 64
+"""Bytes of text that are read at once, and the part of what was read before that is: what is known by then is looked
+through for each part, so the parts of a very large set grow with it."""
 
 _CUTS: Final = (b'],"', b'], "', b"],\n")
 _NEAR: Final = 1 << 14
@@ -98,7 +100,7 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     A part is cut off after a reference. Whether the cut was right is seen by the part being JSON: inside a text or
     inside an array it would not be, because the text or the array would have no end.
     """
-    gathering, part = Gathering(), file.read(_LONGEST_HEAD)
+    gathering, part, done = Gathering(), file.read(_LONGEST_HEAD), 0
     head = _HEAD.match(part)
     if head is None:
         return None
@@ -109,7 +111,8 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
         if cut < 0 or not _gathered(gathering, part[: cut + 1]):
             size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
             continue
-        part, size = part[cut + 2 :], _PART
+        part, done = part[cut + 2 :], done + cut
+        size = max(_PART, done // _PARTS)
     try:
         document = orjson.loads(b'{"version":1,"refs":{' + part)
     except orjson.JSONDecodeError:
