@@ -19,6 +19,7 @@ class HowToScan(TypedDict, total=False):
     """The keyword arguments that say how many files are scanned, for every verb that makes a set of them."""
 
     executor: AnyExecutor
+    workers: int | None
     progress: Progress | None
     storage_options: Mapping[str, Any] | None
     on_error: Literal["raise", "skip"]
