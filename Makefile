@@ -2,6 +2,7 @@
 #
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
+#   make readers  other readers of what is written, two of them in environments of their own (zarr-python 2, zarrita)
 #   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out; and random sound ones
 #   make guided   the same, led by what code is reached (atheris; where there is a wheel of it)
 #   make soak     writers, readers and kills in any order, for ten minutes
@@ -21,7 +22,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz guided soak check bench format clean
+.PHONY: help demo test readers fuzz guided soak check bench format clean
 
 # Found only when an environment has to be made: the first Python >= 3.11 that runs and can make one.
 PYTHON ?= $(shell \
@@ -61,6 +62,11 @@ test: $(VENV)/test.stamp
 	@echo "== test: $$("$(VENV)/bin/python" --version), $(TESTS)"
 	@"$(VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q $(TESTS)
 
+readers: $(VENV)/test.stamp .venv-zarr2/zarr2.stamp
+	@if command -v npm >/dev/null; then npm install --silent --no-save --prefix .node zarrita@0.7; \
+		else echo "== readers: no npm, so zarrita is left out"; fi
+	@"$(VENV)/bin/python" -m pytest -q tests/readers
+
 fuzz: $(VENV)/test.stamp
 	@echo "== fuzz: $(FUZZ) damaged files"
 	@"$(VENV)/bin/python" tests/fuzz/run.py --files $(FUZZ) --keep .fuzz
@@ -95,7 +101,7 @@ format: $(VENV)/check.stamp
 	@"$(VENV)/bin/python" -m ruff format src tests examples bench
 
 clean:
-	rm -rf .venv .venv-* .demo .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .node .demo .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests examples bench -name __pycache__ -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------- the environments
@@ -126,6 +132,10 @@ $(VENV)/check.stamp: pyproject.toml $(VENV)/test.stamp
 
 $(VENV)/guided.stamp: pyproject.toml $(VENV)/test.stamp
 	@"$(VENV)/bin/python" -m pip install -qq --only-binary :all: --group guided
+	@touch "$@"
+
+.venv-zarr2/zarr2.stamp: pyproject.toml | .venv-zarr2/pip.stamp
+	@".venv-zarr2/bin/python" -m pip install -qq --group zarr2
 	@touch "$@"
 
 $(KERCHUNK_VENV)/kerchunk.stamp: pyproject.toml | $(KERCHUNK_VENV)/pip.stamp

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chunkmap.frontends.command_line.display import counted
+from chunkmap.frontends.command_line.facts import who_reads
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 
 __all__ = ["bar", "describe", "human"]
@@ -115,6 +116,8 @@ def _summary(refs: ReferenceSet, urls: list[str]) -> Iterator[str]:
     yield from (f"  {url}" for url in urls[:_SHOWN_URLS])
     if len(urls) > _SHOWN_URLS:
         yield f"  ... and {len(urls) - _SHOWN_URLS:,} more"
+    yield "which readers decode which arrays"
+    yield from (f"  {line}" for line in who_reads(refs))
     if refs.problems:
         yield counted(len(refs.problems), "problem")
         yield from (f"  {problem}" for problem in refs.problems)
