@@ -10,6 +10,7 @@ from typing import Any
 
 from chunkmap.errors import NotPortable, Unsupported
 from chunkmap.io.filesystem import Located, limited, locate
+from chunkmap.logs import logger
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.edits import uneven_apart
@@ -17,6 +18,8 @@ from chunkmap.storage.explicit_ranges import with_explicit_ranges
 from chunkmap.storage.stores import ICECHUNK, FoundSet, Icechunk, Store, find_set, is_open, store_for
 
 __all__ = ["check_format", "load", "open_set", "write"]
+
+_LOG = logger("write")
 
 
 def load(
@@ -97,6 +100,7 @@ def write(
     if portable:
         refs = _portable(refs, 3 if store is ICECHUNK else zarr_format)
     store.writing.write(refs, at, record_size=record_size, zarr_format=zarr_format)
+    _LOG.info("%s: wrote %s, %d arrays, %d chunks", at, store.name, len(refs.arrays), refs.nchunks)
 
 
 def _portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> ReferenceSet:
