@@ -18,6 +18,7 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.combining import Inputs, Plan, Recipe
 from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.errors import CombineError, NoSuchFile, OtherWriter, Remedy, SourceError, StorageError
+from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.order_of_inputs import counted, refuse_other_order
@@ -143,7 +144,9 @@ class Adding:
             recipe = replace(recipe, zarr_format=old.zarr_format)
         check_format(at, recipe.zarr_format)
         if repr(scanning.options) not in scanned:  # once for all tries with the same options
-            scanned[repr(scanning.options)] = scanning.run(self.urls, headers.take)
+            with steps(scanning.progress) as begin:
+                found = scanning.run(self.urls, headers.take, progress=begin("scanning"))
+            scanned[repr(scanning.options)] = found
         new = scanned[repr(scanning.options)]
         job = Job(
             at=at,

@@ -19,12 +19,16 @@ from chunkmap.combining.stretches import Census, carry_out_in_stretches
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
 from chunkmap.io.filesystem import Located
+from chunkmap.logs import logger
 from chunkmap.model import ArrayInStretches, ChunkManifest, ManifestArray, Problem, ReferenceSet, Stretch, Target
 from chunkmap.model.edits import inline_chunks
 from chunkmap.storage import explicit_ranges, store_for, whole_files
 from chunkmap.storage.states import State
 
 __all__ = ["Finish", "Job", "finished", "problems_of", "targets_of"]
+
+_LOG: Final = logger("combine")
+_WRITTEN: Final = logger("write")
 
 _ROWS: Final = 1 << 20
 """Chunks of a stretch of the result that is worked on here."""
@@ -48,7 +52,11 @@ class Job:
 
         Raises CombineError for inputs that do not fit.
         """
-        refs: ReferenceSet = store_for(self.at).appending.carry_out(self, self.plan(inputs))
+        plan = self.plan(inputs)
+        for finding in plan.notes:
+            _LOG.info("%s", finding)
+        refs: ReferenceSet = store_for(self.at).appending.carry_out(self, plan)
+        _WRITTEN.info("%s: wrote %d arrays, at most %d chunks", self.at.url, len(refs.arrays), refs.nchunks)
         return refs
 
     def plan(self, inputs: Inputs) -> Plan:

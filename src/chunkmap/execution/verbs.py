@@ -14,6 +14,7 @@ from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.execution.arguments import AnySet, Step, listed, opened
+from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
@@ -123,7 +124,8 @@ def build(
     at = locate(out, output_options)
     check_format(at, recipe.zarr_format)
     if postprocess is not None:
-        sets = scanning.run(urls)
+        with steps(scanning.progress) as begin:
+            sets = scanning.run(urls, progress=begin("scanning"))
         combined = _in_memory(sets, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
         return combined
@@ -140,8 +142,9 @@ def build(
         record_size=record_size,
         executor=scanning.executor if at.is_local or scanning.cache is not None else None,
     )
-    with headers_beside(at) as headers:
-        sets = scanning.run(urls, headers.take)
+    with headers_beside(at) as headers, steps(scanning.progress) as begin:
+        sets = scanning.run(urls, headers.take, progress=begin("scanning"))
+        begin("combining and writing")
         return replace(job, origin=replace(job.origin, inputs=len(sets))).write(Inputs(sets))
 
 

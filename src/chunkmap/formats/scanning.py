@@ -7,6 +7,7 @@ that the file was one and the same all the time.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
@@ -36,10 +37,13 @@ from chunkmap.io import (
 from chunkmap.io.filesystem import limited
 from chunkmap.io.folder import FolderBase
 from chunkmap.io.rounds import Parser, Tally, run
+from chunkmap.logs import logger
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import dereference
 
 __all__ = ["INLINE_THRESHOLD", "read", "reading", "scan", "scan_source"]
+
+_LOG = logger("scan")
 
 
 def scan(
@@ -107,6 +111,7 @@ def scan_source(
     module = found.load()
     chosen = options_of(found, module, options)
     inline = small_chunks(inline_threshold) if inline_threshold > 0 else None
+    tally = tally or Tally()
     with others or Others(source) as beside:
         try:
             refs = read(head, module.parse(head, chosen), inline=inline, tally=tally, others=beside)
@@ -116,6 +121,9 @@ def scan_source(
             raise
         source.confirm()
         beside.confirm()
+    if _LOG.isEnabledFor(logging.INFO):
+        cost = f"{tally.rounds} rounds, {tally.requests} requests, {tally.bytes} bytes"
+        _LOG.info("%s: %s, %d arrays, %d chunks; %s", source.url, found.name, len(refs.arrays), refs.nchunks, cost)
     return refs
 
 

@@ -20,6 +20,7 @@ __all__ = ["convert"]
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
 @click.option("--zarr-format", type=click.Choice(["2", "3"]), help="Keys and documents of Zarr v2 (else), or v3.")
 @click.option("--uneven-group", metavar="NAME", help="A group for arrays whose chunks are of several lengths.")
+@click.option("--portable", is_flag=True, help="Say it as more readers take it, and list what they do not decode.")
 @set_option
 def convert(
     *,
@@ -28,6 +29,7 @@ def convert(
     record_size: int | None,
     zarr_format: str | None,
     uneven_group: str | None,
+    portable: bool,
     set_options: Mapping[str, Any] | None,
 ) -> None:
     """Turn JSON into Parquet or Icechunk, or back, or into the other version of Zarr.
@@ -40,5 +42,5 @@ def convert(
     version = None if zarr_format is None else int(zarr_format)
     with warnings_as_notes():
         how = given(record_size=record_size, zarr_format=version, uneven_group=uneven_group)
-        library.write(refs, out, storage_options=set_options, **how)
+        library.write(refs, out, storage_options=set_options, portable=portable, **how)
     note(f"{out}: {size_of(refs)}")
