@@ -52,7 +52,7 @@ def append(
 ) -> ReferenceSet:
     """Scan more files and add them to a stored set, JSON, Parquet or Icechunk, in place. Gives the stored set.
 
-    A Parquet set that `build` or `combine` wrote remembers its recipe and the options of its scans. For other sets, and
+    A set as Parquet or JSON that `build` or `combine` wrote remembers its recipe and the options of its scans. For other sets, and
     where a function was part of the recipe, `how` says it again, as for `combine`; what is given replaces what is
     remembered. The other arguments, and what
     `how` says of scanning, are those of `build`.
