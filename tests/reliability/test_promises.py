@@ -1,8 +1,6 @@
 """docs/reliability.md and docs/security.md name the tests of what they promise."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -25,12 +23,21 @@ def test_every_test_that_is_named_exists(page):
         assert f"def {name}(" in path.read_text(encoding="utf-8"), (file, name)
 
 
+class _Collected:
+    """Notes the cases that pytest makes."""
+
+    def __init__(self):
+        self.cases = []
+
+    def pytest_collection_modifyitems(self, items):
+        self.cases += [(item.path.name, item.name) for item in items]
+
+
 def _cases():
     """The cases that pytest makes of the tests of each file."""
-    run = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", *COUNTED]
-    found = subprocess.run(run, capture_output=True, text=True, check=True, cwd=ROOT / "tests" / "reliability").stdout
-    lines = [line for line in found.splitlines() if "::" in line]
-    return {file: [line.rpartition("::")[2] for line in lines if f"{file}::" in line] for file in COUNTED}
+    found, files = _Collected(), [str(ROOT / "tests" / "reliability" / file) for file in COUNTED]
+    assert pytest.main(["-qqq", "--collect-only", "-p", "no:cacheprovider", "-p", "no:xdist", *files], [found]) == 0
+    return {file: [case for one, case in found.cases if one == file] for file in COUNTED}
 
 
 def test_the_figures_are_those_of_the_tests(tmp_path):

@@ -412,6 +412,26 @@ def test_progress_may_take_its_time(server):
     assert bytes(source.fetch([Range(0, 100)])[0]) == DATA[:100]
 
 
+def test_a_server_without_ranges_sends_a_file_once(range_server):
+    """Of a server that answers with the whole file, one answer is taken, however many ranges are wanted of it."""
+    range_server.serves_ranges = False
+    source = open_source(range_server.put("a.bin", DATA))
+    found = source.read_many([Range(offset, 10) for offset in range(0, 290_000, 10_000)])
+    assert [bytes(block) for block in found] == [DATA[offset : offset + 10] for offset in range(0, 290_000, 10_000)]
+    assert len(range_server.gets) == 1
+
+
+def test_a_large_file_is_not_taken_whole(range_server, monkeypatch):
+    """What a server without ranges sends beyond a bound is refused before it is read; the error says what to do."""
+    monkeypatch.setattr("chunkmap.io.http_client.WHOLE", 100_000)
+    range_server.serves_ranges = False
+    source = open_source(range_server.put("a.bin", DATA))
+    with pytest.raises(
+        SourceError, match=r"not serve ranges: asked for bytes=5-14, .* 300000 bytes.* Download it"
+    ):
+        source.read(5, 10)
+
+
 @pytest.mark.parametrize("road", ["scan", "read", "json", "parquet"])
 def test_what_fails_for_a_moment_passes_on_every_road(server, sets, road):
     """503, 429 with Retry-After, a reset and a body cut short are tried again: by scans, reads, and sets at rest."""

@@ -28,7 +28,7 @@ from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources
 from chunkmap.model.templates import expand_templates
 from chunkmap.model.told import told_in
-from chunkmap.model.typed import with_types
+from chunkmap.model.typed import codes_of, with_codes
 
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
@@ -59,8 +59,8 @@ class Gathering:
         self._waiting: dict[str, Owned] = {}
         self._unread: dict[str, str] = {}
         """Arrays whose documents cannot be read, and why."""
-        self._types: dict[str, Mapping[str, Any]] = {}
-        """The types of attributes, by path."""
+        self._types: dict[str, Mapping[str, str]] = {}
+        """The codes of the types of attributes, by path and name."""
         self._bare: dict[str, Any] = {}
         """The chunk of an array without axes under the key `x/`, where some writers put it; `x/0` comes before it."""
         self._strays: dict[str, list[str]] = {}
@@ -100,7 +100,8 @@ class Gathering:
         for item in types if isinstance(types, list) else ():
             own, paths = item if isinstance(item, list) and len(item) == 2 else ({}, [])
             if isinstance(own, Mapping) and isinstance(paths, list):
-                self._types |= {path: own for path in paths if isinstance(path, str)}
+                codes = codes_of(own)
+                self._types |= {path: codes for path in paths if isinstance(path, str)}
 
     def finish(self) -> tuple[Arrays, Groups]:
         """The arrays and groups. Raises StorageError for two chunks in one cell, and where there are no documents.
@@ -126,7 +127,7 @@ class Gathering:
             for path, meta in metas.items()
         }
         groups = self._hierarchy.groups()
-        return arrays, {path: with_types(attrs, self._types.get(path, {})) for path, attrs in groups.items()}
+        return arrays, {path: with_codes(attrs, self._types.get(path, {})) for path, attrs in groups.items()}
 
     def _typed(self, path: str, meta: ArrayMeta) -> ArrayMeta:
         """The metadata of an array, with the types of its attributes."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
-from chunkmap.model.keys import Below, Precedent, StrayKey, positions_of
+from chunkmap.model.keys import MOST_GROUPS, Below, Precedent, StrayKey, positions_of
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.v3_data_types import named
 from chunkmap.model.zarr_v2 import array_from_documents
@@ -24,9 +24,6 @@ __all__ = ["Groups", "Hierarchy", "ZarrFormat", "decode_inline", "prefix_of"]
 
 _BASE64: Final = b"base64:"
 _NEEDED: Final = frozenset({"shape", "chunks", "dtype"})
-_DEEPEST: Final = 512
-"""Most parts of a path: what is done for each of the groups above an array grows with their number."""
-
 _NO_ATTRS: Final[Mapping[str, Any]] = {}
 
 Groups = dict[str, Mapping[str, Any]]
@@ -132,8 +129,8 @@ class Hierarchy:
 
 
 def _check_depth(path: str) -> None:
-    if path.count("/") >= _DEEPEST:
-        raise StorageError(f"{path[:60]}...: {path.count('/') + 1} groups deep, expected {_DEEPEST} or fewer")
+    if path.count("/") >= MOST_GROUPS:
+        raise StorageError(f"{path[:60]}...: {path.count('/') + 1} groups deep, expected {MOST_GROUPS} or fewer")
 
 
 def _printed_indexes(path: str, names: Sequence[str], *, is_default: bool) -> Sequence[str]:

@@ -7,7 +7,7 @@ numpy. The files of a series mostly have the same keys, so a `Precedent` remembe
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Final
@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from chunkmap.errors import StorageError
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import ArrayMeta
-from chunkmap.model.typed import Types, with_types
+from chunkmap.model.typed import with_codes
 from chunkmap.model.zarr_v3 import DOCUMENT
 
-__all__ = ["Below", "Precedent", "StrayKey", "positions_of", "runs"]
+__all__ = ["MOST_GROUPS", "Below", "Precedent", "StrayKey", "positions_of", "runs"]
+
+MOST_GROUPS: Final = 128
+"""Most parts of the path of an array: what is done for each of the groups above it grows with their number."""
 
 _STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
@@ -93,7 +96,7 @@ class Precedent:
         self._keys = Keys([], {})
         self._documents: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
-        self._typed: dict[str, tuple[ArrayMeta, Types, ArrayMeta]] = {}
+        self._typed: dict[str, tuple[ArrayMeta, Mapping[str, str], ArrayMeta]] = {}
 
     def keys(self, keys: list[str], v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()) -> Keys:
         """What these keys say. `v3_arrays` is given the documents of Zarr v3 among them, and says what arrays of v3 are
@@ -122,11 +125,11 @@ class Precedent:
             known = self._metas[path] = (documents, read(path, *documents))
         return known[1]
 
-    def typed(self, path: str, meta: ArrayMeta, types: Types) -> ArrayMeta:
-        """Metadata with the types of their attributes; the very same where metadata and types are."""
+    def typed(self, path: str, meta: ArrayMeta, codes: Mapping[str, str]) -> ArrayMeta:
+        """Metadata with the types of their attributes; the very same where metadata and codes are."""
         known = self._typed.get(path)
-        if known is None or known[0] is not meta or known[1] != types:
-            known = self._typed[path] = meta, types, replace(meta, attrs=with_types(meta.attrs, types))
+        if known is None or known[0] is not meta or known[1] != codes:
+            known = self._typed[path] = meta, codes, replace(meta, attrs=with_codes(meta.attrs, codes))
         return known[2]
 
 
@@ -182,11 +185,11 @@ def runs(keys: list[str], v3_arrays: Collection[str]) -> Iterator[tuple[str, lis
 
 def _parent(key: str, v3_arrays: Collection[str]) -> str:
     """What a key stands below, with its `/`: an array of Zarr v3 that is known, or what comes before its last `/`."""
-    path, slash, _ = key.rpartition("/")
-    while v3_arrays and slash:
-        if path in v3_arrays:
-            return path + slash
-        path, slash, _ = path.rpartition("/")
+    if v3_arrays:
+        path = "/".join(key.split("/", MOST_GROUPS + 1)[: MOST_GROUPS + 1])  # an array lies no deeper
+        while path := path.rpartition("/")[0]:
+            if path in v3_arrays:
+                return f"{path}/"
     return "" if "" in v3_arrays else key[: key.rfind("/") + 1]
 
 

@@ -8,8 +8,9 @@ text, and the place where each ends in it.
 from __future__ import annotations
 
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, starmap
+from itertools import accumulate, chain, compress, starmap
 from typing import Any, Final, cast, overload
 
 import numpy as np
@@ -37,7 +38,7 @@ class Sources(Sequence[Source | None]):
     ('a.nc', 3, [False, False, True], True)
     """
 
-    __slots__ = ("_inline", "blocks")
+    __slots__ = ("_inline", "_stops", "blocks")
 
     blocks: tuple[Block, ...]
     """Parts of the table one after the other; the first is a tuple that begins with None."""
@@ -45,6 +46,8 @@ class Sources(Sequence[Source | None]):
     def __init__(self, *blocks: Block) -> None:
         self.blocks = blocks
         self._inline: NDArray[np.bool_] | None = None
+        self._stops = list(accumulate(map(len, blocks)))
+        """Where each block ends."""
 
     @classmethod
     def of(cls, sources: Sequence[Source | None]) -> Sources:
@@ -85,7 +88,7 @@ class Sources(Sequence[Source | None]):
         return only if len(self.blocks) == 1 and isinstance(only, tuple) else None
 
     def __len__(self) -> int:
-        return sum(map(len, self.blocks))
+        return self._stops[-1]
 
     @overload
     def __getitem__(self, number: int) -> Source | None: ...
@@ -99,13 +102,12 @@ class Sources(Sequence[Source | None]):
 
     def _find(self, number: int) -> tuple[Block, int]:
         """The block that a source is in, and its number there."""
-        if len(self.blocks) > 1 and number < 0:
+        if len(self.blocks) == 1:
+            return self.blocks[0], number
+        if number < 0:
             number += len(self)
-        for block in self.blocks[:-1]:
-            if number < len(block):
-                return block, number
-            number -= len(block)
-        return self.blocks[-1], number
+        at = min(bisect_right(self._stops, number), len(self.blocks) - 1)
+        return self.blocks[at], number - (self._stops[at - 1] if at else 0)
 
     def __iter__(self) -> Iterator[Source | None]:
         return chain.from_iterable(self.blocks)

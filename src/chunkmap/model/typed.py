@@ -24,11 +24,13 @@ __all__ = [
     "as_numpy",
     "as_text",
     "code_of",
+    "codes_of",
     "is_json",
     "of_type",
     "spelled",
     "typed",
     "types_of",
+    "with_codes",
     "with_types",
 ]
 
@@ -215,12 +217,22 @@ def with_types(attrs: Mapping[str, Any], types: Types) -> Mapping[str, Any]:
     >>> with_types({"a": 1, "b": 300, "c": "text"}, {"u1": ["a", "b", "c", "d"]})["a"].dtype
     dtype('uint8')
     """
-    out = dict(attrs)
-    for code, names in types.items():
-        for name in names if isinstance(names, list) else ():
-            if isinstance(name, str) and name in out:
-                out[name] = _restored(out[name], code)
-    return out
+    return with_codes(attrs, codes_of(types))
+
+
+def codes_of(types: Types) -> dict[str, str]:
+    """The code of the type of each attribute, by name: asked for once where many arrays share the types.
+
+    >>> codes_of({"u1": ["a"], "f4": ["b", "c"]})
+    {'a': 'u1', 'b': 'f4', 'c': 'f4'}
+    """
+    lists = {code: names for code, names in types.items() if isinstance(names, list)}
+    return {name: code for code, names in lists.items() for name in names if isinstance(name, str)}
+
+
+def with_codes(attrs: Mapping[str, Any], codes: Mapping[str, str]) -> Mapping[str, Any]:
+    """The attributes with their types, by the code of each."""
+    return {name: _restored(value, codes[name]) if name in codes else value for name, value in attrs.items()}
 
 
 def _restored(value: Any, code: str) -> Any:

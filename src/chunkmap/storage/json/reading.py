@@ -41,7 +41,9 @@ _BESIDE: Final = b'},"%b":' % BESIDE.encode()
 """What the entry begins with that follows the references. No text has this in it: quotation marks are escaped there."""
 
 _PART: Final = 2 << 20
-"""Bytes of text that are read at once."""
+_PARTS: Final = 64
+"""Bytes of text that are read at once, and the part of what was read before that is: what is known by then is looked
+through for each part, so the parts of a very large set grow with it."""
 
 
 def load(found: FoundSet) -> ReferenceSet:
@@ -115,7 +117,7 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     A part is cut off after a reference. Whether the cut was right is seen by the part being JSON: inside a text or
     inside an array it would not be, because the text or the array would have no end.
     """
-    gathering, part = Gathering(), bytearray(file.read(_LONGEST_HEAD))
+    gathering, part, done = Gathering(), bytearray(file.read(_LONGEST_HEAD)), 0
     head = _HEAD.match(part)
     if head is None:
         return None
@@ -129,7 +131,8 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
             size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
             continue
         del part[: cut + 2]
-        size = _PART
+        done += cut
+        size = max(_PART, done // _PARTS)
     try:
         document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
     except orjson.JSONDecodeError:
