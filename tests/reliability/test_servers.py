@@ -426,9 +426,7 @@ def test_a_large_file_is_not_taken_whole(range_server, monkeypatch):
     monkeypatch.setattr("chunkmap.io.http_client.WHOLE", 100_000)
     range_server.serves_ranges = False
     source = open_source(range_server.put("a.bin", DATA))
-    with pytest.raises(
-        SourceError, match=r"not serve ranges: asked for bytes=5-14, .* 300000 bytes.* Download it"
-    ):
+    with pytest.raises(SourceError, match=r"not serve ranges: asked for bytes=5-14, .* 300000 bytes.* Download it"):
         source.read(5, 10)
 
 
