@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-import chunkmap as library
 from chunkmap.frontends.command_line.display import note, note_of_icechunk, size_of, warnings_as_notes
 from chunkmap.frontends.command_line.options import FILE, given, set_option
+from chunkmap.storage.verbs import convert as convert_set
 
 __all__ = ["convert"]
 
@@ -37,10 +37,9 @@ def convert(
     The form of each is told from its name: x.json, x.json.gz, x.json.zst, x.parq, x.icechunk. Parquet is of Zarr v2,
     Icechunk of v3.
     """
-    refs = library.load(stored, storage_options=set_options)
     note_of_icechunk(out)
     version = None if zarr_format is None else int(zarr_format)
     with warnings_as_notes():
         how = given(record_size=record_size, zarr_format=version, uneven_group=uneven_group)
-        library.write(refs, out, storage_options=set_options, portable=portable, **how)
+        refs = convert_set(stored, out, storage_options=set_options, portable=portable, **how)
     note(f"{out}: {size_of(refs)}")
