@@ -2,6 +2,8 @@
 #
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
+#   make readers  other readers of what is written, two of them in environments of their own (zarr-python 2, zarrita)
+#   make package  the wheel and the source distribution, installed into fresh environments and used
 #   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out; and random sound ones
 #   make guided   the same, led by what code is reached (atheris; where there is a wheel of it)
 #   make soak     writers, readers and kills in any order, for ten minutes
@@ -14,6 +16,7 @@
 # PYTHON=...  which Python (>= 3.11) to build the environment with; found by itself when not given
 # VENV=...    where the environment goes
 # TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
+# PYTHONS=... which Pythons `make package` installs into; that of VENV when not given
 # FUZZ=...    how many damaged files `make fuzz` makes;  KIND=...  of which kind `make guided` makes them
 # SOAK=...    for how many seconds `make soak` runs
 # GRIB=1      `make demo` opens a GRIB file as well, and needs eccodes
@@ -22,7 +25,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz guided soak check docs bench format clean
+.PHONY: help demo test readers package fuzz guided soak check docs bench format clean
 
 # Found only when an environment has to be made: the first Python >= 3.11 that runs and can make one.
 PYTHON ?= $(shell \
@@ -62,6 +65,15 @@ endif
 test: $(VENV)/test.stamp
 	@echo "== test: $$("$(VENV)/bin/python" --version), $(TESTS)"
 	@"$(VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q $(TESTS)
+
+readers: $(VENV)/test.stamp .venv-zarr2/zarr2.stamp
+	@npm install --silent --no-save --prefix .node zarrita@0.7 || echo "== readers: no npm that installs it, so zarrita is left out"
+	@"$(VENV)/bin/python" -m pytest -q tests/readers
+
+package: $(VENV)/test.stamp
+	@rm -rf dist
+	@"$(VENV)/bin/python" -c 'import hatchling.build as build; build.build_wheel("dist"); build.build_sdist("dist")'
+	@"$(VENV)/bin/python" tests/packaging/try_install.py dist $(or $(PYTHONS),"$(VENV)/bin/python")
 
 fuzz: $(VENV)/test.stamp
 	@echo "== fuzz: $(FUZZ) damaged files"
@@ -104,7 +116,7 @@ format: $(VENV)/check.stamp
 	@"$(VENV)/bin/python" -m ruff format src tests examples bench site
 
 clean:
-	rm -rf .venv .venv-* .demo .site .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .node .demo .site .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests examples bench -name __pycache__ -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------- the environments
@@ -140,6 +152,10 @@ $(VENV)/guided.stamp: pyproject.toml $(VENV)/test.stamp
 $(DOCS_VENV)/docs.stamp: pyproject.toml | $(DOCS_VENV)/pip.stamp
 	@echo "== installing chunkmap, and what the site needs"
 	@"$(DOCS_VENV)/bin/python" -m pip install -qq --editable ".[xarray]" --group docs
+	@touch "$@"
+
+.venv-zarr2/zarr2.stamp: pyproject.toml | .venv-zarr2/pip.stamp
+	@".venv-zarr2/bin/python" -m pip install -qq --group zarr2
 	@touch "$@"
 
 $(KERCHUNK_VENV)/kerchunk.stamp: pyproject.toml | $(KERCHUNK_VENV)/pip.stamp

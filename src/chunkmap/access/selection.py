@@ -21,7 +21,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import ChunkDecoder, empty_array
 from chunkmap.io.threads import CORES
-from chunkmap.model import WHOLE_FILE, ChunkManifest, Edges, EvenSteps, ManifestArray, ReferenceSet
+from chunkmap.model import WHOLE_FILE, ChunkManifest, DeferredArray, Edges, EvenSteps, ReferenceSet
 
 __all__ = ["ArrayReader"]
 
@@ -98,7 +98,7 @@ class ArrayReader:
     @property
     def is_held(self) -> bool:
         """Whether all its values are in memory already, in the set."""
-        return isinstance(self._array, ManifestArray) and bool(self._array.chunks.is_inline.all())
+        return not isinstance(self._array, DeferredArray) and bool(self._array.manifest().is_inline.all())
 
     def read(self, key: tuple[Pick, ...]) -> NDArray[Any]:
         """The elements at the crossings of what is picked of each axis; an axis with a number is dropped.

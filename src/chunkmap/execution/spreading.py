@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -74,7 +74,7 @@ def spread(
     *,
     workers: int | None = None,
     share: Callable[[list[Outcome]], list[Outcome]],
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """The result for every item, in their order, by at most so many processes; as there are cores by default.
 
     `share` is done to what a process hands over at once: it may make equal parts of results one object. The first

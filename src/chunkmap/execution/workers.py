@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, BinaryIO, Final, Self
+from typing import IO, Any, Final, Self
 
 __all__ = ["Workers", "serve"]
 
@@ -142,13 +142,13 @@ def serve() -> None:
         _send(answers, pickle.dumps(function(pickle.loads(message)), 5))  # noqa: S301
 
 
-def _send(pipe: BinaryIO, message: bytes) -> None:
+def _send(pipe: IO[bytes], message: bytes) -> None:
     pipe.write(len(message).to_bytes(8, "little"))
     pipe.write(message)
     pipe.flush()
 
 
-def _received(pipe: BinaryIO) -> bytes | None:
+def _received(pipe: IO[bytes]) -> bytes | None:
     """The next message; None when there will be no more."""
     head = pipe.read(8)
     size = int.from_bytes(head, "little")

@@ -30,6 +30,7 @@ from chunkmap.model.ranges import Ranges
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources
 from chunkmap.model.templates import expand_templates
+from chunkmap.model.told import told_in
 from chunkmap.model.typed import codes_of, with_codes
 
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
@@ -100,7 +101,7 @@ class Gathering:
 
     def add_beside(self, said: Any) -> None:
         """Take in what stands beside the references. What is not understood of it says nothing."""
-        types = said.get("attribute_types") if isinstance(said, Mapping) else None
+        types = told_in(said).get("attribute_types")
         for item in types if isinstance(types, list) else ():
             own, paths = item if isinstance(item, list) and len(item) == 2 else ({}, [])
             if isinstance(own, Mapping) and isinstance(paths, list):

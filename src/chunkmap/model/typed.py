@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 __all__ = [
+    "SpelledNumber",
     "TypedList",
     "Types",
     "as_numpy",
+    "as_text",
     "code_of",
     "codes_of",
+    "is_json",
     "of_type",
     "spelled",
     "typed",
@@ -83,6 +86,23 @@ class TypedList(list[Any]):
         return TypedList, (list(self), self.code)
 
 
+class SpelledNumber(str):
+    """A number that JSON does not have, as the text that it stands for; it comes back as a number of its type."""
+
+    __slots__ = ("code",)
+
+    code: str
+
+    def __new__(cls, text: str, code: str) -> Self:
+        """The text, with the code of its type."""
+        made = super().__new__(cls, text)
+        made.code = code
+        return made
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return SpelledNumber, (str(self), self.code)
+
+
 def of_type(code: str) -> type[Any]:
     """The class of single numbers of a type; what is made by it is not checked."""
     return _CLASSES[code]
@@ -102,7 +122,7 @@ def typed(value: Any, code: str) -> Any:
 
 def code_of(value: Any) -> str | None:
     """The code of the type of a value; None where it has none."""
-    return getattr(value, "code", None) if isinstance(value, (_OfType, TypedList)) else None
+    return getattr(value, "code", None) if isinstance(value, (_OfType, TypedList, SpelledNumber)) else None
 
 
 def as_numpy(value: Any) -> Any:
@@ -151,8 +171,38 @@ def spelled(attrs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[st
     return out, types
 
 
+def as_text(attrs: Mapping[str, Any], *, but: str | None = None) -> dict[str, Any]:
+    """The attributes with text for the numbers that JSON does not have, of the type by which they come back.
+
+    >>> attrs = as_text({"a": float("inf"), "b": typed(float("nan"), "f4"), "c": 1.5})
+    >>> attrs, types_of(attrs)
+    ({'a': 'Infinity', 'b': 'NaN', 'c': 1.5}, {'float': ['a'], 'f4': ['b']})
+    """
+    return {name: value if name == but else _coming_back(value) for name, value in attrs.items()}
+
+
+def is_json(attrs: Mapping[str, Any]) -> bool:
+    """Whether JSON has every number among the attributes: none is NaN or infinite.
+
+    >>> is_json({"a": 1.5}), is_json({"a": [1.5, float("nan")]})
+    (True, False)
+    """
+    return all(_spelled(value) is value for value in attrs.values())
+
+
+def _coming_back(value: Any) -> Any:
+    text = _spelled(value)
+    if text is value:
+        return value
+    code = code_of(value) or _PLAIN
+    return SpelledNumber(text, code) if isinstance(text, str) else TypedList(text, code) if type(text) is list else text
+
+
 def _spelled(value: Any) -> Any:
     """A value, or the very same where all of it is JSON."""
+    if isinstance(value, Mapping):
+        members = {name: _spelled(member) for name, member in value.items()}
+        return value if all(members[name] is member for name, member in value.items()) else members
     if isinstance(value, list):
         own = list(map(_spelled, value))
         return value if all(a is b for a, b in zip(own, value, strict=True)) else own

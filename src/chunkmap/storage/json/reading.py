@@ -8,8 +8,9 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, BinaryIO, Final, cast
 
@@ -20,11 +21,13 @@ from chunkmap.io import FileView, Source
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import BESIDE, collector_at_rest
 from chunkmap.model.gathering import Gathering
+from chunkmap.model.told import told_in
+from chunkmap.storage.json.about import About
 from chunkmap.storage.json.ranges import read_ranges
 from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json
 
-__all__ = ["COMPRESSIONS", "load", "open_set", "read_json"]
+__all__ = ["COMPRESSIONS", "load", "open_set", "origin_of", "read_json"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -90,7 +93,25 @@ def _read_text(text: bytes, url: str) -> ReferenceSet:
     document = parse_json(text)
     if not isinstance(document, dict):
         raise StorageError(f"expected a JSON object of references, found {str(document)[:60]!r}")
-    return ReferenceSet.from_dict(document, name=url)
+    return _with_what_is_told(ReferenceSet.from_dict(document, name=url), document)
+
+
+def _with_what_is_told(refs: ReferenceSet, document: Mapping[str, Any]) -> ReferenceSet:
+    """The set with what is known of its files, and what could not be represented."""
+    about = About.from_json(told_in(document.get(BESIDE)))
+    return replace(refs, targets=about.targets, problems=(*refs.problems, *about.problems))
+
+
+def origin_of(found: FoundSet) -> Mapping[str, Any]:
+    """How a set came about, as it is written down; nothing of one that does not say it."""
+    with _opened(found.whole()) as file:
+        text = file.read()
+    at = text.rfind(_BESIDE)
+    try:
+        told = parse_json(b"{" + text[at + 2 :]) if at >= 0 else {}
+    except ValueError:
+        return {}
+    return About.from_json(told_in(told.get(BESIDE))).origin
 
 
 def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
@@ -122,7 +143,8 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     gathering.add(document["refs"])
     gathering.add_beside(document.get(BESIDE))
     arrays, groups = gathering.finish()
-    return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
+    refs = ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
+    return _with_what_is_told(refs, document)
 
 
 def _last_cut(part: bytes) -> int:
