@@ -40,10 +40,14 @@ _LONGEST_HEAD: Final = 128
 _BESIDE: Final = b'},"%b":' % BESIDE.encode()
 """What the entry begins with that follows the references. No text has this in it: quotation marks are escaped there."""
 
-_PART: Final = 2 << 20
+_PART: Final = 1 << 20
 _PARTS: Final = 64
 """Bytes of text that are read at once, and the part of what was read before that is: what is known by then is looked
 through for each part, so the parts of a very large set grow with it."""
+
+_CUTS: Final = (b'],"', b'], "', b"],\n")
+_NEAR: Final = 1 << 14
+"""Bytes at the end of a part in which a reference mostly ends."""
 
 
 def load(found: FoundSet) -> ReferenceSet:
@@ -117,24 +121,21 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     A part is cut off after a reference. Whether the cut was right is seen by the part being JSON: inside a text or
     inside an array it would not be, because the text or the array would have no end.
     """
-    gathering, part, done = Gathering(), bytearray(file.read(_LONGEST_HEAD)), 0
+    gathering, part, done = Gathering(), file.read(_LONGEST_HEAD), 0
     head = _HEAD.match(part)
     if head is None:
         return None
-    del part[: head.end()]
-    size = _PART
+    part, size = part[head.end() :], _PART
     while more := file.read(size):
         part += more
-        end = part.rfind(_BESIDE)
-        cut = max(part.rfind(mark, 0, len(part) if end < 0 else end) for mark in (b'],"', b'], "', b"],\n"))
-        if cut < 0 or not _gathered(gathering, bytes(part[: cut + 1])):
+        cut = _last_cut(part)
+        if cut < 0 or not _gathered(gathering, part[: cut + 1]):
             size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
             continue
-        del part[: cut + 2]
-        done += cut
+        part, done = part[cut + 2 :], done + cut
         size = max(_PART, done // _PARTS)
     try:
-        document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
+        document = orjson.loads(b'{"version":1,"refs":{' + part)
     except orjson.JSONDecodeError:
         return None  # damage is named, and NaN understood, by who reads it whole
     if document.keys() - {BESIDE} != {"version", "refs"}:
@@ -144,6 +145,17 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     arrays, groups = gathering.finish()
     refs = ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
     return _with_what_is_told(refs, document)
+
+
+def _last_cut(part: bytes) -> int:
+    """Where the last reference ends that is followed by another one; -1 where none is."""
+    end = part.find(_BESIDE)
+    stop = len(part) if end < 0 else end
+    for start in (max(0, stop - _NEAR), 0):
+        cut = max(part.rfind(mark, start, stop) for mark in _CUTS)
+        if cut >= 0:
+            return cut
+    return -1
 
 
 def _gathered(gathering: Gathering, text: bytes) -> bool:

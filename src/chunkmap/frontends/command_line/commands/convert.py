@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from chunkmap.frontends.command_line.display import note, note_of_icechunk, size_of, warnings_as_notes
-from chunkmap.frontends.command_line.options import FILE, given, set_option
+from chunkmap.frontends.command_line.options import FILE, given, set_option, uneven_option
 from chunkmap.storage.verbs import convert as convert_set
 
 __all__ = ["convert"]
@@ -19,7 +19,7 @@ __all__ = ["convert"]
 @click.argument("out", type=FILE, metavar="OUT")
 @click.option("--record-size", type=click.IntRange(1), metavar="ROWS", help="Rows of a Parquet partition.")
 @click.option("--zarr-format", type=click.Choice(["2", "3"]), help="Keys and documents of Zarr v2 (else), or v3.")
-@click.option("--uneven-group", metavar="NAME", help="A group for arrays whose chunks are of several lengths.")
+@uneven_option
 @click.option("--portable", is_flag=True, help="Say it as more readers take it, and list what they do not decode.")
 @set_option
 def convert(
