@@ -15,11 +15,10 @@ import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from chunkmap.execution.workers import Workers
-from chunkmap.io.threads import CORES
+from chunkmap.io.threads import cores
 
 __all__ = ["Outcome", "spread"]
 
@@ -122,13 +121,6 @@ def _results(
             if outcome.error is not None:
                 raise outcome.error
             yield outcome.result
-
-
-def cores() -> int:
-    """Cores that this process may use, as its control group allows."""
-    limit = Path("/sys/fs/cgroup/cpu.max")
-    quota, _, period = limit.read_text().partition(" ") if limit.is_file() else ("max", "", "")
-    return CORES if not quota.isdigit() else max(1, min(CORES, int(quota) // int(period)))
 
 
 def _may_start() -> bool:

@@ -6,15 +6,23 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Final, TypeVar
 
-__all__ = ["CORES", "map_ahead"]
+__all__ = ["CORES", "cores", "map_ahead"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 """Cores that this process may use."""
+
+
+def cores() -> int:
+    """The same, where a container may use less: what its control group allows."""
+    limit = Path("/sys/fs/cgroup/cpu.max")
+    quota, _, period = limit.read_text().partition(" ") if limit.is_file() else ("max", "", "")
+    return CORES if not quota.isdigit() else max(1, min(CORES, int(quota) // int(period)))
 
 
 def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
