@@ -2,10 +2,13 @@
 #
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
+#   make readers  other readers of what is written, two of them in environments of their own (zarr-python 2, zarrita)
+#   make package  the wheel and the source distribution, installed into fresh environments and used
 #   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out; and random sound ones
 #   make guided   the same, led by what code is reached (atheris; where there is a wheel of it)
 #   make soak     writers, readers and kills in any order, for ten minutes
 #   make check    format, lint, types, layers
+#   make docs     the documentation as a site, in .site/html; a warning is an error
 #   make bench    the table beside kerchunk 0.2.10
 #   make format   rewrite the sources as `make check` wants them
 #   make clean    remove everything that these made
@@ -13,6 +16,7 @@
 # PYTHON=...  which Python (>= 3.11) to build the environment with; found by itself when not given
 # VENV=...    where the environment goes
 # TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
+# PYTHONS=... which Pythons `make package` installs into; that of VENV when not given
 # FUZZ=...    how many damaged files `make fuzz` makes;  KIND=...  of which kind `make guided` makes them
 # SOAK=...    for how many seconds `make soak` runs
 # GRIB=1      `make demo` opens a GRIB file as well, and needs eccodes
@@ -21,7 +25,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test fuzz guided soak check bench format clean
+.PHONY: help demo test readers package fuzz guided soak check docs bench format clean
 
 # Found only when an environment has to be made: the first Python >= 3.11 that runs and can make one.
 PYTHON ?= $(shell \
@@ -31,6 +35,7 @@ PYTHON ?= $(shell \
 		then echo "$$candidate"; break; fi; \
 	done)
 VENV ?= .venv
+DOCS_VENV ?= .venv-docs
 KERCHUNK_VENV ?= .venv-kerchunk
 VIRTUALIZARR_VENV ?= .venv-virtualizarr
 TESTS ?= tests
@@ -61,6 +66,15 @@ test: $(VENV)/test.stamp
 	@echo "== test: $$("$(VENV)/bin/python" --version), $(TESTS)"
 	@"$(VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q $(TESTS)
 
+readers: $(VENV)/test.stamp .venv-zarr2/zarr2.stamp
+	@npm install --silent --no-save --prefix .node zarrita@0.7 || echo "== readers: no npm that installs it, so zarrita is left out"
+	@"$(VENV)/bin/python" -m pytest -q tests/readers
+
+package: $(VENV)/test.stamp
+	@rm -rf dist
+	@"$(VENV)/bin/python" -c 'import hatchling.build as build; build.build_wheel("dist"); build.build_sdist("dist")'
+	@"$(VENV)/bin/python" tests/packaging/try_install.py dist $(or $(PYTHONS),"$(VENV)/bin/python")
+
 fuzz: $(VENV)/test.stamp
 	@echo "== fuzz: $(FUZZ) damaged files"
 	@"$(VENV)/bin/python" tests/fuzz/run.py --files $(FUZZ) --keep .fuzz
@@ -77,13 +91,20 @@ soak: $(VENV)/test.stamp
 
 check: $(VENV)/check.stamp
 	@echo "== format"
-	@"$(VENV)/bin/python" -m ruff format --check src tests examples bench
+	@"$(VENV)/bin/python" -m ruff format --check src tests examples bench site
 	@echo "== lint"
-	@"$(VENV)/bin/python" -m ruff check src tests examples bench
+	@"$(VENV)/bin/python" -m ruff check src tests examples bench site
 	@echo "== types"
 	@"$(VENV)/bin/python" -m mypy
 	@echo "== layers"
 	@"$(VENV)/bin/lint-imports"
+
+docs: $(DOCS_VENV)/docs.stamp
+	@echo "== docs: the pages as they lie in the repository, with an index on top"
+	@rm -rf .site && mkdir -p .site/source/bench
+	@cp -r docs examples README.md CONTRIBUTING.md CHANGELOG.md site/index.md .site/source && cp bench/*.md .site/source/bench
+	@"$(DOCS_VENV)/bin/python" -m sphinx -q -W --keep-going -b html -c site .site/source .site/html
+	@echo ".site/html/index.html"
 
 bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/virtualizarr.stamp
 	@echo "== bench: each case in fresh processes, the two tools in turn"
@@ -91,11 +112,11 @@ bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/v
 		--virtualizarr "$(VIRTUALIZARR_VENV)/bin/python" --repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
 
 format: $(VENV)/check.stamp
-	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench
-	@"$(VENV)/bin/python" -m ruff format src tests examples bench
+	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench site
+	@"$(VENV)/bin/python" -m ruff format src tests examples bench site
 
 clean:
-	rm -rf .venv .venv-* .demo .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* .node .demo .site .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests examples bench -name __pycache__ -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------- the environments
@@ -126,6 +147,15 @@ $(VENV)/check.stamp: pyproject.toml $(VENV)/test.stamp
 
 $(VENV)/guided.stamp: pyproject.toml $(VENV)/test.stamp
 	@"$(VENV)/bin/python" -m pip install -qq --only-binary :all: --group guided
+	@touch "$@"
+
+$(DOCS_VENV)/docs.stamp: pyproject.toml | $(DOCS_VENV)/pip.stamp
+	@echo "== installing chunkmap, and what the site needs"
+	@"$(DOCS_VENV)/bin/python" -m pip install -qq --editable ".[xarray]" --group docs
+	@touch "$@"
+
+.venv-zarr2/zarr2.stamp: pyproject.toml | .venv-zarr2/pip.stamp
+	@".venv-zarr2/bin/python" -m pip install -qq --group zarr2
 	@touch "$@"
 
 $(KERCHUNK_VENV)/kerchunk.stamp: pyproject.toml | $(KERCHUNK_VENV)/pip.stamp

@@ -11,7 +11,7 @@
     └── StorageError (ValueError)             a stored reference set is damaged, or cannot be written
         └── OtherWriter                       somebody else wrote the set meanwhile
 
-One warning has data as well: `SkippedFiles`.
+Two warnings have data as well: `SkippedFiles` and `NotPortable`.
 
 Messages have the form *where: what was expected, what was found. What to do.*
 Each error keeps its parts as attributes, and pickles, so that it crosses from a worker to its client whole. What to do
@@ -30,6 +30,7 @@ __all__ = [
     "FormatError",
     "NoSuchFile",
     "NotInstalled",
+    "NotPortable",
     "OtherWriter",
     "Remedy",
     "SkippedFiles",
@@ -175,6 +176,25 @@ class SkippedFiles(UserWarning):
         more = f"; and {len(errors) - 3} more" if len(errors) > 3 else ""
         super().__init__(f"{len(errors)} of {files} files were skipped: {'; '.join(map(str, errors[:3]))}{more}")
         self.errors = tuple(errors)
+
+
+class NotPortable(UserWarning):
+    """A set was written to be portable, and some readers do not decode some arrays: `arrays` has for each the readers,
+    and why not.
+
+    >>> print(NotPortable({"x": {"GDAL": "the codec lz4"}, "y": {"GDAL": "the codec lz4"}}))
+    2 arrays are not for every reader: x (GDAL: the codec lz4); y (GDAL: the codec lz4)
+    """
+
+    def __init__(self, arrays: Mapping[str, Mapping[str, str]]) -> None:
+        self.arrays = {path: dict(readers) for path, readers in arrays.items()}
+        said = [f"{path} ({'; '.join(map(': '.join, readers.items()))})" for path, readers in self.arrays.items()]
+        more = f"; and {len(said) - 10} more" if len(said) > 10 else ""
+        count = f"{len(said):,} arrays are" if len(said) != 1 else "1 array is"
+        super().__init__(f"{count} not for every reader: {'; '.join(said[:10])}{more}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.arrays,)
 
 
 def _rebuild(kind: type[ChunkmapError], args: tuple[Any, ...], parts: Mapping[str, Any]) -> ChunkmapError:

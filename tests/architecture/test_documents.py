@@ -15,6 +15,8 @@ import netCDF4
 import numpy as np
 import pytest
 
+import chunkmap
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -102,3 +104,14 @@ def test_some_blocks_are_run():
 def test_where_a_page_points_is_there(page):
     """Every relative link leads to a file of the project."""
     assert [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()] == []
+
+
+def test_the_site_has_every_page():
+    """The table of contents of the site names each page of docs, and the page of the library each public name."""
+    contents = (ROOT / "site" / "index.md").read_text().split()
+    pages = [page.relative_to(ROOT).with_suffix("").as_posix() for page in (ROOT / "docs").rglob("*.md")]
+    assert set(pages) <= set(contents)
+    documented = set(
+        re.findall(r"^```\{auto\w+\} chunkmap\.(\w+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
+    )
+    assert documented == set(chunkmap.__all__)

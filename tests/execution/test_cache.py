@@ -118,7 +118,7 @@ import chunkmap
 from chunkmap.storage import publishing
 
 verb, out, cache, after, *files = sys.argv[1:]
-left, real, real_swap = int(after), publishing._settle, publishing._swap
+left, real, real_swap = int(after), publishing._settle, publishing.swap
 
 def dying(file):
     global left
@@ -132,7 +132,7 @@ def swapping(new, target):
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
 
-publishing._settle, publishing._swap = dying, swapping
+publishing._settle, publishing.swap = dying, swapping
 if verb == "build":
     chunkmap.build(files, out, concat_dims="time", cache=cache, record_size=3)
 else:

@@ -16,7 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import chunkmap
 from chunkmap.errors import ChunkmapError, OtherWriter, SourceError, StorageError
-from chunkmap.storage import journal, publishing
+from chunkmap.storage import journal, place, publishing
 
 OUT = "memory://reliability/set.parq"
 
@@ -276,12 +276,12 @@ def test_an_open_set_without_checksums_is_not_mixed_with_another(write_series, t
 
 BETWEEN = """
 import os, sys, pathlib, chunkmap
-from chunkmap.storage import journal, publishing
-publishing._exchange = lambda one, other: False
+from chunkmap.storage import place
+place._exchange = lambda one, other: False
 real, calls = pathlib.Path.rename, []
 def rename(self, target):
     calls.append(target)
-    if len(calls) == 2:
+    if len(calls) == int(sys.argv[2]):
         os.kill(os.getpid(), 9)
     return real(self, target)
 pathlib.Path.rename = rename
@@ -289,17 +289,21 @@ chunkmap.write(chunkmap.load(sys.argv[1]), sys.argv[1])
 """
 
 
-def test_a_kill_between_two_renames_leaves_a_way_back(write_series, tmp_path):
-    """Where names cannot be exchanged, the set that had made way is read, and the next writer puts all in order."""
+@pytest.mark.parametrize("rename", [2, 3])
+def test_a_kill_between_two_renames_leaves_a_way_back(write_series, tmp_path, rename):
+    """Where names cannot be exchanged, the set that had made way is read, or the new one; and the next writer there
+    puts all in order.
+    """
     out = tmp_path / "out" / "set.parq"
     chunkmap.write(chunkmap.scan(write_series("a.h5", 1)), out)
     before = chunkmap.load(out)
-    assert subprocess.run([sys.executable, "-c", BETWEEN, out], check=False).returncode == -9
-    assert not out.exists()
+    run = [sys.executable, "-c", BETWEEN, out]
+    assert subprocess.run([*run, str(rename)], check=False).returncode == -9
+    assert out.exists() is (rename == 3)
     assert chunkmap.load(out).arrays == before.arrays
     for left in out.parent.iterdir():
         os.utime(left, (1e9, 1e9))
-    chunkmap.write(before, out)
+    subprocess.run([*run, "0"], check=True)
     assert [path.name for path in out.parent.iterdir()] == ["set.parq"]
 
 
@@ -334,6 +338,50 @@ def test_an_output_behind_a_link_keeps_its_place_and_mode(write_series, tmp_path
     assert stat.S_IMODE(real.stat().st_mode) == 0o750
     assert [entry.name for entry in real.parent.iterdir()] == [name]
     assert len(chunkmap.load(link).arrays["v"].chunks) == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("name", ["set.parq", "set.json"])
+def test_an_output_keeps_its_owner(write_series, tmp_path, name):
+    """What root builds in place of somebody's set, behind a link or not, is theirs, with all that is in it."""
+    path = write_series("a.h5", 1)
+    out, link = tmp_path / "disk" / name, tmp_path / name
+    chunkmap.build([path], out, concat_dims=["time"])
+    link.symlink_to(out)
+    for number, verb in enumerate((chunkmap.build, chunkmap.append)):
+        for file in (out, *out.rglob("*")):
+            os.chown(file, 12000 + number, 13000)
+        where = link if number == 0 else out
+        verb(*(([path], where) if verb is chunkmap.build else (where, [path])), concat_dims=["time"])
+        owners = {(file.stat().st_uid, file.stat().st_gid) for file in (out, *out.rglob("*"))}
+        assert owners == {(12000 + number, 13000)}
+
+
+def test_an_output_keeps_its_group_where_its_owner_may_not_be_given(write_series, tmp_path, monkeypatch):
+    """Who is not root gives what he writes to the group that had it."""
+    refs = chunkmap.scan(write_series("a.h5", 1))
+    chunkmap.write(refs, tmp_path / "set.parq")
+    real, given = place.os.stat_result, []
+
+    def chown(path, owner, group):
+        if owner != -1:
+            raise PermissionError(1, "Operation not permitted")
+        given.append((Path(path).name, group))
+
+    monkeypatch.setattr(place.os, "chown", chown)
+    old = (tmp_path / "set.parq").stat()
+    monkeypatch.setattr(
+        Path, "stat", _of_another(tmp_path / "set.parq", real((*old[:4], old.st_uid + 1, 77, *old[6:])))
+    )
+    chunkmap.write(refs, tmp_path / "set.parq")
+    assert {group for _, group in given} == {77}
+    assert {".zmetadata", "refs.0.parq"} <= {name for name, _ in given}
+
+
+def _of_another(path, found):
+    """What `Path.stat` says, but for one file, of which it says something else."""
+    real = Path.stat
+    return lambda self, **options: found if self == path else real(self, **options)
 
 
 @pytest.mark.parametrize("name", ["set.parq", "set.json"])

@@ -21,7 +21,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import ChunkDecoder, empty_array
 from chunkmap.io.threads import CORES
-from chunkmap.model import WHOLE_FILE, ChunkManifest, Edges, EvenSteps, ManifestArray, ReferenceSet
+from chunkmap.model import WHOLE_FILE, ChunkManifest, DeferredArray, Edges, EvenSteps, ReferenceSet
 
 __all__ = ["ArrayReader"]
 
@@ -98,7 +98,7 @@ class ArrayReader:
     @property
     def is_held(self) -> bool:
         """Whether all its values are in memory already, in the set."""
-        return isinstance(self._array, ManifestArray) and bool(self._array.chunks.is_inline.all())
+        return not isinstance(self._array, DeferredArray) and bool(self._array.manifest().is_inline.all())
 
     def read(self, key: tuple[Pick, ...]) -> NDArray[Any]:
         """The elements at the crossings of what is picked of each axis; an axis with a number is dropped.
@@ -194,7 +194,8 @@ class ArrayReader:
         self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]
     ) -> Callable[[_Part, Sequence[Stored]], None]:
         """Decodes the stored bytes of some chunks into their places."""
-        decode, copy = ChunkDecoder(self.meta).decode, _copier(result, axes)
+        decode, copy = ChunkDecoder(self.meta, passing=True).decode, _copier(result, axes)
+        slot_of = _slots(result, axes)
 
         def place(part: _Part, stored: Sequence[Stored]) -> None:
             coords = zip(*(n[part.cells].tolist() for n in nth), strict=True) if nth else [()]
@@ -203,7 +204,12 @@ class ArrayReader:
                 lengths = (axis.lengths[n[part.cells]].tolist() for axis, n in zip(axes, nth, strict=True))
                 shapes = zip(*lengths, strict=True)
             for row, data, coord, shape in zip(part.rows.tolist(), stored, coords, shapes, strict=True):
-                copy(decode(data, part.chunks, row, shape), coord)
+                slot = slot_of(coord)
+                values = decode(data, part.chunks, row, shape, slot)
+                if slot is None:
+                    copy(values, coord)
+                elif values is not slot:
+                    slot[...] = values
 
         return place
 
@@ -292,21 +298,29 @@ def _run(start: int, stop: int, chunks: EvenSteps | Edges) -> _Axis:
     return _Axis(stop - start, numbers, places, inside, lengths, is_plain=True, whole=whole)
 
 
+def _slots(result: NDArray[Any], axes: Sequence[_Axis]) -> Callable[[tuple[int, ...]], NDArray[Any] | None]:
+    """The part of the result that is one whole chunk, given by which it is along each axis; None for other chunks."""
+    places, wholes = zip(*((a.places, a.whole) for a in axes), strict=True) if axes else ((), ())
+
+    def slot(nth: tuple[int, ...]) -> NDArray[Any] | None:
+        if not all([w[n] for w, n in zip(wholes, nth, strict=True)]):  # noqa: C419 - a list is faster, and this is hot
+            return None
+        found: NDArray[Any] = result[(*[p[n] for p, n in zip(places, nth, strict=True)], ...)]
+        return found
+
+    return slot if all(axis.is_plain for axis in axes) else lambda _nth: None
+
+
 def _copier(result: NDArray[Any], axes: Sequence[_Axis]) -> Callable[[NDArray[Any], tuple[int, ...]], None]:
     """Puts what is selected of a chunk, given by which it is along each axis, into its place in the result."""
-    places, insides, wholes = zip(*((a.places, a.inside, a.whole) for a in axes), strict=True) if axes else ((), (), ())
+    places, insides = zip(*((a.places, a.inside) for a in axes), strict=True) if axes else ((), ())
 
-    def copy_crossing(values: NDArray[Any], nth: tuple[int, ...]) -> None:
+    def copy(values: NDArray[Any], nth: tuple[int, ...]) -> None:
         result[_crossing([p[n] for p, n in zip(places, nth, strict=True)])] = values[
             _crossing([i[n] for i, n in zip(insides, nth, strict=True)])
         ]
 
-    def copy_run(values: NDArray[Any], nth: tuple[int, ...]) -> None:
-        if not all([w[n] for w, n in zip(wholes, nth, strict=True)]):  # noqa: C419 - a list is faster, and this is hot
-            values = values[tuple([i[n] for i, n in zip(insides, nth, strict=True)])]
-        result[tuple([p[n] for p, n in zip(places, nth, strict=True)])] = values
-
-    return copy_run if all(axis.is_plain for axis in axes) else copy_crossing
+    return copy
 
 
 def _crossing(picks: Sequence[slice | NDArray[np.int64]]) -> tuple[Any, ...]:

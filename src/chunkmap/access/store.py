@@ -7,7 +7,8 @@ or damaged is an error, never a missing chunk. Chunks that are asked for at the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -35,6 +36,18 @@ _CONSOLIDATED: Final = ".zmetadata"
 
 Keys = list[str]
 Found = list[Stored | None]
+
+
+def _and_above(path: str) -> Iterator[str]:
+    """A path, and those of the groups above it.
+
+    >>> list(_and_above("a/b"))
+    ['a/b', 'a', '']
+    """
+    yield path
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _by_group(item: tuple[str, object]) -> tuple[int, str]:
@@ -202,13 +215,26 @@ class ReferenceStore(Store):
         """What stands directly below: names of documents, groups, arrays and chunks."""
         directory = prefix.rstrip("/")
         start = f"{directory}/" if directory else ""
-        keys = list(self._texts)
-        for path in self._metas:
-            if start.startswith(f"{path}/" if path else ""):
-                keys += await asyncio.to_thread(self._chunk_keys, path)
-        below = (key[len(start) :] for key in keys if key.startswith(start))
-        for name in dict.fromkeys(key.partition("/")[0] for key in below):
+        names = dict(self._children.get(directory, {}))
+        above = next((path for path in _and_above(directory) if path in self._metas), None)
+        if above is not None:
+            keys = await asyncio.to_thread(self._chunk_keys, above)
+            names |= dict.fromkeys(key[len(start) :].partition("/")[0] for key in keys if key.startswith(start))
+        for name in names:
             yield name
+
+    @cached_property
+    def _children(self) -> dict[str, dict[str, None]]:
+        """The names of documents, arrays and groups that stand directly below each group."""
+        found: dict[str, dict[str, None]] = {}
+        for key in self._texts:
+            for path in _and_above(key):
+                parent, _, name = path.rpartition("/")
+                known = found.setdefault(parent, {})
+                if not path or name in known:
+                    break
+                known[name] = None
+        return found
 
     def _chunk_keys(self, path: str) -> Keys:
         return chunk_keys(path, self._refs.arrays[path].manifest(), self.zarr_format)

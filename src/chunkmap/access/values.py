@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.bounds import bound_of
-from chunkmap.access.decoding import make_step
+from chunkmap.access.decoding import make_steps
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupported
@@ -82,32 +82,45 @@ def check_codecs(path: str, meta: ArrayMeta) -> None:
 
 
 class ChunkDecoder:
-    """Decodes the chunks of one array: stored bytes -> values of a chunk's shape. Safe to use from many threads."""
+    """Decodes the chunks of one array: stored bytes -> values of a chunk's shape. Safe to use from many threads.
 
-    def __init__(self, meta: ArrayMeta) -> None:
+    With `passing`, the values of a chunk are good until the same thread decodes the next one.
+    """
+
+    def __init__(self, meta: ArrayMeta, *, passing: bool = False) -> None:
         check_codecs("an array", meta)
         self._meta = meta
         self._trim = trim_axis(meta)
         codecs = untrimmed(meta).codecs
         most = bound_of(meta.chunk_nbytes, meta.codecs, objects=meta.dtype.kind == "O")
         likely = None if meta.dtype.kind == "O" else meta.chunk_nbytes
-        self._steps = [make_step(config, most, likely) for config in reversed(codecs)]
+        self._steps = make_steps(list(reversed(codecs)), most, likely, passing=passing)
         self._dtype, self._shape, self._order = meta.dtype, meta.chunk_shape, meta.order
+        can_land = self._trim is None and self._order == "C" and not meta.edges
+        self._land = self._steps.land if can_land else None
 
     def decode(
-        self, stored: Stored, chunks: ChunkManifest, row: int, shape: tuple[int, ...] | None = None
+        self,
+        stored: Stored,
+        chunks: ChunkManifest,
+        row: int,
+        shape: tuple[int, ...] | None = None,
+        place: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         """The values of a chunk; edge chunks are whole. Where chunks vary, `shape` is that of this one.
 
+        Where `place` is given, an array for just these values, they may be put there at once: then it is given back.
         Raises FormatError saying where they are stored when there are none.
         """
         data: Any = stored
         shape = self._shape if shape is None else shape
         size = math.prod(shape)
         try:
-            for step in self._steps:
+            for step in self._steps.first:
                 data = step(data)
-            values = self._typed(data)
+            if place is not None and self._land is not None and self._land(data, place):
+                return place
+            values = self._typed(data if self._steps.last is None else self._steps.last(data))
             if self._trim is not None:
                 return trim(values, shape, self._trim)
             if values.size != size and values.size == self._stored_short(chunks, row):
@@ -157,7 +170,7 @@ def _assemble(array: ManifestArray, stored: Sequence[Stored]) -> NDArray[Any]:
         return ChunkDecoder(meta).decode(stored[0], chunks, 0).copy()
     whole = len(chunks) == chunks.size
     values = np.empty(meta.shape, meta.dtype) if whole else empty_array(meta, meta.shape)
-    decoder = ChunkDecoder(meta)
+    decoder = ChunkDecoder(meta, passing=True)
     corners = zip(*(axis.tolist() for axis in chunks.coords()), strict=True) if meta.ndim else [()]
     for row, (data, corner) in enumerate(zip(stored, corners, strict=False)):
         shape, place = meta.shape_of_chunk(corner), meta.elements_of_chunk(corner)

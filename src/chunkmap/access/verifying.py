@@ -201,15 +201,17 @@ class _Check:
             rows = np.arange(len(part.chunks))
             chosen = self._chosen[path]
             if chosen is not None:
-                rows = chosen[(chosen >= start) & (chosen < start + len(rows))] - start
+                low, high = np.searchsorted(chosen, [start, start + len(rows)]).tolist()
+                rows = chosen[low:high] - start
             start += len(part.chunks)
             for some in _batches(part.chunks, rows):
                 self._read(part, meta, decoder, some)
 
     def _read(self, part: _Part, meta: ArrayMeta, decoder: ChunkDecoder, rows: NDArray[np.int64]) -> None:
+        positions = part.chunks.positions()
         for row, stored in zip(rows.tolist(), self._fetched(part, rows), strict=True):
             self._counts["chunks decoded"] += 1
-            position = part.first + int(part.chunks.positions()[row])
+            position = part.first + int(positions[row])
             key = _key(part.path, meta, position)
             try:
                 if isinstance(stored, ChunkmapError):
@@ -261,7 +263,7 @@ class _Check:
 
     def _reach_of(self, part: _Part) -> None:
         """Keep, for each file, how far references reach into it and by which chunk."""
-        chunks = part.chunks
+        chunks, positions = part.chunks, part.chunks.positions()
         whole = chunks.length == np.uint64(WHOLE_FILE)
         stops = np.where(whole, np.uint64(0), chunks.offset + chunks.length)
         stops[~whole & (stops < chunks.offset)] = np.uint64(WHOLE_FILE)  # beyond what 64 bits count
@@ -270,7 +272,7 @@ class _Check:
         for row in order[last].tolist():
             source = chunks.sources[int(chunks.source[row])]
             if isinstance(source, str) and int(stops[row]) >= self._reach.get(source, (0, ""))[0]:
-                position = part.first + int(chunks.positions()[row])
+                position = part.first + int(positions[row])
                 self._reach[source] = int(stops[row]), _key(part.path, self._refs.arrays[part.path].meta, position)
 
     def _target(self, url: str) -> Target | ChunkmapError:

@@ -21,11 +21,14 @@ from chunkmap.formats.scanning import scan
 from chunkmap.io import Source, open_any, outermost
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.folder import FolderBase
+from chunkmap.logs import logger
 from chunkmap.model import ReferenceSet, Target
 from chunkmap.storage.spill import read_spill, write_spill
 from chunkmap.version import __version__
 
 __all__ = ["ScanCache", "scan_with"]
+
+_LOG = logger("cache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def scan_with(
     entry = cache.entry(url, known, options)
     found = _found(entry)
     if found is not None:
+        _LOG.info("%s: found in the cache", url)
         return found
     refs = scan(url, storage_options=storage_options, **options)
     if known not in refs.targets.values():  # it changed while it was scanned

@@ -23,6 +23,7 @@ from chunkmap.combining.stretches import refused, whole_arrays
 from chunkmap.errors import CombineError
 from chunkmap.execution.appending import Adding
 from chunkmap.execution.arguments import AnySet, opened
+from chunkmap.execution.bars import steps
 from chunkmap.execution.order_of_inputs import counted, refuse_other_order
 from chunkmap.execution.streaming import Job, problems_of, targets_of
 from chunkmap.model import ArrayMeta, ChunkManifest, Finding, ManifestArray, Placement, ReferenceSet, place
@@ -83,7 +84,8 @@ def append(adding: Adding) -> ReferenceSet:
     module = ICECHUNK.writing
     module.check_lists(adding.where)
     origin, found = adding.origin({}), adding.found
-    sets = adding.scanning.run(adding.urls)
+    with steps(adding.scanning.progress) as begin:
+        sets = adding.scanning.run(adding.urls, progress=begin("scanning"))
     new = [inline(refs, adding.fetcher.fetch, threshold=origin.inline_threshold) for refs in sets]
     repository, recipe = module.repository_of(found.url, found.options), adding.recipe(origin)
     notes = append_to_icechunk(repository, new, recipe, adding.fetcher)

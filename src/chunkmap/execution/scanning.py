@@ -7,52 +7,62 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from chunkmap.errors import ChunkmapError, SkippedFiles
 from chunkmap.execution.arguments import Step
+from chunkmap.execution.bars import steps
 from chunkmap.execution.cache import ScanCache, scan_with
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
 from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
 from chunkmap.io.filesystem import limited
+from chunkmap.io.granules import Nameable, listed, options_with
 from chunkmap.model import ReferenceSet
 
 __all__ = ["Cache", "Scanning", "scan_many"]
 
 Cache = str | os.PathLike[str] | ScanCache
 
+_STOPPED: Final = "Stopped; nothing half-written is left."
+
 
 def scan_many(
-    urls: str | Iterable[str | os.PathLike[str]],
+    urls: Nameable | Iterable[Nameable],
     *,
     executor: AnyExecutor = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     cache: Cache | None = None,
     timeout: float | None = None,
     **options: Any,
 ) -> list[ReferenceSet]:
-    """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
+    """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded;
+    what other libraries have for files is taken as `scan` takes it, an item of STAC with all its assets that are data.
 
     `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
     threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
     scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
 
+    `progress` is called with the number of files done and of all; True draws a bar, where there is a terminal or a
+    notebook to draw it in (extra `cli`).
+
     `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
     was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
     30 by default.
     """
+    files = listed(urls)
     scanning = Scanning(
         executor=executor,
         progress=progress,
-        storage_options=limited(storage_options, timeout),
+        storage_options=limited(options_with(files) if storage_options is None else storage_options, timeout),
         on_error=on_error,
         cache=cache,
         options=options,
     )
-    found = scanning.run(urls)
+    with steps(scanning.progress) as begin:
+        found = scanning.run(files, progress=begin("scanning"))
     return [refs.loaded() for refs in found] if cache is not None else found
 
 
@@ -61,7 +71,7 @@ class Scanning:
     """How many files are scanned. See `chunkmap.scan_many` for what each entry means."""
 
     executor: AnyExecutor = None
-    progress: Progress | None = None
+    progress: Progress | bool | None = None
     storage_options: Mapping[str, Any] | None = None
     on_error: Literal["raise", "skip"] = "raise"
     cache: Cache | None = None
@@ -74,7 +84,13 @@ class Scanning:
         if self.on_error not in {"raise", "skip"}:
             raise ValueError(f"on_error is {self.on_error!r}, expected 'raise' or 'skip'")
 
-    def run(self, urls: str | Iterable[str | os.PathLike[str]], keep: Step | None = None) -> list[ReferenceSet]:
+    def run(
+        self,
+        urls: Nameable | Iterable[Nameable],
+        keep: Step | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> list[ReferenceSet]:
         """The sets of the files; those that are in a cache stay there, and `keep` is done to every one as it comes."""
         files = expand_urls(urls, storage_options=self.storage_options)
         executor = self.executor
@@ -86,13 +102,25 @@ class Scanning:
             None if self.cache is None else ScanCache.of(self.cache),
             self.options,
         )
-        found = map_ordered(
-            one, files, executor=executor, progress=self.progress, keep=partial(_kept, steps=(self.preprocess, keep))
-        )
+        try:
+            found = map_ordered(
+                one, files, executor=executor, progress=progress, keep=partial(_kept, todo=(self.preprocess, keep))
+            )
+        except KeyboardInterrupt as stop:
+            stop.add_note(self.how_to_resume)
+            raise
         failed = [error for error in found if isinstance(error, ChunkmapError)]
         if failed:
             warnings.warn(SkippedFiles(failed, len(files)), stacklevel=3)
         return [refs for refs in found if isinstance(refs, ReferenceSet)]
+
+    @property
+    def how_to_resume(self) -> str:
+        """What to do after an interruption."""
+        if self.cache is None:
+            return f"{_STOPPED} With cache='DIR', what was scanned is kept, and a second run scans only what is new"
+        kept = getattr(self.cache, "url", self.cache)
+        return f"{_STOPPED} What was scanned is kept in {kept}: the same call goes on from there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +143,8 @@ class _ScanOne:
             raise
 
 
-def _kept(found: ReferenceSet | ChunkmapError, steps: Sequence[Step | None]) -> ReferenceSet | ChunkmapError:
-    for step in steps:
+def _kept(found: ReferenceSet | ChunkmapError, todo: Sequence[Step | None]) -> ReferenceSet | ChunkmapError:
+    for step in todo:
         if step is not None and isinstance(found, ReferenceSet):
             found = step(found)
     return found

@@ -14,12 +14,15 @@ from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.execution.arguments import AnySet, Step, listed, opened
+from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
+from chunkmap.io.granules import Nameable
+from chunkmap.io.granules import listed as listed_urls
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
@@ -94,7 +97,7 @@ def _in_memory(
 
 
 def build(
-    urls: str | Iterable[str | os.PathLike[str]],
+    urls: Nameable | Iterable[Nameable],
     out: str | os.PathLike[str],
     *,
     output_options: Mapping[str, Any] | None = None,
@@ -106,6 +109,8 @@ def build(
 ) -> ReferenceSet:
     """Scan files, combine them, and write the result: JSON, Parquet or Icechunk, by the name of `out`.
 
+    `urls` are paths, URLs and wildcards, or what other libraries have for files, as for `scan`.
+
     `how` says how to combine, as for `combine`, and how to scan: `executor`, `progress`, `on_error`, `cache`, `timeout`
     as for `scan_many`, `scan_options` go to `scan`, `storage_options` open the files. `output_options` open the output.
     `preprocess` is done to every set, `postprocess` to the result. The output appears whole or not at all. Its
@@ -116,14 +121,16 @@ def build(
     run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`
     seconds, 30 by default.
     """
-    scanning, combining = told_apart("build", how)
+    urls = listed_urls(urls)
+    scanning, combining = told_apart("build", how, urls)
     recipe = Recipe(**given("build", combining))
     output_options = limited(output_options, how.get("timeout"))
     fetcher = Fetcher(storage_options=scanning.storage_options, remote_protocol=remote_protocol)
     at = locate(out, output_options)
     check_format(at, recipe.zarr_format)
     if postprocess is not None:
-        sets = scanning.run(urls)
+        with steps(scanning.progress) as begin:
+            sets = scanning.run(urls, progress=begin("scanning"))
         combined = _in_memory(sets, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
         return combined
@@ -140,8 +147,9 @@ def build(
         record_size=record_size,
         executor=scanning.executor if at.is_local or scanning.cache is not None else None,
     )
-    with headers_beside(at) as headers:
-        sets = scanning.run(urls, headers.take)
+    with headers_beside(at) as headers, steps(scanning.progress) as begin:
+        sets = scanning.run(urls, headers.take, progress=begin("scanning"))
+        begin("combining and writing")
         return replace(job, origin=replace(job.origin, inputs=len(sets))).write(Inputs(sets))
 
 

@@ -41,10 +41,11 @@ class Magic(NamedTuple):
 
     def found_in(self, head: bytes | memoryview) -> bool:
         """Whether the first bytes of a file hold them, at offsets that these reach."""
-        head = bytes(head)
-        if self.within and head.find(self.text, 0, self.within + len(self.text)) >= 0:
+        head, text = bytes(head), self.text
+        if self.within and head.find(text, 0, self.within + len(text)) >= 0:
             return True
-        return any(head.startswith(self.text, offset) for offset in self.at)
+        last = len(head) - len(text)
+        return any([head.startswith(text, offset) for offset in self.at if offset <= last])  # noqa: C419 - it is hot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

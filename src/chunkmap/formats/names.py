@@ -19,9 +19,10 @@ _RESERVED: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", ".c
 
 def storable(found: Scanned, url: str) -> Scanned:
     """What was found, without that whose name Zarr has no place for; problems name it."""
-    wrong = [path for path in (*found.arrays, *found.groups) if not _is_storable(path)]
-    if not wrong:
+    paths = (*found.arrays, *found.groups)
+    if _is_storable("/".join(paths)):
         return found
+    wrong = [path for path in paths if not _is_storable(path)]
     text = "left out: Zarr takes a name with a backslash, or of one of its documents, for another path"
     problems = tuple(Problem(path, "name", text, url) for path in wrong)
     return found._replace(

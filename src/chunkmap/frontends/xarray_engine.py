@@ -26,6 +26,7 @@ from xarray.core import indexing
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
+from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.model import ReferenceSet
 from chunkmap.storage.json.reading import COMPRESSIONS
@@ -134,7 +135,7 @@ class ChunkmapBackend(BackendEntrypoint):
 
     def open_datatree(self, filename_or_obj: Openable, **options: Any) -> xr.DataTree:  # type: ignore[override]
         """Open all groups as a tree; the options are those of `open_dataset`."""
-        return xr.DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **options))
+        return xr.DataTree.from_dict(with_levels(self.open_groups_as_dict(filename_or_obj, **options)))
 
     def open_groups_as_dict(  # type: ignore[override]
         self,

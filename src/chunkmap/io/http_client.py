@@ -27,6 +27,9 @@ TIMEOUT: Final = 30.0
 progress may take as long as it takes.
 """
 
+WHOLE: Final = 256 << 20
+"""Most bytes of a file that are taken whole from a server that knows no ranges."""
+
 _ASKED: Final = re.compile(r"bytes=(\d+)-(\d*)")
 _SENT: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 """Ranges in requests and answers (RFC 9110, 14.2 and 14.4)."""
@@ -52,6 +55,8 @@ class Watch:
         self.lengths: set[int] = set()
         self.etags: set[str] = set()
         self.times: set[float] = set()
+        self.ranges = False
+        """Whether the server is known to serve ranges."""
         with _lock:
             _watches.setdefault(url, WeakSet()).add(self)
 
@@ -60,6 +65,7 @@ class Watch:
         etag = headers.get("ETag")
         if etag:
             self.etags.add(etag.removeprefix("W/"))
+        self.ranges = self.ranges or status == 206 or headers.get("Accept-Ranges") == "bytes"
         changed = time_of_change(headers)
         if changed is not None:
             self.times.add(changed)
@@ -153,15 +159,28 @@ async def _note(_session: Any, _context: Any, answered: Any) -> None:
     asked = response.history[0] if response.history else response
     if response.status not in (200, 206):
         return
+    wanted = answered.headers.get("Range", "")
     if response.status == 206:
-        wrong = wrong_range(answered.headers.get("Range", ""), response.headers.get("Content-Range", ""))
-        if wrong:
-            response.close()
-            raise SourceError(wrong, url=str(asked.url))
+        wrong = wrong_range(wanted, response.headers.get("Content-Range", ""))
+    else:
+        wrong = _too_much(wanted, response.content_length)
+    if wrong:
+        response.close()
+        raise SourceError(wrong, url=str(asked.url))
     with _lock:
         watches = list(_watches.get(str(asked.url), ()))
     for watch in watches:
         watch.note(response.headers, response.status)
+
+
+def _too_much(asked: str, length: int | None) -> str:
+    """What is wrong with the whole of a file as the answer to a request for a range; empty when it is small enough."""
+    if not asked or length is None or length <= WHOLE:
+        return ""
+    return (
+        f"the server does not serve ranges: asked for {asked}, it sent the whole file of {length} bytes;"
+        f" at most {WHOLE} are taken so. Download it, or use a server that does"
+    )
 
 
 def _cookie_header(cookies: Any) -> str:

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import mmap
 import os
+import stat
 import weakref
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.joining import coalesce
 from chunkmap.io.source import Range, SourceBase, check_range
-from chunkmap.io.system import pread
+from chunkmap.io.system import open_to_read, pread
 from chunkmap.model import Target
 
 __all__ = ["LocalSource"]
@@ -35,9 +35,8 @@ class LocalSource(SourceBase):
     def __init__(self, path: str | os.PathLike[str], url: str | None = None) -> None:
         url = os.fspath(path) if url is None else url
         try:
-            with Path(path).open("rb") as file:
-                self._stat = os.fstat(file.fileno())
-                self._file = os.dup(file.fileno())
+            self._file = open_to_read(path)
+            self._stat = os.fstat(self._file)
         except FileNotFoundError as error:
             raise NoSuchFile("there is no such file", url=url) from error
         except IsADirectoryError as error:
@@ -47,6 +46,8 @@ class LocalSource(SourceBase):
         except ValueError as error:  # a null byte in the name
             raise SourceError(f"cannot be opened: {error}", url=url) from error
         weakref.finalize(self, os.close, self._file)
+        if stat.S_ISDIR(self._stat.st_mode):
+            raise SourceError("expected a file, found a directory", url=url)
         self.url, self.path = url, os.fspath(path)
         """Where it is, whatever references call it."""
 

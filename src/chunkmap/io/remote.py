@@ -119,6 +119,9 @@ class RemoteSource(SourceBase):
     def _fetch(self, ranges: Sequence[Range]) -> list[bytes]:
         if self._whole is not None or not ranges:
             return [self._checked(r, self._whole or b"") for r in ranges]
+        if len(ranges) > 1 and self._watch is not None and not self._watch.ranges:
+            # each answer may be the whole file: the first one tells
+            return self._fetch(ranges[:1]) + self._fetch(ranges[1:])
         self._fetches += 1
         blocks: dict[Range, bytes] = {}
         ask(lambda: self._fetch_into(blocks, [r for r in ranges if r not in blocks]), self.url)

@@ -13,9 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
+from chunkmap.logs import logger
+
 __all__ = ["PATIENCE", "RECEIVED", "SHORT_PATIENCE", "causes", "is_transient", "remarks", "status_of", "with_retries"]
 
 T = TypeVar("T")
+
+_LOG: Final = logger("retry")
 
 PATIENCE: Final = 180.0
 """Seconds in which anything is tried again that a server is too busy for, or that stalls."""
@@ -61,6 +65,7 @@ def with_retries(call: Callable[[], T]) -> T:
             if now - started + wait > _patience(error):
                 error.add_note(_how_often(tries, now - started, now - begun, _retry_after(error)))
                 raise
+            _LOG.info("%s: try %d failed, the next one in %.1f s", error, tries, wait)
         time.sleep(wait)
 
 

@@ -7,7 +7,10 @@ from typing import Any, Final
 
 from chunkmap.model.meta import CodecConfig
 
-__all__ = ["decodes_as"]
+__all__ = ["COMPRESSORS", "decodes_as"]
+
+COMPRESSORS: Final = frozenset({"blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd"})
+"""Codecs that Zarr v2 has a place of its own for, behind all others."""
 
 _ONLY_ENCODING: Final[Mapping[str, Collection[str]]] = {
     "zlib": {"level"},

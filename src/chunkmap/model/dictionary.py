@@ -3,8 +3,8 @@
 Specification: https://fsspec.github.io/kerchunk/spec.html. A key is the path of a Zarr document or chunk, of Zarr v2 or
 v3; a value is text (`base64:` before bytes that are no text), or `[url]` for a whole file, or `[url, offset, length]`.
 
-Beside `refs`, an entry `chunkmap` has what readers of references have no use for: `{"attribute_types": [[{code:
-[names]}, [paths]], ...]}`, the types of attributes (see `chunkmap.model.typed`).
+Beside `refs`, an entry `chunkmap` has what readers of references have no use for (see `chunkmap.model.told`):
+`{"attribute_types": [[{code: [names]}, [paths]], ...]}`, the types of attributes (see `chunkmap.model.typed`).
 
 The keys and values of a million chunks are made and read by columns: the only work per chunk is done inside
 `str.join`, `zip`, and numpy.
@@ -27,6 +27,7 @@ from chunkmap.model.hierarchy import Groups, ZarrFormat, decode_inline, prefix_o
 from chunkmap.model.keys import Precedent
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.templates import check_templates, expand_templates, generate
+from chunkmap.model.told import BESIDE, entry
 from chunkmap.model.typed import types_of
 from chunkmap.model.zarr_v2 import GROUP, array_document, attrs_document
 
@@ -48,9 +49,6 @@ __all__ = [
 ]
 
 _BASE64: Final = "base64:"
-
-BESIDE: Final = "chunkmap"
-"""The entry of a stored set that is chunkmap's own, beside what other readers look at."""
 
 
 # ---------------------------------------------------------------------- writing
@@ -116,9 +114,14 @@ def documents(
 
 
 def beside(
-    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat = 2
-) -> dict[str, Any]:
+    arrays: Mapping[str, ManifestArray],
+    groups: Mapping[str, Mapping[str, Any]],
+    zarr_format: ZarrFormat = 2,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
     """What a stored set says for chunkmap alone, as its one entry `BESIDE`; nothing where there is nothing to say.
+
+    `more` is what it says beyond the types of attributes.
 
     The documents of arrays of Zarr v3 say their types themselves.
     """
@@ -129,7 +132,7 @@ def beside(
         if types:
             alike.setdefault(tuple((code, *names) for code, names in types.items()), []).append(path)
     said = [[{code: names for code, *names in types}, paths] for types, paths in alike.items()]
-    return {BESIDE: {"attribute_types": said}} if said else {}
+    return entry({"attribute_types": said, **(more or {})})
 
 
 def _array_documents(prefix: str, array: ManifestArray, zarr_format: ZarrFormat) -> dict[str, Mapping[str, Any]]:
@@ -159,11 +162,13 @@ def json_text(document: Mapping[str, Any]) -> str:
 def encode_inline(data: bytes) -> str:
     """Inline bytes as a JSON string: as text where they are text.
 
-    >>> encode_inline(b"abc"), encode_inline(bytes([255]))
-    ('abc', 'base64:/w==')
+    Text with zeros in it is shorter in base64, and GDAL cuts it off at the first.
+
+    >>> encode_inline(b"abc"), encode_inline(bytes([255])), encode_inline(bytes(1))
+    ('abc', 'base64:/w==', 'base64:AA==')
     """
     try:
-        text = data.decode("utf-8")
+        text = _BASE64 if b"\0" in data else data.decode("utf-8")
     except UnicodeDecodeError:
         text = _BASE64
     return _BASE64 + base64.standard_b64encode(data).decode("ascii") if text.startswith(_BASE64) else text

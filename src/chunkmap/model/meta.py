@@ -11,13 +11,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
 from chunkmap.model.edges import Edges, EvenSteps
 
-__all__ = ["ArrayMeta", "CodecConfig", "grid_shape_of"]
+__all__ = ["ArrayMeta", "CodecConfig", "check_cells", "check_extent", "grid_shape_of"]
+
+_MOST_AXES: Final = 64
+"""Axes that an array of numpy may have."""
+
+_MOST_CODECS: Final = 64
+"""Each is run for each chunk; HDF5 knows 32 of them at the most."""
+
+_MOST_CELLS: Final = 2**63 - 1
+"""Positions in a grid are counted in 64 bits."""
 
 CodecConfig = Mapping[str, Any]
 """A codec as numcodecs configures it: `{"id": "zlib", "level": 4}`."""
@@ -177,6 +186,20 @@ class ArrayMeta:
                 starts[axis] = int(edges.starts(np.array([coord[axis]]))[0])
         sizes = zip(starts, self.shape_of_chunk(coord), self.shape, strict=True)
         return tuple(slice(start, min(start + n, length)) for start, n, length in sizes)
+
+
+def check_extent(shape: Sequence[Any], codecs: Sequence[Any]) -> None:
+    """Raise ValueError for more axes, or more codecs, than any array has that can be read."""
+    if len(shape) > _MOST_AXES:
+        raise ValueError(f"{len(shape)} axes, expected {_MOST_AXES} or fewer")
+    if len(codecs) > _MOST_CODECS:
+        raise ValueError(f"{len(codecs)} codecs, expected {_MOST_CODECS} or fewer")
+
+
+def check_cells(meta: ArrayMeta) -> None:
+    """Raise ValueError for a grid of more chunks than can be counted."""
+    if math.prod(meta.grid_shape) > _MOST_CELLS:
+        raise ValueError(f"a grid of {meta.grid_shape} chunks, more than 64 bits count")
 
 
 @lru_cache(maxsize=1024)

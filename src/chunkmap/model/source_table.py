@@ -30,6 +30,8 @@ class SourceTable:
         """The next number, but for those given to single sources."""
         self._packed: list[tuple[int, int, PackedSources]] = []
         """Packed sources that were taken in whole: how many single ones came before, their first number, and they."""
+        self._known: dict[tuple[bytes, bytes], list[tuple[int, PackedSources]]] = {}
+        """First numbers of these, by the text of which they are pieces."""
 
     def number(self, source: Source) -> int:
         """The number of `source`, new if it was not met before."""
@@ -49,10 +51,12 @@ class SourceTable:
     def _of_block(self, block: Sequence[Source | None]) -> NDArray[np.uint32]:
         if not isinstance(block, PackedSources):
             return np.array([0 if s is None else self.number(s) for s in block], np.uint32)
-        for _, first, known in self._packed:
+        alike = self._known.setdefault((block.prefix, block.data), [])
+        for first, known in alike:
             if known == block:
                 return np.arange(first, first + len(known), dtype=np.uint32)
         first = len(self._numbers) + self._stop
+        alike.append((first, block))
         self._packed.append((len(self._numbers), first, block))
         self._stop += len(block)
         return np.arange(first, first + len(block), dtype=np.uint32)

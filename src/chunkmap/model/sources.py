@@ -8,8 +8,9 @@ text, and the place where each ends in it.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, starmap
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain, compress, starmap
 from typing import Any, Final, cast, overload
 
 import numpy as np
@@ -25,9 +26,6 @@ Block = tuple[Source | None, ...] | PackedSources
 MANY: Final = 2048
 """Sources from which on a table of them is packed."""
 
-_FEW_MATCHES: Final = 32
-"""URLs that are looked for one by one in a packed table; more are looked up in a dictionary."""
-
 
 class Sources(Sequence[Source | None]):
     """The table of sources of a manifest. Read-only; number 0 stands for "no chunk", and is None.
@@ -37,7 +35,7 @@ class Sources(Sequence[Source | None]):
     ('a.nc', 3, [False, False, True], True)
     """
 
-    __slots__ = ("_inline", "blocks")
+    __slots__ = ("_inline", "_stops", "blocks")
 
     blocks: tuple[Block, ...]
     """Parts of the table one after the other; the first is a tuple that begins with None."""
@@ -45,6 +43,8 @@ class Sources(Sequence[Source | None]):
     def __init__(self, *blocks: Block) -> None:
         self.blocks = blocks
         self._inline: NDArray[np.bool_] | None = None
+        self._stops = list(accumulate(map(len, blocks)))
+        """Where each block ends."""
 
     @classmethod
     def of(cls, sources: Sequence[Source | None]) -> Sources:
@@ -85,7 +85,7 @@ class Sources(Sequence[Source | None]):
         return only if len(self.blocks) == 1 and isinstance(only, tuple) else None
 
     def __len__(self) -> int:
-        return sum(map(len, self.blocks))
+        return self._stops[-1]
 
     @overload
     def __getitem__(self, number: int) -> Source | None: ...
@@ -99,13 +99,12 @@ class Sources(Sequence[Source | None]):
 
     def _find(self, number: int) -> tuple[Block, int]:
         """The block that a source is in, and its number there."""
-        if len(self.blocks) > 1 and number < 0:
+        if len(self.blocks) == 1:
+            return self.blocks[0], number
+        if number < 0:
             number += len(self)
-        for block in self.blocks[:-1]:
-            if number < len(block):
-                return block, number
-            number -= len(block)
-        return self.blocks[-1], number
+        at = min(bisect_right(self._stops, number), len(self.blocks) - 1)
+        return self.blocks[at], number - (self._stops[at - 1] if at else 0)
 
     def __iter__(self) -> Iterator[Source | None]:
         return chain.from_iterable(self.blocks)
@@ -189,15 +188,23 @@ class Sources(Sequence[Source | None]):
         for block in self.blocks:
             start, stop = stop, stop + len(block)
             some = used[start:stop]
-            if isinstance(block, PackedSources) and int(np.count_nonzero(some)) >= MANY:
+            if not isinstance(block, PackedSources):
+                blocks.append(tuple(compress(block, some.tolist())))
+            elif int(np.count_nonzero(some)) >= MANY:
                 blocks.append(block.kept(some))
             else:
-                blocks.append(tuple(compress(block, some.tolist())))
+                blocks.append(tuple([block[number] for number in np.flatnonzero(some).tolist()]))
         return Sources.joined(blocks), numbers
 
     def renamed(self, rename: Callable[[str], str]) -> tuple[Sources, NDArray[np.uint32]]:
         """Each URL passed through a function; and old number -> new number, as some may become the same."""
-        return _interned([rename(source) if isinstance(source, str) else source for source in self])
+        renamed: list[Source | None] = []
+        for block in self.blocks:
+            if isinstance(block, PackedSources) and block.inline is None:
+                renamed += map(rename, block.urls())
+            else:
+                renamed += [rename(source) if isinstance(source, str) else source for source in block]
+        return _interned(renamed)
 
     def replaced(self, urls: Mapping[int, str]) -> tuple[Sources, NDArray[np.uint32]]:
         """The URLs of some numbers replaced by others; and old number -> new number.
@@ -213,19 +220,20 @@ class Sources(Sequence[Source | None]):
             numbers[number] = stop[url]
         return Sources.joined([*self.blocks, tuple(new)]), numbers
 
-    def found(self, urls: Mapping[str, Any]) -> list[tuple[int, str]]:
-        """Number and URL of each of the URLs that are in the table."""
-        if self.few is not None or len(urls) > _FEW_MATCHES:
-            return [(n, s) for n, s in enumerate(self) if isinstance(s, str) and s in urls]
+    def found(self, urls: Collection[str]) -> list[tuple[int, str]]:
+        """Number and URL of each of the URLs that are in the table; of a packed one, no other URL is looked at."""
         found: list[tuple[int, str]] = []
         stop = 0
         for block in self.blocks:
             start, stop = stop, stop + len(block)
             if isinstance(block, PackedSources):
-                found += [(start + n, url) for url in urls for n in block.find(url).tolist()]
+                found += [(start + number, url) for number, url in block.found(urls)]
             else:
                 found += [(start + n, s) for n, s in enumerate(block) if isinstance(s, str) and s in urls]
         return found
+
+    def __contains__(self, source: object) -> bool:
+        return bool(self.found([source])) if isinstance(source, str) else super().__contains__(source)
 
 
 class _Urls(Sequence[str]):
@@ -250,9 +258,30 @@ class _Urls(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         return (source for source in self._sources if isinstance(source, str))
 
+    def __contains__(self, url: object) -> bool:
+        return isinstance(url, str) and url in self._sources
+
+    def index(self, url: str, start: int = 0, stop: int | None = None) -> int:
+        """Where a URL stands the first time, between two places. Raises ValueError where it does not."""
+        places = range(len(self))[start:stop]
+        found = [place for place in self._places(url) if place in places]
+        if not found:
+            raise ValueError(f"{url!r} is not among the URLs")
+        return found[0]
+
+    def count(self, url: str) -> int:
+        """How many times a URL stands among them."""
+        return len(self._places(url))
+
+    def _places(self, url: str) -> list[int]:
+        numbers = [number for number, _ in self._sources.found([url])]
+        return [int(place) for place in np.searchsorted(self._numbers, numbers)]
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (tuple, list, _Urls)):
             return NotImplemented
+        if isinstance(other, _Urls) and self._sources.blocks == other._sources.blocks:
+            return True
         return len(self) == len(other) and all(starmap(operator.eq, zip(self, other, strict=True)))
 
     __hash__ = None  # type: ignore[assignment]

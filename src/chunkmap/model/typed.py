@@ -13,19 +13,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 
 __all__ = [
+    "SpelledNumber",
     "TypedList",
     "Types",
     "as_numpy",
+    "as_text",
     "code_of",
+    "codes_of",
+    "is_json",
     "of_type",
     "spelled",
     "typed",
     "types_of",
+    "with_codes",
     "with_types",
 ]
 
@@ -81,6 +86,23 @@ class TypedList(list[Any]):
         return TypedList, (list(self), self.code)
 
 
+class SpelledNumber(str):
+    """A number that JSON does not have, as the text that it stands for; it comes back as a number of its type."""
+
+    __slots__ = ("code",)
+
+    code: str
+
+    def __new__(cls, text: str, code: str) -> Self:
+        """The text, with the code of its type."""
+        made = super().__new__(cls, text)
+        made.code = code
+        return made
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return SpelledNumber, (str(self), self.code)
+
+
 def of_type(code: str) -> type[Any]:
     """The class of single numbers of a type; what is made by it is not checked."""
     return _CLASSES[code]
@@ -100,7 +122,7 @@ def typed(value: Any, code: str) -> Any:
 
 def code_of(value: Any) -> str | None:
     """The code of the type of a value; None where it has none."""
-    return getattr(value, "code", None) if isinstance(value, (_OfType, TypedList)) else None
+    return getattr(value, "code", None) if isinstance(value, (_OfType, TypedList, SpelledNumber)) else None
 
 
 def as_numpy(value: Any) -> Any:
@@ -149,8 +171,38 @@ def spelled(attrs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[st
     return out, types
 
 
+def as_text(attrs: Mapping[str, Any], *, but: str | None = None) -> dict[str, Any]:
+    """The attributes with text for the numbers that JSON does not have, of the type by which they come back.
+
+    >>> attrs = as_text({"a": float("inf"), "b": typed(float("nan"), "f4"), "c": 1.5})
+    >>> attrs, types_of(attrs)
+    ({'a': 'Infinity', 'b': 'NaN', 'c': 1.5}, {'float': ['a'], 'f4': ['b']})
+    """
+    return {name: value if name == but else _coming_back(value) for name, value in attrs.items()}
+
+
+def is_json(attrs: Mapping[str, Any]) -> bool:
+    """Whether JSON has every number among the attributes: none is NaN or infinite.
+
+    >>> is_json({"a": 1.5}), is_json({"a": [1.5, float("nan")]})
+    (True, False)
+    """
+    return all(_spelled(value) is value for value in attrs.values())
+
+
+def _coming_back(value: Any) -> Any:
+    text = _spelled(value)
+    if text is value:
+        return value
+    code = code_of(value) or _PLAIN
+    return SpelledNumber(text, code) if isinstance(text, str) else TypedList(text, code) if type(text) is list else text
+
+
 def _spelled(value: Any) -> Any:
     """A value, or the very same where all of it is JSON."""
+    if isinstance(value, Mapping):
+        members = {name: _spelled(member) for name, member in value.items()}
+        return value if all(members[name] is member for name, member in value.items()) else members
     if isinstance(value, list):
         own = list(map(_spelled, value))
         return value if all(a is b for a, b in zip(own, value, strict=True)) else own
@@ -165,12 +217,22 @@ def with_types(attrs: Mapping[str, Any], types: Types) -> Mapping[str, Any]:
     >>> with_types({"a": 1, "b": 300, "c": "text"}, {"u1": ["a", "b", "c", "d"]})["a"].dtype
     dtype('uint8')
     """
-    out = dict(attrs)
-    for code, names in types.items():
-        for name in names if isinstance(names, list) else ():
-            if isinstance(name, str) and name in out:
-                out[name] = _restored(out[name], code)
-    return out
+    return with_codes(attrs, codes_of(types))
+
+
+def codes_of(types: Types) -> dict[str, str]:
+    """The code of the type of each attribute, by name: asked for once where many arrays share the types.
+
+    >>> codes_of({"u1": ["a"], "f4": ["b", "c"]})
+    {'a': 'u1', 'b': 'f4', 'c': 'f4'}
+    """
+    lists = {code: names for code, names in types.items() if isinstance(names, list)}
+    return {name: code for code, names in lists.items() for name in names if isinstance(name, str)}
+
+
+def with_codes(attrs: Mapping[str, Any], codes: Mapping[str, str]) -> Mapping[str, Any]:
+    """The attributes with their types, by the code of each."""
+    return {name: _restored(value, codes[name]) if name in codes else value for name, value in attrs.items()}
 
 
 def _restored(value: Any, code: str) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from chunkmap.errors import Unsupported
+from chunkmap.model.codecs import COMPRESSORS
 from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_casts import CASTS, decode_cast, encode_cast, in_order_of, is_cast, stored_as
@@ -38,7 +39,6 @@ _TO_BYTES: Final = frozenset({"pcodec", "zfpy"})
 _OF_BYTES: Final = frozenset(
     {"adler32", "bz2", "crc32", "crc32c", "fletcher32", "jenkins_lookup3", "lz4", "lzma", "shuffle", "zlib"}
 )
-_COMPRESSORS: Final = frozenset({"blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd"})
 _SHUFFLES: Final[Mapping[int, str]] = {0: "noshuffle", 1: "shuffle", 2: "bitshuffle"}
 _MOST_BLOSC: Final = 255
 _ORDERS: Final[Mapping[Any, Literal["<", ">", "="]]] = {"big": ">", "little": "<", None: "="}
@@ -195,7 +195,7 @@ def decode_codecs(codecs: Sequence[Any], dtype: np.dtype[Any], ndim: int) -> Dec
         to_bytes = ()
     chain = (*arrays, *to_bytes, *later)
     _check_trim(chain, order, ndim)
-    if chain and chain[-1]["id"] in _COMPRESSORS:
+    if chain and chain[-1]["id"] in COMPRESSORS:
         return Decoded(dtype, order, chain[:-1], chain[-1])
     return Decoded(dtype, order, chain, None)
 

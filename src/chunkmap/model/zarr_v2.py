@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.errors import Remedy, StorageError, Unsupported
-from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.meta import ArrayMeta, check_cells, check_extent
 from chunkmap.model.records import check_packed
 from chunkmap.model.trimming import trim_axis
 
@@ -34,9 +34,6 @@ DIMENSIONS: Final = "_ARRAY_DIMENSIONS"
 
 GROUP: Final[Mapping[str, Any]] = {"zarr_format": 2}
 """The content of every `.zgroup`."""
-
-_MOST_CELLS: Final = 2**63 - 1
-"""Positions in a grid are counted in 64 bits."""
 
 _NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -82,6 +79,7 @@ def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[s
     try:
         if zarray.get("zarr_format", 2) != 2:
             raise ValueError(f"zarr_format is {zarray['zarr_format']!r}, expected 2")
+        check_extent(zarray["shape"], zarray.get("filters") or ())
         dtype = _decode_dtype(zarray["dtype"])
         if dtype.subdtype is not None:
             raise ValueError(f"dtype is {zarray['dtype']!r}, expected that of one element")
@@ -98,8 +96,7 @@ def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[s
             dims=None if dims is None else tuple(map(str, dims)),
             attrs=attrs,
         )
-        if math.prod(meta.grid_shape) > _MOST_CELLS:
-            raise ValueError(f"a grid of {meta.grid_shape} chunks, more than 64 bits count")
+        check_cells(meta)
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError, SyntaxError) as error:
         found = f"no entry {error}" if isinstance(error, KeyError) else str(error)
         raise StorageError(f"{path}/.zarray: not the metadata of a Zarr v2 array: {found}") from error

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
-from chunkmap.model.meta import ArrayMeta, same_scalar
+from chunkmap.model.meta import ArrayMeta, check_cells, check_extent, same_scalar
 from chunkmap.model.typed import types_of, with_types
 from chunkmap.model.v3_codecs import decode_codecs, encode_codecs, objects_of
 from chunkmap.model.v3_data_types import (
@@ -179,6 +179,7 @@ def array_from_document(path: str, document: Mapping[str, Any]) -> ArrayMeta:
 
 
 def _array(document: Mapping[str, Any]) -> ArrayMeta:
+    check_extent(document["shape"], document["codecs"])
     shape = tuple(map(int, document["shape"]))
     dtype, objects = decode_data_type(document["data_type"])
     value = decode_scalar(document["fill_value"], dtype, objects)
@@ -192,7 +193,7 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
         beside["fill_value"] = decode_scalar(beside["fill_value"], dtype, objects)
     fill_value, background = _decode_mask(value, is_default, attrs, beside, decoded.dtype)
     chunk_shape, edges = decode_grid(*named(document["chunk_grid"]), shape)
-    return ArrayMeta(
+    meta = ArrayMeta(
         shape=shape,
         chunk_shape=chunk_shape,
         edges=edges,
@@ -205,6 +206,8 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
         dims=None if names is None or None in names else tuple(map(str, names)),
         attrs=with_types(attrs, types) if isinstance(types := beside.get("attribute_types"), Mapping) else attrs,
     )
+    check_cells(meta)
+    return meta
 
 
 def _check_entries(document: Mapping[str, Any]) -> None:

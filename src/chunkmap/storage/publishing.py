@@ -7,12 +7,9 @@ a journal (see there). What is written beside is locked while its writer lives; 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import secrets
 import shutil
-import stat
-import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +21,7 @@ from chunkmap.errors import ChunkmapError, StorageError
 from chunkmap.io.filesystem import Located, ask, is_there, named
 from chunkmap.io.system import close, is_free, lock, open_directory, settle_directory
 from chunkmap.storage.journal import Place, StageThere, create, is_unfinished
+from chunkmap.storage.place import alone_in, bring_back, keep_rights, swap
 from chunkmap.storage.states import State, check_state, replace_file, state_of
 
 __all__ = [
@@ -33,7 +31,6 @@ __all__ = [
     "output_errors",
     "publish_file",
     "replacing",
-    "set_aside",
     "write_part",
 ]
 
@@ -56,9 +53,9 @@ def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected:
             for piece in pieces:
                 file.write(piece)
             _settle(file)
-        _keep_rights(target, temporary)
+        keep_rights(target, temporary)
         state = state_of(replace(at, path=str(temporary)))
-        with _locked(target.parent):
+        with alone_in(target.parent):
             if expected is not None:
                 check_state(at, expected)
             temporary.replace(target)
@@ -111,7 +108,7 @@ def replacing(
     at.fs.invalidate_cache(at.path)
     if at.is_local:
         at = replace(at, path=os.path.realpath(at.path))
-        _bring_back(Path(at.path))
+        bring_back(Path(at.path))
     if is_there(at, "written") and not _replaceable(at, last, is_set):
         raise StorageError(
             f"{at.url}: expected nothing there, or a reference set, but it has no {last} of one; not replaced."
@@ -133,7 +130,7 @@ def replacing(
         try:
             yield here
             with output_errors(at):
-                _keep_rights(target, temporary)
+                keep_rights(target, temporary)
                 _put_in_place(at, temporary, target, expected)
         finally:
             close(held)
@@ -143,10 +140,10 @@ def _put_in_place(at: Located, temporary: Path, target: Path, expected: tuple[St
     """Put the directory that is complete in the place of the old one."""
     for directory, _, _ in os.walk(temporary):
         settle_directory(Path(directory))
-    with _locked(target.parent):
+    with alone_in(target.parent):
         if expected is not None:
             check_state(at, *expected)
-        _swap(temporary, target)
+        swap(temporary, target)
     settle_directory(target.parent)
 
 
@@ -239,17 +236,6 @@ def _is_dead(entry: os.DirEntry[str]) -> bool:
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Alone among the writers into a directory, as far as its filesystem knows locks."""
-    file = open_directory(directory)
-    try:
-        lock(file, wait=True)
-        yield
-    finally:
-        close(file)
-
-
-@contextmanager
 def output_errors(at: Located) -> Iterator[None]:
     """What the system says of an output, a full or read-only disk, as our own error."""
     try:
@@ -260,55 +246,7 @@ def output_errors(at: Located) -> Iterator[None]:
         raise named(error, at.url, "written") from error
 
 
-def _keep_rights(old: Path, new: Path) -> None:
-    """Give what takes the place of another its mode, and where that is allowed its owner."""
-    try:
-        found = old.stat()
-    except FileNotFoundError:
-        return
-    new.chmod(stat.S_IMODE(found.st_mode))
-    with suppress(PermissionError, AttributeError):  # Windows has no such owners
-        os.chown(new, found.st_uid, found.st_gid)
-
-
 def _settle(file: BinaryIO) -> None:
     """The bytes are on the disk before the name is."""
     file.flush()
     os.fsync(file.fileno())
-
-
-def _swap(new: Path, target: Path) -> None:
-    """Put the new directory in place of the old, which ends up under the new one's name."""
-    if not target.exists():
-        new.rename(target)
-    elif not _exchange(new, target):
-        old = new.with_suffix(".old")  # readers find it there, should this process end between the renames
-        target.rename(old)
-        new.rename(target)
-        old.rename(new)
-
-
-def set_aside(target: Path) -> Path | None:
-    """The set that was there, where its writer died when it had made way and the new one had not come."""
-    if os.path.exists(target):  # noqa: PTH110 - also of a name that is too long
-        return None
-    pattern = f".{target.name}."
-    with suppress(OSError):
-        found = [e.path for e in os.scandir(target.parent) if e.name.startswith(pattern) and e.name.endswith(".old")]
-        return Path(max(found)) if found else None
-    return None
-
-
-def _bring_back(target: Path) -> None:
-    aside = set_aside(target)
-    if aside is not None:
-        aside.rename(target)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names at once, where the system can: Linux, `renameat2(2)` with RENAME_EXCHANGE."""
-    if not sys.platform.startswith("linux"):
-        return False
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    here, exchange = -100, 2
-    return call is not None and call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import Any, NamedTuple
 
-from chunkmap.errors import Unsupported
+from chunkmap.errors import NotPortable, Unsupported
 from chunkmap.io.filesystem import Located, limited, locate
+from chunkmap.logs import logger
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.edits import uneven_apart
 from chunkmap.storage.explicit_ranges import with_explicit_ranges
 from chunkmap.storage.stores import ICECHUNK, FoundSet, Icechunk, Store, find_set, is_open, store_for
 
-__all__ = ["check_format", "load", "open_set", "write"]
+__all__ = ["check_format", "convert", "load", "open_set", "write"]
+
+_LOG = logger("write")
 
 
 def load(
@@ -62,6 +67,7 @@ def write(
     record_size: int = 100_000,
     zarr_format: ZarrFormat = 2,
     uneven_group: str | None = None,
+    portable: bool = False,
     timeout: float | None = None,
 ) -> None:
     """Store a set: `.json`, `.json.gz` and `.json.zst` are JSON; `.parq`, `.parquet`, or a directory, Parquet;
@@ -71,7 +77,13 @@ def write(
     `zarr_format` is that of the keys and documents: 2, which every reader of references knows, or in JSON 3; Icechunk
     is always of 3. One array whose chunks are of several lengths hides its whole group from readers of Zarr v3 that do
     not know such, as zarr-python without its option `array.rectilinear_chunks`: with `uneven_group` those arrays go to
-    a group of that name beside the others. A server may be silent for `timeout` seconds, 30 by default.
+    a group of that name beside the others.
+
+    With `portable` the set is said as more readers take it, with the same values: JSON without NaN, chunks without the
+    checksum behind them, codecs in the places and with the entries that every reader knows. A warning, `NotPortable`,
+    lists the arrays that some reader does not decode still, and why; `inspect` says the same of any set.
+
+    A server may be silent for `timeout` seconds, 30 by default.
 
     Raises Unsupported naming the array that the format has no words for.
     """
@@ -84,7 +96,58 @@ def write(
     else:
         at = locate(url, limited(storage_options, timeout))
         store = check_format(at, zarr_format)
-    store.writing.write(with_explicit_ranges(refs), at, record_size=record_size, zarr_format=zarr_format)
+    _write(refs, store, at, _How(record_size, zarr_format, portable))
+
+
+class _How(NamedTuple):
+    """How a set is written."""
+
+    record_size: int = 100_000
+    zarr_format: ZarrFormat = 2
+    portable: bool = False
+    origin: Mapping[str, Any] | None = None
+    """How it came about."""
+
+
+def _write(refs: ReferenceSet, store: Store, at: Any, how: _How) -> None:
+    refs = with_explicit_ranges(refs)
+    if how.portable:
+        refs = _portable(refs, 3 if store is ICECHUNK else how.zarr_format)
+    store.writing.write(refs, at, record_size=how.record_size, zarr_format=how.zarr_format, origin=how.origin)
+    _LOG.info("%s: wrote %s, %d arrays, %d chunks", at, store.name, len(refs.arrays), refs.nchunks)
+
+
+def convert(
+    url: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    uneven_group: str | None = None,
+    **how: Any,
+) -> ReferenceSet:
+    """A stored set in another form, written `how` `write` says. Gives the set.
+
+    What is written down of how it came about goes along, where both forms keep it and references stay as they are.
+    """
+    found = find_set(url, storage_options=storage_options)
+    refs: ReferenceSet = found.read_as.reading.load(found)
+    if found.store is ICECHUNK or how.get("portable") or uneven_group is not None:
+        write(refs, out, storage_options=storage_options, uneven_group=uneven_group, **how)
+        return refs
+    at, chosen = locate(out, storage_options), _How(**how, origin=found.read_as.reading.origin_of(found))
+    _write(refs, check_format(at, chosen.zarr_format), at, chosen)
+    return refs
+
+
+def _portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> ReferenceSet:
+    """The set as more readers take it; a warning says which do not."""
+    refs = import_module("chunkmap.model.portable").portable(refs, zarr_format)
+    obstacles = import_module("chunkmap.model.readers").obstacles
+    found = {path: obstacles(path, array, zarr_format) for path, array in refs.arrays.items()}
+    left = {path: own for path, own in found.items() if own}
+    if left:
+        warnings.warn(NotPortable(left), stacklevel=4)
+    return refs
 
 
 def check_format(at: Located, zarr_format: ZarrFormat) -> Store:

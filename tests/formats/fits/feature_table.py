@@ -68,9 +68,9 @@ def groups():
     return fits.GroupsHDU(data)
 
 
-def masked():
-    hdu = table(("COMPRESSED_DATA", "PB()", rows("u1"), {}), ("NULL_PIXEL_MASK", "PB()", rows("u1"), {}))
-    hdu.header.update(ZIMAGE=True, ZCMPTYPE="GZIP_1", ZBITPIX=16, ZNAXIS=1, ZNAXIS1=3, ZTILE1=1)
+def tiles_by_hand(*columns, **keywords):
+    hdu = table(("COMPRESSED_DATA", "PB()", rows("u1"), {}), *columns)
+    hdu.header.update(ZIMAGE=True, ZBITPIX=16, ZNAXIS=1, ZNAXIS1=3, ZTILE1=1, **keywords)
     return hdu
 
 
@@ -98,7 +98,10 @@ FEATURES = {
         "real numbers, SUBTRACTIVE_DITHER_1 *": tiles(FLOATS, "RICE_1", quantize_method=1, dither_seed=5),
         "real numbers, SUBTRACTIVE_DITHER_2 *": tiles(FLOATS, "RICE_1", quantize_method=2, dither_seed=5),
         "undefined pixels (ZBLANK)": tiles(np.where(FLOATS > 2, np.nan, FLOATS), "GZIP_1", dither_seed=5),
-        "masks of undefined pixels (ZMASKCMP)": masked(),
+        "masks of undefined pixels (ZMASKCMP)": tiles_by_hand(
+            ("NULL_PIXEL_MASK", "PB()", rows("u1"), {}), ZCMPTYPE="GZIP_1"
+        ),
+        "PLIO_1 of unsigned integers of 16 bits": tiles_by_hand(ZCMPTYPE="PLIO_1", BZERO=32768),
     },
     "Binary tables": {
         "integers and real numbers (B, I, J, K, E, D)": [column(c, np.arange(3)) for c in "BIJKED"],

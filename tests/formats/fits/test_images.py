@@ -8,6 +8,7 @@ import xarray as xr
 import zarr
 from astropy.io import fits
 
+import chunkmap
 from chunkmap.access.store import ReferenceStore
 from chunkmap.errors import FormatError
 
@@ -68,7 +69,7 @@ def test_the_turned_sign_is_turned_by_numcodecs_alone(tmp_path, reading):
 @pytest.mark.parametrize("bitpix", [8, 16, 32, 64, -32, -64])
 @pytest.mark.parametrize("blank", [None, 5])
 def test_scaling_is_left_to_cf(tmp_path, reading, bitpix, blank):
-    """BSCALE, BZERO and BLANK become what xarray decodes, in double precision, of which astropy's are rounded."""
+    """BSCALE, BZERO and BLANK become what other readers of Zarr decode in double precision."""
     stored = np.arange(12).reshape(3, 4).astype({8: "u1", -32: ">f4", -64: ">f8"}.get(bitpix, f">i{bitpix // 8}"))
     hdu = fits.PrimaryHDU(stored)
     hdu.header["BSCALE"], hdu.header["BZERO"] = 0.25, -3.0
@@ -82,6 +83,29 @@ def test_scaling_is_left_to_cf(tmp_path, reading, bitpix, blank):
     np.testing.assert_array_equal(reading.physical(refs, "PRIMARY"), exact)
     opened = xr.open_zarr(ReferenceStore(refs), consolidated=False, zarr_format=2)
     np.testing.assert_array_equal(opened["PRIMARY"], exact)
+
+
+@pytest.mark.parametrize("bitpix", [8, 16, 32, 64, -32, -64])
+@pytest.mark.parametrize("scaling", [(0.1, 1000.3), (1, 0), (3, 0), (1, 7.7)])
+@pytest.mark.parametrize("blank", [None, 5])
+def test_scaled_pixels_have_the_type_and_the_bits_of_astropy(tmp_path, bitpix, scaling, blank):
+    """8 and 16 bits become float32, 32 and 64 float64, floats stay: the very numbers, also from a set at rest."""
+    stored = np.arange(12).reshape(3, 4).astype({8: "u1", -32: ">f4", -64: ">f8"}.get(bitpix, f">i{bitpix // 8}"))
+    hdu = fits.PrimaryHDU(stored)
+    hdu.header["BSCALE"], hdu.header["BZERO"] = scaling
+    if blank and bitpix > 0:
+        hdu.header["BLANK"] = blank
+    path = tmp_path / "a.fits"
+    hdu.writeto(path)
+    wanted = fits.getdata(path)
+    places = [path, tmp_path / "a.json", tmp_path / "a.parq"]
+    for place in places[1:]:
+        chunkmap.write(chunkmap.scan(path), place)
+    for place in places:
+        with xr.open_dataset(place, engine="chunkmap") as found:
+            values = found["PRIMARY"].values
+        assert values.dtype.newbyteorder("=") == wanted.dtype.newbyteorder("=")
+        np.testing.assert_array_equal(values, wanted)
 
 
 def test_blank_alone_masks(tmp_path, reading):

@@ -200,6 +200,7 @@ def test_the_attributes_are_those_of_the_image(tmp_path, reading):
     [
         ({"ZCMPTYPE": "LZW_1"}, "tile compression"),
         ({"ZQUANTIZ": "BEST"}, "tile compression"),
+        ({"ZCMPTYPE": "PLIO_1", "ZBITPIX": 16, "BZERO": 32768}, "tile compression"),
         ({"ZBITPIX": 7}, "damaged HDU"),
         ({"ZNAXIS2": 4}, "damaged HDU"),
         ({"ZTILE1": -1}, "damaged HDU"),
@@ -207,7 +208,7 @@ def test_the_attributes_are_those_of_the_image(tmp_path, reading):
     ],
 )
 def test_what_is_refused(tmp_path, reading, keywords, feature):
-    """Unknown algorithms and headers that disagree with themselves are problems by name."""
+    """Unknown algorithms, what libraries read differently, and headers that disagree with themselves are problems."""
     path = by_hand(tmp_path / "a.fits", [gzip.compress(bytes(16))] * 3, [], **keywords)
     refs = reading.scan(path)
     assert not refs.arrays

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tifffile
+import xarray as xr
 from oracle import assert_same, by_tifffile, scanned, values
 
 import chunkmap
@@ -74,6 +75,26 @@ def test_a_pyramid_of_an_ome_tiff(tmp_path):
         "1/image",
         "2/image",
     ]
+
+
+def test_a_tree_of_levels(tmp_path):
+    """Overviews, and further images, are groups of one tree beside the image, in which attributes name their paths."""
+    path = tmp_path / "a.tif"
+    data = np.random.default_rng(0).integers(0, 99, (64, 96), "u1")
+    with tifffile.TiffWriter(path) as writer:
+        for image, other in ((data, 0), (data[:48, :48], 1)):
+            writer.write(image, tile=(16, 16), subifds=2, metadata=None, description=str(other))
+            writer.write(image[::2, ::2], tile=(16, 16), subfiletype=1, metadata=None)
+            writer.write(image[::4, ::4], tile=(16, 16), subfiletype=1, metadata=None)
+    with xr.open_datatree(path, engine="chunkmap") as tree:
+        assert set(tree.groups) == {"/", *("/0", "/1", "/2"), *(f"/image_1{end}" for end in ("", "/0", "/1", "/2"))}
+        for number, step in enumerate((1, 2, 4)):
+            np.testing.assert_array_equal(tree[f"{number}/image"], data[::step, ::step])
+            np.testing.assert_array_equal(tree[f"image_1/{number}/image"], data[:48:step, :48:step])
+        paths = [dataset["path"] for dataset in tree.attrs["multiscales"][0]["datasets"]]
+        assert paths == ["0/image", "1/image", "2/image"]
+    with xr.open_dataset(path, engine="chunkmap", group="image_1/1") as found:
+        np.testing.assert_array_equal(found["image"], data[:48:2, :48:2])
 
 
 def test_volumes(tmp_path):

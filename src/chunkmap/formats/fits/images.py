@@ -14,8 +14,9 @@ import numpy as np
 from chunkmap.formats.fits.cards import Header
 from chunkmap.model import ArrayMeta, ChunkManifest, CodecConfig, ManifestArray, Sources
 from chunkmap.model.edits import split_shape
+from chunkmap.model.typed import typed
 
-__all__ = ["BITPIX", "Values", "cut", "image", "one_behind_the_other", "values_of"]
+__all__ = ["BITPIX", "Values", "cut", "image", "one_behind_the_other", "values_of", "values_of_image"]
 
 BITPIX: Final[Mapping[int, str]] = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
@@ -26,6 +27,10 @@ _TURNED: Final[Mapping[str, tuple[float, str]]] = {
     ">i4": (2.0**31, ">u4"),
     ">i8": (2.0**63, ">u8"),
 }
+
+
+_SHORT: Final = frozenset({"u1", ">i2", ">f4"})
+"""Pixels that astropy scales in single precision."""
 
 
 class Values(NamedTuple):
@@ -57,6 +62,14 @@ def values_of(stored: str, scale: float, zero: float, null: int | None, *, masks
     return Values(dtype, (), attrs, None if null is None else _inside(null, dtype))
 
 
+def values_of_image(bitpix: int, header: Header, null: int | None) -> Values:
+    """Values of pixels. Scale and offset know by which precision astropy scales, and readers that heed it do so too."""
+    values = values_of(BITPIX[bitpix], header.number("BSCALE", 1.0), header.number("BZERO", 0.0), null)
+    if BITPIX[bitpix] not in _SHORT or not values.attrs:
+        return values
+    return values._replace(attrs={name: typed(number, "f4") for name, number in values.attrs.items()})
+
+
 def _turn(dtype: np.dtype[Any], stored: np.dtype[Any], zero: int) -> CodecConfig:
     """What adds half the range. numcodecs' own codec does it in floating-point numbers: not exact for 64 bits."""
     if dtype.itemsize > 4:
@@ -75,12 +88,7 @@ def image(
     header: Header, bitpix: int, shape: Sequence[int], at: tuple[str, int], chunk_nbytes: int | None
 ) -> ManifestArray:
     """The array of an image that stands as it is in the file, without its attributes."""
-    values = values_of(
-        BITPIX[bitpix],
-        header.number("BSCALE", 1.0),
-        header.number("BZERO", 0.0),
-        header.integer("BLANK") if bitpix > 0 else None,
-    )
+    values = values_of_image(bitpix, header, header.integer("BLANK") if bitpix > 0 else None)
     chunk_shape = cut(shape, values.dtype.itemsize, chunk_nbytes)
     meta = ArrayMeta(
         shape=tuple(shape),

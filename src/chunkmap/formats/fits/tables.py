@@ -16,7 +16,7 @@ import numpy as np
 from chunkmap.errors import Unsupported
 from chunkmap.formats.fits.columns import SIZES, Column
 from chunkmap.formats.fits.hdus import Unit
-from chunkmap.formats.fits.images import BITPIX, Values, values_of
+from chunkmap.formats.fits.images import BITPIX, Values, values_of, values_of_image
 from chunkmap.formats.fits.names import axis_names, distinct, name_of
 from chunkmap.formats.fits.records import Records
 from chunkmap.model import CodecConfig, ManifestArray
@@ -119,7 +119,7 @@ def group_arrays(unit: Unit, url: str, chunk_nbytes: int | None) -> dict[str, Ma
         array = records.array((number - 1) * size, size, values_of(stored.str, scale, zero, None), (), {})
         found[name] = array.with_meta(dims=("group",))
     blank = header.integer("BLANK") if unit.bitpix > 0 else None
-    values = values_of(stored.str, header.number("BSCALE", 1.0), header.number("BZERO", 0.0), blank)
+    values = values_of_image(unit.bitpix, header, blank)
     data = records.array(parameters * size, math.prod(shape) * size, values, shape, {})
     found[names[-1]] = data.with_meta(dims=("group", *axis_names(len(shape))))
     return found

@@ -21,7 +21,7 @@ from chunkmap.formats.fits.cards import Header
 from chunkmap.formats.fits.columns import SIZES, Column, binary_columns
 from chunkmap.formats.fits.hdus import Unit
 from chunkmap.formats.fits.heap import Rows, heap_of, read_rows
-from chunkmap.formats.fits.images import BITPIX, Values, values_of
+from chunkmap.formats.fits.images import BITPIX, Values, values_of_image
 from chunkmap.formats.fits.records import Records
 from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
@@ -81,10 +81,9 @@ def tiles_header(header: Header, url: str, at: int) -> TilesHeader:
     if min(*lengths, *tile) < 1 or prod(tile) > _MOST_PIXELS:
         raise FormatError(f"expected an image in tiles, found one of {lengths} in tiles of {tile}", url=url, offset=at)
     algorithm, method = header.text("ZCMPTYPE"), header.text("ZQUANTIZ") or METHODS[1]
-    if algorithm not in ALGORITHMS:
-        raise Unsupported(f"the algorithm {algorithm!r} is not known", feature="tile compression", url=url)
-    if method not in METHODS:
-        raise Unsupported(f"real numbers quantized by {method!r}", feature="tile compression", url=url)
+    unknown = _unknown(header, bitpix, algorithm, method)
+    if unknown:
+        raise Unsupported(unknown, feature="tile compression", url=url)
     return TilesHeader(
         bitpix,
         tuple(lengths),
@@ -94,6 +93,15 @@ def tiles_header(header: Header, url: str, at: int) -> TilesHeader:
         method,
         header.integer("ZDITHER0", 0) or 0,
     )
+
+
+def _unknown(header: Header, bitpix: int, algorithm: str, method: str) -> str:
+    """What is not known of a compression, or not alike by all; nothing of one that is read."""
+    if algorithm not in ALGORITHMS:
+        return f"the algorithm {algorithm!r} is not known"
+    if algorithm == "PLIO_1" and bitpix == 16 and header.number("BZERO", 0.0) == 2**15:
+        return "unsigned numbers of 16 bits by PLIO_1: astropy reads them otherwise than CFITSIO, which writes them"
+    return "" if method in METHODS else f"real numbers quantized by {method!r}"
 
 
 def _parameters(header: Header) -> dict[str, Any]:
@@ -151,12 +159,8 @@ def whole_image(unit: Unit, url: str) -> ManifestArray:
 
 def _values(about: TilesHeader, header: Header) -> Values:
     """How the numbers that come out of tiles become values."""
-    return values_of(
-        BITPIX[about.bitpix],
-        header.number("BSCALE", 1.0),
-        header.number("BZERO", 0.0),
-        header.integer("BLANK", header.integer("ZBLANK")) if about.bitpix > 0 else None,
-    )
+    null = header.integer("BLANK", header.integer("ZBLANK")) if about.bitpix > 0 else None
+    return values_of_image(about.bitpix, header, null)
 
 
 def _tiles(unit: Unit, rows: Rows, named: Mapping[str, Column], url: str) -> dict[str, NDArray[Any]]:

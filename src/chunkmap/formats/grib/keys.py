@@ -189,17 +189,20 @@ def _ask_layout_2(field: Field) -> _Layout:
 
 
 def _member(message: Message, field: Field) -> tuple[int, int]:
-    """Where the number of the member stands: where eccodes says, if the octet there is what eccodes reads."""
-    place, value = message.offset("perturbationNumber"), message.get("perturbationNumber", int)
-    if place is None or value is None:
+    """Where the number of the member stands: where eccodes says, and as wide as it is found to read it there.
+
+    A number of 0 does not tell one octet from two. So another one is put there, and eccodes is asked again.
+    """
+    place = message.offset("perturbationNumber")
+    if place is None or message.get("perturbationNumber", int) is None:
         return 0, 0
     place -= start_of_product(field)
     for width in (1, 2):
-        if (
-            0 < place <= len(field.product) - width
-            and field.product[place : place + width] == value.to_bytes(2, "big")[-width:]
-        ):
-            return place, place + width
+        if 0 < place <= len(field.product) - width:
+            product = field.product[:place] + (1).to_bytes(width, "big") + field.product[place + width :]
+            with Message(header(field._replace(product=product))) as changed:
+                if changed.get("perturbationNumber", int) == 1:
+                    return place, place + width
     return 0, 0
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.formats.tiff.codecs import coding_of
-from chunkmap.formats.tiff.pages import Layout, Page
+from chunkmap.formats.tiff.pages import PHOTOMETRICS, Layout, Page
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Sources
 from chunkmap.model.grid import index_dtype
 
@@ -42,13 +43,24 @@ class _Places(NamedTuple):
     """Whether the last strip of each page ends early, and must be filled up."""
 
 
-def array_of(
-    pages: Sequence[Page], axes: Axes, *, rgb: bool = True, attrs: Mapping[str, Any] | None = None
-) -> ManifestArray:
-    """The pages, which have one layout, as one array. Raises Unsupported for a layout that has no codec."""
+def array_of(pages: Sequence[Page], axes: Axes, *, rgb: bool = True, mapped: bool = False) -> ManifestArray:
+    """The pages, which have one layout, as one array. Raises Unsupported for a layout that has no codec.
+
+    `mapped` says that a reference system stands beside it.
+    """
     layout = pages[0].layout
     places = _placed(pages, layout)
-    coding = coding_of(layout, cut_short=places.cut_short, rgb=rgb)
+    meta, grid = _meta_of(layout, axes, places.grid, places.chunk, (places.cut_short, rgb, mapped))
+    return ManifestArray(meta, _manifest(grid, [page.directory.url for page in pages], places))
+
+
+@lru_cache(maxsize=256)
+def _meta_of(
+    layout: Layout, axes: Axes, grid: tuple[int, ...], chunk: tuple[int, int, int], how: tuple[bool, bool, bool]
+) -> tuple[ArrayMeta, tuple[int, ...]]:
+    """What the array of such pages is, and the shape of its grid: files of a series share it."""
+    cut_short, rgb, mapped = how
+    coding = coding_of(layout, cut_short=cut_short, rgb=rgb)
     lead = len(axes.lengths)
     deep = layout.shape[0] > 1
     planes, samples = layout.separate, layout.interleaved > 1
@@ -58,20 +70,37 @@ def array_of(
         *layout.shape[not deep :],
         *_only((layout.samples,), samples),
     )
-    chunk = (*((1,) * lead), *_only((1,), planes), *places.chunk[not deep :], *_only((layout.samples,), samples))
+    chunk_shape = (*((1,) * lead), *_only((1,), planes), *chunk[not deep :], *_only((layout.samples,), samples))
     names = (*axes.names, *_only(("band",), planes), *_only(("z",), deep), "y", "x", *_only(("band",), samples))
-    grid = (*axes.lengths, *_only(places.grid[:1], planes), *places.grid[1 + (not deep) :], *_only((1,), samples))
+    fill_value = fill_value_of(layout.nodata, coding.dtype)
+    attrs = _attrs_of(layout, rgb=rgb)
+    if mapped:
+        attrs["grid_mapping"] = "spatial_ref"
+    if layout.nodata is not None and fill_value is None:
+        attrs["nodata"] = layout.nodata
     meta = ArrayMeta(
         shape=tuple(map(int, shape)),
-        chunk_shape=chunk,
+        chunk_shape=chunk_shape,
         dtype=coding.dtype,
         filters=coding.filters,
         compressor=coding.compressor,
-        fill_value=fill_value_of(layout.nodata, coding.dtype),
+        fill_value=fill_value,
         dims=_distinct(names),
-        attrs={} if attrs is None else attrs,
+        attrs=attrs,
     )
-    return ManifestArray(meta, _manifest(grid, [page.directory.url for page in pages], places))
+    return meta, (*axes.lengths, *_only(grid[:1], planes), *grid[1 + (not deep) :], *_only((1,), samples))
+
+
+def _attrs_of(layout: Layout, *, rgb: bool) -> dict[str, Any]:
+    """What the numbers of a page mean."""
+    name = PHOTOMETRICS.get(layout.photometric, str(layout.photometric))
+    if name == "YCbCr" and layout.compression == "JPEG" and rgb:
+        name = "RGB"
+    attrs: dict[str, Any] = {"photometric": name}
+    if layout.extra_samples:
+        kinds = {0: "unspecified", 1: "premultiplied alpha", 2: "alpha"}
+        attrs["extra_samples"] = [kinds.get(kind, str(kind)) for kind in layout.extra_samples]
+    return attrs
 
 
 def _only(what: tuple[Any, ...], when: bool) -> tuple[Any, ...]:
@@ -96,12 +125,10 @@ def _manifest(grid: tuple[int, ...], urls: Sequence[str], places: _Places) -> Ch
     sources = np.ones(len(places.offsets), np.uint32)
     if len(numbers) > 1:
         sources = np.repeat(np.array([numbers[url] for url in urls], np.uint32), len(sources) // len(urls))
-    stored = places.lengths > 0
-    count = len(stored)
     offsets, lengths, index = places.offsets, places.lengths, None
-    if not stored.all():
-        rows = np.flatnonzero(stored)
-        offsets, lengths, index = offsets[rows], lengths[rows], rows.astype(index_dtype(count))
+    if np.count_nonzero(lengths) < len(lengths):
+        rows = np.flatnonzero(lengths)
+        offsets, lengths, index = offsets[rows], lengths[rows], rows.astype(index_dtype(len(lengths)))
         sources = sources[rows]
     return ChunkManifest(grid, Sources((None, *numbers)), sources, offsets, lengths, index)
 

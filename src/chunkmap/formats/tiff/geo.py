@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from chunkmap.formats.tiff import tags
 from chunkmap.formats.tiff.ifd import Directory
 
-__all__ = ["Affine", "coordinates", "gcps_of", "transform_of"]
+__all__ = ["Affine", "gcps_of", "middles", "run_of", "transform_of"]
 
 _POINT: Final = 2
 _TIE: Final = 6
@@ -37,6 +37,12 @@ class Affine(NamedTuple):
     def is_straight(self) -> bool:
         """Whether columns lead along x alone, and rows along y."""
         return self.b == 0 and self.d == 0
+
+    @property
+    def steps(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Of x and of y: from the middle of one pixel to that of the next, and where the first one is."""
+        a, b, c, d, e, f = self
+        return (a, a * 0.5 + b * 0.5 + c), (e, d * 0.5 + e * 0.5 + f)
 
     @property
     def gdal(self) -> str:
@@ -88,21 +94,16 @@ def gcps_of(directory: Directory, geokeys: dict[str, Any]) -> str | None:
     return json.dumps({"type": "FeatureCollection", "features": features})
 
 
-def coordinates(transform: Affine, length: int, width: int) -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
-    """Coordinates of the middles of pixels: `x` and `y`, or where the image is rotated `xc` and `yc` for each pixel."""
-    a, b, c, d, e, f = transform
-    middle_x, middle_y = a * 0.5 + b * 0.5 + c, d * 0.5 + e * 0.5 + f
-    if transform.is_straight:
-        return {"x": (("x",), _run(width, a, middle_x)), "y": (("y",), _run(length, e, middle_y))}
+def middles(transform: Affine, length: int, width: int) -> dict[str, NDArray[np.float64]]:
+    """Coordinates of the middles of the pixels of a rotated image, `xc` and `yc`, for each of them."""
+    a, b, _, d, e, _ = transform
+    (_, middle_x), (_, middle_y) = transform.steps
     across, down = np.meshgrid(np.arange(width), np.arange(length))
-    return {
-        "xc": (("y", "x"), across * a + down * b + middle_x),
-        "yc": (("y", "x"), across * d + down * e + middle_y),
-    }
+    return {"xc": across * a + down * b + middle_x, "yc": across * d + down * e + middle_y}
 
 
-def _run(count: int, step: float, first: float) -> NDArray[np.float64]:
-    """So many numbers a step apart, made in one piece of memory."""
+def run_of(count: int, step: float, first: float) -> NDArray[np.float64]:
+    """Coordinates of the middles of pixels along one axis: so many numbers a step apart, in one piece of memory."""
     found = np.arange(count, dtype=np.float64)
     found *= step
     found += first

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import ChunkmapError, TruncatedFile, Unsupported
+from chunkmap.errors import TruncatedFile, Unsupported
 from chunkmap.formats.tiff import tags
-from chunkmap.formats.tiff.ifd import Directory, Entry
+from chunkmap.formats.tiff.ifd import Directory
+from chunkmap.formats.tiff.remembered import Remembered
 
 __all__ = ["COMPRESSIONS", "IMAGES", "PHOTOMETRICS", "Layout", "Page", "read_page", "stored_sizes"]
 
@@ -87,8 +87,6 @@ _SAID: Final = (
     *(tags.YCBCR_SUBSAMPLING, tags.JPEG_TABLES, tags.LERC_PARAMETERS, tags.T4_OPTIONS, tags.GDAL_NODATA),
 )
 """Tags on which a layout depends."""
-_LONG: Final = 4 << 10
-"""Bytes of such tags that are not worth remembering."""
 
 _LONGEST: Final = 2**31 - 1
 _MOST_SAMPLES: Final = 65535
@@ -143,8 +141,8 @@ class Layout(NamedTuple):
     @property
     def grid(self) -> tuple[int, ...]:
         """Number of strips or tiles: of the samples where they are separate, of depth, length and width."""
-        cells = tuple(-(-n // c) for n, c in zip(self.shape, self.chunk, strict=True))
-        return (self.samples if self.separate else 1, *cells)
+        (depth, length, width), (deep, long, wide) = self.shape, self.chunk
+        return self.samples if self.separate else 1, -(-depth // deep), -(-length // long), -(-width // wide)
 
     @property
     def shares_chroma(self) -> bool:
@@ -184,7 +182,7 @@ class Page(NamedTuple):
 
 def read_page(directory: Directory, size: int) -> Page:
     """The page that a directory describes. Raises Unsupported for what it says that is not handled, by name."""
-    layout = _layout(directory)
+    layout = _layout_of(directory)
     expected = math.prod(layout.grid)
     offsets = directory.numbers(tags.TILE_OFFSETS if layout.tiled else tags.STRIP_OFFSETS)
     if not len(offsets):  # some writers of tiles use the tags of strips
@@ -199,24 +197,6 @@ def read_page(directory: Directory, size: int) -> Page:
         counts = _counted(directory, layout, offsets, size)
     lengths = _places(directory, counts, expected)
     return Page(layout, offsets, _inside(directory, layout, offsets, lengths, size), directory, _subfile(directory))
-
-
-def _layout(directory: Directory) -> Layout:
-    """The layout of a page, known already where another page said the same: all overviews and files of a series do."""
-    found = directory.entries
-    said = tuple((tag, found[tag].dtype, bytes(found[tag].data)) for tag in _SAID if tag in found)
-    if sum(len(data) for _, _, data in said) > _LONG:
-        return _read_layout(directory)
-    try:
-        return _known_layout(directory.order, said)
-    except ChunkmapError:
-        return _read_layout(directory)  # which says where in the file it is wrong
-
-
-@lru_cache(maxsize=256)
-def _known_layout(order: Literal["<", ">"], said: tuple[tuple[int, np.dtype[Any], bytes], ...]) -> Layout:
-    """The layout that entries of these types and bytes describe."""
-    return _read_layout(Directory("", 0, order, {tag: Entry(dtype, data, 0) for tag, dtype, data in said}))
 
 
 def _read_layout(directory: Directory) -> Layout:
@@ -258,6 +238,9 @@ def _read_layout(directory: Directory) -> Layout:
     if layout.row_nbytes * layout.chunk[0] * layout.chunk[1] > _LARGEST:
         raise directory.wrong(f"strips or tiles of {layout.chunk} pixels are larger than any file")
     return layout
+
+
+_layout_of: Final = Remembered(_SAID, _read_layout)
 
 
 def _chunk(directory: Directory, shape: tuple[int, int, int]) -> tuple[bool, tuple[int, int, int]]:
@@ -310,7 +293,7 @@ def _inside(
     directory: Directory, layout: Layout, offsets: NDArray[np.uint64], lengths: NDArray[np.uint64], size: int
 ) -> NDArray[np.uint64]:
     """The lengths, 0 for what is not stored, no longer than what is needed. Raises FormatError for what cannot be."""
-    if not offsets.all():
+    if np.count_nonzero(offsets) < len(offsets):
         lengths = np.where(offsets == 0, 0, lengths).astype(np.uint64)
     if layout.compression == "none" and not layout.shares_chroma:
         sizes = stored_sizes(layout)
@@ -320,8 +303,9 @@ def _inside(
                 f"expected {sizes[short[0]]} bytes in strip or tile {short[0]}, found {lengths[short[0]]}"
             )
         lengths = np.minimum(lengths, sizes)
-    longest = int(lengths.max())
-    if int(offsets.max()) + longest <= size:
+    # half of what a method of a short array takes is finding this function
+    longest, last = int(np.maximum.reduce(lengths)), int(np.maximum.reduce(offsets))
+    if last + longest <= size:
         return lengths
     outside = np.flatnonzero((lengths > 0) & ((lengths > size) | (offsets > size - np.minimum(lengths, size))))
     if len(outside):

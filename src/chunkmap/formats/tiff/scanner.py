@@ -7,21 +7,19 @@ in a group of its own, `1`, `2`..., which is a whole dataset as the root is; fur
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.tiff import tags
 from chunkmap.formats.tiff.arrays import array_of
-from chunkmap.formats.tiff.crs import crs_attrs
-from chunkmap.formats.tiff.geo import Affine, coordinates, gcps_of, transform_of
-from chunkmap.formats.tiff.geokeys import read_geokeys
+from chunkmap.formats.tiff.geo import Affine
+from chunkmap.formats.tiff.ground import array_of_values, coordinates, ground_of
 from chunkmap.formats.tiff.metadata import GdalMetadata, read_gdal, read_imagej
-from chunkmap.formats.tiff.pages import PHOTOMETRICS, Page
+from chunkmap.formats.tiff.pages import Page
 from chunkmap.formats.tiff.series import Image, Stack
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 
@@ -58,18 +56,6 @@ class _Set:
         """Something that cannot be represented."""
         self.problems.append(Problem(path, feature, message, self.url))
 
-    def values(
-        self, path: str, dims: tuple[str, ...], values: NDArray[Any], attrs: Mapping[str, Any] | None = None
-    ) -> None:
-        """An array whose values are nowhere in the file."""
-        self.arrays[path] = _array(dims, values, attrs or {})
-
-
-def _array(dims: tuple[str, ...], values: NDArray[Any], attrs: Mapping[str, Any]) -> ManifestArray:
-    data = values.tobytes()
-    meta = ArrayMeta(shape=values.shape, chunk_shape=values.shape, dtype=values.dtype, dims=dims, attrs=attrs)
-    return ManifestArray(meta, ChunkManifest.single(data, 0, len(data), values.ndim))
-
 
 def assemble(url: str, images: Sequence[Image], *, rgb: bool, level: int | None) -> Scanned:
     """The set of a file. With `level`, only that level of each image, in the place of the image itself."""
@@ -102,16 +88,16 @@ def _level(found: _Set, group: str, stack: Stack, masks: Sequence[Stack], shared
     """One level: the image, and what lies beside it. Gives whether there is a codec for it."""
     path = _below(group, "image")
     page = stack.pages[0]
-    attrs = _page_attrs(page, found.rgb)
-    if shared.spatial_ref is not None:
-        attrs["grid_mapping"] = "spatial_ref"
     try:
-        array = array_of(stack.pages, stack.axes, rgb=found.rgb, attrs=attrs)
+        array = array_of(stack.pages, stack.axes, rgb=found.rgb, mapped=shared.spatial_ref is not None)
     except Unsupported as refusal:
         found.report(path, refusal.feature, f"left out: {refusal.message}")
         return False
-    more = {**_gdal_attrs(found, path, shared.gdal, page.layout.samples), **_no_data(found, path, page, array)}
-    found.arrays[path] = array.with_meta(attrs={**attrs, **more}) if more else array
+    more = _gdal_attrs(found, path, shared.gdal, page.layout.samples)
+    found.arrays[path] = array.with_meta(attrs={**array.meta.attrs, **more}) if more else array
+    if "nodata" in array.meta.attrs and len(array.chunks) < array.chunks.size:
+        nodata = array.meta.attrs["nodata"]
+        found.report(path, "nodata", f"missing tiles read as 0: its nodata, {nodata}, is no {array.meta.dtype}")
     _beside(found, group, array.meta, page, shared)
     for mask in masks:
         if mask.pages[0].layout.shape == page.layout.shape:
@@ -122,7 +108,7 @@ def _level(found: _Set, group: str, stack: Stack, masks: Sequence[Stack], shared
 def _mask(found: _Set, path: str, stack: Stack) -> None:
     """A mask, where there is a codec for it: the image is there without."""
     try:
-        found.arrays[path] = array_of(stack.pages, stack.axes, attrs={"long_name": "mask of image"})
+        found.arrays[path] = array_of(stack.pages, stack.axes).with_meta(attrs={"long_name": "mask of image"})
     except Unsupported as refusal:
         found.report(path, refusal.feature, f"left out: {refusal.message}")
 
@@ -132,7 +118,7 @@ def _beside(found: _Set, group: str, meta: ArrayMeta, page: Page, shared: _Share
     assert meta.dims is not None
     if "band" in meta.dims:
         count = meta.shape[meta.dims.index("band")]
-        found.values(_below(group, "band"), ("band",), np.arange(1, count + 1))
+        found.arrays[_below(group, "band")] = array_of_values(("band",), np.arange(1, count + 1), {})
     _, length, width = page.layout.shape
     if shared.transform is not None:
         _, whole_length, whole_width = shared.page.layout.shape
@@ -157,51 +143,19 @@ def _coordinates(found: _Set, group: str, transform: Affine, shape: tuple[int, i
             _below(group, "x"), "coordinates", f"left out: the middles of {length} x {width} pixels are too many"
         )
         return
-    for name, (dims, values) in coordinates(transform, length, width).items():
-        axis, size = ("X", transform.a) if name[0] == "x" else ("Y", transform.e)
-        found.values(_below(group, name), dims, values, {"axis": axis, "pixel_size": size} if len(dims) == 1 else {})
+    for name, array in coordinates(transform, length, width).items():
+        found.arrays[_below(group, name)] = array
 
 
 def _shared(found: _Set, group: str, page: Page) -> _Shared:
-    directory = page.directory
-    keys = read_geokeys(directory)
-    transform = transform_of(directory, keys)
-    attrs, problem = crs_attrs(keys)
-    if problem is not None:
-        found.report(_below(group, "spatial_ref"), "coordinate reference system", problem)
-    attrs.update(keys)
-    points = gcps_of(directory, keys)
-    if points is not None:
-        attrs["gcps"] = points
-    if transform is not None and not transform.is_straight:
-        attrs["GeoTransform"] = transform.gdal
-    system = _array((), np.zeros((), np.int64), attrs) if attrs else None
-    return _Shared(page, transform, system, read_gdal(directory.text(tags.GDAL_METADATA)))
+    ground = ground_of(page.directory)
+    if ground.problem is not None:
+        found.report(_below(group, "spatial_ref"), "coordinate reference system", ground.problem)
+    gdal = read_gdal(page.directory.text(tags.GDAL_METADATA))
+    return _Shared(page, ground.transform, ground.spatial_ref, gdal)
 
 
 # ---------------------------------------------------------------------- attributes
-
-
-def _page_attrs(page: Page, rgb: bool) -> dict[str, Any]:
-    layout = page.layout
-    name = PHOTOMETRICS.get(layout.photometric, str(layout.photometric))
-    if name == "YCbCr" and layout.compression == "JPEG" and rgb:
-        name = "RGB"
-    attrs: dict[str, Any] = {"photometric": name}
-    if layout.extra_samples:
-        kinds = {0: "unspecified", 1: "premultiplied alpha", 2: "alpha"}
-        attrs["extra_samples"] = [kinds.get(kind, str(kind)) for kind in layout.extra_samples]
-    return attrs
-
-
-def _no_data(found: _Set, path: str, page: Page, array: ManifestArray) -> dict[str, Any]:
-    """What the tag GDAL_NODATA says where the type of the array has no such number."""
-    nodata = page.layout.nodata
-    if nodata is None or array.meta.fill_value is not None:
-        return {}
-    if len(array.chunks) < array.chunks.size:
-        found.report(path, "nodata", f"missing tiles read as 0: its nodata, {nodata}, is no {array.meta.dtype}")
-    return {"nodata": nodata}
 
 
 def _file_attrs(shared: _Shared, image: Image) -> dict[str, Any]:

@@ -16,20 +16,13 @@ import numpy as np
 from chunkmap.errors import Unsupported
 from chunkmap.formats.tiff import tags
 from chunkmap.formats.tiff.arrays import Axes
+from chunkmap.formats.tiff.ground import GEO
 from chunkmap.formats.tiff.ifd import Directory
 from chunkmap.formats.tiff.metadata import OmeImage, read_imagej, read_ome, read_shaped
 from chunkmap.formats.tiff.pages import Page, read_page, stored_sizes
 
 __all__ = ["Files", "Finding", "Image", "OtherFile", "Stack", "find_images", "ome_of"]
 
-_GEO: Final = (
-    tags.MODEL_PIXEL_SCALE,
-    tags.MODEL_TIEPOINT,
-    tags.MODEL_TRANSFORMATION,
-    tags.GEO_KEY_DIRECTORY,
-    tags.GEO_DOUBLE_PARAMS,
-    tags.GEO_ASCII_PARAMS,
-)
 _PAGES: Final = "page"
 _MOST_BLANK: Final = 64
 """Planes of OME-XML to a page: there may be fewer pages, as a series that was broken off has."""
@@ -76,7 +69,7 @@ class _Family:
     @property
     def key(self) -> tuple[Any, ...]:
         """What families that stand in one array have in common."""
-        geo = tuple(bytes(e.data) if (e := self.page.directory.entries.get(tag)) else b"" for tag in _GEO)
+        geo = tuple(bytes(e.data) if (e := self.page.directory.entries.get(tag)) else b"" for tag in GEO)
         members = (self.page, *self.overviews), self.masks
         return (*(tuple(page.layout for page in group) for group in members), geo)
 

@@ -14,6 +14,7 @@ import click
 
 from chunkmap import combining
 from chunkmap.errors import ChunkmapError, NotInstalled, SkippedFiles, Unsupported, respelled
+from chunkmap.execution.bars import steps
 from chunkmap.frontends.command_line.arguments import as_option
 from chunkmap.model import Problem, ReferenceSet
 from chunkmap.storage import ICECHUNK
@@ -37,10 +38,14 @@ __all__ = [
 def counting(verb: str, total: int) -> Iterator[Callable[[int, int], None]]:
     """A callable `progress(done, total)`, drawn as a bar where someone is looking and there is something to count."""
     if total < 2 or not sys.stderr.isatty():
-        yield lambda _done, _total: None
+        yield _nothing
         return
-    with _drawing().bar(verb, total) as progress:
-        yield progress
+    with steps(progress=True) as begin:
+        yield begin(verb) or _nothing
+
+
+def _nothing(_done: int, _total: int) -> None:
+    """Draw no bar."""
 
 
 def describe(refs: ReferenceSet, name: str) -> None:

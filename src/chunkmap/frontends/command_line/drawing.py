@@ -1,41 +1,25 @@
-"""What the command line draws with rich: the table of a set on standard output, a bar of progress on standard error."""
+"""What the command line draws with rich: the table of a set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from chunkmap.frontends.command_line.display import counted
+from chunkmap.frontends.command_line.facts import who_reads
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 
-__all__ = ["bar", "describe", "human"]
+__all__ = ["describe", "human"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SHOWN_URLS = 3
 _WIDTH = 120
-
-
-@contextmanager
-def bar(verb: str, total: int) -> Iterator[Callable[[int, int], None]]:
-    """A bar of progress, moved by a callable `progress(done, total)`."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
-        task = drawn.add_task(verb, total=total)
-        yield lambda done, of: drawn.update(task, completed=done, total=of)
 
 
 def describe(refs: ReferenceSet, name: str) -> None:
@@ -115,6 +99,8 @@ def _summary(refs: ReferenceSet, urls: list[str]) -> Iterator[str]:
     yield from (f"  {url}" for url in urls[:_SHOWN_URLS])
     if len(urls) > _SHOWN_URLS:
         yield f"  ... and {len(urls) - _SHOWN_URLS:,} more"
+    yield "which readers decode which arrays"
+    yield from (f"  {line}" for line in who_reads(refs))
     if refs.problems:
         yield counted(len(refs.problems), "problem")
         yield from (f"  {problem}" for problem in refs.problems)

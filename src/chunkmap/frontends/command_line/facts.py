@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from chunkmap.model import WHOLE_FILE, ManifestArray, ReferenceSet
+from chunkmap.model.readers import READERS, obstacles
 
-__all__ = ["facts_of", "only"]
+__all__ = ["facts_of", "only", "who_reads"]
+
+_SHOWN: Final = 3
+"""Arrays that are named in a line."""
 
 
 def facts_of(refs: ReferenceSet, name: str) -> dict[str, Any]:
@@ -16,7 +20,10 @@ def facts_of(refs: ReferenceSet, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "zarr_format": refs.zarr_format,
-        "arrays": {path: _array(array) for path, array in refs.arrays.items()},
+        "arrays": {
+            path: {**_array(array), "not_read_by": obstacles(path, array, refs.zarr_format)}
+            for path, array in refs.arrays.items()
+        },
         "groups": {path: dict(attrs) for path, attrs in refs.groups.items()},
         "files": sorted({url for array in refs.arrays.values() for url in array.manifest().urls}),
         "problems": [{"path": p.path, "feature": p.feature, "message": p.message, "url": p.url} for p in refs.problems],
@@ -28,6 +35,17 @@ def only(refs: ReferenceSet, path: str) -> ReferenceSet:
     if path not in refs.arrays:
         raise ValueError(f"{refs.name}: expected an array {path!r}, its arrays are {', '.join(refs.arrays)}")
     return ReferenceSet({path: refs.arrays[path]}, name=refs.name, zarr_format=refs.zarr_format)
+
+
+def who_reads(refs: ReferenceSet) -> list[str]:
+    """A line for each reader of references: that it decodes all arrays, or which it does not, and why."""
+    found = {path: obstacles(path, array, refs.zarr_format) for path, array in refs.arrays.items()}
+    lines = []
+    for name in (reader.name for reader in READERS if refs.zarr_format in reader.codecs):
+        lost = [f"{path} ({own[name]})" for path, own in found.items() if name in own]
+        more = f" and {len(lost) - _SHOWN:,} more" if len(lost) > _SHOWN else ""
+        lines.append(f"{name}: all but {', '.join(lost[:_SHOWN])}{more}" if lost else f"{name}: all")
+    return lines
 
 
 def _array(array: ManifestArray) -> dict[str, Any]:

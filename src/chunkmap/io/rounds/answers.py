@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from itertools import repeat
 from typing import Any, Final
 
@@ -24,26 +25,50 @@ LEAST: Final = 4 << 10
 READ_AHEAD: Final = 1 << 20
 """Most bytes asked for because as many before them were needed."""
 
+_HEAD: Final = 32 << 10
+"""Bytes of a local file that are read at once: to map a file takes three times as long, and mostly they are enough."""
+
 _SPARE: Final = 512 << 10
 """Bytes that a round may fetch in vain to save requests, beside as many as it needs."""
 
 
 class InMemory:
-    """A file that is in memory: a span is a view, rows are copied by one strided index."""
+    """A file that is in memory, or mapped where more than its head is asked for: a span is a view, rows are copied by
+    one strided index.
+    """
 
     def __init__(self, source: Source) -> None:
-        view = source.view(0, source.size())
+        self._source, self._url, self._size = source, source.url, source.size()
+        self._head = source.read(0, min(self._size, _HEAD))
         self._check_size = source.check_size
-        self._view, self._url, self._size = view, source.url, len(view)
-        self._array = np.frombuffer(view, np.uint8) if len(view) else np.empty(0, np.uint8)
+
+    @cached_property
+    def _view(self) -> memoryview:
+        return self._source.view(0, self._size)
+
+    @cached_property
+    def _array(self) -> NDArray[np.uint8]:
+        return np.frombuffer(self._view, np.uint8) if self._size else np.empty(0, np.uint8)
 
     def span(self, span: Span) -> memoryview:
         """As many bytes as are wanted and there."""
-        offset, need, want = span
-        if offset < 0 or offset + need > self._size:
-            raise _too_short(self._url, self._size, offset, need)
-        self._check_size()
-        return self._view[offset : offset + want]
+        return self.spans((span,))[0]
+
+    def spans(self, spans: Sequence[Span]) -> list[memoryview]:
+        """The same of several."""
+        size, head = self._size, self._head
+        found, whole = [], None
+        for offset, need, want in spans:
+            if offset < 0 or offset + need > size:
+                raise _too_short(self._url, size, offset, need)
+            if offset + want <= len(head) or len(head) == size:
+                found.append(head[offset : offset + want])
+                continue
+            if whole is None:
+                self._check_size()
+                whole = self._view
+            found.append(whole[offset : offset + want])
+        return found
 
     def rows(self, gather: Gather) -> NDArray[np.uint8]:
         """A view where it is one row, else a copy."""
@@ -77,7 +102,7 @@ class InMemory:
             return self.rows(request)
         if kind is Pieces:
             return self.pieces(request)
-        return () if kind is Hint else list(map(self.span, request))
+        return () if kind is Hint else self.spans(request)
 
 
 class Fetched:

@@ -26,6 +26,7 @@ class PartitionCache:
         self._lock = threading.Lock()
         self._reading: dict[tuple[str, int], threading.Lock] = {}
         self._total = 0
+        self._numbers: dict[str, list[int]] = {}
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self._nbytes,)
@@ -47,6 +48,12 @@ class PartitionCache:
                 self._keep(key, chunks)
                 self._reading.pop(key, None)
         return chunks
+
+    def numbers(self, path: str, find: Callable[[], list[int]]) -> list[int]:
+        """The numbers of the partitions of an array that have a file, found once."""
+        if path not in self._numbers:
+            self._numbers[path] = find()
+        return self._numbers[path]
 
     def _keep(self, key: tuple[str, int], chunks: ChunkManifest) -> None:
         """Keep a partition, and let go of those not used for longest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,6 +22,9 @@ __all__ = ["PartitionedChunks", "partition_name", "stamp_of"]
 
 _AT_ONCE: Final = 64
 """Partitions whose files are held at one time."""
+
+_MOST_ASKED: Final = 100_000
+"""Partitions of one array whose files are asked for one by one, where nothing is listed."""
 
 
 def partition_name(path: str, number: int) -> str:
@@ -65,13 +69,24 @@ class PartitionedChunks(ChunksElsewhere):
         size = math.prod(self.grid_shape)
         start, stop = max(start, 0), min(stop, size)
         first, last = start // self.record_size, -(-stop // self.record_size)
-        numbers = [number for number in self.stretches() if first <= number < last] if start < stop else []
+        numbers = self._there(first, last) if start < stop else []
         parts = [
             Placement(self.decode(number, data), (number * self.record_size,))
             for first in range(0, len(numbers), _AT_ONCE)
             for number, data in self._read(numbers[first : first + _AT_ONCE])
         ]
         return place((size,), parts).reshape_grid(self.grid_shape).between(start, stop)
+
+    def _there(self, first: int, last: int) -> list[int]:
+        """The partitions between two in which chunks may be; few are not looked for among all."""
+        if self.records is None:
+            if last - first <= _AT_ONCE:
+                return list(range(first, last))
+            found = self.cache.numbers(self.path, self.stretches)
+            return found[bisect_left(found, first) : bisect_left(found, last)]
+        if last - first < len(self.records):
+            return [number for number in range(first, last) if number in self.records]
+        return sorted(number for number in self.records if first <= number < last)
 
     def _read(self, numbers: Sequence[int]) -> Iterable[tuple[int, bytes | None]]:
         """The files of some partitions, fetched together."""
@@ -116,6 +131,11 @@ class PartitionedChunks(ChunksElsewhere):
         listing = self.folder.listing(self.path)
         if listing is not None:
             return sorted(number for number in _numbers(listing.names) if number < count)
+        if count > _MOST_ASKED:
+            raise StorageError(
+                f"{self.folder.url}/{self.path}: nothing is listed there, and expected at most {_MOST_ASKED} partitions"
+                f" to ask for, found {count}; write the set again (chunkmap.load, chunkmap.write)"
+            )
         sizes = self.folder.sizes([partition_name(self.path, number) for number in range(count)])
         found: list[int] = np.flatnonzero(sizes >= 0).tolist()
         return found

@@ -23,7 +23,7 @@ from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet.cache import PartitionCache
 from chunkmap.storage.parquet.chunks import PartitionedChunks, stamp_of
 from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, belongs_to, decode_targets
-from chunkmap.storage.publishing import set_aside
+from chunkmap.storage.place import set_aside
 from chunkmap.storage.stores import METADATA, ZARR, FoundSet, is_set
 from chunkmap.storage.text import parse_json
 
@@ -135,6 +135,11 @@ class _StoredTargets(Mapping[str, Target]):
 def load(found: FoundSet) -> ReferenceSet:
     """The set in memory."""
     return PartitionedSet(found).load()
+
+
+def origin_of(found: FoundSet) -> Mapping[str, Any]:
+    """How a set came about, as it is written down; nothing of one that does not say it."""
+    return PartitionedSet(found).origin
 
 
 def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:

@@ -26,7 +26,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "dump": "Print the header of a file or of a set, as `ncdump -hs` does.",
     "formats": "List the formats that are scanned, with their options for --option.",
     "inspect": "Show what a stored set holds, or one array of it.",
+    "intake": "Print a catalog of intake with a stored set as its source.",
     "scan": "Find the chunks of files.",
+    "serve": "Serve a set as a plain Zarr store over HTTP.",
+    "stac": "Print an Item of STAC for a stored set.",
     "verify": "Check that a set still says the truth.",
 }
 """The name of each command and the first line of its help: the overview imports none of them."""
@@ -44,6 +47,8 @@ class _Group(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        if _verbose not in command.params:
+            command.params.append(_verbose)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
@@ -57,6 +62,12 @@ class _Group(click.Group):
             return super().invoke(ctx)
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            notes = getattr(stop, "__notes__", ["Stopped; nothing half-written is left."])
+            click.echo(
+                notes[0].replace("cache='DIR'", "--cache DIR").replace("the same call", "the same command"), err=True
+            )
+            ctx.exit(130)
         except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
             raise
         except (ChunkmapError, OSError, ValueError) as error:
@@ -67,8 +78,35 @@ class _Group(click.Group):
             raise click.ClickException(line) from error
 
 
+def _show_logs(ctx: click.Context, _param: click.Parameter, count: int) -> None:
+    """Show what is logged, on standard error."""
+    if count:
+        import logging  # noqa: PLC0415 - only for who asks
+
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        root = logging.getLogger("chunkmap")
+        root.addHandler(handler)
+        root.setLevel(logging.INFO)
+        ctx.call_on_close(lambda: root.removeHandler(handler))
+
+
+_verbose: Final = click.Option(
+    ["-v", "--verbose"],
+    count=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_logs,
+    help="Say on standard error what is scanned, tried again, decided and written.",
+)
+"""An option of every command, and before any."""
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="chunkmap")
+@click.option(
+    "-v", "--verbose", count=True, expose_value=False, callback=_show_logs, help="Say more on standard error."
+)
 @click.option("--traceback", is_flag=True, help="On failure, show where in the code it came from.")
 def chunkmap(*, traceback: bool) -> None:
     """Open thousands of archival files as one lazy Zarr dataset, without copying a byte."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from typing import Any, Final
 
@@ -12,7 +12,13 @@ import click
 import orjson
 
 import chunkmap as library
+from chunkmap.access.decoding import make_codec
+from chunkmap.codecs.table import CODECS_BY_ID
+from chunkmap.errors import Unsupported
 from chunkmap.formats import FORMATS
+from chunkmap.frontends.command_line.facts import who_reads
+from chunkmap.frontends.command_line.options import FILE, set_option
+from chunkmap.model import ReferenceSet
 
 __all__ = ["doctor", "examined"]
 
@@ -21,14 +27,22 @@ _EXTRA: Final = re.compile(r"extra == ['\"]([^'\"]+)['\"]")
 
 
 @click.command()
+@click.argument("stored", type=FILE, required=False, metavar="[SET]")
 @click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
-def doctor(*, as_json: bool) -> None:
+@set_option
+def doctor(*, stored: str | None, as_json: bool, set_options: Mapping[str, Any] | None) -> None:
     """Say what is installed, and what is missing.
 
-    Versions, extras with the packages that they lack, and the line that installs them. The exit status is 1 where the
-    installation is broken: where a package that is always needed is missing, or kerchunk shares the environment.
+    Versions, extras with the packages that they lack, and the line that installs them. Of a SET, which codecs are
+    missing here to read it, and which other readers decode its arrays. The exit status is 1 where the installation is
+    broken: where a package that is always needed is missing, kerchunk shares the environment, or codecs of SET are
+    missing.
     """
     found = examined()
+    if stored is not None:
+        refs = library.load(stored, storage_options=set_options)
+        found["set"] = {"name": stored, "readers": who_reads(refs)}
+        found["wrong"] += _undecodable(refs, found["extras"])
     click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2) if as_json else "\n".join(_lines(found)))
     if found["wrong"]:
         raise click.exceptions.Exit(1)
@@ -57,6 +71,19 @@ def examined() -> dict[str, Any]:
         "formats": {row.name: row.extra for row in FORMATS},
         "wrong": wrong,
     }
+
+
+def _undecodable(refs: ReferenceSet, extras: Mapping[str, Any]) -> Iterator[str]:
+    """What of a set cannot be decoded here, and the line that mends it."""
+    for path, array in refs.arrays.items():
+        for codec in array.meta.codecs:
+            row = CODECS_BY_ID.get(codec["id"])
+            if row is not None and row.extra is not None and extras.get(row.extra, {}).get("missing"):
+                yield f"{path}: its codec {row.id} needs more here: pip install 'chunkmap[{row.extra}]'"
+            try:
+                make_codec(codec)
+            except Unsupported as error:
+                yield f"{path}: {error}"
 
 
 def _needs() -> dict[str, list[str]]:
@@ -94,6 +121,9 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     for name, extra in found["formats"].items():
         lacking = extra is not None and found["extras"].get(extra, {}).get("missing")
         yield f"  {name}: " + (f"not scanned without chunkmap[{extra}]" if lacking else "scanned")
+    if "set" in found:
+        yield f"readers of {found['set']['name']}, and what they decode"
+        yield from (f"  {line}" for line in found["set"]["readers"])
     yield from (f"wrong: {text}" for text in found["wrong"])
     if not found["wrong"]:
         yield "nothing is wrong"
