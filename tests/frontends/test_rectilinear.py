@@ -191,7 +191,7 @@ def test_a_group_of_that_name_is_refused(files):
     folder, _ = files
     sets = [chunkmap.scan(str(path)) for path in sorted(folder.glob("*.nc"))]
     taken = [replace(refs, groups={"": {}, "uneven": {}}) for refs in sets]
-    with pytest.raises(chunkmap.CombineError, match="a group 'uneven' in the inputs already.*uneven_group"):
+    with pytest.raises(chunkmap.CombineError, match=r"a group 'uneven' in the inputs already.*uneven_group"):
         chunkmap.combine(taken, **HOW, uneven_group="uneven")
     with pytest.raises(ValueError, match="expected the name of a group"):
         chunkmap.combine(sets, **HOW, uneven_group="a/b")
