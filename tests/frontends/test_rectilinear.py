@@ -140,7 +140,7 @@ def test_a_group_of_their_own_leaves_the_others_to_everybody(stored, tmp_path, r
         chunkmap.write(taken, tmp_path / "taken.json", zarr_format=3, uneven_group="uneven")
 
 
-@pytest.mark.parametrize("road", ["build", "combine", "combine out", "append", "command line"])
+@pytest.mark.parametrize("road", ["build", "combine", "combine out", "a tree", "append", "command line"])
 def test_every_verb_that_makes_such_puts_them_apart(files, tmp_path, road):
     """Building, combining and appending give what `write` gives: the rest is everybody's, the group beside is whole."""
     folder, expected = files
@@ -151,6 +151,9 @@ def test_every_verb_that_makes_such_puts_them_apart(files, tmp_path, road):
     elif road == "append":
         chunkmap.build(paths[:2], out, **how)
         chunkmap.append(out, paths[2:], **how)
+    elif road == "a tree":
+        halves = [chunkmap.combine([*map(chunkmap.scan, half)], **how) for half in (paths[:2], paths[2:])]
+        chunkmap.write(chunkmap.combine(halves, **how), out, zarr_format=3)
     elif road == "command line":
         options = [*paths, "--out", str(out), "--concat", "time", "--load-below", "0", "--zarr-format", "3"]
         run = CliRunner().invoke(chunkmap_command, ["build", *options, "--uneven-group", "uneven"])
