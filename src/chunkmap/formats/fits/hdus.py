@@ -84,7 +84,7 @@ def walk(source: Source) -> Parser[Walk]:
         if hints:
             yield Hint(hints)
         try:
-            unit = yield from _unit(source, at, len(units), known)
+            unit = yield from _unit(source, at, units, known)
         except FormatError as error:
             if not units:
                 raise
@@ -120,17 +120,22 @@ def _junk(source: Source, at: int) -> Parser[list[Problem]]:
     return [Problem("", "bytes after the last HDU", message, source.url)]
 
 
-def _unit(source: Source, at: int, number: int, known: Known) -> Parser[Unit | None]:
+def _unit(source: Source, at: int, units: Sequence[Unit], known: Known) -> Parser[Unit | None]:
     """The unit at a place; None when what stands there is no extension."""
-    size = source.size()
+    size, number = source.size(), len(units)
     most, length, seen = size - at, min(BLOCK, size - at), 0
+    like = units[-1].data - units[-1].at if units else BLOCK
     while True:
-        raw = bytes((yield Span(at, length, max(length, min(_AHEAD, most)))))
+        ahead = yield Span(at, length, max(length, min(_AHEAD, most)))
+        raw = bytes(ahead[: max(length, like)])  # a header is mostly as long as the one before it
+        end = find_end(raw, seen)
+        if end is None:
+            raw = bytes(ahead)
+            end = find_end(raw, seen)
         if not seen and not raw.startswith((b"XTENSION", b"SIMPLE  ") if not number else b"XTENSION"):
             if not number:
                 raise FormatError(f"expected a FITS file, it begins with {raw[:8]!r}", url=source.url, offset=at)
             return None
-        end = find_end(raw, seen)
         if end is not None:
             break
         if len(raw) >= min(most, _LONGEST_HEADER):
