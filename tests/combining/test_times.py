@@ -36,6 +36,18 @@ def test_the_same_dates_in_other_units(numbers, unit, other, calendar):
     assert all(abs((a - b).total_seconds()) < 1e-3 for a, b in zip(before, after, strict=True))
 
 
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("code", ["i2", "i4", "u4", "f4", "f8"])
+def test_small_numbers_do_not_wrap_around(unit, code):
+    """Dates of times kept in few bits, and the same in other units, are those that cftime gives."""
+    numbers, own = np.array([0, 36, 7305, 20001], code), TimeUnits.parse(unit, "standard")
+    expected = cftime.num2date(numbers.astype("f8"), unit, only_use_cftime_datetimes=False)
+    assert own.decode(numbers).astype("M8[s]").tolist() == list(expected)
+    seconds = TimeUnits.parse("seconds since 1970-01-01 00:00:01", "standard")
+    (moved,) = in_units([numbers], [own], seconds)
+    assert seconds.decode(moved).astype("M8[s]").tolist() == list(expected)
+
+
 def test_whole_numbers_stay_whole():
     """Days and hours convert without rounding, and stay integers."""
     days, hours = TimeUnits.parse("days since 2000-01-01", None), TimeUnits.parse("hours since 2000-01-02", None)

@@ -140,7 +140,7 @@ def test_a_group_of_their_own_leaves_the_others_to_everybody(stored, tmp_path, r
         chunkmap.write(taken, tmp_path / "taken.json", zarr_format=3, uneven_group="uneven")
 
 
-@pytest.mark.parametrize("road", ["build", "combine", "combine out", "append", "command line"])
+@pytest.mark.parametrize("road", ["build", "combine", "combine out", "a tree", "append", "command line"])
 def test_every_verb_that_makes_such_puts_them_apart(files, tmp_path, road):
     """Building, combining and appending give what `write` gives: the rest is everybody's, the group beside is whole."""
     folder, expected = files
@@ -151,6 +151,9 @@ def test_every_verb_that_makes_such_puts_them_apart(files, tmp_path, road):
     elif road == "append":
         chunkmap.build(paths[:2], out, **how)
         chunkmap.append(out, paths[2:], **how)
+    elif road == "a tree":
+        halves = [chunkmap.combine([*map(chunkmap.scan, half)], **how) for half in (paths[:2], paths[2:])]
+        chunkmap.write(chunkmap.combine(halves, **how), out, zarr_format=3)
     elif road == "command line":
         options = [*paths, "--out", str(out), "--concat", "time", "--load-below", "0", "--zarr-format", "3"]
         run = CliRunner().invoke(chunkmap_command, ["build", *options, "--uneven-group", "uneven"])
@@ -191,7 +194,7 @@ def test_a_group_of_that_name_is_refused(files):
     folder, _ = files
     sets = [chunkmap.scan(str(path)) for path in sorted(folder.glob("*.nc"))]
     taken = [replace(refs, groups={"": {}, "uneven": {}}) for refs in sets]
-    with pytest.raises(chunkmap.CombineError, match="a group 'uneven' in the inputs already.*uneven_group"):
+    with pytest.raises(chunkmap.CombineError, match=r"a group 'uneven' in the inputs already.*uneven_group"):
         chunkmap.combine(taken, **HOW, uneven_group="uneven")
     with pytest.raises(ValueError, match="expected the name of a group"):
         chunkmap.combine(sets, **HOW, uneven_group="a/b")

@@ -92,7 +92,7 @@ class TimeUnits:
         if calendar_name(self.calendar) not in _MODERN:
             raise ValueError(f"times in the calendar {self.calendar!r} cannot be stored as datetime64")
         start = np.datetime64(self.epoch().isoformat(), "us")
-        return start + (values * self.microseconds).round().astype("m8[us]")
+        return start + (_wide(values) * self.microseconds).round().astype("m8[us]")
 
 
 def in_units(values: Sequence[NDArray[Any]], units: Sequence[TimeUnits], wanted: TimeUnits) -> list[NDArray[Any]]:
@@ -115,12 +115,17 @@ def _moved(block: NDArray[Any], own: TimeUnits, wanted: TimeUnits) -> NDArray[An
     """Gives (old * own unit + (own epoch - wanted epoch)) / wanted unit, in whole numbers where that is exact."""
     shift = _shift(own, wanted)
     if block.dtype.kind in "iu":
-        total = block.astype(np.int64) * own.microseconds + shift
+        total = _wide(block) * own.microseconds + shift
         if not (total % wanted.microseconds).any():
             return np.asarray(total // wanted.microseconds)
         return np.asarray(total / wanted.microseconds)
     whole, rest = divmod(shift, wanted.microseconds)
-    return np.asarray(block * (own.microseconds / wanted.microseconds) + whole + rest / wanted.microseconds)
+    return np.asarray(_wide(block) * (own.microseconds / wanted.microseconds) + whole + rest / wanted.microseconds)
+
+
+def _wide(values: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in 64 bits: in 32, microseconds wrap around, and seconds since 1970 are a minute apart."""
+    return values.astype(np.int64 if values.dtype.kind in "iu" else np.float64)
 
 
 def _shift(own: TimeUnits, wanted: TimeUnits) -> int:

@@ -1,6 +1,6 @@
 """Arrays whose chunks are of several lengths, in a group beside the others, so that everybody opens the others.
 
-A stored set that is added to is brought back into one first: planning knows nothing of it.
+Sets that were put apart before are brought back into one first: planning knows nothing of it.
 """
 
 from __future__ import annotations
@@ -54,18 +54,17 @@ def _check_free(plan: Plan, group: str) -> None:
 
 
 def together(inputs: Inputs, recipe: Recipe) -> Inputs:
-    """The inputs, those that are results of this recipe without the groups in which such arrays were put."""
+    """The inputs, those that were made so themselves without the groups in which such arrays were put."""
     name = recipe.uneven_group
-    if name is None or not inputs.combined:
-        return inputs
-    sets = [_joined(refs, name) if index < inputs.combined else refs for index, refs in enumerate(inputs)]
-    return replace(inputs, sets=sets)
+    return inputs if name is None else replace(inputs, sets=[_joined(refs, name) for refs in inputs])
 
 
 def _joined(refs: ReferenceSet, name: str) -> ReferenceSet:
     uneven = {_group(path) for path, array in refs.arrays.items() if array.meta.edges}
     own = {group_beside(group, name): group for group in ("", *refs.groups)}
     back = {beside: group for beside, group in own.items() if beside in uneven}
+    if not back:
+        return refs
     arrays: dict[str, Any] = {path: array for path, array in refs.arrays.items() if _group(path) not in back}
     for path, array in refs.arrays.items():
         if _group(path) in back:

@@ -159,6 +159,26 @@ def test_long_doubles_on_request(tmp_path, values, size, bits, order):
     assert np.signbit(found[1])
 
 
+def test_long_doubles_in_records_on_request(tmp_path, values):
+    """Records that have them, in records, in arrays and as complex numbers, are packed anew, unwritten chunks too."""
+    record = np.dtype([("a", "i4"), ("l", "g"), ("in", [("m", "g", (2,)), ("k", "u1")])])
+    rows = np.zeros(3, record)
+    rows["a"], rows["l"], rows["in"]["m"], rows["in"]["k"] = [1, 2, 3], np.longdouble(1) / 3, [0.5, -1], 9
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.create_dataset("v", data=rows, chunks=(2,))
+        f.create_dataset("unwritten", (2,), record)
+        f["complex"] = np.array([1 + 2j], np.clongdouble)
+    refs = scan(LocalSource(path), long_doubles="float64")
+    assert [problem.feature for problem in refs.problems] == ["long double"] * 3
+    found = values(refs, "v")
+    assert found.dtype.names == ("a", "l", "in.m[0]", "in.m[1]", "in.k")
+    assert found.tolist() == [(number, 1 / 3, 0.5, -1.0, 9) for number in (1, 2, 3)]
+    assert values(refs, "unwritten").tolist() == [(0, 0.0, 0.0, 0.0, 0)] * 2
+    assert values(refs, "complex").tolist() == [(1.0, 2.0)]
+    assert scan(LocalSource(path)).arrays == {}
+
+
 REFUSED = {
     "long double (80 bits in 16 bytes)": lambda f: _long_doubles(f, 16, 80),
     "time": lambda f: h5py.h5d.create(f.id, b"v", h5py.h5t.UNIX_D32LE, h5py.h5s.create_simple((2,))),

@@ -49,8 +49,8 @@ class Options:
     of several links, and links to other files are followed."""
 
     long_doubles: LongDoubles | None = None
-    """`float64` reads long doubles as the nearest numbers of 64 bits, and a problem says so; without, they are left
-    out."""
+    """`float64` reads long doubles as the nearest numbers of 64 bits, and a problem says so; records with them are held
+    inline then. Without, they are left out."""
 
     strict: bool = False
     """Whether an object that is damaged is an error; without, it is left out, and a problem names it."""
@@ -113,15 +113,16 @@ def _array(
     values: Values,
     problems: list[tuple[str, str]],
 ) -> Parser[ManifestArray]:
-    datatype = dataset.datatype
+    datatype, in_records = dataset.datatype, False
     if values.long_doubles is not None and datatype != (doubles := with_doubles(datatype)):
+        in_records = doubles.dtype is None
         problems.append(("long double", f"{datatype.lacks}: rounded to 64 bits"))
         datatype, dataset = doubles, replace(dataset, datatype=doubles)
     if values.vlen_encode == "leave":
         datatype = left_as_stored(datatype)
     if dataset.space.shape is None:
         return _null(path, dataset)
-    if datatype.needs_heap or datatype.has_reference:
+    if datatype.needs_heap or datatype.has_reference or in_records:
         dataset = replace(dataset, datatype=datatype)
         return (yield from _embedded(file, path, dataset, dims, empty=values.vlen_encode == "null"))
     dtype, inner = element_dtype(datatype)

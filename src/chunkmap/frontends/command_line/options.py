@@ -126,10 +126,8 @@ def combine_options(command: Command, *, required: bool = True) -> Command:
 
 def uneven_option(command: Command) -> Command:
     """Where arrays go that other readers do not know."""
-    option = click.option(
-        "--uneven-group", metavar="NAME", help="A group for arrays whose chunks are of several lengths."
-    )
-    return option(command)
+    text = "A group for arrays whose chunks are of several lengths."
+    return click.option("--uneven-group", metavar="NAME", help=text)(command)
 
 
 def fit_options(command: Command, *, remembered: bool = False) -> Command:

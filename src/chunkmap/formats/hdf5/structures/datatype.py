@@ -356,9 +356,12 @@ def left_as_stored(datatype: Datatype) -> Datatype:
 
 
 def with_doubles(datatype: Datatype) -> Datatype:
-    """The type with numbers of 64 bits for long doubles, where elements are such, or arrays of them."""
+    """The type with numbers of 64 bits for long doubles: elements, elements of arrays, and members of records."""
     if datatype.shape and datatype.base is not None:
         return _array_of(with_doubles(datatype.base), datatype.shape)
+    if datatype.members:
+        members = tuple((name, offset, with_doubles(member)) for name, offset, member in datatype.members)
+        return replace(datatype, members=members)
     if datatype.bits is None or datatype.dtype is not None:
         return datatype
     return replace(datatype, dtype=np.dtype(f"{datatype.order}f8"), lacks="")
