@@ -159,23 +159,6 @@ def inventory(path):
     return "".join(lines)
 
 
-def scan_gribberish(name="degree", *, warm):
-    """gribberish's own parser of a file, which keeps the bytes and the headers of all messages that it knows."""
-
-    def case(folder):
-        import gribberish
-
-        path = ready(folder, name)
-        if warm:
-            gribberish.parse_grib_mapping(Path(ready(folder, name, 1)).read_bytes())
-        return (
-            lambda: gribberish.parse_grib_mapping(Path(path).read_bytes()),
-            lambda found: {"references": len(found)},
-        )
-
-    return case
-
-
 def index_cfgrib(name="degree", *, warm):
     """What cfgrib does before it opens anything: an index of all messages, kept in memory."""
 

@@ -210,10 +210,8 @@ def map_from_index(
         of_index = {name: column.take(kept) for name, column in of_index.items()}
     count = len(of_index["offset"])
     times = np.full(count, pd.Timestamp(run_time).to_datetime64())
-    steps = np.asarray(columns["step"], "m8")
-    unit = f"M8[{np.datetime_data(steps.dtype)[0]}]"  # of pandas, the times of a mapping have the unit of its steps
-    columns["time"] = times.astype(unit)
-    columns["valid_time"] = (times + steps).astype(unit)
+    columns["time"] = times.astype(mapping["time"].dtype)
+    columns["valid_time"] = (times + np.asarray(columns["step"], "m8")).astype(mapping["valid_time"].dtype)
     of_index["inline_value"] = np.full(count, None, object)
     return _frame({**columns, **of_index}, count)
 

@@ -53,6 +53,10 @@ _LARGEST: Final = 16 << 20
 """Bytes of a chunk for which memory is kept. A set may say that its chunks have any number of them."""
 
 
+_MOST_INFLATED: Final = 1032
+"""Bytes that deflate makes of one, at the most."""
+
+
 class _Memory(threading.local):
     """What each thread inflates into, chunk after chunk: taking it anew costs a third of inflating."""
 
@@ -159,6 +163,8 @@ def _inflating(step: Step, likely: int, memory: _Memory | None = None) -> Step:
     package = require("imagecodecs", "tiff", "inflating")
 
     def inflate(data: Any) -> Any:
+        if likely > _MOST_INFLATED * memoryview(data).nbytes:
+            return step(data)  # it cannot be that much, and no memory is taken for it
         try:
             return package.deflate_decode(data, out=likely if memory is None else memory.block)
         except RuntimeError:

@@ -99,7 +99,12 @@ def spread(
         yield from map(function, left)
         return
     size = max(1, min(_MOST, int(_BATCH / each), len(left) // (2 * count)))
-    with Workers(task, count) as pool:
+    try:
+        pool = Workers(task, count)
+    except OSError:  # no more processes may be started, or there is no room for them
+        yield from map(function, left)
+        return
+    with pool:
         yield from _results(function, pool.map([left[n : n + size] for n in range(0, len(left), size)]))
 
 

@@ -14,10 +14,11 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import IO, Any, Final, Self
 
 __all__ = ["Workers", "serve"]
@@ -32,6 +33,12 @@ _START: Final = (
 _AHEAD: Final = 4
 """Items for each worker that are asked for before their results are taken."""
 
+_IN_HAND: Final = 2
+"""Items that a worker has been given: it never waits for the next one."""
+
+_Asked = tuple[bytes, Future[bytes | None]]
+"""What is to be done, and where its result goes."""
+
 
 class Workers:
     """Processes that all do one function. Leaving the context ends them, whatever they are doing.
@@ -41,16 +48,18 @@ class Workers:
 
     def __init__(self, function: bytes, count: int) -> None:
         """`function` is a pickled one; its arguments and results are pickled too."""
-        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._asked: SimpleQueue[_Asked | None] = SimpleQueue()
         self._all: list[_Worker] = []
-        self._threads = ThreadPoolExecutor(count)
+        self._alive, self._ended = count, False
+        self._threads = [Thread(target=self._attend, args=(number,), daemon=True) for number in range(count)]
         try:
             for _ in range(count):
                 self._all.append(_Worker(function))
-                self._idle.put(self._all[-1])
         except OSError:
             self.end()
             raise
+        for thread in self._threads:
+            thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -60,9 +69,15 @@ class Workers:
 
     def end(self) -> None:
         """No process is left after it."""
+        self._ended = True
         for worker in self._all:
             worker.kill()
-        self._threads.shutdown(cancel_futures=True)
+        for thread in self._threads:
+            if thread.is_alive():
+                self._asked.put(None)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
         for worker in self._all:
             worker.close()
 
@@ -72,18 +87,37 @@ class Workers:
         """
         ahead: deque[tuple[Any, Future[bytes | None]]] = deque()
         for item in items:
-            ahead.append((item, self._threads.submit(self._ask, item)))
+            ahead.append((item, Future()))
+            self._asked.put((pickle.dumps(item, 5), ahead[-1][1]))
             if len(ahead) > _AHEAD * len(self._all):
                 yield _taken(*ahead.popleft())
         while ahead:
             yield _taken(*ahead.popleft())
 
-    def _ask(self, item: Any) -> bytes | None:
-        worker = self._idle.get()
+    def _attend(self, number: int) -> None:
+        """Give one worker what it shall do, the next before it is done with the last, until nothing comes any more."""
+        worker, given = self._all[number], deque[Future[bytes | None]]()
+        while not self._ended and ((asked := self._next(wait=not given)) is not None or given):
+            if asked is not None:
+                given.append(asked[1])
+                if worker.tell(asked[0]) and len(given) < _IN_HAND:
+                    continue
+            answer = worker.answer()
+            given.popleft().set_result(answer)
+            if answer is None:
+                break
+        for future in given:
+            future.set_result(None)
+        self._alive -= 1
+        while not self._alive and not self._ended and (asked := self._next(wait=True)) is not None:
+            asked[1].set_result(None)  # the last one is dead too
+
+    def _next(self, *, wait: bool) -> _Asked | None:
+        """What is to be done next; None at the end, or where nothing is waiting."""
         try:
-            return worker.ask(pickle.dumps(item, 5))
-        finally:
-            self._idle.put(worker)
+            return self._asked.get(block=wait)
+        except Empty:
+            return None
 
 
 def _taken(item: Any, future: Future[bytes | None]) -> tuple[Any, Any]:
@@ -95,24 +129,32 @@ def _taken(item: Any, future: Future[bytes | None]) -> tuple[Any, Any]:
 
 
 class _Worker:
-    """One process, which does one thing at a time."""
+    """One process, which does one thing after the other."""
 
     def __init__(self, function: bytes) -> None:
         command = [sys.executable, "-c", _START, json.dumps([str(Path(path).absolute()) for path in sys.path])]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own
         self._function: bytes | None = function
 
-    def ask(self, message: bytes) -> bytes | None:
-        """The answer; None from a process that is no more."""
-        to, back = self._process.stdin, self._process.stdout
-        assert to is not None
-        assert back is not None
+    def tell(self, message: bytes) -> bool:
+        """What to do next; False where the process is no more."""
+        pipe = self._process.stdin
+        assert pipe is not None
         try:
             if self._function is not None:
-                _send(to, self._function)
+                _send(pipe, self._function)
                 self._function = None
-            _send(to, message)
-            return _received(back)
+            _send(pipe, message)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def answer(self) -> bytes | None:
+        """What came of the first that was not answered yet; None from a process that is no more."""
+        pipe = self._process.stdout
+        assert pipe is not None
+        try:
+            return _received(pipe)
         except (OSError, ValueError):
             return None
 

@@ -82,6 +82,15 @@ def test_a_level_of_a_type_that_nobody_knows_is_there():
     assert opened(scanned(*layers), path.rpartition("/")[0]).level.values.tolist() == [3, 7]
 
 
+def test_clusters_are_a_dimension():
+    """Fields of several clusters of members stand side by side, under the number of their cluster, as in cfgrib."""
+    local = {"setLocalDefinition": 1, "localDefinitionNumber": 2}
+    clusters = [field(n, "regular_ll_sfc_grib1", **local, clusterNumber=n) for n in (1, 2, 3)]
+    ((path, array),) = variables(scanned(*clusters)).items()
+    assert array.meta.dims[0] == "number"
+    assert opened(scanned(*clusters), path.rpartition("/")[0]).number.values.tolist() == [1, 2, 3]
+
+
 @pytest.mark.parametrize(("definition", "most"), [(1, 255), (12, 300), (16, 300)])
 def test_members_are_counted_in_as_many_octets_as_the_centre_has_for_them(monkeypatch, definition, most):
     """The number of a member has one octet or two, as a local section of edition 1 has it, and the first may be 0."""

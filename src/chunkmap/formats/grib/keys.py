@@ -34,6 +34,8 @@ _ATTRIBUTE_KEYS: Final = (
 )  # fmt: skip
 _OF_GROUP: Final = ("edition", "centre", "centreDescription", "subCentre")
 _EXTRA_COORDINATES: Final = ("percentileValue", "quantile", "directionNumber", "frequencyNumber")
+_MEMBER_KEYS: Final = ("perturbationNumber", "number")
+"""What counts the members of an ensemble; the latter is the number of a cluster as well."""
 _MONTHS: Final = {3: 1, 4: 12, 5: 120, 6: 360, 7: 1200}
 """Units of time, code table 4.4, that are no fixed number of seconds: so many months."""
 
@@ -193,15 +195,16 @@ def _member(message: Message, field: Field) -> tuple[int, int]:
 
     A number of 0 does not tell one octet from two. So another one is put there, and eccodes is asked again.
     """
-    place = message.offset("perturbationNumber")
-    if place is None or message.get("perturbationNumber", int) is None:
+    key = next((key for key in _MEMBER_KEYS if message.get(key, int) is not None), None)
+    place = None if key is None else message.offset(key)
+    if key is None or place is None:
         return 0, 0
     place -= start_of_product(field)
     for width in (1, 2):
         if 0 < place <= len(field.product) - width:
             product = field.product[:place] + (1).to_bytes(width, "big") + field.product[place + width :]
             with Message(header(field._replace(product=product))) as changed:
-                if changed.get("perturbationNumber", int) == 1:
+                if changed.get(key, int) == 1:
                     return place, place + width
     return 0, 0
 
