@@ -128,7 +128,8 @@ def _along(points: NDArray[np.float64], places: NDArray[np.float64], axis: int) 
     before = np.clip(np.floor(places), 0, max(length - 2, 0)).astype(np.int64)
     after = np.minimum(before + 1, length - 1)
     weight = (places - before).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-    return np.take(points, before, axis) * (1 - weight) + np.take(points, after, axis) * weight
+    between: NDArray[np.float64] = np.take(points, before, axis) * (1 - weight) + np.take(points, after, axis) * weight
+    return between
 
 
 # ---------------------------------------------------------------------- values
