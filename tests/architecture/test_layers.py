@@ -1,12 +1,38 @@
 """The floors of the house: an arrow of import may only point down."""
 
+import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+
+SRC = ROOT / "src"
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+LAYERS = next(contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
+FLOORS = {name.strip(): height for height, names in enumerate(reversed(LAYERS)) for name in names.split("|")}
+
+# Names of modules, as text, that point up, and why. One that is not needed any more fails the test.
+POINT_UP = {
+    (
+        "chunkmap.storage.stores",
+        "chunkmap.execution.json",
+    ): "a row of STORES says all; only execution loads this column",
+    ("chunkmap.storage.stores", "chunkmap.execution.parquet"): "the same",
+    ("chunkmap.storage.stores", "chunkmap.execution.icechunk"): "the same",
+    ("chunkmap.notebooks", "chunkmap.frontends.html"): "a notebook asks an object how it looks; drawing is a front end",
+}
+
+# Where a file of this machine, or fsspec, is met outside of chunkmap.io, and why.
+WAYS_PAST_IO = {
+    "chunkmap/frontends/xarray_engine.py": "xarray asks of each local file whether it is a set: a look at its head",
+    "chunkmap/storage/publishing.py": "writes; what it reads is what it wrote",
+    "chunkmap/storage/icechunk/repository.py": "runs icechunk's coroutines in the loop that fsspec has",
+}
 
 LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
@@ -45,3 +71,78 @@ def test_the_library_does_not_know_its_doors():
     code = f"import sys, {', '.join(modules)}; sys.exit('kerchunk' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def floor_of(module):
+    """How high the floor of a module is; None for the facade, which is above all."""
+    return next((height for name, height in FLOORS.items() if f"{module}.".startswith(f"{name}.")), None)
+
+
+def module_of(path):
+    """The name of the module that a file is."""
+    return ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
+
+
+def named_as_text():
+    """Modules of ours that are named as text, as in rows of tables, or in a stub: who names which."""
+    for path in sorted((SRC / "chunkmap").rglob("*.py*")):
+        if path.suffix == ".pyi":
+            nodes = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom))
+            yield from ((module_of(path), node.module) for node in nodes if node.module.startswith("chunkmap"))
+        elif path.suffix == ".py":
+            texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+            found = (re.fullmatch(r"(chunkmap(?:\.\w+)+)(?::\w+)?", text) for text in texts if isinstance(text, str))
+            yield from ((module_of(path), match[1]) for match in found if match and is_module(match[1]))
+
+
+def is_module(name):
+    """Whether there is a module of this name."""
+    path = SRC.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def test_modules_that_are_named_as_text_are_below():
+    """What is imported by its name, which the contracts do not see, points down as well, but for those that say why."""
+    pairs = {(who, which) for who, which in named_as_text() if floor_of(who) is not None}
+    assert ("chunkmap.formats", "chunkmap.formats.hdf5") in pairs
+    assert any(which == "chunkmap.storage.json.reading" for _, which in pairs)
+    assert {pair for pair in pairs if floor_of(pair[1]) > floor_of(pair[0])} == set(POINT_UP)
+
+
+def test_only_execution_asks_how_sets_are_added_to():
+    """The column of STORES that points up is read where it points to, and nowhere below."""
+    asked = {
+        module_of(path)
+        for path in (SRC / "chunkmap").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in ("appending", "appends")
+    }
+    assert asked - {"chunkmap.storage.stores"}
+    assert all(floor_of(who) >= floor_of("chunkmap.execution") for who in asked - {"chunkmap.storage.stores"})
+
+
+def opens(node):
+    """Whether a piece of code opens or reads a file by itself, or meets fsspec."""
+    if isinstance(node, ast.ImportFrom):
+        return node.module.partition(".")[0] == "fsspec"
+    if isinstance(node, ast.Import):
+        return any(alias.name.partition(".")[0] == "fsspec" for alias in node.names)
+    if not isinstance(node, ast.Call):
+        return False
+    first = node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else None
+    if isinstance(node.func, ast.Name):
+        return node.func.id == "open" or (node.func.id == "import_module" and str(first).startswith("fsspec"))
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    return name in ("read_bytes", "read_text", "url_to_fs", "filesystem") or (name == "open" and first in ("rb", "xb"))
+
+
+def test_there_is_one_way_in():
+    """From a URL to bytes leads `open_any` and its like in chunkmap.io; who goes past it says why."""
+    past = {
+        path.relative_to(SRC).as_posix()
+        for path in (SRC / "chunkmap").rglob("*.py")
+        if not path.is_relative_to(SRC / "chunkmap" / "io")
+        and any(opens(node) for node in ast.walk(ast.parse(path.read_text())))
+    }
+    assert past == set(WAYS_PAST_IO)
+    assert all(WAYS_PAST_IO.values())

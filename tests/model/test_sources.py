@@ -1,6 +1,7 @@
 """Tables of sources, packed and not, against the tuples that they stand for."""
 
 import pickle
+import sys
 import tracemalloc
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from chunkmap.model import ChunkManifest, Placement, Sources, SourceTable, place
 from chunkmap.model.packed_sources import PackedSources
+from chunkmap.model.renaming import renamed
 from chunkmap.model.sources import MANY
 
 TEXT = st.text(st.sampled_from("ab/é\udc80\0"), max_size=5)
@@ -81,6 +83,111 @@ def test_sources_are_kept_renamed_and_replaced(pair, data):
     replaced, numbers = table.replaced({n: urls[url] for n, url in found})
     assert [replaced[n] for n in numbers.tolist()] == [urls.get(s, s) for s in expected]
     assert [*table.with_blob(b"one more")] == [*expected, b"one more"]
+
+
+@given(tables(), st.lists(URLS | st.sampled_from(["s3://b/", "s3://b/x/", "s3://b/é/", "s"]), max_size=4))
+def test_urls_are_found_by_columns(pair, asked):
+    """Whether a URL is in a packed table, where, and how often: as for the tuple of its URLs."""
+    table, expected = pair
+    urls = tuple(source for source in expected if isinstance(source, str))
+    for url in [*asked, *urls]:
+        assert (url in table.urls) == (url in table) == (url in urls)
+        assert table.urls.count(url) == urls.count(url)
+        if url in urls:
+            assert table.urls.index(url) == urls.index(url)
+        else:
+            with pytest.raises(ValueError, match="not"):
+                table.urls.index(url)
+    assert None in table
+    assert b"held" not in table
+    assert sorted(table.found([*asked, *urls])) == [(n, s) for n, s in enumerate(expected) if isinstance(s, str)]
+
+
+FOLDERS = st.sampled_from(["/", "a/", "s3://", "s3://b/", "s3://b/x/", "s3://b/x/a/", "s3://b/é/", "s3://c/"])
+
+
+@given(tables(), st.dictionaries(FOLDERS | URLS, st.sampled_from(["", "/new/", "é/", "s3://b/x/", "one"]), max_size=4))
+def test_a_mapping_renames_urls_and_folders(pair, names):
+    """Each URL gets the name that is meant for it alone, else that of the longest folder it is in, once."""
+    table, expected = pair
+
+    def rename(url):
+        folders = [old for old in names if old.endswith("/") and url.startswith(old)]
+        old = url if url in names else max(folders, key=len, default=None)
+        return url if old is None else names[old] + url[len(old) :]
+
+    moved, numbers = renamed(table, names)
+    assert [moved[n] for n in numbers.tolist()] == [rename(s) if isinstance(s, str) else s for s in expected]
+    assert moved[0] is None
+
+
+def calls_of(work):
+    """How many functions are called, in Python or in C, while something is done."""
+    count = 0
+
+    def profile(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+BY_COLUMNS = {
+    "is_inline": lambda chunks: chunks.is_inline,
+    "nbytes": lambda chunks: (chunks.nbytes, chunks.sources.nbytes),
+    "repr": repr,
+    "urls": lambda chunks: (len(chunks.urls), chunks.urls[7]),
+    "in": lambda chunks: (chunks.urls[7] in chunks.urls, "s3://b/x/no" in chunks.urls),
+    "index": lambda chunks: chunks.urls.index(chunks.urls[-1]),
+    "count": lambda chunks: chunks.urls.count(chunks.urls[-1]),
+    "cell": lambda chunks: chunks[7, 8],
+    "coords": lambda chunks: chunks.coords(),
+    "select": lambda chunks: chunks.select((20, 0), (80, 100)),
+    "select few": lambda chunks: chunks.select((0, 40), (100, 42)),
+    "between": lambda chunks: chunks.between(50, 7000).compact(),
+    "take": lambda chunks: chunks.take(np.arange(0, len(chunks), 2)).compact(),
+    "take by mask": lambda chunks: chunks.take(np.arange(len(chunks)) % 2 == 0),
+    "reshape": lambda chunks: chunks.reshape_grid((10_000,)),
+    "moved": lambda chunks: chunks.moved({chunks.urls[7]: ("s3://b/archive", 5, 100)}),
+    "map_urls": lambda chunks: chunks.map_urls({"s3://b/": "/data/", chunks.urls[7]: "/one"}),
+    "map_urls of a part": lambda chunks: chunks.map_urls({"s3://b/x/1": "/one", "s3://b/x/77/": "/data/"}),
+    "with_inline_rows": lambda chunks: chunks.with_inline_rows(np.arange(9), bytes(9), np.ones(9, int)),
+    "==": lambda chunks: chunks == pickle.loads(pickle.dumps(chunks)),
+    "pickle": pickle.dumps,
+    "place": lambda chunks: place((200, 100), [Placement(chunks, (0, 0)), Placement(chunks, (100, 0))]),
+}
+
+
+@pytest.fixture
+def unwalked(monkeypatch):
+    """A manifest with a URL for each of 10,000 chunks; who walks over the URLs fails."""
+
+    def walked(*_):
+        raise AssertionError("each URL became a Python string")
+
+    urls = [f"s3://b/x/{n // 100}/{n % 100}" for n in range(10_000)]
+    chunks = packed_manifest(urls).reshape_grid((100, 100))
+    for way in ("urls", "_pieces", "__iter__"):
+        monkeypatch.setattr(PackedSources, way, walked)
+    return chunks
+
+
+@pytest.mark.parametrize("name", BY_COLUMNS)
+def test_no_call_walks_over_the_urls(name, unwalked):
+    """Whatever is asked of a manifest with a URL a chunk, no function is called and no string made for each."""
+    assert calls_of(lambda: BY_COLUMNS[name](unwalked)) < 2_000
+
+
+@pytest.mark.parametrize("walk", [lambda chunks: chunks.map_urls(str.upper), lambda chunks: list(chunks.urls)])
+def test_what_walks_over_the_urls(walk, unwalked):
+    """A function that renames is called for each URL, and a list of URLs is one of strings: the two that must."""
+    with pytest.raises(AssertionError, match="each URL became"):
+        walk(unwalked)
 
 
 @given(st.lists(tables(), max_size=4))

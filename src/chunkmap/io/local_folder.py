@@ -162,10 +162,12 @@ def _in_order(found: Sequence[_Directory]) -> Iterator[tuple[_Directory, slice]]
         step = next(stack[-1], None)
         if step is None:
             stack.pop()
-        elif isinstance(step, str):
+        elif not isinstance(step, str):
+            yield step
+        elif directories[step].below:
             stack.append(_steps(directories[step]))
         else:
-            yield step
+            yield directories[step], slice(None)
 
 
 def _steps(directory: _Directory) -> Iterator[str | tuple[_Directory, slice]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,13 @@ from chunkmap.model.meta import ArrayMeta, grid_shape_of
 from chunkmap.model.placement import Placement, place
 from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.references import ReferenceSet, Target
+from chunkmap.model.renaming import renamed_url
 
 __all__ = [
     "Fetch",
     "dereference",
     "drop",
+    "group_beside",
     "inline",
     "inline_chunks",
     "rename_urls",
@@ -41,9 +44,18 @@ Fetch = Callable[[ChunkManifest, NDArray[Any]], Sequence[bytes | memoryview]]
 
 
 def rename_urls(refs: ReferenceSet, renames: Mapping[str, str] | Callable[[str], str]) -> ReferenceSet:
-    """The same references to files of other names: a mapping renames exact URLs, a function sees every URL."""
-    rename = (lambda url: renames.get(url, url)) if isinstance(renames, Mapping) else renames
-    arrays = {path: ManifestArray(array.meta, array.manifest().map_urls(rename)) for path, array in refs.arrays.items()}
+    """The same references to files of other names.
+
+    A mapping renames a URL to another; a key that ends in a slash stands for all URLs that begin with it, so that a
+    store that moved is renamed at once, however many files it has. A function is called for every URL.
+    """
+    arrays = {
+        path: ManifestArray(array.meta, array.manifest().map_urls(renames)) for path, array in refs.arrays.items()
+    }
+    rename = partial(renamed_url, names=renames) if isinstance(renames, Mapping) else renames
+    arrays = {
+        path: ManifestArray(array.meta, array.manifest().map_urls(renames)) for path, array in refs.arrays.items()
+    }
     return replace(refs, arrays=arrays, targets={rename(url): target for url, target in refs.targets.items()})
 
 
@@ -173,7 +185,7 @@ def uneven_apart(refs: ReferenceSet, name: str = "uneven") -> ReferenceSet:
     arrays, groups = dict(refs.arrays), dict(refs.groups)
     for path in [path for path, array in refs.arrays.items() if array.meta.edges]:
         group, _, own = path.rpartition("/")
-        beside = f"{group}_{name}" if group else name
+        beside = group_beside(group, name)
         if beside in refs.groups or any(_holds(beside, other) for other in refs.arrays):
             raise ValueError(f"there is a group {beside!r} in the set already; choose another name")
         groups[beside] = refs.groups.get(group, {})
@@ -183,6 +195,15 @@ def uneven_apart(refs: ReferenceSet, name: str = "uneven") -> ReferenceSet:
             if coordinate is not None:
                 arrays.setdefault(f"{beside}/{dim}", coordinate)
     return replace(refs, arrays=arrays, groups=groups)
+
+
+def group_beside(group: str, name: str) -> str:
+    """The group in which what is put apart from a group goes.
+
+    >>> group_beside("", "uneven"), group_beside("g", "uneven")
+    ('uneven', 'g_uneven')
+    """
+    return f"{group}_{name}" if group else name
 
 
 def _factors(meta: ArrayMeta, new: tuple[int, ...], path: str) -> tuple[int, ...]:

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_inside", "index_dtype", "linear", "linear_cell", "linear_strides", "printed_cells", "rising"]
+__all__ = [
+    "block_rows",
+    "check_inside",
+    "coordinates",
+    "index_dtype",
+    "linear",
+    "linear_cell",
+    "linear_strides",
+    "moved_positions",
+    "printed_cells",
+    "rising",
+]
 
 _DENSE: Final = 4
 """Cells of a grid for each position, up to which a table of all cells is the quickest way to sort positions."""
@@ -40,6 +51,47 @@ def linear_cell(coord: Sequence[int], grid_shape: Sequence[int]) -> int:
 def linear_strides(grid_shape: Sequence[int]) -> list[int]:
     """How far apart, in C order, two cells are that are neighbours along each axis."""
     return [math.prod(grid_shape[axis + 1 :]) for axis in range(len(grid_shape))]
+
+
+def coordinates(position: NDArray[Any], grid_shape: Sequence[int]) -> Iterator[NDArray[np.int64]]:
+    """Positions, C order -> grid coordinates, axis by axis."""
+    rest = position.astype(np.int64)
+    for stride in linear_strides(grid_shape):
+        coord = rest // max(stride, 1)
+        rest = rest - coord * stride
+        yield coord
+
+
+def block_rows(
+    position: NDArray[Any], grid_shape: Sequence[int], start: Sequence[int], stop: Sequence[int]
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """The rows of rising positions that lie in a block of the grid, and their positions in it as a grid of its own."""
+    first, last = 0, len(position)
+    if grid_shape:
+        inner = linear_strides(grid_shape)[0]
+        first, last = np.searchsorted(position, [start[0] * inner, stop[0] * inner]).tolist()
+    inside, moved = np.ones(last - first, np.bool_), np.zeros(last - first, np.int64)
+    for coord, low, high in zip(coordinates(position[first:last], grid_shape), start, stop, strict=True):
+        inside &= (coord >= low) & (coord < high)
+        moved *= high - low
+        moved += coord - low
+    rows = np.flatnonzero(inside)
+    return rows + first, moved[rows]
+
+
+def moved_positions(
+    position: NDArray[Any], own: Sequence[int], grid_shape: Sequence[int], cells: Sequence[int | NDArray[np.int64]]
+) -> NDArray[Any]:
+    """Positions in a grid -> those in a larger one, where the cells of the own grid go to `cells` along each axis."""
+    dtype = index_dtype(math.prod(grid_shape))
+    origin = [cell for cell in cells if isinstance(cell, int)]
+    if len(origin) == len(cells) and tuple(grid_shape[1:]) == tuple(own[1:]):
+        return np.asarray(position + dtype.type(linear_cell(origin, grid_shape)), dtype)
+    moved = np.zeros(len(position), dtype)
+    for coord, cell, stride in zip(coordinates(position, own), cells, linear_strides(grid_shape), strict=True):
+        places = coord + cell if isinstance(cell, int) else cell[coord]
+        moved += (places * stride).astype(dtype)
+    return moved
 
 
 def index_dtype(size: int) -> np.dtype[Any]:

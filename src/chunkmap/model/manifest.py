@@ -20,7 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.model.columns import column_of, short_of
-from chunkmap.model.grid import check_inside, index_dtype, linear, linear_cell, linear_strides, printed_cells, rising
+from chunkmap.model.grid import (
+    block_rows,
+    check_inside,
+    coordinates,
+    index_dtype,
+    linear,
+    linear_cell,
+    moved_positions,
+    printed_cells,
+    rising,
+)
+from chunkmap.model.renaming import renamed
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources, same_sources
 
@@ -173,10 +184,8 @@ class ChunkManifest:
     def _same_rows(self, other: ChunkManifest) -> bool:
         if self.index is not other.index and not np.array_equal(self.positions(), other.positions()):
             return False
-        if not np.array_equal(self.length, other.length):
-            return False
         inline = self.is_inline
-        if not np.array_equal(inline, other.is_inline):
+        if not np.array_equal(self.length, other.length) or not np.array_equal(inline, other.is_inline):
             return False
         ranged = slice(None) if not inline.any() else ~inline
         if not np.array_equal(self.offset[ranged], other.offset[ranged]):
@@ -217,9 +226,7 @@ class ChunkManifest:
 
     def coords(self) -> tuple[NDArray[np.int64], ...]:
         """Row -> grid coordinate, one array an axis."""
-        if not self.grid_shape:
-            return ()
-        return np.unravel_index(self.positions().astype(np.int64, copy=False), self.grid_shape)
+        return tuple(coordinates(self.positions(), self.grid_shape))
 
     def keys(self, prefix: str = "", separator: str = ".") -> list[str]:
         """Row -> printed chunk index: `"0.1"`, and `"0"` for an array without axes."""
@@ -269,22 +276,13 @@ class ChunkManifest:
         Raises ValueError where this grid reaches outside the larger one.
         """
         check_inside(self.grid_shape, grid_shape, cells)
-        dtype = index_dtype(math.prod(grid_shape))
-        origin = [cell for cell in cells if isinstance(cell, int)]
-        if len(origin) == len(cells) and tuple(grid_shape[1:]) == self.grid_shape[1:]:
-            return np.asarray(self.positions() + dtype.type(linear_cell(origin, grid_shape)), dtype)
-        position = np.zeros(len(self), dtype)
-        for coord, cell, stride in zip(self.coords(), cells, linear_strides(grid_shape), strict=True):
-            moved = coord + cell if isinstance(cell, int) else cell[coord]
-            position += (moved * stride).astype(dtype)
-        return position
+        return moved_positions(self.positions(), self.grid_shape, grid_shape, cells)
 
     def take(self, rows: NDArray[Any] | NDArray[np.bool_]) -> ChunkManifest:
         """Only some rows, in the same grid."""
-        index = self.positions()[rows]
-        return ChunkManifest.from_columns(
-            self.grid_shape, index, self.sources, (self.source[rows], self.offset[rows], self.length[rows])
-        )
+        rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        columns = (self.source[rows], self.offset[rows], self.length[rows])
+        return ChunkManifest.from_columns(self.grid_shape, self.positions()[rows], self.sources, columns)
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Only the rows whose positions lie between two, half-open, in the same grid: views of the columns."""
@@ -309,16 +307,15 @@ class ChunkManifest:
         """
         if not all(0 <= low <= high <= n for low, high, n in zip(start, stop, self.grid_shape, strict=True)):
             raise ValueError(f"the block from {tuple(start)} to {tuple(stop)} is not inside {self.grid_shape}")
-        keep = np.ones(len(self), np.bool_)
-        coords = self.coords()
-        for coord, low, high in zip(coords, start, stop, strict=True):
-            keep &= (coord >= low) & (coord < high)
         shape = tuple(high - low for low, high in zip(start, stop, strict=True))
-        moved = [coord[keep] - low for coord, low in zip(coords, start, strict=True)]
-        index = linear(np.stack(moved, 1), shape) if moved else self.positions()[keep].astype(np.int64)
-        return ChunkManifest.from_columns(
-            shape, index, self.sources, (self.source[keep], self.offset[keep], self.length[keep])
-        ).compact()
+        columns = (self.source, self.offset, self.length)
+        if self.index is None:
+            block = tuple(map(slice, start, stop))
+            cut = (column.reshape(self.grid_shape)[block].flatten() for column in columns)
+            return ChunkManifest(shape, self.sources, *cut).compact()
+        rows, index = block_rows(self.index, self.grid_shape, start, stop)
+        source, offset, length = (column[rows] for column in columns)
+        return ChunkManifest.from_columns(shape, index, self.sources, (source, offset, length)).compact()
 
     def reshape_grid(self, grid_shape: Sequence[int]) -> ChunkManifest:
         """The same rows in a grid of the same size: an axis of length 1 more or less."""
@@ -326,9 +323,9 @@ class ChunkManifest:
             raise ValueError(f"a grid {self.grid_shape} cannot be read as {tuple(grid_shape)}")
         return replace(self, grid_shape=tuple(grid_shape))
 
-    def map_urls(self, rename: Callable[[str], str]) -> ChunkManifest:
-        """The same chunks with each URL passed through `rename`."""
-        sources, numbers = self.sources.renamed(rename)
+    def map_urls(self, rename: Callable[[str], str] | Mapping[str, str]) -> ChunkManifest:
+        """The same chunks with each URL passed through a function, or renamed by a mapping: see `model.renaming`."""
+        sources, numbers = renamed(self.sources, rename)
         return replace(self, sources=sources, source=numbers[self.source])
 
     def moved(self, targets: Mapping[str, tuple[str, int, int]]) -> ChunkManifest:

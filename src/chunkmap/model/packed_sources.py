@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import compress, pairwise
-from typing import Any, cast, overload
+from typing import Any, Final, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ __all__ = ["PackedSources", "Source", "encode_url"]
 
 Source = str | bytes
 """A URL, or bytes held inline."""
+
+_MANY_RUNS: Final = 4096
+"""Ends of runs of sources, from which on they are cut out of the text byte by byte, and not run by run."""
 
 
 class PackedSources(Sequence[Source]):
@@ -129,32 +132,75 @@ class PackedSources(Sequence[Source]):
 
     def kept(self, used: NDArray[np.bool_]) -> PackedSources:
         """Only some of them."""
+        inline = None if self.inline is None else self.inline[used]
         starts = _starts(self.stops)
+        lengths = self.stops - starts
+        stops = np.cumsum(lengths[used], dtype=np.uint64)
         edges = np.flatnonzero(np.diff(used, prepend=False, append=False))
+        if len(edges) > _MANY_RUNS:
+            return PackedSources(self.prefix, self._bytes[np.repeat(used, lengths)].tobytes(), stops, inline)
         first, last = edges[::2], edges[1::2] - 1
         spans = zip(starts[first].tolist(), self.stops[last].tolist(), strict=True)
         data = b"".join([self.data[start:stop] for start, stop in spans])
-        stops = np.cumsum((self.stops - starts)[used], dtype=np.uint64)
-        return PackedSources(self.prefix, data, stops, None if self.inline is None else self.inline[used])
+        return PackedSources(self.prefix, data, stops, inline)
 
-    def find(self, url: str) -> NDArray[np.intp]:
-        """The numbers of one URL."""
-        text = encode_url(url)
-        if not text.startswith(self.prefix):
-            return np.empty(0, np.intp)
-        tail = text[len(self.prefix) :]
+    def found(self, urls: Iterable[str]) -> list[tuple[int, str]]:
+        """Number and URL of each of these URLs that is here, by columns: no other one becomes a Python string.
+
+        >>> PackedSources.of(["s3://b/x/0.0", "s3://b/x/0.1"]).found(["s3://b/x/0.1", "s3://b/x/0.2", "s3://c"])
+        [(1, 's3://b/x/0.1')]
+        """
+        texts = ((encode_url(url), url) for url in urls)
+        tails = {text[len(self.prefix) :]: url for text, url in texts if text.startswith(self.prefix)}
+        numbers = self._perhaps(tails) if tails else np.empty(0, np.intp)
+        starts = _starts(self.stops)[numbers]
+        spans = zip(numbers.tolist(), starts.tolist(), self.stops[numbers].tolist(), strict=True)
+        pieces = ((number, self.data[start:stop]) for number, start, stop in spans)
+        return [(number, tails[piece]) for number, piece in pieces if piece in tails]
+
+    def _perhaps(self, tails: Collection[bytes]) -> NDArray[np.intp]:
+        """Numbers among which are those of all URLs with these tails: of their lengths, and like them at the end."""
         lengths = np.diff(self.stops, prepend=self.stops.dtype.type(0))
-        found = lengths == len(tail)
+        numbers = np.flatnonzero(_any_of(lengths, {len(tail) for tail in tails}))
         if self.inline is not None:
-            found &= ~self.inline
-        numbers = np.flatnonzero(found)
-        data = np.frombuffer(self.data, np.uint8)
+            numbers = numbers[~self.inline[numbers]]
         # From the end: the URLs of a store differ there.
-        for back in range(1, len(tail) + 1):
-            if len(numbers) <= 1:
+        for back in range(1, min(map(len, tails)) + 1):
+            if len(numbers) <= len(tails):
                 break
-            numbers = numbers[data[self.stops[numbers].astype(np.int64) - back] == tail[-back]]
-        return numbers[[self[number] == url for number in numbers.tolist()]] if len(numbers) else numbers
+            last = self._bytes[self.stops[numbers].astype(np.int64) - back]
+            numbers = numbers[_any_of(last, {tail[-back] for tail in tails})]
+        return numbers
+
+    def begins(self, start: bytes) -> NDArray[np.bool_]:
+        """Which of them are URLs that begin so."""
+        urls = np.ones(len(self), np.bool_) if self.inline is None else ~self.inline
+        tail = start[len(self.prefix) :]
+        if not start.startswith(self.prefix):
+            return urls if self.prefix.startswith(start) else np.zeros(len(self), np.bool_)
+        starts = _starts(self.stops).astype(np.int64)
+        numbers = np.flatnonzero(urls & (self.stops >= starts + len(tail)))
+        for at, byte in enumerate(tail):
+            numbers = numbers[self._bytes[starts[numbers] + at] == byte]
+        found = np.zeros(len(self), np.bool_)
+        found[numbers] = True
+        return found
+
+    def moved(self, old: bytes, new: bytes) -> PackedSources:
+        """URLs, all of which begin with `old`, with `new` in its place."""
+        if self.prefix.startswith(old):
+            return PackedSources(new + self.prefix[len(old) :], self.data, self.stops)
+        cut = len(old) - len(self.prefix)
+        starts = _starts(self.stops).astype(np.int64)
+        kept = np.ones(len(self.data), np.bool_)
+        for at in range(cut):
+            kept[starts + at] = False
+        stops = self.stops - np.arange(cut, cut * (len(self) + 1), cut, dtype=np.uint64)
+        return PackedSources(new, self._bytes[kept].tobytes(), stops)
+
+    @property
+    def _bytes(self) -> NDArray[np.uint8]:
+        return np.frombuffer(self.data, np.uint8)
 
     def _pieces(self) -> list[bytes]:
         bounds = [0, *self.stops.tolist()]
@@ -182,6 +228,15 @@ def _stops(pieces: Sequence[Source], less: int = 0) -> NDArray[np.uint64]:
     """Where each piece ends when they stand one after the other, each without so many bytes."""
     lengths = np.fromiter(map(len, pieces), np.int64, len(pieces)) - less
     return np.cumsum(lengths).astype(np.uint64)
+
+
+def _any_of(values: NDArray[Any], wanted: Collection[int]) -> NDArray[np.bool_]:
+    """Which of some values are wanted."""
+    if len(wanted) == 1:
+        return np.asarray(values == next(iter(wanted)))
+    table = np.zeros(max(wanted) + 2, np.bool_)
+    table[list(wanted)] = True
+    return table[np.minimum(values, len(table) - 1)]
 
 
 def _starts(stops: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, compress, starmap
 from typing import Any, Final, cast, overload
 
@@ -25,9 +25,6 @@ Block = tuple[Source | None, ...] | PackedSources
 
 MANY: Final = 2048
 """Sources from which on a table of them is packed."""
-
-_FEW_MATCHES: Final = 32
-"""URLs that are looked for one by one in a packed table; more are looked up in a dictionary."""
 
 
 class Sources(Sequence[Source | None]):
@@ -191,15 +188,23 @@ class Sources(Sequence[Source | None]):
         for block in self.blocks:
             start, stop = stop, stop + len(block)
             some = used[start:stop]
-            if isinstance(block, PackedSources) and int(np.count_nonzero(some)) >= MANY:
+            if not isinstance(block, PackedSources):
+                blocks.append(tuple(compress(block, some.tolist())))
+            elif int(np.count_nonzero(some)) >= MANY:
                 blocks.append(block.kept(some))
             else:
-                blocks.append(tuple(compress(block, some.tolist())))
+                blocks.append(tuple([block[number] for number in np.flatnonzero(some).tolist()]))
         return Sources.joined(blocks), numbers
 
     def renamed(self, rename: Callable[[str], str]) -> tuple[Sources, NDArray[np.uint32]]:
         """Each URL passed through a function; and old number -> new number, as some may become the same."""
-        return _interned([rename(source) if isinstance(source, str) else source for source in self])
+        renamed: list[Source | None] = []
+        for block in self.blocks:
+            if isinstance(block, PackedSources) and block.inline is None:
+                renamed += map(rename, block.urls())
+            else:
+                renamed += [rename(source) if isinstance(source, str) else source for source in block]
+        return _interned(renamed)
 
     def replaced(self, urls: Mapping[int, str]) -> tuple[Sources, NDArray[np.uint32]]:
         """The URLs of some numbers replaced by others; and old number -> new number.
@@ -215,19 +220,20 @@ class Sources(Sequence[Source | None]):
             numbers[number] = stop[url]
         return Sources.joined([*self.blocks, tuple(new)]), numbers
 
-    def found(self, urls: Mapping[str, Any]) -> list[tuple[int, str]]:
-        """Number and URL of each of the URLs that are in the table."""
-        if self.few is not None or len(urls) > _FEW_MATCHES:
-            return [(n, s) for n, s in enumerate(self) if isinstance(s, str) and s in urls]
+    def found(self, urls: Collection[str]) -> list[tuple[int, str]]:
+        """Number and URL of each of the URLs that are in the table; of a packed one, no other URL is looked at."""
         found: list[tuple[int, str]] = []
         stop = 0
         for block in self.blocks:
             start, stop = stop, stop + len(block)
             if isinstance(block, PackedSources):
-                found += [(start + n, url) for url in urls for n in block.find(url).tolist()]
+                found += [(start + number, url) for number, url in block.found(urls)]
             else:
                 found += [(start + n, s) for n, s in enumerate(block) if isinstance(s, str) and s in urls]
         return found
+
+    def __contains__(self, source: object) -> bool:
+        return bool(self.found([source])) if isinstance(source, str) else super().__contains__(source)
 
 
 class _Urls(Sequence[str]):
@@ -252,9 +258,30 @@ class _Urls(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         return (source for source in self._sources if isinstance(source, str))
 
+    def __contains__(self, url: object) -> bool:
+        return isinstance(url, str) and url in self._sources
+
+    def index(self, url: str, start: int = 0, stop: int | None = None) -> int:
+        """Where a URL stands the first time, between two places. Raises ValueError where it does not."""
+        places = range(len(self))[start:stop]
+        found = [place for place in self._places(url) if place in places]
+        if not found:
+            raise ValueError(f"{url!r} is not among the URLs")
+        return found[0]
+
+    def count(self, url: str) -> int:
+        """How many times a URL stands among them."""
+        return len(self._places(url))
+
+    def _places(self, url: str) -> list[int]:
+        numbers = [number for number, _ in self._sources.found([url])]
+        return [int(place) for place in np.searchsorted(self._numbers, numbers)]
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (tuple, list, _Urls)):
             return NotImplemented
+        if isinstance(other, _Urls) and self._sources.blocks == other._sources.blocks:
+            return True
         return len(self) == len(other) and all(starmap(operator.eq, zip(self, other, strict=True)))
 
     __hash__ = None  # type: ignore[assignment]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ import chunkmap
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
 from chunkmap.errors import FormatError
-from chunkmap.io.rounds.folders import Files, Pieces
+from chunkmap.formats.zarr import Options, parse
+from chunkmap.io import LocalFolder
+from chunkmap.io.rounds.folders import Files, Pieces, answered
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3"),
@@ -72,6 +75,66 @@ def test_shards_in_shards(tmp_path, stores, case, location):
     assert [type(request) for request in asked] == [Files, Files, Pieces, Pieces]
     turned = innermost[::-1] if before and before[0]["name"] == "transpose" else innermost
     assert refs.arrays["a"].meta.chunk_shape == turned
+
+
+class Counted(LocalFolder):
+    """A folder that keeps what it is asked for: each call is one round over a network."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.rounds = []
+
+    def listing(self, below=""):
+        self.rounds.append(("listing", 1))
+        return super().listing(below)
+
+    def read_many(self, names, *, optional=False):
+        self.rounds.append(("files", len(names)))
+        return super().read_many(names, optional=optional)
+
+    def read_into(self, names, ranges, into):
+        self.rounds.append(({range_.length for range_ in ranges}, len(names)))
+        super().read_into(names, ranges, into)
+
+
+def two_arrays(root, shards, *, consolidated):
+    """A group of two arrays, each of so many shards of 10 chunks."""
+    group = zarr.open_group(root, mode="w", zarr_format=3)
+    for name in ("x", "y"):
+        array = group.create_array(name, shape=(shards * 20,), shards=(20,), chunks=(2,), dtype="i4", compressors=None)
+        array[:] = np.arange(1, shards * 20 + 1)
+    if consolidated:
+        zarr.consolidate_metadata(root)
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+@pytest.mark.parametrize("shards", [1, 30])
+@pytest.mark.parametrize("consolidated", [True, False])
+def test_what_shards_cost_where_they_are_listed(tmp_path, shards, consolidated):
+    """One listing, then two rounds however many shards there are: the documents and the indexes, each read once."""
+    two_arrays(tmp_path, shards, consolidated=consolidated)
+    folder = Counted(tmp_path)
+    arrays = answered(folder, parse(folder, Options())).arrays
+    assert sum(len(array.chunks) for array in arrays.values()) == 2 * shards * 10
+    documents = [("files", 1)] if consolidated else [("files", 1), ("files", 2)]
+    assert folder.rounds == [("listing", 1), *documents, ({10 * 16 + 4}, 2 * shards)]
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
+def test_what_shards_cost_behind_a_server(tmp_path, range_server):
+    """Where nothing is listed, each shard is asked once for its length and once for its index, side by side."""
+    two_arrays(tmp_path, 30, consolidated=True)
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            range_server.put(f"s.zarr/{file.relative_to(tmp_path).as_posix()}", file.read_bytes())
+    range_server.latency = 0.05
+    refs = chunkmap.scan(range_server.url("s.zarr"), inline_threshold=0)
+    assert sum(len(array.chunks) for array in refs.arrays.values()) == 600
+    shards = Counter(path for path, *_ in range_server.gets if "/c/" in path) + Counter(range_server.heads)
+    asked = [shards[f"/s.zarr/{name}/c/{n}"] for name in "xy" for n in range(30)]
+    assert set(asked) == {2}
+    assert [length for path, _, length in range_server.gets if path == "/s.zarr/x/c/7"][-1] == 164
+    assert range_server.busiest > 5
 
 
 @settings(max_examples=25)

@@ -19,6 +19,7 @@ from chunkmap.formats.zarr.sharding import ABSENT, Level
 from chunkmap.io.rounds import Parser
 from chunkmap.io.rounds.folders import Pieces
 from chunkmap.model.edges import Edges
+from chunkmap.model.grid import index_dtype
 
 __all__ = ["Shards", "flattened", "shards_at"]
 
@@ -78,14 +79,15 @@ def check_divides(axes: Sequence[Any], levels: Sequence[Level]) -> None:
 
 def flattened(
     names: Sequence[str], shards: Shards, levels: Sequence[Level], shape: Sequence[int]
-) -> Parser[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]]:
+) -> Parser[tuple[NDArray[Any], NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]]:
     """Position in the grid of the innermost chunks, file, offset and length of every chunk that is there."""
     for level in levels[:-1]:
         opened = yield from _opened(names, shards, level)
         shards = _joined([_inside(part, level, shape) for part in opened.blocks()], len(shape))
     level = levels[-1]
     opened = yield from _opened(names, shards, level)
-    columns = _Columns(opened.chunks)
+    grid_size = math.prod(-(-n // chunk) for n, chunk in zip(shape, level.chunk_shape, strict=True))
+    columns = _Columns(opened.chunks, index_dtype(grid_size))
     for part in opened.blocks():
         columns.add(*_placed(part, level, shape))
     return columns.filled()
@@ -94,8 +96,9 @@ def flattened(
 class _Columns:
     """Columns that are filled block by block: position, file, offset and length."""
 
-    def __init__(self, most: int) -> None:
-        self._columns: list[NDArray[Any]] = [np.empty(most, kind) for kind in "qqQQ"]
+    def __init__(self, most: int, position: np.dtype[Any]) -> None:
+        kinds = (position, np.uint32, np.uint64, np.uint64)
+        self._columns: list[NDArray[Any]] = [np.empty(most, kind) for kind in kinds]
         self._rows = 0
 
     def add(self, *columns: NDArray[Any]) -> None:
@@ -106,7 +109,7 @@ class _Columns:
             own[rows].reshape(shape)[...] = column
         self._rows = rows.stop
 
-    def filled(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+    def filled(self) -> tuple[NDArray[Any], NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]:
         """What they hold; where that is little, no more memory is kept for it."""
         position, file, offset, length = (
             own[: self._rows].copy() if 2 * self._rows < len(own) else own[: self._rows] for own in self._columns

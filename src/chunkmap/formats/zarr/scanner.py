@@ -182,7 +182,7 @@ def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) 
     prefix = f"{url}/{path}/" if path else f"{url}/"
     files = files if not node.levels else files.in_order()
     if not node.levels:
-        columns = files.position, np.arange(len(files.names)), files.starts, files.sizes
+        columns = files.position, np.arange(len(files.names), dtype=np.uint32), files.starts, files.sizes
     else:
         inside = path + "/" if path else ""
         names = [inside + name for name in files.names]
@@ -194,7 +194,7 @@ def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) 
     if archive is not None:
         sources, source = Sources((None, archive)), np.ones(len(file), np.uint32)
     else:
-        sources, source = _sources(prefix, files.names), (file + 1).astype(np.uint32)
+        sources, source = _sources(prefix, files.names), file + np.uint32(1)
     meta = node.meta
     try:
         chunks = ChunkManifest.from_columns(meta.grid_shape, position, sources, (source, offset, length))

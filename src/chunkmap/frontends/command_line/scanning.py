@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import click
 
-from chunkmap.execution.mapping import processes
 from chunkmap.formats.options import from_words
 from chunkmap.frontends.command_line.arguments import words_by_name
 from chunkmap.frontends.command_line.options import FILE, given
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-__all__ = ["cache_option", "on_error", "pool", "scan_options", "scanned_with", "workers_option"]
+__all__ = ["cache_option", "on_error", "scan_options", "scanned_with", "workers_option"]
 
 Command = Callable[..., Any]
 
@@ -58,20 +53,13 @@ def on_error(*, skip: bool) -> Literal["raise", "skip"]:
     return "skip" if skip else "raise"
 
 
-@contextmanager
-def pool(workers: int) -> Iterator[Executor | None]:
-    """Processes to scan with; none where one worker is enough."""
-    if workers == 1:
-        yield None
-        return
-    with processes(workers) as pool:
-        yield pool
-
-
 cache_option = click.option(
     "--cache", type=FILE, metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
 )
 
 workers_option = click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Scan files of this machine with N processes at most; as many as there are cores, where that is quicker.",
 )

@@ -28,7 +28,6 @@ from chunkmap.frontends.command_line.options import (
 from chunkmap.frontends.command_line.scanning import (
     cache_option,
     on_error,
-    pool,
     scan_options,
     scanned_with,
     workers_option,
@@ -52,7 +51,7 @@ def append(
     *,
     out: str,
     urls: tuple[str, ...],
-    workers: int,
+    workers: int | None,
     cache: str | None,
     overwrite: bool,
     inline_threshold: int | None,
@@ -66,14 +65,14 @@ def append(
 ) -> None:
     """Scan more files and add them to the set OUT.
 
-    A Parquet set that chunkmap built remembers how; of other sets, say it again with --concat and its like.
+    A set as Parquet or JSON that chunkmap built remembers how; of others, say it again with --concat and its like.
     """
     names = expand(urls, storage_options=storage_options)
-    with pool(workers) as executor, warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
+    with warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
         refs = library.append(
             out,
             names,
-            executor=executor,
+            workers=workers,
             progress=progress,
             storage_options=storage_options,
             output_options=set_options,

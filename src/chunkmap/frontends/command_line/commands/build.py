@@ -30,7 +30,6 @@ from chunkmap.frontends.command_line.options import (
 from chunkmap.frontends.command_line.scanning import (
     cache_option,
     on_error,
-    pool,
     scan_options,
     scanned_with,
     workers_option,
@@ -54,7 +53,7 @@ def build(
     *,
     urls: tuple[str, ...],
     out: str,
-    workers: int,
+    workers: int | None,
     cache: str | None,
     record_size: int | None,
     inline_threshold: int | None,
@@ -72,11 +71,11 @@ def build(
     """
     names = expand(urls, storage_options=storage_options)
     note_of_icechunk(out)
-    with pool(workers) as executor, warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
+    with warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
         refs = library.build(
             names,
             out,
-            executor=executor,
+            workers=workers,
             progress=progress,
             storage_options=storage_options,
             output_options=set_options,

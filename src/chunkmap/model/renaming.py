@@ -1,0 +1,83 @@
+"""Renaming the URLs of a table.
+
+By a mapping, a million are renamed at once: where they are packed, the text is changed, and no URL becomes a Python
+string. A key is a URL, or ends in a slash and stands for all URLs that begin with it. A URL is renamed once: by its own
+name, else by the longest key that it begins with. A function is called for every URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chunkmap.model.packed_sources import PackedSources, encode_url
+from chunkmap.model.sources import Block, Sources
+
+__all__ = ["renamed", "renamed_url"]
+
+
+def renamed(sources: Sources, names: Mapping[str, str] | Callable[[str], str]) -> tuple[Sources, NDArray[np.uint32]]:
+    """The table with other names; and old number -> new number.
+
+    >>> sources = Sources.packed("s3://b/", b"x/0x/1y/0", np.array([3, 6, 9]))
+    >>> moved, numbers = renamed(sources, {"s3://b/x/": "/data/", "s3://b/x/1": "/one"})
+    >>> [moved[n] for n in numbers.tolist()]
+    [None, '/data/0', '/one', 's3://b/y/0']
+    """
+    if not isinstance(names, Mapping):
+        return sources.renamed(names)
+    if sources.few is not None:
+        return sources.renamed(lambda url: renamed_url(url, names))
+    blocks: list[Block] = []
+    numbers, first, stop = np.zeros(len(sources), np.uint32), 0, 0
+    for block in sources.blocks:
+        for rows, part in _parts(block, names):
+            numbers[first + rows] = np.arange(stop, stop + len(part), dtype=np.uint32)
+            blocks.append(part)
+            stop += len(part)
+        first += len(block)
+    return Sources.joined(blocks), numbers
+
+
+def renamed_url(url: str, names: Mapping[str, str]) -> str:
+    """The new name of one URL: its own where no key is meant for it.
+
+    >>> renamed_url("s3://b/x/0", {"s3://b/": "/data/", "s3://b/y/": "/other/"})
+    '/data/x/0'
+    """
+    if url in names:
+        return names[url]
+    for old in _folders(names):
+        if url.startswith(old):
+            return names[old] + url[len(old) :]
+    return url
+
+
+def _folders(names: Mapping[str, str]) -> list[str]:
+    return sorted((name for name in names if name.endswith("/")), key=len, reverse=True)
+
+
+def _parts(block: Block, names: Mapping[str, str]) -> Iterator[tuple[NDArray[np.intp], Block]]:
+    """Some sources of a block after the other: which they are, and what becomes of them."""
+    if not isinstance(block, PackedSources):
+        yield np.arange(len(block)), tuple(renamed_url(s, names) if isinstance(s, str) else s for s in block)
+        return
+    left = np.ones(len(block), np.bool_)
+    exact = dict(block.found(names))
+    if exact:
+        left[list(exact)] = False
+        yield np.array(list(exact)), tuple(names[url] for url in exact.values())
+    for old in _folders(names):
+        text = encode_url(old)
+        rows = block.begins(text) & left
+        left &= ~rows
+        if rows.any():
+            yield np.flatnonzero(rows), _only(block, rows).moved(text, encode_url(names[old]))
+    if left.any():
+        yield np.flatnonzero(left), _only(block, left)
+
+
+def _only(block: PackedSources, rows: NDArray[np.bool_]) -> PackedSources:
+    return block if rows.all() else block.kept(rows)
