@@ -3,6 +3,7 @@
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
 #   make readers  other readers of what is written, two of them in environments of their own (zarr-python 2, zarrita)
+#   make package  the wheel and the source distribution, installed into fresh environments and used
 #   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out; and random sound ones
 #   make guided   the same, led by what code is reached (atheris; where there is a wheel of it)
 #   make soak     writers, readers and kills in any order, for ten minutes
@@ -15,6 +16,7 @@
 # PYTHON=...  which Python (>= 3.11) to build the environment with; found by itself when not given
 # VENV=...    where the environment goes
 # TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
+# PYTHONS=... which Pythons `make package` installs into; that of VENV when not given
 # FUZZ=...    how many damaged files `make fuzz` makes;  KIND=...  of which kind `make guided` makes them
 # SOAK=...    for how many seconds `make soak` runs
 # GRIB=1      `make demo` opens a GRIB file as well, and needs eccodes
@@ -23,7 +25,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test readers fuzz guided soak check docs bench format clean
+.PHONY: help demo test readers package fuzz guided soak check docs bench format clean
 
 # Found only when an environment has to be made: the first Python >= 3.11 that runs and can make one.
 PYTHON ?= $(shell \
@@ -67,6 +69,11 @@ test: $(VENV)/test.stamp
 readers: $(VENV)/test.stamp .venv-zarr2/zarr2.stamp
 	@npm install --silent --no-save --prefix .node zarrita@0.7 || echo "== readers: no npm that installs it, so zarrita is left out"
 	@"$(VENV)/bin/python" -m pytest -q tests/readers
+
+package: $(VENV)/test.stamp
+	@rm -rf dist
+	@"$(VENV)/bin/python" -c 'import hatchling.build as build; build.build_wheel("dist"); build.build_sdist("dist")'
+	@"$(VENV)/bin/python" tests/packaging/try_install.py dist $(or $(PYTHONS),"$(VENV)/bin/python")
 
 fuzz: $(VENV)/test.stamp
 	@echo "== fuzz: $(FUZZ) damaged files"

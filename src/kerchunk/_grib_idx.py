@@ -12,6 +12,7 @@ import json
 import posixpath
 import re
 import warnings
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,6 +66,10 @@ _FOUND: Final = {"uri": "grib_uri", "offset": "offset", "length": "length"}
 _ATTRIBUTES: Final = ("typeOfLevel", "stepType", "name")
 _ON_THE_GRID: Final = ("latitude", "longitude")
 _CHUNK_KEY: Final = re.compile(r"(?:(.*)/)?([^/]+)/(\d+(?:\.\d+)*)")
+
+
+_looked_at: Final[deque[tuple[Any, bool]]] = deque(maxlen=8)
+"""Lines that were compared with one another, and whether they differ: a mapping meets the inventories of many runs."""
 
 
 class DynamicZarrStoreError(ValueError):
@@ -185,9 +190,9 @@ def map_from_index(
 
     known, said = mapping["attrs"], idxdf["attrs"]
     alike = known.array.equals(said.array)  # as the lines of one model mostly are: then nothing is moved
-    if not known.is_unique:
+    if not _is_unique(known):
         raise ValueError("Mapping data must have unique attrs to merge on!")
-    if not (alike or said.is_unique):
+    if not (alike or _is_unique(said)):
         raise ValueError("Parsed idx data must have unique attrs to merge on!")
     if raw_merged:
         left, right = idxdf.reset_index().set_index("attrs"), mapping.reset_index().set_index("attrs")
@@ -205,10 +210,25 @@ def map_from_index(
         of_index = {name: column.take(kept) for name, column in of_index.items()}
     count = len(of_index["offset"])
     times = np.full(count, pd.Timestamp(run_time).to_datetime64())
-    columns["time"] = times.astype(mapping["time"].dtype)
-    columns["valid_time"] = (times + np.asarray(columns["step"], "m8")).astype(mapping["valid_time"].dtype)
+    steps = np.asarray(columns["step"], "m8")
+    unit = f"M8[{np.datetime_data(steps.dtype)[0]}]"  # of pandas, the times of a mapping have the unit of its steps
+    columns["time"] = times.astype(unit)
+    columns["valid_time"] = (times + steps).astype(unit)
     of_index["inline_value"] = np.full(count, None, object)
     return _frame({**columns, **of_index}, count)
+
+
+def _is_unique(lines: pd.Series[Any]) -> bool:
+    """Whether no two lines say the same; of lines that were just looked at, as they are known to be."""
+    if getattr(lines.dtype, "storage", None) != "pyarrow":
+        return lines.is_unique
+    held = lines.array.__arrow_array__()  # it never changes: where it is the same, so are the lines
+    for one, unique in _looked_at:
+        if one is held:
+            return unique
+    unique = lines.is_unique
+    _looked_at.append((held, unique))
+    return unique
 
 
 def _plain(column: pd.Series[Any]) -> Any:
@@ -224,8 +244,14 @@ def _frame(columns: Mapping[str, Any], count: int) -> pd.DataFrame:
         from pandas.api.internals import create_dataframe_from_blocks as from_blocks  # noqa: PLC0415 - of pandas 3
     except ImportError:
         return pd.DataFrame(dict(columns), copy=False)
-    plain = [each[None] if isinstance(each, np.ndarray) else each for each in columns.values()]
-    blocks = [(each, np.array([number])) for number, each in enumerate(plain)]
+    alike: dict[Any, list[int]] = {}
+    arrays = list(columns.values())
+    for number, each in enumerate(arrays):
+        alike.setdefault(each.dtype if isinstance(each, np.ndarray) else number, []).append(number)
+    blocks = [
+        (np.stack([arrays[n] for n in numbers]) if isinstance(key, np.dtype) else arrays[key], np.array(numbers))
+        for key, numbers in alike.items()
+    ]
     return from_blocks(blocks, index=pd.RangeIndex(count), columns=_labels(tuple(columns)))
 
 

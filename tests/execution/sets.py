@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet, Target
@@ -62,3 +64,10 @@ def without_origin(files):
     sidecar = json.loads(files[".chunkmap.json"])
     sidecar.pop("origin", None)
     return {**files, ".chunkmap.json": sidecar}
+
+
+def json_without_origin(path):
+    """A set as JSON, but for how it came about: the same for sets that were built and for others."""
+    document = json.loads(path.read_text())
+    told = json.loads(document.pop("chunkmap", "{}"))
+    return {**document, "told": {name: value for name, value in told.items() if name != "origin"}}

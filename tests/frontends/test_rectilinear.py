@@ -60,6 +60,13 @@ def stored(files, tmp_path):
     return tmp_path / "cube.json", expected
 
 
+def opened_by_others(path):
+    """The root of a set of Zarr v3, by fsspec and zarr."""
+    options = {"fo": str(path), "remote_protocol": "file"}
+    backend = {"consolidated": False, "storage_options": options, "zarr_format": 3}
+    return xr.open_dataset("reference://", engine="zarr", backend_kwargs=backend)
+
+
 def test_the_engine_reads_them_whatever_zarr_there_is(stored):
     """Values are those of xr.concat; dask's chunks are those of the files."""
     path, expected = stored
@@ -124,15 +131,70 @@ def test_a_group_of_their_own_leaves_the_others_to_everybody(stored, tmp_path, r
         options = ["--zarr-format", "3", "--uneven-group", "uneven"]
         assert CliRunner().invoke(chunkmap_command, ["convert", str(path), str(out), *options]).exit_code == 0
 
-    options = {"fo": str(out), "remote_protocol": "file"}
-    backend = {"consolidated": False, "storage_options": options, "zarr_format": 3}
-    rest = xr.open_dataset("reference://", engine="zarr", backend_kwargs=backend)
+    rest = opened_by_others(out)
     assert set(rest.variables) == {"time", "y", "x"}
     xr.testing.assert_equal(rest.load(), expected.drop_vars(["temp", "count"]))
     xr.testing.assert_equal(chunkmap.open_dataset(out, group="uneven").load(), expected)
     taken = replace(chunkmap.load(path), groups={"": {}, "uneven": {}})
     with pytest.raises(ValueError, match="a group 'uneven' in the set already"):
         chunkmap.write(taken, tmp_path / "taken.json", zarr_format=3, uneven_group="uneven")
+
+
+@pytest.mark.parametrize("road", ["build", "combine", "combine out", "append", "command line"])
+def test_every_verb_that_makes_such_puts_them_apart(files, tmp_path, road):
+    """Building, combining and appending give what `write` gives: the rest is everybody's, the group beside is whole."""
+    folder, expected = files
+    paths, out = sorted(map(str, folder.glob("*.nc"))), tmp_path / "apart.json"
+    how = {**HOW, "uneven_group": "uneven"}
+    if road == "build":
+        chunkmap.build(paths, out, **how)
+    elif road == "append":
+        chunkmap.build(paths[:2], out, **how)
+        chunkmap.append(out, paths[2:], **how)
+    elif road == "command line":
+        options = [*paths, "--out", str(out), "--concat", "time", "--load-below", "0", "--zarr-format", "3"]
+        run = CliRunner().invoke(chunkmap_command, ["build", *options, "--uneven-group", "uneven"])
+        assert run.exit_code == 0, run.output
+        assert "hides" not in run.output
+    else:
+        refs = chunkmap.combine([*map(chunkmap.scan, paths)], out=out if road == "combine out" else None, **how)
+        chunkmap.write(refs, out, zarr_format=3)
+    refs = chunkmap.load(out)
+    assert set(refs.arrays) == {"time", "y", "x", *(f"uneven/{name}" for name in expected.variables)}
+    xr.testing.assert_equal(opened_by_others(out).load(), expected.drop_vars(["temp", "count"]))
+    xr.testing.assert_equal(chunkmap.open_dataset(out, group="uneven").load(), expected)
+
+
+def test_icechunk_keeps_them_apart_when_more_comes(tmp_path):
+    """Files are added to the group beside, and its coordinates grow with those of the others."""
+    icechunk = pytest.importorskip("icechunk")
+    if icechunk.__version__.startswith("1."):
+        pytest.skip("Icechunk 1 has no such grids")
+    parts, paths, day = [], [], 0
+    for days in (3, 2, 4, 1):
+        time = np.datetime64("2001-01-01", "ns") + (day + np.arange(days)).astype("m8[D]")
+        parts.append(xr.Dataset({"temp": (("time", "x"), np.full((days, 2), day, "f4"))}, {"time": time}))
+        encoding = {"temp": {"chunksizes": (days, 2)}, "time": {"units": "days since 2001-01-01"}}
+        paths.append(str(tmp_path / f"{day}.nc"))
+        parts[-1].to_netcdf(paths[-1], encoding=encoding)
+        day += days
+    how, out = {**HOW, "uneven_group": "uneven"}, tmp_path / "a.icechunk"
+    chunkmap.build(paths[:2], out, **how)
+    chunkmap.append(out, paths[2:], **how)
+    assert set(chunkmap.load(out).arrays) == {"time", "uneven/temp", "uneven/time"}
+    xr.testing.assert_equal(chunkmap.open_dataset(out, group="uneven").load(), xr.concat(parts, "time"))
+    assert chunkmap.open_dataset(out).time.size == day
+
+
+def test_a_group_of_that_name_is_refused(files):
+    """What the inputs have there already is not mixed with what is put apart; a path is no name."""
+    folder, _ = files
+    sets = [chunkmap.scan(str(path)) for path in sorted(folder.glob("*.nc"))]
+    taken = [replace(refs, groups={"": {}, "uneven": {}}) for refs in sets]
+    with pytest.raises(chunkmap.CombineError, match="a group 'uneven' in the inputs already.*uneven_group"):
+        chunkmap.combine(taken, **HOW, uneven_group="uneven")
+    with pytest.raises(ValueError, match="expected the name of a group"):
+        chunkmap.combine(sets, **HOW, uneven_group="a/b")
 
 
 @pytest.mark.skipif(KNOWS_RECTILINEAR, reason="this zarr has rectilinear grids")

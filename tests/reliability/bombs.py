@@ -102,6 +102,17 @@ def bombs(directory: str) -> Iterator[tuple[str, Callable[[], object]]]:
     section = {"key": "x/{{i}}", "url": "u", "offset": "0", "length": "1", "dimensions": {"i": {"stop": 10**9}}}
     document = {"version": 1, "refs": _array("x", shape=[9], chunks=[1]), "gen": [section]}
     yield "generated references", lambda: chunkmap.load(document)
+    named = {"version": 1, "templates": {"u": "u" * (1 << 20)}}
+    text = {"version": 1, "refs": {**ROOT, ".zattrs": json.dumps({"a": "{{u}}" * 100_000})}}
+    yield "a template that is named often", lambda: chunkmap.load({**text, **named})
+    urls = {
+        **ROOT,
+        **_array("x", shape=[200_000], chunks=[1]),
+        **{f"x/{k}": ["{{v}}" + str(k)] for k in range(200_000)},
+    }
+    yield "URLs by a long template", lambda: chunkmap.load({"version": 1, "templates": {"v": "v" * 9990}, "refs": urls})
+    axes = {**section, "dimensions": {"i": {"stop": 0}, "j": {"stop": 10**12}}}
+    yield "generated from nothing", lambda: len(chunkmap.load({**document, "gen": [axes]}).arrays["x"].chunks)
     deep = "/".join("a" * 200_000)
     yield "deep groups", lambda: chunkmap.load({f"{deep}/.zarray": _zarray([1], [1])})
     yield "deep chunks", lambda: chunkmap.load({**ROOT, f"{deep}/0": ["u", 0, 8]}).arrays

@@ -46,3 +46,13 @@ def test_arrays_with_the_names_of_our_files_are_refused(tmp_path, name, out):
     with pytest.raises(StorageError, match="rename it"):
         chunkmap.write(_set(name), tmp_path / out)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../a", "a/../../b", "/etc/a", "a\\..\\b", "a//b", "a/.", "a\0b"])
+@pytest.mark.parametrize("out", ["set.parq", "set.json"])
+def test_a_path_cannot_lead_out(tmp_path, name, out):
+    """An array whose path climbs, or is that of no directory below the set, is not written, and nothing else is."""
+    (tmp_path / "below").mkdir()
+    with pytest.raises(StorageError, match="cannot be the name of a directory"):
+        chunkmap.write(_set(name), tmp_path / "below" / out)
+    assert [path.name for path in tmp_path.rglob("*")] == ["below"]

@@ -9,7 +9,7 @@ from test_s3 import POINTS
 from test_writers import CHANGES, DEATHS
 
 ROOT = Path(__file__).parents[2]
-COUNTED = ("test_servers.py", "test_bounds.py", "test_s3.py", "test_writers.py", "test_systems.py")
+COUNTED = ("test_servers.py", "test_bounds.py", "test_s3.py", "test_writers.py", "test_systems.py", "test_linear.py")
 NAMED = re.compile(r"`((?:tests/[a-z_/]+/)?test_[a-z0-9_]+\.py)(?:::(test_[a-z0-9_]+))?`")
 
 
@@ -21,6 +21,22 @@ def test_every_test_that_is_named_exists(page):
     for file, name in found:
         path = ROOT / file if file.startswith("tests/") else ROOT / "tests" / "reliability" / file
         assert f"def {name}(" in path.read_text(encoding="utf-8"), (file, name)
+
+
+@pytest.mark.parametrize("page", ["reliability.md", "security.md"])
+def test_every_promise_names_a_test(page):
+    """Each row of a table of promises names a test, in the second column."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    rows, inside = [], False
+    for line in text.splitlines():
+        inside = line.startswith("| Promise | Test |") or (inside and line.startswith("|"))
+        if inside and not line.startswith(("| Promise |", "|---")):
+            rows.append(line)
+    assert len(rows) > 5
+    for row in rows:
+        promise, tests = row.strip("|").rsplit("|", 1)
+        assert NAMED.search(tests), promise
+        assert not NAMED.search(promise), promise
 
 
 class _Collected:
@@ -44,10 +60,13 @@ def test_the_figures_are_those_of_the_tests(tmp_path):
     """What is counted in docs/reliability.md is what there is: cases of servers, points, bombs and codecs."""
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     cases = _cases()
-    servers, bounds, *writers = (cases[file] for file in COUNTED)
+    servers, bounds, *writers, linear = (cases[file] for file in COUNTED)
     others = [case for some in writers for case in some]
     assert f"| faults of servers, each on its roads | {len(servers)} cases of {_tests(servers)} tests |" in text
     assert f"| writers that die, are two, or find no room | {len(others)} cases of {_tests(others)} tests |" in text
+    assert (
+        f"| ways for a set to grow, of which work is counted | {len(linear)} cases of {_tests(linear)} tests |" in text
+    )
     points = " + ".join(str(count) for count in POINTS.values())
     assert f"| points at which a writer into S3 is cut off | {sum(POINTS.values())} ({points}) |" in text
     moments = " + ".join(str(count) for count in CHANGES.values())

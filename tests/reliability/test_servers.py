@@ -269,6 +269,57 @@ def test_a_redirect_obeys_allow(server, tmp_path):
     assert found.arrays["x"].chunks.row(0)[0] == url
 
 
+@pytest.mark.parametrize("to", ["file:///etc/hosts", "/etc/hosts", "ftp://localhost/a.bin", "s3://bucket/a.bin"])
+def test_a_redirect_leads_to_no_file(server, to):
+    """Whatever a server sends us on to is asked of a web server, and is never a file of this machine."""
+
+    def send_on(request):
+        if request.path == "/a.bin":
+            request.answer(302, b"", Location=to)
+        return request.path == "/a.bin"
+
+    url = server.put("a.bin", DATA)
+    server.fault = send_on
+    with pytest.raises(SourceError):
+        open_source(url)
+
+
+def test_what_a_file_names_elsewhere_is_asked_for_without_secrets(server, tmp_path):
+    """A file on another server that `allow` permits is not sent the credentials of the one that names it."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        other = server.put("raw.bin", DATA).replace("127.0.0.1", "localhost")
+        file.create_dataset("x", (8,), "u1", external=[(other, 0, 8)])
+    url = server.put("a.h5", (tmp_path / "a.h5").read_bytes())
+    options = {"headers": {"X-Api-Key": "secret"}, "cookies": {"a": "secret"}}
+    found = chunkmap.scan(url, storage_options=options, allow=[other])
+    assert (found.problems, found.arrays["x"].chunks.row(0)[0]) == ((), other)
+    sent = {path: [" ".join(headers.values()) for of, headers in server.seen if of == path] for path, _ in server.seen}
+    assert all(text.count("secret") == 2 for text in sent["/a.h5"])
+    assert sent["/raw.bin"]
+    assert not any("secret" in text for text in sent["/raw.bin"])
+
+
+def test_a_jar_of_cookies_keeps_to_its_hosts(server):
+    """Cookies in a jar are sent to the hosts that it names, and do not follow a redirect."""
+    import aiohttp
+    from yarl import URL
+
+    url, _ = _redirected(server)
+
+    async def jar():
+        held = aiohttp.CookieJar(unsafe=True)
+        held.update_cookies({"a": "secret"}, URL(url))
+        return held
+
+    options = {"client_kwargs": {"cookie_jar": fsspec.asyn.sync(fsspec.asyn.get_loop(), jar)}}
+    assert bytes(open_source(url, storage_options=options).read(5, 10)) == DATA[5:15]
+    sent = {path: [" ".join(headers.values()) for of, headers in server.seen if of == path] for path, _ in server.seen}
+    assert sent["/a.bin"]
+    assert all("secret" in text for text in sent["/a.bin"])
+    assert sent["/b.bin"]
+    assert not any("secret" in text for text in sent["/b.bin"])
+
+
 ZARRAY = (
     '{"zarr_format":2,"shape":[8],"chunks":[8],"dtype":"|u1","compressor":null,"filters":null,"fill_value":null,'
     '"order":"C","dimension_separator":"."}'

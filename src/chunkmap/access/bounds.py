@@ -14,6 +14,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
+from chunkmap.codecs.zstd_frame import MAGIC, content_size
+
 __all__ = ["bound_of", "bounded"]
 
 # Measured on a million values in chunks of 256 kB: zlib-ng inflates 1.8 times as fast as zlib. Where there are no
@@ -32,7 +34,7 @@ _UNKNOWN: Final = 1 << 28
 
 _KEEPING: Final = frozenset(
     {
-        *("zlib", "gzip", "bz2", "lzma", "zstd", "blosc", "lz4", "hdf5_lz4", "hdf5_lzf", "hdf5_blosc2"),
+        *("zlib", "gzip", "bz2", "lzma", "zstd", "blosc", "lz4", "hdf5_lz4", "hdf5_lzf", "hdf5_vbz", "hdf5_blosc2"),
         *("shuffle", "hdf5_shuffle", "delta", "fixedscaleoffset", "quantize", "bitround", "astype", "packbits"),
         *("crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
     }
@@ -87,8 +89,8 @@ def _inflated(new: Callable[[], Any], data: Any, most: int) -> bytes:
 def _of_frames(data: Any, step: Step, most: int) -> Any:
     """Zstandard, whose frames say how long their content is, or are undone as a stream, as far as they may be."""
     view = memoryview(data).cast("B")
-    found = _of_zstd(view)
-    if found is None and bytes(view[:4]) == _ZSTD:
+    found = content_size(view)
+    if found is None and bytes(view[:4]) == MAGIC:
         pa: Any = import_module("pyarrow")  # when a chunk needs it
         with pa.CompressedInputStream(pa.py_buffer(view), "zstd") as stream:
             out: bytes = stream.read(most + 1)
@@ -111,8 +113,6 @@ def _lzma(config: Mapping[str, Any]) -> Any:
     )
 
 
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
-
 _BEGINNINGS: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zX")
 """How a further stream begins: gzip, bzip2, xz."""
 
@@ -132,23 +132,11 @@ def _number(at: int, size: int = 4, *, big: bool = False) -> Callable[[memoryvie
     return read
 
 
-def _of_zstd(data: memoryview) -> int | None:
-    """The content of a frame of Zstandard, where its header says it (RFC 8878, 3.1.1.1)."""
-    head = bytes(data[:18])
-    if len(head) < 6 or head[:4] != _ZSTD:
-        return None
-    single, flag = head[4] >> 5 & 1, head[4] >> 6
-    size = (single, 2, 4, 8)[flag]
-    start = 5 + (0 if single else 1) + (0, 1, 2, 4)[head[4] & 3]
-    if not size or len(head) < start + size:
-        return None
-    return int.from_bytes(head[start : start + size], "little") + (256 if size == 2 else 0)
-
-
 _TOLD: Final[Mapping[str, Callable[[memoryview], int | None]]] = {
-    "zstd": _of_zstd,
+    "zstd": content_size,
     "blosc": _number(4),
     "lz4": _number(0),
     "hdf5_lz4": _number(0, 8, big=True),
+    "hdf5_vbz": _number(0),
 }
 """How many bytes come out, as the head of the stored bytes says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Final
 
 from chunkmap.errors import SourceError
@@ -29,8 +30,21 @@ def difference(recorded: Target, found: Target) -> str | None:
     if recorded.etag is not None and found.etag is not None:
         return None if recorded.etag == found.etag else f"expected etag {recorded.etag!r}, found {found.etag!r}"
     if recorded.mtime is not None and found.mtime is not None and abs(recorded.mtime - found.mtime) > _SAME_TIME:
-        return f"expected that it was changed at {recorded.mtime}, found {found.mtime} (seconds since 1970)"
+        return f"expected that it was changed at {_date(recorded.mtime)}, found {_date(found.mtime)}"
     return None
+
+
+def _date(seconds: float) -> str:
+    """A time of change as a date.
+
+    >>> _date(0.5), _date(1e300)
+    ('1970-01-01 00:00:00.500 UTC', '1e+300 seconds since 1970')
+    """
+    try:
+        date = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{seconds} seconds since 1970"
+    return f"{date:%Y-%m-%d %H:%M:%S}.{date.microsecond // 1000:03d} UTC"
 
 
 def check_unchanged(source: Source, expected: Mapping[str, Target]) -> None:
@@ -39,7 +53,7 @@ def check_unchanged(source: Source, expected: Mapping[str, Target]) -> None:
     if recorded is None or recorded == Target():
         raise SourceError(
             "whether it changed since the scan cannot be told, because the set does not say what it was like"
-            " (JSON never does); store the set as Parquet, or open it without check",
+            " (other tools write no such sets, nor did chunkmap 0.1 as JSON); scan it again, or open it without check",
             url=source.url,
         )
     changed = difference(recorded, source.target())

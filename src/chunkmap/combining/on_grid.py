@@ -145,18 +145,22 @@ def _is_readable(meta: ArrayMeta) -> bool:
 
 
 def _note_own_grid(request: Request, plan: ArrayPlan, reason: Reason, misfits: Sequence[int]) -> None:
-    message = (
-        f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3, which hides its whole group from"
-        " readers without zarr's option array.rectilinear_chunks; write and convert have uneven_group, which puts it"
-        " beside the others"
-    )
+    message, apart = f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3", Remedy("uneven_group")
+    if request.recipe.uneven_group is None:
+        message += (
+            ", which hides its whole group from readers without zarr's option array.rectilinear_chunks;"
+            f" {apart} puts it beside the others"
+        )
     if trim_axis(plan.meta) is not None:
         message += (
             ". Those that hang over the end of an input are cut when they are decoded, by a codec that other readers"
             " than chunkmap find where it is installed"
         )
     names = request.findings.names(misfits[:3])
-    request.findings.add(Finding("rectilinear", plan.path, message, names, len(misfits), refused=False))
+    remedies = (apart,) if str(apart) in message else ()
+    request.findings.add(
+        Finding("rectilinear", plan.path, message, names, len(misfits), refused=False, remedies=remedies)
+    )
 
 
 def _refuse(

@@ -24,6 +24,7 @@ from chunkmap.combining.plan import ArrayPlan, Part, Plan, Repeat
 from chunkmap.combining.recipe import VARIABLES, Recipe
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.selectors import Reader, evaluate
+from chunkmap.combining.uneven import plan_apart, together
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import ArrayMeta, ManifestArray
 
@@ -46,6 +47,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     """
     if not len(inputs):
         raise CombineError("expected reference sets to combine, found none")
+    inputs = together(inputs, recipe)
     findings = Findings(inputs)
     check_named(inputs, recipe, findings)
     eras = eras_of(inputs, recipe, findings)
@@ -64,7 +66,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     named = {id(axis) for group, dim in used if (axis := find_axis(axes, f"{group}/{dim}", dim)) is not None}
     axes = {path: axis for path, axis in axes.items() if axis.dim in recipe.dims or id(axis) in named}
     chosen = tuple(sorted({name for name in names if name is not None}))
-    return Plan(inputs, recipe, axes, arrays, _groups(request), chosen), findings.done()
+    return plan_apart(Plan(inputs, recipe, axes, arrays, _groups(request), chosen)), findings.done()
 
 
 def _groups(request: Request) -> dict[str, Mapping[str, object]]:

@@ -36,6 +36,7 @@ class HowToCombine(TypedDict, total=False):
     eras: bool
     strict: bool
     zarr_format: Literal[2, 3]
+    uneven_group: str | None
 
 
 def given(verb: str, how: HowToCombine) -> dict[str, Any]:
@@ -107,6 +108,8 @@ class Recipe:
     zarr_format: Literal[2, 3] = 2
     """The version of Zarr that the result is for. In v3 a grid may have chunks of several lengths: those of the inputs,
     where they do not fall on a regular grid."""
+    uneven_group: str | None = None
+    """With Zarr v3, a group beside the others for arrays whose chunks are of several lengths, and their coordinates."""
 
     any_text: bool = False
     """Take every text in `coo_map` that is no selector for a constant, even one that is nearly a selector."""
@@ -133,6 +136,8 @@ class Recipe:
             ).helped_by(dims, places)
         if self.zarr_format not in (2, 3):
             raise ValueError(f"zarr_format is {self.zarr_format!r}, expected 2 or 3")
+        if self.uneven_group is not None and (not self.uneven_group or "/" in self.uneven_group):
+            raise ValueError(f"uneven_group is {self.uneven_group!r}, expected the name of a group")
         unknown = set(self.waive) - WAIVABLE
         if unknown:
             raise ValueError(f"cannot waive {sorted(unknown)}: the checks that can be waived are {sorted(WAIVABLE)}")

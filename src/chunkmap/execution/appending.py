@@ -26,6 +26,7 @@ from chunkmap.execution.provenance import Origin
 from chunkmap.execution.scanning import Scanning
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import Located, limited, locate
+from chunkmap.io.granules import Nameable, listed
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import FoundSet, check_format, find_set
 from chunkmap.storage.journal import is_publishing
@@ -42,7 +43,7 @@ _PAUSE: Final = 0.05
 
 def append(
     out: str | os.PathLike[str],
-    urls: str | Iterable[str | os.PathLike[str]],
+    urls: Nameable | Iterable[Nameable],
     *,
     output_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -52,10 +53,9 @@ def append(
 ) -> ReferenceSet:
     """Scan more files and add them to a stored set, JSON, Parquet or Icechunk, in place. Gives the stored set.
 
-    A Parquet set that `build` or `combine` wrote remembers its recipe and the options of its scans. For other sets, and
-    where a function was part of the recipe, `how` says it again, as for `combine`; what is given replaces what is
-    remembered. The other arguments, and what
-    `how` says of scanning, are those of `build`.
+    A set as Parquet or JSON that `build` or `combine` wrote remembers its recipe and the options of its scans. For
+    other sets, and where a function was part of the recipe, `how` says it again, as for `combine`; what is given
+    replaces what is remembered. The other arguments, and what `how` says of scanning, are those of `build`.
 
     Files that hold what the set holds already are refused, unless they shall `overwrite` it. The old set stays whole
     until the new one is complete. Where another writer was there first, it is read and planned again, and the files are
@@ -63,12 +63,13 @@ def append(
 
     Raises CombineError naming the inputs that do not fit; nothing is changed then.
     """
-    scanning, recipe = told_apart("append", how)
+    files = listed(urls)
+    scanning, recipe = told_apart("append", how, files)
     output_options = limited(output_options, how.get("timeout"))
     adding = Adding(
         found=find_set(out, storage_options=output_options),
         at=locate(out, output_options),
-        urls=[urls] if isinstance(urls, (str, os.PathLike)) else list(urls),
+        urls=files,
         scanning=scanning,
         fetcher=Fetcher(storage_options=scanning.storage_options, remote_protocol=remote_protocol),
         how=recipe,
@@ -103,7 +104,7 @@ class Adding:
 
     found: FoundSet
     at: Located
-    urls: Sequence[str | os.PathLike[str]]
+    urls: Sequence[Nameable]
     scanning: Scanning
     fetcher: Fetcher
     how: HowToCombine

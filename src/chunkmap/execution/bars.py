@@ -44,10 +44,11 @@ class _Bars:
     """Bars one below the other: what was not counted is done when the next step begins."""
 
     def __init__(self, drawn: Any) -> None:
-        self._drawn, self._last = drawn, None
+        self._drawn, self._begun = drawn, list[Any]()
 
     def begin(self, name: str) -> Progress:
-        if self._last is not None:
-            self._drawn.stop_task(self._last)
-        task = self._last = self._drawn.add_task(name, total=None)
+        for task in self._begun:
+            self._drawn.stop_task(task)
+        task = self._drawn.add_task(name, total=None)
+        self._begun.append(task)
         return lambda done, total: self._drawn.update(task, completed=done, total=total)

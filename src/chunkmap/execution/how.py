@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
 from chunkmap.combining.recipe import HowToCombine
@@ -10,6 +10,7 @@ from chunkmap.execution.arguments import Step
 from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.scanning import Cache, Scanning
 from chunkmap.io.filesystem import limited
+from chunkmap.io.granules import Nameable, options_with
 from chunkmap.keywords import check_keywords
 
 __all__ = ["HowToBuild", "HowToScan", "told_apart"]
@@ -32,8 +33,8 @@ class HowToBuild(HowToScan, HowToCombine, total=False):
     """Those of the verbs that scan files and combine them."""
 
 
-def told_apart(verb: str, how: HowToBuild) -> tuple[Scanning, HowToCombine]:
-    """How files are scanned, and how what is found is combined.
+def told_apart(verb: str, how: HowToBuild, files: Sequence[Nameable]) -> tuple[Scanning, HowToCombine]:
+    """How files are scanned, and how what is found is combined. Files that fsspec opened bring options of their own.
 
     Raises TypeError for an argument that says nothing of either, naming the one that was meant.
     """
@@ -41,5 +42,6 @@ def told_apart(verb: str, how: HowToBuild) -> tuple[Scanning, HowToCombine]:
     scanning: Any = {name: value for name, value in how.items() if name in HowToScan.__annotations__}
     combining: Any = {name: value for name, value in how.items() if name not in scanning}
     options, timeout = scanning.pop("scan_options", None) or {}, scanning.pop("timeout", None)
-    scanning["storage_options"] = limited(scanning.get("storage_options"), timeout)
+    given = scanning.get("storage_options")
+    scanning["storage_options"] = limited(options_with(files) if given is None else given, timeout)
     return Scanning(**scanning, options=options), combining

@@ -27,7 +27,7 @@ from chunkmap.execution.bars import steps
 from chunkmap.execution.order_of_inputs import counted, refuse_other_order
 from chunkmap.execution.streaming import Job, problems_of, targets_of
 from chunkmap.model import ArrayMeta, ChunkManifest, Finding, ManifestArray, Placement, ReferenceSet, place
-from chunkmap.model.edits import inline
+from chunkmap.model.edits import inline, uneven_apart
 from chunkmap.model.trimming import trim_axis
 from chunkmap.storage import ICECHUNK, Icechunk, load, with_explicit_ranges
 
@@ -42,6 +42,7 @@ def to_icechunk(
     append_dim: str | Sequence[str] | None = None,
     overwrite: bool = False,
     remote_options: Mapping[str, Any] | None = None,
+    uneven_group: str | None = None,
     **how: Any,
 ) -> None:
     """Write a reference set into Icechunk: chunks become virtual references with checksums, inline bytes native chunks.
@@ -50,7 +51,7 @@ def to_icechunk(
     is written to and committed. A group that is not empty is refused, unless it shall be replaced (`overwrite`), or
     appended to: with `append_dim`, the set is what the store holds, further on along that dimension, and `how` says
     more of it as for `combine` (`coo_map`, `identical_dims`, `waive`...). Coordinates of the set are read with
-    `remote_options`, those of the store through its repository.
+    `remote_options`, those of the store through its repository. `uneven_group` is that of `write`.
 
     Raises StorageError for what Icechunk cannot hold, and for files that no virtual chunk container of the repository
     holds; CombineError for a set that does not fit. Nothing is written then.
@@ -59,9 +60,10 @@ def to_icechunk(
     if append_dim is None:
         if how:
             raise TypeError(f"to_icechunk() takes {sorted(how)} only together with append_dim")
+        new = new if uneven_group is None else uneven_apart(new, uneven_group)
         ICECHUNK.writing.write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
         return
-    recipe = Recipe(concat_dims=append_dim, **how)
+    recipe = Recipe(concat_dims=append_dim, uneven_group=uneven_group, **how)
     append_to_icechunk(store, [new], recipe, Fetcher(storage_options=remote_options), group=path)
 
 

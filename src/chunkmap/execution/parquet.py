@@ -15,7 +15,6 @@ from chunkmap.combining import Plan
 from chunkmap.combining.stretches import (
     Census,
     Count,
-    Empty,
     StretchPlan,
     refused,
     stays,
@@ -28,7 +27,16 @@ from chunkmap.execution.appending import Adding
 from chunkmap.execution.headers import Headers
 from chunkmap.execution.mapping import map_ordered
 from chunkmap.execution.provenance import Origin
-from chunkmap.execution.streaming import Finish, Job, finished, problems_of, targets_of
+from chunkmap.execution.streaming import (
+    Finish,
+    Job,
+    as_inputs_gave,
+    before,
+    finished,
+    problems_of,
+    targets_of,
+    written_down,
+)
 from chunkmap.model import ReferenceSet, Stretch, in_one_stretch
 from chunkmap.storage import PARQUET, FoundSet, open_set, whole_files
 from chunkmap.storage.checksum import checksum
@@ -133,27 +141,16 @@ class _Making:
 
     def _begin(self, census: Census) -> dict[int, PartitionRecord]:
         """The partitions of an array that are there already, counted."""
-        path, kept, origin = census.array_plan.path, self.kept, self.job.origin
+        path, kept = census.array_plan.path, self.kept
         records = {} if kept is None else dict(kept.records.get(path, {}))
         present = sum(record.chunks for record in records.values())
         census.counts.append(Count(present, present))
-        old = [part for part in census.array_plan.parts if part.index < census.plan.inputs.combined]
-        if kept is not None and old and origin.inputs:
-            empty = math.prod(old[0].array.meta.grid_shape) - old[0].array.most_chunks
-            census.before = Empty(empty, origin.absent_in_inputs.get(path, 0))
+        census.before = None if kept is None else before(census, self.job.origin)
         return records
 
     def origin(self, censuses: list[Census]) -> dict[str, Any]:
         """How the set came about, as it is written down."""
-        absent = {census.array_plan.path: census.absent_in_inputs() for census in censuses}
-        filled = tuple(
-            census.array_plan.path
-            for census in censuses
-            if census.array_plan.parts[0].array.meta.fill_value is None
-            and self.writer.metas[census.array_plan.path].fill_value is not None
-        )
-        absent = {path: number for path, number in absent.items() if number}
-        return replace(self.job.origin, absent_in_inputs=absent, filled=filled).to_json()
+        return written_down(self.job.origin, censuses, self.writer.metas)
 
 
 def _check_written(stage: Stage, path: str, records: Mapping[int, PartitionRecord]) -> None:
@@ -212,12 +209,7 @@ class _Stored:
 
     def header(self, origin: Origin, headers: Headers) -> ReferenceSet:  # noqa: ARG002 - its chunks wait where they are
         """The set as it was before cells that no input covered were given a value."""
-        refs = self._stored.deferred()
-        arrays = {
-            path: array.with_meta(fill_value=None) if path in origin.filled else array
-            for path, array in refs.arrays.items()
-        }
-        return replace(refs, arrays=arrays)
+        return as_inputs_gave(self._stored.deferred(), origin)
 
     def carry_out(self, job: Job, plan: Plan) -> ReferenceSet:
         """Write what changes."""

@@ -17,6 +17,7 @@ from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
 from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
 from chunkmap.io.filesystem import limited
+from chunkmap.io.granules import Nameable, listed, options_with
 from chunkmap.model import ReferenceSet
 
 __all__ = ["Cache", "Scanning", "scan_many"]
@@ -27,7 +28,7 @@ _STOPPED: Final = "Stopped; nothing half-written is left."
 
 
 def scan_many(
-    urls: str | Iterable[str | os.PathLike[str]],
+    urls: Nameable | Iterable[Nameable],
     *,
     executor: AnyExecutor = None,
     progress: Progress | bool | None = None,
@@ -37,7 +38,8 @@ def scan_many(
     timeout: float | None = None,
     **options: Any,
 ) -> list[ReferenceSet]:
-    """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded.
+    """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded;
+    what other libraries have for files is taken as `scan` takes it, an item of STAC with all its assets that are data.
 
     `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
     threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
@@ -50,16 +52,17 @@ def scan_many(
     was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
     30 by default.
     """
+    files = listed(urls)
     scanning = Scanning(
         executor=executor,
         progress=progress,
-        storage_options=limited(storage_options, timeout),
+        storage_options=limited(options_with(files) if storage_options is None else storage_options, timeout),
         on_error=on_error,
         cache=cache,
         options=options,
     )
     with steps(scanning.progress) as begin:
-        found = scanning.run(urls, progress=begin("scanning"))
+        found = scanning.run(files, progress=begin("scanning"))
     return [refs.loaded() for refs in found] if cache is not None else found
 
 
@@ -83,7 +86,7 @@ class Scanning:
 
     def run(
         self,
-        urls: str | Iterable[str | os.PathLike[str]],
+        urls: Nameable | Iterable[Nameable],
         keep: Step | None = None,
         *,
         progress: Progress | None = None,

@@ -6,6 +6,7 @@ Memory is that of the inputs' headers, and of some stretches of the result. What
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -15,17 +16,26 @@ from numpy.typing import NDArray
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, make_plan
-from chunkmap.combining.stretches import Census, carry_out_in_stretches
+from chunkmap.combining.stretches import Census, Empty, carry_out_in_stretches
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
 from chunkmap.io.filesystem import Located
 from chunkmap.logs import logger
-from chunkmap.model import ArrayInStretches, ChunkManifest, ManifestArray, Problem, ReferenceSet, Stretch, Target
+from chunkmap.model import (
+    ArrayInStretches,
+    ArrayMeta,
+    ChunkManifest,
+    ManifestArray,
+    Problem,
+    ReferenceSet,
+    Stretch,
+    Target,
+)
 from chunkmap.model.edits import inline_chunks
 from chunkmap.storage import explicit_ranges, store_for, whole_files
 from chunkmap.storage.states import State
 
-__all__ = ["Finish", "Job", "finished", "problems_of", "targets_of"]
+__all__ = ["Finish", "Job", "as_inputs_gave", "before", "finished", "problems_of", "targets_of", "written_down"]
 
 _LOG: Final = logger("combine")
 _WRITTEN: Final = logger("write")
@@ -76,6 +86,39 @@ class Job:
     def finish(self, plan: Plan) -> Finish:
         """What is done to every stretch of the result."""
         return Finish(self.fetcher, self.origin.inline_threshold, whole_files(targets_of(plan)))
+
+
+def before(census: Census, origin: Origin) -> Empty | None:
+    """The empty cells of the set that is added to, of which it remembers whether an input covered them; None where
+    nothing is added, or nothing remembered.
+    """
+    old = [part for part in census.array_plan.parts if part.index < census.plan.inputs.combined]
+    if not old or not origin.inputs:
+        return None
+    empty = math.prod(old[0].array.meta.grid_shape) - old[0].array.most_chunks
+    return Empty(empty, origin.absent_in_inputs.get(census.array_plan.path, 0))
+
+
+def written_down(origin: Origin, censuses: Sequence[Census], metas: Mapping[str, ArrayMeta]) -> dict[str, Any]:
+    """How a set came about, with what was counted of its arrays: what appending to it must know."""
+    absent = {census.array_plan.path: census.absent_in_inputs() for census in censuses}
+    filled = tuple(
+        census.array_plan.path
+        for census in censuses
+        if census.array_plan.parts[0].array.meta.fill_value is None
+        and metas[census.array_plan.path].fill_value is not None
+    )
+    absent = {path: number for path, number in absent.items() if number}
+    return replace(origin, absent_in_inputs=absent, filled=filled).to_json()
+
+
+def as_inputs_gave(refs: ReferenceSet, origin: Origin) -> ReferenceSet:
+    """A set as it was before cells that no input covered were given a value."""
+    arrays = {
+        path: array.with_meta(fill_value=None) if path in origin.filled else array
+        for path, array in refs.arrays.items()
+    }
+    return replace(refs, arrays=arrays)
 
 
 def targets_of(plan: Plan) -> dict[str, Target]:

@@ -21,6 +21,8 @@ from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
+from chunkmap.io.granules import Nameable
+from chunkmap.io.granules import listed as listed_urls
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, write
@@ -48,7 +50,7 @@ def combine(
 
     `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. `how` says how to combine:
     `concat_dims`, `coo_map`, `identical_dims`, `coo_dtypes`, `waive`, `load_below`, `compare_below`, `split`, `eras`,
-    `zarr_format`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold` bytes are
+    `zarr_format`, `uneven_group`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold` bytes are
     fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files that the
     references point into are opened, where coordinates must be read from them, with `remote_options`. Servers may be
     silent for `timeout` seconds, 30 by default.
@@ -95,7 +97,7 @@ def _in_memory(
 
 
 def build(
-    urls: str | Iterable[str | os.PathLike[str]],
+    urls: Nameable | Iterable[Nameable],
     out: str | os.PathLike[str],
     *,
     output_options: Mapping[str, Any] | None = None,
@@ -107,6 +109,8 @@ def build(
 ) -> ReferenceSet:
     """Scan files, combine them, and write the result: JSON, Parquet or Icechunk, by the name of `out`.
 
+    `urls` are paths, URLs and wildcards, or what other libraries have for files, as for `scan`.
+
     `how` says how to combine, as for `combine`, and how to scan: `executor`, `progress`, `on_error`, `cache`, `timeout`
     as for `scan_many`, `scan_options` go to `scan`, `storage_options` open the files. `output_options` open the output.
     `preprocess` is done to every set, `postprocess` to the result. The output appears whole or not at all. Its
@@ -117,7 +121,8 @@ def build(
     run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`
     seconds, 30 by default.
     """
-    scanning, combining = told_apart("build", how)
+    urls = listed_urls(urls)
+    scanning, combining = told_apart("build", how, urls)
     recipe = Recipe(**given("build", combining))
     output_options = limited(output_options, how.get("timeout"))
     fetcher = Fetcher(storage_options=scanning.storage_options, remote_protocol=remote_protocol)

@@ -36,6 +36,7 @@ from chunkmap.io import (
 )
 from chunkmap.io.filesystem import limited
 from chunkmap.io.folder import FolderBase
+from chunkmap.io.granules import Nameable, options_with, single_url
 from chunkmap.io.rounds import Parser, Tally, run
 from chunkmap.logs import logger
 from chunkmap.model import ReferenceSet
@@ -47,7 +48,7 @@ _LOG = logger("scan")
 
 
 def scan(
-    file: str | os.PathLike[str] | BinaryIO,
+    file: str | os.PathLike[str] | BinaryIO | Nameable,
     *,
     url: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
@@ -59,14 +60,16 @@ def scan(
 ) -> ReferenceSet:
     """Scan one file, or one folder of files that are one set.
 
-    `file` is a local path, a URL that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`, or an open binary
-    file. References call it `url`, where that is given. The format is told from its first bytes, unless `format` names
-    it. Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the
+    `file` is a local path, a URL that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`, or an open
+    binary file; fsspec's `OpenFile`, an item or asset of STAC and a granule of earthaccess stand for their URL.
+    References call it `url`, where that is given. The format is told from its first bytes, unless `format` names it.
+    Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the
     format. A file may name others only below its own directory, and those whose URLs begin with one of `allow`.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
     A server may be silent for `timeout` seconds, 30 by default.
     """
-    storage_options = limited(storage_options, timeout)
+    storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout)
+    file = single_url(file)
     opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
     with closing(opened):
         if isinstance(opened, FolderBase):

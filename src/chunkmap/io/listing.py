@@ -9,15 +9,14 @@ from typing import Any
 
 from chunkmap.errors import SourceError
 from chunkmap.io.filesystem import ask, locate
+from chunkmap.io.granules import Nameable, listed, urls_of
 from chunkmap.io.names import name_of
 
 __all__ = ["expand_urls"]
 
 
-def expand_urls(
-    urls: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, storage_options: Mapping[str, Any] | None = None
-) -> list[str]:
-    """The URLs that are meant, those without wildcards as they are.
+def expand_urls(urls: Nameable | Iterable[Nameable], *, storage_options: Mapping[str, Any] | None = None) -> list[str]:
+    """The URLs that are meant, those without wildcards as they are; of things of other libraries all that they name.
 
     `*`, `**` and `[...]` are wildcards, and `?` is one in a path without a protocol. Local paths beside a wildcard are
     made absolute, as those are that it stands for. Raises SourceError when a wildcard matches nothing.
@@ -25,11 +24,13 @@ def expand_urls(
     >>> expand_urls(["a.nc", "s3://bucket/b.nc"])
     ['a.nc', 's3://bucket/b.nc']
     """
-    if not isinstance(urls, (str, os.PathLike, Iterable)):
-        raise TypeError(f"expected a path or a URL, or several, found {urls!r}")
-    named = [name_of(url) for url in ([urls] if isinstance(urls, (str, os.PathLike)) else urls)]
-    found = [_expanded(name, storage_options or {}) for name in named]
-    if any(urls != [name] for name, urls in zip(named, found, strict=True)):
+    found, wild = [], False
+    for thing in listed(urls):
+        theirs = urls_of(thing)
+        name = name_of(thing) if theirs is None else ""
+        found.append(_expanded(name, storage_options or {}) if theirs is None else theirs)
+        wild = wild or (theirs is None and found[-1] != [name])
+    if wild:
         found = [[_absolute(url) for url in urls] for urls in found]
     return [url for urls in found for url in urls]
 

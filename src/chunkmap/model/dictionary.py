@@ -114,9 +114,14 @@ def documents(
 
 
 def beside(
-    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat = 2
-) -> dict[str, Any]:
+    arrays: Mapping[str, ManifestArray],
+    groups: Mapping[str, Mapping[str, Any]],
+    zarr_format: ZarrFormat = 2,
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
     """What a stored set says for chunkmap alone, as its one entry `BESIDE`; nothing where there is nothing to say.
+
+    `more` is what it says beyond the types of attributes.
 
     The documents of arrays of Zarr v3 say their types themselves.
     """
@@ -127,7 +132,7 @@ def beside(
         if types:
             alike.setdefault(tuple((code, *names) for code, names in types.items()), []).append(path)
     said = [[{code: names for code, *names in types}, paths] for types, paths in alike.items()]
-    return entry({"attribute_types": said})
+    return entry({"attribute_types": said, **(more or {})})
 
 
 def _array_documents(prefix: str, array: ManifestArray, zarr_format: ZarrFormat) -> dict[str, Mapping[str, Any]]:

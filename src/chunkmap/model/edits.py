@@ -28,6 +28,7 @@ __all__ = [
     "Fetch",
     "dereference",
     "drop",
+    "group_beside",
     "inline",
     "inline_chunks",
     "rename_urls",
@@ -184,7 +185,7 @@ def uneven_apart(refs: ReferenceSet, name: str = "uneven") -> ReferenceSet:
     arrays, groups = dict(refs.arrays), dict(refs.groups)
     for path in [path for path, array in refs.arrays.items() if array.meta.edges]:
         group, _, own = path.rpartition("/")
-        beside = f"{group}_{name}" if group else name
+        beside = group_beside(group, name)
         if beside in refs.groups or any(_holds(beside, other) for other in refs.arrays):
             raise ValueError(f"there is a group {beside!r} in the set already; choose another name")
         groups[beside] = refs.groups.get(group, {})
@@ -194,6 +195,15 @@ def uneven_apart(refs: ReferenceSet, name: str = "uneven") -> ReferenceSet:
             if coordinate is not None:
                 arrays.setdefault(f"{beside}/{dim}", coordinate)
     return replace(refs, arrays=arrays, groups=groups)
+
+
+def group_beside(group: str, name: str) -> str:
+    """The group in which what is put apart from a group goes.
+
+    >>> group_beside("", "uneven"), group_beside("g", "uneven")
+    ('uneven', 'g_uneven')
+    """
+    return f"{group}_{name}" if group else name
 
 
 def _factors(meta: ArrayMeta, new: tuple[int, ...], path: str) -> tuple[int, ...]:

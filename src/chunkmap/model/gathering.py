@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gc
 import operator
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import starmap
+from itertools import chain, starmap
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
 from chunkmap.model.array import ManifestArray
+from chunkmap.model.growing import Columns, GrowingChunks
 from chunkmap.model.hierarchy import Groups, Hierarchy, ZarrFormat, decode_inline
 from chunkmap.model.keys import Below, Precedent, StrayKey
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.printed import Lines
 from chunkmap.model.problem import Problem
 from chunkmap.model.ranges import Ranges
 from chunkmap.model.source_table import SourceTable
@@ -33,11 +36,13 @@ from chunkmap.model.typed import codes_of, with_codes
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
 
+_BLOCK: Final = 4096
+"""References that are made columns at once."""
+
 _MANY: Final = 100_000
 """Objects that were made, and are worth not being looked at."""
 
 Arrays = dict[str, ManifestArray]
-Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]
 Owned = tuple[list[str], list[Any]]
 
 
@@ -55,7 +60,7 @@ class Gathering:
         self._templates = templates or {}
         self._precedent = precedent or Precedent()
         self._hierarchy = Hierarchy(self._precedent)
-        self._parts: dict[str, list[_Part]] = {}
+        self._chunks: dict[str, GrowingChunks] = {}
         self._waiting: dict[str, Owned] = {}
         self._unread: dict[str, str] = {}
         """Arrays whose documents cannot be read, and why."""
@@ -78,11 +83,11 @@ class Gathering:
         """
         self._add(list(refs), list(refs.values()))
 
-    def add_ranges(self, keys: list[str], ranges: Ranges) -> None:
+    def add_ranges(self, keys: list[str] | Lines, ranges: Ranges) -> None:
         """The same for references that are ranges in files, all of them."""
         self._add(keys, ranges)
 
-    def _add(self, names: list[str], values: Sequence[Any]) -> None:
+    def _add(self, names: list[str] | Lines, values: Sequence[Any]) -> None:
         with collector_at_rest():
             keys = self._precedent.keys(names, lambda found: self._v3_arrays(found, values))
             self._add_documents(keys.documents, values)
@@ -116,14 +121,14 @@ class Gathering:
         self._strays.update({key: [key] for key in lost})
         with collector_at_rest():
             for path, (names, values) in owned.items():
-                self._take(path, Below(names), values)
+                self._take(path, Below.of_names(names), values)
             for path, value in self._bare.items():
-                if path in self._parts:
+                if path in self._chunks:
                     self._strays.setdefault(path, []).append(f"{path}/")
                 else:
-                    self._keep(path, np.zeros(1, np.int64), [""], [value])
+                    self._keep(path, np.zeros(1, np.int64), Below.of_names([""]), [value])
         arrays: Arrays = {
-            path: ManifestArray(self._typed(path, meta), _joined(path, meta, self._parts.pop(path, [])))
+            path: ManifestArray(self._typed(path, meta), _manifest(path, meta, self._chunks.pop(path, None)))
             for path, meta in metas.items()
         }
         groups = self._hierarchy.groups()
@@ -163,26 +168,26 @@ class Gathering:
         if not meta.grid_shape and "" in below.names:
             self._bare[path] = values[below.names.index("")]
             others = [(name, value) for name, value in zip(below.names, values, strict=True) if name]
-            below, values = Below([name for name, _ in others]), [value for _, value in others]
+            below, values = Below.of_names([name for name, _ in others]), [value for _, value in others]
             if not others:
                 return
         try:
-            self._keep(path, self._hierarchy.positions(path, below), below.names, values)
+            self._keep(path, self._hierarchy.positions(path, below), below, values)
         except StrayKey:
-            waiting = [(0, len(values))]
+            waiting, names = [(0, len(values))], below.names
             while waiting:
                 start, stop = waiting.pop()
-                names = below.names[start:stop]
+                some = Below.of_names(names[start:stop])
                 try:
-                    index = self._hierarchy.positions(path, Below(names))
+                    index = self._hierarchy.positions(path, some)
                 except StrayKey:
                     middle = (start + stop) // 2
                     if middle == start:
-                        self._strays.setdefault(path, []).extend(names)
+                        self._strays.setdefault(path, []).extend(names[start:stop])
                     else:
                         waiting += [(middle, stop), (start, middle)]
                 else:
-                    self._keep(path, index, names, values[start:stop])
+                    self._keep(path, index, some, values[start:stop])
 
     def _add_documents(self, documents: Sequence[tuple[int, str]], values: Sequence[Any]) -> None:
         for row, key in documents:
@@ -193,34 +198,24 @@ class Gathering:
         self._add_documents(documents, values)
         return self._hierarchy.v3_arrays()
 
-    def _keep(self, path: str, index: NDArray[np.int64], names: list[str], values: Sequence[Any]) -> None:
-        self._parts.setdefault(path, []).append((index, *_value_columns(path, names, values, self._templates)))
+    def _keep(self, path: str, index: NDArray[np.int64], below: Below, values: Sequence[Any]) -> None:
+        chunks = self._chunks.setdefault(path, GrowingChunks())
+        chunks.add(index, *_value_columns(path, below, values, self._templates))
 
 
 _LONGEST_INDEX: Final = 1024
 """Letters of a chunk index that is printed with slashes."""
 
-_Part = tuple[NDArray[np.int64], Sources, Columns]
-"""Positions in the grid, the table of sources, and the columns of some chunks."""
 
-
-def _joined(path: str, meta: ArrayMeta, parts: Sequence[_Part]) -> ChunkManifest:
-    """One manifest of the parts of an array."""
-    if not parts:
+def _manifest(path: str, meta: ArrayMeta, chunks: GrowingChunks | None) -> ChunkManifest:
+    """The chunks of an array in its grid."""
+    if chunks is None:
         return ChunkManifest.empty(meta.grid_shape)
-    index, sources, columns = parts[0] if len(parts) == 1 else _one_part(parts)
+    index, sources, columns = chunks.all()
     try:
         return ChunkManifest.from_columns(meta.grid_shape, index, sources, columns)
     except ValueError as error:
         raise StorageError(f"{path}: the chunk keys do not fit its shape and chunks: {error}") from error
-
-
-def _one_part(parts: Sequence[_Part]) -> _Part:
-    table = SourceTable()
-    numbers = [table.numbers(sources)[columns[0]] for _, sources, columns in parts]
-    index = np.concatenate([part[0] for part in parts])
-    offset, length = (np.concatenate([part[2][n] for part in parts]) for n in (1, 2))
-    return index, table.sources, (np.concatenate(numbers), offset, length)
 
 
 @contextmanager
@@ -275,19 +270,20 @@ def _stray(path: str, names: Sequence[str]) -> Problem:
 
 
 def _value_columns(
-    path: str, names: Sequence[str], values: Sequence[Any], templates: Mapping[str, str]
+    path: str, below: Below, values: Sequence[Any], templates: Mapping[str, str]
 ) -> tuple[Sources, Columns]:
     if isinstance(values, Ranges):
         known, numbers = _numbered(values.urls, templates)
-        return known, (numbers, values.offsets.astype(np.uint64), values.lengths.astype(np.uint64))
-    kinds = set(map(type, values))
-    if kinds <= {list, tuple} and set(map(len, values)) <= {3}:
-        return _range_columns(path, values, templates)
+        offset, length = values.offsets.view(np.uint64), values.lengths.view(np.uint64)
+        return known, (numbers[values.numbers], offset, length)
+    ranges = _range_columns(path, values, templates)
+    if ranges is not None:
+        return ranges
     table = SourceTable()
     blob: list[bytes] = []
     rows: list[tuple[int, int, int]] = []
     stop = 0
-    for name, value in zip(names, values, strict=True):
+    for name, value in zip(below.names, values, strict=True):
         if not isinstance(value, (list, tuple)):
             blob.append(_inline_bytes(f"{path}/{name}", expand_templates(value, templates)))
             rows.append((0, stop, len(blob[-1])))
@@ -310,23 +306,33 @@ def _inline_bytes(key: str, value: Any) -> bytes:
         raise StorageError(f"{key}: expected text or base64 of bytes, found {str(value)[:60]!r}: {error}") from error
 
 
-def _range_columns(path: str, values: Sequence[Any], templates: Mapping[str, str]) -> tuple[Sources, Columns]:
-    if not values:
-        return Sources((None,)), (np.empty(0, np.uint32), np.empty(0, np.uint64), np.empty(0, np.uint64))
-    urls, offsets, lengths = zip(*values, strict=True)
-    sources, source = _numbered(urls, templates)
-    return sources, (source, _bytes_column(path, offsets), _bytes_column(path, lengths))
+def _range_columns(path: str, values: Sequence[Any], templates: Mapping[str, str]) -> tuple[Sources, Columns] | None:
+    """The columns of values that are ranges; None where any is not. A block at a time, so that each is looked at while
+    it is near.
+    """
+    table = SourceTable()
+    numbers: dict[Any, int] = {}
+    source = np.empty(len(values), np.uint32)
+    offset, length = np.empty(len(values), np.uint64), np.empty(len(values), np.uint64)
+    for start in range(0, len(values), _BLOCK):
+        some = values[start : start + _BLOCK]
+        if not set(map(type, some)) <= {list, tuple} or set(map(len, some)) != {3}:
+            return None
+        flat = list(chain.from_iterable(some))
+        urls, rows = flat[::3], slice(start, start + len(some))
+        for url in dict.fromkeys(urls):
+            if url not in numbers:
+                numbers[url] = table.number(_url(url, templates))
+        source[rows] = np.fromiter(map(numbers.__getitem__, urls), np.uint32, len(urls))
+        offset[rows], length[rows] = _bytes_column(path, flat[1::3]), _bytes_column(path, flat[2::3])
+    return table.sources, (source, offset, length)
 
 
-def _numbered(urls: Sequence[Any], templates: Mapping[str, str]) -> tuple[Sources, NDArray[np.uint32]]:
+def _numbered(urls: Sequence[str], templates: Mapping[str, str]) -> tuple[Sources, NDArray[np.uint32]]:
     """The table of some URLs, and the number of each in it."""
     table = SourceTable()
     numbers = {url: table.number(_url(url, templates)) for url in dict.fromkeys(urls)}
-    if len(numbers) == 1:
-        source = np.ones(len(urls), np.uint32)
-    else:
-        source = np.fromiter(map(numbers.__getitem__, urls), np.uint32, len(urls))
-    return table.sources, source
+    return table.sources, np.fromiter(map(numbers.__getitem__, urls), np.uint32, len(urls))
 
 
 def _url(value: Any, templates: Mapping[str, str]) -> str:
@@ -336,8 +342,9 @@ def _url(value: Any, templates: Mapping[str, str]) -> str:
 
 def _bytes_column(path: str, numbers: Sequence[Any]) -> NDArray[np.uint64]:
     try:
-        column = np.array(numbers)
-        if column.dtype.kind not in "iu":
+        try:
+            column: NDArray[Any] = np.array(array("q", numbers))
+        except (OverflowError, TypeError):  # beyond 63 bits, or no whole numbers
             column = np.array(list(map(operator.index, numbers)), np.uint64)
         if int(column.min()) < 0:
             raise ValueError("a negative number")

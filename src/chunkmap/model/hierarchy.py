@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import StorageError
 from chunkmap.model.keys import MOST_GROUPS, Below, Precedent, StrayKey, positions_of
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.printed import Lines
 from chunkmap.model.v3_data_types import named
 from chunkmap.model.zarr_v2 import array_from_documents
 from chunkmap.model.zarr_v3 import DOCUMENT, array_from_document, consolidated_documents, is_array
@@ -125,7 +126,7 @@ class Hierarchy:
         if path not in self._v3:
             return below.positions(path, grid_shape)
         is_default = named(self._nodes[path]["chunk_key_encoding"])[0] == "default"
-        return positions_of(path, _printed_indexes(path, below.names, is_default=is_default), grid_shape)
+        return positions_of(path, _printed_indexes(path, below, is_default=is_default), grid_shape)
 
 
 def _check_depth(path: str) -> None:
@@ -133,17 +134,19 @@ def _check_depth(path: str) -> None:
         raise StorageError(f"{path[:60]}...: {path.count('/') + 1} groups deep, expected {MOST_GROUPS} or fewer")
 
 
-def _printed_indexes(path: str, names: Sequence[str], *, is_default: bool) -> Sequence[str]:
+def _printed_indexes(path: str, below: Below, *, is_default: bool) -> Lines:
     """What stands below an array of v3, `"c/0/1"`, as v2 prints chunk indexes: `"0.1"`."""
-    lines = ("\n" + "\n".join(names)).replace("/", ".")
+    found = below.lines
+    lines = f"\n{found.text}".replace("/", ".")
     if not is_default:
-        return lines[1:].split("\n")
+        return Lines(lines[1:], found.count)
     if lines == "\nc":
-        return ["0"]
-    if lines.count("\nc.") != len(names):
+        return Lines("0", 1)
+    if lines.count("\nc.") != found.count:
+        names = below.names
         wrong = next((name for name in names if name[:2] not in ("c/", "c.")), names[0])
         raise StrayKey(f"{path}/{wrong}: expected a chunk index after c/, found {wrong!r}")
-    return lines.replace("\nc.", "\n")[1:].split("\n")
+    return Lines(lines.replace("\nc.", "\n")[1:], found.count)
 
 
 def decode_inline(value: Any) -> bytes:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chunkmap.errors import StorageError
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.printed import Lines, decimals
 from chunkmap.model.typed import with_codes
 from chunkmap.model.zarr_v3 import DOCUMENT
 
@@ -29,6 +30,8 @@ MOST_GROUPS: Final = 128
 _STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 _ALL_DOCUMENTS: Final = _DOCUMENTS | {DOCUMENT}
+_UNNAMED: Final = Lines("", 1)
+"""The one chunk of an array without axes, as VirtualiZarr writes it."""
 
 
 class StrayKey(StorageError):
@@ -43,20 +46,39 @@ Rows = list[tuple[int, str]]
 class Below:
     """The chunk keys that stand below one path."""
 
-    names: list[str] = field(default_factory=list)
+    _lines: list[Lines] = field(default_factory=list)
     """What follows the path in each."""
     _rows: list[slice] = field(default_factory=list)
     """Which they are of all keys of the set."""
     _positions: dict[tuple[int, ...], NDArray[np.int64]] = field(default_factory=dict)
 
-    def add(self, names: list[str], start: int) -> None:
+    @classmethod
+    def of_names(cls, names: Sequence[str]) -> Below:
+        """Those of a list."""
+        lines = Lines.of(names)
+        whole = lines.text.count("\n") == len(lines) - 1
+        return cls([lines] if whole else [Lines.of([name]) for name in names])
+
+    def add(self, lines: Lines, start: int) -> None:
         """More keys, from a row on."""
-        stop = start + len(names)
+        stop = start + len(lines)
         if self._rows and self._rows[-1].stop == start:
             self._rows[-1] = slice(self._rows[-1].start, stop)
         else:
             self._rows.append(slice(start, stop))
-        self.names.extend(names)
+        self._lines.append(lines)
+
+    @property
+    def names(self) -> list[str]:
+        """What follows the path in each, as a list."""
+        return [name for lines in self._lines for name in lines.names()]
+
+    @property
+    def lines(self) -> Lines:
+        """The same in one text."""
+        if len(self._lines) == 1:
+            return self._lines[0]
+        return Lines("\n".join([lines.text for lines in self._lines]), sum(map(len, self._lines)))
 
     def of(self, values: Sequence[Any]) -> Sequence[Any]:
         """Their values, of the values of all keys."""
@@ -67,7 +89,7 @@ class Below:
     def positions(self, path: str, grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
         """Where they stand in the grid of the array. Raises StorageError for a key that is no index of a chunk."""
         if grid_shape not in self._positions:
-            self._positions[grid_shape] = positions_of(path, self.names, grid_shape)
+            self._positions[grid_shape] = positions_of(path, self.lines, grid_shape)
         return self._positions[grid_shape]
 
 
@@ -90,7 +112,7 @@ class Precedent:
     """
 
     def __init__(self) -> None:
-        self._last: list[str] | None = None
+        self._last: list[str] | Lines | None = None
         self._v3: Rows = []
         self._arrays: frozenset[str] | None = None
         self._keys = Keys([], {})
@@ -98,7 +120,9 @@ class Precedent:
         self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
         self._typed: dict[str, tuple[ArrayMeta, Mapping[str, str], ArrayMeta]] = {}
 
-    def keys(self, keys: list[str], v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()) -> Keys:
+    def keys(
+        self, keys: list[str] | Lines, v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()
+    ) -> Keys:
         """What these keys say. `v3_arrays` is given the documents of Zarr v3 among them, and says what arrays of v3 are
         known by now.
         """
@@ -133,8 +157,12 @@ class Precedent:
         return known[2]
 
 
-def v3_documents(keys: list[str]) -> Rows:
+def v3_documents(keys: list[str] | Lines) -> Rows:
     """Those of the keys that are of documents of Zarr v3."""
+    if isinstance(keys, Lines):
+        if DOCUMENT not in keys.text:
+            return []
+        keys = keys.names()
     return [
         (start + row, key)
         for start in range(0, len(keys), _STRETCH)
@@ -144,17 +172,21 @@ def v3_documents(keys: list[str]) -> Rows:
     ]
 
 
-def read_keys(keys: list[str], v3_arrays: Collection[str] = ()) -> Keys:
+def read_keys(keys: list[str] | Lines, v3_arrays: Collection[str] = ()) -> Keys:
     """What the keys of a set say, but for those of documents of Zarr v3."""
     found = Keys([], {})
     stop = 0
-    for parent, names in runs(keys, v3_arrays):
-        start, stop = stop, stop + len(names)
-        documents = [] if _ALL_DOCUMENTS.isdisjoint(names) else _rows_of_documents(names)
+    for parent, lines in runs(keys, v3_arrays):
+        start, stop = stop, stop + len(lines)
+        if ".z" not in lines.text and DOCUMENT not in lines.text:
+            found.chunks.setdefault(parent[:-1], Below()).add(lines, start)
+            continue
+        names = lines.names()
+        documents = _rows_of_documents(names)
         found.documents.extend((start + row, parent + names[row]) for row in documents if names[row] != DOCUMENT)
         for low, high in pairwise([-1, *documents, len(names)]):
             if high - low > 1:
-                found.chunks.setdefault(parent[:-1], Below()).add(names[low + 1 : high], start + low + 1)
+                found.chunks.setdefault(parent[:-1], Below()).add(Lines.of(names[low + 1 : high]), start + low + 1)
     return found
 
 
@@ -162,25 +194,44 @@ def _rows_of_documents(names: Sequence[str]) -> list[int]:
     return [row for row, name in enumerate(names) if name in _ALL_DOCUMENTS]
 
 
-def runs(keys: list[str], v3_arrays: Collection[str]) -> Iterator[tuple[str, list[str]]]:
+def runs(keys: list[str] | Lines, v3_arrays: Collection[str]) -> Iterator[tuple[str, Lines]]:
     """Stretches of keys that stand below one path, an array that is known or else a directory: the path with its `/`,
     and what follows it in each key.
 
-    A stretch that turns out to be of several paths is halved, so that the work is done by `join`, `count` and `split`.
+    A stretch that turns out to be of several paths is halved, so that the work is done by `join`, `count` and
+    `replace`.
     """
+    if isinstance(keys, Lines):
+        parent = _parent(keys.text[: f"{keys.text}\n".index("\n")], v3_arrays)
+        if (names := _below(parent, keys)) is not None:
+            yield parent, names
+            return
+        keys = keys.names()
     waiting = [(start, min(start + _STRETCH, len(keys))) for start in range(0, len(keys), _STRETCH)][::-1]
     while waiting:
         start, stop = waiting.pop()
         parent = _parent(keys[start], v3_arrays)
-        text = "\n".join(keys[start:stop])
-        names = text[len(parent) :].split(f"\n{parent}")
-        if stop - start == 1:
-            yield parent, [text[len(parent) :]]
-        elif len(names) == stop - start and text.count("/") == len(names) * keys[start].count("/"):
+        names = _below(parent, Lines.of(keys[start:stop]))
+        if names is not None:
             yield parent, names
         else:
             middle = (start + stop) // 2
             waiting += [(middle, stop), (start, middle)]
+
+
+def _below(parent: str, keys: Lines) -> Lines | None:
+    """What follows a path in each key, the first of which stands below it; None unless all do, at one depth."""
+    names = keys.text[len(parent) :]
+    if keys.count == 1:
+        return Lines(names, 1)
+    first = names[: names.index("\n")]
+    if parent:
+        longer, names = len(names), names.replace(f"\n{parent}", "\n")
+        if longer - len(names) != (keys.count - 1) * len(parent):
+            return None
+    depth = first.count("/")
+    alike = names.count("\n") == keys.count - 1 and names.count("/") == keys.count * depth
+    return Lines(names, keys.count) if alike else None
 
 
 def _parent(key: str, v3_arrays: Collection[str]) -> str:
@@ -193,29 +244,37 @@ def _parent(key: str, v3_arrays: Collection[str]) -> str:
     return "" if "" in v3_arrays else key[: key.rfind("/") + 1]
 
 
-def positions_of(path: str, names: Sequence[str], grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
+def positions_of(path: str, names: Lines, grid_shape: tuple[int, ...]) -> NDArray[np.int64]:
     """Printed chunk indexes -> positions in the grid. The one chunk of an array without axes is `"0"`; VirtualiZarr
     writes nothing.
     """
     ndim = max(len(grid_shape), 1)
-    if not grid_shape and list(names) == [""]:
-        names = ["0"]
-    text = "\n".join(names).encode()
-    numbers = np.empty(0, np.int64)
-    if text.translate(None, b"0123456789") == (b"." * (ndim - 1) + b"\n") * (len(names) - 1) + b"." * (ndim - 1):
-        numbers = np.fromstring(text.replace(b".", b" "), dtype=np.int64, sep=" ")
-    if len(numbers) != len(names) * ndim:
-        for name in names:
+    if not grid_shape and names == _UNNAMED:
+        names = Lines("0", 1)
+    numbers = _numbers(names, ndim)
+    if numbers is None:
+        for name in names.names():
             if len(name.split(".")) != ndim or not all(map(_is_index, name.split("."))):
                 raise StrayKey(f"{path}/{name}: expected a chunk index of {ndim} numbers, found {name!r}")
+        raise StrayKey(f"{path}: a chunk lies outside the grid {grid_shape}")
     if not grid_shape:
         if numbers.any():
             raise StrayKey(f"{path}: expected the chunk 0 of an array without axes, found others")
         return numbers
     try:
-        return linear(numbers.reshape(len(names), ndim), grid_shape)
+        return linear(numbers.reshape(names.count, ndim), grid_shape)
     except (ValueError, OverflowError) as error:
         raise StrayKey(f"{path}: {error}") from error
+
+
+def _numbers(names: Lines, ndim: int) -> NDArray[np.int64] | None:
+    """The numbers in the names, one after the other; None where a name is no chunk index, or a number is huge."""
+    text = names.text.encode("utf-8", "surrogatepass")
+    line = b"." * (ndim - 1) + b"\n"
+    if not names.count or text.translate(None, b"0123456789") != (line * names.count)[:-1]:
+        return None if names.count else np.empty(0, np.int64)
+    letters = np.frombuffer(text, np.uint8)
+    return decimals(letters, np.append(np.flatnonzero(letters < ord("0")), len(letters)))
 
 
 def _is_index(text: str) -> bool:

@@ -91,6 +91,8 @@ class SpelledNumber(str):
 
     __slots__ = ("code",)
 
+    code: str
+
     def __new__(cls, text: str, code: str) -> Self:
         """The text, with the code of its type."""
         made = super().__new__(cls, text)

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from chunkmap.errors import NotPortable, Unsupported
 from chunkmap.io.filesystem import Located, limited, locate
@@ -17,7 +17,7 @@ from chunkmap.model.edits import uneven_apart
 from chunkmap.storage.explicit_ranges import with_explicit_ranges
 from chunkmap.storage.stores import ICECHUNK, FoundSet, Icechunk, Store, find_set, is_open, store_for
 
-__all__ = ["check_format", "load", "open_set", "write"]
+__all__ = ["check_format", "convert", "load", "open_set", "write"]
 
 _LOG = logger("write")
 
@@ -96,11 +96,47 @@ def write(
     else:
         at = locate(url, limited(storage_options, timeout))
         store = check_format(at, zarr_format)
+    _write(refs, store, at, _How(record_size, zarr_format, portable))
+
+
+class _How(NamedTuple):
+    """How a set is written."""
+
+    record_size: int = 100_000
+    zarr_format: ZarrFormat = 2
+    portable: bool = False
+    origin: Mapping[str, Any] | None = None
+    """How it came about."""
+
+
+def _write(refs: ReferenceSet, store: Store, at: Any, how: _How) -> None:
     refs = with_explicit_ranges(refs)
-    if portable:
-        refs = _portable(refs, 3 if store is ICECHUNK else zarr_format)
-    store.writing.write(refs, at, record_size=record_size, zarr_format=zarr_format)
+    if how.portable:
+        refs = _portable(refs, 3 if store is ICECHUNK else how.zarr_format)
+    store.writing.write(refs, at, record_size=how.record_size, zarr_format=how.zarr_format, origin=how.origin)
     _LOG.info("%s: wrote %s, %d arrays, %d chunks", at, store.name, len(refs.arrays), refs.nchunks)
+
+
+def convert(
+    url: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    uneven_group: str | None = None,
+    **how: Any,
+) -> ReferenceSet:
+    """A stored set in another form, written `how` `write` says. Gives the set.
+
+    What is written down of how it came about goes along, where both forms keep it and references stay as they are.
+    """
+    found = find_set(url, storage_options=storage_options)
+    refs: ReferenceSet = found.read_as.reading.load(found)
+    if found.store is ICECHUNK or how.get("portable") or uneven_group is not None:
+        write(refs, out, storage_options=storage_options, uneven_group=uneven_group, **how)
+        return refs
+    at, chosen = locate(out, storage_options), _How(**how, origin=found.read_as.reading.origin_of(found))
+    _write(refs, check_format(at, chosen.zarr_format), at, chosen)
+    return refs
 
 
 def _portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> ReferenceSet:
@@ -110,7 +146,7 @@ def _portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> ReferenceSet:
     found = {path: obstacles(path, array, zarr_format) for path, array in refs.arrays.items()}
     left = {path: own for path, own in found.items() if own}
     if left:
-        warnings.warn(NotPortable(left), stacklevel=3)
+        warnings.warn(NotPortable(left), stacklevel=4)
     return refs
 
 

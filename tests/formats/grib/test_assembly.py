@@ -74,6 +74,14 @@ def test_members_of_an_ensemble_are_a_dimension():
     assert dataset[path.rpartition("/")[2]].values[:, 0, 0].tolist() == [100, 200, 300]
 
 
+def test_a_level_of_a_type_that_nobody_knows_is_there():
+    """Where eccodes has no name for the type of a level, its value is the coordinate `level`, as in cfgrib."""
+    layers = [field(n, PRESSURE, typeOfFirstFixedSurface=201, level=level) for n, level in enumerate((3, 7))]
+    ((path, array),) = variables(scanned(*layers)).items()
+    assert array.meta.dims[0] == "level"
+    assert opened(scanned(*layers), path.rpartition("/")[0]).level.values.tolist() == [3, 7]
+
+
 @pytest.mark.parametrize(("definition", "most"), [(1, 255), (12, 300), (16, 300)])
 def test_members_are_counted_in_as_many_octets_as_the_centre_has_for_them(monkeypatch, definition, most):
     """The number of a member has one octet or two, as a local section of edition 1 has it, and the first may be 0."""

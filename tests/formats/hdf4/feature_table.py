@@ -266,6 +266,9 @@ FEATURES = {
         "skipping Huffman": [compressed(LIBRARY.SKPHUFF, 2)],
         "NBIT": [bits(), bits(sign=True), bits(ones=True)],
         "szip": [partial(recipe, make=szip, expected=VALUES)],
+        "coder of none": [partial(recipe, make=lambda made: made.compressed(702, BIG.tobytes(), 240, (0, ">")))],
+        "JPEG, which the library has for images alone": [
+            partial(recipe, make=lambda made: made.compressed(702, b"xyz", 240, (7, ">")), expected=VALUES)],
         "arithmetic, IMCOMP": [partial(recipe, make=lambda made, n=n: made.compressed(702, b"xyz", 240, (n, ">")),
                                        expected=VALUES) for n in (6, 12)],
         "chunks": [in_chunks(flags=1)],
@@ -297,7 +300,8 @@ FEATURES = {
         "deflate, run lengths, skipping Huffman": [packed_image(LIBRARY.DEFLATE, 6), packed_image(LIBRARY.RLE),
                                                    packed_image(LIBRARY.SKPHUFF, 1)],
         "JPEG": [packed_image(LIBRARY.JPEG, 90, 1), packed_image(LIBRARY.JPEG, 90, 1, pixels=PIXELS[..., :1])],
-        "chunks of a square image": [image_in_chunks((3, 4)), image_in_chunks((3, 4), LIBRARY.DEFLATE, 0, 6)],
+        "chunks of a square image": [image_in_chunks((3, 4)), *[image_in_chunks((3, 4), *coder) for coder in (
+            (LIBRARY.DEFLATE, 0, 6), (LIBRARY.RLE, 0), (LIBRARY.SKPHUFF, 0, 1))]],
         "another image in one chunk": [image_in_chunks((8, 4), pixels=WIDE)],
         "another image in several chunks": [image_in_chunks((3, 2), pixels=WIDE)],
         "DFR8: plain, run lengths": [partial(raster_8, coding=n) for n in (0, 11)],

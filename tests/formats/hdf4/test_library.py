@@ -10,6 +10,7 @@ import pytest
 LIBRARY = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("library.py"))))
 C, done = LIBRARY.LIBRARY, LIBRARY.done
 DATA_LABEL, DATA_DESCRIPTION, FILE_LABEL, FILE_DESCRIPTION = range(4)
+RIG, VDATA = 306, 1962
 
 
 def one_array(path):
@@ -30,6 +31,29 @@ def test_annotations(scanned, tmp_path):
     refs = scanned(path)
     assert refs.attrs == {"file_label": ["one", "two"], "file_description": "long\nand wide"}
     assert refs.arrays["x"].meta.attrs == {"label": "of x", "description": "more"}
+
+
+def test_annotations_of_images_and_tables(scanned, tmp_path):
+    """What is said of an image and of a table are attributes of the array and of the group."""
+    path = tmp_path / "a.hdf"
+    table(path)
+    file = done(C.Hopen(str(path).encode(), LIBRARY.READ, 0))
+    done(C.Vinitialize(file))
+    number_of_table = done(C.VSfind(file, b"t"))
+    done(C.Vfinish(file))
+    done(C.Hclose(file))
+    with LIBRARY.gr_file(path, LIBRARY.WRITE) as images:
+        made = LIBRARY.create_image(images, "x", np.zeros((2, 3, 1), "u1"))
+        LIBRARY.put_image(made, np.zeros((2, 3, 1), "u1"))
+    with LIBRARY.gr_file(path, LIBRARY.READ) as images:
+        made = done(C.GRselect(images, 0))
+        number_of_image = done(C.GRidtoref(made))
+        done(C.GRendaccess(made))
+    LIBRARY.annotate(path, [(DATA_LABEL, "a picture")], (RIG, number_of_image))
+    LIBRARY.annotate(path, [(DATA_DESCRIPTION, "a table")], (VDATA, number_of_table))
+    refs = scanned(path)
+    assert refs.arrays["x"].meta.attrs == {"label": "a picture"}
+    assert refs.groups["t"]["description"] == "a table"
 
 
 def test_attributes_of_unsigned_characters(scanned, tmp_path):

@@ -8,7 +8,7 @@ import hdf5plugin
 import netCDF4
 import numpy as np
 import pytest
-from numcodecs import Shuffle, Zlib
+from numcodecs import Shuffle, Zlib, get_codec
 
 from chunkmap.codecs.hdf5.blosc2 import Hdf5Blosc2
 from chunkmap.errors import Unsupported
@@ -292,15 +292,42 @@ def test_quantizers_change_nothing_when_they_are_read(tmp_path, values, identifi
     np.testing.assert_array_equal(values(refs, "v"), data)
 
 
-@pytest.mark.parametrize(("identifier", "package"), [(305, "tables"), (32020, "vbz-h5py-plugin")])
-def test_filters_that_other_packages_have(tmp_path, identifier, package):
-    """They are refused with the name of the package by which h5py reads them."""
+@pytest.mark.parametrize(
+    ("identifier", "client", "codec"),
+    [
+        (305, (1, 23, 0), {"id": "hdf5_lzo"}),
+        (32020, (0, 2, 1, 1), {"id": "hdf5_vbz", "version": 0, "size": 2, "zigzag": True, "zstd": True}),
+        (32020, (1, 1, 0, 0), {"id": "hdf5_vbz", "version": 1, "size": 1, "zigzag": False, "zstd": False}),
+    ],
+)
+def test_filters_that_h5py_reads_with_other_packages(tmp_path, values, identifier, client, codec):
+    """Tables compressed by LZO and signals of nanopores are read, and damaged ones are an error."""
+    path, data = tmp_path / "a.h5", np.array([500, -3, 7, 7, 7, 32767, -32768, 0], "<i2")
+    with h5py.File(path, "w") as f:
+        create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        create.set_chunk((8,))
+        create.set_filter(identifier, h5py.h5z.FLAG_OPTIONAL, client)
+        for name, stored in (("v", get_codec(dict(codec)).encode(data)), ("damaged", b"\x09\x00\x00")):
+            space = h5py.h5s.create_simple((8,))
+            dataset = h5py.h5d.create(f.id, name.encode(), h5py.h5t.STD_I16LE, space, create)
+            dataset.write_direct_chunk((0,), bytes(stored), 0)
+    refs = scan(LocalSource(path))
+    assert refs.problems == ()
+    assert refs.arrays["v"].meta.codecs == (codec,)
+    np.testing.assert_array_equal(values(refs, "v"), data)
+    with pytest.raises((ValueError, RuntimeError)):
+        values(refs, "damaged")
+
+
+@pytest.mark.parametrize(("identifier", "client"), [(32020, (0, 8, 1, 1)), (32020, (7, 2, 1, 1))])
+def test_filters_of_unknown_versions(tmp_path, identifier, client):
+    """VBZ of another version, or of integers of another size, is refused."""
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as f:
         create = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         create.set_chunk((8,))
-        create.set_filter(identifier, h5py.h5z.FLAG_OPTIONAL, (1, 4))
+        create.set_filter(identifier, h5py.h5z.FLAG_OPTIONAL, client)
         dataset = h5py.h5d.create(f.id, b"v", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((8,)), create)
         dataset.write_direct_chunk((0,), bytes(32), 0)
     (problem,) = scan(LocalSource(path)).problems
-    assert f"with the package {package}" in problem.message
+    assert "VBZ" in problem.message

@@ -81,16 +81,9 @@ def tiles_header(header: Header, url: str, at: int) -> TilesHeader:
     if min(*lengths, *tile) < 1 or prod(tile) > _MOST_PIXELS:
         raise FormatError(f"expected an image in tiles, found one of {lengths} in tiles of {tile}", url=url, offset=at)
     algorithm, method = header.text("ZCMPTYPE"), header.text("ZQUANTIZ") or METHODS[1]
-    if algorithm not in ALGORITHMS:
-        raise Unsupported(f"the algorithm {algorithm!r} is not known", feature="tile compression", url=url)
-    if algorithm == "PLIO_1" and bitpix == 16 and header.number("BZERO", 0.0) == 2**15:
-        raise Unsupported(
-            "unsigned numbers of 16 bits by PLIO_1: astropy reads them otherwise than CFITSIO, which writes them",
-            feature="tile compression",
-            url=url,
-        )
-    if method not in METHODS:
-        raise Unsupported(f"real numbers quantized by {method!r}", feature="tile compression", url=url)
+    unknown = _unknown(header, bitpix, algorithm, method)
+    if unknown:
+        raise Unsupported(unknown, feature="tile compression", url=url)
     return TilesHeader(
         bitpix,
         tuple(lengths),
@@ -100,6 +93,15 @@ def tiles_header(header: Header, url: str, at: int) -> TilesHeader:
         method,
         header.integer("ZDITHER0", 0) or 0,
     )
+
+
+def _unknown(header: Header, bitpix: int, algorithm: str, method: str) -> str:
+    """What is not known of a compression, or not alike by all; nothing of one that is read."""
+    if algorithm not in ALGORITHMS:
+        return f"the algorithm {algorithm!r} is not known"
+    if algorithm == "PLIO_1" and bitpix == 16 and header.number("BZERO", 0.0) == 2**15:
+        return "unsigned numbers of 16 bits by PLIO_1: astropy reads them otherwise than CFITSIO, which writes them"
+    return "" if method in METHODS else f"real numbers quantized by {method!r}"
 
 
 def _parameters(header: Header) -> dict[str, Any]:

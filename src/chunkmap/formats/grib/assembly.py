@@ -111,9 +111,9 @@ def _apart(
 
 def _keys(table: Table, rows: NDArray[np.int64], times: Sequence[str]) -> dict[str, NDArray[Any]]:
     """The coordinates of a cube, as columns: number, times, level, and what products have of their own."""
-    level = table.products[table.product[rows[0]]].type_of_level
+    level = table.products[table.product[rows[0]]].type_of_level or "level"
     keys = {"number": table.number, **{name: times_of(table, name) for name in times}}
-    if level and level not in keys:
+    if level not in keys:
         keys[level] = table.level
     for name in _EXTRA:
         if any(name in product.extra for product in table.products):

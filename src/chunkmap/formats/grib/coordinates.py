@@ -55,7 +55,7 @@ def coordinates_of(table: Table, rows: NDArray[np.int64], cube: Cube, *, squeeze
     """The coordinates of a cube of some rows; with `squeeze`, those of one value are scalars."""
     found = {name: _axis(name, values, squeeze=squeeze) for name, values in cube.axes.items()}
     found |= _other_times(table, rows, cube, squeeze=squeeze)
-    level = table.products[table.product[rows[0]]].type_of_level
+    level = table.products[table.product[rows[0]]].type_of_level or "level"
     if level in cube.axes and not np.isnan(table.bottom[rows]).any():
         bottoms = np.full(len(cube.axes[level]), np.nan)
         bottoms[cube.along(level)] = table.bottom[rows]

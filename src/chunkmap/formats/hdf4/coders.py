@@ -15,12 +15,14 @@ import numcodecs
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.model import CodecConfig
 
-__all__ = ["IMAGE_RLE", "JPEG", "Coder", "codecs_of", "decode", "inflate", "read_coder"]
+__all__ = ["IMAGE_JPEG", "IMAGE_RLE", "Coder", "codecs_of", "decode", "inflate", "read_coder"]
 
-NONE, RLE, NBIT, SKPHUFF, DEFLATE, SZIP, JPEG = 0, 1, 2, 3, 4, 5, 7
+NONE, RLE, NBIT, SKPHUFF, DEFLATE, SZIP = 0, 1, 2, 3, 4, 5
 IMAGE_RLE: Final = 11
 """Run-length coding of old images: DFTAG_RLE, which is no coder of elements."""
-_NAMES: Final[Mapping[int, str]] = {6: "arithmetic", 12: "IMCOMP"}
+IMAGE_JPEG: Final = 15
+"""JPEG, which the library has for images alone: DFTAG_JPEG5."""
+_NAMES: Final[Mapping[int, str]] = {6: "arithmetic", 7: "JPEG of numbers", 12: "IMCOMP"}
 
 
 class Coder(NamedTuple):
@@ -71,7 +73,7 @@ def codecs_of(  # noqa: C901 - a table of coders
         _, scanline, mask, bits, block = given
         config = {"mask": mask, "pixels_per_block": block, "bits_per_pixel": bits, "pixels_per_scanline": scanline}
         return ({"id": "hdf4_szip", **config, "nbytes": nbytes},)
-    if coder.kind == JPEG:
+    if coder.kind == IMAGE_JPEG:
         return ({"id": "hdf4_jpeg"},)
     name = _NAMES.get(coder.kind, f"number {coder.kind}")
     raise Unsupported(f"the compression {name} is not decoded", feature="compression")

@@ -254,6 +254,7 @@ _PROJ: Final[Mapping[str, Callable[[Grid], str]]] = {
     "EQRECT": _terms("eqc", [("lon_0", 4), ("lat_ts", 5)]),
     "MILLER": _terms("mill", [("lon_0", 4)]),
     "VGRINT": _terms("vandg", [("lon_0", 4)]),
+    "GOOD": _terms("igh", []),
     "ROBIN": _terms("robin", [("lon_0", 4)]),
     "MOLL": _terms("moll", [("lon_0", 4)]),
     "HAMMER": _terms("hammer", [("lon_0", 4)]),

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.hdf4.coders import IMAGE_RLE, JPEG, Coder
+from chunkmap.formats.hdf4.coders import IMAGE_JPEG, IMAGE_RLE, Coder
 from chunkmap.formats.hdf4.contents import ATTRIBUTES, Contents, attributes_of, read_attributes
 from chunkmap.formats.hdf4.descriptors import Key
 from chunkmap.formats.hdf4.elements import Chunked, locate
@@ -29,7 +29,7 @@ DFTAG_ID8, DFTAG_IP8, DFTAG_RI8, DFTAG_CI8, DFTAG_II8 = 200, 201, 202, 203, 204
 _OLD: Final = {DFTAG_RI8: 0, DFTAG_CI8: 11, DFTAG_II8: 12}
 """How images of 8 bits are coded, by the tag of their data."""
 _DATA: Final = (DFTAG_RI, DFTAG_CI, *_OLD)
-_CODERS: Final = {11: Coder(IMAGE_RLE), 15: Coder(JPEG), 16: Coder(JPEG)}
+_CODERS: Final = {11: Coder(IMAGE_RLE), 15: Coder(IMAGE_JPEG), 16: Coder(IMAGE_JPEG)}
 _REFUSED: Final = {12: "IMCOMP", 13: "JPEG of the first kind", 14: "grey JPEG of the first kind"}
 _DESCRIBED: Final = struct.Struct(">iiHHhhHH")
 _PALETTE: Final = (256, 3)
@@ -40,12 +40,18 @@ class _Image(NamedTuple):
 
     name: str
     members: Mapping[int, int]
-    attributes: tuple[int, ...] = ()
+    attributes: tuple[int, ...]
+    keys: list[Key]
+    """What an annotation may name: its groups, and all that is in them."""
 
 
-def read_images(contents: Contents) -> Parser[list[Sds | tuple[str, Exception]]]:
-    """Every image and its palette as arrays; a name and an error for one that cannot be read."""
-    found = yield Together([_arrays(contents, image) for image in _listed(contents)])
+def read_images(
+    contents: Contents, notes: Mapping[Key, Mapping[str, Any]]
+) -> Parser[list[Sds | tuple[str, Exception]]]:
+    """Every image, with what annotations say of it, and its palette as arrays; a name and an error for one that cannot
+    be read.
+    """
+    found = yield Together([_arrays(contents, image, notes) for image in _listed(contents)])
     return [array for arrays in found for array in arrays]
 
 
@@ -58,21 +64,31 @@ def image_attributes(contents: Contents) -> dict[str, Any]:
 
 def _listed(contents: Contents) -> list[_Image]:
     """Images of GR first; older groups name images that GR does not, or all over again."""
-    found, seen = list[_Image](), set[Key]()
-    candidates = [(vgroup.name, vgroup.members) for vgroup in contents.vgroups.values() if vgroup.kind == "RI0.0"] + [
-        ("", tuple(contents.pairs((DFTAG_RIG, ref)))) for ref in contents.file.refs(DFTAG_RIG)
+    found, seen = list[_Image](), dict[Any, _Image]()
+    candidates = [
+        (vgroup.name, vgroup.members, (DFTAG_RIG, ref))  # so GR calls it: GRidtoref gives the number of the Vgroup
+        for ref, vgroup in contents.vgroups.items()
+        if vgroup.kind == "RI0.0"
+    ]
+    taken = {group for _, _, group in candidates}
+    candidates += [
+        ("", tuple(contents.pairs((DFTAG_RIG, ref))), (DFTAG_RIG, ref)) for ref in contents.file.refs(DFTAG_RIG)
     ]
     candidates += [
-        ("", ((DFTAG_ID8, ref), (tag, ref), (DFTAG_IP8, ref))) for tag in _OLD for ref in contents.file.refs(tag)
+        ("", ((DFTAG_ID8, ref), (tag, ref), (DFTAG_IP8, ref)), (tag, ref))
+        for tag in _OLD
+        for ref in contents.file.refs(tag)
     ]
-    for name, members in candidates:
+    for name, members, group in candidates:
         data = {_place(contents, key) for key in members if key[0] in _DATA} - {None}
-        if not data or data & seen:
-            continue
-        seen |= data
-        first = dict(reversed(list(members)))
-        attributes = tuple(ref for tag, ref in members if tag == DFTAG_VH)
-        found.append(_Image(name or f"Raster Image #{len(found)}", first, attributes))
+        known = next((seen[place] for place in data if place in seen), None)
+        if known is not None:
+            known.keys.extend({group} - taken)
+        elif data:
+            attributes = tuple(ref for tag, ref in members if tag == DFTAG_VH)
+            first = dict(reversed(list(members)))
+            found.append(_Image(name or f"Raster Image #{len(found)}", first, attributes, [group, *members]))
+            seen |= dict.fromkeys(data, found[-1])
     return found
 
 
@@ -82,14 +98,18 @@ def _place(contents: Contents, key: Key) -> Any:
     return None if entry is None else (entry.offset, entry.length)
 
 
-def _arrays(contents: Contents, image: _Image) -> Parser[list[Sds | tuple[str, Exception]]]:
+def _arrays(
+    contents: Contents, image: _Image, notes: Mapping[Key, Mapping[str, Any]]
+) -> Parser[list[Sds | tuple[str, Exception]]]:
     try:
-        return (yield from _image_and_palette(contents, image))
+        array, *palette = yield from _image_and_palette(contents, image)
     except (Unsupported, FormatError) as error:
         return [(image.name, error)]
+    said = {name: text for key in image.keys if key in notes for name, text in notes[key].items()}
+    return [array._replace(attrs=dict(array.attrs) | said), *palette]
 
 
-def _image_and_palette(contents: Contents, image: _Image) -> Parser[list[Sds | tuple[str, Exception]]]:
+def _image_and_palette(contents: Contents, image: _Image) -> Parser[list[Sds]]:
     array = yield from (_old(contents, image) if DFTAG_ID not in image.members else _new(contents, image))
     attrs = yield from read_attributes(contents, image.attributes)
     palette = yield from _palette(contents, image)

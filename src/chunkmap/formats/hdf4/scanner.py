@@ -100,12 +100,13 @@ class _Set:
         """The arrays of a group."""
         return {path: array for path, array in self.arrays.items() if path.rpartition("/")[0] == group}
 
-    def add_table(self, group: str, table: Table | ChunkmapError) -> None:
+    def add_table(self, group: str, table: Table | ChunkmapError, notes: Mapping[str, Any]) -> None:
         """One table, as a group with an array a field, or why there is none."""
         if isinstance(table, ChunkmapError):
             self.problem(group, table)
             return
-        self.groups[group], columns = table
+        attrs, columns = table
+        self.groups[group] = attrs | dict(notes)
         for name, array in columns.items():
             self.arrays[self.path(group, name)] = array
 
@@ -144,7 +145,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         if array.ndg not in placed:
             found.add("", array)
     for vdata, table in zip(tables, columns, strict=True):
-        found.add_table(found.path("", vdata.name), table)
+        found.add_table(found.path("", vdata.name), table, notes.of_objects.get(vdata.key, {}))
     for image in images:
         found.add("", image)
     return Scanned(consistent_dims(found.arrays), found.groups, tuple(found.problems), contents.file.others)
@@ -164,7 +165,7 @@ def _images(found: _Set, notes: Notes) -> Parser[list[Named]]:
     """Raster images and palettes, where they are wanted."""
     if not found.options.images:
         return []
-    return (yield from _arrays(found, (yield from read_images(found.contents)), notes))
+    return (yield from _arrays(found, (yield from read_images(found.contents, notes)), notes))
 
 
 def _arrays(found: _Set, sets: Sequence[Sds | Wrong], notes: Notes) -> Parser[list[Named]]:
@@ -237,7 +238,7 @@ def _add_structures(
         for ref in structure.vdatas:
             vdata, table = found.contents.vdatas[ref], next(coming)
             if structure.kind == "point" or vdata.nfields != 1 or isinstance(table, ChunkmapError):
-                found.add_table(found.path(group, vdata.name), table)
+                found.add_table(found.path(group, vdata.name), table, {})
             else:
                 _add_field(found, group, structure, vdata.name, table)
         url, latlon = found.contents.file.url, found.options.latlon

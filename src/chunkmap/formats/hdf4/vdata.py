@@ -66,6 +66,11 @@ class Vdata(NamedTuple):
     """Where in the header stands what comes behind the class."""
 
     @property
+    def key(self) -> Key:
+        """The name by which others speak of it."""
+        return DFTAG_VH, self.ref
+
+    @property
     def data(self) -> Key:
         """The object that holds the records."""
         return DFTAG_VS, self.ref

@@ -126,7 +126,7 @@ def _manifest(grid: tuple[int, ...], urls: Sequence[str], places: _Places) -> Ch
     if len(numbers) > 1:
         sources = np.repeat(np.array([numbers[url] for url in urls], np.uint32), len(sources) // len(urls))
     offsets, lengths, index = places.offsets, places.lengths, None
-    if not lengths.all():
+    if np.count_nonzero(lengths) < len(lengths):
         rows = np.flatnonzero(lengths)
         offsets, lengths, index = offsets[rows], lengths[rows], rows.astype(index_dtype(len(lengths)))
         sources = sources[rows]

@@ -141,8 +141,8 @@ class Layout(NamedTuple):
     @property
     def grid(self) -> tuple[int, ...]:
         """Number of strips or tiles: of the samples where they are separate, of depth, length and width."""
-        cells = tuple(-(-n // c) for n, c in zip(self.shape, self.chunk, strict=True))
-        return (self.samples if self.separate else 1, *cells)
+        (depth, length, width), (deep, long, wide) = self.shape, self.chunk
+        return self.samples if self.separate else 1, -(-depth // deep), -(-length // long), -(-width // wide)
 
     @property
     def shares_chroma(self) -> bool:
@@ -293,7 +293,7 @@ def _inside(
     directory: Directory, layout: Layout, offsets: NDArray[np.uint64], lengths: NDArray[np.uint64], size: int
 ) -> NDArray[np.uint64]:
     """The lengths, 0 for what is not stored, no longer than what is needed. Raises FormatError for what cannot be."""
-    if not offsets.all():
+    if np.count_nonzero(offsets) < len(offsets):
         lengths = np.where(offsets == 0, 0, lengths).astype(np.uint64)
     if layout.compression == "none" and not layout.shares_chroma:
         sizes = stored_sizes(layout)
@@ -303,8 +303,9 @@ def _inside(
                 f"expected {sizes[short[0]]} bytes in strip or tile {short[0]}, found {lengths[short[0]]}"
             )
         lengths = np.minimum(lengths, sizes)
-    longest = int(lengths.max())
-    if int(offsets.max()) + longest <= size:
+    # half of what a method of a short array takes is finding this function
+    longest, last = int(np.maximum.reduce(lengths)), int(np.maximum.reduce(offsets))
+    if last + longest <= size:
         return lengths
     outside = np.flatnonzero((lengths > 0) & ((lengths > size) | (offsets > size - np.minimum(lengths, size))))
     if len(outside):

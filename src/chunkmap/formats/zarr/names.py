@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chunkmap.model.grid import printed_cells
 from chunkmap.model.keys import runs
+from chunkmap.model.printed import MOST_DIGITS, decimals
 from chunkmap.model.v3_data_types import named
 
 __all__ = ["CONSOLIDATED", "DOCUMENTS", "KeyEncoding", "cells_of", "chunks_of", "documents_among", "names_of_cells"]
@@ -27,9 +28,6 @@ DOCUMENTS: Final = ("zarr.json", ".zarray", ".zattrs", ".zgroup", CONSOLIDATED)
 """The names of all documents."""
 
 _STRETCH: Final = 8192
-_MOST_DIGITS: Final = 18
-"""Digits of a number that 64 bits hold whatever they are."""
-
 _FEW_RUNS: Final = 64
 """Names of one array that follow one another, on average, below which all are sorted first."""
 
@@ -95,7 +93,7 @@ def _gathered(
         start, stop = stop, stop + len(below)
         path = parent[:-1]
         if path in known:
-            tails[path].extend(below)
+            tails[path].extend(below.names())
             rows[path].append(np.arange(start, stop))
     return {path: (tails[path], np.concatenate(rows[path])) for path in known if rows[path]}
 
@@ -141,16 +139,10 @@ def _numbers(tails: Sequence[str], encoding: KeyEncoding, ndim: int) -> NDArray[
     if not bool((after[:, -1] == ord("\n")).all() and (after[:, :-1] == ord(encoding.separator)).all()):
         return None
     starts = np.concatenate([[0], ends[:-1] + 1])
-    widths = ends - starts
-    widest = int(widths.max())
-    if int(widths.min()) < 1 or widest > _MOST_DIGITS or bool(((text[starts] == ord("0")) & (widths > 1)).any()):
+    if bool(((text[starts] == ord("0")) & (ends - starts > 1)).any()):
         return None
-    values = np.zeros(len(ends), np.int64)
-    for back in range(widest, 0, -1):
-        within = widths >= back
-        digits = text[np.where(within, ends - back, 0)].astype(np.int64) - ord("0")
-        values = values * 10 + np.where(within, digits, 0)
-    return values.reshape(-1, ndim)
+    values = decimals(text, ends)
+    return None if values is None else values.reshape(-1, ndim)
 
 
 def _valid(tails: Sequence[str], encoding: KeyEncoding, ndim: int) -> NDArray[np.intp]:
@@ -167,7 +159,7 @@ def _valid(tails: Sequence[str], encoding: KeyEncoding, ndim: int) -> NDArray[np
 
 
 def _pattern(encoding: KeyEncoding, ndim: int) -> re.Pattern[str]:
-    number = rf"(?:0|[1-9][0-9]{{0,{_MOST_DIGITS - 1}}})"
+    number = rf"(?:0|[1-9][0-9]{{0,{MOST_DIGITS - 1}}})"
     between = re.escape(encoding.separator)
     return re.compile((f"c{between}" if encoding.default else "") + between.join([number] * ndim))
 

@@ -20,6 +20,7 @@ __all__ = [
     "set_option",
     "storage_option",
     "timeout_option",
+    "uneven_option",
 ]
 
 Command = Callable[..., Any]
@@ -123,16 +124,23 @@ def combine_options(command: Command, *, required: bool = True) -> Command:
     return command
 
 
+def uneven_option(command: Command) -> Command:
+    """Where arrays go that other readers do not know."""
+    option = click.option("--uneven-group", metavar="NAME", help="A group for arrays whose chunks are of several lengths.")
+    return option(command)
+
+
 def fit_options(command: Command, *, remembered: bool = False) -> Command:
     """What may be overlooked or made right where inputs do not fit; `remembered` where a stored set says the rest."""
     for option in (
+        uneven_option,
         click.option(
             "--zarr-format",
             type=click.IntRange(2, 3),
             default=None if remembered else 2,
             show_default=not remembered,
             help="With 3, chunks of several lengths keep them, in a rectilinear grid; JSON and Icechunk only. One such"
-            " array hides its group from zarr without its option for them; convert --uneven-group puts them beside it.",
+            " array hides its group from zarr without its option for them; --uneven-group puts them beside it.",
         ),
         click.option("--strict", is_flag=True, help="Refuse what would be copied: arrays read and held inline."),
         click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),

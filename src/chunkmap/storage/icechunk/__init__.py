@@ -69,8 +69,15 @@ def check_lists(where: str) -> None:
         raise refuse_first(where)
 
 
-def write(refs: ReferenceSet, at: Located | Any, *, record_size: int, zarr_format: ZarrFormat) -> None:  # noqa: ARG001
-    """Write a set in place of what is there. Icechunk has manifests of its own, and is always of Zarr v3."""
+def write(
+    refs: ReferenceSet,
+    at: Located | Any,
+    *,
+    record_size: int,  # noqa: ARG001 - Icechunk has manifests of its own
+    zarr_format: ZarrFormat,  # noqa: ARG001 - and is always of Zarr v3
+    origin: Mapping[str, Any] | None = None,  # noqa: ARG001 - and says nothing of recipes
+) -> None:
+    """Write a set in place of what is there."""
     write_icechunk(refs, at, overwrite=True)
 
 

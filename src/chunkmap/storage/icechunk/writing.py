@@ -43,7 +43,7 @@ def names_of(sets: Sequence[ReferenceSet]) -> Names:
     if unknown:
         warnings.warn(
             f"of {len(unknown):,} of {len(urls):,} files neither etag nor time of change is known, one is {unknown[0]}:"
-            " Icechunk cannot tell when they change. Sets at rest as JSON do not say it, Parquet sets and scans do",
+            " Icechunk cannot tell when they change. Sets of other tools do not say it, scans and sets of chunkmap do",
             stacklevel=4,
         )
     known = {url_of(location): targets.get(url, Target()) for url, location in locations.items()}

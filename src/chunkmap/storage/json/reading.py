@@ -8,8 +8,9 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, BinaryIO, Final, cast
 
@@ -20,11 +21,13 @@ from chunkmap.io import FileView, Source
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import BESIDE, collector_at_rest
 from chunkmap.model.gathering import Gathering
+from chunkmap.model.told import told_in
+from chunkmap.storage.json.about import About
 from chunkmap.storage.json.ranges import read_ranges
 from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json
 
-__all__ = ["COMPRESSIONS", "load", "open_set", "read_json"]
+__all__ = ["COMPRESSIONS", "load", "open_set", "origin_of", "read_json"]
 
 COMPRESSIONS: Final = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd", ".zstd": b"\x28\xb5\x2f\xfd"}
 """Endings of the names of compressed sets, and how the files begin."""
@@ -37,10 +40,14 @@ _LONGEST_HEAD: Final = 128
 _BESIDE: Final = b'},"%b":' % BESIDE.encode()
 """What the entry begins with that follows the references. No text has this in it: quotation marks are escaped there."""
 
-_PART: Final = 2 << 20
+_PART: Final = 1 << 20
 _PARTS: Final = 64
 """Bytes of text that are read at once, and the part of what was read before that is: what is known by then is looked
 through for each part, so the parts of a very large set grow with it."""
+
+_CUTS: Final = (b'],"', b'], "', b"],\n")
+_NEAR: Final = 1 << 14
+"""Bytes at the end of a part in which a reference mostly ends."""
 
 
 def load(found: FoundSet) -> ReferenceSet:
@@ -86,7 +93,25 @@ def _read_text(text: bytes, url: str) -> ReferenceSet:
     document = parse_json(text)
     if not isinstance(document, dict):
         raise StorageError(f"expected a JSON object of references, found {str(document)[:60]!r}")
-    return ReferenceSet.from_dict(document, name=url)
+    return _with_what_is_told(ReferenceSet.from_dict(document, name=url), document)
+
+
+def _with_what_is_told(refs: ReferenceSet, document: Mapping[str, Any]) -> ReferenceSet:
+    """The set with what is known of its files, and what could not be represented."""
+    about = About.from_json(told_in(document.get(BESIDE)))
+    return replace(refs, targets=about.targets, problems=(*refs.problems, *about.problems))
+
+
+def origin_of(found: FoundSet) -> Mapping[str, Any]:
+    """How a set came about, as it is written down; nothing of one that does not say it."""
+    with _opened(found.whole()) as file:
+        text = file.read()
+    at = text.rfind(_BESIDE)
+    try:
+        told = parse_json(b"{" + text[at + 2 :]) if at >= 0 else {}
+    except ValueError:
+        return {}
+    return About.from_json(told_in(told.get(BESIDE))).origin
 
 
 def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
@@ -96,24 +121,21 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     A part is cut off after a reference. Whether the cut was right is seen by the part being JSON: inside a text or
     inside an array it would not be, because the text or the array would have no end.
     """
-    gathering, part, done = Gathering(), bytearray(file.read(_LONGEST_HEAD)), 0
+    gathering, part, done = Gathering(), file.read(_LONGEST_HEAD), 0
     head = _HEAD.match(part)
     if head is None:
         return None
-    del part[: head.end()]
-    size = _PART
+    part, size = part[head.end() :], _PART
     while more := file.read(size):
         part += more
-        end = part.rfind(_BESIDE)
-        cut = max(part.rfind(mark, 0, len(part) if end < 0 else end) for mark in (b'],"', b'], "', b"],\n"))
-        if cut < 0 or not _gathered(gathering, bytes(part[: cut + 1])):
+        cut = _last_cut(part)
+        if cut < 0 or not _gathered(gathering, part[: cut + 1]):
             size = max(_PART, len(part))  # what is read between two tries doubles: a long text is not tried forever
             continue
-        del part[: cut + 2]
-        done += cut
+        part, done = part[cut + 2 :], done + cut
         size = max(_PART, done // _PARTS)
     try:
-        document = orjson.loads(b'{"version":1,"refs":{' + bytes(part))
+        document = orjson.loads(b'{"version":1,"refs":{' + part)
     except orjson.JSONDecodeError:
         return None  # damage is named, and NaN understood, by who reads it whole
     if document.keys() - {BESIDE} != {"version", "refs"}:
@@ -121,7 +143,19 @@ def _read_in_parts(file: BinaryIO, url: str) -> ReferenceSet | None:
     gathering.add(document["refs"])
     gathering.add_beside(document.get(BESIDE))
     arrays, groups = gathering.finish()
-    return ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
+    refs = ReferenceSet(arrays, groups, gathering.problems, name=url, zarr_format=gathering.zarr_format)
+    return _with_what_is_told(refs, document)
+
+
+def _last_cut(part: bytes) -> int:
+    """Where the last reference ends that is followed by another one; -1 where none is."""
+    end = part.find(_BESIDE)
+    stop = len(part) if end < 0 else end
+    for start in (max(0, stop - _NEAR), 0):
+        cut = max(part.rfind(mark, start, stop) for mark in _CUTS)
+        if cut >= 0:
+            return cut
+    return -1
 
 
 def _gathered(gathering: Gathering, text: bytes) -> bool:

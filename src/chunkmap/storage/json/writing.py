@@ -7,7 +7,7 @@ from __future__ import annotations
 import gzip
 import io
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
@@ -23,6 +23,7 @@ from chunkmap.io.threads import map_ahead
 from chunkmap.model import WHOLE_FILE, ArrayInStretches, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, beside, chunk_key_parts, documents, encode_inline, json_text
 from chunkmap.storage import arrow
+from chunkmap.storage.json.about import About
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import output_errors, publish_file
 from chunkmap.storage.states import State
@@ -33,10 +34,18 @@ _BLOCK: Final = 1 << 15
 """Chunks that are printed at once."""
 
 
-def write(refs: ReferenceSet, at: Located, *, record_size: int, zarr_format: ZarrFormat) -> None:  # noqa: ARG001 - one
+def write(
+    refs: ReferenceSet,
+    at: Located,
+    *,
+    record_size: int,  # noqa: ARG001 - one
+    zarr_format: ZarrFormat,
+    origin: Mapping[str, Any] | None = None,
+) -> None:
     """Write a set as one file, compressed when its name says so, in place of the one that is there."""
     check_names(refs.arrays, refs.groups)
-    publish_file(at, _compressed(json_pieces(refs, zarr_format), at.path))
+    about = About(refs.targets, refs.problems, origin or {})
+    publish_file(at, _compressed(json_pieces(refs, zarr_format, about), at.path))
 
 
 class Written(NamedTuple):
@@ -52,12 +61,14 @@ def write_json_in_stretches(
     groups: Mapping[str, Mapping[str, Any]],
     at: Located,
     *,
+    about: Callable[[Mapping[str, ArrayMeta]], About],
     zarr_format: ZarrFormat = 2,
     expected: State | None = None,
 ) -> tuple[dict[str, Written], State]:
     """The same for arrays that come stretch by stretch; gives what each turned out to be, and the state of the file.
 
-    Documents come first in the file, and are known last: the chunks wait in a temporary file.
+    Documents come first in the file, and are known last: the chunks wait in a temporary file. `about` is asked when all
+    arrays are known.
     """
     written: dict[str, Written] = {}
     with output_errors(at), tempfile.TemporaryFile() as waiting:
@@ -69,27 +80,31 @@ def write_json_in_stretches(
             written[array.path] = Written(array.meta(), count)
         check_names(written, groups)
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, (meta, _) in written.items()}
+        said = about({path: head.meta for path, head in heads.items()})
         waiting.seek(0)
         gathered = iter(lambda: waiting.read(1 << 20), b"")
-        text = chain(_documents(heads, groups, zarr_format), gathered, [_end(heads, groups, zarr_format)])
+        text = chain(_documents(heads, groups, zarr_format), gathered, [_end(heads, groups, zarr_format, said)])
         state = publish_file(at, _compressed(text, at.path), expected=expected)
     return written, state
 
 
-def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> Iterator[bytes | memoryview]:
+def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat, about: About) -> Iterator[bytes | memoryview]:
     """The text of the file, piece by piece. Equal sets, in the same order, give equal bytes."""
     yield from _documents(refs.arrays, refs.groups, zarr_format)
     for path, array in refs.arrays.items():
         chunks = array.manifest()
         yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape, zarr_format)
-    yield _end(refs.arrays, refs.groups, zarr_format)
+    yield _end(refs.arrays, refs.groups, zarr_format, about)
 
 
 def _end(
-    arrays: Mapping[str, ManifestArray], groups: Mapping[str, Mapping[str, Any]], zarr_format: ZarrFormat
+    arrays: Mapping[str, ManifestArray],
+    groups: Mapping[str, Mapping[str, Any]],
+    zarr_format: ZarrFormat,
+    about: About,
 ) -> bytes:
     """What follows the last reference."""
-    said = orjson.dumps(beside(arrays, groups, zarr_format))[1:-1]
+    said = orjson.dumps(beside(arrays, groups, zarr_format, about.to_json()))[1:-1]
     return b"},%b}" % said if said else b"}}"
 
 

@@ -137,6 +137,11 @@ def load(found: FoundSet) -> ReferenceSet:
     return PartitionedSet(found).load()
 
 
+def origin_of(found: FoundSet) -> Mapping[str, Any]:
+    """How a set came about, as it is written down; nothing of one that does not say it."""
+    return PartitionedSet(found).origin
+
+
 def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:
     """The set without its chunks, which are read when they are asked for."""
     return PartitionedSet(found).deferred(problems=problems)

@@ -64,10 +64,17 @@ class About:
     """How the set came about: what appending to it must know."""
 
 
-def write(refs: ReferenceSet, at: Located, *, record_size: int, zarr_format: ZarrFormat) -> None:  # noqa: ARG001 - v2
+def write(
+    refs: ReferenceSet,
+    at: Located,
+    *,
+    record_size: int,
+    zarr_format: ZarrFormat,  # noqa: ARG001 - v2
+    origin: Mapping[str, Any] | None = None,
+) -> None:
     """Write a set as Zarr v2 says it, in place of the one that is there."""
     plain = {path: array.without_background() for path, array in refs.arrays.items()}
-    write_parquet(replace(refs, arrays=plain), at, record_size=record_size)
+    write_parquet(replace(refs, arrays=plain), at, record_size=record_size, origin=origin)
 
 
 def write_parquet(

@@ -22,11 +22,9 @@ from chunkmap.model import CodecConfig
 __all__ = ["UnsupportedFilter", "codec_objects", "codecs_of", "decode", "encode"]
 
 _NAMES: Final[Mapping[int, str]] = {
-    305: "lzo",
     32016: "fpzip",
     32017: "sz",
     32019: "jpeg",
-    32020: "vbz",
     32024: "sz3",
     32027: "cbf",
     32028: "sperr",
@@ -37,9 +35,7 @@ _QUANTIZERS: Final = frozenset({32022, 32023})
 """BitGroom and Granular BitRound, which zero bits when they write: what they read is as it is stored."""
 
 _ELSEWHERE: Final[Mapping[int, str]] = {
-    305: "tables",
     32017: "hdf5plugin",
-    32020: "vbz-h5py-plugin",
     32024: "hdf5plugin",
     32028: "hdf5plugin",
 }
@@ -157,7 +153,7 @@ def _made(codec: CodecConfig, filter_: Filter) -> CodecConfig:
     return codec
 
 
-_CHECKED: Final = frozenset({"hdf5_nbit", "hdf5_scaleoffset", "hdf5_zfp", "hdf5_bitshuffle"})
+_CHECKED: Final = frozenset({"hdf5_nbit", "hdf5_scaleoffset", "hdf5_zfp", "hdf5_bitshuffle", "hdf5_vbz"})
 """Codecs that check their configuration."""
 
 
@@ -213,6 +209,12 @@ def _lzf(filter_: Filter) -> CodecConfig:
     return {"id": "hdf5_lzf", "size": _value(filter_, 2, 0) or None}
 
 
+def _vbz(filter_: Filter) -> CodecConfig:
+    """Client data: version, bytes of an integer, whether differences are kept, level of Zstandard."""
+    version, size, zigzag, level = (_value(filter_, number, default) for number, default in enumerate((0, 0, 0, 1)))
+    return {"id": "hdf5_vbz", "version": version, "size": size, "zigzag": bool(zigzag), "zstd": bool(level)}
+
+
 def _bitshuffle(filter_: Filter) -> CodecConfig:
     """Client data: version (2), bytes of an element, elements of a block, compression, level."""
     size = _first(filter_, 3)[2]
@@ -241,6 +243,7 @@ _CODECS: Final[Mapping[int, Callable[[Filter], CodecConfig]]] = {
     4: _szip,
     5: lambda f: {"id": "hdf5_nbit", "parameters": list(f.values)},
     6: lambda f: {"id": "hdf5_scaleoffset", "parameters": list(f.values)},
+    305: lambda _: {"id": "hdf5_lzo"},
     307: _bzip2,
     32000: _lzf,
     32001: _blosc,
@@ -249,6 +252,7 @@ _CODECS: Final[Mapping[int, Callable[[Filter], CodecConfig]]] = {
     32013: lambda f: {"id": "hdf5_zfp", "header": list(f.values[1:])},
     32015: _zstd,
     32018: lambda _: {"id": "hdf5_jpegls"},
+    32020: _vbz,
     32026: lambda _: {"id": "hdf5_blosc2"},
     32033: lambda _: {"id": "hdf5_htj2k"},
 }

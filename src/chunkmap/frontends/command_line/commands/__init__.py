@@ -26,7 +26,10 @@ COMMANDS: Final[Mapping[str, str]] = {
     "dump": "Print the header of a file or of a set, as `ncdump -hs` does.",
     "formats": "List the formats that are scanned, with their options for --option.",
     "inspect": "Show what a stored set holds, or one array of it.",
+    "intake": "Print a catalog of intake with a stored set as its source.",
     "scan": "Find the chunks of files.",
+    "serve": "Serve a set as a plain Zarr store over HTTP.",
+    "stac": "Print an Item of STAC for a stored set.",
     "verify": "Check that a set still says the truth.",
 }
 """The name of each command and the first line of its help: the overview imports none of them."""

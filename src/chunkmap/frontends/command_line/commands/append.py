@@ -61,7 +61,7 @@ def append(
 ) -> None:
     """Scan more files and add them to the set OUT.
 
-    A Parquet set that chunkmap built remembers how; of other sets, say it again with --concat and its like.
+    A set as Parquet or JSON that chunkmap built remembers how; of others, say it again with --concat and its like.
     """
     names = expand(urls, storage_options=storage_options)
     with pool(workers) as executor, warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:

@@ -1,0 +1,86 @@
+"""What is published: the wheel and the source distribution hold what they should, and nothing else."""
+
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+from chunkmap.version import __version__
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """The two files, built by the build backend itself."""
+    out = tmp_path_factory.mktemp("dist")
+    code = "import hatchling.build as b, sys; print(b.build_wheel(sys.argv[1])); print(b.build_sdist(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", code, str(out)], cwd=ROOT, capture_output=True, text=True, check=True)
+    wheel, sdist = done.stdout.split()[-2:]
+    return out / wheel, out / sdist
+
+
+def test_the_wheel_holds_every_module_and_nothing_else(built):
+    """Each file of the two packages is there, with the mark of typed packages, and nothing beside them."""
+    with zipfile.ZipFile(built[0]) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    source = ROOT / "src"
+    wanted = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert names == wanted
+    assert "chunkmap/py.typed" in names
+
+
+def test_the_wheel_says_what_it_is(built):
+    """Version, Python, licence, program, codecs and extras stand in its metadata."""
+    with zipfile.ZipFile(built[0]) as wheel:
+        inside = {name.rpartition("/")[2]: name for name in wheel.namelist() if ".dist-info/" in name}
+        metadata = Parser().parsestr(wheel.read(inside["METADATA"]).decode())
+        entry_points = wheel.read(inside["entry_points.txt"]).decode()
+    assert (metadata["Name"], metadata["Version"]) == ("chunkmap", __version__)
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata["License-Expression"] == "MIT"
+    assert "LICENSE" in inside
+    assert "chunkmap = chunkmap.frontends.command_line:main" in entry_points
+    assert "hdf5_lzf = chunkmap.codecs.hdf5.lzf:Hdf5Lzf" in entry_points
+    assert {"cli", "grib", "fits", "serve", "all"} <= set(metadata.get_all("Provides-Extra"))
+
+
+def test_the_source_can_be_tested_and_built(built):
+    """The source distribution has the tests, the documentation, the commands, and how to cite it."""
+    with tarfile.open(built[1]) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    for name in (
+        "pyproject.toml",
+        "Makefile",
+        "CITATION.cff",
+        "docs/index.md",
+        "site/index.md",
+        "src/chunkmap/py.typed",
+    ):
+        assert name in names
+    assert "tests/packaging/test_distributions.py" in names
+    assert not [name for name in names if "__pycache__" in name or name.startswith((".venv", ".git/"))]
+
+
+def test_one_version_stands_everywhere():
+    """Code, package and citation say the same."""
+    for name, pattern in (("pyproject.toml", r'^version = "(.*)"'), ("CITATION.cff", r"^version: (.*)")):
+        found = re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert found is not None
+        assert found[1] == __version__
+
+
+def test_no_dependency_has_an_upper_bound():
+    """Nobody is held back who installs chunkmap beside others; versions that do not work are left out by name."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = text[text.index("dependencies = [") : text.index("[dependency-groups]")]
+    assert "<" not in re.sub(r"#.*", "", project)
