@@ -22,6 +22,7 @@ import hdf4_files
 import hdf5_files
 import images
 import joining
+import many_files
 import million
 import reading
 import starting
@@ -33,6 +34,7 @@ SUBJECTS = (
     hdf5_files,
     far_files,
     joining,
+    many_files,
     fits_files,
     grib_files,
     hdf4_files,

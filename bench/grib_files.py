@@ -1,11 +1,14 @@
 """The cases of GRIB: files as models have them, scanned and read, and a year of inventories."""
 
 import gc
+import json
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from latency_server import serving
 
 NAMES = "tuvrz"
 READ = "t/instant/isobaricInhPa"
@@ -118,6 +121,61 @@ def scan_door(name="degree", *, warm):
     return case
 
 
+def scan_far(folder):
+    """A scan of 500 messages on a server that answers 50 ms late, beside their inventory; of another file before."""
+    import chunkmap
+    import chunkmap.formats.grib
+
+    folder = Path(folder) / "far_grib"
+    folder.mkdir(exist_ok=True)
+    names = [Path(ready(folder, "degree", levels)).name for levels in (1, KINDS["degree"].levels)]
+    for name in names:
+        (folder / f"{name}.idx").write_text(inventory(folder / name))
+    server = serving(folder)
+    base = server.__enter__()
+    chunkmap.scan(f"{base}/{names[0]}")
+    asked(base)
+
+    def describe(refs):
+        found = asked(base)
+        server.__exit__(None, None, None)
+        return {"bytes": found["bytes"], "requests": found["requests"], "references": refs.nchunks}
+
+    return lambda: chunkmap.scan(f"{base}/{names[1]}"), describe
+
+
+def asked(base):
+    """What was asked of a server since the last time."""
+    with urllib.request.urlopen(f"{base}/stats") as answer:
+        return json.load(answer)
+
+
+def inventory(path):
+    """The lines that wgrib2 prints of a file, as far as anyone reads them."""
+    lines, data, place = [], path.read_bytes(), 0
+    while place < len(data):
+        lines.append(f"{len(lines) + 1}:{place}:d=2024010100:TMP:500 mb:6 hour fcst:\n")
+        place += int.from_bytes(data[place + 8 : place + 16], "big")
+    return "".join(lines)
+
+
+def scan_gribberish(name="degree", *, warm):
+    """gribberish's own parser of a file, which keeps the bytes and the headers of all messages that it knows."""
+
+    def case(folder):
+        import gribberish
+
+        path = ready(folder, name)
+        if warm:
+            gribberish.parse_grib_mapping(Path(ready(folder, name, 1)).read_bytes())
+        return (
+            lambda: gribberish.parse_grib_mapping(Path(path).read_bytes()),
+            lambda found: {"references": len(found)},
+        )
+
+    return case
+
+
 def index_cfgrib(name="degree", *, warm):
     """What cfgrib does before it opens anything: an index of all messages, kept in memory."""
 
@@ -217,6 +275,7 @@ CASES = {
     "grib-lambert": scans("lambert", warm=True),
     "grib-fewer": (scan_core("fewer", warm=True), None),
     "grib-many": (scan_core("small", warm=True), None),
+    "grib-far": (scan_far, None),
     "grib-read": (read_core, *(None,) * 5, read_cfgrib),
     "grib-index": (None, map_door, None),
 }
@@ -228,6 +287,7 @@ TITLES = {
     "grib-lambert": "scan 170 messages of 1,799 x 1,059 points, Lambert",
     "grib-fewer": "scan 1,000 small messages",
     "grib-many": "scan 10,000 small messages",
+    "grib-far": "scan 500 messages of 1 degree with an index, 50 ms away",
     "grib-read": "read a variable of 20 levels of 0.25 degrees, CCSDS (other side: cfgrib)",
     "grib-index": f"map_from_index of {STEPS} inventories of {LINES} lines",
 }

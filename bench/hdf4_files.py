@@ -1,4 +1,4 @@
-"""The cases of HDF4: a file of 500 arrays in chunks, and reading a compressed array, beside kerchunk and pyhdf.
+"""The cases of HDF4: 500 arrays of 200 chunks, and reading a compressed array, beside kerchunk and pyhdf.
 
 pyhdf does not offer chunks: they are written by the library that it brings along, through ctypes.
 """
@@ -8,8 +8,11 @@ import shutil
 
 import numpy as np
 
-ARRAYS, CHUNKS, ATTRIBUTES = 500, 100, 4
-"""Chunks of each array: 130 end the writing, for a compressed chunk takes two of 65,535 reference numbers a tag."""
+FILES, ARRAYS, CHUNKS, ATTRIBUTES = 2, 250, 200, 4
+"""All in one file would be 100,000 chunks, and it holds 65,535: each is an object of the tag DFTAG_CHUNK with a
+reference number of its own, which has 16 bits. The library gives everything else numbers that no chunk has, so that
+500 arrays of 120 chunks are the most: of 130, `SDend` fails.
+"""
 SIDE, TILE = 6000, 500
 """Elements of a side of the array that is read, and of its chunks."""
 
@@ -90,40 +93,45 @@ def ready(folder, name, write):
     return str(path)
 
 
+def many(folder):
+    """The files of many arrays."""
+    return [ready(folder, f"many_{number}.hdf", write_many) for number in range(FILES)]
+
+
 def scan_core(folder):
     """The library's own verb."""
     import chunkmap
 
-    path = ready(folder, "many.hdf", write_many)
-    chunkmap.scan(path, inline_threshold=0)
+    paths = many(folder)
+    chunkmap.scan(paths[0], inline_threshold=0)
 
-    def describe(refs):
-        chunks = [array.chunks for array in refs.arrays.values()]
+    def describe(sets):
+        chunks = [array.chunks for refs in sets for array in refs.arrays.values()]
         return {"result": [sum(map(len, chunks)), sum(int(c.length.sum()) for c in chunks)]}
 
-    return lambda: chunkmap.scan(path, inline_threshold=0), describe
+    return lambda: [chunkmap.scan(path, inline_threshold=0) for path in paths], describe
 
 
 def scan_door(folder):
     """kerchunk's."""
     from kerchunk.hdf4 import HDF4ToZarr
 
-    path = ready(folder, "many.hdf", write_many)
+    paths = many(folder)
 
-    def describe(refs):
-        ranges = [value for value in refs.values() if isinstance(value, (list, tuple))]
+    def describe(sets):
+        ranges = [value for refs in sets for value in refs.values() if isinstance(value, (list, tuple))]
         return {"result": [len(ranges), sum(r[2] for r in ranges)]}
 
-    return lambda: HDF4ToZarr(path, inline_threshold=0).translate(), describe
+    return lambda: [HDF4ToZarr(path, inline_threshold=0).translate() for path in paths], describe
 
 
 def walk_pyhdf(folder):
-    """pyhdf: open the file and take name and attributes of every array."""
+    """pyhdf: open each file and take name and attributes of every array."""
     from pyhdf.SD import SD
 
-    path = ready(folder, "many.hdf", write_many)
+    paths = many(folder)
 
-    def work():
+    def walk(path):
         file = SD(path)
         found = [file.attributes()]
         for number in range(file.info()[0]):
@@ -133,8 +141,8 @@ def walk_pyhdf(folder):
         file.end()
         return found
 
-    work()
-    return work, lambda _: {}
+    walk(paths[0])
+    return lambda: [walk(path) for path in paths], lambda _: {}
 
 
 def read_core(folder):
@@ -159,6 +167,6 @@ CASES = {
     "hdf4-read": (read_core, None, None, None, None, None, None, read_pyhdf),
 }
 TITLES = {
-    "hdf4-sds": f"scan one HDF4 file, {ARRAYS} SDS x {CHUNKS} chunks (pyhdf: names and attributes)",
+    "hdf4-sds": f"scan {FILES} HDF4 files of {ARRAYS} SDS x {CHUNKS} chunks (pyhdf: names and attributes)",
     "hdf4-read": f"read an SDS of {SIDE} x {SIDE}, in {(SIDE // TILE) ** 2} deflated chunks (pyhdf: the same)",
 }

@@ -18,9 +18,10 @@ from statistics import median
 import grib_files
 from cases import CASES, ROADS, TITLES, WITHOUT_DOOR
 from far_files import FAR
+from many_files import MANY
 
 HERE = Path(__file__).parent
-LONG = tuple(FAR)
+LONG = (*FAR, *MANY)
 """Cases that take minutes a run: only done when they are named."""
 
 DATA = HERE.parent / ".bench" / "data-3"

@@ -1,7 +1,9 @@
 """What is read in bulk is what zarr reads, whatever the shape, the chunks, the codecs, the type and the selection."""
 
 import math
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numcodecs
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chunkmap.access import bounds, selection, strided
-from chunkmap.access.decoding import make_codec, make_step
+from chunkmap.access.decoding import make_codec, make_step, make_steps
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
@@ -293,3 +295,43 @@ def test_arrays_without_names_of_dimensions_are_said_to_xarray(tmp_path):
     store = ReferenceStore(_raw(tmp_path, [16, 16]), Fetcher(), 2)
     with pytest.raises(KeyError, match="_ARRAY_DIMENSIONS"):
         xr.open_zarr(store, consolidated=False, zarr_format=2)
+
+
+@pytest.mark.parametrize("dtype", ["<u2", "<i4", "<u8", "<f4", "u1"])
+@pytest.mark.parametrize("last", ["shuffle", "imagecodecs_delta"])
+def test_the_last_codec_is_undone_where_the_values_go(dtype, last):
+    """Into a part of a larger array, and nowhere beside it; what is of another size is left to whoever asked."""
+    dtype = np.dtype(dtype)
+    if last == "shuffle" and dtype.itemsize == 1:
+        pytest.skip("there is nothing to shuffle")
+    coded = np.random.default_rng(0).integers(0, 256, 12 * dtype.itemsize, np.uint8).tobytes()
+    kind = dtype.str.replace("f", "u")
+    config = {"id": last, "elementsize": dtype.itemsize, "shape": [3, 4], "dtype": kind, "axis": -1, "dist": 1}
+    steps = make_steps([{"id": "zlib"}, config], 10_000, 12 * dtype.itemsize, passing=True)
+    whole = np.zeros((9, 9), dtype)
+    for data in (coded, bytes(12 * dtype.itemsize), coded):
+        assert steps.land(steps.first[0](zlib.compress(data)), whole[2:5, 3:7])
+    wanted = np.asarray(make_step(config, 10_000)(coded)).reshape(3, 4)
+    assert whole[2:5, 3:7].tobytes() == wanted.tobytes()
+    whole[2:5, 3:7] = 0
+    assert not whole.any()
+    assert not steps.land(steps.first[0](zlib.compress(coded)), whole[:2, :2])
+    assert not whole.any()
+
+
+def test_every_thread_inflates_into_memory_of_its_own():
+    """What one thread decodes stays until it decodes again, whatever others do; no memory is kept for huge chunks."""
+    chunks = [zlib.compress(bytes([n]) * 1000) for n in range(50)]
+    steps = make_steps([{"id": "zlib"}], 10_000, 1000, passing=True)
+    together = threading.Barrier(2)
+
+    def read(numbers):
+        for number in numbers:
+            found = steps.last(chunks[number])
+            together.wait(10)
+            assert bytes(found) == bytes([number]) * 1000
+            together.wait(10)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(read, (range(0, 50, 2), range(1, 50, 2))))
+    assert make_steps([{"id": "zlib"}], 1 << 60, 1 << 60, passing=True).last is not None

@@ -49,6 +49,10 @@ _JOINED: Final[Mapping[Any, np.dtype[Any]]] = {2: np.dtype("<u2"), 4: np.dtype("
 _HAS_IMAGECODECS: Final = find_spec("imagecodecs") is not None
 
 
+_LARGEST: Final = 16 << 20
+"""Bytes of a chunk for which memory is kept. A set may say that its chunks have any number of them."""
+
+
 class _Memory(threading.local):
     """What each thread inflates into, chunk after chunk: taking it anew costs a third of inflating."""
 
@@ -66,7 +70,7 @@ def make_steps(
     if not configs:
         return Steps((), None)
     steps = [make_step(config, most, likely) for config in configs]
-    if passing and likely and _inflates(configs[0]):
+    if passing and likely and likely <= _LARGEST and _inflates(configs[0]):
         steps[0] = _inflating(make_step(configs[0], most), likely, _Memory(likely))
     landing = _LANDINGS.get(configs[-1].get("id")) if _is_fast(configs[-1]) else None
     return Steps(steps[:-1], steps[-1], None if landing is None else landing(configs[-1]))

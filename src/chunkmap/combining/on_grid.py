@@ -145,7 +145,10 @@ def _is_readable(meta: ArrayMeta) -> bool:
 
 
 def _note_own_grid(request: Request, plan: ArrayPlan, reason: Reason, misfits: Sequence[int]) -> None:
-    message, apart = f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3", Remedy("uneven_group")
+    message, apart = (
+        f"{reason}: its chunks keep their lengths, in a rectilinear grid of Zarr v3",
+        Remedy("uneven_group"),
+    )
     if request.recipe.uneven_group is None:
         message += (
             ", which hides its whole group from readers without zarr's option array.rectilinear_chunks;"

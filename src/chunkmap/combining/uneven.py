@@ -48,9 +48,9 @@ def plan_apart(plan: Plan) -> Plan:
 def _check_free(plan: Plan, group: str) -> None:
     if group in plan.groups or any(path.startswith(f"{group}/") for path in plan.arrays):
         other = Remedy("uneven_group", ...)
-        raise CombineError(
-            f"there is a group {group!r} in the inputs already; choose another name: {other}"
-        ).helped_by(other)
+        raise CombineError(f"there is a group {group!r} in the inputs already; choose another name: {other}").helped_by(
+            other
+        )
 
 
 def together(inputs: Inputs, recipe: Recipe) -> Inputs:

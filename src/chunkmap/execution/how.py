@@ -20,6 +20,7 @@ class HowToScan(TypedDict, total=False):
     """The keyword arguments that say how many files are scanned, for every verb that makes a set of them."""
 
     executor: AnyExecutor
+    workers: int | None
     progress: Progress | bool | None
     storage_options: Mapping[str, Any] | None
     on_error: Literal["raise", "skip"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, Literal
 
@@ -14,15 +15,17 @@ from chunkmap.execution.arguments import Step
 from chunkmap.execution.bars import steps
 from chunkmap.execution.cache import ScanCache, scan_with
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
+from chunkmap.execution.spreading import Outcome, spread
 from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
 from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, listed, options_with
-from chunkmap.model import ReferenceSet
+from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 
 __all__ = ["Cache", "Scanning", "scan_many"]
 
 Cache = str | os.PathLike[str] | ScanCache
+Found = ReferenceSet | ChunkmapError
 
 _STOPPED: Final = "Stopped; nothing half-written is left."
 
@@ -31,6 +34,7 @@ def scan_many(
     urls: Nameable | Iterable[Nameable],
     *,
     executor: AnyExecutor = None,
+    workers: int | None = None,
     progress: Progress | bool | None = None,
     storage_options: Mapping[str, Any] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
@@ -41,9 +45,12 @@ def scan_many(
     """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded;
     what other libraries have for files is taken as `scan` takes it, an item of STAC with all its assets that are data.
 
-    `executor` runs the scans (see `chunkmap.execution.mapping`); without one, files on servers are scanned on
-    threads, so that their waiting overlaps, and others one after another. `options` go to `scan`. A file that cannot be
-    scanned raises its error; with `on_error="skip"` it is left out, and a warning names it.
+    `executor` runs the scans (see `chunkmap.execution.mapping`). Without one, files on servers are scanned on threads,
+    so that their waiting overlaps. Files of this machine are scanned one after another, and where that would take more
+    than two seconds by processes on all cores, or by at most so many `workers`: 1 starts none.
+
+    `options` go to `scan`. A file that cannot be scanned raises its error; with `on_error="skip"` it is left out, and a
+    warning names it.
 
     `progress` is called with the number of files done and of all; True draws a bar, where there is a terminal or a
     notebook to draw it in (extra `cli`).
@@ -55,6 +62,7 @@ def scan_many(
     files = listed(urls)
     scanning = Scanning(
         executor=executor,
+        workers=workers,
         progress=progress,
         storage_options=limited(options_with(files) if storage_options is None else storage_options, timeout),
         on_error=on_error,
@@ -71,6 +79,7 @@ class Scanning:
     """How many files are scanned. See `chunkmap.scan_many` for what each entry means."""
 
     executor: AnyExecutor = None
+    workers: int | None = None
     progress: Progress | bool | None = None
     storage_options: Mapping[str, Any] | None = None
     on_error: Literal["raise", "skip"] = "raise"
@@ -83,6 +92,8 @@ class Scanning:
     def __post_init__(self) -> None:
         if self.on_error not in {"raise", "skip"}:
             raise ValueError(f"on_error is {self.on_error!r}, expected 'raise' or 'skip'")
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers is {self.workers!r}, expected 1 or more, or None for one a core")
 
     def run(
         self,
@@ -102,10 +113,12 @@ class Scanning:
             None if self.cache is None else ScanCache.of(self.cache),
             self.options,
         )
+        kept = partial(_kept, todo=(self.preprocess, keep))
         try:
-            found = map_ordered(
-                one, files, executor=executor, progress=progress, keep=partial(_kept, todo=(self.preprocess, keep))
-            )
+            if executor is None and len(files) > 1:
+                found = self._spread(one, files, kept, progress)
+            else:
+                found = map_ordered(one, files, executor=executor, progress=progress, keep=kept)
         except KeyboardInterrupt as stop:
             stop.add_note(self.how_to_resume)
             raise
@@ -113,6 +126,18 @@ class Scanning:
         if failed:
             warnings.warn(SkippedFiles(failed, len(files)), stacklevel=3)
         return [refs for refs in found if isinstance(refs, ReferenceSet)]
+
+    def _spread(
+        self, one: _ScanOne, files: Sequence[str], keep: Callable[[Found], Found], progress: Progress | None
+    ) -> list[Found]:
+        """What is found in every file, by this process or by others as well."""
+        found: list[Found] = []
+        with closing(spread(one, files, workers=self.workers, share=_shared)) as results:
+            for result in results:
+                found.append(keep(result))
+                if progress is not None:
+                    progress(len(found), len(files))
+        return found
 
     @property
     def how_to_resume(self) -> str:
@@ -132,7 +157,7 @@ class _ScanOne:
     cache: ScanCache | None
     options: Mapping[str, Any]
 
-    def __call__(self, url: str) -> ReferenceSet | ChunkmapError:
+    def __call__(self, url: str) -> Found:
         try:
             if self.cache is not None:
                 return scan_with(self.cache, url, storage_options=self.storage_options, options=self.options)
@@ -143,7 +168,26 @@ class _ScanOne:
             raise
 
 
-def _kept(found: ReferenceSet | ChunkmapError, todo: Sequence[Step | None]) -> ReferenceSet | ChunkmapError:
+def _shared(outcomes: list[Outcome]) -> list[Outcome]:
+    """The same, with metadata that sets have alike as one object, which is pickled once."""
+    known: dict[str, ArrayMeta] = {}
+
+    def under_known(path: str, array: ManifestArray) -> ManifestArray:
+        meta = known.setdefault(path, array.meta)
+        if meta is not array.meta and meta != array.meta:
+            known[path] = meta = array.meta
+        return array.under(meta)
+
+    def of_set(refs: ReferenceSet) -> ReferenceSet:
+        return replace(refs, arrays={path: under_known(path, array) for path, array in refs.arrays.items()})
+
+    return [
+        outcome._replace(result=of_set(outcome.result)) if isinstance(outcome.result, ReferenceSet) else outcome
+        for outcome in outcomes
+    ]
+
+
+def _kept(found: Found, todo: Sequence[Step | None]) -> Found:
     for step in todo:
         if step is not None and isinstance(found, ReferenceSet):
             found = step(found)

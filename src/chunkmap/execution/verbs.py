@@ -50,10 +50,10 @@ def combine(
 
     `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. `how` says how to combine:
     `concat_dims`, `coo_map`, `identical_dims`, `coo_dtypes`, `waive`, `load_below`, `compare_below`, `split`, `eras`,
-    `zarr_format`, `uneven_group`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than `inline_threshold` bytes are
-    fetched and held inline. `preprocess` is done to every input, `postprocess` to the result. The files that the
-    references point into are opened, where coordinates must be read from them, with `remote_options`. Servers may be
-    silent for `timeout` seconds, 30 by default.
+    `zarr_format`, `uneven_group`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than
+    `inline_threshold` bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the
+    result. The files that the references point into are opened, where coordinates must be read from them, with
+    `remote_options`. Servers may be silent for `timeout` seconds, 30 by default.
 
     With `out`, the result is written there, JSON, Parquet or Icechunk by its name, and is never held as a whole: inputs
     are opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
@@ -111,11 +111,11 @@ def build(
 
     `urls` are paths, URLs and wildcards, or what other libraries have for files, as for `scan`.
 
-    `how` says how to combine, as for `combine`, and how to scan: `executor`, `progress`, `on_error`, `cache`, `timeout`
-    as for `scan_many`, `scan_options` go to `scan`, `storage_options` open the files. `output_options` open the output.
-    `preprocess` is done to every set, `postprocess` to the result. The output appears whole or not at all. Its
-    references are held all at once for Icechunk only; what comes back is the stored set, whose chunks are read when
-    they are asked for.
+    `how` says how to combine, as for `combine`, and how to scan: `executor`, `workers`, `progress`, `on_error`, `cache`
+    and `timeout` as for `scan_many`; `scan_options` go to `scan`, `storage_options` open the files. `output_options`
+    open the output. `preprocess` is done to every set, `postprocess` to the result. The output appears whole or not at
+    all. Its references are held all at once for Icechunk only; what comes back is the stored set, whose chunks are read
+    when they are asked for.
 
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`

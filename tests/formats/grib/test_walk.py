@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+from contextlib import closing
+
 import eccodes
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ from chunkmap.formats.grib import Options, parse
 from chunkmap.formats.grib.parallels import gaussian_rows
 from chunkmap.formats.grib.sections import walk
 from chunkmap.formats.scanning import scan_source
-from chunkmap.io import BytesSource
+from chunkmap.io import BytesSource, open_source
 from chunkmap.io.rounds import Tally, run
 
 ONE, TWO = field(1, shortName="t"), field(2, "regular_ll_sfc_grib1")
@@ -131,6 +134,25 @@ def test_long_messages_of_edition_1_say_their_length_in_steps():
         (0, len(big)),
         (len(big), len(big) + len(TWO)),
     ]
+
+
+def test_messages_of_more_than_4_gib_are_read_at_their_ends(tmp_path):
+    """A message of two fields of 3 GiB, of which most is a hole of the disk, and one after it: all are found whole."""
+    parts, size, path = sections(ONE), (3 << 30) + 7, tmp_path / "large.grib2"
+    first = 16 + sum(len(parts[number]) for number in range(1, 7) if number in parts) + size
+    length = first + sum(len(parts[number]) for number in (4, 5, 6)) + size + 4
+    data = struct.pack(">IB", size, 7)
+    with path.open("wb") as file:
+        file.write(ONE[:8] + struct.pack(">Q", length) + ONE[16 : first - size] + data)
+        file.seek(first)
+        file.write(b"".join(parts[number] for number in (4, 5, 6)) + data)
+        file.seek(length - 4)
+        file.write(b"7777" + TWO)
+    with closing(open_source(str(path))) as source:
+        found = run(source, walk(source))
+    assert found.problems == []
+    spans = [(each.offset, each.stop, each.number) for each in found.fields]
+    assert spans == [(0, first, 0), (0, length - 4, 1), (length, length + len(TWO), 0)]
 
 
 def test_a_file_without_messages_says_what_was_expected():

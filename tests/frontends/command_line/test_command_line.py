@@ -245,6 +245,8 @@ def test_convert_to_icechunk(months, tmp_path):
     (tmp_path / "set.icechunk").rename(tmp_path / "repository")
     before = set((tmp_path / "repository" / "snapshots").iterdir())
     run("scan", months / "m0.nc", "-o", tmp_path / "set.json", "--inline-threshold", "0")
+    document = json.loads((tmp_path / "set.json").read_text())
+    (tmp_path / "set.json").write_text(json.dumps({"version": 1, "refs": document["refs"]}))  # as other tools write it
     result = run("convert", tmp_path / "set.json", f"{tmp_path}/repository/")
     assert result.exit_code == 0, result.stderr
     assert "warning: of 1 of 1 files neither etag nor time of change is known" in result.stderr
@@ -273,7 +275,8 @@ def test_inspect_counts_what_is_there(tmp_path):
     assert result.exit_code == 0, result.stderr
     row = next(line for line in result.stdout.splitlines() if line.startswith("x "))
     assert re.search(r" 8 +2 +<f4 +2 +0 +2 +16 B +32 B$", row)
-    assert result.stdout.splitlines()[-2:] == ["1 array, 1 group, 2 chunks, 1 file", f"  {tmp_path / 'a.h5'}"]
+    summary = ["1 array, 1 group, 2 chunks, 1 file", f"  {tmp_path / 'a.h5'}", "which readers decode which arrays"]
+    assert "\n".join(summary) in result.stdout
 
 
 def test_a_refusal_is_one_line_and_writes_nothing(months, tmp_path):

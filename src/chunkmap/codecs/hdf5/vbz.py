@@ -94,4 +94,3 @@ class Hdf5Vbz(Codec):  # type: ignore[misc]
             longer = lengths > place
             values[longer] |= units[starts[longer] + place].astype(np.uint32) << np.uint32(width * place)
         return values
-

@@ -126,7 +126,9 @@ def combine_options(command: Command, *, required: bool = True) -> Command:
 
 def uneven_option(command: Command) -> Command:
     """Where arrays go that other readers do not know."""
-    option = click.option("--uneven-group", metavar="NAME", help="A group for arrays whose chunks are of several lengths.")
+    option = click.option(
+        "--uneven-group", metavar="NAME", help="A group for arrays whose chunks are of several lengths."
+    )
     return option(command)
 
 

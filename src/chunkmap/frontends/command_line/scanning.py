@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import click
 
-from chunkmap.execution.mapping import processes
 from chunkmap.formats.options import from_words
 from chunkmap.frontends.command_line.arguments import words_by_name
 from chunkmap.frontends.command_line.options import FILE, given
 
-if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-__all__ = ["HowToScan", "cache_option", "pool", "scan_options", "workers_option"]
+__all__ = ["HowToScan", "cache_option", "scan_options", "workers_option"]
 
 Command = Callable[..., Any]
 
@@ -70,20 +65,13 @@ def scan_options(command: Command) -> Command:
     return told
 
 
-@contextmanager
-def pool(workers: int) -> Iterator[Executor | None]:
-    """Processes to scan with; none where one worker is enough."""
-    if workers == 1:
-        yield None
-        return
-    with processes(workers) as pool:
-        yield pool
-
-
 cache_option = click.option(
     "--cache", type=FILE, metavar="DIR", help="Keep what is found in every file, and scan again only what has changed."
 )
 
 workers_option = click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes to scan with."
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Scan files of this machine with N processes at most; as many as there are cores, where that is quicker.",
 )

@@ -28,7 +28,6 @@ from chunkmap.frontends.command_line.options import (
 from chunkmap.frontends.command_line.scanning import (
     HowToScan,
     cache_option,
-    pool,
     scan_options,
     workers_option,
 )
@@ -51,7 +50,7 @@ def append(
     *,
     out: str,
     urls: tuple[str, ...],
-    workers: int,
+    workers: int | None,
     cache: str | None,
     overwrite: bool,
     scanning: HowToScan,
@@ -64,11 +63,11 @@ def append(
     A set as Parquet or JSON that chunkmap built remembers how; of others, say it again with --concat and its like.
     """
     names = expand(urls, storage_options=storage_options)
-    with pool(workers) as executor, warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
+    with warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
         refs = library.append(
             out,
             names,
-            executor=executor,
+            workers=workers,
             progress=progress,
             storage_options=storage_options,
             output_options=set_options,

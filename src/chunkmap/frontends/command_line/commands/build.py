@@ -30,7 +30,6 @@ from chunkmap.frontends.command_line.options import (
 from chunkmap.frontends.command_line.scanning import (
     HowToScan,
     cache_option,
-    pool,
     scan_options,
     workers_option,
 )
@@ -53,7 +52,7 @@ def build(
     *,
     urls: tuple[str, ...],
     out: str,
-    workers: int,
+    workers: int | None,
     cache: str | None,
     record_size: int | None,
     scanning: HowToScan,
@@ -67,11 +66,11 @@ def build(
     """
     names = expand(urls, storage_options=storage_options)
     note_of_icechunk(out)
-    with pool(workers) as executor, warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
+    with warnings_as_notes() as skipped, counting("scanning", len(names)) as progress:
         refs = library.build(
             names,
             out,
-            executor=executor,
+            workers=workers,
             progress=progress,
             storage_options=storage_options,
             output_options=set_options,

@@ -12,7 +12,7 @@ import chunkmap as library
 from chunkmap.frontends.command_line.arguments import destinations, expand
 from chunkmap.frontends.command_line.display import counting, warn_of_problems, warnings_as_notes
 from chunkmap.frontends.command_line.options import FILE, set_option, storage_option
-from chunkmap.frontends.command_line.scanning import HowToScan, pool, scan_options, workers_option
+from chunkmap.frontends.command_line.scanning import HowToScan, scan_options, workers_option
 from chunkmap.frontends.command_line.sets import deliver
 
 __all__ = ["scan"]
@@ -31,7 +31,7 @@ def scan(
     *,
     urls: tuple[str, ...],
     out: str | None,
-    workers: int,
+    workers: int | None,
     scanning: HowToScan,
     storage_options: Mapping[str, Any] | None,
     set_options: Mapping[str, Any] | None,
@@ -44,10 +44,10 @@ def scan(
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
     targets = destinations(names, out)
-    with pool(workers) as executor, warnings_as_notes(), counting("scanning", len(names)) as progress:
+    with warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
             names,
-            executor=executor,
+            workers=workers,
             progress=progress,
             storage_options=storage_options,
             on_error=scanning.on_error,
