@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import chunkmap
-from chunkmap.codecs.table import CODECS
+from chunkmap.codecs.table import CODECS, V3_CODECS
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src"
@@ -44,6 +44,8 @@ def words(page):
 def is_there(path):
     """Whether a path is one of the project, from its root or from the library's; `<name>` stands for any."""
     pattern = re.sub(r"<\w+>", "*", path).rstrip("/")
+    if "/" not in pattern and not (ROOT / pattern).exists():
+        return any(next((ROOT / tree).rglob(pattern), None) for tree in ("src", "tests", "bench"))
     return any(next(root.glob(pattern), None) for root in (ROOT, SRC, SRC / "chunkmap", ROOT / "tests"))
 
 
@@ -57,7 +59,7 @@ def test_paths_are_there(page):
 
 def resolves(name):
     """Whether a dotted name leads from a module to something in it, or is the id of a codec."""
-    if name in CODECS:
+    if name in {row.id for row in (*CODECS, *V3_CODECS)}:
         return True
     module, *attributes = name.split(".")
     found = import_module(module)
@@ -93,10 +95,9 @@ def defined():
     return names
 
 
-@pytest.mark.parametrize("page", OF_THE_HOUSE[:2], ids=lambda page: page.name)
-def test_names_are_defined(page):
-    """What a page of the house calls a function, a class or an argument is one."""
-    named = {word.partition("(")[0].rstrip("=") for word in words(page)}
+def test_names_are_defined():
+    """What CONTRIBUTING and the design call a function, a class or an argument is one."""
+    named = {word.partition("(")[0].rstrip("=") for page in OF_THE_HOUSE[:2] for word in words(page)}
     named = {name for name in named if IDENTIFIER.fullmatch(name)} - set(NOT_OURS)
     assert len(named) > 5
     assert named - defined() == set()
@@ -109,7 +110,7 @@ def test_verbs_are_public():
     verbs = {name for row in rows for name in re.findall(r"`(\w+)\(", row)}
     assert len(verbs) > 10
     assert verbs <= set(chunkmap.__all__)
-    nouns = re.findall(r"\*\*(\w+)\*\*", text[text.index("## Nouns") : text.index("## Verbs")])
+    nouns = re.findall(r"\*\*(\w+?)s?\*\*", text[text.index("## Nouns") : text.index("## Verbs")])
     assert set(nouns) <= defined()
     assert len(nouns) > 4
 
@@ -120,7 +121,7 @@ def test_commands_are_targets():
     for page in PAGES:
         assert set(re.findall(r"(?:`|^    )make (\w+)", page.read_text(), re.MULTILINE)) <= targets, page
     shown = set(re.findall(r"^    make (\w+)", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE))
-    assert targets - shown == set()
+    assert targets - shown == {"help"}, "what make says when it is told nothing"
 
 
 def test_budgets_are_those_that_are_kept():

@@ -308,14 +308,14 @@ class ChunkManifest:
         if not all(0 <= low <= high <= n for low, high, n in zip(start, stop, self.grid_shape, strict=True)):
             raise ValueError(f"the block from {tuple(start)} to {tuple(stop)} is not inside {self.grid_shape}")
         shape = tuple(high - low for low, high in zip(start, stop, strict=True))
-        columns = (self.source, self.offset, self.length)
         if self.index is None:
             block = tuple(map(slice, start, stop))
-            cut = (column.reshape(self.grid_shape)[block].flatten() for column in columns)
+            columns = (self.source, self.offset, self.length)
+            cut: list[Any] = [column.reshape(self.grid_shape)[block].flatten() for column in columns]
             return ChunkManifest(shape, self.sources, *cut).compact()
         rows, index = block_rows(self.index, self.grid_shape, start, stop)
-        source, offset, length = (column[rows] for column in columns)
-        return ChunkManifest.from_columns(shape, index, self.sources, (source, offset, length)).compact()
+        kept = (self.source[rows], self.offset[rows], self.length[rows])
+        return ChunkManifest.from_columns(shape, index, self.sources, kept).compact()
 
     def reshape_grid(self, grid_shape: Sequence[int]) -> ChunkManifest:
         """The same rows in a grid of the same size: an axis of length 1 more or less."""

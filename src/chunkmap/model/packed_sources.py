@@ -178,8 +178,8 @@ class PackedSources(Sequence[Source]):
         tail = start[len(self.prefix) :]
         if not start.startswith(self.prefix):
             return urls if self.prefix.startswith(start) else np.zeros(len(self), np.bool_)
-        starts = _starts(self.stops).astype(np.int64)
-        numbers = np.flatnonzero(urls & (self.stops >= starts + len(tail)))
+        starts, stops = _starts(self.stops).astype(np.int64), self.stops.astype(np.int64)
+        numbers = np.flatnonzero(urls & (stops - starts >= len(tail)))
         for at, byte in enumerate(tail):
             numbers = numbers[self._bytes[starts[numbers] + at] == byte]
         found = np.zeros(len(self), np.bool_)
@@ -195,7 +195,7 @@ class PackedSources(Sequence[Source]):
         kept = np.ones(len(self.data), np.bool_)
         for at in range(cut):
             kept[starts + at] = False
-        stops = self.stops - np.arange(cut, cut * (len(self) + 1), cut, dtype=np.uint64)
+        stops = self.stops.astype(np.int64) - np.arange(cut, cut * (len(self) + 1), cut)
         return PackedSources(new, self._bytes[kept].tobytes(), stops)
 
     @property
@@ -236,7 +236,7 @@ def _any_of(values: NDArray[Any], wanted: Collection[int]) -> NDArray[np.bool_]:
         return np.asarray(values == next(iter(wanted)))
     table = np.zeros(max(wanted) + 2, np.bool_)
     table[list(wanted)] = True
-    return table[np.minimum(values, len(table) - 1)]
+    return np.asarray(table[np.minimum(values, len(table) - 1)])
 
 
 def _starts(stops: NDArray[Any]) -> NDArray[Any]:

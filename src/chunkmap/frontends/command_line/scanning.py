@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from functools import wraps
+from typing import Any, Literal, NamedTuple
 
 import click
 
@@ -11,13 +12,39 @@ from chunkmap.formats.options import from_words
 from chunkmap.frontends.command_line.arguments import words_by_name
 from chunkmap.frontends.command_line.options import FILE, given
 
-__all__ = ["cache_option", "on_error", "scan_options", "scanned_with", "workers_option"]
+__all__ = ["HowToScan", "cache_option", "scan_options", "workers_option"]
 
 Command = Callable[..., Any]
 
 
+class HowToScan(NamedTuple):
+    """What the options of scanning say."""
+
+    on_error: Literal["raise", "skip"]
+    """What becomes of a file that cannot be scanned."""
+    options: dict[str, Any]
+    """What `scan` is told of every file."""
+
+
 def scan_options(command: Command) -> Command:
-    """Options of the commands that scan files."""
+    """Options of the commands that scan files, which are given to the command as one argument, `scanning`."""
+
+    @wraps(command)
+    def told(
+        *,
+        skip_errors: bool,
+        inline_threshold: int | None,
+        format_options: Mapping[str, str],
+        allow: tuple[str, ...],
+        file_format: str | None,
+        **others: Any,
+    ) -> Any:
+        options = {
+            **given(format=file_format, inline_threshold=inline_threshold, allow=list(allow) or None),
+            **(from_words(format_options, file_format) if format_options else {}),
+        }
+        return command(scanning=HowToScan("skip" if skip_errors else "raise", options), **others)
+
     for option in (
         click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
         click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
@@ -34,23 +61,8 @@ def scan_options(command: Command) -> Command:
         ),
         click.option("--format", "file_format", metavar="NAME", help="The files' format; else told from their bytes."),
     ):
-        command = option(command)
-    return command
-
-
-def scanned_with(
-    file_format: str | None, inline_threshold: int | None, allow: tuple[str, ...], format_options: Mapping[str, str]
-) -> dict[str, Any]:
-    """What `scan` is told of every file."""
-    return {
-        **given(format=file_format, inline_threshold=inline_threshold, allow=list(allow) or None),
-        **(from_words(format_options, file_format) if format_options else {}),
-    }
-
-
-def on_error(*, skip: bool) -> Literal["raise", "skip"]:
-    """What the library calls leaving out files that cannot be scanned."""
-    return "skip" if skip else "raise"
+        told = option(told)
+    return told
 
 
 cache_option = click.option(

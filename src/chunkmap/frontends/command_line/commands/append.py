@@ -26,10 +26,9 @@ from chunkmap.frontends.command_line.options import (
     storage_option,
 )
 from chunkmap.frontends.command_line.scanning import (
+    HowToScan,
     cache_option,
-    on_error,
     scan_options,
-    scanned_with,
     workers_option,
 )
 
@@ -54,11 +53,7 @@ def append(
     workers: int | None,
     cache: str | None,
     overwrite: bool,
-    inline_threshold: int | None,
-    file_format: str | None,
-    allow: tuple[str, ...],
-    format_options: Mapping[str, str],
-    skip_errors: bool,
+    scanning: HowToScan,
     storage_options: Mapping[str, Any] | None,
     set_options: Mapping[str, Any] | None,
     **recipe: Any,
@@ -76,8 +71,8 @@ def append(
             progress=progress,
             storage_options=storage_options,
             output_options=set_options,
-            on_error=on_error(skip=skip_errors),
-            scan_options=scanned_with(file_format, inline_threshold, allow, format_options),
+            on_error=scanning.on_error,
+            scan_options=scanning.options,
             cache=cache,
             overwrite=overwrite,
             **{name: value for name, value in recipe.items() if value or (value == 0 and value is not False)},

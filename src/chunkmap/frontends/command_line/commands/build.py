@@ -28,10 +28,9 @@ from chunkmap.frontends.command_line.options import (
     storage_option,
 )
 from chunkmap.frontends.command_line.scanning import (
+    HowToScan,
     cache_option,
-    on_error,
     scan_options,
-    scanned_with,
     workers_option,
 )
 
@@ -56,11 +55,7 @@ def build(
     workers: int | None,
     cache: str | None,
     record_size: int | None,
-    inline_threshold: int | None,
-    file_format: str | None,
-    allow: tuple[str, ...],
-    format_options: Mapping[str, str],
-    skip_errors: bool,
+    scanning: HowToScan,
     storage_options: Mapping[str, Any] | None,
     set_options: Mapping[str, Any] | None,
     **recipe: Any,
@@ -79,8 +74,8 @@ def build(
             progress=progress,
             storage_options=storage_options,
             output_options=set_options,
-            on_error=on_error(skip=skip_errors),
-            scan_options=scanned_with(file_format, inline_threshold, allow, format_options),
+            on_error=scanning.on_error,
+            scan_options=scanning.options,
             cache=cache,
             **given(record_size=record_size),
             **recipe,

@@ -12,7 +12,7 @@ import chunkmap as library
 from chunkmap.frontends.command_line.arguments import destinations, expand
 from chunkmap.frontends.command_line.display import counting, warn_of_problems, warnings_as_notes
 from chunkmap.frontends.command_line.options import FILE, set_option, storage_option
-from chunkmap.frontends.command_line.scanning import on_error, scan_options, scanned_with, workers_option
+from chunkmap.frontends.command_line.scanning import HowToScan, scan_options, workers_option
 from chunkmap.frontends.command_line.sets import deliver
 
 __all__ = ["scan"]
@@ -32,11 +32,7 @@ def scan(
     urls: tuple[str, ...],
     out: str | None,
     workers: int | None,
-    inline_threshold: int | None,
-    file_format: str | None,
-    allow: tuple[str, ...],
-    format_options: Mapping[str, str],
-    skip_errors: bool,
+    scanning: HowToScan,
     storage_options: Mapping[str, Any] | None,
     set_options: Mapping[str, Any] | None,
 ) -> None:
@@ -48,15 +44,14 @@ def scan(
     if out == "-" and len(names) > 1:
         raise click.UsageError(f"standard output takes one set, not {len(names)}")
     targets = destinations(names, out)
-    options = scanned_with(file_format, inline_threshold, allow, format_options)
     with warnings_as_notes(), counting("scanning", len(names)) as progress:
         sets = library.scan_many(
             names,
             workers=workers,
             progress=progress,
             storage_options=storage_options,
-            on_error=on_error(skip=skip_errors),
-            **options,
+            on_error=scanning.on_error,
+            **scanning.options,
         )
     if out is not None and out not in targets.values() and "://" not in out:
         Path(out).mkdir(parents=True, exist_ok=True)
