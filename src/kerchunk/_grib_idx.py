@@ -219,12 +219,12 @@ def map_from_index(
 def _is_unique(lines: pd.Series[Any]) -> bool:
     """Whether no two lines say the same; of lines that were just looked at, as they are known to be."""
     if getattr(lines.dtype, "storage", None) != "pyarrow":
-        return lines.is_unique
+        return bool(lines.is_unique)
     held = lines.array.__arrow_array__()  # it never changes: where it is the same, so are the lines
     for one, unique in _looked_at:
         if one is held:
-            return unique
-    unique = lines.is_unique
+            return bool(unique)
+    unique = bool(lines.is_unique)
     _looked_at.append((held, unique))
     return unique
 
