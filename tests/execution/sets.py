@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import numpy as np
@@ -68,6 +69,7 @@ def without_origin(files):
 
 def json_without_origin(path):
     """A set as JSON, but for how it came about: the same for sets that were built and for others."""
-    document = json.loads(path.read_text())
+    data = path.read_bytes()
+    document = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
     told = json.loads(document.pop("chunkmap", "{}"))
     return {**document, "told": {name: value for name, value in told.items() if name != "origin"}}
