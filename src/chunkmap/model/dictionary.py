@@ -159,16 +159,16 @@ def json_text(document: Mapping[str, Any]) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def encode_inline(data: bytes) -> str:
+def encode_inline(data: bytes, *, zeros: bool = True) -> str:
     """Inline bytes as a JSON string: as text where they are text.
 
-    Text with zeros in it is shorter in base64, and GDAL cuts it off at the first.
+    Without `zeros` text that has them is in base64: written out it is shorter so, and GDAL cuts it off at the first.
 
-    >>> encode_inline(b"abc"), encode_inline(bytes([255])), encode_inline(bytes(1))
-    ('abc', 'base64:/w==', 'base64:AA==')
+    >>> encode_inline(b"abc"), encode_inline(bytes([255])), encode_inline(bytes(1)), encode_inline(bytes(1), zeros=False)
+    ('abc', 'base64:/w==', '\x00', 'base64:AA==')
     """
     try:
-        text = _BASE64 if b"\0" in data else data.decode("utf-8")
+        text = data.decode("utf-8") if zeros or b"\0" not in data else _BASE64
     except UnicodeDecodeError:
         text = _BASE64
     return _BASE64 + base64.standard_b64encode(data).decode("ascii") if text.startswith(_BASE64) else text

@@ -229,7 +229,7 @@ def test_an_object_store(tmp_path, stores, s3_options):
         ("zarr.json", "{", "expected a JSON document"),
         ("zarr.json", "[1]", "expected a JSON object"),
         ("zarr.json", '{"zarr_format": 9, "node_type": "group"}', "zarr_format 9"),
-        (".zarray", "{}", "no entry 'dtype'"),
+        (".zarray", "{}", "no entry 'shape'"),
         (".zmetadata", '{"metadata": 3}', "expected documents by name"),
         ("other", "", "found none of these files"),
     ],

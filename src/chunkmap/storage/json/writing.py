@@ -169,7 +169,7 @@ def _joined(parts: Sequence[Any]) -> pa.Array:
 
 def _odd_value(chunks: ChunkManifest, row: int, inline: bool) -> str:
     if inline:
-        return orjson.dumps(encode_inline(chunks.inline_bytes(row))).decode()
+        return orjson.dumps(encode_inline(chunks.inline_bytes(row), zeros=False)).decode()
     source, offset, _ = chunks.row(row)
     if offset:
         raise StorageError(f"chunk {row}: expected the whole of {source!r}, found all of it from byte {offset} on")
