@@ -164,8 +164,8 @@ def encode_inline(data: bytes, *, zeros: bool = True) -> str:
 
     Without `zeros` text that has them is in base64: written out it is shorter so, and GDAL cuts it off at the first.
 
-    >>> encode_inline(b"abc"), encode_inline(bytes([255])), encode_inline(bytes(1)), encode_inline(bytes(1), zeros=False)
-    ('abc', 'base64:/w==', '\x00', 'base64:AA==')
+    >>> encode_inline(b"abc"), encode_inline(bytes([255])), encode_inline(bytes(1), zeros=False)
+    ('abc', 'base64:/w==', 'base64:AA==')
     """
     try:
         text = data.decode("utf-8") if zeros or b"\0" not in data else _BASE64
