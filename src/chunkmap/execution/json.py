@@ -22,7 +22,7 @@ from chunkmap.execution.streaming import (
 from chunkmap.io import open_any
 from chunkmap.model import ArrayInStretches, ArrayMeta, ReferenceSet
 from chunkmap.storage import FoundSet, load
-from chunkmap.storage.json.about import About
+from chunkmap.storage.about import About
 from chunkmap.storage.json.deferred import deferred_json
 from chunkmap.storage.json.reading import origin_of
 from chunkmap.storage.json.writing import write_json_in_stretches

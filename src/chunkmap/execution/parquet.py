@@ -39,13 +39,14 @@ from chunkmap.execution.streaming import (
 )
 from chunkmap.model import ReferenceSet, Stretch, in_one_stretch
 from chunkmap.storage import PARQUET, FoundSet, open_set, whole_files
+from chunkmap.storage.about import About
 from chunkmap.storage.checksum import checksum
 from chunkmap.storage.journal import Place
 from chunkmap.storage.parquet.chunks import PartitionedChunks, partition_name
 from chunkmap.storage.parquet.partition import check_rows
 from chunkmap.storage.parquet.reading import PartitionedSet
 from chunkmap.storage.parquet.sidecar import PartitionRecord
-from chunkmap.storage.parquet.writing import WHOLE_SET, About, ParquetWriter, encode_stretch, replacing_set
+from chunkmap.storage.parquet.writing import WHOLE_SET, ParquetWriter, encode_stretch, replacing_set
 from chunkmap.storage.publishing import Stage, write_part
 
 __all__ = ["append", "carry_out"]
@@ -68,12 +69,12 @@ class Kept:
 
 def carry_out(job: Job, plan: Plan, kept: Kept | None = None) -> ReferenceSet:
     """Write what was planned; `kept` stays as it is. Gives the stored set."""
-    about = About(plan.groups, targets_of(plan), problems_of(plan))
+    about = About(targets_of(plan), problems_of(plan))
     names = None if kept is None else kept.names()
     with replacing_set(job.at, keeping=names, expected=job.expected) as stage:
         making = _Making(job, plan, kept, ParquetWriter(stage, job.record_size), job.finish(plan))
         censuses = making.here() if job.executor is None else making.on_workers()
-        making.writer.finish(replace(about, origin=making.origin(censuses)))
+        making.writer.finish(plan.groups, replace(about, origin=making.origin(censuses)))
     return replace(open_set(FoundSet(PARQUET, job.at.url, job.at.options)), notes=plan.notes)
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.io.names import protocol_of
-from chunkmap.storage import PARQUET, find_set
+from chunkmap.storage import PARQUET, FoundSet, find_set
 
 __all__ = ["intake_catalog", "stac_item"]
 
@@ -74,7 +74,7 @@ def intake_catalog(
             "chunks": {},
             "storage_options": {
                 "fo": stored,
-                "remote_protocol": protocol or _protocol(stored, target_options),
+                "remote_protocol": protocol or _protocol(found),
                 **far,
                 **({"lazy": True} if found.store is PARQUET else {}),
             },
@@ -84,9 +84,9 @@ def intake_catalog(
     return json.dumps({"sources": {key: source}}, indent=2) + "\n"  # which is YAML too
 
 
-def _protocol(stored: str, options: Mapping[str, Any] | None) -> str:
+def _protocol(found: FoundSet) -> str:
     """The protocol of the first file that a set names."""
-    refs = find_set(stored, storage_options=options).read_as.reading.load(find_set(stored, storage_options=options))
+    refs = found.read_as.reading.load(found)
     urls = (url for array in refs.arrays.values() for url in array.manifest().urls)
     return protocol_of(next(urls, "")) or "file"
 

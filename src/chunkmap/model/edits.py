@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from chunkmap.model.meta import ArrayMeta, grid_shape_of
 from chunkmap.model.placement import Placement, place
 from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.references import ReferenceSet, Target
-from chunkmap.model.renaming import renamed_url
+from chunkmap.model.renaming import renamer
 
 __all__ = [
     "Fetch",
@@ -49,10 +48,7 @@ def rename_urls(refs: ReferenceSet, renames: Mapping[str, str] | Callable[[str],
     A mapping renames a URL to another; a key that ends in a slash stands for all URLs that begin with it, so that a
     store that moved is renamed at once, however many files it has. A function is called for every URL.
     """
-    arrays = {
-        path: ManifestArray(array.meta, array.manifest().map_urls(renames)) for path, array in refs.arrays.items()
-    }
-    rename = partial(renamed_url, names=renames) if isinstance(renames, Mapping) else renames
+    rename = renamer(renames) if isinstance(renames, Mapping) else renames
     arrays = {
         path: ManifestArray(array.meta, array.manifest().map_urls(renames)) for path, array in refs.arrays.items()
     }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from chunkmap.model.packed_sources import PackedSources, encode_url
 from chunkmap.model.sources import Block, Sources
 
-__all__ = ["renamed", "renamed_url"]
+__all__ = ["renamed", "renamer"]
 
 
 def renamed(sources: Sources, names: Mapping[str, str] | Callable[[str], str]) -> tuple[Sources, NDArray[np.uint32]]:
@@ -29,7 +29,7 @@ def renamed(sources: Sources, names: Mapping[str, str] | Callable[[str], str]) -
     if not isinstance(names, Mapping):
         return sources.renamed(names)
     if sources.few is not None:
-        return sources.renamed(lambda url: renamed_url(url, names))
+        return sources.renamed(renamer(names))
     blocks: list[Block] = []
     numbers, first, stop = np.zeros(len(sources), np.uint32), 0, 0
     for block in sources.blocks:
@@ -41,18 +41,21 @@ def renamed(sources: Sources, names: Mapping[str, str] | Callable[[str], str]) -
     return Sources.joined(blocks), numbers
 
 
-def renamed_url(url: str, names: Mapping[str, str]) -> str:
-    """The new name of one URL: its own where no key is meant for it.
+def renamer(names: Mapping[str, str]) -> Callable[[str], str]:
+    """Gives the new name of one URL: its own where no key is meant for it.
 
-    >>> renamed_url("s3://b/x/0", {"s3://b/": "/data/", "s3://b/y/": "/other/"})
+    >>> renamer({"s3://b/": "/data/", "s3://b/y/": "/other/"})("s3://b/x/0")
     '/data/x/0'
     """
-    if url in names:
-        return names[url]
-    for old in _folders(names):
-        if url.startswith(old):
-            return names[old] + url[len(old) :]
-    return url
+    folders = _folders(names)
+
+    def rename(url: str) -> str:
+        if url in names:
+            return names[url]
+        old = next((folder for folder in folders if url.startswith(folder)), None)
+        return url if old is None else names[old] + url[len(old) :]
+
+    return rename
 
 
 def _folders(names: Mapping[str, str]) -> list[str]:
@@ -62,7 +65,8 @@ def _folders(names: Mapping[str, str]) -> list[str]:
 def _parts(block: Block, names: Mapping[str, str]) -> Iterator[tuple[NDArray[np.intp], Block]]:
     """Some sources of a block after the other: which they are, and what becomes of them."""
     if not isinstance(block, PackedSources):
-        yield np.arange(len(block)), tuple(renamed_url(s, names) if isinstance(s, str) else s for s in block)
+        rename = renamer(names)
+        yield np.arange(len(block)), tuple(rename(s) if isinstance(s, str) else s for s in block)
         return
     left = np.ones(len(block), np.bool_)
     exact = dict(block.found(names))

@@ -22,7 +22,7 @@ from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import BESIDE, collector_at_rest
 from chunkmap.model.gathering import Gathering
 from chunkmap.model.told import told_in
-from chunkmap.storage.json.about import About
+from chunkmap.storage.about import About
 from chunkmap.storage.json.ranges import read_ranges
 from chunkmap.storage.stores import FoundSet
 from chunkmap.storage.text import Bounded, parse_json

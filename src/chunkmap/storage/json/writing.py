@@ -23,7 +23,7 @@ from chunkmap.io.threads import map_ahead
 from chunkmap.model import WHOLE_FILE, ArrayInStretches, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, beside, chunk_key_parts, documents, encode_inline, json_text
 from chunkmap.storage import arrow
-from chunkmap.storage.json.about import About
+from chunkmap.storage.about import About
 from chunkmap.storage.names import check_names
 from chunkmap.storage.publishing import output_errors, publish_file
 from chunkmap.storage.states import State

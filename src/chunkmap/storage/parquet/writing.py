@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import Any, Final
 
@@ -27,13 +27,12 @@ from chunkmap.model import (
     ArrayMeta,
     ChunkManifest,
     ManifestArray,
-    Problem,
     ReferenceSet,
     Stretch,
-    Target,
     in_one_stretch,
 )
 from chunkmap.model.dictionary import ZarrFormat, beside, documents
+from chunkmap.storage.about import About
 from chunkmap.storage.checksum import checksum
 from chunkmap.storage.names import check_names
 from chunkmap.storage.parquet.chunks import partition_name
@@ -44,24 +43,13 @@ from chunkmap.storage.states import State
 from chunkmap.storage.stores import METADATA, is_set
 from chunkmap.version import __version__
 
-__all__ = ["WHOLE_SET", "About", "ParquetWriter", "encode_stretch", "replacing_set", "write", "write_parquet"]
+__all__ = ["WHOLE_SET", "ParquetWriter", "encode_stretch", "replacing_set", "write", "write_parquet"]
 
 WHOLE_SET: Final = (METADATA, SIDECAR)
 """The files by whose state it is seen whether a set was replaced."""
 
 _EMPTY_FILES: Final = 100
 """Partitions without a chunk that get a file of their own, in each array."""
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """What a set holds beside its arrays."""
-
-    groups: Mapping[str, Mapping[str, Any]]
-    targets: Mapping[str, Target] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-    origin: Mapping[str, Any] = field(default_factory=dict)
-    """How the set came about: what appending to it must know."""
 
 
 def write(
@@ -95,7 +83,7 @@ def write_parquet(
         writer = ParquetWriter(stage, record_size)
         for path, array in arrays.items():
             writer.write(in_one_stretch(path, array))
-        writer.finish(About(refs.groups, refs.targets, refs.problems, origin or {}))
+        writer.finish(refs.groups, About(refs.targets, refs.problems, origin or {}))
 
 
 def replacing_set(
@@ -143,17 +131,17 @@ class ParquetWriter:
         self.metas = {path: self.metas[path] for path in order}
         self.records = {path: self.records[path] for path in order}
 
-    def finish(self, about: About) -> None:
+    def finish(self, groups: Mapping[str, Mapping[str, Any]], about: About) -> None:
         """Write what makes the files a set."""
-        check_names(self.metas, about.groups)
+        check_names(self.metas, groups)
         targets = None
         if about.targets:
             data = encode_targets(about.targets)
             targets = PartitionRecord(len(about.targets), len(data), checksum(data))
             self.stage.put({TARGETS: data})
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
-        said = {"metadata": documents(heads, about.groups), "record_size": self.record_size}
-        metadata = json.dumps({**said, **beside(heads, about.groups)}, separators=(",", ":")).encode()
+        said = {"metadata": documents(heads, groups), "record_size": self.record_size}
+        metadata = json.dumps({**said, **beside(heads, groups)}, separators=(",", ":")).encode()
         sidecar = Sidecar(__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
         self.stage.put({SIDECAR: sidecar.encode()})
         self.stage.put({METADATA: metadata})

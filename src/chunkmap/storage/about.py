@@ -1,7 +1,8 @@
-"""What a set as JSON says for chunkmap alone, beyond the types of attributes.
+"""What a stored set says for chunkmap alone, beyond the types of attributes.
 
-That is what was known of its files when they were scanned, what could not be represented, and how it came about.
-Anybody may have written it, so it is checked as it is read, and what is not understood says nothing.
+That is what was known of its files when they were scanned, what could not be represented, and how it came about. A set
+as Parquet keeps it in files of its own. Beside the references of JSON anybody may have written it, so it is checked as
+it is read there, and what is not understood says nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ __all__ = ["About"]
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What stands beside the references."""
+    """What is known of a set beside its arrays and groups."""
 
     targets: Mapping[str, Target] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
@@ -25,7 +26,7 @@ class About:
     """How the set came about: what appending to it must know."""
 
     def to_json(self) -> dict[str, Any]:
-        """The entries, files as columns.
+        """The entries of JSON, files as columns.
 
         >>> About({"a.nc": Target(size=10, mtime=0.5)}).to_json()["files"]
         {'url': ['a.nc'], 'size': [10], 'etag': [None], 'mtime': [0.5]}
