@@ -17,17 +17,11 @@ import pytest
 import uvicorn
 import xarray as xr
 import zarr
-from click.testing import CliRunner
+from invoking import run
 
 import chunkmap as library
 from chunkmap.frontends.catalogs import stac_item
-from chunkmap.frontends.command_line.commands import chunkmap
 from chunkmap.frontends.serving import application
-
-
-def run(*words):
-    """Run `chunkmap` with these words, in this process."""
-    return CliRunner().invoke(chunkmap, list(words))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from click.shell_completion import ShellComplete
-from click.testing import CliRunner
+from invoking import run
 from rich.console import Console
 
 import chunkmap as library
@@ -22,11 +22,6 @@ from chunkmap.frontends.command_line import display, drawing
 from chunkmap.frontends.command_line.commands import chunkmap, doctor
 from chunkmap.io import expand_urls
 from chunkmap.packages import require
-
-
-def run(*words):
-    """Run `chunkmap` with these words, in this process."""
-    return CliRunner().invoke(chunkmap, [str(word) for word in words])
 
 
 def write_day(path, day):

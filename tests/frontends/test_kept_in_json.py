@@ -4,33 +4,20 @@ import json
 import os
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
-from click.testing import CliRunner
+from days import write_days
+from invoking import run
 
 import chunkmap as library
 from chunkmap.errors import CombineError, SourceError
-from chunkmap.frontends.command_line.commands import chunkmap
 from chunkmap.model import Problem, Target
-
-
-def run(*words):
-    """Run `chunkmap` with these words, in this process."""
-    return CliRunner().invoke(chunkmap, list(words))
 
 
 @pytest.fixture
 def days(tmp_path, monkeypatch):
     """The current directory holds three days."""
     monkeypatch.chdir(tmp_path)
-    for day in range(3):
-        with h5py.File(f"d{day}.nc", "w") as file:
-            file["time"] = np.array([float(day)])
-            file["time"].make_scale("time")
-            file.create_dataset("tos", data=np.arange(300.0)[None] + day, chunks=(1, 100))
-            file["tos"].dims[0].attach_scale(file["time"])
-    return [f"d{day}.nc" for day in range(3)]
+    return write_days(3)
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.json.zst"])

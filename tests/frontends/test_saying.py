@@ -5,31 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
-from click.testing import CliRunner
+from days import write_days
+from invoking import run
 
 import chunkmap as library
 from chunkmap.errors import NotInstalled
-from chunkmap.frontends.command_line.commands import chunkmap
-
-
-def run(*words):
-    """Run `chunkmap` with these words, in this process."""
-    return CliRunner().invoke(chunkmap, list(words))
 
 
 @pytest.fixture
 def days(tmp_path, monkeypatch):
     """The current directory holds two days."""
     monkeypatch.chdir(tmp_path)
-    for day in range(2):
-        with h5py.File(f"d{day}.nc", "w") as file:
-            file["time"] = np.array([float(day)])
-            file["time"].make_scale("time")
-            file.create_dataset("tos", data=np.arange(300.0)[None] + day, chunks=(1, 100))
-            file["tos"].dims[0].attach_scale(file["time"])
+    write_days(2)
     return tmp_path
 
 

@@ -46,7 +46,18 @@ def test_a_system_without_locks_and_reading_at_a_place(write_series, tmp_path):
     assert found.returncode == 0, found.stderr
 
 
-FULL = """
+WRITING = """
+verbs = {
+    "build": lambda: chunkmap.build([second], out, concat_dims=["time"], cache=cache),
+    "append": lambda: chunkmap.append(out, [second], concat_dims=["time"]),
+    "write": lambda: chunkmap.write(before, out),
+    "convert": lambda: chunkmap.write(chunkmap.load(other), out),
+}
+"""
+"""What writes a set in place of another one, in the scripts below."""
+
+FULL = (
+    """
 import resource, signal, sys, tempfile
 import chunkmap
 from chunkmap.errors import ChunkmapError
@@ -55,12 +66,9 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 first, second, out, other, cache = sys.argv[1:]
 before = chunkmap.load(out)
 converted = chunkmap.load(other)
-verbs = {
-    "build": lambda: chunkmap.build([second], out, concat_dims=["time"], cache=cache),
-    "append": lambda: chunkmap.append(out, [second], concat_dims=["time"]),
-    "write": lambda: chunkmap.write(before, out),
-    "convert": lambda: chunkmap.write(chunkmap.load(other), out),
-}
+"""
+    + WRITING
+    + """
 for verb, call in verbs.items():
     chunkmap.write(before, out)
     for most in (0, 10, 300, 600, 800, 1000, 2000, 8000, 10**6):
@@ -76,6 +84,7 @@ for verb, call in verbs.items():
             break
         assert chunkmap.load(out).arrays == before.arrays
 """
+)
 
 VERBS = ("build", "append", "write", "convert")
 
@@ -109,7 +118,8 @@ def test_a_disk_that_is_full_at_any_byte(write_series, tmp_path, name):
     assert [entry.name for entry in (tmp_path / "out").iterdir()] == [name]
 
 
-REFUSING = """
+REFUSING = (
+    """
 import errno, io, os, sys, tempfile
 import _io
 import chunkmap
@@ -153,12 +163,9 @@ def opening(real):
 io.open, _io.open = opening(io.open), opening(_io.open)
 cache = os.path.join(directory, "cache")
 before = chunkmap.load(out)
-verbs = {
-    "build": lambda: chunkmap.build([second], out, concat_dims=["time"], cache=cache),
-    "append": lambda: chunkmap.append(out, [second], concat_dims=["time"]),
-    "write": lambda: chunkmap.write(before, out),
-    "convert": lambda: chunkmap.write(chunkmap.load(other), out),
-}
+"""
+    + WRITING
+    + """
 for verb, call in verbs.items():
     chunkmap.write(before, out)
     call()
@@ -189,6 +196,7 @@ for name in os.listdir(os.path.dirname(out)):
 verbs["build"]()
 assert os.listdir(os.path.dirname(out)) == [os.path.basename(out)], os.listdir(os.path.dirname(out))
 """
+)
 
 
 @pytest.mark.parametrize("name", ["set.parq", "set.json"])

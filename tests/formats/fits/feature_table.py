@@ -1,6 +1,6 @@
 """The table of docs/fits.md: each feature is written by astropy, scanned, read through the references and compared.
 
-python tests/formats/fits/feature_table.py      writes the table anew
+python tests/formats/test_feature_tables.py fits      writes the table anew
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from astropy.io import fits
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "fits.md"
-BEGIN, END = "<!-- table: written by tests/formats/fits/feature_table.py -->", "<!-- end of table -->"
 RNG = np.random.default_rng(0)
 FLOATS = RNG.normal(size=(32, 40)).astype(">f4")
 INTEGERS = RNG.integers(0, 200, (32, 40)).astype(">i2")
@@ -152,14 +151,3 @@ def printed():
         finally:
             os.chdir(before)
     return "\n".join(lines).rstrip()
-
-
-def page(text):
-    """The page with its table written anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{printed()}\n\n{END}{tail}"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))

@@ -1,6 +1,6 @@
 """The table of docs/grib.md: each feature is written by eccodes, scanned, read through the references and compared.
 
-python tests/formats/grib/feature_table.py      writes the table anew
+python tests/formats/test_feature_tables.py grib      writes the table anew
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import chunkmap
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "grib.md"
-BEGIN, END = "<!-- table: written by tests/formats/grib/feature_table.py -->", "<!-- end of table -->"
 
 
 def load(name):
@@ -248,14 +247,3 @@ def printed():
     lines += ["| Fields that differ in | |", "|---|---|"]
     lines += [f"| {name} | {outcome_of_product(make())} |" for name, make in PRODUCTS.items()]
     return "\n".join(lines)
-
-
-def page(text):
-    """The page with its table written anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{printed()}\n\n{END}{tail}"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))

@@ -1,6 +1,6 @@
 """The table of docs/hdf4.md: each feature is written by the library, scanned, read through references and compared.
 
-python tests/formats/hdf4/feature_table.py      writes the table anew
+python tests/formats/test_feature_tables.py hdf4      writes the table anew
 
 What the library of pyhdf cannot write is made byte by byte; what the library reads is the truth wherever it reads it.
 """
@@ -25,7 +25,6 @@ import chunkmap
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "hdf4.md"
-BEGIN, END = "<!-- table: written by tests/formats/hdf4/feature_table.py -->", "<!-- end of table -->"
 LIBRARY = SimpleNamespace(**runpy.run_path(str(HERE / "library.py")))
 Recipe = runpy.run_path(str(HERE / "recipes.py"))["Recipe"]
 
@@ -353,14 +352,3 @@ def printed():
             lines.append(f"| {name} | {', '.join(dict.fromkeys(outcome(make) for make in makers))} |")
         lines.append("")
     return "\n".join(lines[:-1])
-
-
-def page(text):
-    """The page with its table written anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{printed()}\n\n{END}{tail}"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))

@@ -1,6 +1,6 @@
 """The table of docs/hdf5.md: each feature is written by HDF5, scanned, read through the references and compared.
 
-python tests/formats/hdf5/feature_table.py      writes the table anew
+python tests/formats/test_feature_tables.py hdf5      writes the table anew
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from chunkmap.io import LocalSource
 scan = partial(scan_source, format="hdf5")
 
 PAGE = Path(__file__).parents[3] / "docs" / "hdf5.md"
-BEGIN, END = "<!-- table: written by tests/formats/hdf5/feature_table.py -->", "<!-- end of table -->"
 
 DATA = (np.arange(2000, dtype="<i4") // 7).reshape(100, 20)
 FLOATS = np.cumsum(np.random.default_rng(0).normal(size=(100, 20)), axis=0)
@@ -227,7 +226,7 @@ def check_equal(found, wanted, file):
         np.testing.assert_array_equal(found, wanted)
 
 
-def table():
+def printed():
     """The lines between the marks."""
     lines = []
     before = Path.cwd()
@@ -241,14 +240,3 @@ def table():
         finally:
             os.chdir(before)
     return "\n".join(lines).rstrip()
-
-
-def page(text):
-    """The page with its table written anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{table()}\n\n{END}{tail}"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))

@@ -1,6 +1,6 @@
 """The table of docs/tiff.md: each feature is written by tifffile or rasterio, scanned, read, and compared.
 
-python tests/formats/tiff/feature_table.py      writes the table anew
+python tests/formats/test_feature_tables.py tiff      writes the table anew
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from oracle import assert_same, by_rasterio, by_tifffile, scanned, values
 
 PAGE = Path(__file__).parents[3] / "docs" / "tiff.md"
-BEGIN, END = "<!-- table: written by tests/formats/tiff/feature_table.py -->", "<!-- end of table -->"
 
 DATA = (np.arange(50 * 70, dtype="u2") // 7).reshape(50, 70)
 COLOURS = np.stack([DATA, DATA * 2, DATA * 3], -1).astype("u1")
@@ -173,7 +172,7 @@ def outcome(write, read):
     return "exact"
 
 
-def table():
+def printed():
     """The lines between the marks."""
     lines = []
     for area, features in FEATURES.items():
@@ -181,14 +180,3 @@ def table():
         lines += [f"| {name} | {outcome(*feature)} |" for name, feature in features.items()]
         lines.append("")
     return "\n".join(lines).rstrip()
-
-
-def page(text):
-    """The page with its table written anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{table()}\n\n{END}{tail}"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(PAGE.read_text()))

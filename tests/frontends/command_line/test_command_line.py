@@ -12,18 +12,12 @@ import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
-from click.testing import CliRunner
+from invoking import run
 
 import chunkmap as library
 from chunkmap.frontends.command_line.arguments import expand, stored_name
-from chunkmap.frontends.command_line.commands import chunkmap
 from chunkmap.frontends.command_line.display import counting, describe, warn_of_problems
 from chunkmap.model import Problem, ReferenceSet
-
-
-def run(*words):
-    """Run `chunkmap` with these words, in this process."""
-    return CliRunner().invoke(chunkmap, [str(word) for word in words])
 
 
 class Terminal(StringIO):

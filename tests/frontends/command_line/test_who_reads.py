@@ -6,15 +6,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from invoking import run
 
 import chunkmap as library
-from chunkmap.frontends.command_line.commands import chunkmap, doctor
-
-
-def run(*words):
-    """Run `chunkmap` with these words, in this process."""
-    return CliRunner().invoke(chunkmap, list(words))
+from chunkmap.frontends.command_line.commands import doctor
 
 
 @pytest.fixture
