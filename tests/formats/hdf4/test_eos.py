@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from chunkmap.formats.hdf4.odl import parse_odl
-from chunkmap.formats.hdf4.projections import Grid, crs_attrs, grid_of, latitudes_longitudes, proj_text
+from chunkmap.formats.hdf4.projections import grid_of
 
 GRID = """GROUP=SwathStructure
 END_GROUP=SwathStructure
@@ -148,45 +148,20 @@ def test_points(recipe, scanned, values):
 
 def test_a_projection_without_a_rule_is_a_problem(recipe, scanned):
     """A grid on a projection that is not known keeps its fields, and says what is missing."""
-    refs = scanned(a_grid(recipe, projection="GCTP_SOM"))
+    refs = scanned(a_grid(recipe, projection="GCTP_ALASKA"))
     assert "MOD/lst" in refs.arrays
+    assert "grid_mapping" not in refs.arrays["MOD/lst"].meta.attrs
     assert [problem.feature for problem in refs.problems] == ["projection"]
+    said = refs.groups["MOD"]
+    assert (said["gctp_projection"], said["upper_left"]) == ("GCTP_ALASKA", [0, 2_000_000])
+    assert (said["gctp_parameters"][0], said["lower_right"]) == (6371007.181, [4_000_000, 0])
 
 
-@pytest.mark.parametrize(
-    ("origin", "corner", "first"),
-    [("UL", False, (1.5, 0.5)), ("LL", False, (0.5, 0.5)), ("UR", False, (1.5, 3.5)), ("LR", False, (0.5, 3.5)),
-     ("UL", True, (2.0, 0.0))],
-)  # fmt: skip
-def test_origin_and_registration(origin, corner, first):
-    """Rows and columns count from the corner that is the origin; a cell may stand for its corner."""
-    grid = Grid(4, 2, (0, 2), (4, 0), "GCTP_GEO", origin=f"HDFE_GD_{origin}", corner=corner)
-    y, x = grid.centres()
-    assert (y[0], x[0]) == first
-
-
-@pytest.mark.parametrize(
-    ("projection", "parameters", "zone"),
-    [
-        ("GCTP_UTM", (0,) * 13, -33),
-        ("GCTP_PS", (6378273, -0.006694, 0, 0, -45000000, 70000000, 0, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_LAMAZ", (6371228, 0, 0, 0, 0, 90000000, 0, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_ALBERS", (0, 0, 29030000, 45030000, -96000000, 23000000, 0, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_TM", (0, 0, 0.9996, 0, -75000000, 0, 500000, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_GOOD", (6371228, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_CEA", (0, 0, 0, 0, 0, 30000000, 0, 0, 0, 0, 0, 0, 0), 0),
-    ],
-)
-def test_other_projections_by_pyproj(projection, parameters, zone):
-    """A grid on another projection has a mapping and positions by pyproj that go back to where they came from."""
-    pyproj = pytest.importorskip("pyproj")
-    grid = Grid(3, 2, (400_000, 900_000), (700_000, 700_000), projection, parameters, 12, zone)
-    assert "grid_mapping_name" in crs_attrs(grid) or "crs_wkt" in crs_attrs(grid)
-    latitude, longitude = latitudes_longitudes(grid)
-    y, x = grid.centres()
-    back = pyproj.Proj(proj_text(grid))(longitude, latitude)
-    np.testing.assert_allclose(back[0], np.broadcast_to(x, (2, 3)), atol=1)
-    np.testing.assert_allclose(back[1], np.broadcast_to(y[:, None], (2, 3)), atol=1)
+def test_parameters_that_no_projection_has(recipe, scanned):
+    """A zone that there is not is a problem, and no error of pyproj."""
+    pytest.importorskip("pyproj")
+    (problem,) = scanned(a_grid(recipe, projection="GCTP_UTM\n\t\tZoneCode=77")).problems
+    assert "zone=77" in problem.message
 
 
 @pytest.mark.parametrize("described", [{}, {"XDim": 4, "YDim": 2}, {"XDim": 4, "YDim": -2, "Projection": "GCTP_GEO"}])

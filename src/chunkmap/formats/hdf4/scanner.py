@@ -242,9 +242,10 @@ def _add_structures(
             else:
                 _add_field(found, group, structure, vdata.name, table)
         url, latlon = found.contents.file.url, found.options.latlon
-        added, problems = with_coordinates(group, structure, found.below(group), latlon=latlon, url=url)
-        found.arrays |= added
-        found.problems += problems
+        located = with_coordinates(group, structure, found.below(group), latlon=latlon, url=url)
+        found.arrays |= located.arrays
+        found.problems += located.problems
+        found.groups[group] |= located.attrs
     return placed
 
 
