@@ -89,6 +89,54 @@ def test_a_grid_is_a_group_with_coordinates(recipe, scanned, values):
     assert refs.arrays["MOD/crs"].meta.attrs["grid_mapping_name"] == "sinusoidal"
 
 
+def test_what_is_said_of_the_vgroup_of_a_grid(recipe, scanned):
+    """An annotation of the Vgroup of a grid is an attribute of its group."""
+    a_grid(recipe)
+    (ref,) = [ref for tag, ref, data in recipe.objects if tag == 1965 and b"\3MOD\0\4GRID" in data]
+    recipe.add(104, (1965).to_bytes(2, "big") + ref.to_bytes(2, "big") + b"a label")
+    refs = scanned(recipe.bytes())
+    assert refs.groups["MOD"]["label"] == "a label"
+    assert "vgroup_annotations" not in refs.attrs
+
+
+STACK = """GROUP=GridStructure
+GROUP=GRID_1
+GridName="B"
+XDim=2
+YDim=4
+UpperLeftPointMtrs=(7460750.0,1090650.0)
+LowerRightMtrs=(7601550.0,527450.0)
+Projection=GCTP_SOM
+ProjParams=(6378137,-0.006694,0,98018013.75,67030010.88,0,0,0,98.88,0,0,180,0)
+SphereCode=12
+END_GROUP=GRID_1
+END_GROUP=GridStructure
+END
+"""
+
+
+@pytest.mark.parametrize("offsets", [[0.0, 1.0], [0.0]])
+def test_a_grid_in_blocks_along_an_orbit(recipe, scanned, values, tmp_path, offsets):
+    """A stack of blocks has coordinates of two axes; without the offset of each block none, and a problem says so."""
+    pytest.importorskip("pyproj")
+    numbers = np.arange(24, dtype=">i2").reshape(3, 2, 4)
+    attribute = recipe.vdata(
+        "_BLKSOM:B", "Attr0.0", [("AttrValues", 5, 4, 1)], len(offsets), np.array(offsets, ">f4").tobytes()
+    )
+    fields = [("x", ("SOMBlockDim", "XDim", "YDim"), numbers)]
+    refs = scanned(eos_file(recipe, "GRID", "B", fields, STACK, attributes=[attribute]), latlon=True)
+    np.testing.assert_array_equal(values(refs, "B/x"), numbers)
+    if len(offsets) == 1:
+        assert "offsets of 2 blocks" in refs.problems[0].message
+        return
+    np.testing.assert_array_equal(values(refs, "B/som_x")[:, 0], 7460750 + 35200 + np.arange(3) * 140800)
+    np.testing.assert_array_equal(values(refs, "B/som_y")[:, 0], 527450 + 70400 + np.array([0, 0, 140800]))
+    with xr.open_datatree(tmp_path / "recipe.hdf", engine="chunkmap", scan_options={"latlon": True}) as tree:
+        assert set(tree["B/x"].coords) == {"som_x", "som_y", "lat", "lon"}
+        assert tree["B/lat"].shape == (3, 4, 2)
+        assert ((tree["B/lat"] > 60) & (tree["B/lat"] < 90)).all()
+
+
 def test_a_geographic_grid_has_latitude_and_longitude(recipe, scanned, values):
     """Corners of a geographic grid are packed degrees, minutes and seconds."""
     corners = (-10030000.0, 20000000.0, 9030000.0, 10000000.0)
