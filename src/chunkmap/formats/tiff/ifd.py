@@ -106,6 +106,10 @@ class Directory:
     """The byte order."""
     entries: dict[int, Entry]
     """Tag -> values, of the tags that are wanted."""
+    said: bytes = b""
+    """Its bytes, without where strips or tiles are: equal for directories that say the same."""
+    longer: tuple[int, ...] = ()
+    """Tags whose values are not among these bytes, nor say where strips or tiles are."""
     children: list[Directory] = field(default_factory=list)
     """The directories of its tag SubIFDs."""
 
@@ -344,7 +348,7 @@ def _directory(file: TiffFile, offset: int, block: Any) -> Parser[_Read]:
     if len(block) < length:
         block = yield Span(offset, length, length)
     read = _read_entries if length <= _AHEAD else _read_entries.__wrapped__
-    alike, spans, asked = read(file.order, file.big, bytes(block[before : length - after]))
+    alike, spans, asked, said, longer = read(file.order, file.big, bytes(block[before : length - after]))
     file.spend(asked, offset)
     (following,) = form.link.unpack_from(block, length - after)
     entries, elsewhere, size = dict(alike), {}, len(block)
@@ -355,14 +359,16 @@ def _directory(file: TiffFile, offset: int, block: Any) -> Parser[_Read]:
         else:
             elsewhere[tag] = span
     ahead = _read_ahead(spans) if elsewhere else _AHEAD
-    return _Read(Directory(file.url, offset, file.order, entries), block, elsewhere, ahead, following)
+    directory = Directory(file.url, offset, file.order, entries, said, longer)
+    return _Read(directory, block, elsewhere, ahead, following)
 
 
 @lru_cache(_MOST_ALIKE)
 def _read_entries(
     order: Literal["<", ">"], big: bool, raw: bytes
-) -> tuple[Mapping[int, Entry], Mapping[int, Span], int]:
-    """The entries of a directory, where the values are that are longer than an entry, and how many bytes they have.
+) -> tuple[Mapping[int, Entry], Mapping[int, Span], int, bytes, tuple[int, ...]]:
+    """The entries of a directory, where the values are that are longer than an entry, and how many bytes they have;
+    then `Directory.said` and `longer`.
 
     Files of a series often have the same, byte for byte: writers put the values of all of them at the same places.
     """
@@ -370,7 +376,10 @@ def _read_entries(
     entries: dict[int, Entry] = {}
     spans: dict[int, Span] = {}
     wanted, sizes, dtypes, least, asked = tags.WANTED, _SIZES, form.dtypes, form.link.size, 0
-    for tag, kind, count, own in form.entry.iter_unpack(raw):
+    said = bytearray(raw)
+    for number, (tag, kind, count, own) in enumerate(form.entry.iter_unpack(raw), 1):
+        if tag in tags.LARGE:
+            said[number * form.entry.size - least : number * form.entry.size] = bytes(least)
         if tag not in wanted or kind not in sizes or tag in entries or not count:
             continue
         nbytes = count * sizes[kind]
@@ -380,4 +389,5 @@ def _read_entries(
             asked += nbytes
             spans[tag] = Span(where, nbytes, nbytes)
         entries[tag] = Entry(kind, dtypes[kind], own[:nbytes], where)
-    return entries, spans, asked
+    said += b"B" if big else b"C"
+    return entries, spans, asked, order.encode() + said, tuple(tag for tag in spans if tag not in tags.LARGE)

@@ -194,7 +194,7 @@ class Places:
         self._stops: dict[int, tuple[int, int]] = {}
         columns: tuple[list[NDArray[Any]], list[NDArray[Any]]] = ([], [])
         stop = 0
-        for directory in directories:
+        for directory in [one for parent in directories for one in (parent, *parent.children)]:
             found = _columns(directory)
             if found is not None:
                 start, stop = stop, stop + len(found[0])

@@ -96,11 +96,11 @@ def ome_of(directories: Sequence[Directory]) -> list[OmeImage] | None:
 
 
 def find_images(
-    directories: Sequence[Directory], size: int, ome: Sequence[OmeImage] | None, files: Files
+    directories: Sequence[Directory], places: Places, ome: Sequence[OmeImage] | None, files: Files
 ) -> tuple[list[Image], list[Finding]]:
     """The images of a file, and what of it cannot be represented."""
     findings: list[Finding] = []
-    placed = _families(directories, size, findings)
+    placed, size = _families(directories, places, findings), places.size
     families = list({id(f): f for f in placed if f is not None}.values())
     if not families:
         return [], findings
@@ -119,12 +119,11 @@ def find_images(
 # ---------------------------------------------------------------------- families
 
 
-def _families(directories: Sequence[Directory], size: int, findings: list[Finding]) -> list[_Family | None]:
+def _families(directories: Sequence[Directory], places: Places, findings: list[Finding]) -> list[_Family | None]:
     """The family of each directory of the main chain, None for one that is refused; then those of other SubIFDs."""
     placed: list[_Family | None] = []
     others: list[_Family] = []
     last: _Family | None = None
-    places = Places([one for directory in directories for one in (directory, *directory.children)], size)
     for number, directory in enumerate(directories):
         page = _page(directory, places, f"page {number}", findings)
         if page is not None and not (last is not None and _belongs(page, last)):
@@ -280,7 +279,7 @@ def _from_ome(
         if isinstance(file, str):
             findings.append(Finding("OME-TIFF of several files", f"given page by page: {file}"))
             return []
-        pages[name] = _families(file.directories, file.size, findings)
+        pages[name] = _families(file.directories, Places(file.directories, file.size), findings)
     placed = [family for some in pages.values() for family in some]
     if sum(len(ome.directories) for ome in found) > _MOST_BLANK * (len(placed) + 1):
         findings.append(Finding("OME-TIFF", f"it tells of many more planes than its {len(placed)} pages"))
