@@ -64,7 +64,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     problems = tuple(Problem("image", feature, message, source.url) for feature, message in findings)
     found = found._replace(problems=(*problems, *found.problems), files=targets)
     if series is not None and ome is None:
-        _PLANS.keep(series, Plan.of(found, stored, directories))
+        _PLANS.keep(series, Plan.of(found, stored, directories, places))
     return found
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile, Unsupported
 from chunkmap.formats.tiff import tags
-from chunkmap.formats.tiff.ifd import Directory
+from chunkmap.formats.tiff.ifd import Directory, Entry
 from chunkmap.formats.tiff.remembered import Remembered
 
 __all__ = ["COMPRESSIONS", "IMAGES", "PHOTOMETRICS", "Layout", "Page", "Places", "read_page", "stored_sizes"]
@@ -88,6 +88,7 @@ _SAID: Final = (
 )
 """Tags on which a layout depends."""
 
+_NONE: Final[NDArray[np.uint64]] = np.empty(0, np.uint64)
 _TILES: Final = tags.TILE_OFFSETS, tags.TILE_BYTE_COUNTS
 _STRIPS: Final = tags.STRIP_OFFSETS, tags.STRIP_BYTE_COUNTS
 _COUNTS: Final = frozenset({3, 4, 13, 16, 18})
@@ -192,17 +193,17 @@ class Places:
         self.size = size
         """Length of the file."""
         self._stops: dict[int, tuple[int, int]] = {}
-        columns: tuple[list[NDArray[Any]], list[NDArray[Any]]] = ([], [])
+        offsets: list[Entry] = []
+        lengths: list[Entry] = []
         stop = 0
         for directory in [one for parent in directories for one in (parent, *parent.children)]:
             found = _columns(directory)
             if found is not None:
-                start, stop = stop, stop + len(found[0])
+                start, stop = stop, stop + found[0].count
                 self._stops[directory.offset] = start, stop
-                for column, more in zip(columns, found, strict=True):
-                    column.append(more)
-        none = np.empty(0, np.uint64)
-        self._offsets, self._lengths = (np.concatenate(c, dtype=np.uint64) if c else none for c in columns)
+                offsets.append(found[0])
+                lengths.append(found[1])
+        self._offsets, self._lengths = _joined(offsets), _joined(lengths)
         is_stored = np.count_nonzero(self._offsets) == stop > 0
         self.are_sound = is_stored and _end_inside(self._offsets, self._lengths, size)
         """Whether every one of them is stored, and lies inside the file."""
@@ -216,15 +217,21 @@ class Places:
         return self._offsets[start:stop], self._lengths[start:stop]
 
 
-def _columns(directory: Directory) -> tuple[NDArray[Any], NDArray[Any]] | None:
+def _columns(directory: Directory) -> tuple[Entry, Entry] | None:
     """The tags of the offsets and lengths, where there are as many of the one as of the other."""
     entries = directory.entries
     first, second = _TILES if tags.TILE_OFFSETS in entries else _STRIPS
     offsets, lengths = entries.get(first), entries.get(second)
     if offsets is None or lengths is None or offsets.kind not in _COUNTS or lengths.kind not in _COUNTS:
         return None
-    found = offsets.numbers(), lengths.numbers()
-    return found if len(found[0]) == len(found[1]) else None
+    return (offsets, lengths) if offsets.count == lengths.count else None
+
+
+def _joined(entries: Sequence[Entry]) -> NDArray[np.uint64]:
+    """The numbers of several entries, one behind the other."""
+    if len(entries) > 1 and len({entry.kind for entry in entries}) == 1:
+        return np.frombuffer(b"".join([entry.data for entry in entries]), entries[0].dtype).astype(np.uint64)
+    return np.concatenate([_NONE, *(entry.numbers() for entry in entries)], dtype=np.uint64)
 
 
 def read_page(directory: Directory, places: Places) -> Page:

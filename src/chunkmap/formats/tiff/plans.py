@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.tiff import tags
@@ -20,6 +21,7 @@ from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Sources
 __all__ = ["Plan", "Plans", "Series", "series_of"]
 
 _MOST_PAGES: Final = 64
+_FIRST: Final[NDArray[np.uint32]] = np.ones(1, np.uint32)
 _LONG: Final = 16 << 10
 """Bytes that a file says of itself, of which no plan is kept when they are more."""
 
@@ -34,11 +36,15 @@ def series_of(directories: Sequence[Directory], places: Places, *options: object
     said: list[bytes] = []
     for directory in directories:
         entries = directory.entries
-        if directory.children or tags.COLOR_MAP in entries or directory.number(tags.COMPRESSION, 1) == 1:
-            return None
         said.append(directory.said)
         said += [bytes(entries[tag].data) for tag in directory.longer]
     return None if sum(map(len, said)) > _LONG else (*said, *options)
+
+
+def _is_for_itself(directory: Directory) -> bool:
+    """Whether more of a directory has to be looked at than it says of itself, and where its tiles are."""
+    is_plain = directory.number(tags.COMPRESSION, 1) == 1
+    return is_plain or tags.SUB_IFDS in directory or tags.COLOR_MAP in directory
 
 
 class _Stored(NamedTuple):
@@ -49,6 +55,12 @@ class _Stored(NamedTuple):
     page: int
 
 
+def _are_columns_of(array: ManifestArray, columns: tuple[NDArray[np.uint64], NDArray[np.uint64]]) -> bool:
+    """Whether the chunks of an array are the tiles of a page as they stand."""
+    chunks, (offsets, lengths) = array.chunks, columns
+    return np.array_equal(chunks.offset, offsets) and np.array_equal(chunks.length, lengths)
+
+
 class Plan(NamedTuple):
     """The set of a file, without where its tiles are."""
 
@@ -57,28 +69,37 @@ class Plan(NamedTuple):
 
     @classmethod
     def of(
-        cls, scanned: Scanned, stored: Mapping[str, Sequence[Page]], directories: Sequence[Directory]
+        cls,
+        scanned: Scanned,
+        stored: Mapping[str, Sequence[Page]],
+        directories: Sequence[Directory],
+        places: Places,
     ) -> Plan | None:
         """The plan of a set, whose arrays `stored` are of these pages; None where there is more to it."""
-        if scanned.problems or any(len(pages) > 1 for pages in stored.values()):
+        if scanned.problems or any(map(_is_for_itself, directories)):
             return None
         numbers = {directory.offset: number for number, directory in enumerate(directories)}
-        found = {
-            path: _Stored(array.meta, array.chunks.grid_shape, numbers[stored[path][0].directory.offset])
-            for path, array in scanned.arrays.items()
-            if path in stored
-        }
+        found = {}
+        for path, pages in stored.items():
+            array, first = scanned.arrays[path], pages[0].directory
+            columns = places.of(first)
+            if len(pages) > 1 or columns is None or not _are_columns_of(array, columns):
+                return None
+            found[path] = _Stored(array.meta, array.chunks.grid_shape, numbers[first.offset])
         bare = {path: ManifestArray(one.meta, ChunkManifest.empty(one.grid_shape)) for path, one in found.items()}
-        return cls(scanned._replace(arrays={**scanned.arrays, **bare}), found)
+        groups = {path: dict(attrs) for path, attrs in scanned.groups.items()}  # of this set, others may be changed
+        return cls(scanned._replace(arrays={**scanned.arrays, **bare}, groups=groups), found)
 
     def filled(self, url: str, directories: Sequence[Directory], places: Places) -> Scanned:
         """The set of another file of the series."""
-        arrays, sources = dict(self.scanned.arrays), Sources((None, url))
+        arrays, sources, numbers = dict(self.scanned.arrays), Sources((None, url)), _FIRST
         for path, (meta, grid_shape, page) in self.stored.items():
             columns = places.of(directories[page])
             assert columns is not None
             offsets, lengths = columns
-            chunks = ChunkManifest(grid_shape, sources, np.ones(len(offsets), np.uint32), offsets, lengths)
+            if len(offsets) > len(numbers):
+                numbers = np.ones(len(offsets), np.uint32)
+            chunks = ChunkManifest(grid_shape, sources, numbers[: len(offsets)], offsets, lengths)
             arrays[path] = ManifestArray(meta, chunks)
         groups = {path: dict(attrs) for path, attrs in self.scanned.groups.items()}
         return self.scanned._replace(arrays=arrays, groups=groups)
