@@ -51,8 +51,7 @@ def recognise(source: Source, formats: Sequence[Format]) -> Format:
     if not size:
         raise SourceError("the file is empty", url=source.url)
     head = bytes(source.read(0, min(_FIRST, size)))
-    found = next((row for row in formats if any(magic.found_in(head) for magic in row.begins)), None)
-    found = found or _found_inside(source, formats, size)
+    found = _begun(head, formats) or _found_inside(source, formats, size)
     if found is not None:
         return found
     for magic, what, remedy in _REFUSALS:
@@ -64,6 +63,15 @@ def recognise(source: Source, formats: Sequence[Format]) -> Format:
         url=source.url,
         offset=0,
     )
+
+
+def _begun(head: bytes, formats: Sequence[Format]) -> Format | None:
+    """The format whose magic these first bytes hold."""
+    for row in formats:
+        for magic in row.begins:
+            if magic.found_in(head):
+                return row
+    return None
 
 
 def _header_of(url: str) -> str:

@@ -260,11 +260,12 @@ def _from(file: TiffFile, offset: int, want: int, walk: _Walk) -> Parser[None]:
         found.append(directory)
         block = block[following - offset :] if following > offset else b""
         offset, want = following, _AHEAD
+        if not elsewhere:
+            continue
         if sum([span.need for span in elsewhere.values()]) > _AHEAD:
             yield Together([_values(directory, elsewhere), _from(file, offset, ahead, walk)])
             return
-        if elsewhere:
-            short.append(_values(directory, elsewhere))
+        short.append(_values(directory, elsewhere))
 
 
 def _values(directory: Directory, spans: Mapping[int, Span]) -> Parser[None]:

@@ -102,7 +102,7 @@ class Plan(NamedTuple):
             chunks = ChunkManifest(grid_shape, sources, numbers[: len(offsets)], offsets, lengths)
             arrays[path] = ManifestArray(meta, chunks)
         groups = {path: dict(attrs) for path, attrs in self.scanned.groups.items()}
-        return self.scanned._replace(arrays=arrays, groups=groups)
+        return Scanned(arrays, groups)
 
 
 class Plans:
