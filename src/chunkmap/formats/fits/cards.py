@@ -99,7 +99,7 @@ def find_end(raw: bytes, start: int) -> int | None:
 
 
 def read_cards(raw: bytes, known: Known | None = None) -> Header:
-    """The cards before END. `known` keeps cards of texts from one header to the next: many are the same in all of a file.
+    """The cards before END. `known` keeps texts from one header to the next: many are the same in all of a file.
 
     >>> header = read_cards(b"".join(card.ljust(80) for card in (b"NAXIS   =  2 / axes", b"OBJECT  = 'M13 '")))
     >>> header.values
