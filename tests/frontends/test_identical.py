@@ -250,3 +250,39 @@ def test_text_is_as_long_as_the_longest(tmp_path):
             xr.open_dataset(scan(path), engine="chunkmap", decode_cf=decode_cf) as found,
         ):
             assert_identical(found, expected)
+
+
+def write_enumeration(path):
+    """An enumeration with a fill value, and attributes of the same names beside one."""
+    with netCDF4.Dataset(path, "w") as file:
+        kind = file.createEnumType("u1", "cloud", {"clear": 0, "cumulus": 1, "missing": 255})
+        file.createDimension("x", 3)
+        for name in ("v", "own"):
+            array = file.createVariable(name, kind, ("x",), fill_value=255)
+            array[:2] = [0, 1]
+        array.flag_meanings, array.flag_values = "sun rain", np.array([0, 1], "u1")
+
+
+@pytest.mark.parametrize("decode_cf", [True, False])
+def test_an_enumeration_is_a_type_and_no_attribute(tmp_path, decode_cf):
+    """By every road it is as xarray's own engine gives it, with its names in the type; zarr sees the CF attributes."""
+    path = tmp_path / "a.nc"
+    write_enumeration(path)
+    refs = scan(str(path))
+    assert set(refs.arrays["v"].meta.attrs) >= {"flag_values", "flag_meanings"}
+    with xr.open_dataset(path, engine="h5netcdf", decode_cf=decode_cf) as expected:
+        for road in roads(refs, tmp_path, only_first=False):
+            found = xr.open_dataset(road, engine="chunkmap", decode_cf=decode_cf)
+            assert_identical(found, expected)
+            names = [one["v"].encoding["dtype"].metadata["enum"] for one in (found, expected)]
+            assert names[0] == names[1]
+
+
+def test_an_enumeration_is_written_again(tmp_path):
+    """What was opened through references has the names of an enumeration when it is written as netCDF."""
+    write_enumeration(tmp_path / "a.nc")
+    chunkmap.open_dataset(str(tmp_path / "a.nc")).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    with netCDF4.Dataset(tmp_path / "b.nc") as file:
+        assert file["v"].datatype.enum_dict == {"clear": 0, "cumulus": 1, "missing": 255}
+        file.set_auto_mask(False)
+        assert file["v"][:].tolist() == [0, 1, 255]

@@ -29,6 +29,7 @@ from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.model import ReferenceSet
+from chunkmap.model.typed import MEANINGS, VALUES, enumerated
 from chunkmap.storage.json.reading import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
 
@@ -182,6 +183,11 @@ class _ReferencesInXarray(ZarrStore):
             own.pop(_FILL_VALUE, None)  # it is of the array's type already
         variable.attrs = {name: own.get(name, value) for name, value in variable.attrs.items()}
         encoding = variable.encoding
+        names = enumerated(reader.meta.attrs)
+        if names:  # which xarray's own engines give as the type that is decoded, and no attribute
+            del variable.attrs[VALUES], variable.attrs[MEANINGS]
+            told = {"enum": names, "enum_name": f"{name}_enum"}
+            encoding = {**encoding, "dtype": np.dtype(reader.meta.dtype.str, metadata=told)}
         if reader.meta.edges:
             chunks = lengths_of_chunks(reader.meta)
             preferred = dict(zip(variable.dims, chunks, strict=True))
