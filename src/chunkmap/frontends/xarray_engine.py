@@ -29,6 +29,7 @@ from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.model import ReferenceSet
+from chunkmap.model.records import laid_flat
 from chunkmap.model.typed import MEANINGS, VALUES, enumerated
 from chunkmap.storage.json.reading import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
@@ -203,6 +204,8 @@ class _ReferencesInXarray(ZarrStore):
         dtype = variable.dtype if reader.meta.dtype.kind == "O" else reader.meta.dtype
         if "_Unsigned" in variable.attrs:  # of which xarray masks nothing where the order is not the machine's
             dtype = dtype.newbyteorder("=")
+        if reader.meta.nested is not None and laid_flat(reader.meta.nested) == reader.meta.dtype:
+            dtype = reader.meta.nested
         data = indexing.LazilyIndexedArray(_LazyArray(reader, dtype))
         return xr.Variable(variable.dims, data, variable.attrs, encoding)
 
@@ -224,6 +227,8 @@ class _LazyArray(BackendArray):
 
     def _read(self, key: Any) -> NDArray[Any]:
         values = self._reader.read(key)
+        if self.dtype.names:
+            return values.view(self.dtype)
         return values.astype(self.dtype, copy=False) if self.dtype.kind in "Tiu" else values
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:

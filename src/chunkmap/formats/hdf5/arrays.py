@@ -144,6 +144,7 @@ def _array(
         fill_value=fill.value,
         dims=dims.names + _inner_dims(path, inner),
         attrs=attrs,
+        nested=_nested(datatype, dtype),
     )
     return ManifestArray(meta, chunks)
 
@@ -181,6 +182,12 @@ def _flags(dataset: Dataset) -> dict[str, Any]:
     code = "" if datatype.dtype is None else datatype.dtype.str[1:]
     meanings = " ".join("_".join(name.split()) for name in names)
     return {VALUES: typed(list(values), code), MEANINGS: MeaningsOfEnumeration(meanings)}
+
+
+def _nested(datatype: Datatype, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    """The type of a record as the file has it, where it is another than that of the array."""
+    own = require_dtype(datatype).base
+    return own if own.names and own != dtype else None
 
 
 def _null(path: str, dataset: Dataset) -> ManifestArray:
