@@ -97,11 +97,13 @@ def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values:
 
 
 def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
-    """Attributes that have no JSON value."""
-    return [
+    """Attributes that have no JSON value, or not the very one."""
+    left_out = [
         ("attribute", f"attribute {name!r} is left out: it is a {kind}" if name else f"attributes are left out: {kind}")
         for name, kind in attributes.lost
     ]
+    lossy = [("long double", f"attribute {name!r}, {kind}: rounded to 64 bits") for name, kind in attributes.rounded]
+    return left_out + lossy
 
 
 def _array(
