@@ -118,8 +118,9 @@ def check_packed(dtype: np.dtype[Any]) -> None:
 
 def _leaves(dtype: np.dtype[Any], name: str, offset: int) -> Iterator[tuple[str, np.dtype[Any], int]]:
     """The plain members of a structure with their places, in order of place."""
-    if dtype.fields is not None:
-        for inner, (member, start, *_) in sorted(dtype.fields.items(), key=lambda item: item[1][1]):
+    if dtype.fields is not None:  # it has titles too, where members have them beside their names
+        members = [(inner, *dtype.fields[inner][:2]) for inner in dtype.names or ()]
+        for inner, member, start in sorted(members, key=lambda item: item[2]):
             yield from _leaves(member, f"{name}.{inner}" if name else inner, offset + start)
     elif dtype.subdtype is not None:
         base, shape = dtype.subdtype
