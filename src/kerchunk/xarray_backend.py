@@ -52,7 +52,7 @@ class KerchunkBackend(BackendEntrypoint):
             open_dataset_options={**(open_dataset_options or {}), **kw},
         )
 
-    def open_datatree(  # type: ignore[override]
+    def open_datatree(
         self,
         filename_or_obj: Any,
         *,
@@ -62,7 +62,7 @@ class KerchunkBackend(BackendEntrypoint):
     ) -> xr.DataTree:
         """Open all groups as a tree, with the options of `open_dataset`."""
         store, options = _opened(filename_or_obj, storage_options, {**(open_dataset_options or {}), **kw})
-        tree: xr.DataTree = xr.open_datatree(store, engine="zarr", **options)
+        tree: xr.DataTree = xr.open_datatree(store, engine="zarr", **options)  # type: ignore[arg-type]
         return tree.map_over_datasets(without_encoding)
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:

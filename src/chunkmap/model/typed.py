@@ -289,10 +289,15 @@ def _restored(value: Any, code: str) -> Any:
         value = _finite_or_not(value)
     if isinstance(value, str) or (bare not in _CODES and bare not in ("c8", "c16")):
         return value
-    again = typed(value, code)
+    return _if_exact(value, code)
+
+
+def _if_exact(value: Any, code: str) -> Any:
+    """A number, or several, of a type; as they are where that has not all of them."""
+    again, kind = typed(value, code), code[0]
     try:
         numbers = as_numpy(again)
-        exact = numbers.dtype.kind == "f" or bare[0] == "c" or bool(np.array_equal(numbers, np.array(value)))
+        exact = numbers.dtype.kind == "f" or kind == "c" or bool(np.array_equal(numbers, np.array(value)))
     except (ValueError, TypeError, OverflowError, IndexError, AttributeError):
         return value
     return again if exact else value
