@@ -113,11 +113,11 @@ def build(
 
     `urls` are paths, URLs and wildcards, or what other libraries have for files, as for `scan`.
 
-    `how` says how to combine, as for `combine`, and how to scan: `executor`, `workers`, `progress`, `on_error`, `cache`,
-    `timeout` and `engine` as for `scan_many`; `scan_options` go to `scan`, `storage_options` open the files. `output_options`
-    open the output. `preprocess` is done to every set, `postprocess` to the result. The output appears whole or not at
-    all. Its references are held all at once for Icechunk only; what comes back is the stored set, whose chunks are read
-    when they are asked for.
+    `how` says how to combine, as for `combine`, and how to scan: `executor`, `workers`, `progress`, `on_error`,
+    `cache`, `timeout` and `engine` as for `scan_many`; `scan_options` go to `scan`, `storage_options` open the files.
+    `output_options` open the output. `preprocess` is done to every set, `postprocess` to the result. The output appears
+    whole or not at all. Its references are held all at once for Icechunk only; what comes back is the stored set, whose
+    chunks are read when they are asked for.
 
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`

@@ -94,10 +94,9 @@ def open_references(refs_or_path: Openable, **how: Unpack[HowToOpen]) -> tuple[R
         return refs_or_path.source
     storage_options, remote_options = limited(how.get("storage_options"), timeout, engine), how.get("remote_options")
     refs, shared = _references(refs_or_path, storage_options, how.get("scan_options") or {}, allow or ())
+    is_one = shared and remote_options is None
     fetcher = Fetcher(
-        storage_options=storage_options
-        if shared and remote_options is None
-        else limited(remote_options, timeout, engine),
+        storage_options=storage_options if is_one else limited(remote_options, timeout, engine),
         remote_protocol=how.get("remote_protocol"),
         trust=Trust(refs.name, allow),
         expected=refs.targets if check else None,

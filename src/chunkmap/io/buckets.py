@@ -27,11 +27,11 @@ _CALLS: Final = CONNECTIONS // _AT_ONCE
 """Most calls at once for one file."""
 
 _MOST_FAILURES: Final = 3
-"""Calls that may fail before a bucket is left to fsspec."""
+"""Calls that may fail, one after the other, before a bucket is left to fsspec."""
 
 
 class Bucket:
-    """One bucket as obstore opens it. `failures` counts what went wrong."""
+    """One bucket as obstore opens it. `failures` counts the calls that failed since the last one that did not."""
 
     def __init__(
         self,
@@ -91,6 +91,7 @@ class Bucket:
             self.failures += 1
             _LOG.info("%s: obstore failed, fsspec asks again: %s", key, str(error).partition("\n")[0])
             return {}
+        self.failures = 0
         views = map(memoryview, blocks)
         return {r: view for r, view in zip(ranges, views, strict=True) if len(view) == r.length}
 

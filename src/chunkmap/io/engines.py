@@ -50,9 +50,6 @@ _PLAIN: Final = re.compile(r"(?!\.{1,2}(/|$))[\w\-.=+, ]+(/(?!\.{1,2}(/|$))[\w\-
 _BUCKET: Final = re.compile(r"(?!.*--x-s3$)[a-z0-9][a-z0-9.\-]*")
 """Names of buckets, and not those of access points and directory buckets, which have hosts of their own."""
 
-_buckets: dict[tuple[str, str], Bucket] = {}
-"""Buckets that were opened, by their filesystem's options."""
-
 
 def check_engine(engine: Any) -> Engine | None:
     """What was given as an engine. Raises ValueError for what is none.
@@ -108,21 +105,19 @@ def _why_not(fs: AbstractFileSystem) -> str:
 
 def _why_not_this(fs: AbstractFileSystem, path: str) -> str:
     """Why one object cannot be named to obstore; empty where it can."""
-    bucket, key, version = fs.split_path(path)
-    if version is not None:
-        return "it is one version of an object"
+    bucket, key, _ = fs.split_path(path)
     if not _BUCKET.fullmatch(bucket):
         return f"the bucket {bucket} is an access point, or a directory bucket"
     return "" if _PLAIN.fullmatch(key) else "its key has characters that libraries write in different ways"
 
 
 def _bucket(fs: AbstractFileSystem, name: str) -> Bucket | str:
-    """A bucket, opened once by a process; or why it is not."""
-    known = (str(fs._fs_token), name)  # noqa: SLF001 - by which fsspec tells its filesystems apart
-    if known in _buckets:
-        return _buckets[known]
+    """A bucket, opened once for a filesystem, and kept as long as that is; or why it is not."""
+    buckets: dict[str, Bucket] = vars(fs).setdefault("_chunkmap_buckets", {})
+    if name in buckets:
+        return buckets[name]
     words = _words(fs, name)
-    return words if isinstance(words, str) else _buckets.setdefault(known, Bucket(name, **words))
+    return words if isinstance(words, str) else buckets.setdefault(name, Bucket(name, **words))
 
 
 def _words(fs: AbstractFileSystem, name: str) -> dict[str, Any] | str:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
 __all__ = [
-    "Located",
     "OURS",
+    "Located",
     "ask",
     "is_absent",
     "is_there",
