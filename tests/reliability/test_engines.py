@@ -68,8 +68,11 @@ def test_obstore_is_taken_where_it_keeps_all_promises(s3, asked):
     assert [_by(request) for request in asked] == ["obstore", "fsspec"]
 
 
-def test_it_knows_what_s3fs_knows(s3, asked, monkeypatch):
-    """Keys that are given, those of the environment, none at all, and who pays: obstore says the same as s3fs."""
+def test_it_knows_what_s3fs_knows(s3, asked, monkeypatch, tmp_path):
+    """Keys that are given, of a profile or the environment, none, and who pays: obstore says the same as s3fs."""
+    profile = tmp_path / "credentials"
+    profile.write_text("[mine]\naws_access_key_id = of-profile\naws_secret_access_key = b\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profile))
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-environment")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-environment")
     s3.fs.chmod("faulty/a.bin", "public-read")
@@ -79,12 +82,14 @@ def test_it_knows_what_s3fs_knows(s3, asked, monkeypatch):
         {},
         {"anon": True},
         {"key": "a", "secret": "b", "requester_pays": True},
+        {"profile": "mine"},
     ):
         for by in ("obstore", "fsspec"):
             source = open_source(URL, storage_options={**options, "client_kwargs": given, "engine": by})
             assert bytes(source.read(5, 5)) == DATA[5:10]
     said = [(_key(request), request.get("HTTP_X_AMZ_REQUEST_PAYER")) for request in asked]
-    assert said[::2] == said[1::2] == [("a", None), ("of-environment", None), ("", None), ("a", "requester")]
+    assert said[::2] == said[1::2]
+    assert said[::2] == [("a", None), ("of-environment", None), ("", None), ("a", "requester"), ("of-profile", None)]
 
 
 def _key(request):

@@ -52,7 +52,7 @@ class Bucket:
             endpoint=endpoint,
             region=region,
             skip_signature=credentials is None,
-            credential_provider=None if credentials is None else lambda: dict(credentials),  # type: ignore[arg-type,return-value]
+            credential_provider=None if credentials is None else lambda: dict(credentials),  # type: ignore[arg-type]
             request_payer=requester_pays,
             virtual_hosted_style_request=False,
             client_options={
@@ -92,7 +92,7 @@ class Bucket:
             _LOG.info("%s: obstore failed, fsspec asks again: %s", key, str(error).partition("\n")[0])
             return {}
         self.failures = 0
-        views = map(memoryview, blocks)
+        views: list[memoryview] = [memoryview(block) for block in blocks]
         return {r: view for r, view in zip(ranges, views, strict=True) if len(view) == r.length}
 
 
