@@ -57,7 +57,8 @@ DECODING: Final = (
 )
 """What xarray's engines may be asked to decode."""
 
-_OPENING: Final = tuple(HowToOpen.__annotations__)
+_OPENING: Final = tuple(name for name in HowToOpen.__annotations__ if name != "engine")
+"""Words of opening; `engine` is xarray's own, and what fetches ranges is said among the options of a filesystem."""
 """What everything that opens may be told."""
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
