@@ -247,7 +247,7 @@ def test_every_verb_that_reads_files_takes_an_engine(s3, engine, asked, write_se
     refs = chunkmap.scan(url, **how)
     assert chunkmap.scan_many([url], **how)[0].arrays == refs.arrays
     chunkmap.build([url], out, concat_dims=["time"], **how)
-    chunkmap.combine([refs], concat_dims=["time"], remote_options=plain, engine=engine)
+    chunkmap.combine([refs], concat_dims=["time"], remote_options=s3.options)
     store = chunkmap.open_store(refs, **how)
     assert store is not None
     assert chunkmap.verify(refs, remote_options=plain, engine=engine)

@@ -20,7 +20,6 @@ from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
 from chunkmap.execution.streaming import Job
-from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.io.granules import Nameable
 from chunkmap.io.granules import listed as listed_urls
@@ -45,7 +44,6 @@ def combine(
     record_size: int = 100_000,
     executor: AnyExecutor = None,
     timeout: float | None = None,
-    engine: Engine | None = None,
     **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Many reference sets to one.
@@ -55,7 +53,7 @@ def combine(
     `zarr_format`, `uneven_group`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than
     `inline_threshold` bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the
     result. The files that the references point into are opened, where coordinates must be read from them, with
-    `remote_options`, and read by `engine`, see `scan`. Servers may be silent for `timeout` seconds, 30 by default.
+    `remote_options`. Servers may be silent for `timeout` seconds, 30 by default.
 
     With `out`, the result is written there, JSON, Parquet or Icechunk by its name, and is never held as a whole: inputs
     are opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
@@ -69,7 +67,7 @@ def combine(
     if out is not None:
         check_format(locate(out, output_options), recipe.zarr_format)
     sets = listed(sets)
-    fetcher = Fetcher(storage_options=limited(remote_options, timeout, engine), remote_protocol=remote_protocol)
+    fetcher = Fetcher(storage_options=limited(remote_options, timeout), remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
         inputs = opened(sets, storage_options, preprocess)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
