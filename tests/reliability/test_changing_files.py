@@ -11,7 +11,7 @@ import pytest
 from chunkmap.errors import SourceError, TruncatedFile
 from chunkmap.io import open_source
 from chunkmap.io.rounds import Gather, Span
-from chunkmap.io.rounds.answers import InMemory
+from chunkmap.io.rounds.answers import _BLOCK, _MOST_BLOCKS, InMemory
 
 CHILD = """
 import os, sys, numpy as np, chunkmap
@@ -53,6 +53,25 @@ def test_a_scan_of_a_file_that_is_cut_short_is_an_error(tmp_path):
     for request in (Span(90_000, 8, 8), Gather(np.array([10, 90_000]), 8)):
         with pytest.raises(TruncatedFile):
             mapped.serve(request)
+
+
+def test_what_a_scan_asks_of_any_place_is_what_is_there(tmp_path):
+    """Spans within a block, across two, across many and at the end are the file's bytes, however many blocks there are;
+    of a file that was cut short, what was read stays and what was not is an error.
+    """
+    path = tmp_path / "a.bin"
+    data = np.random.default_rng(0).bytes((_MOST_BLOCKS + 3) * _BLOCK + 17)
+    path.write_bytes(data)
+    read = InMemory(open_source(path))
+    starts = [*range(0, len(data), _BLOCK), *range(_BLOCK - 7, len(data), 40 * _BLOCK), 5, len(data) - 3]
+    for start in starts:
+        for want in (3, 100, 3 * _BLOCK):
+            assert read.serve(Span(start, 3, want)) == data[start : start + want]
+    unread = InMemory(open_source(path))
+    os.truncate(path, 10 * _BLOCK)
+    assert read.serve(Span(len(data) - 3, 3, 3)) == data[-3:]
+    with pytest.raises(TruncatedFile):
+        unread.serve(Span(20 * _BLOCK, 8, 8))
 
 
 def test_a_file_that_is_written_into_while_it_is_scanned_is_an_error(tmp_path):

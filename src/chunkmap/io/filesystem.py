@@ -136,8 +136,11 @@ def ask(call: Callable[[], T], url: str, doing: str = "read") -> T:
 
 def is_there(located: Located, doing: str = "read") -> bool:
     """Whether there is anything, asked anew. Raises SourceError where that cannot be told."""
-    located.fs.invalidate_cache(located.path)
     try:
+        if located.is_local:
+            ask(lambda: os.lstat(located.path), located.url, doing)
+            return True
+        located.fs.invalidate_cache(located.path)
         ask(lambda: located.fs.info(located.path), located.url, doing)
     except NoSuchFile:
         return False

@@ -105,7 +105,6 @@ def replacing(
 
     Raises StorageError rather than replace what is not a set, or not the one any more whose state was `expected`.
     """
-    at.fs.invalidate_cache(at.path)
     if at.is_local:
         at = replace(at, path=os.path.realpath(at.path))
         bring_back(Path(at.path))
@@ -148,12 +147,20 @@ def _put_in_place(at: Located, temporary: Path, target: Path, expected: tuple[St
 
 
 def _replaceable(at: Located, last: str, is_set: Callable[[bytes], bool]) -> bool:
-    fs, end = at.fs, at.file(last)
+    """Whether what is there is a set, or nothing that anybody would miss."""
+    end = at.file(last)
+    if at.is_local:
+        if not Path(at.path).is_dir():
+            return False
+        if is_there(end):
+            return is_set(ask(Path(end.path).read_bytes, end.url))
+        return not ask(lambda: list(Path(at.path).iterdir()), at.url)
+    fs = at.fs
     if ask(lambda: fs.info(at.path), at.url)["type"] != "directory":
         return False
     if is_there(end):
         return is_set(ask(lambda: fs.cat_file(end.path), end.url))
-    return not ask(lambda: fs.ls(at.path, detail=False), at.url) or (not at.is_local and is_unfinished(at))
+    return not ask(lambda: fs.ls(at.path, detail=False), at.url) or is_unfinished(at)
 
 
 class Stage(Protocol):

@@ -25,22 +25,27 @@ LEAST: Final = 4 << 10
 READ_AHEAD: Final = 1 << 20
 """Most bytes asked for because as many before them were needed."""
 
-_HEAD: Final = 32 << 10
-"""Bytes of a local file that are read at once: to map a file takes three times as long, and mostly they are enough."""
+_BLOCK: Final = 64 << 10
+"""Bytes of a local file that are read at once. It takes no longer than to ask how long the file is now, as every look
+at a map must; and what was read stays, whatever becomes of the file.
+"""
+
+_MOST_BLOCKS: Final = 256
+"""Blocks that are held at a time."""
 
 _SPARE: Final = 512 << 10
 """Bytes that a round may fetch in vain to save requests, beside as many as it needs."""
 
 
 class InMemory:
-    """A file that is in memory, or mapped where more than its head is asked for: a span is a view, rows are copied by
-    one strided index.
+    """A file that is in memory, or on this machine. Short spans come from blocks that were read; rows, and spans that
+    are long or cross two blocks, from a map: a span of it is a view, rows are copied by one strided index.
     """
 
     def __init__(self, source: Source) -> None:
         self._source, self._url, self._size = source, source.url, source.size()
-        self._head = source.read(0, min(self._size, _HEAD))
         self._check_size = source.check_size
+        self._blocks: dict[int, memoryview] = {}
 
     @cached_property
     def _view(self) -> memoryview:
@@ -52,23 +57,24 @@ class InMemory:
 
     def span(self, span: Span) -> memoryview:
         """As many bytes as are wanted and there."""
-        return self.spans((span,))[0]
+        offset, need, want = span
+        size = self._size
+        if offset < 0 or offset + need > size:
+            raise _too_short(self._url, size, offset, need)
+        number, start = offset // _BLOCK, offset % _BLOCK
+        if start + want <= _BLOCK or size <= _BLOCK:
+            block = self._blocks.get(number)
+            return (self._block(number) if block is None else block)[start : start + want]
+        self._check_size()
+        return self._view[offset : offset + want]
 
-    def spans(self, spans: Sequence[Span]) -> list[memoryview]:
-        """The same of several."""
-        size, head = self._size, self._head
-        found, whole = [], None
-        for offset, need, want in spans:
-            if offset < 0 or offset + need > size:
-                raise _too_short(self._url, size, offset, need)
-            if offset + want <= len(head) or len(head) == size:
-                found.append(head[offset : offset + want])
-                continue
-            if whole is None:
-                self._check_size()
-                whole = self._view
-            found.append(whole[offset : offset + want])
-        return found
+    def _block(self, number: int) -> memoryview:
+        """A block that is not held yet; of many, the one that was read first is let go."""
+        if len(self._blocks) >= _MOST_BLOCKS:
+            del self._blocks[next(iter(self._blocks))]
+        first = number * _BLOCK
+        block = self._blocks[number] = self._source.read(first, min(_BLOCK, self._size - first))
+        return block
 
     def rows(self, gather: Gather) -> NDArray[np.uint8]:
         """A view where it is one row, else a copy."""
@@ -102,7 +108,7 @@ class InMemory:
             return self.rows(request)
         if kind is Pieces:
             return self.pieces(request)
-        return () if kind is Hint else self.spans(request)
+        return () if kind is Hint else list(map(self.span, request))
 
 
 class Fetched:

@@ -21,6 +21,8 @@ _CONTINUATION: Final = 0x10
 _KNOWN_TYPES: Final = 0x18
 _SHARED: Final = 0x02
 _FAIL_IF_UNKNOWN: Final = 0x80
+_PLAIN: Final = frozenset(range(1, _KNOWN_TYPES + 1)) - {_CONTINUATION}
+"""Types of messages that are kept as they are."""
 
 _prefix_v1 = struct.Struct("<xxHIIxxxx").unpack_from
 _message_v1 = struct.Struct("<HHBxxx").unpack_from
@@ -130,7 +132,11 @@ def _split_version_1(file: File, collected: _Collected, part: bytes, count: int)
     place, end = 0, len(part) - 8
     while place <= end and count > 0:
         kind, size, flags = _message_v1(part, place)
-        collected.add(file, kind, flags, part[place + 8 : place + 8 + size], size)
+        body = part[place + 8 : place + 8 + size]
+        if kind in _PLAIN and len(body) == size:  # nearly all of them: a call for each is a fortieth of a scan
+            collected.messages.append((kind, flags, body))
+        else:
+            collected.add(file, kind, flags, body, size)
         count -= 1
         place += 8 + size
     return count
@@ -171,6 +177,11 @@ def _split_version_2(file: File, collected: _Collected, part: bytes, header: int
     while place <= end:
         kind, size, flags = _message_v2(part, place)
         body = part[place + header : place + header + size]
-        if collected.add(file, kind, flags, body, size) and tracked:
+        if kind in _PLAIN and len(body) == size:
+            collected.messages.append((kind, flags, body))
+            kept = True
+        else:
+            kept = collected.add(file, kind, flags, body, size)
+        if kept and tracked:
             collected.orders += _order(part, place + 4)
         place += header + size
