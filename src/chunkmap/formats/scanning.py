@@ -17,10 +17,12 @@ from typing import Any, BinaryIO, cast
 from chunkmap.errors import FormatError, NoSuchFile
 from chunkmap.formats import Scanned, find_format, sniff
 from chunkmap.formats.folders import holds, scan_folder
-from chunkmap.formats.format import options_of
+from chunkmap.formats.format import Format, options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
 from chunkmap.formats.names import storable
+from chunkmap.formats.pairs import file_name
 from chunkmap.io import (
+    GZIP,
     ArchiveFolder,
     Folder,
     HeadSource,
@@ -28,7 +30,9 @@ from chunkmap.io import (
     Source,
     archive_kind,
     files_beside,
+    gzip_file,
     in_memory,
+    is_gzip,
     members,
     open_any,
     open_source,
@@ -101,6 +105,12 @@ def scan_source(
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
+    if _is_compressed(head, named):
+        beside = others or Others(source)
+        with gzip_file(source, _decompressed(source.url)) as plain:
+            return scan_source(
+                plain, format=format, inline_threshold=inline_threshold, tally=tally, others=beside, **options
+            )
     kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
         inside = ArchiveFolder(kind, source)
@@ -128,6 +138,25 @@ def scan_source(
         cost = f"{tally.rounds} rounds, {tally.requests} requests, {tally.bytes} bytes"
         _LOG.info("%s: %s, %d arrays, %d chunks; %s", source.url, found.name, len(refs.arrays), refs.nchunks, cost)
     return refs
+
+
+def _is_compressed(head: Source, named: Format | None) -> bool:
+    """Whether a file is to be decompressed first. Of one whose format is known, only its name is asked."""
+    if named is not None and (named.name == "raw" or not head.url.lower().endswith((".gz", ".tgz"))):
+        return False
+    return head.size() > 0 and is_gzip(head)
+
+
+def _decompressed(url: str) -> str:
+    """The chained URL of what a file of gzip decompresses to.
+
+    >>> _decompressed("s3://bucket/a.nc.gz"), _decompressed("/data/a.tgz")
+    ('gzip://a.nc::s3://bucket/a.nc.gz', 'gzip://a.tar::/data/a.tgz')
+    """
+    name = file_name(url)
+    stem, dot, ending = name.rpartition(".")
+    plain = {"gz": stem, "tgz": f"{stem}.tar"}.get(ending.lower()) if dot and stem else None
+    return f"{GZIP}://{plain or name}::{url}"
 
 
 def read(

@@ -23,7 +23,7 @@ from chunkmap.io.compressed.entering import inflated_to_end, inflated_unchecked
 from chunkmap.io.source import Source
 from chunkmap.model.points import WINDOW, Points
 
-__all__ = ["SPACING", "Stream", "build_points"]
+__all__ = ["SHARE", "SPACING", "Stream", "build_points"]
 
 SPACING: Final = 4 << 20
 """Bytes between two points, decompressed: a window of 32 KB, compressed like the rest, is 0.8 % of a piece."""
@@ -31,7 +31,7 @@ SPACING: Final = 4 << 20
 _MOST_POINTS: Final = 4096
 """Their windows are held while points are made, 128 MB of them; of longer files, points are further apart."""
 
-_SHARE: Final = 0.01
+SHARE: Final = 0.01
 """Most bytes of points for each compressed byte: a point is left out where its window compresses worse than the file."""
 
 _FURTHEST: Final = 32 << 20
@@ -63,13 +63,13 @@ class Stream(NamedTuple):
     """The checksum of these."""
 
 
-def build_points(source: Source, stream: Stream) -> Points:
+def build_points(source: Source, stream: Stream, *, spacing: int = SPACING, share: float = SHARE) -> Points:
     """The restart points of a stream, in one pass and bounded memory.
 
     Raises SourceError when it is cut short, or does not decompress to what its checksums say.
     """
-    found = _found(source, stream)
-    points = _thinned(found, stream)
+    found = _found(source, stream, spacing)
+    points = _thinned(found, stream, share)
     return _proven(points, source, stream)
 
 
@@ -125,9 +125,9 @@ class _Found(NamedTuple):
     windows: list[bytes]
 
 
-def _found(source: Source, stream: Stream) -> _Found:
+def _found(source: Source, stream: Stream, spacing: int) -> _Found:
     """All points; where they become too many, because the file is far longer than it seems, anew and further apart."""
-    spacing = max(SPACING, (stream.decoded or 8 * stream.length) // _MOST_POINTS)
+    spacing = max(spacing, (stream.decoded or 8 * stream.length) // _MOST_POINTS)
     while (index := _index(source, stream, spacing)) is None:
         spacing *= 16
     return _decode(index, len(_AsGzip(source, stream).head), stream)
@@ -189,13 +189,13 @@ def _decode(index: BinaryIO, head: int, stream: Stream) -> _Found:
     )
 
 
-def _thinned(found: _Found, stream: Stream) -> Points:
+def _thinned(found: _Found, stream: Stream, share: float) -> Points:
     """The points without those that would make the index larger than its share."""
     windows = [zlib.compress(window[-WINDOW:], 9) if window else b"" for window in found.windows]
     kept, spent = [0], 0
     for number in range(1, len(windows)):
         cost = len(windows[number]) + 28
-        allowed = _SHARE * (int(found.stored[number]) - stream.first)
+        allowed = share * (int(found.stored[number]) - stream.first)
         if spent + cost <= allowed or int(found.decoded[number] - found.decoded[kept[-1]]) >= _FURTHEST:
             kept.append(number)
             spent += cost
