@@ -210,11 +210,12 @@ def zip_directory(outer: Source) -> dict[str, zipfile.ZipInfo]:
 
 def tar_directory(outer: Source, member: str = "") -> dict[str, tarfile.TarInfo]:
     """The members of a TAR archive, by name. Raises Unsupported when the archive as a whole is compressed."""
-    head = bytes(outer.read(0, min(6, outer.size())))
+    view = FileView(outer)
+    head = view.read(6) or b""
+    view.seek(0)
     for magic, method in _COMPRESSED.items():
         if head.startswith(magic):
             raise _compressed(member, method, outer.url)
-    view = FileView(outer)
     try:
         with tarfile.open(fileobj=io.BufferedReader(view), mode="r:") as archive:
             return {info.name: info for info in archive.getmembers()}

@@ -63,13 +63,15 @@ class Stream(NamedTuple):
     """The checksum of these."""
 
 
-def build_points(source: Source, stream: Stream, *, spacing: int = SPACING, share: float = SHARE) -> Points:
+def build_points(
+    source: Source, stream: Stream, *, spacing: int | None = None, share: float | None = None
+) -> Points:
     """The restart points of a stream, in one pass and bounded memory.
 
     Raises SourceError when it is cut short, or does not decompress to what its checksums say.
     """
-    found = _found(source, stream, spacing)
-    points = _thinned(found, stream, share)
+    found = _found(source, stream, SPACING if spacing is None else spacing)
+    points = _thinned(found, stream, SHARE if share is None else share)
     return _proven(points, source, stream)
 
 
