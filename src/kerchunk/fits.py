@@ -12,7 +12,7 @@ import numpy as np
 
 from chunkmap.codecs.astropy import require_astropy
 from chunkmap.codecs.fits.wcs import FitsWcs, world_axes
-from chunkmap.formats import Scanned
+from chunkmap.formats import Scanned, refusing_compressed
 from chunkmap.formats.fits.hdus import Unit, walk
 from chunkmap.formats.fits.names import axis_names, name_of, unit_names, without_conflicts
 from chunkmap.formats.fits.scanner import Options, parse_units
@@ -42,7 +42,8 @@ def process_file(
     With `primary_attr_to_group`, the primary header becomes the attributes of the root. References are put into `out`,
     when it is given. `inline_threshold` has no effect, as in kerchunk.
     """
-    with closing(open_source(os.fspath(url), storage_options=storage_options)) as source:
+    opened = open_source(os.fspath(url), storage_options=storage_options)
+    with closing(opened) as source, refusing_compressed(source):
         refs = _scan(source, extension, attributes=primary_attr_to_group)
     for problem in refs.problems:
         warnings.warn(str(problem), stacklevel=2)

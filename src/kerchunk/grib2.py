@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.codecs.grib.codec import GribCodec as GRIBCodec
+from chunkmap.formats import refuse_compressed
 from chunkmap.formats.grib.fields_tree import tree_of_sets
 from chunkmap.formats.grib.single import parse_fields
 from chunkmap.io import open_source
@@ -54,6 +55,8 @@ def scan_grib(
     """
     with closing(open_source(url, storage_options=storage_options)) as source:
         found = run(source, parse_fields(source, filter, skip or None))
+        if not found:
+            refuse_compressed(source)
     sets = [ReferenceSet(each.arrays, each.groups, each.problems, {}, source.url) for each in found]
     for problem in {str(problem) for each in sets for problem in each.problems}:
         warnings.warn(problem, stacklevel=2)

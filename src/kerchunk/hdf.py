@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
 from chunkmap.errors import FormatError
+from chunkmap.formats import refusing_compressed
 from chunkmap.formats.hdf5 import Options, parse
 from chunkmap.formats.hdf5.arrays import VlenEncode
 from chunkmap.formats.hdf5.netcdf4 import HIDDEN
@@ -106,7 +107,8 @@ class SingleHdf5ToZarr:
         try:
             options = Options(vlen_encode=_VLEN_ENCODE[self.vlen], linked_datasets=linked_datasets)
             parser = parse(self._source, options, read_values=self._read_small)
-            refs = read(self._source, parser, inline=small_chunks(self.inline))
+            with refusing_compressed(self._source):
+                refs = read(self._source, parser, inline=small_chunks(self.inline))
         except FormatError as error:
             raise NotHdf5(error.message, url=error.url, offset=error.offset) from error
         self._report(refs)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import closing
 from typing import Any, Final
 
-from chunkmap.formats import netcdf3
+from chunkmap.formats import netcdf3, refusing_compressed
 from chunkmap.formats.inlining import small_arrays
 from chunkmap.formats.scanning import read
 from chunkmap.io import open_source
@@ -47,7 +47,8 @@ class NetCDF3ToZarr:
         """Scan the file: `{"version": 1, "refs": ...}`, or `out` itself when it stores references on its own."""
         with closing(open_source(self.filename, storage_options=self.storage_options)) as source:
             parser = netcdf3.parse(source, netcdf3.Options(chunk_nbytes=self.chunk or None, portable=True))
-            refs = read(source, parser, inline=small_arrays(self.inline or 0))
+            with refusing_compressed(source):
+                refs = read(source, parser, inline=small_arrays(self.inline or 0))
         for problem in refs.problems:
             warnings.warn(str(problem), stacklevel=2)
         document = {"version": 1, "refs": refs.to_dict()["refs"]}

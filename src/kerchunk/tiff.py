@@ -12,11 +12,13 @@ import orjson
 from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
+from chunkmap.formats import refusing_compressed
 from chunkmap.formats.tiff import tags
 from chunkmap.formats.tiff.arrays import array_of
 from chunkmap.formats.tiff.geokeys import read_geokeys
 from chunkmap.formats.tiff.ifd import Directory, read_directories
 from chunkmap.formats.tiff.metadata import read_gdal, read_imagej
+from chunkmap.formats.tiff.pages import Places
 from chunkmap.formats.tiff.series import find_images, ome_of
 from chunkmap.io import open_source
 from chunkmap.io.rounds import run
@@ -53,10 +55,11 @@ def tiff_to_zarr(
     """
     options = remote_options or storage_options
     with closing(open_source(urlpath, storage_options=options)) as source:
-        directories = run(source, read_directories(source))
+        with refusing_compressed(source):
+            directories = run(source, read_directories(source))
         ome = ome_of(directories)
         files = {name: "planes are in other files" for image in ome or () for name in image.names}
-        images, findings = find_images(directories, source.size(), ome, files)
+        images, findings = find_images(directories, Places(directories, source.size()), ome, files)
     if not images:
         raise Unsupported(findings[0].message, feature=findings[0].feature, url=urlpath)
     levels = [array_of(stack.pages, stack.axes) for stack in images[0].levels]

@@ -3,13 +3,14 @@
 import pickle
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import fsspec
 import numpy as np
 import pytest
 
 from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
-from chunkmap.io import ArchiveFolder, Folder, LocalFolder, Range, archive_kind, open_any, open_source
+from chunkmap.io import ArchiveFolder, Folder, LocalFolder, Range, archive_kind, local_folder, open_any, open_source
 
 FILES = {".zgroup": b"{}", "a/0.0": b"0123456789", "a/0.1": b"", "a/b/c/1": b"xyz", "b": b"b" * 1000}
 
@@ -202,8 +203,12 @@ def test_a_slow_directory_is_walked_by_many(tmp_path, monkeypatch):
         (tmp_path / f"{number % 3}" / f"{number}").mkdir(parents=True)
         (tmp_path / f"{number % 3}" / f"{number}" / "file").write_bytes(b"1" * number)
     quick = LocalFolder(tmp_path).listing()
-    monkeypatch.setattr("chunkmap.io.local_folder._SLOW", 0)
+    for name in ("_SLOW", "_SLOW_DIRECTORY", "_PATIENCE"):
+        monkeypatch.setattr(f"chunkmap.io.local_folder.{name}", 0)
+    pools = []
+    monkeypatch.setattr(local_folder, "ThreadPoolExecutor", lambda n: pools.append(n) or ThreadPoolExecutor(n))
     slow = LocalFolder(tmp_path).listing()
+    assert len(pools) == 1
     assert quick.names == slow.names
     assert quick.sizes.tolist() == slow.sizes.tolist()
 

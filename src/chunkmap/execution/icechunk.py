@@ -180,8 +180,8 @@ def _write(longer: Any, plan: Plan, whole: Mapping[str, ManifestArray], added: M
             writer.remove(path)
     metas = {path: array.meta for path, array in whole.items()} | {path: plan.arrays[path].meta for path in added}
     groups = {path: own for path, own in plan.groups.items() if path not in old.groups}
-    writer.describe(metas, groups, old.groups, old.targets)
-    for path, array in whole.items():
-        writer.set_chunks(path, array.manifest())
-    for path, chunks in added.items():
-        writer.set_chunks(path, chunks)
+    with writer.described(metas, groups, old.groups, old.targets):
+        for path, array in whole.items():
+            writer.set_chunks(path, array.manifest())
+        for path, chunks in added.items():
+            writer.set_chunks(path, chunks)

@@ -11,10 +11,10 @@ from typing import Final
 
 from chunkmap.formats.format import Format, Magic, Scanned
 from chunkmap.formats.installed import installed
-from chunkmap.formats.recognising import recognise
+from chunkmap.formats.recognising import recognise, refuse_compressed, refusing_compressed
 from chunkmap.io import Source
 
-__all__ = ["FORMATS", "Format", "Magic", "Scanned", "find_format", "sniff"]
+__all__ = ["FORMATS", "Format", "Magic", "Scanned", "find_format", "refuse_compressed", "refusing_compressed", "sniff"]
 
 _OWN: Final[Sequence[Format]] = (
     Format(

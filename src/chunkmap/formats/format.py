@@ -12,13 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import import_module
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from chunkmap.model import ManifestArray, Problem, Target
 from chunkmap.model.hierarchy import ZarrFormat
 from chunkmap.packages import not_installed
 
 __all__ = ["Format", "Magic", "Scanned", "options_of"]
+
+
+_AT_FIRST: Final = (0,)
 
 
 class Magic(NamedTuple):
@@ -29,7 +32,7 @@ class Magic(NamedTuple):
     """
 
     text: bytes
-    at: tuple[int, ...] = (0,)
+    at: tuple[int, ...] = _AT_FIRST
     """The offsets at which they may stand."""
     within: int = 0
     """They may also begin anywhere in so many first bytes."""
@@ -42,6 +45,8 @@ class Magic(NamedTuple):
     def found_in(self, head: bytes | memoryview) -> bool:
         """Whether the first bytes of a file hold them, at offsets that these reach."""
         head, text = bytes(head), self.text
+        if self.at == _AT_FIRST and not self.within:
+            return head.startswith(text)
         if self.within and head.find(text, 0, self.within + len(text)) >= 0:
             return True
         last = len(head) - len(text)

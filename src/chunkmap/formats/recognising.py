@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError, SourceError, Unsupported
@@ -10,7 +11,7 @@ from chunkmap.formats.format import Format, Magic
 from chunkmap.formats.pairs import file_name, with_suffix
 from chunkmap.io import Range, Source
 
-__all__ = ["recognise"]
+__all__ = ["recognise", "refuse_compressed", "refusing_compressed"]
 
 _FIRST: Final = 16
 
@@ -51,19 +52,49 @@ def recognise(source: Source, formats: Sequence[Format]) -> Format:
     if not size:
         raise SourceError("the file is empty", url=source.url)
     head = bytes(source.read(0, min(_FIRST, size)))
-    found = next((row for row in formats if any(magic.found_in(head) for magic in row.begins)), None)
-    found = found or _found_inside(source, formats, size)
+    found = _begun(head, formats) or _found_inside(source, formats, size)
     if found is not None:
         return found
-    for magic, what, remedy in _REFUSALS:
-        if magic.found_in(head):
-            raise Unsupported(f"it is compressed by {what}: {remedy}", feature=f"{what} file", url=source.url)
+    _refuse_compressed(head, source.url)
     raise FormatError(
         f"expected a file of {', '.join(row.name for row in formats if row.begins)}, but it begins with"
         f" {head!r}{_header_of(source.url)}",
         url=source.url,
         offset=0,
     )
+
+
+@contextmanager
+def refusing_compressed(source: Source) -> Iterator[None]:
+    """For who knows the format, and tells nothing from the first bytes: a file that is none may be a compressed one.
+
+    Then Unsupported is raised, by name, in the place of FormatError.
+    """
+    try:
+        yield
+    except FormatError:
+        refuse_compressed(source)
+        raise
+
+
+def refuse_compressed(source: Source) -> None:
+    """Raise Unsupported, by name, for a file that begins as a compressed one does."""
+    _refuse_compressed(bytes(source.read(0, min(_FIRST, source.size()))), source.url)
+
+
+def _refuse_compressed(head: bytes, url: str) -> None:
+    for magic, what, remedy in _REFUSALS:
+        if magic.found_in(head):
+            raise Unsupported(f"it is compressed by {what}: {remedy}", feature=f"{what} file", url=url)
+
+
+def _begun(head: bytes, formats: Sequence[Format]) -> Format | None:
+    """The format whose magic these first bytes hold."""
+    for row in formats:
+        for magic in row.begins:
+            if magic.found_in(head):
+                return row
+    return None
 
 
 def _header_of(url: str) -> str:

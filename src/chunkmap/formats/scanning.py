@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from chunkmap.errors import FormatError, NoSuchFile
-from chunkmap.formats import Scanned, find_format, sniff
+from chunkmap.formats import Scanned, find_format, refusing_compressed, sniff
 from chunkmap.formats.folders import holds, scan_folder
 from chunkmap.formats.format import Format, options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
@@ -127,7 +127,8 @@ def scan_source(
     tally = tally or Tally()
     with others or Others(source) as beside:
         try:
-            refs = read(head, module.parse(head, chosen), inline=inline, tally=tally, others=beside)
+            with refusing_compressed(head):
+                refs = read(head, module.parse(head, chosen), inline=inline, tally=tally, others=beside)
         except FormatError:  # bytes of two files do not fit together: then that is what is wrong
             source.confirm()
             beside.confirm()

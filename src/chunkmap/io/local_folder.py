@@ -7,7 +7,6 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -29,11 +28,19 @@ _WALKERS: Final = 8
 _SLOW: Final = 1e-5
 """Seconds for a file: what is at hand takes a part of that, and threads would be in each other's way."""
 
-_PATIENCE: Final = 200
-"""So many files in time say nothing yet of how slow it is."""
+_SLOW_DIRECTORY: Final = 1e-4
+"""The same for a directory, which is opened and closed."""
+
+_PATIENCE: Final = 5e-3
+"""Seconds that say nothing yet of how slow it is."""
 
 _TOGETHER: Final = 32
 """Directories that one thread lists, at the most, before others are given what it found below them."""
+
+_HELD_OPEN: Final = os.scandir in os.supports_fd
+"""Whether the system has such a thing as a directory that is held open."""
+
+_DIRECTORY: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
 _Seen = tuple[tuple[int, int], ...]
 
@@ -190,10 +197,10 @@ def _walk(root: str) -> Iterator[_Directory]:
         started = perf_counter()
         directory = _list(root, *waiting.pop())
         spent += perf_counter() - started
-        most += _SLOW * (len(directory.names) + 1)
+        most += _SLOW_DIRECTORY + _SLOW * len(directory.names)
         waiting += [(name, directory.seen) for name in directory.below]
         yield directory
-        if spent > max(most, _PATIENCE * _SLOW) and len(waiting) > 1:
+        if spent > max(most, _PATIENCE) and len(waiting) > 1:
             yield from _walk_together(root, waiting)
             return
 
@@ -225,14 +232,15 @@ def _list(root: str, directory: str, above: _Seen) -> _Directory:
     path, prefix = (f"{root}/{directory}", f"{directory}/") if directory else (root, "")
     names, below, sizes, mtimes = list[str](), list[str](), array("q"), array("d")
     seen = above
+    where: int | str | None = None
     try:
-        with ExitStack() as opened:
-            where = _opened(path, opened)
-            found = os.stat(where)  # noqa: PTH116 - there may be many
-            seen = (*above, (found.st_dev, found.st_ino))
-            if seen[-1] in above:
-                raise OSError(f"{path} leads to a directory above it")
-            for entry in opened.enter_context(os.scandir(where)):
+        where = os.open(path, _DIRECTORY) if _HELD_OPEN else path
+        found = os.stat(where)  # noqa: PTH116 - there may be many
+        seen = (*above, (found.st_dev, found.st_ino))
+        if seen[-1] in above:
+            raise OSError(f"{path} leads to a directory above it")
+        with os.scandir(where) as entries:
+            for entry in entries:
                 if entry.is_dir():
                     below.append(prefix + entry.name)
                     continue
@@ -246,16 +254,19 @@ def _list(root: str, directory: str, above: _Seen) -> _Directory:
     except (FileNotFoundError, NotADirectoryError):
         if directory:
             raise
+    finally:
+        if isinstance(where, int):
+            os.close(where)
+    return _Directory(directory, *_sorted(names, sizes, mtimes), below, seen)
+
+
+def _sorted(
+    names: list[str], sizes: array[int], mtimes: array[float]
+) -> tuple[list[str], NDArray[np.int64], NDArray[np.float64]]:
+    """Files in the order of their names; what a directory with one of them needs no work for."""
+    size, mtime = np.frombuffer(sizes, np.int64), np.frombuffer(mtimes, np.float64)
+    if len(names) < 2:
+        return names, size, mtime
     order = sorted(range(len(names)), key=names.__getitem__)
     rows = np.array(order, np.intp)
-    columns = np.frombuffer(sizes, np.int64)[rows], np.frombuffer(mtimes, np.float64)[rows]
-    return _Directory(directory, list(map(names.__getitem__, order)), *columns, below, seen)
-
-
-def _opened(path: str, opened: ExitStack) -> int | str:
-    """A directory that is held open, where the system has such a thing; else its path."""
-    if os.scandir not in os.supports_fd:
-        return path
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    opened.callback(os.close, directory)
-    return directory
+    return list(map(names.__getitem__, order)), size[rows], mtime[rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import compress, pairwise
+from itertools import accumulate, compress, pairwise
 from typing import Any, Final, cast, overload
 
 import numpy as np
@@ -134,15 +134,21 @@ class PackedSources(Sequence[Source]):
         """Only some of them."""
         inline = None if self.inline is None else self.inline[used]
         starts = _starts(self.stops)
-        lengths = self.stops - starts
-        stops = np.cumsum(lengths[used], dtype=np.uint64)
-        edges = np.flatnonzero(np.diff(used, prepend=False, append=False))
-        if len(edges) > _MANY_RUNS:
-            return PackedSources(self.prefix, self._bytes[np.repeat(used, lengths)].tobytes(), stops, inline)
-        first, last = edges[::2], edges[1::2] - 1
-        spans = zip(starts[first].tolist(), self.stops[last].tolist(), strict=True)
-        data = b"".join([self.data[start:stop] for start, stop in spans])
-        return PackedSources(self.prefix, data, stops, inline)
+        changes = used[1:] != used[:-1]
+        if int(np.count_nonzero(changes)) > _MANY_RUNS:
+            lengths, rows = self.stops - starts, np.flatnonzero(used)
+            data = self._bytes[np.repeat(used, lengths)].tobytes()
+            return PackedSources(self.prefix, data, np.cumsum(lengths[rows], dtype=np.uint64), inline)
+        edges = np.flatnonzero(np.concatenate([used[:1], changes, used[-1:]]))
+        first, last = edges[::2], edges[1::2]
+        spans = list(zip(starts[first].tolist(), self.stops[last - 1].tolist(), strict=True))
+        lost = np.array(list(accumulate((stop - start for start, stop in spans), initial=0)), np.int64)
+        lost = starts[first].astype(np.int64) - lost[:-1]
+        runs = zip(first.tolist(), last.tolist(), lost.astype(self.stops.dtype), strict=True)
+        stops = [self.stops[:0], *(self.stops[run:end] - less for run, end, less in runs)]
+        view = memoryview(self.data)
+        data = b"".join([view[start:stop] for start, stop in spans])
+        return PackedSources(self.prefix, data, np.concatenate(stops), inline)
 
     def found(self, urls: Iterable[str]) -> list[tuple[int, str]]:
         """Number and URL of each of these URLs that is here, by columns: no other one becomes a Python string.
@@ -172,19 +178,23 @@ class PackedSources(Sequence[Source]):
             numbers = numbers[_any_of(last, {tail[-back] for tail in tails})]
         return numbers
 
-    def begins(self, start: bytes) -> NDArray[np.bool_]:
-        """Which of them are URLs that begin so."""
-        urls = np.ones(len(self), np.bool_) if self.inline is None else ~self.inline
-        tail = start[len(self.prefix) :]
-        if not start.startswith(self.prefix):
-            return urls if self.prefix.startswith(start) else np.zeros(len(self), np.bool_)
-        starts, stops = _starts(self.stops).astype(np.int64), self.stops.astype(np.int64)
-        numbers = np.flatnonzero(urls & (stops - starts >= len(tail)))
-        for at, byte in enumerate(tail):
-            numbers = numbers[self._bytes[starts[numbers] + at] == byte]
-        found = np.zeros(len(self), np.bool_)
-        found[numbers] = True
-        return found
+    def beginning(self, texts: Iterable[bytes], among: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+        """For each text, which of some sources are URLs that begin with it, and with no text before it.
+
+        >>> packed = PackedSources.of(["s3://b/x/0", "s3://b/y/0", b"s3://b/x/"])
+        >>> [rows.tolist() for rows in packed.beginning([b"s3://b/y/", b"s3://"], np.ones(3, bool))]
+        [[False, True, False], [True, False, False]]
+        """
+        left = among.copy() if self.inline is None else among & ~self.inline
+        tails = None
+        for text in texts:
+            found = left.copy() if self.prefix.startswith(text) else np.zeros(len(self), np.bool_)
+            if len(text) > len(self.prefix) and text.startswith(self.prefix):
+                tails = tails or _Tails(self.data, self.stops)
+                rows = tails.beginning(text[len(self.prefix) :])
+                found[rows] = left[rows]
+            left &= ~found
+            yield found
 
     def moved(self, old: bytes, new: bytes) -> PackedSources:
         """URLs, all of which begin with `old`, with `new` in its place."""
@@ -205,6 +215,27 @@ class PackedSources(Sequence[Source]):
     def _pieces(self) -> list[bytes]:
         bounds = [0, *self.stops.tolist()]
         return [self.data[start:stop] for start, stop in pairwise(bounds)]
+
+
+class _Tails:
+    """Many pieces of a text, which are compared by their first byte, and then eight bytes at a time."""
+
+    def __init__(self, data: bytes, stops: NDArray[Any]) -> None:
+        self._starts = _starts(stops)
+        self._lengths = stops - self._starts
+        self._padded = data + bytes(8)
+        self._first = np.frombuffer(self._padded, np.uint8)[self._starts]
+
+    def beginning(self, tail: bytes) -> NDArray[np.intp]:
+        """Which of them begin so: with a byte at least."""
+        rows = np.flatnonzero(self._first == tail[0])
+        rows = rows[self._lengths[rows] >= len(tail)]
+        words = np.ndarray((len(self._padded) - 7,), "<u8", self._padded, strides=(1,))  # from each byte on
+        for at in range(0, len(tail), 8):
+            some = tail[at : at + 8]
+            mask, wanted = np.uint64((1 << 8 * len(some)) - 1), np.uint64(int.from_bytes(some, "little"))
+            rows = rows[(words[self._starts[rows].astype(np.int64) + at] & mask) == wanted]
+        return rows
 
 
 def encode_url(url: str) -> bytes:

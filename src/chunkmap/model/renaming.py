@@ -8,6 +8,7 @@ name, else by the longest key that it begins with. A function is called for ever
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ def renamed(sources: Sources, names: Mapping[str, str] | Callable[[str], str]) -
     numbers, first, stop = np.zeros(len(sources), np.uint32), 0, 0
     for block in sources.blocks:
         for rows, part in _parts(block, names):
-            numbers[first + rows] = np.arange(stop, stop + len(part), dtype=np.uint32)
+            numbers[first : first + len(block)][rows] = np.arange(stop, stop + len(part), dtype=np.uint32)
             blocks.append(part)
             stop += len(part)
         first += len(block)
@@ -62,7 +63,7 @@ def _folders(names: Mapping[str, str]) -> list[str]:
     return sorted((name for name in names if name.endswith("/")), key=len, reverse=True)
 
 
-def _parts(block: Block, names: Mapping[str, str]) -> Iterator[tuple[NDArray[np.intp], Block]]:
+def _parts(block: Block, names: Mapping[str, str]) -> Iterator[tuple[NDArray[Any], Block]]:
     """Some sources of a block after the other: which they are, and what becomes of them."""
     if not isinstance(block, PackedSources):
         rename = renamer(names)
@@ -73,14 +74,13 @@ def _parts(block: Block, names: Mapping[str, str]) -> Iterator[tuple[NDArray[np.
     if exact:
         left[list(exact)] = False
         yield np.array(list(exact)), tuple(names[url] for url in exact.values())
-    for old in _folders(names):
-        text = encode_url(old)
-        rows = block.begins(text) & left
-        left &= ~rows
+    folders = {old: encode_url(old) for old in _folders(names)}
+    for (old, text), rows in zip(folders.items(), block.beginning(folders.values(), left), strict=True):
         if rows.any():
-            yield np.flatnonzero(rows), _only(block, rows).moved(text, encode_url(names[old]))
+            left &= ~rows
+            yield rows, _only(block, rows).moved(text, encode_url(names[old]))
     if left.any():
-        yield np.flatnonzero(left), _only(block, left)
+        yield left, _only(block, left)
 
 
 def _only(block: PackedSources, rows: NDArray[np.bool_]) -> PackedSources:

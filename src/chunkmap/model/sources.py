@@ -181,8 +181,7 @@ class Sources(Sequence[Source | None]):
         """Only the sources that are used, beside None; and old number -> new number."""
         used = used.copy()
         used[0] = True
-        numbers = np.cumsum(used, dtype=np.uint32) - np.uint32(1)
-        numbers[~used] = 0
+        numbers = (np.cumsum(used, dtype=np.uint32) - np.uint32(1)) * used
         blocks: list[Block] = []
         stop = 0
         for block in self.blocks:

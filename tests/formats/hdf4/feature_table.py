@@ -200,6 +200,21 @@ def image(path, pixels=PIXELS, *, interlace=0, prepare=None):
     return {"x": found[..., 0] if pixels.shape[2] == 1 else found}
 
 
+def image_never_written(path, *fill, components=1, chunk=None):
+    """An image that was created and never written, with or without a fill value."""
+    pixels = np.zeros((6, 6, components), "i2")
+    with LIBRARY.gr_file(path) as images:
+        made = LIBRARY.create_image(images, "x", pixels)
+        if fill:
+            numbers = LIBRARY.pointer(np.array(fill, "i2"))
+            LIBRARY.done(LIBRARY.LIBRARY.GRsetattr(made, b"FillValue", 22, len(fill), numbers))
+        if chunk is not None:
+            LIBRARY.chunk_image(made, chunk)
+        LIBRARY.done(LIBRARY.LIBRARY.GRendaccess(made))
+    found = LIBRARY.get_image(path, 0, pixels.dtype)
+    return {"x": found[..., 0] if components == 1 else found}
+
+
 def packed_image(*coder, pixels=PIXELS):
     return partial(image, pixels=pixels, prepare=lambda made: LIBRARY.compress_image(made, *coder))
 
@@ -298,6 +313,13 @@ FEATURES = {
         "palettes": [with_palette],
         "deflate, run lengths, skipping Huffman": [packed_image(LIBRARY.DEFLATE, 6), packed_image(LIBRARY.RLE),
                                                    packed_image(LIBRARY.SKPHUFF, 1)],
+        "never written: zero, or `FillValue`": [
+            image_never_written, partial(image_never_written, chunk=(3, 4)),
+            *[lambda path, c=c: image_never_written(path, 7, chunk=c) for c in (None, (3, 4))],
+            partial(image_never_written, components=2, chunk=(3, 4)),
+            lambda path: image_never_written(path, 7, 7, components=2)],
+        "never written: one `FillValue` for each component": [
+            lambda path, c=c: image_never_written(path, 7, 8, components=2, chunk=c) for c in (None, (3, 4))],
         "JPEG": [packed_image(LIBRARY.JPEG, 90, 1), packed_image(LIBRARY.JPEG, 90, 1, pixels=PIXELS[..., :1])],
         "chunks of a square image": [image_in_chunks((3, 4)), *[image_in_chunks((3, 4), *coder) for coder in (
             (LIBRARY.DEFLATE, 0, 6), (LIBRARY.RLE, 0), (LIBRARY.SKPHUFF, 0, 1))]],

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from chunkmap.formats.hdf4.odl import parse_odl
-from chunkmap.formats.hdf4.projections import Grid, crs_attrs, grid_of, latitudes_longitudes, proj_text
+from chunkmap.formats.hdf4.projections import grid_of
 
 GRID = """GROUP=SwathStructure
 END_GROUP=SwathStructure
@@ -89,6 +89,54 @@ def test_a_grid_is_a_group_with_coordinates(recipe, scanned, values):
     assert refs.arrays["MOD/crs"].meta.attrs["grid_mapping_name"] == "sinusoidal"
 
 
+def test_what_is_said_of_the_vgroup_of_a_grid(recipe, scanned):
+    """An annotation of the Vgroup of a grid is an attribute of its group."""
+    a_grid(recipe)
+    (ref,) = [ref for tag, ref, data in recipe.objects if tag == 1965 and b"\3MOD\0\4GRID" in data]
+    recipe.add(104, (1965).to_bytes(2, "big") + ref.to_bytes(2, "big") + b"a label")
+    refs = scanned(recipe.bytes())
+    assert refs.groups["MOD"]["label"] == "a label"
+    assert "vgroup_annotations" not in refs.attrs
+
+
+STACK = """GROUP=GridStructure
+GROUP=GRID_1
+GridName="B"
+XDim=2
+YDim=4
+UpperLeftPointMtrs=(7460750.0,1090650.0)
+LowerRightMtrs=(7601550.0,527450.0)
+Projection=GCTP_SOM
+ProjParams=(6378137,-0.006694,0,98018013.75,67030010.88,0,0,0,98.88,0,0,180,0)
+SphereCode=12
+END_GROUP=GRID_1
+END_GROUP=GridStructure
+END
+"""
+
+
+@pytest.mark.parametrize("offsets", [[0.0, 1.0], [0.0]])
+def test_a_grid_in_blocks_along_an_orbit(recipe, scanned, values, tmp_path, offsets):
+    """A stack of blocks has coordinates of two axes; without the offset of each block none, and a problem says so."""
+    pytest.importorskip("pyproj")
+    numbers = np.arange(24, dtype=">i2").reshape(3, 2, 4)
+    attribute = recipe.vdata(
+        "_BLKSOM:B", "Attr0.0", [("AttrValues", 5, 4, 1)], len(offsets), np.array(offsets, ">f4").tobytes()
+    )
+    fields = [("x", ("SOMBlockDim", "XDim", "YDim"), numbers)]
+    refs = scanned(eos_file(recipe, "GRID", "B", fields, STACK, attributes=[attribute]), latlon=True)
+    np.testing.assert_array_equal(values(refs, "B/x"), numbers)
+    if len(offsets) == 1:
+        assert "offsets of 2 blocks" in refs.problems[0].message
+        return
+    np.testing.assert_array_equal(values(refs, "B/som_x")[:, 0], 7460750 + 35200 + np.arange(3) * 140800)
+    np.testing.assert_array_equal(values(refs, "B/som_y")[:, 0], 527450 + 70400 + np.array([0, 0, 140800]))
+    with xr.open_datatree(tmp_path / "recipe.hdf", engine="chunkmap", scan_options={"latlon": True}) as tree:
+        assert set(tree["B/x"].coords) == {"som_x", "som_y", "lat", "lon"}
+        assert tree["B/lat"].shape == (3, 4, 2)
+        assert ((tree["B/lat"] > 60) & (tree["B/lat"] < 90)).all()
+
+
 def test_a_geographic_grid_has_latitude_and_longitude(recipe, scanned, values):
     """Corners of a geographic grid are packed degrees, minutes and seconds."""
     corners = (-10030000.0, 20000000.0, 9030000.0, 10000000.0)
@@ -148,45 +196,20 @@ def test_points(recipe, scanned, values):
 
 def test_a_projection_without_a_rule_is_a_problem(recipe, scanned):
     """A grid on a projection that is not known keeps its fields, and says what is missing."""
-    refs = scanned(a_grid(recipe, projection="GCTP_SOM"))
+    refs = scanned(a_grid(recipe, projection="GCTP_ALASKA"))
     assert "MOD/lst" in refs.arrays
+    assert "grid_mapping" not in refs.arrays["MOD/lst"].meta.attrs
     assert [problem.feature for problem in refs.problems] == ["projection"]
+    said = refs.groups["MOD"]
+    assert (said["gctp_projection"], said["upper_left"]) == ("GCTP_ALASKA", [0, 2_000_000])
+    assert (said["gctp_parameters"][0], said["lower_right"]) == (6371007.181, [4_000_000, 0])
 
 
-@pytest.mark.parametrize(
-    ("origin", "corner", "first"),
-    [("UL", False, (1.5, 0.5)), ("LL", False, (0.5, 0.5)), ("UR", False, (1.5, 3.5)), ("LR", False, (0.5, 3.5)),
-     ("UL", True, (2.0, 0.0))],
-)  # fmt: skip
-def test_origin_and_registration(origin, corner, first):
-    """Rows and columns count from the corner that is the origin; a cell may stand for its corner."""
-    grid = Grid(4, 2, (0, 2), (4, 0), "GCTP_GEO", origin=f"HDFE_GD_{origin}", corner=corner)
-    y, x = grid.centres()
-    assert (y[0], x[0]) == first
-
-
-@pytest.mark.parametrize(
-    ("projection", "parameters", "zone"),
-    [
-        ("GCTP_UTM", (0,) * 13, -33),
-        ("GCTP_PS", (6378273, -0.006694, 0, 0, -45000000, 70000000, 0, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_LAMAZ", (6371228, 0, 0, 0, 0, 90000000, 0, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_ALBERS", (0, 0, 29030000, 45030000, -96000000, 23000000, 0, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_TM", (0, 0, 0.9996, 0, -75000000, 0, 500000, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_GOOD", (6371228, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0),
-        ("GCTP_CEA", (0, 0, 0, 0, 0, 30000000, 0, 0, 0, 0, 0, 0, 0), 0),
-    ],
-)
-def test_other_projections_by_pyproj(projection, parameters, zone):
-    """A grid on another projection has a mapping and positions by pyproj that go back to where they came from."""
-    pyproj = pytest.importorskip("pyproj")
-    grid = Grid(3, 2, (400_000, 900_000), (700_000, 700_000), projection, parameters, 12, zone)
-    assert "grid_mapping_name" in crs_attrs(grid) or "crs_wkt" in crs_attrs(grid)
-    latitude, longitude = latitudes_longitudes(grid)
-    y, x = grid.centres()
-    back = pyproj.Proj(proj_text(grid))(longitude, latitude)
-    np.testing.assert_allclose(back[0], np.broadcast_to(x, (2, 3)), atol=1)
-    np.testing.assert_allclose(back[1], np.broadcast_to(y[:, None], (2, 3)), atol=1)
+def test_parameters_that_no_projection_has(recipe, scanned):
+    """A zone that there is not is a problem, and no error of pyproj."""
+    pytest.importorskip("pyproj")
+    (problem,) = scanned(a_grid(recipe, projection="GCTP_UTM\n\t\tZoneCode=77")).problems
+    assert "zone=77" in problem.message
 
 
 @pytest.mark.parametrize("described", [{}, {"XDim": 4, "YDim": 2}, {"XDim": 4, "YDim": -2, "Projection": "GCTP_GEO"}])

@@ -125,3 +125,18 @@ def test_an_image_has_attributes(scanned, tmp_path):
     refs = scanned(path)
     assert refs.attrs == {"title": "hello"}
     assert refs.arrays["x"].meta.attrs == {"units": "K"}
+
+
+def test_a_stream_that_was_begun_empty(scanned, values, tmp_path):
+    """A compressed array that was closed after another was written goes on behind that, from an empty first block."""
+    path, numbers = tmp_path / "a.hdf", np.arange(30, dtype="u2").reshape(5, 6)
+    with LIBRARY.sd_file(path) as file:
+        late = LIBRARY.create(file, "late", numbers)
+        LIBRARY.nbit(late, 7, 8)
+        done(C.SDwritedata(late, LIBRARY.ints(0, 0), None, LIBRARY.ints(5, 6), LIBRARY.pointer(numbers)))
+        LIBRARY.put(LIBRARY.create(file, "between", numbers), numbers)
+        done(C.SDendaccess(late))
+    refs = scanned(path)
+    for number, name in enumerate(("late", "between")):
+        np.testing.assert_array_equal(values(refs, name), numbers)
+        np.testing.assert_array_equal(LIBRARY.get(path, number, (5, 6), "u2"), numbers)

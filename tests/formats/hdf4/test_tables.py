@@ -79,6 +79,16 @@ def test_annotations(recipe, scanned):
     assert refs.arrays["x"].meta.attrs["label"] == "of x"
 
 
+def test_annotations_of_vgroups(recipe, scanned):
+    """Labels and descriptions of Vgroups, which are no groups here, stand at the root by the names of these."""
+    group = recipe.vgroup("observations", "", [])
+    recipe.vgroup("others", "", [])
+    recipe.add(104, struct.pack(">HH", *group) + b"of the group")
+    recipe.add(105, struct.pack(">HH", *group) + b"at length")
+    expected = {"observations": {"label": "of the group", "description": "at length"}}
+    assert scanned(recipe.bytes()).attrs["vgroup_annotations"] == expected
+
+
 def image(recipe, data, *, components=1, interlace=0, coding=0, tag=302, dtype="u1"):
     """An image of GR, of 2 rows and 3 columns."""
     described = struct.pack(">iiHHhhHH", 3, 2, *recipe.nt(dtype), components, interlace, coding, 0)
@@ -103,6 +113,15 @@ def test_the_interlace_of_an_image(recipe, scanned, values, interlace, dims):
     names = {"y": "picture_y", "x": "picture_x", "c": "picture_component"}
     assert refs.arrays["picture"].meta.dims == tuple(names[d] for d in dims)
     assert values(refs, "picture").ravel().tolist() == list(range(24))
+
+
+@pytest.mark.parametrize("said", [b"text", b""])
+def test_a_fill_value_that_is_none(recipe, scanned, values, said):
+    """Where the `FillValue` of an image is no number of its type, what was never written is zero."""
+    fill = recipe.vdata("FillValue", "RIATTR0.0C", [("FillValue", 4, len(said), len(said))], 1, said)
+    described = struct.pack(">iiHHhhHH", 3, 2, *recipe.nt("u1"), 1, 0, 0, 0)
+    recipe.vgroup("picture", "RI0.0", [recipe.add(300, described), fill])
+    assert values(scanned(recipe.bytes()), "picture").tolist() == [[0, 0, 0]] * 2
 
 
 def test_an_image_in_runs(recipe, scanned, values):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from zarr.buffer.cpu import buffer_prototype
 
 import chunkmap
 from chunkmap.errors import StorageError, Unsupported
@@ -19,9 +20,9 @@ from chunkmap.io import open_source
 from chunkmap.io.filesystem import locate
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet, Target
 from chunkmap.model.meta import same_attrs
-from chunkmap.storage.icechunk import chunks
+from chunkmap.storage.icechunk import chunks, writing
 from chunkmap.storage.icechunk import repository as writer
-from chunkmap.storage.icechunk.repository import open_here
+from chunkmap.storage.icechunk.repository import awaited, open_here
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr version 3 specification"),
@@ -333,6 +334,24 @@ def test_an_array_too_large_for_one_manifest_is_refused(repository, monkeypatch)
     with pytest.raises(StorageError, match="configure how the repository splits"):
         chunkmap.to_icechunk(numbered([bytes(20)] * 5, range(0, 20, 4), [4] * 5), repository)
     assert repository.list_branches() == {"main"}
+
+
+def test_documents_are_short_while_references_are_set(tmp_path, repository, monkeypatch):
+    """Icechunk 1 reads the document of an array for each reference: what is said of the files is written after them."""
+    documents = []
+
+    def looked_at(written, path, *rest):
+        documents.append(awaited(written.store.get, f"{path}/zarr.json", buffer_prototype).to_bytes())
+        chunks.write_chunks(written, path, *rest)
+
+    monkeypatch.setattr(writing, "write_chunks", looked_at)
+    urls = [str(tmp_path / f"{n}.bin") for n in range(3)]
+    targets = {url: Target(size=100, mtime=2e9) for url in urls}
+    chunkmap.to_icechunk(numbered(urls, [0, 0, 0], [4, 4, 4], targets), repository)
+    store = repository.readonly_session("main").store
+    (before,), after = documents, awaited(store.get, "x/zarr.json", buffer_prototype).to_bytes()
+    assert b'"files"' not in before
+    assert b'"files"' in after
 
 
 @pytest.mark.parametrize("few", [1, 1000])

@@ -31,6 +31,10 @@ _MOST: Final = 10**18  # integers of so many digits are taken by every reader of
 _END: Final = b"END     "
 _PLAIN: Final = "= "
 
+# Most cards are of fixed format: a number without an exponent that ends in column 30, and a comment (4.2.3, 4.2.4).
+_NUMBER: Final = re.compile(r"= +[+-]?\d{1,17}(\.\d*)? / ")
+_AFTER: Final = 33
+
 Known = dict[str, tuple[str, Any]]
 """Cards that have been read: the keyword and value of each."""
 
@@ -95,30 +99,31 @@ def find_end(raw: bytes, start: int) -> int | None:
 
 
 def read_cards(raw: bytes, known: Known | None = None) -> Header:
-    """The cards before END. `known` keeps cards from one header to the next: many are the same in all of a file.
+    """The cards before END. `known` keeps texts from one header to the next: many are the same in all of a file.
 
     >>> header = read_cards(b"".join(card.ljust(80) for card in (b"NAXIS   =  2 / axes", b"OBJECT  = 'M13 '")))
     >>> header.values
     {'NAXIS': 2, 'OBJECT': 'M13'}
     """
     text, known, cards = raw.decode("latin-1"), {} if known is None else known, _Cards()
-    values, lookup, match = cards.values, known.get, _VALUE.match
-    for start in range(0, len(text), CARD):
-        card = text[start : start + CARD]
+    values, lookup, number = cards.values, known.get, _NUMBER.match
+    for card in [text[start : start + CARD] for start in range(0, len(text), CARD)]:
         found = lookup(card)
         if found is None:
-            if card[8:10] != _PLAIN:
+            plain = number(card, 8)
+            if plain is not None and plain.end() == _AFTER:
+                key, value = card[:8].rstrip(), (int if plain.lastindex is None else float)(card[10:30])
+            elif card[8:10] != _PLAIN:
                 cards.add_unusual(card)
                 continue
-            value = _plain_number(card)
-            if value is None:
-                value = _value(match(card, 10))
-            found = card[:8].rstrip(), value
-            if _json_value(value) is not value:
-                cards.add(*found)
-                continue
-            known[card] = found
-        key, value = found
+            else:
+                key, value = card[:8].rstrip(), _value(_VALUE.match(card, 10))
+                if _json_value(value) is not value:
+                    cards.add(key, value)
+                    continue
+                known[card] = key, value
+        else:
+            key, value = found
         if key in values:
             cards.add(key, value)
         else:
@@ -187,19 +192,6 @@ class _Cards:
         self._of_pieces = key
         self._pieces[-1:] = [before[:-1], _value(found)]
         return True
-
-
-def _plain_number(card: str) -> int | float | None:
-    """The number of a card of fixed format that has no exponent, as most have (4.2.3, 4.2.4); None for any other."""
-    if card[30:33] != " / ":
-        return None
-    text = card[10:30].lstrip()
-    whole, point, part = text.partition(".")
-    if not (whole[1:] if whole[:1] in ("+", "-") else whole).isdecimal():
-        return None
-    if not point:
-        return int(text)
-    return float(text) if part.isdecimal() or not part else None
 
 
 def _long_keyword(card: str) -> tuple[str, str]:

@@ -5,15 +5,17 @@ HDF Specification and Developer's Guide, DFTAG_FID, DFTAG_FD, DFTAG_DIL and DFTA
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from chunkmap.formats.hdf4.contents import Contents
 from chunkmap.formats.hdf4.descriptors import Key
 from chunkmap.formats.hdf4.elements import read_bytes
 from chunkmap.formats.hdf4.texts import read_text
+from chunkmap.formats.hdf4.vgroups import DFTAG_VG
 from chunkmap.io.rounds import Parser
 
-__all__ = ["Annotations", "read_annotations"]
+__all__ = ["Annotations", "of_vgroups", "read_annotations"]
 
 DFTAG_FID, DFTAG_FD, DFTAG_DIL, DFTAG_DIA = 100, 101, 104, 105
 _OF_FILE: Final = {DFTAG_FID: "file_label", DFTAG_FD: "file_description"}
@@ -40,6 +42,20 @@ def read_annotations(contents: Contents) -> Parser[Annotations]:
             named = (int.from_bytes(raw[:2], "big"), int.from_bytes(raw[2:4], "big"))
             _add(found.of_objects.setdefault(named, {}), _OF_OBJECT[tag], raw[4:])
     return found
+
+
+def of_vgroups(contents: Contents, notes: Annotations, groups: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+    """What is said of Vgroups: put where one is a group here, given by its reference number; the rest, by name."""
+    rest = dict[str, Any]()
+    for ref, vgroup in contents.vgroups.items():
+        said = notes.of_objects.get((DFTAG_VG, ref))
+        if said is None:
+            continue
+        if ref in groups:
+            groups[ref].update(said)
+        else:
+            rest.setdefault(vgroup.name, {}).update(said)
+    return {"vgroup_annotations": rest} if rest else {}
 
 
 def _add(attrs: dict[str, Any], name: str, raw: bytes) -> None:

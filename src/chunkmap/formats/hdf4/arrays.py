@@ -42,7 +42,7 @@ def arrays_of(
 
 
 def _array(sds: Sds, layout: Layout, calibration: Calibration) -> tuple[ManifestArray, str]:
-    fill = _settle_fill(layout, sds.dtype, sds.attrs.get("_FillValue"))
+    fill = _settle_fill(layout, sds)
     attrs = dict(sds.attrs)
     if not fill.keeps_attribute:
         attrs.pop("_FillValue", None)
@@ -72,19 +72,21 @@ def as_cf(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _settle_fill(layout: Layout, dtype: np.dtype[Any], attribute: Any) -> _Fill:
+def _settle_fill(layout: Layout, sds: Sds) -> _Fill:
     """What missing chunks read as, and what is masked: Zarr v2 has one word for both."""
+    dtype, attribute = sds.dtype, sds.attrs.get("_FillValue")
+    stored = sds.unwritten if layout.fill is None else layout.fill
     masked = as_scalar(attribute, dtype)
     keeps = attribute is not None and masked is None
     if len(layout.chunks) == layout.chunks.size:
         return _Fill(masked, keeps)
-    if layout.fill is not None:
-        native = np.frombuffer(layout.fill, dtype)[0]
+    if stored is not None:
+        native = np.frombuffer(stored, dtype)[0]
         native = bytes(native) if dtype.kind == "S" else native
     else:
         native = default_fill(dtype) if masked is None else masked
-    if masked is None:
-        return _Fill(native or None if dtype.kind == "S" else native, keeps)
+    if masked is None:  # a zero that nobody gave is no missing data: without a fill value, Zarr reads it too
+        return _Fill(native or None if dtype.kind == "S" or sds.unwritten is not None else native, keeps)
     if native == masked or (native != native and masked != masked):
         return _Fill(masked, keeps_attribute=False)
     missing = layout.chunks.size - len(layout.chunks)

@@ -131,12 +131,13 @@ def _understood(contents: Contents, number: int, wanted: ChunkTable) -> _Table |
 
 
 def _of_pixels(header: Chunked, components: int, itemsize: int) -> Chunked:
-    """The header of an image, with its components as an axis."""
+    """The header of an image, with its components as an axis; of its fill value one, where all have the same."""
+    one = header.fill[:itemsize]
     return header._replace(
         shape=(*header.shape, components),
         chunk_shape=(*header.chunk_shape, components),
         element=itemsize,
-        fill=b"",
+        fill=one if header.fill == one * components else header.fill,
         table_axes=len(header.shape),
     )
 
@@ -315,6 +316,15 @@ def _layouts(file: File, chunks: _Chunks, places: _Places, tables: Sequence[_Tab
             manifest = manifest.with_inline(
                 positions[mine] - start, [places.inline[row] for row in held[mine].tolist()]
             )
-        fill = table.header.fill if len(table.header.fill) == table.header.element else None
-        out.append(Layout(table.header.chunk_shape, table.codecs, manifest, fill))
+        out.append(_with_fill(table.header, Layout(table.header.chunk_shape, table.codecs, manifest)))
     return out
+
+
+def _with_fill(header: Chunked, layout: Layout) -> Layout | ChunkmapError:
+    """An array with what its missing chunks read as; an error where that is not one value."""
+    if len(header.fill) == header.element:
+        return layout._replace(fill=header.fill)
+    if header.table_axes and header.fill and len(layout.chunks) < layout.chunks.size:
+        text = "its components read as different values where it was never written"
+        return Unsupported(text, feature="fill value")
+    return layout

@@ -213,7 +213,7 @@ def _linked(file: File, headers: Sequence[_Linked]) -> Parser[list[Tried]]:
     found = file.lookup(DFTAG_LINKED, numbers)
     columns = zip(
         np.where(numbers > 0, found.offsets, HOLE).tolist(),
-        np.where(numbers > 0, found.lengths, -1).tolist(),
+        np.where(numbers > 0, np.maximum(found.lengths, 0), -1).tolist(),
         strict=True,
     )
     return [
@@ -223,10 +223,12 @@ def _linked(file: File, headers: Sequence[_Linked]) -> Parser[list[Tried]]:
 
 
 def _joined(header: _Linked, blocks: Sequence[tuple[int, int]]) -> Element:
-    """The ranges of one element; a block that was never written is a hole."""
+    """The ranges of one element; a block that was never written is a hole, but the first one has its own length."""
     extents, left = list[tuple[int, int]](), header.length
-    for offset, length in blocks:
-        size = header.block if offset == HOLE else length if not extents else min(length, header.block)
+    for number, (offset, length) in enumerate(blocks):
+        if not number and not length:  # what was empty when it was continued elsewhere
+            continue
+        size = header.block if offset == HOLE else min(length, header.block) if number else length
         if left <= 0 or size <= 0:
             break
         extents.append((offset, min(size, left)))

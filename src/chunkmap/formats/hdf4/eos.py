@@ -40,6 +40,8 @@ class Structure:
     internal: tuple[int, ...] = ()
     """Tables in which the HDF-EOS library keeps things of its own."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
+    ref: int = 0
+    """The reference number of its Vgroup."""
 
     def fill_value(self, name: str) -> Any:
         """What the library fills a field with; None where it does not say."""
@@ -105,4 +107,4 @@ def _structure(contents: Contents, vgroup: Vgroup, kind: str, described: Mapping
     fields = tuple(ref for tag, ref in dict.fromkeys(keys) if tag == DFTAG_NDG)
     vdatas = tuple(ref for tag, ref in dict.fromkeys(keys) if tag == DFTAG_VH and ref in contents.vdatas)
     internal = tuple(vgroup.refs(DFTAG_VH))
-    return Structure(kind, vgroup.name, described, fields, vdatas, internal, {"hdfeos_kind": kind} | attrs)
+    return Structure(kind, vgroup.name, described, fields, vdatas, internal, {"hdfeos_kind": kind} | attrs, vgroup.ref)

@@ -2,35 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf4.eos import Structure
-from chunkmap.formats.hdf4.projections import Grid, crs_attrs, grid_of, latitudes_longitudes
+from chunkmap.formats.hdf4.grid_places import LATITUDE, LONGITUDE, places_of
+from chunkmap.formats.hdf4.projections import crs_attrs, grid_of, latitudes_longitudes, said_of_grid
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 
-__all__ = ["GEOLOCATION", "LATITUDE", "LONGITUDE", "dimension_maps", "held", "with_coordinates"]
+__all__ = ["GEOLOCATION", "Located", "dimension_maps", "held", "with_coordinates"]
 
 _MAP: Final = "crs"
 GEOLOCATION: Final = ("Latitude", "Longitude")
 """What the fields of a swath are called that say where it is."""
-LATITUDE: Final = {"standard_name": "latitude", "units": "degrees_north"}
-LONGITUDE: Final = {"standard_name": "longitude", "units": "degrees_east"}
+
+
+class Located(NamedTuple):
+    """The fields of a structure and their coordinates, and what could not be said of where they are."""
+
+    arrays: dict[str, ManifestArray]
+    problems: Sequence[Problem] = ()
+    attrs: Mapping[str, Any] = MappingProxyType({})
+    """What is to stand at the group."""
 
 
 def with_coordinates(
     group: str, structure: Structure, arrays: Mapping[str, ManifestArray], *, latlon: bool, url: str
-) -> tuple[dict[str, ManifestArray], list[Problem]]:
+) -> Located:
     """The fields of a structure, with coordinates beside them."""
     if structure.kind == "grid":
         return _of_grid(group, structure, arrays, latlon=latlon, url=url)
     if structure.kind == "swath":
-        return _of_swath(group, arrays), []
-    return dict(arrays), []
+        return Located(_of_swath(group, arrays))
+    return Located(dict(arrays))
 
 
 def dimension_maps(structure: Structure) -> list[dict[str, Any]]:
@@ -63,52 +72,43 @@ def _of_swath(group: str, arrays: Mapping[str, ManifestArray]) -> dict[str, Mani
 
 def _of_grid(
     group: str, structure: Structure, arrays: Mapping[str, ManifestArray], *, latlon: bool, url: str
-) -> tuple[dict[str, ManifestArray], list[Problem]]:
+) -> Located:
     grid = grid_of(structure.described)
     if grid is None:
         text = "the metadata do not say where its corners are; its cells have no coordinates"
-        return dict(arrays), [Problem(group, "grid", text, url)]
-    out, problems = dict(arrays), list[Problem]()
-    on_grid = {
-        path: array
+        return Located(dict(arrays), [Problem(group, "grid", text, url)])
+    out = dict(arrays)
+    on_grid = [
+        path
         for path, array in arrays.items()
-        if _length(array, "YDim") == grid.rows and _length(array, "XDim") == grid.columns
-    }
+        if (_axes(array).get("YDim"), _axes(array).get("XDim")) == (grid.rows, grid.columns)
+    ]
     if not on_grid:
-        return out, problems
-    for name, values, attrs in _axes(grid):
-        out.setdefault(f"{group}/{name}", held((name,), values, attrs))
+        return Located(out)
     try:
+        places = places_of(grid, structure, [_axes(arrays[path]) for path in on_grid])
+        for name, (dims, values, attrs) in places.coordinates.items():
+            out.setdefault(f"{group}/{name}", held(dims, values, attrs))
+        named = places.named
         mapping = crs_attrs(grid)
         if latlon and not grid.is_geographic:
-            latitude, longitude = latitudes_longitudes(grid)
-            out[f"{group}/lat"] = held(("YDim", "XDim"), latitude, LATITUDE)
-            out[f"{group}/lon"] = held(("YDim", "XDim"), longitude, LONGITUDE)
+            latitude, longitude = latitudes_longitudes(grid, *places.mesh())
+            out[f"{group}/lat"] = held(places.dims, latitude, LATITUDE)
+            out[f"{group}/lon"] = held(places.dims, longitude, LONGITUDE)
+            named = [*named, "lat", "lon"]
     except Unsupported as error:
-        return out, [Problem(group, error.feature, error.message, url)]
-    for path, array in on_grid.items():
-        attrs = {"grid_mapping": _MAP} | dict(array.meta.attrs)
-        if latlon and not grid.is_geographic:
-            attrs = {"coordinates": "lat lon"} | attrs
-        out[path] = array.with_meta(attrs=attrs)
+        corners = {"upper_left": list(grid.upper_left), "lower_right": list(grid.lower_right)}
+        return Located(out, [Problem(group, error.feature, error.message, url)], said_of_grid(grid) | corners)
+    for path in on_grid:
+        attrs = {"grid_mapping": _MAP} | dict(arrays[path].meta.attrs)
+        out[path] = arrays[path].with_meta(attrs=({"coordinates": " ".join(named)} if named else {}) | attrs)
     out.setdefault(f"{group}/{_MAP}", held((), np.zeros((), "<i4"), mapping))
-    return out, problems
+    return Located(out)
 
 
-def _length(array: ManifestArray, name: str) -> int | None:
-    dims = array.meta.dims or ()
-    return array.meta.shape[dims.index(name)] if name in dims else None
-
-
-def _axes(grid: Grid) -> list[tuple[str, NDArray[np.float64], dict[str, str]]]:
-    """The centre of each row and column."""
-    y, x = grid.centres()
-    if grid.is_geographic:
-        return [("YDim", y, dict(LATITUDE)), ("XDim", x, dict(LONGITUDE))]
-    return [
-        ("YDim", y, {"standard_name": "projection_y_coordinate", "units": "m"}),
-        ("XDim", x, {"standard_name": "projection_x_coordinate", "units": "m"}),
-    ]
+def _axes(array: ManifestArray) -> dict[str, int]:
+    """The length of each axis by its name."""
+    return dict(zip(array.meta.dims or (), array.meta.shape, strict=False))
 
 
 def held(dims: tuple[str, ...], values: NDArray[Any], attrs: Mapping[str, Any]) -> ManifestArray:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.hdf4.arrays import as_scalar
 from chunkmap.formats.hdf4.coders import IMAGE_JPEG, IMAGE_RLE, Coder
 from chunkmap.formats.hdf4.contents import ATTRIBUTES, Contents, attributes_of, read_attributes
 from chunkmap.formats.hdf4.descriptors import Key
@@ -33,6 +34,7 @@ _CODERS: Final = {11: Coder(IMAGE_RLE), 15: Coder(IMAGE_JPEG), 16: Coder(IMAGE_J
 _REFUSED: Final = {12: "IMCOMP", 13: "JPEG of the first kind", 14: "grey JPEG of the first kind"}
 _DESCRIBED: Final = struct.Struct(">iiHHhhHH")
 _PALETTE: Final = (256, 3)
+_FILL: Final = "FillValue"
 
 
 class _Image(NamedTuple):
@@ -81,6 +83,8 @@ def _listed(contents: Contents) -> list[_Image]:
     ]
     for name, members, group in candidates:
         data = {_place(contents, key) for key in members if key[0] in _DATA} - {None}
+        if name and any(tag == DFTAG_ID for tag, _ in members):
+            data = data or {(group, key) for key in members}  # GR names images that were never written too
         known = next((seen[place] for place in data if place in seen), None)
         if known is not None:
             known.keys.extend({group} - taken)
@@ -113,7 +117,17 @@ def _image_and_palette(contents: Contents, image: _Image) -> Parser[list[Sds]]:
     array = yield from (_old(contents, image) if DFTAG_ID not in image.members else _new(contents, image))
     attrs = yield from read_attributes(contents, image.attributes)
     palette = yield from _palette(contents, image)
-    return [array._replace(attrs=attrs | dict(array.attrs)), *palette]
+    return [array._replace(attrs=attrs, unwritten=_unwritten(array, attrs)), *palette]
+
+
+def _unwritten(array: Sds, attrs: Mapping[str, Any]) -> bytes:
+    """What pixels read as that were never written: a value that GR was told, else zero."""
+    given = attrs.get(_FILL, 0)
+    listed = given if isinstance(given, list) else [given]
+    if any(value != listed[0] for value in listed) and not (array.element.extents or array.element.chunked):
+        raise Unsupported("its components read as different values, as it was never written", feature="fill value")
+    value = as_scalar(listed[0], array.dtype) if listed else None
+    return np.array(0 if value is None else value, array.dtype).tobytes()
 
 
 # xdim ydim NT_tag NT_ref ncomponents interlace compression_tag compression_ref
@@ -135,10 +149,10 @@ def _array(
     contents: Contents, image: _Image, size: tuple[int, int, int], dtype: np.dtype[Any], *, interlace: int, coding: int
 ) -> Parser[Sds]:
     rows, columns, components = size
-    tag = next(tag for tag in _DATA if tag in image.members)
+    tag = next((tag for tag in _DATA if tag in image.members), DFTAG_RI)
     if coding in _REFUSED:
         raise Unsupported(f"the image is compressed by {_REFUSED[coding]}, which is not decoded", feature="compression")
-    element = yield from locate(contents.file, (tag, image.members[tag]))
+    element = yield from locate(contents.file, (tag, image.members.get(tag, 0)))
     name = image.name.replace("/", "_")
     y, x, c = (f"{name}_y", rows), (f"{name}_x", columns), (f"{name}_component", components)
     axes = ([y, x, c], [y, c, x], [c, y, x])[interlace] if components > 1 else [y, x]

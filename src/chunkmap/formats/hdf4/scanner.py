@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError, TruncatedFile, Unsupported
 from chunkmap.formats.format import Scanned
-from chunkmap.formats.hdf4.annotations import read_annotations
+from chunkmap.formats.hdf4.annotations import of_vgroups, read_annotations
 from chunkmap.formats.hdf4.arrays import Calibration, arrays_of, as_scalar
 from chunkmap.formats.hdf4.contents import Contents, read_contents
 from chunkmap.formats.hdf4.dfsd import dfsd_sets
@@ -138,6 +138,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         ]
     )
     groups = _add_structures(found, structures, arrays, fields)
+    found.groups[""] |= of_vgroups(contents, notes, {known.ref: found.groups[path] for path, known in groups.items()})
     if options.interpolate:
         yield from _interpolate(found, groups)
     placed = {ndg for structure in structures for ndg in structure.fields}
@@ -242,9 +243,10 @@ def _add_structures(
             else:
                 _add_field(found, group, structure, vdata.name, table)
         url, latlon = found.contents.file.url, found.options.latlon
-        added, problems = with_coordinates(group, structure, found.below(group), latlon=latlon, url=url)
-        found.arrays |= added
-        found.problems += problems
+        located = with_coordinates(group, structure, found.below(group), latlon=latlon, url=url)
+        found.arrays |= located.arrays
+        found.problems += located.problems
+        found.groups[group] |= located.attrs
     return placed
 
 

@@ -61,6 +61,8 @@ class Sds(NamedTuple):
     """Whether its first axis is unlimited: then its data say how long it is."""
     element: Element = Element(0)
     """Where the values are."""
+    unwritten: bytes | None = None
+    """What elements read as that were never written; None where that is the default of their type."""
 
 
 def root_vgroup(contents: Contents) -> Vgroup | None:

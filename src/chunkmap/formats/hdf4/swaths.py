@@ -20,7 +20,8 @@ from chunkmap.formats.hdf4.coders import decode
 from chunkmap.formats.hdf4.descriptors import File
 from chunkmap.formats.hdf4.elements import read_ranges
 from chunkmap.formats.hdf4.eos import Structure
-from chunkmap.formats.hdf4.eos_arrays import GEOLOCATION, LATITUDE, LONGITUDE, dimension_maps, held
+from chunkmap.formats.hdf4.eos_arrays import GEOLOCATION, dimension_maps, held
+from chunkmap.formats.hdf4.grid_places import LATITUDE, LONGITUDE
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ManifestArray
 

@@ -8,12 +8,14 @@ and tiles decode, `series` which pages belong together, `others` files that have
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NoReturn
+from typing import Final, Literal, NoReturn
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.tiff.ifd import read_directories
 from chunkmap.formats.tiff.others import read_files
+from chunkmap.formats.tiff.pages import Places
+from chunkmap.formats.tiff.plans import Plan, Plans, series_of
 from chunkmap.formats.tiff.scanner import assemble
 from chunkmap.formats.tiff.series import find_images, ome_of
 from chunkmap.io.rounds import Parser
@@ -21,6 +23,8 @@ from chunkmap.io.source import Source
 from chunkmap.model import Problem
 
 __all__ = ["Options", "parse"]
+
+_PLANS: Final = Plans(64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +44,14 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     if options.ycbcr not in ("rgb", "stored"):
         raise ValueError(f"ycbcr is {options.ycbcr!r}, expected 'rgb' or 'stored'")
     directories = yield from read_directories(source)
+    places = Places(directories, source.size())
+    series = series_of(directories, places, options)
+    plan = _PLANS.get(series)
+    if plan is not None:
+        return plan.filled(source.url, directories, places)
     ome = ome_of(directories)
     files, targets = yield from read_files(ome or ())
-    images, findings = find_images(directories, source.size(), ome, files)
+    images, findings = find_images(directories, places, ome, files)
     if options.image is not None:
         if not 0 <= options.image < len(images):
             _none("image", len(images), source)
@@ -51,9 +60,12 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         depth = min((len(image.levels) for image in images), default=0)
         if not 0 <= options.level < depth:
             _none("level", depth, source)
-    found = assemble(source.url, images, rgb=options.ycbcr == "rgb", level=options.level)
+    found, stored = assemble(source.url, images, rgb=options.ycbcr == "rgb", level=options.level)
     problems = tuple(Problem("image", feature, message, source.url) for feature, message in findings)
-    return found._replace(problems=(*problems, *found.problems), files=targets)
+    found = found._replace(problems=(*problems, *found.problems), files=targets)
+    if series is not None and ome is None:
+        _PLANS.keep(series, Plan.of(found, stored, directories, places))
+    return found
 
 
 def _none(what: str, count: int, source: Source) -> NoReturn:

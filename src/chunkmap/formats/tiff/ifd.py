@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -52,8 +53,11 @@ _NOTHING: Final[NDArray[Any]] = np.empty(0, np.uint64)
 _ORDERS: Final[Mapping[bytes, Literal["<", ">"]]] = {b"II": "<", b"MM": ">"}
 _AHEAD: Final = 4 << 10
 _MOST_VALUES: Final = 64 << 20
+_MOST_ALIKE: Final = 256
 _DEEPEST: Final = 4
 _MOST_HINTS: Final = 1024
+_LEAST: Final = 512
+"""Bytes at hand from a directory on with which it is worth beginning: mostly they are all of it."""
 
 
 class Entry(NamedTuple):
@@ -68,9 +72,19 @@ class Entry(NamedTuple):
     offset: int
     """Where they stand in the file; 0 where that is inside the entry."""
 
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return len(self.data) // self.dtype.itemsize
+
     def numbers(self) -> NDArray[Any]:
         """The values."""
         return np.frombuffer(self.data, self.dtype)
+
+    def with_data(self, data: memoryview | bytes) -> Entry:
+        """The same entry with its values, which stood elsewhere."""
+        kind, dtype, _, offset = self
+        return tuple.__new__(Entry, (kind, dtype, data, offset))  # half the time of the class itself: it is hot
 
     def is_one_value(self) -> bool:
         """Whether all values are the same."""
@@ -98,6 +112,10 @@ class Directory:
     """The byte order."""
     entries: dict[int, Entry]
     """Tag -> values, of the tags that are wanted."""
+    said: bytes = b""
+    """Its bytes, without where strips or tiles are: equal for directories that say the same."""
+    longer: tuple[int, ...] = ()
+    """Tags whose values are not among these bytes, nor say where strips or tiles are."""
     children: list[Directory] = field(default_factory=list)
     """The directories of its tag SubIFDs."""
 
@@ -209,9 +227,10 @@ def _children(file: TiffFile, parents: list[Directory], depth: int) -> Parser[No
 def _one(file: TiffFile, offset: int) -> Parser[Directory]:
     """One directory, without those that it leads to."""
     block = yield Span(offset, 2, _AHEAD)
-    found, spans, _ = yield from _directory(file, offset, block)
-    yield from _values(found, spans)
-    return found
+    read = yield from _directory(file, offset, block)
+    if read.elsewhere:
+        yield from _values(read.directory, read.elsewhere)
+    return read.directory
 
 
 def _chain(file: TiffFile, first: int) -> Parser[list[Directory]]:
@@ -230,19 +249,23 @@ _Walk = tuple[list[Directory], list[Parser[None]], "_Steps"]
 def _from(file: TiffFile, offset: int, want: int, walk: _Walk) -> Parser[None]:
     """Append the directories from `offset` on. Long arrays of one are fetched beside the directories after it."""
     found, short, steps = walk
+    block: Any = b""
     while offset:
         hints = steps.hints(offset)
         if hints:
             yield Hint(hints)
-        block = yield Span(offset, 2, want)
-        directory, spans, offset = yield from _directory(file, offset, block)
+        if len(block) < _LEAST:
+            block = yield Span(offset, 2, want)
+        directory, block, elsewhere, ahead, following = yield from _directory(file, offset, block)
         found.append(directory)
-        if sum(span.need for span in spans.values()) > _AHEAD:
-            yield Together([_values(directory, spans), _from(file, offset, _read_ahead(spans), walk)])
+        block = block[following - offset :] if following > offset else b""
+        offset, want = following, _AHEAD
+        if not elsewhere:
+            continue
+        if sum([span.need for span in elsewhere.values()]) > _AHEAD:
+            yield Together([_values(directory, elsewhere), _from(file, offset, ahead, walk)])
             return
-        if spans:
-            short.append(_values(directory, spans))
-        want = _AHEAD
+        short.append(_values(directory, elsewhere))
 
 
 def _values(directory: Directory, spans: Mapping[int, Span]) -> Parser[None]:
@@ -250,8 +273,7 @@ def _values(directory: Directory, spans: Mapping[int, Span]) -> Parser[None]:
     answers = yield list(spans.values())
     entries = directory.entries
     for (tag, span), data in zip(spans.items(), answers, strict=True):
-        kind, dtype, _, offset = entries[tag]
-        entries[tag] = Entry(kind, dtype, data if len(data) == span.need else data[: span.need], offset)
+        entries[tag] = entries[tag].with_data(data if len(data) == span.need else data[: span.need])
 
 
 class _Steps:
@@ -305,8 +327,23 @@ _FORMS: Final = {
 }
 
 
-def _directory(file: TiffFile, offset: int, block: Any) -> Parser[tuple[Directory, dict[int, Span], int]]:
-    """A directory, where its longer values stand, and where the next directory does."""
+class _Read(NamedTuple):
+    """A directory that was read."""
+
+    directory: Directory
+    """What it says, but for values that stand elsewhere."""
+    block: memoryview
+    """The bytes from its first one on that were at hand."""
+    elsewhere: dict[int, Span]
+    """Where the values of other tags stand."""
+    ahead: int
+    """How many bytes the directories behind it need."""
+    following: int
+    """Where the next one stands; 0 behind the last."""
+
+
+def _directory(file: TiffFile, offset: int, block: Any) -> Parser[_Read]:
+    """A directory, with those of its values that stand in the bytes at hand, as writers like to put them behind it."""
     file.visit(offset)
     form = _FORMS[file.order, file.big]
     before, after = form.entries.size, form.link.size
@@ -317,20 +354,47 @@ def _directory(file: TiffFile, offset: int, block: Any) -> Parser[tuple[Director
     file.spend(length, offset)
     if len(block) < length:
         block = yield Span(offset, length, length)
+    read = _read_entries if length <= _AHEAD else _read_entries.__wrapped__
+    alike, spans, asked, said, longer = read(file.order, file.big, bytes(block[before : length - after]))
+    file.spend(asked, offset)
+    (following,) = form.link.unpack_from(block, length - after)
+    entries, elsewhere, size = dict(alike), {}, len(block)
+    for tag, span in spans.items():
+        place, nbytes = span.offset - offset, span.need
+        if 0 <= place <= size - nbytes:
+            entries[tag] = entries[tag].with_data(block[place : place + nbytes])
+        else:
+            elsewhere[tag] = span
+    ahead = _read_ahead(spans) if elsewhere else _AHEAD
+    directory = Directory(file.url, offset, file.order, entries, said, longer)
+    return _Read(directory, block, elsewhere, ahead, following)
+
+
+@lru_cache(_MOST_ALIKE)
+def _read_entries(
+    order: Literal["<", ">"], big: bool, raw: bytes
+) -> tuple[Mapping[int, Entry], Mapping[int, Span], int, bytes, tuple[int, ...]]:
+    """The entries of a directory, where the values are that are longer than an entry, and how many bytes they have;
+    then `Directory.said` and `longer`.
+
+    Files of a series often have the same, byte for byte: writers put the values of all of them at the same places.
+    """
+    form = _FORMS[order, big]
     entries: dict[int, Entry] = {}
     spans: dict[int, Span] = {}
-    wanted, sizes, dtypes, asked = tags.WANTED, _SIZES, form.dtypes, 0
-    new = tuple.__new__  # in half the time of the classes themselves: there is one for every tag
-    for tag, kind, count, own in form.entry.iter_unpack(block[before : length - after]):
+    wanted, sizes, dtypes, least, asked = tags.WANTED, _SIZES, form.dtypes, form.link.size, 0
+    said = bytearray(raw)
+    for number, (tag, kind, count, own) in enumerate(form.entry.iter_unpack(raw), 1):
+        if tag in tags.LARGE:
+            said[number * form.entry.size - least : number * form.entry.size] = bytes(least)
         if tag not in wanted or kind not in sizes or tag in entries or not count:
             continue
         nbytes = count * sizes[kind]
         where = 0
-        if nbytes > after:
+        if nbytes > least:
             (where,) = form.link.unpack(own)
             asked += nbytes
-            spans[tag] = new(Span, (where, nbytes, nbytes))
-        entries[tag] = new(Entry, (kind, dtypes[kind], own[:nbytes], where))
-    file.spend(asked, offset)
-    (following,) = form.link.unpack_from(block, length - after)
-    return Directory(file.url, offset, file.order, entries), spans, following
+            spans[tag] = Span(where, nbytes, nbytes)
+        entries[tag] = Entry(kind, dtypes[kind], own[:nbytes], where)
+    said += b"B" if big else b"C"
+    return entries, spans, asked, order.encode() + said, tuple(tag for tag in spans if tag not in tags.LARGE)

@@ -7,7 +7,7 @@ array.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import TruncatedFile, Unsupported
 from chunkmap.formats.tiff import tags
-from chunkmap.formats.tiff.ifd import Directory
+from chunkmap.formats.tiff.ifd import Directory, Entry
 from chunkmap.formats.tiff.remembered import Remembered
 
-__all__ = ["COMPRESSIONS", "IMAGES", "PHOTOMETRICS", "Layout", "Page", "read_page", "stored_sizes"]
+__all__ = ["COMPRESSIONS", "IMAGES", "PHOTOMETRICS", "Layout", "Page", "Places", "read_page", "stored_sizes"]
 
 COMPRESSIONS: Final[Mapping[int, str]] = {
     1: "none",
@@ -87,6 +87,12 @@ _SAID: Final = (
     *(tags.YCBCR_SUBSAMPLING, tags.JPEG_TABLES, tags.LERC_PARAMETERS, tags.T4_OPTIONS, tags.GDAL_NODATA),
 )
 """Tags on which a layout depends."""
+
+_NONE: Final[NDArray[np.uint64]] = np.empty(0, np.uint64)
+_TILES: Final = tags.TILE_OFFSETS, tags.TILE_BYTE_COUNTS
+_STRIPS: Final = tags.STRIP_OFFSETS, tags.STRIP_BYTE_COUNTS
+_COUNTS: Final = frozenset({3, 4, 13, 16, 18})
+"""Types of whole numbers without a sign, of two bytes and more."""
 
 _LONGEST: Final = 2**31 - 1
 _MOST_SAMPLES: Final = 65535
@@ -180,10 +186,62 @@ class Page(NamedTuple):
         return bool(self.subfile & 4)
 
 
-def read_page(directory: Directory, size: int) -> Page:
+class Places:
+    """Where the strips or tiles of all pages of a file are: columns that are read and looked at together."""
+
+    def __init__(self, directories: Sequence[Directory], size: int) -> None:
+        self.size = size
+        """Length of the file."""
+        self._stops: dict[int, tuple[int, int]] = {}
+        offsets: list[Entry] = []
+        lengths: list[Entry] = []
+        stop = 0
+        for directory in [one for parent in directories for one in (parent, *parent.children)]:
+            found = _columns(directory)
+            if found is not None:
+                start, stop = stop, stop + found[0].count
+                self._stops[directory.offset] = start, stop
+                offsets.append(found[0])
+                lengths.append(found[1])
+        self._offsets, self._lengths = _joined(offsets), _joined(lengths)
+        is_stored = np.count_nonzero(self._offsets) == stop > 0
+        self.are_sound = is_stored and _end_inside(self._offsets, self._lengths, size)
+        """Whether every one of them is stored, and lies inside the file."""
+
+    def of(self, directory: Directory) -> tuple[NDArray[np.uint64], NDArray[np.uint64]] | None:
+        """Offsets and lengths of a page; None where they need a closer look."""
+        place = self._stops.get(directory.offset)
+        if place is None or not self.are_sound:
+            return None
+        start, stop = place
+        return self._offsets[start:stop], self._lengths[start:stop]
+
+
+def _columns(directory: Directory) -> tuple[Entry, Entry] | None:
+    """The tags of the offsets and lengths, where there are as many of the one as of the other."""
+    entries = directory.entries
+    first, second = _TILES if tags.TILE_OFFSETS in entries else _STRIPS
+    offsets, lengths = entries.get(first), entries.get(second)
+    if offsets is None or lengths is None or offsets.kind not in _COUNTS or lengths.kind not in _COUNTS:
+        return None
+    return (offsets, lengths) if offsets.count == lengths.count else None
+
+
+def _joined(entries: Sequence[Entry]) -> NDArray[np.uint64]:
+    """The numbers of several entries, one behind the other."""
+    if len(entries) > 1 and len({entry.kind for entry in entries}) == 1:
+        return np.frombuffer(b"".join([entry.data for entry in entries]), entries[0].dtype).astype(np.uint64)
+    return np.concatenate([_NONE, *(entry.numbers() for entry in entries)], dtype=np.uint64)
+
+
+def read_page(directory: Directory, places: Places) -> Page:
     """The page that a directory describes. Raises Unsupported for what it says that is not handled, by name."""
     layout = _layout_of(directory)
     expected = math.prod(layout.grid)
+    found = places.of(directory)
+    regular = layout.compression != "none" and layout.tiled == (tags.TILE_OFFSETS in directory)
+    if regular and found is not None and len(found[0]) == expected:
+        return Page(layout, *found, directory, _subfile(directory))
     offsets = directory.numbers(tags.TILE_OFFSETS if layout.tiled else tags.STRIP_OFFSETS)
     if not len(offsets):  # some writers of tiles use the tags of strips
         offsets = directory.numbers(tags.STRIP_OFFSETS)
@@ -194,9 +252,9 @@ def read_page(directory: Directory, size: int) -> Page:
         raise directory.wrong(f"expected the offsets of {expected} strips or tiles, found {len(offsets)}")
     offsets = _places(directory, offsets, expected)
     if len(counts) < expected:
-        counts = _counted(directory, layout, offsets, size)
-    lengths = _places(directory, counts, expected)
-    return Page(layout, offsets, _inside(directory, layout, offsets, lengths, size), directory, _subfile(directory))
+        counts = _counted(directory, layout, offsets, places.size)
+    lengths = _inside(directory, layout, offsets, _places(directory, counts, expected), places.size)
+    return Page(layout, offsets, lengths, directory, _subfile(directory))
 
 
 def _read_layout(directory: Directory) -> Layout:
@@ -303,9 +361,7 @@ def _inside(
                 f"expected {sizes[short[0]]} bytes in strip or tile {short[0]}, found {lengths[short[0]]}"
             )
         lengths = np.minimum(lengths, sizes)
-    # half of what a method of a short array takes is finding this function
-    longest, last = int(np.maximum.reduce(lengths)), int(np.maximum.reduce(offsets))
-    if last + longest <= size:
+    if _end_inside(offsets, lengths, size):
         return lengths
     outside = np.flatnonzero((lengths > 0) & ((lengths > size) | (offsets > size - np.minimum(lengths, size))))
     if len(outside):
@@ -317,6 +373,14 @@ def _inside(
             offset=directory.offset,
         )
     return lengths
+
+
+def _end_inside(offsets: NDArray[np.uint64], lengths: NDArray[np.uint64], size: int) -> bool:
+    """Whether all ranges, of which there is one at least, end inside a file of this size."""
+    most = np.maximum.reduce  # half of what a method of a short array takes is finding this function
+    if int(most(offsets)) > size or int(most(lengths)) > size:  # of these, sums of 64 bits would say nothing
+        return False
+    return int(most(offsets + lengths)) <= size
 
 
 def _subfile(directory: Directory) -> int:

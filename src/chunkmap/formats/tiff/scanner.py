@@ -7,7 +7,7 @@ in a group of its own, `1`, `2`..., which is a whole dataset as the root is; fur
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -48,6 +48,7 @@ class _Set:
     def __init__(self, url: str, *, rgb: bool) -> None:
         self.url, self.rgb = url, rgb
         self.arrays: dict[str, ManifestArray] = {}
+        self.stored: dict[str, Sequence[Page]] = {}
         self.groups: dict[str, dict[str, Any]] = {"": {}}
         self.problems: list[Problem] = []
         self.middles = 0
@@ -57,12 +58,17 @@ class _Set:
         self.problems.append(Problem(path, feature, message, self.url))
 
 
-def assemble(url: str, images: Sequence[Image], *, rgb: bool, level: int | None) -> Scanned:
-    """The set of a file. With `level`, only that level of each image, in the place of the image itself."""
+def assemble(
+    url: str, images: Sequence[Image], *, rgb: bool, level: int | None
+) -> tuple[Scanned, Mapping[str, Sequence[Page]]]:
+    """The set of a file, and the pages of which its arrays are stored, by path.
+
+    With `level`, only that level of each image, in the place of the image itself.
+    """
     found = _Set(url, rgb=rgb)
     for number, image in enumerate(images):
         _image(found, f"image_{number}" if number else "", image, level)
-    return Scanned(found.arrays, found.groups, tuple(found.problems))
+    return Scanned(found.arrays, found.groups, tuple(found.problems)), found.stored
 
 
 def _image(found: _Set, group: str, image: Image, only: int | None) -> None:
@@ -95,6 +101,7 @@ def _level(found: _Set, group: str, stack: Stack, masks: Sequence[Stack], shared
         return False
     more = _gdal_attrs(found, path, shared.gdal, page.layout.samples)
     found.arrays[path] = array.with_meta(attrs={**array.meta.attrs, **more}) if more else array
+    found.stored[path] = stack.pages
     if "nodata" in array.meta.attrs and len(array.chunks) < array.chunks.size:
         nodata = array.meta.attrs["nodata"]
         found.report(path, "nodata", f"missing tiles read as 0: its nodata, {nodata}, is no {array.meta.dtype}")
@@ -109,6 +116,7 @@ def _mask(found: _Set, path: str, stack: Stack) -> None:
     """A mask, where there is a codec for it: the image is there without."""
     try:
         found.arrays[path] = array_of(stack.pages, stack.axes).with_meta(attrs={"long_name": "mask of image"})
+        found.stored[path] = stack.pages
     except Unsupported as refusal:
         found.report(path, refusal.feature, f"left out: {refusal.message}")
 

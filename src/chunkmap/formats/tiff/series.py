@@ -19,7 +19,7 @@ from chunkmap.formats.tiff.arrays import Axes
 from chunkmap.formats.tiff.ground import GEO
 from chunkmap.formats.tiff.ifd import Directory
 from chunkmap.formats.tiff.metadata import OmeImage, read_imagej, read_ome, read_shaped
-from chunkmap.formats.tiff.pages import Page, read_page, stored_sizes
+from chunkmap.formats.tiff.pages import Page, Places, read_page, stored_sizes
 
 __all__ = ["Files", "Finding", "Image", "OtherFile", "Stack", "find_images", "ome_of"]
 
@@ -96,11 +96,11 @@ def ome_of(directories: Sequence[Directory]) -> list[OmeImage] | None:
 
 
 def find_images(
-    directories: Sequence[Directory], size: int, ome: Sequence[OmeImage] | None, files: Files
+    directories: Sequence[Directory], places: Places, ome: Sequence[OmeImage] | None, files: Files
 ) -> tuple[list[Image], list[Finding]]:
     """The images of a file, and what of it cannot be represented."""
     findings: list[Finding] = []
-    placed = _families(directories, size, findings)
+    placed, size = _families(directories, places, findings), places.size
     families = list({id(f): f for f in placed if f is not None}.values())
     if not families:
         return [], findings
@@ -119,25 +119,25 @@ def find_images(
 # ---------------------------------------------------------------------- families
 
 
-def _families(directories: Sequence[Directory], size: int, findings: list[Finding]) -> list[_Family | None]:
+def _families(directories: Sequence[Directory], places: Places, findings: list[Finding]) -> list[_Family | None]:
     """The family of each directory of the main chain, None for one that is refused; then those of other SubIFDs."""
     placed: list[_Family | None] = []
     others: list[_Family] = []
     last: _Family | None = None
     for number, directory in enumerate(directories):
-        page = _page(directory, size, f"page {number}", findings)
+        page = _page(directory, places, f"page {number}", findings)
         if page is not None and not (last is not None and _belongs(page, last)):
             last = _Family(page)
-            others += _from_children(last, size, findings)
+            others += _from_children(last, places, findings)
             placed.append(last)
         else:
             placed.append(None if page is None else last)
     return [*placed, *others]
 
 
-def _page(directory: Directory, size: int, name: str, findings: list[Finding]) -> Page | None:
+def _page(directory: Directory, places: Places, name: str, findings: list[Finding]) -> Page | None:
     try:
-        return read_page(directory, size)
+        return read_page(directory, places)
     except Unsupported as refusal:
         findings.append(Finding(refusal.feature, f"{name} is left out: {refusal.message}"))
         return None
@@ -154,11 +154,11 @@ def _belongs(page: Page, family: _Family) -> bool:
     return True
 
 
-def _from_children(family: _Family, size: int, findings: list[Finding]) -> list[_Family]:
+def _from_children(family: _Family, places: Places, findings: list[Finding]) -> list[_Family]:
     """Put the SubIFDs of a page where they belong; those that are images of their own are given back."""
     others = []
     for number, directory in enumerate(family.page.directory.children):
-        page = _page(directory, size, f"SubIFD {number} of a page", findings)
+        page = _page(directory, places, f"SubIFD {number} of a page", findings)
         if page is None or _belongs(page, family):
             continue
         if _is_smaller(page, family.page) and _is_alike(page, family.page):
@@ -279,7 +279,7 @@ def _from_ome(
         if isinstance(file, str):
             findings.append(Finding("OME-TIFF of several files", f"given page by page: {file}"))
             return []
-        pages[name] = _families(file.directories, file.size, findings)
+        pages[name] = _families(file.directories, Places(file.directories, file.size), findings)
     placed = [family for some in pages.values() for family in some]
     if sum(len(ome.directories) for ome in found) > _MOST_BLANK * (len(placed) + 1):
         findings.append(Finding("OME-TIFF", f"it tells of many more planes than its {len(placed)} pages"))

@@ -2,7 +2,7 @@
 
 References go by columns, a block of the grid in a call, where Icechunk takes them so. A call has one checksum, so rows
 are grouped by it: in a combined set the rows of a file, which fill a block of the grid. Rows that are scattered, and
-all rows for Icechunk 1, go as a list of objects.
+all rows for Icechunk 1, go as lists of objects, whatever their checksums.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _ROWS: Final = 1 << 20
 
 _FEW: Final = 32
 """Rows of one checksum for which a call of their own does not pay."""
+
+_LISTED: Final = 1 << 16
+"""Objects that are handed over at once."""
 
 _SPARSE: Final = 4
 """Cells of a block for each row in it, from which on the block does not pay."""
@@ -61,7 +64,23 @@ class _Rows:
     """Row -> its file, as Python strings."""
     offset: NDArray[np.uint64]
     length: NDArray[np.uint64]
-    checksum: Any
+    checksum: NDArray[Any]
+    """Row -> what tells that its file changed, or None."""
+
+    @classmethod
+    def concatenated(cls, parts: Sequence[_Rows]) -> _Rows:
+        """The rows of several, one after another."""
+        return cls(*map(np.concatenate, zip(*(part.columns() for part in parts), strict=True)))
+
+    def columns(self) -> tuple[NDArray[Any], ...]:
+        """The columns, in the order in which they stand here."""
+        return self.coords, self.location, self.offset, self.length, self.checksum
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether the rows do not fill a block of the grid well enough to go as columns."""
+        _, block = self.within()
+        return len(self.location) < _FEW or math.prod(block) > _SPARSE * len(self.location)
 
     def within(self) -> tuple[NDArray[np.int64], tuple[int, ...]]:
         """The first chunk index of the block that the rows lie in, and the shape of the block."""
@@ -99,8 +118,14 @@ def write_chunks(written: Transaction, path: str, chunks: ChunkManifest, names: 
         held = inline[rows]
         if held.any():
             _write_native(written.store, path, chunks, rows[held])
+        scattered = []
         for some in sources.grouped(chunks, rows[~held]):
-            _write_virtual(written.store, path, some)
+            if IS_FIRST or some.is_scattered:
+                scattered.append(some)
+            else:
+                _write_block(written.store, path, some)
+        if scattered:
+            _write_listed(written.store, path, _Rows.concatenated(scattered))
 
 
 def _coords(chunks: ChunkManifest, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -134,9 +159,10 @@ class _Sources:
 
     location: NDArray[Any]
     """Source -> location, as Python strings."""
+    checksum: NDArray[Any]
+    """Source -> checksum, or None."""
     group: NDArray[np.int64]
     """Source -> number of its checksum."""
-    checksums: tuple[Any, ...]
 
     @classmethod
     def of(cls, chunks: ChunkManifest, names: Names) -> _Sources:
@@ -146,57 +172,61 @@ class _Sources:
         number = {value: at for at, value in enumerate(dict.fromkeys(checksum))}
         return cls(
             np.array([None if url is None else names.locations[url] for url in urls], object),
+            np.array(checksum, object),
             np.array([number[value] for value in checksum], np.int64),
-            tuple(number),
         )
 
     def grouped(self, chunks: ChunkManifest, rows: NDArray[np.int64]) -> Iterator[_Rows]:
         """Rows of the manifest by checksum, in the order of the grid."""
         group = self.group[chunks.source[rows]]
         rows = rows[np.argsort(group, kind="stable")]
-        bounds = [*np.cumsum(np.bincount(group, minlength=len(self.checksums))).tolist()]
+        bounds = np.cumsum(np.bincount(group)).tolist()
         coords = _coords(chunks, rows)
-        for checksum, (start, stop) in zip(self.checksums, pairwise([0, *bounds]), strict=True):
+        for start, stop in pairwise([0, *bounds]):
             if start < stop:
                 some = rows[start:stop]
+                source = chunks.source[some]
                 yield _Rows(
                     coords[start:stop],
-                    self.location[chunks.source[some]],
+                    self.location[source],
                     chunks.offset[some],
                     chunks.length[some],
-                    checksum,
+                    self.checksum[source],
                 )
 
 
-def _write_virtual(store: Any, path: str, rows: _Rows) -> None:
+def _write_block(store: Any, path: str, rows: _Rows) -> None:
+    """Set rows of one checksum that fill a block of the grid."""
     low, block = rows.within()
-    if IS_FIRST or len(rows.location) < _FEW or math.prod(block) > _SPARSE * len(rows.location):
-        refused = store.set_virtual_refs(f"/{path}", _specs(rows))
-    else:
-        cells = np.ravel_multi_index(tuple((rows.coords - low).T), block) if block else np.zeros(1, np.intp)
-        size = math.prod(block)
-        location = np.full(size, "", object)
-        offset, length = np.zeros(size, np.uint64), np.zeros(size, np.uint64)
-        location[cells], offset[cells], length[cells] = rows.location, rows.offset, rows.length
-        refused = store.set_virtual_refs_arr(
-            f"/{path}",
-            block,
-            location.tolist(),
-            offset,
-            length,
-            arr_offset=tuple(low.tolist()),
-            checksum=rows.checksum,
-        )
+    cells = np.ravel_multi_index(tuple((rows.coords - low).T), block) if block else np.zeros(1, np.intp)
+    size = math.prod(block)
+    location = np.full(size, "", object)
+    offset, length = np.zeros(size, np.uint64), np.zeros(size, np.uint64)
+    location[cells], offset[cells], length[cells] = rows.location, rows.offset, rows.length
+    refused = store.set_virtual_refs_arr(
+        f"/{path}",
+        block,
+        location.tolist(),
+        offset,
+        length,
+        arr_offset=tuple(low.tolist()),
+        checksum=rows.checksum[0],
+    )
+    _check_taken(path, refused)
+
+
+def _write_listed(store: Any, path: str, rows: _Rows) -> None:
+    """Set rows of any checksums, each as an object of Icechunk's."""
+    kinds = {value: (value, None) if isinstance(value, str) else (None, value) for value in set(rows.checksum)}
+    for start in range(0, len(rows.location), _LISTED):
+        columns = (column[start : start + _LISTED].tolist() for column in rows.columns())
+        specs = [
+            icechunk.VirtualChunkSpec(index, location, offset, length, *kinds[checksum])
+            for index, location, offset, length, checksum in zip(*columns, strict=True)
+        ]
+        _check_taken(path, store.set_virtual_refs(f"/{path}", specs))
+
+
+def _check_taken(path: str, refused: Sequence[Any] | None) -> None:
     if refused:
         raise StorageError(f"{path}: Icechunk refused the references of {len(refused)} chunks, the first {refused[0]}")
-
-
-def _specs(rows: _Rows) -> list[Any]:
-    """The rows as Icechunk's objects."""
-    etag = rows.checksum if isinstance(rows.checksum, str) else None
-    time = rows.checksum if isinstance(rows.checksum, datetime) else None
-    columns = (rows.coords.tolist(), rows.location.tolist(), rows.offset.tolist(), rows.length.tolist())
-    return [
-        icechunk.VirtualChunkSpec(index, location, offset, length, etag, time)
-        for index, location, offset, length in zip(*columns, strict=True)
-    ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +27,15 @@ from chunkmap.storage.icechunk.files import packed, unpacked
 from chunkmap.storage.icechunk.repository import IS_FIRST, awaited
 from chunkmap.storage.text import parse_json
 
-__all__ = ["array_above", "below", "check_group", "has_array", "read_documents", "write_documents", "written_and_read"]
+__all__ = [
+    "array_above",
+    "below",
+    "check_group",
+    "has_array",
+    "read_documents",
+    "written_and_read",
+    "written_documents",
+]
 
 _DECODING: Final = ("missing_value", "scale_factor", "add_offset")
 _OF_GROUPS: Final = "group_attribute_types"
@@ -65,14 +74,18 @@ def check_group(path: str, attrs: Mapping[str, Any]) -> None:
     _encoded(path, group_document(spelled(attrs)[0]))
 
 
-def write_documents(
+@contextmanager
+def written_documents(
     store: Any,
     metas: Mapping[str, ArrayMeta],
     groups: Mapping[str, Mapping[str, Any]],
     known: Mapping[str, Mapping[str, Any]],
     targets: Mapping[str, Target],
-) -> None:
+) -> Iterator[None]:
     """Write the documents of arrays and groups, by path in the store; groups that are above them come to be.
+
+    The references are set within the block: Icechunk 1 reads the document of their array for each one, so what is said
+    of the files, which is long, is written when the block ends.
 
     Zarr's readers take no entry of a group that they do not know, so the types of the attributes of all groups, of
     those too that are `known` and not written, stand in the document of the first array. So does what is known of the
@@ -84,12 +97,14 @@ def write_documents(
     carrier = min(documents, default=None)
     if types and carrier is not None:
         documents[carrier].setdefault(EXTENSION, {"must_understand": False})[_OF_GROUPS] = types
-    files = packed(targets)
-    if files is not None and carrier is not None:
-        documents[carrier].setdefault(EXTENSION, {"must_understand": False})[_FILES] = files
     for path, attrs in groups.items():
         documents[path] = group_document(attrs if carrier is None else told[path][0])
     awaited(_write, store, {path: _encoded(path, document) for path, document in documents.items()})
+    yield
+    files = packed(targets)
+    if files is not None and carrier is not None:
+        documents[carrier].setdefault(EXTENSION, {"must_understand": False})[_FILES] = files
+        awaited(_write, store, {carrier: _encoded(carrier, documents[carrier])})
 
 
 def _document(meta: ArrayMeta) -> dict[str, Any]:

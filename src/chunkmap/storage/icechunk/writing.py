@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
@@ -19,8 +20,8 @@ from chunkmap.storage.icechunk.documents import (
     below,
     check_group,
     has_array,
-    write_documents,
     written_and_read,
+    written_documents,
 )
 from chunkmap.storage.icechunk.locations import check_containers, checksum_of, location_of, url_of
 from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction, awaited
@@ -81,18 +82,19 @@ class Writer:
         """Remove an array, or everything."""
         awaited(_remove, self._written.store, below(self._group, path))
 
-    def describe(
+    def described(
         self,
         metas: Mapping[str, ArrayMeta],
         groups: Mapping[str, Mapping[str, Any]],
         known: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
         targets: Mapping[str, Target] = MappingProxyType({}),
-    ) -> None:
-        """Write what arrays are, the attributes of groups, and what is known of the files. An array keeps its chunks.
+    ) -> AbstractContextManager[None]:
+        """What arrays are, the attributes of groups, and what is known of the files, written around a block that sets
+        chunks. An array keeps the chunks that it has.
 
         `known` are groups that are there and stay as they are, `targets` files that chunks that are there point into.
         """
-        write_documents(
+        return written_documents(
             self._written.store,
             {below(self._group, path): meta for path, meta in metas.items()},
             {below(self._group, path): attrs for path, attrs in groups.items()},
@@ -123,9 +125,9 @@ def write_set(refs: ReferenceSet, writer: Writer, *, overwrite: bool) -> None:
                 " replace it"
             )
         writer.remove()
-    writer.describe({path: array.meta for path, array in refs.arrays.items()}, refs.groups)
-    for path, array in refs.arrays.items():
-        writer.set_chunks(path, array.manifest())
+    with writer.described({path: array.meta for path, array in refs.arrays.items()}, refs.groups):
+        for path, array in refs.arrays.items():
+            writer.set_chunks(path, array.manifest())
 
 
 async def _is_empty(store: Any, group: str) -> bool:
