@@ -253,7 +253,7 @@ def _place(url: str, remote_options: Mapping[str, Any] | None) -> tuple[str, int
     """Where a member is: URL of the archive, first byte, length, whether it is deflated."""
     member, _, outer = url.partition("://")[2].partition("::")
     try:
-        with closing(open_source(url, storage_options=remote_options, make_points=False)) as source:
+        with closing(open_source(url, storage_options=remote_options)) as source:
             return (*members(source)[url], False)
     except Unsupported:
         if not url.startswith("zip://"):

@@ -184,7 +184,6 @@ class Fetcher:
             storage_options=self.storage_options,
             permits=permits,
             points=self._points(url),
-            make_points=False,
         )
         if self.expected is not None:
             check_unchanged(source, self.expected)

@@ -82,7 +82,7 @@ def scan(
             return replace(refs, name=os.fspath(cast("str", file)) if url is None else url)
         source = cast("Source", opened)
         others = files_beside(source, allow=allow, timeout=(storage_options or {}).get("timeout"))
-        refs = scan_source(source, format=format, inline_threshold=inline_threshold, others=others, **options)
+        refs = scan_source(source, format=format, inline_threshold=inline_threshold, others=others, decompress=True, **options)
         if url is not None and "::" not in url:
             return refs
         opened_by_it = [source, *others.sources.values()]
@@ -96,20 +96,27 @@ def scan_source(
     inline_threshold: int = INLINE_THRESHOLD,
     tally: Tally | None = None,
     others: Others | None = None,
+    decompress: bool = False,
     **options: Any,
 ) -> ReferenceSet:
     """Scan a source of which nothing is known yet, and make sure that it was one and the same all the time.
 
     References name the source, archive or not. `tally` counts what it has cost; `others` are the files that it may
-    name, by default those below its directory, and are closed in the end.
+    name, by default those below its directory, and are closed in the end. One of gzip may be told to be decompressed.
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
-    if _is_compressed(head, named):
+    if decompress and _is_compressed(head, named):
         beside = others or Others(source)
-        with gzip_file(source, _decompressed(source.url)) as plain:
+        with gzip_file(source, _decompressed(source.url), make_points=True) as plain:
             return scan_source(
-                plain, format=format, inline_threshold=inline_threshold, tally=tally, others=beside, **options
+                plain,
+                format=format,
+                inline_threshold=inline_threshold,
+                tally=tally,
+                others=beside,
+                decompress=True,
+                **options,
             )
     kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:

@@ -131,11 +131,13 @@ def stored_file(source: Source) -> Source:
 
 def in_memory(source: Source) -> bool:
     """Whether bytes of a source are there without being fetched: read, or mapped. Decompressed ones are not."""
-    return in_memory(source.outer) if isinstance(source, MemberSource) else isinstance(source, (BytesSource, LocalSource))
+    return (
+        in_memory(source.outer) if isinstance(source, MemberSource) else isinstance(source, (BytesSource, LocalSource))
+    )
 
 
 def open_member(
-    kind: str, member: str, outer: Source, url: str, *, make_points: bool = True
+    kind: str, member: str, outer: Source, url: str, *, make_points: bool = False
 ) -> MemberSource | CompressedSource:
     """Find a member by name: a range of the archive, or what it decompresses to.
 
@@ -157,7 +159,7 @@ def is_gzip(source: Source) -> bool:
     return bytes(source.read(0, min(3, source.size()))) == b"\x1f\x8b\x08"
 
 
-def gzip_file(outer: Source, url: str, *, make_points: bool = True) -> CompressedSource:
+def gzip_file(outer: Source, url: str, *, make_points: bool = False) -> CompressedSource:
     """What a file of gzip decompresses to."""
     return compressed_source(outer, url, Stream("gzip", 0, outer.size()), make_points=make_points)
 
@@ -166,8 +168,8 @@ def compressed_source(outer: Source, url: str, stream: Stream, *, make_points: b
     """A file that is compressed, of which nothing is known yet. Raises Unsupported where no points may be made of it."""
     if not make_points:
         raise Unsupported(
-            "it is compressed, and the set has no restart points of it, without which each read would decompress it from"
-            " its beginning; scan it with chunkmap",
+            "it is compressed, and there are no restart points of it, without which each read would decompress it from"
+            " its beginning; scan it with chunkmap.scan, and keep the set that it gives",
             feature="compressed archive member",
             url=url,
         )

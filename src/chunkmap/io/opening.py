@@ -47,14 +47,15 @@ def open_source(
     storage_options: Mapping[str, Any] | None = None,
     permits: Permits | None = None,
     points: bytes | None = None,
-    make_points: bool = True,
+    make_points: bool = False,
 ) -> Source:
     """Open anything that holds bytes.
 
     `file` is a local path, a URL of any protocol that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`,
     or an open binary file. `url` is what references shall call it, when that is another name. `permits` is asked of
     every URL to which a web server sends us on. `points` are the restart points of a file that is compressed as a
-    whole; without them one pass over it makes them, unless it shall not `make_points`. Raises SourceError when the bytes cannot be had.
+    whole; without them it is refused, unless one pass over it shall `make_points`. Raises SourceError when the bytes
+    cannot be had.
     """
     if not isinstance(file, (str, os.PathLike)):
         return _file_object(file, url)
@@ -92,7 +93,7 @@ def open_any(
     chain = _chain(path)
     if chain is not None:
         kind, member, outer = chain
-        return _member_or_folder(kind, member, _outer(kind, outer, name, storage_options), name)
+        return _member_or_folder(kind, member, _outer(kind, outer, name, storage_options, make_points=True), name)
     located = locate(path, storage_options, url=name)
     if located.is_local:
         is_directory = os.path.isdir(located.path)  # noqa: PTH112 - a Path takes three times as long
@@ -185,12 +186,12 @@ def _holds_any(folder: Folder, names: Collection[str]) -> bool:
 
 def _member_or_folder(kind: str, member: str, archive: Source, name: str) -> Source | Folder:
     if kind == GZIP:
-        return gzip_file(archive, name)
+        return gzip_file(archive, name, make_points=True)
     folder = ArchiveFolder(kind, archive, member)
     if not member.strip("/"):
         return folder
     try:
-        return open_member(kind, member, archive, name)
+        return open_member(kind, member, archive, name, make_points=True)
     except SourceError:
         if folder.is_empty:
             raise
@@ -213,7 +214,7 @@ def _outer(
     options: Mapping[str, Any] | None,
     permits: Permits | None = None,
     *,
-    make_points: bool = True,
+    make_points: bool = False,
 ) -> Source:
     """The archive of a chain, under the name that its own link has in the name of the member."""
     inner = name.partition("::")[2] or outer

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -139,7 +140,7 @@ class Points:
             rows["bits"][:-1].copy(),
             rows["decoded"].copy(),
             rows["crc32"][:-1].copy(),
-            tuple(data[a:b] for a, b in zip(starts, starts[1:], strict=False)),
+            tuple(data[a:b] for a, b in pairwise(starts)),
         )
 
 

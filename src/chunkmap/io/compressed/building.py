@@ -32,7 +32,7 @@ _MOST_POINTS: Final = 4096
 """Their windows are held while points are made, 128 MB of them; of longer files, points are further apart."""
 
 SHARE: Final = 0.01
-"""Most bytes of points for each compressed byte: a point is left out where its window compresses worse than the file."""
+"""Bytes of points for each compressed byte: one is left out where its window compresses worse than the file."""
 
 _FURTHEST: Final = 32 << 20
 """Bytes between two points for which one is kept whatever its window costs."""
@@ -63,9 +63,7 @@ class Stream(NamedTuple):
     """The checksum of these."""
 
 
-def build_points(
-    source: Source, stream: Stream, *, spacing: int | None = None, share: float | None = None
-) -> Points:
+def build_points(source: Source, stream: Stream, *, spacing: int | None = None, share: float | None = None) -> Points:
     """The restart points of a stream, in one pass and bounded memory.
 
     Raises SourceError when it is cut short, or does not decompress to what its checksums say.
@@ -180,7 +178,7 @@ def _decode(index: BinaryIO, head: int, stream: Stream) -> _Found:
     first = _HEAD.size + rows.nbytes
     places = first + window * (np.cumsum(rows["window"], dtype=np.int64) - rows["window"])
     # of points at one place the last is the block that follows; the one at the end begins nothing
-    kept = np.flatnonzero((np.diff(rows["decoded"], append=np.uint64(decoded)) > 0))
+    kept = np.flatnonzero(np.diff(rows["decoded"], append=np.uint64(decoded)) > 0)
     kept = kept if len(kept) else np.array([0])
     starts = rows["stored"][kept].astype(np.int64) - (rows["bits"][kept] > 0) + (stream.first - head)
     return _Found(
@@ -227,7 +225,5 @@ def _proven(points: Points, source: Source, stream: Stream) -> Points:
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         sums = np.fromiter(pool.map(checksum, range(len(points))), np.uint32, len(points))
     if stream.decoded is not None and points.length != stream.decoded:
-        raise FormatError(
-            f"expected {stream.decoded:,} bytes, it decompresses to {points.length:,}", url=source.url
-        )
+        raise FormatError(f"expected {stream.decoded:,} bytes, it decompresses to {points.length:,}", url=source.url)
     return replace(points, size=source.size(), crc32=sums)

@@ -35,9 +35,7 @@ _SPOOLED: Final = 8 << 20
 class CompressedSource(SourceBase):
     """What a compressed file, or a compressed member of an archive, decompresses to."""
 
-    def __init__(
-        self, outer: Source, url: str, *, points: Points | None = None, stream: Stream | None = None
-    ) -> None:
+    def __init__(self, outer: Source, url: str, *, points: Points | None = None, stream: Stream | None = None) -> None:
         """With its `points`; or with where its `stream` is, of which they are made when it is first read."""
         self.url = url
         self._outer, self._points, self._stream = outer, points, stream

@@ -168,7 +168,9 @@ def decode_targets(data: bytes, where: str) -> dict[str, Target]:
         held = table.column(POINTS).to_pylist() if POINTS in table.column_names else [None] * len(table)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise StorageError(f"{where}: expected a table of targets, it cannot be read: {error}") from error
-    return {url: Target(size, etag, mtime, points) for url, size, etag, mtime, points in zip(*columns, held, strict=True)}
+    return {
+        url: Target(size, etag, mtime, points) for url, size, etag, mtime, points in zip(*columns, held, strict=True)
+    }
 
 
 def _points(targets: Collection[Target]) -> dict[str, pa.Array]:
