@@ -82,7 +82,9 @@ def scan(
             return replace(refs, name=os.fspath(cast("str", file)) if url is None else url)
         source = cast("Source", opened)
         others = files_beside(source, allow=allow, timeout=(storage_options or {}).get("timeout"))
-        refs = scan_source(source, format=format, inline_threshold=inline_threshold, others=others, decompress=True, **options)
+        refs = scan_source(
+            source, format=format, inline_threshold=inline_threshold, others=others, decompress=True, **options
+        )
         if url is not None and "::" not in url:
             return refs
         opened_by_it = [source, *others.sources.values()]
@@ -106,18 +108,9 @@ def scan_source(
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
-    if decompress and _is_compressed(head, named):
-        beside = others or Others(source)
-        with gzip_file(source, _decompressed(source.url), make_points=True) as plain:
-            return scan_source(
-                plain,
-                format=format,
-                inline_threshold=inline_threshold,
-                tally=tally,
-                others=beside,
-                decompress=True,
-                **options,
-            )
+    if _is_compressed(head, named, decompress=decompress):
+        how = {"format": format, "inline_threshold": inline_threshold, "tally": tally, **options}
+        return _scan_decompressed(source, others or Others(source), how)
     kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
         inside = ArchiveFolder(kind, source)
@@ -148,11 +141,17 @@ def scan_source(
     return refs
 
 
-def _is_compressed(head: Source, named: Format | None) -> bool:
+def _scan_decompressed(source: Source, others: Others, how: Mapping[str, Any]) -> ReferenceSet:
+    """Scan what a file of gzip decompresses to."""
+    with gzip_file(source, _decompressed(source.url), make_points=True) as plain:
+        return scan_source(plain, others=others, decompress=True, **how)
+
+
+def _is_compressed(head: Source, named: Format | None, *, decompress: bool) -> bool:
     """Whether a file is to be decompressed first. Of one whose format is known, only its name is asked."""
     if named is not None and (named.name == "raw" or not head.url.lower().endswith((".gz", ".tgz"))):
         return False
-    return head.size() > 0 and is_gzip(head)
+    return decompress and head.size() > 0 and is_gzip(head)
 
 
 def _decompressed(url: str) -> str:

@@ -165,7 +165,7 @@ def gzip_file(outer: Source, url: str, *, make_points: bool = False) -> Compress
 
 
 def compressed_source(outer: Source, url: str, stream: Stream, *, make_points: bool) -> CompressedSource:
-    """A file that is compressed, of which nothing is known yet. Raises Unsupported where no points may be made of it."""
+    """A file that is compressed, of which nothing is known yet. Raises Unsupported where no points may be made."""
     if not make_points:
         raise Unsupported(
             "it is compressed, and there are no restart points of it, without which each read would decompress it from"
