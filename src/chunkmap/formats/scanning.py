@@ -110,7 +110,7 @@ def scan_source(
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
     if _is_compressed(head, named, decompress=decompress):
         how = {"format": format, "inline_threshold": inline_threshold, "tally": tally, **options}
-        return _scan_decompressed(source, others or Others(source), how)
+        return _scan_decompressed(source, others, how)
     kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
         inside = ArchiveFolder(kind, source)
@@ -141,10 +141,10 @@ def scan_source(
     return refs
 
 
-def _scan_decompressed(source: Source, others: Others, how: Mapping[str, Any]) -> ReferenceSet:
+def _scan_decompressed(source: Source, others: Others | None, how: Mapping[str, Any]) -> ReferenceSet:
     """Scan what a file of gzip decompresses to."""
     with gzip_file(source, _decompressed(source.url), make_points=True) as plain:
-        return scan_source(plain, others=others, decompress=True, **how)
+        return scan_source(plain, others=others or Others(source), decompress=True, **how)
 
 
 def _is_compressed(head: Source, named: Format | None, *, decompress: bool) -> bool:
