@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import fsspec
 from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
+from fsspec.implementations.reference import ReferenceFileSystem
+from zarr.storage import FsspecStore
 
-__all__ = ["filesystems", "with_mode"]
+__all__ = ["StoreOfGroups", "filesystems", "with_mode"]
+
+
+class StoreOfGroups(FsspecStore):
+    """zarr's store over a filesystem of references, in which groups are found in groups: zarr's own asks for `//a`,
+    which that filesystem does not know, so that `xarray.open_datatree` shows nothing below `/a`.
+    """
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """The names of what stands directly below."""
+        if not isinstance(self.fs, ReferenceFileSystem):
+            async for name in super().list_dir(prefix):
+                yield name
+            return
+        directory = "/".join(part for part in (self.path.strip("/"), prefix.strip("/")) if part)
+        try:
+            paths = self.fs.ls(directory, detail=False)
+        except FileNotFoundError:
+            return
+        for path in paths:
+            yield path.rpartition("/")[2]
 
 
 def filesystems(fs: Any, *, asynchronous: bool) -> Any:

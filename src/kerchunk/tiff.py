@@ -120,9 +120,9 @@ def _named(array: ManifestArray, suffix: str = "") -> ManifestArray:
 
 
 def _with_attrs(refs: dict[str, Any], attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of the root with more of them."""
+    """The attributes of the root with more of them, none of which takes the place of what is there."""
     own = orjson.loads(refs.get(".zattrs", "{}"))
-    return {**refs, ".zattrs": orjson.dumps({**own, **attrs}).decode()}
+    return {**refs, ".zattrs": orjson.dumps({**own, **attrs, **own}).decode()}
 
 
 def _attrs(directory: Directory) -> dict[str, Any]:

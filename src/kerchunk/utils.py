@@ -29,7 +29,7 @@ from chunkmap.model.dictionary import chunk_values, decode_inline, encode_inline
 from chunkmap.model.edits import subchunk_array
 from chunkmap.model.zarr_v2 import array_document
 from chunkmap.model.zarr_v2 import encode_fill_value as _encode_scalar
-from kerchunk._filesystems import filesystems, with_mode
+from kerchunk._filesystems import StoreOfGroups, filesystems, with_mode
 
 __all__ = [
     "class_factory",
@@ -96,7 +96,7 @@ def refs_as_store(
 
 def fs_as_store(fs: Any, read_only: bool = False) -> FsspecStore:
     """A Zarr store over a filesystem of fsspec."""
-    return FsspecStore(with_mode(fs, asynchronous=True), read_only=read_only)
+    return StoreOfGroups(with_mode(fs, asynchronous=True), read_only=read_only)
 
 
 def class_factory(func: Callable[..., Any]) -> type:

@@ -10,11 +10,11 @@ import xarray as xr
 from fsspec.implementations.reference import LazyReferenceMapper
 from xarray.backends import BackendEntrypoint
 from zarr.abc.store import Store
-from zarr.storage import FsspecStore
 
 from chunkmap.access.store import ReferenceStore
 from chunkmap.frontends.opening import open_store
 from chunkmap.frontends.xarray_engine import DECODING, without_encoding
+from kerchunk._filesystems import StoreOfGroups
 from kerchunk.utils import refs_as_fs
 
 __all__ = ["KerchunkBackend", "open_reference_dataset"]
@@ -28,6 +28,7 @@ class KerchunkBackend(BackendEntrypoint):
     """The engine `kerchunk`."""
 
     description: ClassVar[str] = "Open Kerchunk References with Xarray"
+    supports_groups: ClassVar[bool] = True
     url: ClassVar[str] = "https://fsspec.github.io/kerchunk/"
     open_dataset_parameters: ClassVar[tuple[str, ...]] = (
         "filename_or_obj",
@@ -51,6 +52,19 @@ class KerchunkBackend(BackendEntrypoint):
             open_dataset_options={**(open_dataset_options or {}), **kw},
         )
 
+    def open_datatree(
+        self,
+        filename_or_obj: Any,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+        open_dataset_options: Mapping[str, Any] | None = None,
+        **kw: Any,
+    ) -> xr.DataTree:
+        """Open all groups as a tree, with the options of `open_dataset`."""
+        store, options = _opened(filename_or_obj, storage_options, {**(open_dataset_options or {}), **kw})
+        tree: xr.DataTree = xr.open_datatree(store, engine="zarr", **options)  # type: ignore[arg-type]
+        return tree.map_over_datasets(without_encoding)
+
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Whether the name ends as those of reference sets do."""
         if not isinstance(filename_or_obj, (str, os.PathLike)):
@@ -69,13 +83,19 @@ def open_reference_dataset(
     `storage_options` are those of fsspec's ReferenceFileSystem: `remote_protocol`, `remote_options`, `target_protocol`,
     `target_options`, and so on. `open_dataset_options` go to `xarray.open_zarr`.
     """
+    store, options = _opened(filename_or_obj, storage_options, open_dataset_options)
+    dataset: xr.Dataset = xr.open_zarr(store, **options)
+    return without_encoding(dataset)
+
+
+def _opened(
+    filename_or_obj: Any, storage_options: Mapping[str, Any] | None, asked: Mapping[str, Any] | None
+) -> tuple[Store, dict[str, Any]]:
+    """The store of references, and the options with which xarray opens it."""
     options = dict(storage_options or {})
     given = {name for name, value in options.items() if value is not None}
     store = _fsspec_store(filename_or_obj, options) if given & _FSSPEC else _store(filename_or_obj, options)
-    dataset: xr.Dataset = xr.open_zarr(
-        store, **{"zarr_format": 2, "consolidated": isinstance(store, ReferenceStore), **(open_dataset_options or {})}
-    )
-    return without_encoding(dataset)
+    return store, {"zarr_format": 2, "consolidated": isinstance(store, ReferenceStore), **(asked or {})}
 
 
 def _store(refs: Any, options: Mapping[str, Any]) -> Store:
@@ -96,4 +116,4 @@ def _store(refs: Any, options: Mapping[str, Any]) -> Store:
 
 def _fsspec_store(refs: Any, options: Mapping[str, Any]) -> Store:
     """Options that only fsspec's own reader has (`fs`, `target`...) take its road."""
-    return FsspecStore(refs_as_fs(refs, **{**options, "asynchronous": True}), read_only=True, path="")
+    return StoreOfGroups(refs_as_fs(refs, **{**options, "asynchronous": True}), read_only=True, path="")

@@ -46,6 +46,16 @@ def test_one_level_is_the_root_array(path):
     assert units[attrs["ProjLinearUnitsGeoKey"]] == "metre"
 
 
+def test_what_a_file_says_takes_no_place_of_zarr(path):
+    """Metadata of GDAL under a name that Zarr looks at does not say what the axes or the levels are."""
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(_ARRAY_DIMENSIONS="x", multiscales="y")
+    assert json.loads(tiff_to_zarr(path)[".zattrs"])["_ARRAY_DIMENSIONS"] == ["S", "Y", "X"]
+    with rasterio.open(path, "r+") as file:
+        file.build_overviews([2])
+    assert json.loads(tiff_to_zarr(path)[".zattrs"])["multiscales"][0]["datasets"] == [{"path": "0"}, {"path": "1"}]
+
+
 def test_overviews_are_levels_of_a_group(path):
     """With overviews the root is a group of levels, whose axes have names of their own."""
     with rasterio.open(path, "r+") as file:

@@ -2,14 +2,18 @@
 
 import inspect
 import json
+import warnings
 
 import fsspec
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
 
-from chunkmap import scan
+from chunkmap import open_store, scan
 from chunkmap.storage import load, write
+from kerchunk.hdf import SingleHdf5ToZarr
+from kerchunk.utils import refs_as_store
 from kerchunk.xarray_backend import KerchunkBackend, open_reference_dataset
 
 
@@ -166,3 +170,38 @@ def test_what_was_opened_goes_into_a_new_store(tmp_path):
         xr.testing.assert_identical(
             xr.open_zarr(tmp_path / f"{engine}.zarr", consolidated=False).load(), data.isel(y=slice(0, 2))
         )
+
+
+def trees_of(path):
+    """A file of groups in groups, one of which holds nothing but another, as xarray's own engine opens each group."""
+    with netCDF4.Dataset(path, "w") as file:
+        for place in ("ancillary", "data/inner"):
+            group = file.createGroup(place)
+            group.createDimension("x", 5)
+            group.createVariable("v", "f4", ("x",), zlib=True, fill_value=-9.0)[:] = np.arange(5)
+    return {
+        group: xr.open_datatree(path, engine="h5netcdf", group=group).load() for group in (None, "data", "data/inner")
+    }
+
+
+def test_a_tree_opens_by_every_road(tmp_path):
+    """`xarray.open_datatree` of a file, of every form of a set, of the doors' stores and of our own is the file's."""
+    path = str(tmp_path / "a.nc")
+    expected, refs = trees_of(path), SingleHdf5ToZarr(path).translate()
+    for name in ("a.json", "a.parq"):
+        write(scan(path), tmp_path / name)
+    zarr = {"engine": "zarr", "consolidated": False}
+    roads = [
+        *((road, {"engine": engine}) for engine in ("chunkmap", "kerchunk") for road in (refs, tmp_path / "a.parq")),
+        *((road, {"engine": "chunkmap"}) for road in (path, scan(path))),
+        (str(tmp_path / "a.json"), {}),
+        (refs, {"engine": "kerchunk", "storage_options": {"fs": fsspec.filesystem("file")}}),
+        *((refs_as_store(refs), {**zarr, "zarr_format": version}) for version in (2, None)),
+        *((open_store(scan(path), zarr_format=version), zarr) for version in (2, 3)),
+    ]
+    for road, options in roads:
+        for group, wanted in expected.items():
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="Numcodecs codecs are not in the Zarr version 3")
+                found = xr.open_datatree(road, group=group, **options)
+            xr.testing.assert_identical(found.load(), wanted)

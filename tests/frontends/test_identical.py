@@ -14,6 +14,7 @@ from identical import assert_identical
 import chunkmap
 from chunkmap.formats.scanning import scan
 from chunkmap.frontends.opening import open_store
+from chunkmap.model.records import nested_in
 from chunkmap.model.typed import as_numpy, code_of, typed
 
 NUMBERS = ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"]
@@ -250,3 +251,75 @@ def test_text_is_as_long_as_the_longest(tmp_path):
             xr.open_dataset(scan(path), engine="chunkmap", decode_cf=decode_cf) as found,
         ):
             assert_identical(found, expected)
+
+
+def write_enumeration(path):
+    """An enumeration with a fill value, and attributes of the same names beside one."""
+    with netCDF4.Dataset(path, "w") as file:
+        kind = file.createEnumType("u1", "cloud", {"clear": 0, "cumulus": 1, "missing": 255})
+        file.createDimension("x", 3)
+        for name in ("v", "own"):
+            array = file.createVariable(name, kind, ("x",), fill_value=255)
+            array[:2] = [0, 1]
+        array.flag_meanings, array.flag_values = "sun rain", np.array([0, 1], "u1")
+
+
+@pytest.mark.parametrize("decode_cf", [True, False])
+def test_an_enumeration_is_a_type_and_no_attribute(tmp_path, decode_cf):
+    """By every road it is as xarray's own engine gives it, with its names in the type; zarr sees the CF attributes."""
+    path = tmp_path / "a.nc"
+    write_enumeration(path)
+    refs = scan(str(path))
+    assert set(refs.arrays["v"].meta.attrs) >= {"flag_values", "flag_meanings"}
+    with xr.open_dataset(path, engine="h5netcdf", decode_cf=decode_cf) as expected:
+        for road in roads(refs, tmp_path, only_first=False):
+            found = xr.open_dataset(road, engine="chunkmap", decode_cf=decode_cf)
+            assert_identical(found, expected)
+            names = [one["v"].encoding["dtype"].metadata["enum"] for one in (found, expected)]
+            assert names[0] == names[1]
+
+
+def test_an_enumeration_is_written_again(tmp_path):
+    """What was opened through references has the names of an enumeration when it is written as netCDF."""
+    write_enumeration(tmp_path / "a.nc")
+    chunkmap.open_dataset(str(tmp_path / "a.nc")).to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    with netCDF4.Dataset(tmp_path / "b.nc") as file:
+        assert file["v"].datatype.enum_dict == {"clear": 0, "cumulus": 1, "missing": 255}
+        file.set_auto_mask(False)
+        assert file["v"][:].tolist() == [0, 1, 255]
+
+
+INNER = np.dtype([("i", "<i2"), ("j", "<i4")], align=True)
+RECORDS = {
+    "gaps": np.dtype([("day", "i1"), ("elev", "<i2"), ("time", "<f8")], align=True),
+    "nested": np.dtype([("xx", INNER), ("yy", [("x", "<f4"), ("y", "<f8", (3, 2))]), ("i", INNER, (2,))], align=True),
+    "a gap at the end": np.dtype({"names": ["a"], "formats": ["<i4"], "offsets": [0], "itemsize": 8}),
+    "names that look nested": np.dtype([("a.b", "<i2"), ("a.c", "<i2"), ("d[0]", "<i2")]),
+}
+
+
+@pytest.mark.parametrize("decode_cf", [True, False])
+def test_records_are_as_the_file_has_them(tmp_path, decode_cf):
+    """By every road records have the gaps, records and arrays of their file; the Zarr arrays have them laid flat."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        for name, dtype in RECORDS.items():
+            data = np.frombuffer((np.arange(6 * dtype.itemsize) % 61).astype("u1").tobytes(), dtype)
+            file.create_dataset(name, data=data.reshape(2, 3), chunks=(1, 3), compression="gzip")
+            file.create_dataset(f"one of {name}", data=data[0])
+    refs = scan(str(path))
+    assert refs.arrays["nested"].meta.dtype.names[:4] == ("xx.i", "_padding_2", "xx.j", "yy.x")
+    assert refs.arrays["names that look nested"].meta.nested is None
+    with xr.open_dataset(path, engine="h5netcdf", phony_dims="sort", decode_cf=decode_cf) as expected:
+        for road in roads(refs, tmp_path, only_first=False):
+            found = xr.open_dataset(road, engine="chunkmap", decode_cf=decode_cf)
+            assert_identical(found, expected)
+            assert found["nested"].values["xx"]["j"].tolist() == expected["nested"].values["xx"]["j"].tolist()
+
+
+@pytest.mark.parametrize(
+    "said", ["", "[", "5", "[]", "[5]", '[8,["a",0,"|O"]]', '[9,["a",0,"<i8"]]', "[" * 5000, '[8,["a",0,["<i8",-1]]]']
+)
+def test_what_a_set_says_of_records_is_not_trusted(said):
+    """A text that is no record of the very bytes of the array says nothing."""
+    assert nested_in({said: "nested"}, np.dtype([("a", "<i4"), ("_padding_4", "V4")])) is None

@@ -118,5 +118,15 @@ def one_s3():
 
 @pytest.fixture
 def s3(one_s3):
+    type(one_s3.fs).clear_instance_cache()  # and with it what is known of its buckets
     yield one_s3
     one_s3.forget()
+
+
+@pytest.fixture(params=["obstore", "fsspec"])
+def engine(s3, request):
+    """What fetches ranges of the objects in S3, for a test that holds of both."""
+    plain = s3.options
+    s3.options = {**plain, "engine": request.param}
+    yield request.param
+    s3.options = plain

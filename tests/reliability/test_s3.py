@@ -109,6 +109,7 @@ def test_two_writers_who_publish_at_once_are_one_after_the_other(s3, write_serie
     assert len(_values(s3)) == 12
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("road", ["scan", "read", "json", "parquet", "build"])
 def test_a_store_that_is_busy_for_a_moment_is_asked_again(s3, write_series, monkeypatch, road):
     """SlowDown, with and without Retry-After, and RequestTimeout pass: scanning, reading, sets at rest, and writing."""
@@ -143,6 +144,7 @@ def _is_of(request, road):
     )
 
 
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("road", ["scan", "read", "json", "parquet", "build", "verify"])
 def test_a_store_that_is_silent_is_given_up(s3, write_series, monkeypatch, road):
     """On every road `timeout` ends the waiting, and the error says how long and how often it was tried."""
@@ -179,6 +181,7 @@ def _said(call):
         return str(error)
 
 
+@pytest.mark.usefixtures("engine")
 def test_an_object_that_is_replaced_under_a_long_lived_reader_is_refused(s3, write_series):
     """With check="etag" every read of an object in S3 is compared with what was scanned, not only the first."""
     s3.fs.put_file(write_series("a.h5", 1), "faulty/a.h5")

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from chunkmap.access.bounds import bounded
 from chunkmap.errors import Unsupported
+from chunkmap.model.codecs import PACKAGES
 from chunkmap.packages import require
 
 __all__ = ["Step", "Steps", "make_codec", "make_step", "make_steps"]
@@ -44,6 +45,10 @@ class Steps(NamedTuple):
 
 
 _JOINED: Final[Mapping[Any, np.dtype[Any]]] = {2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<u8")}
+
+
+_TAKE_VIEWS: Final = ("chunkmap.", "numcodecs.", "imagecodecs.")
+"""Packages whose codecs take whatever holds bytes; of others, some take nothing but `bytes`."""
 
 
 _HAS_IMAGECODECS: Final = find_spec("imagecodecs") is not None
@@ -91,7 +96,9 @@ def make_step(config: Mapping[str, Any], most: int, likely: int | None = None) -
     """
     if _is_fast(config):
         return _FAST[config["id"]](config)
-    step = bounded(config, make_codec(config).decode, most)
+    codec = make_codec(config)
+    takes_views = type(codec).__module__.startswith(_TAKE_VIEWS)
+    step = bounded(config, codec.decode if takes_views else _of_bytes(codec), most)
     return _inflating(step, likely) if likely and _inflates(config) else step
 
 
@@ -111,9 +118,14 @@ def make_codec(config: Mapping[str, Any]) -> Any:
     try:
         return numcodecs.get_codec(dict(config))
     except (ValueError, TypeError, ImportError, KeyError) as error:
-        raise Unsupported(
-            f"the codec {dict(config)} cannot be made: {error}; is the package that has it installed?", feature="codec"
-        ) from error
+        package = PACKAGES.get(config.get("id", ""))
+        remedy = f"install its package: pip install {package}" if package else "is the package that has it installed?"
+        raise Unsupported(f"the codec {dict(config)} cannot be made: {error}; {remedy}", feature="codec") from error
+
+
+def _of_bytes(codec: Any) -> Step:
+    """How a codec of another package decodes."""
+    return lambda data: codec.decode(bytes(data) if isinstance(data, (bytearray, memoryview)) else data)
 
 
 def _unshuffling(config: Mapping[str, Any]) -> Step:

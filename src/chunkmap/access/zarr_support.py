@@ -13,6 +13,7 @@ from zarr.registry import get_codec_class
 from chunkmap.access.decoding import make_codec
 from chunkmap.errors import Unsupported
 from chunkmap.model import ArrayMeta
+from chunkmap.model.codecs import PACKAGES
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.trimming import untrimmed
 from chunkmap.model.zarr_v2 import array_document
@@ -38,7 +39,7 @@ def unknown_to_zarr(meta: ArrayMeta, zarr_format: ZarrFormat) -> str | None:
             return None if _is_known_in_v2(meta) else _NOT_KNOWN
         document = array_document_of_v3(meta)
     except Unsupported:
-        return _NOT_KNOWN
+        return _missing(meta) or _NOT_KNOWN
     if meta.edges and zarr.config.get(_FLAG, None) is None:
         return (
             f"zarr {zarr.__version__} has no rectilinear chunk grids (later ones have, with zarr.config {_FLAG}), which"
@@ -47,6 +48,15 @@ def unknown_to_zarr(meta: ArrayMeta, zarr_format: ZarrFormat) -> str | None:
     if meta.edges and not zarr.config.get(_FLAG):
         return f"zarr reads rectilinear chunk grids after zarr.config.set({{{_FLAG!r}: True}}) only, which are those of"
     return next(filter(None, (_unknown_codec(codec["name"]) for codec in document["codecs"])), None)
+
+
+def _missing(meta: ArrayMeta) -> str | None:
+    """That a package which is known to have a codec of the array is not here, if so."""
+    for name in (config.get("id", "") for config in meta.codecs):
+        package = PACKAGES.get(name)
+        if package is not None and find_spec(package) is None:
+            return f"the codec {name!r} needs the package {package} (pip install {package}), and is that of"
+    return None
 
 
 @cache

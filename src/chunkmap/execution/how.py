@@ -9,6 +9,7 @@ from chunkmap.combining.recipe import HowToCombine
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.scanning import Cache, Scanning
+from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, options_with
 from chunkmap.keywords import check_keywords
@@ -28,6 +29,7 @@ class HowToScan(TypedDict, total=False):
     scan_options: Mapping[str, Any] | None
     preprocess: Step | None
     timeout: float | None
+    engine: Engine | None
 
 
 class HowToBuild(HowToScan, HowToCombine, total=False):
@@ -42,7 +44,8 @@ def told_apart(verb: str, how: HowToBuild, files: Sequence[Nameable]) -> tuple[S
     check_keywords(verb, how, HowToBuild, all_say="how to scan and to combine")
     scanning: Any = {name: value for name, value in how.items() if name in HowToScan.__annotations__}
     combining: Any = {name: value for name, value in how.items() if name not in scanning}
-    options, timeout = scanning.pop("scan_options", None) or {}, scanning.pop("timeout", None)
+    options = scanning.pop("scan_options", None) or {}
+    timeout, engine = scanning.pop("timeout", None), scanning.pop("engine", None)
     given = scanning.get("storage_options")
-    scanning["storage_options"] = limited(options_with(files) if given is None else given, timeout)
+    scanning["storage_options"] = limited(options_with(files) if given is None else given, timeout, engine)
     return Scanning(**scanning, options=options), combining

@@ -18,6 +18,7 @@ from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
 from chunkmap.execution.spreading import Outcome, spread
 from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
+from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, listed, options_with
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
@@ -40,6 +41,7 @@ def scan_many(
     on_error: Literal["raise", "skip"] = "raise",
     cache: Cache | None = None,
     timeout: float | None = None,
+    engine: Engine | None = None,
     **options: Any,
 ) -> list[ReferenceSet]:
     """Scan many files; the sets come back in the order of the URLs. Wildcards in them are expanded;
@@ -57,14 +59,14 @@ def scan_many(
 
     `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
     was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
-    30 by default.
+    30 by default; `engine` is what fetches ranges, see `scan`.
     """
     files = listed(urls)
     scanning = Scanning(
         executor=executor,
         workers=workers,
         progress=progress,
-        storage_options=limited(options_with(files) if storage_options is None else storage_options, timeout),
+        storage_options=limited(options_with(files) if storage_options is None else storage_options, timeout, engine),
         on_error=on_error,
         cache=cache,
         options=options,

@@ -20,6 +20,7 @@ from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
 from chunkmap.execution.streaming import Job
+from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.io.granules import Nameable
 from chunkmap.io.granules import listed as listed_urls
@@ -44,6 +45,7 @@ def combine(
     record_size: int = 100_000,
     executor: AnyExecutor = None,
     timeout: float | None = None,
+    engine: Engine | None = None,
     **how: Unpack[HowToCombine],
 ) -> ReferenceSet:
     """Many reference sets to one.
@@ -53,7 +55,7 @@ def combine(
     `zarr_format`, `uneven_group`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than
     `inline_threshold` bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the
     result. The files that the references point into are opened, where coordinates must be read from them, with
-    `remote_options`. Servers may be silent for `timeout` seconds, 30 by default.
+    `remote_options`, and read by `engine`, see `scan`. Servers may be silent for `timeout` seconds, 30 by default.
 
     With `out`, the result is written there, JSON, Parquet or Icechunk by its name, and is never held as a whole: inputs
     are opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
@@ -67,7 +69,7 @@ def combine(
     if out is not None:
         check_format(locate(out, output_options), recipe.zarr_format)
     sets = listed(sets)
-    fetcher = Fetcher(storage_options=limited(remote_options, timeout), remote_protocol=remote_protocol)
+    fetcher = Fetcher(storage_options=limited(remote_options, timeout, engine), remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
         inputs = opened(sets, storage_options, preprocess)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
@@ -112,11 +114,11 @@ def build(
 
     `urls` are paths, URLs and wildcards, or what other libraries have for files, as for `scan`.
 
-    `how` says how to combine, as for `combine`, and how to scan: `executor`, `workers`, `progress`, `on_error`, `cache`
-    and `timeout` as for `scan_many`; `scan_options` go to `scan`, `storage_options` open the files. `output_options`
-    open the output. `preprocess` is done to every set, `postprocess` to the result. The output appears whole or not at
-    all. Its references are held all at once for Icechunk only; what comes back is the stored set, whose chunks are read
-    when they are asked for.
+    `how` says how to combine, as for `combine`, and how to scan: `executor`, `workers`, `progress`, `on_error`,
+    `cache`, `timeout` and `engine` as for `scan_many`; `scan_options` go to `scan`, `storage_options` open the files.
+    `output_options` open the output. `preprocess` is done to every set, `postprocess` to the result. The output appears
+    whole or not at all. Its references are held all at once for Icechunk only; what comes back is the stored set, whose
+    chunks are read when they are asked for.
 
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`

@@ -81,7 +81,12 @@ def held(values: NDArray[Any], dims: tuple[str, ...], attrs: Mapping[str, Any]) 
 
 
 def cut(array: ManifestArray, nbytes: int) -> ManifestArray:
-    """The array in equal chunks of at most so many bytes, as far as divisors of its slowest axes allow."""
+    """The array in equal chunks of at most so many bytes, as far as divisors of its slowest axes allow.
+
+    Raises ValueError for no bytes.
+    """
+    if nbytes < 1:
+        raise ValueError(f"chunk_nbytes is {nbytes}, expected a number of bytes above 0")
     meta = array.meta
     if not meta.size:
         return array

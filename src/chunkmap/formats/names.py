@@ -9,12 +9,18 @@ from chunkmap.formats.format import Scanned
 from chunkmap.model import Problem
 from chunkmap.model.zarr_v3 import DOCUMENT
 
-__all__ = ["storable"]
+__all__ = ["check_name", "storable"]
 
 T = TypeVar("T")
 
-_RESERVED: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", ".chunkmap.json", DOCUMENT})
-"""What Zarr's documents, and those of a set, are called."""
+_RESERVED: Final = frozenset({".", "..", ".zarray", ".zattrs", ".zgroup", ".zmetadata", ".chunkmap.json", DOCUMENT})
+"""What Zarr's documents, and those of a set, are called; and what is a way in a tree, and no name."""
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for what one calls an array, where Zarr has no place for it."""
+    if "" in name.split("/") or not _is_storable(name):
+        raise ValueError(f"name is {name!r}, expected one that an array of Zarr may have")
 
 
 def storable(found: Scanned, url: str) -> Scanned:
@@ -23,7 +29,7 @@ def storable(found: Scanned, url: str) -> Scanned:
     if _is_storable("/".join(paths)):
         return found
     wrong = [path for path in paths if not _is_storable(path)]
-    text = "left out: Zarr takes a name with a backslash, or of one of its documents, for another path"
+    text = "left out: Zarr takes a name with a backslash, of dots, or of one of its documents, for another path"
     problems = tuple(Problem(path, "name", text, url) for path in wrong)
     return found._replace(
         arrays=_without(found.arrays, wrong), groups=_without(found.groups, wrong), problems=found.problems + problems

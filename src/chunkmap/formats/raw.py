@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Literal
 
 import numpy as np
 
 from chunkmap.formats.blocks import block, cut
 from chunkmap.formats.format import Scanned
+from chunkmap.formats.names import check_name
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta
@@ -53,13 +55,17 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
 
 
 def _meta(options: Options, size: int) -> ArrayMeta:
+    check_name(options.name)
     dtype = _dtype(options.dtype)
     if options.offset < 0:
         raise ValueError(f"offset is {options.offset}, expected 0 or more")
     if options.order not in ("C", "F"):
         raise ValueError(f"order is {options.order!r}, expected 'C' or 'F'")
     given = options.shape
-    shape = (max(size - options.offset, 0) // dtype.itemsize,) if given is None else tuple(map(int, given))
+    try:
+        shape = (max(size - options.offset, 0) // dtype.itemsize,) if given is None else tuple(map(index, given))
+    except TypeError as error:
+        raise ValueError(f"shape is {given}, expected whole numbers") from error
     if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize > 2**63:
         raise ValueError(f"shape is {given}, expected lengths that a file may have")
     dims = options.dims or tuple(f"dim_{axis}" for axis in range(len(shape)))
@@ -81,4 +87,6 @@ def _dtype(text: str) -> np.dtype[Any]:
         raise ValueError(f"dtype is {text!r}, expected a type as numpy writes it, such as '<f4': {error}") from error
     if dtype.hasobject or not dtype.itemsize or dtype.subdtype is not None:
         raise ValueError(f"dtype is {text!r}, expected a type of plain elements")
+    if dtype.kind in "Mm" and np.datetime_data(dtype)[0] == "generic":
+        raise ValueError(f"dtype is {text!r}, expected a unit of time, such as 'M8[s]'")
     return dtype

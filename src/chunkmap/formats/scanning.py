@@ -38,6 +38,7 @@ from chunkmap.io import (
     open_source,
     outermost,
 )
+from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.io.folder import FolderBase
 from chunkmap.io.granules import Nameable, options_with, single_url
@@ -60,6 +61,7 @@ def scan(
     inline_threshold: int = INLINE_THRESHOLD,
     allow: Sequence[str] = (),
     timeout: float | None = None,
+    engine: Engine | None = None,
     **options: Any,
 ) -> ReferenceSet:
     """Scan one file, or one folder of files that are one set.
@@ -70,9 +72,10 @@ def scan(
     Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the
     format. A file may name others only below its own directory, and those whose URLs begin with one of `allow`.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
-    A server may be silent for `timeout` seconds, 30 by default.
+    A server may be silent for `timeout` seconds, 30 by default. Ranges are fetched by `engine`: "obstore" or "fsspec";
+    None is obstore where it is installed and keeps every promise that fsspec does (S3), else fsspec.
     """
-    storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout)
+    storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout, engine)
     file = single_url(file)
     opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
     with closing(opened):

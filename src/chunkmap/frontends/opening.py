@@ -24,6 +24,7 @@ from chunkmap.access.store import ReferenceStore
 from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
 from chunkmap.io import is_far
+from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.keywords import check_keywords
 from chunkmap.model import ReferenceSet
@@ -42,6 +43,7 @@ class HowToReach(TypedDict, total=False):
     remote_protocol: str | None
     allow: Sequence[str] | None
     timeout: float | None
+    engine: Engine | None
 
 
 class HowToOpen(HowToReach, total=False):
@@ -62,7 +64,8 @@ def open_store(
     `how` says how it is opened: `storage_options` open what is named; `remote_options` and `remote_protocol` the files
     that its references point into; `allow` are the beginnings of URLs that the set may name; `check="etag"` refuses
     files that changed since they were scanned; `scan_options` go to `scan`, for a file. Servers may be silent for
-    `timeout` seconds, 30 by default.
+    `timeout` seconds, 30 by default. Ranges are fetched by `engine`: "obstore" or "fsspec"; None is obstore where it is
+    installed and keeps every promise that fsspec does (S3), else fsspec.
     """
     check_how("open_store", how)
     refs, fetcher = open_references(refs_or_path, **how)
@@ -82,17 +85,18 @@ def warned(store: ReferenceStore) -> ReferenceStore:
 
 def open_references(refs_or_path: Openable, **how: Unpack[HowToOpen]) -> tuple[ReferenceSet, Fetcher]:
     """The references, and what fetches the bytes that they name: what `open_store` makes a store of."""
-    check, allow, timeout = how.get("check"), how.get("allow"), how.get("timeout")
+    check, allow, timeout, engine = how.get("check"), how.get("allow"), how.get("timeout"), how.get("engine")
     if check not in (None, "etag"):
         raise ValueError(f"check is {check!r}, expected 'etag' or None")
     if isinstance(refs_or_path, ReferenceStore):
         if any(value is not None for name, value in how.items() if name != "scan_options") or how.get("scan_options"):
             raise TypeError("options of opening were given with a store that is open: give them to open_store")
         return refs_or_path.source
-    storage_options, remote_options = limited(how.get("storage_options"), timeout), how.get("remote_options")
+    storage_options, remote_options = limited(how.get("storage_options"), timeout, engine), how.get("remote_options")
     refs, shared = _references(refs_or_path, storage_options, how.get("scan_options") or {}, allow or ())
+    is_one = shared and remote_options is None
     fetcher = Fetcher(
-        storage_options=storage_options if shared and remote_options is None else limited(remote_options, timeout),
+        storage_options=storage_options if is_one else limited(remote_options, timeout, engine),
         remote_protocol=how.get("remote_protocol"),
         trust=Trust(refs.name, allow),
         expected=refs.targets if check else None,

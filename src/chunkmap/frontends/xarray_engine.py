@@ -29,6 +29,8 @@ from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.model import ReferenceSet
+from chunkmap.model.records import laid_flat
+from chunkmap.model.typed import MEANINGS, VALUES, enumerated
 from chunkmap.storage.json.reading import COMPRESSIONS
 from chunkmap.storage.stores import METADATA
 
@@ -55,7 +57,8 @@ DECODING: Final = (
 )
 """What xarray's engines may be asked to decode."""
 
-_OPENING: Final = tuple(HowToOpen.__annotations__)
+_OPENING: Final = tuple(name for name in HowToOpen.__annotations__ if name != "engine")
+"""Words of opening; `engine` is xarray's own, and what fetches ranges is said among the options of a filesystem."""
 """What everything that opens may be told."""
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
@@ -182,6 +185,11 @@ class _ReferencesInXarray(ZarrStore):
             own.pop(_FILL_VALUE, None)  # it is of the array's type already
         variable.attrs = {name: own.get(name, value) for name, value in variable.attrs.items()}
         encoding = variable.encoding
+        names = enumerated(reader.meta.attrs)
+        if names:  # which xarray's own engines give as the type that is decoded, and no attribute
+            del variable.attrs[VALUES], variable.attrs[MEANINGS]
+            told = {"enum": names, "enum_name": f"{name}_enum"}
+            encoding = {**encoding, "dtype": np.dtype(reader.meta.dtype.str, metadata=told)}
         if reader.meta.edges:
             chunks = lengths_of_chunks(reader.meta)
             preferred = dict(zip(variable.dims, chunks, strict=True))
@@ -197,6 +205,8 @@ class _ReferencesInXarray(ZarrStore):
         dtype = variable.dtype if reader.meta.dtype.kind == "O" else reader.meta.dtype
         if "_Unsigned" in variable.attrs:  # of which xarray masks nothing where the order is not the machine's
             dtype = dtype.newbyteorder("=")
+        if reader.meta.nested is not None and laid_flat(reader.meta.nested) == reader.meta.dtype:
+            dtype = reader.meta.nested
         data = indexing.LazilyIndexedArray(_LazyArray(reader, dtype))
         return xr.Variable(variable.dims, data, variable.attrs, encoding)
 
@@ -218,6 +228,8 @@ class _LazyArray(BackendArray):
 
     def _read(self, key: Any) -> NDArray[Any]:
         values = self._reader.read(key)
+        if self.dtype.names:
+            return values.view(self.dtype)
         return values.astype(self.dtype, copy=False) if self.dtype.kind in "Tiu" else values
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from chunkmap.errors import ChunkmapError, NoSuchFile, SourceError
+from chunkmap.io.engines import Engine, check_engine
 from chunkmap.io.http_client import TIMEOUT, Permits, get_client
 from chunkmap.io.names import local_path, name_of
 from chunkmap.io.retrying import causes, is_transient, remarks, status_of, with_retries
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
 __all__ = [
+    "OURS",
     "Located",
     "ask",
     "is_absent",
@@ -32,6 +34,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+OURS: Final = frozenset({"timeout", "engine"})
+"""Options that are ours, of any filesystem: what they say is no reason to ask fsspec for files of this machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class Located:
@@ -45,6 +50,8 @@ class Located:
     """The filesystem; None for that of this machine, which is made when it is asked for."""
     options: Mapping[str, Any] | None = field(default=None, repr=False)
     """What the caller said of it."""
+    engine: Engine | None = None
+    """What fetches ranges of its files; None for the fastest that keeps every promise."""
 
     def file(self, name: str) -> Located:
         """A file below it."""
@@ -64,14 +71,18 @@ class Located:
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
 
-def limited(options: Mapping[str, Any] | None, timeout: float | None) -> Mapping[str, Any] | None:
-    """Options of a filesystem with a limit in seconds, where one is given.
+def limited(
+    options: Mapping[str, Any] | None, timeout: float | None, engine: Engine | None = None
+) -> Mapping[str, Any] | None:
+    """Options of a filesystem with a limit in seconds, and an engine, where they are given.
 
     >>> limited({"anon": True}, 5), limited(None, None)
     ({'anon': True, 'timeout': 5}, None)
     """
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"expected options of a filesystem as a mapping, such as {{'anon': True}}, found {options!r}")
+    if check_engine(engine) is not None:
+        options = {**(options or {}), "engine": engine}
     if timeout is None:
         return options
     if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0:
@@ -92,16 +103,20 @@ def locate(
     """
     path = name_of(path)
     name = path if url is None else url
-    own = None if (storage_options or {}).keys() - {"timeout"} else local_path(path)
+    given = dict(storage_options or {})
+    engine = check_engine(given.pop("engine", None))
+    own = None if given.keys() - OURS else local_path(path)
     if own is not None:
         return Located(name, own, options=storage_options)
     try:
-        fs, inner = _fsspec().core.url_to_fs(path, **_with_limits(path, storage_options or {}, permits))
+        fs, inner = _fsspec().core.url_to_fs(path, **_with_limits(path, given, permits))
     except (ValueError, ImportError, OSError, TypeError) as error:
         raise SourceError(f"cannot be opened: {error}", url=name) from error
     if isinstance(getattr(fs, "retries", None), int):
         fs.retries = 1  # s3fs: who asks tries again, for longer, and as the server says
-    return Located(name, inner.rstrip("/") or "/", fs, storage_options)
+    # What is permitted goes for redirects too, and only fsspec shows them.
+    by = engine if permits is None else "fsspec"
+    return Located(name, inner.rstrip("/") or "/", fs, storage_options, by)
 
 
 def _fsspec() -> Any:

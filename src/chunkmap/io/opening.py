@@ -13,7 +13,7 @@ from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.beside import Allowed, Others
 from chunkmap.io.compressed.source import CompressedSource
 from chunkmap.io.file_object import FileObjectSource
-from chunkmap.io.filesystem import Located, ask, limited, locate, may_be_absent
+from chunkmap.io.filesystem import OURS, Located, ask, limited, locate, may_be_absent
 from chunkmap.io.folder import Folder, FolderBase
 from chunkmap.io.http_client import Permits
 from chunkmap.io.local import LocalSource
@@ -145,7 +145,7 @@ def folder_at(located: Located) -> Folder:
     """What is below a path."""
     if located.is_local:
         return LocalFolder(located.path, located.url)
-    return RemoteFolder(located.fs, located.path, located.url)
+    return RemoteFolder(located.fs, located.path, located.url, engine=located.engine)
 
 
 def _file_object(file: BinaryIO, url: str | None) -> Source:
@@ -157,15 +157,15 @@ def _file_object(file: BinaryIO, url: str | None) -> Source:
 def _file(located: Located) -> Source:
     if located.is_local:
         return LocalSource(located.path, located.url)
-    return RemoteSource(located.fs, located.path, located.url)
+    return RemoteSource(located.fs, located.path, located.url, engine=located.engine)
 
 
 def _file_or_folder(located: Located, holds: Collection[str], *, is_folder: bool) -> Source | Folder:
-    folder = RemoteFolder(located.fs, located.path, located.url)
+    folder = RemoteFolder(located.fs, located.path, located.url, engine=located.engine)
     if is_folder:
         return folder
     try:
-        source = RemoteSource(located.fs, located.path, located.url)
+        source = RemoteSource(located.fs, located.path, located.url, engine=located.engine)
     except SourceError as error:
         if isinstance(error.__cause__, IsADirectoryError) or _may_be_folder(folder, holds, error):
             return folder
@@ -246,5 +246,5 @@ def _below(kind: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:
     own = given.get(kind, given)
     if "target_options" in own:
         inner: Mapping[str, Any] = own["target_options"] or {}
-        return {"timeout": given["timeout"], **inner} if "timeout" in given else inner
+        return {**{name: given[name] for name in OURS & given.keys()}, **inner}
     return {key: value for key, value in given.items() if key not in (kind, "fo", "target_protocol")}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from chunkmap.errors import SourceError
+from chunkmap.io.buckets import ObjectInBucket
+from chunkmap.io.engines import Engine, object_by
 from chunkmap.io.filesystem import ask
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
 from chunkmap.io.joining import GAP, LONGEST, coalesce, in_pieces
@@ -34,14 +37,17 @@ class RemoteSource(SourceBase):
         *,
         gap: int = GAP,
         longest: int = LONGEST,
+        engine: Engine | None = None,
     ) -> None:
-        self.url = url
+        self.url, self._engine = url, engine
         self._fs, self._path, self._gap, self._longest = fs, path, gap, longest
-        self._whole: bytes | None = None
+        self._whole: bytes | memoryview | None = None
         self._fetches = 0
         self._watch = _watch(fs, path)
         try:
             self._info = self._inspect()
+            if engine == "obstore":
+                _ = self._object  # or else it cannot be had
         except SourceError:
             self.close()
             raise
@@ -109,27 +115,43 @@ class RemoteSource(SourceBase):
 
     def on_the_same(self, url: str) -> RemoteSource:
         """Another file of the same filesystem."""
-        return RemoteSource(self._fs, self._fs._strip_protocol(url), url)  # noqa: SLF001 - how fsspec finds the file
+        path = self._fs._strip_protocol(url)  # noqa: SLF001 - how fsspec finds the file
+        return RemoteSource(self._fs, path, url, engine=self._engine)
+
+    @cached_property
+    def _object(self) -> ObjectInBucket | None:
+        """The file as obstore fetches it; None where fsspec does."""
+        return object_by(self._engine, self._fs, self._path, self.url)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What obstore holds open stays in this process."""
+        return {name: value for name, value in vars(self).items() if name != "_object"}
 
     @property
     def is_page(self) -> bool:
         """Whether the server calls it a page of HTML: that is how it shows what is in a directory."""
         return str(self._info.get("mimetype") or "").startswith("text/html")
 
-    def _fetch(self, ranges: Sequence[Range]) -> list[bytes]:
+    def _fetch(self, ranges: Sequence[Range]) -> list[bytes | memoryview]:
         if self._whole is not None or not ranges:
             return [self._checked(r, self._whole or b"") for r in ranges]
         if len(ranges) > 1 and self._watch is not None and not self._watch.ranges:
             # each answer may be the whole file: the first one tells
             return self._fetch(ranges[:1]) + self._fetch(ranges[1:])
         self._fetches += 1
-        blocks: dict[Range, bytes] = {}
-        ask(lambda: self._fetch_into(blocks, [r for r in ranges if r not in blocks]), self.url)
+        blocks: dict[Range, bytes | memoryview] = {}
+        if self._object is not None:
+            blocks.update(self._object.fetch(ranges))
+            left = next((r for r in ranges if r not in blocks), None)
+            if left is not None:  # one request tells what is wrong, and how long the server wants to be left alone
+                ask(lambda: self._fetch_into(blocks, [left]), self.url)
+        if any(r not in blocks for r in ranges):
+            ask(lambda: self._fetch_into(blocks, [r for r in ranges if r not in blocks]), self.url)
         if self._watch is not None:
             self._check_watch(self._watch)
         return [self._checked(r, blocks[r]) for r in ranges]
 
-    def _fetch_into(self, blocks: dict[Range, bytes], ranges: Sequence[Range]) -> None:
+    def _fetch_into(self, blocks: dict[Range, bytes | memoryview], ranges: Sequence[Range]) -> None:
         """Fetch ranges, and keep those that came even where others failed. Raises what will not pass first of all."""
         found = self._fs.cat_ranges(
             [self._path] * len(ranges),
@@ -150,7 +172,7 @@ class RemoteSource(SourceBase):
     def _changed(self, found: str) -> SourceError:
         return SourceError(f"the file changed while it was read: {found}. Read it again", url=self.url)
 
-    def _checked(self, wanted: Range, block: bytes) -> bytes:
+    def _checked(self, wanted: Range, block: bytes | memoryview) -> bytes | memoryview:
         if len(block) == wanted.length:
             return block
         if len(block) == self.size():
@@ -163,7 +185,7 @@ class RemoteSource(SourceBase):
         )
 
 
-def _whole(blocks: Sequence[bytes]) -> bytes:
+def _whole(blocks: Sequence[bytes | memoryview]) -> bytes | memoryview:
     """The bytes of a range from those of its pieces."""
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import SourceError
+from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import ask, is_absent, may_be_absent, named
 from chunkmap.io.folder import FolderBase, Listing, check_name
 from chunkmap.io.remote import CONCURRENCY, RemoteSource
@@ -35,8 +36,8 @@ _MOST_AT_ONCE: Final = 4096
 class RemoteFolder(FolderBase):
     """A path of an fsspec filesystem, and what is below it."""
 
-    def __init__(self, fs: AbstractFileSystem, path: str, url: str) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, fs: AbstractFileSystem, path: str, url: str, *, engine: Engine | None = None) -> None:
+        self.url, self._engine = url.rstrip("/"), engine
         self._fs, self._path = fs, path.rstrip("/")
         protocol = (fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol
         self._can_list = not {"http", "https"} & set(protocol)
@@ -83,7 +84,7 @@ class RemoteFolder(FolderBase):
 
     def open(self, name: str) -> Source:
         """Asked for its size."""
-        return RemoteSource(self._fs, self._at(name), f"{self.url}/{name}")
+        return RemoteSource(self._fs, self._at(name), f"{self.url}/{name}", engine=self._engine)
 
     def read_many(self, names: Sequence[str], *, optional: bool = False) -> list[bytes | None]:
         """Many at once; those that fail for a moment are asked for again."""

@@ -1,4 +1,4 @@
-"""What decodes alike: chunks may have been encoded differently, where they say so themselves."""
+"""What is known of codecs by their ids: what decodes alike, though encoded differently, and what is of others."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Any, Final
 
 from chunkmap.model.meta import CodecConfig
 
-__all__ = ["COMPRESSORS", "decodes_as"]
+__all__ = ["COMPRESSORS", "PACKAGES", "decodes_as"]
 
 COMPRESSORS: Final = frozenset({"blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd"})
 """Codecs that Zarr v2 has a place of its own for, behind all others."""
+
+PACKAGES: Final[Mapping[str, str]] = {"gribberish": "gribberish", "grib2io": "grib2io"}
+"""Codecs of other packages that sets made by them name: the package that has each, for Zarr v2 and for v3."""
 
 _ONLY_ENCODING: Final[Mapping[str, Collection[str]]] = {
     "zlib": {"level"},

@@ -125,10 +125,10 @@ def beside(
 
     The documents of arrays of Zarr v3 say their types themselves.
     """
-    attrs = {**groups, **{path: array.meta.attrs for path, array in arrays.items() if zarr_format == 2}}
+    every = {path: types_of(attrs) for path, attrs in groups.items()}
+    every |= {path: array.meta.types() for path, array in arrays.items() if zarr_format == 2}
     alike: dict[tuple[tuple[str, ...], ...], list[str]] = {}
-    for path, own in attrs.items():
-        types = types_of(own)
+    for path, types in every.items():
         if types:
             alike.setdefault(tuple((code, *names) for code, names in types.items()), []).append(path)
     said = [[{code: names for code, *names in types}, paths] for types, paths in alike.items()]

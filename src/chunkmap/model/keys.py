@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
@@ -19,7 +19,6 @@ from chunkmap.errors import StorageError
 from chunkmap.model.grid import linear
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.printed import Lines, decimals
-from chunkmap.model.typed import with_codes
 from chunkmap.model.zarr_v3 import DOCUMENT
 
 __all__ = ["MOST_GROUPS", "Below", "Precedent", "StrayKey", "positions_of", "runs"]
@@ -153,7 +152,7 @@ class Precedent:
         """Metadata with the types of their attributes; the very same where metadata and codes are."""
         known = self._typed.get(path)
         if known is None or known[0] is not meta or known[1] != codes:
-            known = self._typed[path] = meta, codes, replace(meta, attrs=with_codes(meta.attrs, codes))
+            known = self._typed[path] = meta, codes, meta.with_types(codes)
         return known[2]
 
 

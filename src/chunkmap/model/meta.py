@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from chunkmap.model.edges import Edges, EvenSteps
+from chunkmap.model.records import NESTED, nested_in, nested_text
+from chunkmap.model.typed import types_of, with_codes
 
 __all__ = ["ArrayMeta", "CodecConfig", "check_cells", "check_extent", "grid_shape_of"]
 
@@ -68,6 +70,8 @@ class ArrayMeta:
     edges: tuple[Edges | None, ...] = ()
     """For each axis the lengths of its chunks, None where all are of one; nothing when none of them vary.
     Only Zarr v3 has grids with edges."""
+    nested: np.dtype[Any] | None = None
+    """The type of a record as the file has it, with gaps or records in it, where `dtype` is the same laid flat."""
 
     def __post_init__(self) -> None:
         if len(self.shape) != len(self.chunk_shape):
@@ -109,6 +113,17 @@ class ArrayMeta:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def types(self) -> dict[str, list[str]]:
+        """What a stored set says beside the documents: names of attributes by the code of their type, and how a record
+        was that is laid flat.
+        """
+        found = types_of(self.attrs)
+        return found if self.nested is None else {**found, NESTED: [nested_text(self.nested)]}
+
+    def with_types(self, codes: Mapping[str, str]) -> ArrayMeta:
+        """The same with what a stored set said beside the documents."""
+        return replace(self, attrs=with_codes(self.attrs, codes), nested=nested_in(codes, self.dtype))
 
     @property
     def codecs(self) -> tuple[CodecConfig, ...]:

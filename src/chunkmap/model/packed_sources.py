@@ -228,7 +228,7 @@ class _Tails:
 
     def beginning(self, tail: bytes) -> NDArray[np.intp]:
         """Which of them begin so: with a byte at least."""
-        rows = np.flatnonzero(self._first == tail[0])
+        rows: NDArray[np.intp] = np.flatnonzero(self._first == tail[0])
         rows = rows[self._lengths[rows] >= len(tail)]
         words = np.ndarray((len(self._padded) - 7,), "<u8", self._padded, strides=(1,))  # from each byte on
         for at in range(0, len(tail), 8):

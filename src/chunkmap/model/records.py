@@ -1,8 +1,13 @@
-"""Records as Zarr has them: without gaps, and without records or arrays in them."""
+"""Records as Zarr has them: without gaps, and without records or arrays in them.
+
+Of those that are laid flat to be so it is kept how they were, for readers that can show it: `ArrayMeta.nested`, and in
+a stored set a text among the types of attributes, under the code `NESTED`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterator, Mapping
 from itertools import count
 from typing import Any, Final
 
@@ -10,9 +15,13 @@ import numpy as np
 
 from chunkmap.errors import Unsupported
 
-__all__ = ["check_packed", "laid_flat", "unlike"]
+__all__ = ["NESTED", "check_packed", "laid_flat", "nested_in", "nested_text", "unlike"]
+
+NESTED: Final = "nested"
+"""The code of the text that says how a record was."""
 
 _MOST_MEMBERS: Final = 1000
+_DEEPEST: Final = 32
 
 
 def laid_flat(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -44,6 +53,50 @@ def laid_flat(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(fields)
 
 
+def nested_text(dtype: np.dtype[Any]) -> str:
+    """A record in records as text.
+
+    >>> nested_text(np.dtype([("a", "u1"), ("b", [("c", "<i2", (2,))])]))
+    '[5,["a",0,"|u1"],["b",1,[4,["c",0,["<i2",2]]]]]'
+    """
+    return json.dumps(_described(dtype), separators=(",", ":"))
+
+
+def nested_in(codes: Mapping[str, str], flat: np.dtype[Any]) -> np.dtype[Any] | None:
+    """The record in records that a stored set says, by text and code, that a flat one was; None where it was none."""
+    text = next((text for text, code in codes.items() if code == NESTED), None)
+    if text is None or flat.names is None:
+        return None
+    try:
+        dtype = _from_description(json.loads(text), _DEEPEST)
+        return dtype if laid_flat(dtype) == flat else None
+    except (Unsupported, ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError):
+        return None  # what is not understood says nothing: the record is flat
+
+
+def _described(dtype: np.dtype[Any]) -> Any:
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return [_described(base), *shape]
+    if dtype.fields is None:
+        return dtype.str
+    members = ((name, dtype.fields[name]) for name in dtype.names or ())
+    return [dtype.itemsize, *([name, offset, _described(member)] for name, (member, offset, *_) in members)]
+
+
+def _from_description(said: Any, deepest: int) -> np.dtype[Any]:
+    if isinstance(said, str):
+        return np.dtype(said)
+    if not deepest or not isinstance(said, list) or not said:
+        raise ValueError("records in records are described by lists")
+    first, *rest = said
+    if not isinstance(first, int):
+        return np.dtype((_from_description(first, deepest - 1), tuple(rest)))
+    names, offsets, members = zip(*rest, strict=True)
+    formats = [_from_description(member, deepest - 1) for member in members]
+    return np.dtype({"names": list(names), "formats": formats, "offsets": list(offsets), "itemsize": first})
+
+
 def unlike(name: str, taken: Collection[str]) -> str:
     """A name that is not taken: the same, or with a number."""
     numbered = (f"{name}_{number}" for number in count(1))
@@ -65,8 +118,9 @@ def check_packed(dtype: np.dtype[Any]) -> None:
 
 def _leaves(dtype: np.dtype[Any], name: str, offset: int) -> Iterator[tuple[str, np.dtype[Any], int]]:
     """The plain members of a structure with their places, in order of place."""
-    if dtype.fields is not None:
-        for inner, (member, start, *_) in sorted(dtype.fields.items(), key=lambda item: item[1][1]):
+    if dtype.fields is not None:  # it has titles too, where members have them beside their names
+        members = [(inner, *dtype.fields[inner][:2]) for inner in dtype.names or ()]
+        for inner, member, start in sorted(members, key=lambda item: item[2]):
             yield from _leaves(member, f"{name}.{inner}" if name else inner, offset + start)
     elif dtype.subdtype is not None:
         base, shape = dtype.subdtype

@@ -6,7 +6,7 @@ have in their file: they are JSON as any other number is, equal to it, and pickl
 what other readers see says which attributes have which type: see `chunkmap.model.dictionary`.
 
 The code of a type is that of numpy without the order of bytes, `f4`; `f4[1]` is an array of one element, which is
-shown as the element.
+shown as the element. `enum` is that of the names of an enumeration, which is a type and no attribute.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from typing import Any, ClassVar, Final, Self
 import numpy as np
 
 __all__ = [
+    "MEANINGS",
+    "VALUES",
+    "MeaningsOfEnumeration",
     "SpelledNumber",
     "TypedList",
     "Types",
@@ -25,6 +28,7 @@ __all__ = [
     "as_text",
     "code_of",
     "codes_of",
+    "enumerated",
     "is_json",
     "of_type",
     "spelled",
@@ -103,6 +107,38 @@ class SpelledNumber(str):
         return SpelledNumber, (str(self), self.code)
 
 
+VALUES: Final = "flag_values"
+MEANINGS: Final = "flag_meanings"
+"""The attributes by which the CF conventions (section 3.5) say what numbers mean."""
+
+
+class MeaningsOfEnumeration(str):
+    """`flag_meanings` that are no attribute of the file, but the names of the enumeration that is the array's type."""
+
+    __slots__ = ()
+    code: ClassVar[str] = "enum"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return MeaningsOfEnumeration, (str(self),)
+
+
+def enumerated(attrs: Mapping[str, Any]) -> dict[str, int]:
+    """The numbers of an enumeration by name, where that is what attributes say; nothing else.
+
+    >>> enumerated({"flag_values": [0, 9], "flag_meanings": MeaningsOfEnumeration("clear missing")})
+    {'clear': 0, 'missing': 9}
+    """
+    names, values = attrs.get(MEANINGS), attrs.get(VALUES)
+    if not isinstance(names, MeaningsOfEnumeration):
+        return {}
+    numbers = values if isinstance(values, list) else [values]
+    found = dict(zip(names.split(), numbers, strict=False))
+    return found if len(found) == len(numbers) and all(type(n) is int for n in numbers) else {}
+
+
+_TYPED: Final = (_OfType, TypedList, SpelledNumber, MeaningsOfEnumeration)
+
+
 def of_type(code: str) -> type[Any]:
     """The class of single numbers of a type; what is made by it is not checked."""
     return _CLASSES[code]
@@ -122,7 +158,7 @@ def typed(value: Any, code: str) -> Any:
 
 def code_of(value: Any) -> str | None:
     """The code of the type of a value; None where it has none."""
-    return getattr(value, "code", None) if isinstance(value, (_OfType, TypedList, SpelledNumber)) else None
+    return getattr(value, "code", None) if isinstance(value, _TYPED) else None
 
 
 def as_numpy(value: Any) -> Any:
@@ -134,6 +170,8 @@ def as_numpy(value: Any) -> Any:
     if isinstance(value, _OfType):
         scalar: Any = value.dtype.type
         return scalar(value)
+    if isinstance(value, MeaningsOfEnumeration):
+        return str(value)
     if not isinstance(value, TypedList):
         return value
     if value.code[0] != "c":
@@ -238,6 +276,8 @@ def with_codes(attrs: Mapping[str, Any], codes: Mapping[str, str]) -> Mapping[st
 def _restored(value: Any, code: str) -> Any:
     """A value of JSON as the attribute that it was, if it can be that one."""
     kind = _CLASSES.get(code)
+    if code == MeaningsOfEnumeration.code:
+        return MeaningsOfEnumeration(value) if isinstance(value, str) else value
     if kind is not None and type(value) in ((int, float) if code[0] == "f" else (int,)):
         return kind(value) if kind.bounds[0] <= value <= kind.bounds[1] or value != value else value
     if _are_all(value, code):
@@ -249,10 +289,15 @@ def _restored(value: Any, code: str) -> Any:
         value = _finite_or_not(value)
     if isinstance(value, str) or (bare not in _CODES and bare not in ("c8", "c16")):
         return value
-    again = typed(value, code)
+    return _if_exact(value, code)
+
+
+def _if_exact(value: Any, code: str) -> Any:
+    """A number, or several, of a type; as they are where that has not all of them."""
+    again, kind = typed(value, code), code[0]
     try:
         numbers = as_numpy(again)
-        exact = numbers.dtype.kind == "f" or bare[0] == "c" or bool(np.array_equal(numbers, np.array(value)))
+        exact = numbers.dtype.kind == "f" or kind == "c" or bool(np.array_equal(numbers, np.array(value)))
     except (ValueError, TypeError, OverflowError, IndexError, AttributeError):
         return value
     return again if exact else value

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 
 from chunkmap.errors import Unsupported
-from chunkmap.model.codecs import COMPRESSORS
+from chunkmap.model.codecs import COMPRESSORS, PACKAGES
 from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_casts import CASTS, decode_cast, encode_cast, in_order_of, is_cast, stored_as
@@ -245,6 +245,8 @@ def _serializer(
         return dtype, ({"id": name},)
     if name.removeprefix(_NUMCODECS) in _TO_BYTES:
         return dtype, (_decode(name, configuration, dtype),)
+    if name.removeprefix(_NUMCODECS) in PACKAGES:  # they have the same codec for numcodecs, which gives native bytes
+        return dtype, ({"id": name.removeprefix(_NUMCODECS), **configuration},)
     raise Unsupported(f"the codec {name!r} is not known, which turns arrays into bytes", feature="codec")
 
 

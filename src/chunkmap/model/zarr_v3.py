@@ -20,7 +20,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta, check_cells, check_extent, same_scalar
-from chunkmap.model.typed import types_of, with_types
+from chunkmap.model.typed import codes_of
 from chunkmap.model.v3_codecs import decode_codecs, encode_codecs, objects_of
 from chunkmap.model.v3_data_types import (
     decode_data_type,
@@ -82,7 +82,7 @@ def array_document(meta: ArrayMeta) -> dict[str, Any]:
     }
     if meta.dims is not None:
         document["dimension_names"] = list(meta.dims)
-    types = types_of(meta.attrs)
+    types = meta.types()
     if types:
         beside["attribute_types"] = types
     if beside:
@@ -204,10 +204,11 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
         background=background,
         order=decoded.order,
         dims=None if names is None or None in names else tuple(map(str, names)),
-        attrs=with_types(attrs, types) if isinstance(types := beside.get("attribute_types"), Mapping) else attrs,
+        attrs=attrs,
     )
     check_cells(meta)
-    return meta
+    types = beside.get("attribute_types")
+    return meta.with_types(codes_of(types)) if isinstance(types, Mapping) else meta
 
 
 def _check_entries(document: Mapping[str, Any]) -> None:

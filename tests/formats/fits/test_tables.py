@@ -192,6 +192,16 @@ def test_columns_of_various_lengths(tmp_path, reading, code, letter):
     assert np.isnan(rest).all() if letter in "EDCM" else not rest.any()
 
 
+@pytest.mark.parametrize("form", ["PJ()", "QD()", "PA()", "PL()"])
+def test_columns_of_various_lengths_without_a_row(tmp_path, reading, form):
+    """A table without a row has its columns of various lengths, and how long they are, as it has all others."""
+    path = write(tmp_path / "a.fits", column("N", "J", np.arange(0)), column("V", form, np.array([], object)))
+    refs = reading.check(path)
+    assert not refs.problems
+    assert list(refs.arrays) == ["T/N", "T/V", "T/V_length"]
+    assert {len(reading.values(refs, array)) for array in refs.arrays} == {0}
+
+
 def test_text_and_bits_of_various_lengths(tmp_path, reading):
     """Text of various lengths is text; bits are bits."""
     texts = np.array(["a", "", "long text", "b "], object)

@@ -212,10 +212,38 @@ def test_parameters_that_no_projection_has(recipe, scanned):
     assert "zone=77" in problem.message
 
 
-@pytest.mark.parametrize("described", [{}, {"XDim": 4, "YDim": 2}, {"XDim": 4, "YDim": -2, "Projection": "GCTP_GEO"}])
-def test_a_grid_that_is_nowhere(described):
-    """Without corners or sizes there is no grid."""
-    assert grid_of(described) is None
+CORNERS = {"UpperLeftPointMtrs": [0, 1], "LowerRightMtrs": [1, 0], "XDim": 4, "YDim": 2, "Projection": "GCTP_PS"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"UpperLeftPointMtrs": "DEFAULT"},
+        {"LowerRightMtrs": [1, float("inf")]},
+        {"XDim": -2},
+        {"ProjParams": [float("nan")] * 13},
+        {"ProjParams": "none"},
+        {"Projection": ""},
+    ],
+)
+def test_a_grid_that_is_nowhere(said):
+    """Without corners or sizes, or with numbers that are none, there is no grid."""
+    assert grid_of(CORNERS) is not None
+    assert grid_of(CORNERS | said) is None
+
+
+def test_numbers_of_any_length(recipe, scanned):
+    """A number of 400 digits is a corner that is nowhere, and no error of another library."""
+    (problem,) = scanned(a_grid(recipe, corners=(10**400, 0, 1, 1))).problems
+    assert problem.feature == "grid"
+
+
+def test_a_field_that_is_called_lat(recipe, scanned, values):
+    """Where a grid has a field of the name that computed latitudes would have, the field stays."""
+    numbers = np.arange(8, dtype=">i2").reshape(2, 4)
+    fields = [("lat", ("YDim", "XDim"), numbers)]
+    refs = scanned(eos_file(recipe, "GRID", "MOD", fields, GRID.format(**SINUSOIDAL)), latlon=True)
+    np.testing.assert_array_equal(values(refs, "MOD/lat"), numbers)
 
 
 def test_odl_that_is_damaged():

@@ -6,6 +6,7 @@ from functools import partial
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 from zarr.storage import FsspecStore
 
@@ -435,3 +436,24 @@ def test_text_ends_where_hdf5_ends_it(tmp_path, check_values, padding, rows):
     has_codec = any(codec["id"] == "hdf5_text" for codec in refs.arrays["v"].meta.codecs)
     assert has_codec == (padding != "STR_NULLPAD")
     assert not refs.arrays["clean"].meta.codecs
+
+
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize != 16, reason="this machine has no long doubles of 80 bits")
+def test_long_doubles_in_attributes_on_request(tmp_path):
+    """One, several and the fill value are rounded to 64 bits, with a problem each; else, and in records, left out."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.attrs["one"] = np.longdouble(1) / 3
+        f.attrs["record"] = np.zeros(1, [("a", np.longdouble)])
+        v = f.create_dataset("v", data=np.arange(3, dtype=np.longdouble))
+        v.attrs["several"] = np.array([1, np.inf], np.longdouble)
+        v.attrs["_FillValue"] = np.longdouble(1)
+    assert not scan(LocalSource(path)).groups[""]
+    refs = scan(LocalSource(path), long_doubles="float64")
+    said = {(p.path, p.message.partition(",")[0]) for p in refs.problems if p.feature == "long double"}
+    assert {("", "attribute 'one'"), ("v", "attribute 'several'"), ("v", "attribute '_FillValue'")} <= said
+    assert any("attribute 'record' is left out" in p.message for p in refs.problems)
+    assert refs.groups[""] == {"one": 1 / 3}
+    with xr.open_dataset(refs, engine="chunkmap") as found:
+        assert found["v"].attrs["several"].tolist() == [1, np.inf]
+        np.testing.assert_array_equal(found["v"], [0, np.nan, 2])

@@ -57,6 +57,15 @@ def test_any_array_is_what_numpy_loads(tmp_path_factory, data):
     assert found.tobytes() == expected.tobytes()
 
 
+def test_members_with_titles_are_read_by_their_names(tmp_path):
+    """A title, which numpy lets a member have beside its name, is no member of its own."""
+    array = np.array([(1, 2.5), (3, 4.5)], [(("how many", "n"), "<i2"), (("how much", "x"), "<f4")])
+    np.save(tmp_path / "a.npy", array)
+    found = loaded(tmp_path / "a.npy")
+    assert found.dtype.names == ("n", "x")
+    assert found.tolist() == np.load(tmp_path / "a.npy").tolist()
+
+
 def test_chunks_are_cut_along_the_slowest_axes(tmp_path):
     """With `chunk_nbytes` a chunk has at most so many bytes, in either order."""
     for order, chunks in (("C", (1, 20)), ("F", (10, 2))):

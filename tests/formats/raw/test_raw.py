@@ -66,6 +66,12 @@ def test_on_the_command_line(tmp_path):
         ({"shape": (2,), "dims": ("a", "b")}, "expected 1 different names"),
         ({"order": "K"}, "order is 'K'"),
         ({"offset": -1}, "offset is -1"),
+        ({"shape": (2.5,)}, "whole numbers"),
+        ({"dtype": "M8"}, "a unit of time"),
+        ({"chunk_nbytes": 0}, "chunk_nbytes is 0"),
+        ({"name": ""}, "name is ''"),
+        ({"name": "a/../b"}, "name is 'a/../b'"),
+        ({"name": "/a"}, "name is '/a'"),
     ],
 )
 def test_descriptions_that_are_none(how, words):

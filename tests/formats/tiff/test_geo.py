@@ -116,6 +116,49 @@ def test_reference_systems_are_those_of_gdal(tmp_path, system):
     assert mine.ellipsoid.semi_major_metre == wanted.ellipsoid.semi_major_metre
 
 
+@pytest.mark.parametrize(
+    "system",
+    [
+        "EPSG:4979",
+        "EPSG:4978",
+        "EPSG:4936",
+        "EPSG:5332",
+        "EPSG:9518",
+        "EPSG:7415",
+        "EPSG:32632+5773",
+        "+proj=longlat +datum=NAD27",
+        "+proj=aea +lat_1=29.5 +lat_2=45.5 +lat_0=23 +lon_0=-96 +datum=NAD83 +units=m",
+    ],
+)
+def test_datums_heights_and_geocentric_systems(tmp_path, system):
+    """A system is GDAL's own with its datum, its height, and axes from the middle of the Earth where it has such."""
+    path = write(tmp_path / "a.tif", crs=system)
+    with rasterio.open(path) as file:
+        wanted = pyproj.CRS.from_wkt(file.crs.to_wkt())
+    refs = scanned(path)
+    assert not refs.problems
+    found = pyproj.CRS.from_wkt(refs.arrays["spatial_ref"].meta.attrs["crs_wkt"])
+    assert found == wanted
+    assert [axis.direction for axis in found.axis_info] == [axis.direction for axis in wanted.axis_info]
+
+
+def test_heights_of_other_codes():
+    """Heights above an ellipsoid, as GeoTIFF 1.0 has them, are of the system; what nobody knows is a problem alone."""
+    keys = {"GTModelTypeGeoKey": 1, "ProjectedCSTypeGeoKey": 32632}
+    attrs, problem = crs.crs_attrs({**keys, "VerticalCSTypeGeoKey": 5030})
+    assert (pyproj.CRS(attrs["crs_wkt"]), problem) == (pyproj.CRS("EPSG:32632").to_3d(), None)
+    attrs, problem = crs.crs_attrs({**keys, "VerticalCSTypeGeoKey": 1})
+    assert pyproj.CRS(attrs["crs_wkt"]) == pyproj.CRS("EPSG:32632")
+    assert problem == "pyproj knows no system of heights 1: without it"
+
+
+def test_a_datum_of_another_figure_is_not_believed():
+    """Where the axes of the Earth are not those of the datum that is named, the axes say how large it is."""
+    keys = {"GTModelTypeGeoKey": 2, "GeogGeodeticDatumGeoKey": 6326, "GeogSemiMajorAxisGeoKey": 6371229.0}
+    attrs, _ = crs.crs_attrs({**keys, "GeogInvFlatteningGeoKey": 0.0})
+    assert pyproj.CRS(attrs["crs_wkt"]).ellipsoid.semi_minor_metre == 6371229.0
+
+
 def test_without_pyproj_the_keys_stand_as_they_are(tmp_path, monkeypatch):
     """The keys of GeoTIFF are attributes by their names, whether or not pyproj is there."""
     path = write(tmp_path / "a.tif", crs="EPSG:32731")

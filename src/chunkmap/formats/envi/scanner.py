@@ -16,6 +16,7 @@ from chunkmap.formats.envi.envi import MAGIC, read_envi
 from chunkmap.formats.envi.esri import read_esri
 from chunkmap.formats.envi.image import Image
 from chunkmap.formats.format import Scanned
+from chunkmap.formats.names import check_name
 from chunkmap.formats.pairs import file_name, found_beside, with_suffix
 from chunkmap.formats.text import text_of
 from chunkmap.io import Source
@@ -48,6 +49,7 @@ class Options:
 
 def parse(source: Source, options: Options) -> Parser[Scanned]:
     """The image of a header, with coordinates where it says them."""
+    check_name(options.name)
     size = source.size()
     if size > _LONGEST:
         raise FormatError(f"expected a header of at most {_LONGEST} bytes, found {size}", url=source.url)
@@ -66,7 +68,9 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         attrs=image.attrs,
     )
     array = strided(found.url, found.target.size or 0, image.first, meta, image.strides)
-    arrays = {options.name: cut(array, options.chunk_nbytes or _chunk_nbytes(image, array))}
+    arrays = {
+        options.name: cut(array, _chunk_nbytes(image, array) if options.chunk_nbytes is None else options.chunk_nbytes)
+    }
     more = _coordinates(image, wkt)
     named = [name for name in more if name not in ("x", "y", "spatial_ref")]
     own = {**({"coordinates": " ".join(named)} if named else {}), **_mapped(more)}

@@ -77,7 +77,7 @@ def variable_arrays(
     """Arrays of the columns of various lengths: each row filled up to the longest, and how long the rows are."""
     wanted = [column for column in columns if column.code in "PQ" and column.repeat]
     found, problems = dict[str, ManifestArray](), list[Problem]()
-    if not wanted or not records.count:
+    if not wanted:
         return found, problems
     start, stop = heap_of(unit, records.url)
     rows = yield from read_rows(records, wanted)
@@ -104,9 +104,9 @@ def _longest(column: Column, pairs: NDArray[np.int64], heap: int) -> int | str:
     size = SIZES.get(column.of)
     ends = starts + (-(-counts // 8) if size is None else np.minimum(counts, heap + 1) * size)
     there = counts > 0
-    if counts.min() < 0 or starts[there].min(initial=0) < 0 or ends[there].max(initial=0) > heap:
+    if counts.min(initial=0) < 0 or starts[there].min(initial=0) < 0 or ends[there].max(initial=0) > heap:
         return f"a row of it lies outside the heap of {heap} bytes"
-    return int(counts.max())
+    return int(counts.max(initial=0))
 
 
 def _filled(unit: Unit, records: Records, column: Column, longest: int, row: str) -> ManifestArray:

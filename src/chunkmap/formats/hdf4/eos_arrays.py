@@ -93,8 +93,8 @@ def _of_grid(
         mapping = crs_attrs(grid)
         if latlon and not grid.is_geographic:
             latitude, longitude = latitudes_longitudes(grid, *places.mesh())
-            out[f"{group}/lat"] = held(places.dims, latitude, LATITUDE)
-            out[f"{group}/lon"] = held(places.dims, longitude, LONGITUDE)
+            out.setdefault(f"{group}/lat", held(places.dims, latitude, LATITUDE))
+            out.setdefault(f"{group}/lon", held(places.dims, longitude, LONGITUDE))
             named = [*named, "lat", "lon"]
     except Unsupported as error:
         corners = {"upper_left": list(grid.upper_left), "lower_right": list(grid.lower_right)}

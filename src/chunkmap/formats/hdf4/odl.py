@@ -15,6 +15,8 @@ _STATEMENT: Final = re.compile(r"^\s*(\w+)\s*=\s*(.*?)\s*$")
 _BEGINS: Final = ("GROUP", "OBJECT")
 _DEEPEST: Final = 32
 _MOST_CONTINUED: Final = 1000
+_LARGEST: Final = 1 << 63
+"""Whole numbers that are no larger are whole numbers."""
 
 
 def parse_odl(text: str) -> dict[str, Any]:
@@ -63,7 +65,9 @@ def _value(text: str) -> Any:
         return text[1:-1]
     for kind in (int, float):
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError:
             continue
+        if abs(value) < _LARGEST or kind is float:
+            return value
     return text

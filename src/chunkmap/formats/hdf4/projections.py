@@ -75,7 +75,9 @@ def grid_of(described: Mapping[str, Any]) -> Grid | None:
         return None
     if projection in _IN_DEGREES:
         corners = [tuple(map(unpack_degrees, corner)) for corner in corners]
-    parameters = _numbers(described.get("ProjParams"))
+    parameters = _numbers(described.get("ProjParams", [0.0]))
+    if not parameters:
+        return None
     sphere, zone = described.get("SphereCode", -1), described.get("ZoneCode", 0)
     return Grid(
         columns,
@@ -92,8 +94,10 @@ def grid_of(described: Mapping[str, Any]) -> Grid | None:
 
 
 def _numbers(value: Any) -> tuple[float, ...]:
+    """The numbers of a list; nothing of one that holds anything else."""
     listed = value if isinstance(value, list) else []
-    return tuple(float(v) for v in listed if isinstance(v, (int, float)) and np.isfinite(v))
+    good = all(isinstance(v, (int, float)) and np.isfinite(v) for v in listed)
+    return tuple(map(float, listed)) if good else ()
 
 
 def positions(grid: Grid) -> tuple[Floats, Floats]:
@@ -152,10 +156,11 @@ def latitudes_longitudes(grid: Grid, y: Floats, x: Floats) -> tuple[Floats, Floa
     """Latitude and longitude of points of the projection; NaN outside the earth."""
     if x.size > _MOST_CELLS:
         raise Unsupported(f"a grid of {x.shape} cells is too large to hold inline", feature="latlon")
-    if grid.projection == "GCTP_SNSOID":
-        return _sinusoidal(grid, x, y, grid.axes[0])
-    if grid.projection in _INTEGERIZED:
-        return integerized(grid.parameters, grid.axes[0], x, y)
+    with np.errstate(all="ignore"):
+        if grid.projection == "GCTP_SNSOID":
+            return _sinusoidal(grid, x, y, grid.axes[0])
+        if grid.projection in _INTEGERIZED:
+            return integerized(grid.parameters, grid.axes[0], x, y)
     longitude, latitude = _moved(grid, x, y, inverse=True)
     outside = ~np.isfinite(latitude)
     return np.where(outside, np.nan, latitude), np.where(outside, np.nan, longitude)
@@ -164,8 +169,7 @@ def latitudes_longitudes(grid: Grid, y: Floats, x: Floats) -> tuple[Floats, Floa
 def _sinusoidal(grid: Grid, x: Floats, y: Floats, radius: float) -> tuple[Floats, Floats]:
     given = grid.parameters
     latitude = (y - given[7]) / radius
-    with np.errstate(all="ignore"):
-        longitude = (x - given[6]) / (radius * np.cos(latitude))
+    longitude = (x - given[6]) / (radius * np.cos(latitude))
     outside = (np.abs(latitude) > np.pi / 2) | ~(np.abs(longitude) <= np.pi * (1 + 1e-12))
     degrees = np.degrees(longitude) + unpack_degrees(given[4])
     return np.where(outside, np.nan, np.degrees(latitude)), np.where(outside, np.nan, degrees)

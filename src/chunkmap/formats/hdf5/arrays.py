@@ -23,7 +23,7 @@ from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.records import laid_flat
-from chunkmap.model.typed import typed
+from chunkmap.model.typed import MEANINGS, VALUES, MeaningsOfEnumeration, typed
 
 __all__ = ["Options", "ReadValues", "Represented", "Values", "VlenEncode", "attribute_problems", "represent"]
 
@@ -97,11 +97,13 @@ def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values:
 
 
 def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
-    """Attributes that have no JSON value."""
-    return [
+    """Attributes that have no JSON value, or not the very one."""
+    left_out = [
         ("attribute", f"attribute {name!r} is left out: it is a {kind}" if name else f"attributes are left out: {kind}")
         for name, kind in attributes.lost
     ]
+    lossy = [("long double", f"attribute {name!r}, {kind}: rounded to 64 bits") for name, kind in attributes.rounded]
+    return left_out + lossy
 
 
 def _array(
@@ -132,7 +134,7 @@ def _array(
     fill = settle_fill(stored, dtype, native, dataset.attributes.fill_value)
     if fill.problem:
         problems.append(("fill value", fill.problem))
-    attrs = {**_flags(datatype), **visible(dataset.attributes.values)}
+    attrs = {**_flags(dataset), **visible(dataset.attributes.values)}
     if fill.keeps_attribute and FILL_VALUE in dataset.attributes.values:
         attrs[FILL_VALUE] = dataset.attributes.values[FILL_VALUE]
     chunks = fill.chunks.reshape_grid(fill.chunks.grid_shape + (1,) * len(inner)) if inner else fill.chunks
@@ -144,6 +146,7 @@ def _array(
         fill_value=fill.value,
         dims=dims.names + _inner_dims(path, inner),
         attrs=attrs,
+        nested=_nested(datatype, dtype),
     )
     return ManifestArray(meta, chunks)
 
@@ -172,14 +175,21 @@ def _native_fill(stored: Stored, native: bytes | None) -> bytes | None:
     return decode(own, native) if native and own else native
 
 
-def _flags(datatype: Datatype) -> dict[str, Any]:
-    """What the numbers of an enumeration mean, as the CF conventions write it (section 3.5)."""
-    if not datatype.enumerated:
+def _flags(dataset: Dataset) -> dict[str, Any]:
+    """What the numbers of an enumeration mean, as the CF conventions write it, where no attribute says it."""
+    datatype = dataset.datatype
+    if not datatype.enumerated or {VALUES, MEANINGS} & dataset.attributes.values.keys():
         return {}
     names, values = zip(*datatype.enumerated, strict=True)
     code = "" if datatype.dtype is None else datatype.dtype.str[1:]
     meanings = " ".join("_".join(name.split()) for name in names)
-    return {"flag_values": typed(list(values), code), "flag_meanings": meanings}
+    return {VALUES: typed(list(values), code), MEANINGS: MeaningsOfEnumeration(meanings)}
+
+
+def _nested(datatype: Datatype, dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    """The type of a record as the file has it, where it is another than that of the array."""
+    own = require_dtype(datatype).base
+    return own if own.names and own != dtype else None
 
 
 def _null(path: str, dataset: Dataset) -> ManifestArray:
@@ -188,7 +198,7 @@ def _null(path: str, dataset: Dataset) -> ManifestArray:
     in_heap = datatype.needs_heap or datatype.has_reference
     dtype, inner = (np.dtype(object), ()) if in_heap else element_dtype(datatype)
     dims = (f"{path.rpartition('/')[2]}_null", *_inner_dims(path, inner))
-    attrs = {**_flags(datatype), **visible(dataset.attributes.values)}
+    attrs = {**_flags(dataset), **visible(dataset.attributes.values)}
     filters = (VLEN_UTF8,) if in_heap else ()
     meta = ArrayMeta(shape=(0, *inner), chunk_shape=(1, *inner), dtype=dtype, filters=filters, dims=dims, attrs=attrs)
     return ManifestArray(meta, ChunkManifest.empty(meta.grid_shape))

@@ -43,7 +43,7 @@ def parse(source: Source, options: Options, *, read_values: ReadValues | None = 
     other objects that do are among the problems, unless the options say `strict`, as is what cannot be represented.
     """
     file = File(source.url, source.size())
-    file.strict = options.strict
+    file.strict, file.long_doubles = options.strict, options.long_doubles is not None
     root = yield from read_superblock(file)
     return (yield from overlaid(file.image, _parse_from(source, file, root, options, read_values)))
 

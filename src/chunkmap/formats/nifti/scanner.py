@@ -15,6 +15,7 @@ import numpy as np
 from chunkmap.errors import FormatError, NoSuchFile, Unsupported
 from chunkmap.formats.blocks import block, cut
 from chunkmap.formats.format import Scanned
+from chunkmap.formats.names import check_name
 from chunkmap.formats.nifti.attributes import attributes_of, scale_of
 from chunkmap.formats.nifti.header import Header, read_header
 from chunkmap.formats.pairs import file_name, found_beside, with_suffix
@@ -60,6 +61,7 @@ class Options:
 
 def parse(source: Source, options: Options) -> Parser[Scanned]:
     """The one image of a file, or of the file beside it. Raises Unsupported for types that numpy does not have."""
+    check_name(options.name)
     header: Header = yield from windowed(lambda window: read_header(window, source), source)
     meta, problems = _meta(header, options.name, source)
     url, size, files = source.url, source.size(), {}
@@ -68,7 +70,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         url, size, files = image.url, image.target.size or 0, {image.url: image.target}
     array = block(url, size, _first(header, source), meta, what=f"the image {meta.shape}")
     volume = math.prod(meta.shape[:3]) * meta.dtype.itemsize
-    array = cut(array, options.chunk_nbytes or max(volume, 1))
+    array = cut(array, max(volume, 1) if options.chunk_nbytes is None else options.chunk_nbytes)
     return Scanned({options.name: array}, {"": attributes_of(header)}, problems, files)
 
 

@@ -57,6 +57,9 @@ _PROJECTIONS: Final[Mapping[int, tuple[str, Mapping[str, tuple[str, ...]]]]] = {
 """Number of ProjCoordTransGeoKey -> projection, and for each of its parameters the keys that may say it."""
 
 _POLAR: Final = 15
+_METRE: Final = 9001
+_ELLIPSOIDAL: Final = range(5001, 5034)
+"""Codes of heights above an ellipsoid, which GeoTIFF 1.0 had and EPSG has not."""
 _UNITS: Final = {9001: "m", 9002: "ft", 9003: "us-ft"}
 
 
@@ -79,11 +82,12 @@ def _attrs(geokeys: str) -> tuple[dict[str, Any], str | None]:
         found = _crs(pyproj, keys)
         if found is None:
             return {}, None if keys.get("GTModelTypeGeoKey", 0) in (0, _OWN) else "its keys name no system known here"
+        found, problem = _with_height(pyproj, found, keys.get("VerticalCSTypeGeoKey", _OWN))
         attrs = dict(found.to_cf())
         attrs["crs_wkt"] = attrs["spatial_ref"] = found.to_wkt()
     except pyproj.exceptions.ProjError as error:
         return {}, f"pyproj knows no such system: {str(error).splitlines()[0]}"
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in attrs.items()}, None
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in attrs.items()}, problem
 
 
 def _is_sound(name: str, value: Any) -> bool:
@@ -94,20 +98,30 @@ def _is_sound(name: str, value: Any) -> bool:
 
 
 def _crs(pyproj: Any, keys: Mapping[str, Any]) -> Any:
-    """The system; None where the keys say too little."""
+    """The system without its height; None where the keys say too little."""
     model = keys.get("GTModelTypeGeoKey")
     plane = keys.get("ProjectedCSTypeGeoKey", _OWN)
     if plane not in (0, _OWN) and model not in (_GEOGRAPHIC, _GEOCENTRIC):
-        found = pyproj.CRS.from_epsg(plane)
-    elif model == 1:
-        found = _projected(pyproj, keys)
-    else:
-        found = _geographic(pyproj, keys)
-    height = keys.get("VerticalCSTypeGeoKey", _OWN)
-    if found is None or height in (0, _OWN) or not found.srs:
-        return found
-    name = f"{found.name} + EPSG:{height}"
-    return pyproj.crs.CompoundCRS(name, [found, pyproj.CRS.from_epsg(height)])
+        return pyproj.CRS.from_epsg(plane)
+    if model == 1:
+        return _projected(pyproj, keys)
+    ground = _geographic(pyproj, keys)
+    return _geocentric(pyproj, keys, ground) if model == _GEOCENTRIC else ground
+
+
+def _with_height(pyproj: Any, found: Any, height: int) -> tuple[Any, str | None]:
+    """The system with that of heights, and what to say where there is none of this code."""
+    if height in (0, _OWN) or not found.srs or found.is_geocentric:
+        return found, None
+    if height in _ELLIPSOIDAL:
+        return found.to_3d(), None
+    try:
+        upright = pyproj.CRS.from_epsg(height)
+        if upright.is_geographic:  # it has height above the ellipsoid, as EPSG:4979
+            return found.to_3d(), None
+        return pyproj.crs.CompoundCRS(f"{found.name} + EPSG:{height}", [found, upright]), None
+    except pyproj.exceptions.ProjError:
+        return found, f"pyproj knows no system of heights {height}: without it"
 
 
 def _geographic(pyproj: Any, keys: Mapping[str, Any]) -> Any:
@@ -115,7 +129,44 @@ def _geographic(pyproj: Any, keys: Mapping[str, Any]) -> Any:
     if code not in (0, _OWN):
         return pyproj.CRS.from_epsg(code)
     shape = _ellipsoid(pyproj, keys)
-    return None if shape is None else pyproj.CRS.from_proj4(f"+proj=longlat {shape} +no_defs +type=crs")
+    if shape is None:
+        return None
+    figure = pyproj.CRS.from_proj4(f"+proj=longlat {shape} +no_defs +type=crs")
+    return _on_datum(pyproj, keys, figure) or figure
+
+
+def _on_datum(pyproj: Any, keys: Mapping[str, Any], figure: Any) -> Any:
+    """The geographic system of the datum that the keys name; None where it is not of this figure and this meridian."""
+    code = keys.get("GeogGeodeticDatumGeoKey", _OWN)
+    if code in (0, _OWN):
+        return None
+    try:
+        found = pyproj.crs.GeographicCRS(_name(keys, "GeogCitationGeoKey"), datum=pyproj.crs.Datum.from_epsg(code))
+    except pyproj.exceptions.ProjError:
+        return None
+    mine, its = (
+        [one.ellipsoid.semi_major_metre, one.ellipsoid.semi_minor_metre, one.prime_meridian.longitude]
+        for one in (figure, found)
+    )
+    return found if all(math.isclose(a, b, rel_tol=1e-9) for a, b in zip(mine, its, strict=True)) else None
+
+
+def _geocentric(pyproj: Any, keys: Mapping[str, Any], ground: Any) -> Any:
+    """The system of the same datum whose axes are three lengths from the middle of the Earth."""
+    if ground is None or ground.is_geocentric or keys.get("GeogLinearUnitsGeoKey", _METRE) != _METRE:
+        return ground if ground is not None and ground.is_geocentric else None
+    said = ground.to_json_dict()
+    datum = {name: said[name] for name in ("datum", "datum_ensemble") if name in said}
+    axes = [
+        {"name": f"Geocentric {n}", "abbreviation": n, "direction": f"geocentric{n}", "unit": "metre"} for n in "XYZ"
+    ]
+    shape = {"subtype": "Cartesian", "axis": axes}
+    name = _name(keys, "GTCitationGeoKey")
+    return pyproj.CRS.from_json_dict({"type": "GeodeticCRS", "name": name, **datum, "coordinate_system": shape})
+
+
+def _name(keys: Mapping[str, Any], citation: str) -> str:
+    return str(keys.get(citation) or keys.get("GTCitationGeoKey") or "unknown")
 
 
 def _ellipsoid(pyproj: Any, keys: Mapping[str, Any]) -> str | None:
@@ -151,7 +202,7 @@ def _projected(pyproj: Any, keys: Mapping[str, Any]) -> Any:
     text = _projection(keys)
     if ground is None or text is None:
         return None
-    unit = keys.get("ProjLinearUnitsGeoKey", 9001)
+    unit = keys.get("ProjLinearUnitsGeoKey", _METRE)
     if unit in _UNITS:
         text += f" +units={_UNITS[unit]}"
     elif "ProjLinearUnitSizeGeoKey" in keys:

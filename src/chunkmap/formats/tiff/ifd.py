@@ -73,7 +73,7 @@ class Entry(NamedTuple):
     """Where they stand in the file; 0 where that is inside the entry."""
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         """How many values there are."""
         return len(self.data) // self.dtype.itemsize
 

@@ -199,7 +199,7 @@ class Places:
         for directory in [one for parent in directories for one in (parent, *parent.children)]:
             found = _columns(directory)
             if found is not None:
-                start, stop = stop, stop + found[0].count
+                start, stop = stop, stop + found[0].length
                 self._stops[directory.offset] = start, stop
                 offsets.append(found[0])
                 lengths.append(found[1])
@@ -224,7 +224,7 @@ def _columns(directory: Directory) -> tuple[Entry, Entry] | None:
     offsets, lengths = entries.get(first), entries.get(second)
     if offsets is None or lengths is None or offsets.kind not in _COUNTS or lengths.kind not in _COUNTS:
         return None
-    return (offsets, lengths) if offsets.count == lengths.count else None
+    return (offsets, lengths) if offsets.length == lengths.length else None
 
 
 def _joined(entries: Sequence[Entry]) -> NDArray[np.uint64]:

@@ -7,6 +7,7 @@ than that has to be looked at (without compression, with missing tiles, SubIFDs,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -109,7 +110,7 @@ class Plans:
     """Those of the latest series."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self._most, self._lock = most, Lock()
         self._known: dict[Any, Plan] = {}
 
     def get(self, series: Series | None) -> Plan | None:
@@ -120,6 +121,7 @@ class Plans:
         """Keep a plan, where there is one; the oldest makes room for it."""
         if plan is None:
             return
-        while len(self._known) >= self._most:
-            self._known.pop(next(iter(self._known)), None)
-        self._known[series] = plan
+        with self._lock:
+            while len(self._known) >= self._most:
+                del self._known[next(iter(self._known))]
+            self._known[series] = plan

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import click
 from click.shell_completion import CompletionItem
 
 from chunkmap.frontends.command_line.arguments import json_object, selectors
+from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 
 __all__ = [
@@ -37,26 +38,36 @@ class _FileName(click.types.StringParamType):
 FILE: Final = _FileName()
 
 
-_TIMEOUT: Final = "chunkmap.timeout"
+_KEPT: Final = "chunkmap."
 
 
-def _keep_timeout(ctx: click.Context, _param: click.Parameter, value: float | None) -> None:
-    ctx.meta[_TIMEOUT] = value
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Have what was said of all servers ready for the options of each filesystem."""
+    ctx.meta[f"{_KEPT}{param.name}"] = value
 
 
 def _options(ctx: click.Context, param: click.Parameter, value: str | None) -> Mapping[str, Any] | None:
-    """Options of a file system, with the limit of time that was given."""
-    return limited(json_object(ctx, param, value), ctx.meta.get(_TIMEOUT))
+    """Options of a file system, with the limit of time and the engine that were given."""
+    timeout, engine = (ctx.meta.get(f"{_KEPT}{name}") for name in ("timeout", "engine"))
+    return limited(json_object(ctx, param, value), timeout, engine)
 
 
 def storage_option(command: Command) -> Command:
-    """How the file system that holds the files is opened."""
-    return click.option(
+    """How the file system that holds the files is opened, and what fetches from it."""
+    with_options = click.option(
         "--storage-options",
         callback=_options,
         metavar="JSON",
         help="Options of the file system that holds the files: '{\"anon\": true}'.",
     )(command)
+    return click.option(
+        "--engine",
+        type=click.Choice(get_args(Engine)),
+        is_eager=True,
+        expose_value=False,
+        callback=_keep,
+        help="What fetches ranges of files; by default obstore where it is installed and keeps all promises, as in S3.",
+    )(with_options)
 
 
 def timeout_option(command: Command) -> Command:
@@ -66,7 +77,7 @@ def timeout_option(command: Command) -> Command:
         type=click.FloatRange(0, min_open=True),
         is_eager=True,
         expose_value=False,
-        callback=_keep_timeout,
+        callback=_keep,
         metavar="SECONDS",
         help="How long a server may be silent; 30 by default.",
     )(command)

@@ -11,6 +11,7 @@ import orjson
 import chunkmap as library
 from chunkmap.frontends.command_line.arguments import expand
 from chunkmap.frontends.command_line.display import counting, describe, note, size_of
+from chunkmap.io.filesystem import OURS
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import find_set
 
@@ -34,7 +35,7 @@ def set_or_scan(
     name: str, file_options: Mapping[str, Any] | None, set_options: Mapping[str, Any] | None = None
 ) -> ReferenceSet:
     """The stored set of this name; a file, or a folder of another format, is scanned."""
-    is_given = bool(set_options and set_options.keys() - {"timeout"})
+    is_given = bool(set_options and set_options.keys() - OURS)
     options = set_options if is_given else file_options
     if find_set(name, storage_options=options).store is not None:
         return library.load(name, storage_options=options)

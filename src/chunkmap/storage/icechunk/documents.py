@@ -114,6 +114,7 @@ def _document(meta: ArrayMeta) -> dict[str, Any]:
     attrs, types = spelled(meta.attrs)
     hidden = {name: attrs.pop(name) for name in _DECODING if attrs.get(name) is not meta.attrs.get(name)}
     document = array_document(replace(meta, attrs=attrs))
+    types = {**meta.types(), **types}
     if types:
         said = document.setdefault(EXTENSION, {"must_understand": False})
         said["attribute_types"] = types

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import repeat
 from typing import Any, Final
@@ -20,7 +20,7 @@ import numpy as np
 from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_records
-from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, plain_bytes
+from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, plain_bytes, with_doubles
 from chunkmap.formats.hdf5.structures.file import File, Sizes
 from chunkmap.formats.hdf5.structures.fractal_heap import read_heap
 from chunkmap.formats.hdf5.structures.global_heap import HeapReference, heap_references, read_heap_objects
@@ -99,6 +99,8 @@ class Attributes:
     """`_FillValue` as a numpy scalar; None where there is none."""
     lost: list[tuple[str, str]]
     """Names and types of attributes that have no JSON value."""
+    rounded: list[tuple[str, str]] = field(default_factory=list)
+    """Names and types of attributes whose numbers were rounded to 64 bits."""
 
 
 def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
@@ -117,6 +119,7 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
             kind_of, data = yield from _resolve_parts(file, raw)
         else:
             kind_of, data = _split(file, raw)
+        kind_of = _with_doubles(kind_of, found) if file.long_doubles else kind_of
         if kind_of.decode is not None:
             values[kind_of.name] = kind_of.decode(data)
         elif kind_of.in_heap:
@@ -130,6 +133,17 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
     if waiting:
         yield from _read_waiting(file, found, waiting)
     return found
+
+
+def _with_doubles(kind: _Kind, found: Attributes) -> _Kind:
+    """An attribute of long doubles as one of numbers of 64 bits; any other, and one of records, as it is."""
+    if kind.decode is not None or kind.in_heap or kind.shape is None:
+        return kind
+    datatype = with_doubles(kind.datatype)
+    if datatype.dtype is None or datatype == kind.datatype:
+        return kind
+    found.rounded.append((kind.name, kind.datatype.lacks))
+    return replace(kind, datatype=datatype, decode=_decoder(datatype, kind.shape))
 
 
 def _read_dense(file: File, body: bytes) -> Parser[list[memoryview]]:

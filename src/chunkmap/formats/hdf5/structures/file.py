@@ -55,6 +55,7 @@ class File:
         "image",
         "leaf_k",
         "length",
+        "long_doubles",
         "paths",
         "shared",
         "shared_heaps",
@@ -69,6 +70,8 @@ class File:
         self.url, self.size = url, size
         self.strict = False
         """Whether a damaged object stops the scan."""
+        self.long_doubles = False
+        """Whether attributes of long doubles are rounded to 64 bits."""
         self.base = 0
         """Byte offset of address 0: the length of the user block."""
         self.set_sizes((8, 8))
