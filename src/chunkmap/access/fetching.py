@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from chunkmap.access.changes import check_unchanged
 from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
-from chunkmap.io import BytesSource, LocalSource, Range, Source, open_source
-from chunkmap.model import WHOLE_FILE, ChunkManifest, Target
+from chunkmap.io import LINKS, BytesSource, LocalSource, Range, Source, open_source
+from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet, Target
 
 __all__ = ["Fetcher"]
 
@@ -77,11 +77,31 @@ class Fetcher:
         self.storage_options = None if options is None else {k: v for k, v in options.items() if k != "asynchronous"}
         self.remote_protocol = remote_protocol
         self.trust, self.expected = Trust() if trust is None else trust, expected
+        self._known: list[Mapping[str, Target]] = []
         self._sources: OrderedDict[str, Source] = OrderedDict()
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _again, (self.storage_options, self.remote_protocol, self.trust, self.expected)
+        return _again, (self.storage_options, self.remote_protocol, self.trust, self.expected, self._known)
+
+    def learn(self, sets: Iterable[ReferenceSet]) -> Fetcher:
+        """Take from sets where reading can begin in files that are compressed as a whole; gives the fetcher itself.
+
+        What a set at rest knows of its files is looked up when such a file is opened.
+        """
+        for refs in sets:
+            at_rest = not isinstance(refs.targets, dict)
+            known = refs.targets if at_rest else {u: t for u, t in refs.targets.items() if t.points is not None}
+            if known or at_rest:
+                self._known.append(known)
+        return self
+
+    def _points(self, url: str) -> bytes | None:
+        """The restart points of a URL that leads into another file, where there are any."""
+        if url.partition("://")[0] not in LINKS or "::" not in url:
+            return None
+        found = (known[url].points for known in self._known if url in known)
+        return next((points for points in found if points is not None), None)
 
     def fetch(self, chunks: ChunkManifest, rows: NDArray[Any] | None = None) -> list[Stored]:
         """The stored bytes of some rows, or of all, in their order.
@@ -158,7 +178,13 @@ class Fetcher:
             raise SourceError("the references name no file: the set was made from a file without a name", url=url)
         self.trust.check(self.resolved(url))
         permits = None if self.trust.allow is None else self.trust.check
-        source = open_source(self.resolved(url), url=url, storage_options=self.storage_options, permits=permits)
+        source = open_source(
+            self.resolved(url),
+            url=url,
+            storage_options=self.storage_options,
+            permits=permits,
+            points=self._points(url),
+        )
         if self.expected is not None:
             check_unchanged(source, self.expected)
         with self._lock:
@@ -196,5 +222,8 @@ def _again(
     remote_protocol: str | None,
     trust: Trust,
     expected: Mapping[str, Target] | None,
+    known: list[Mapping[str, Target]],
 ) -> Fetcher:
-    return Fetcher(storage_options=storage_options, remote_protocol=remote_protocol, trust=trust, expected=expected)
+    again = Fetcher(storage_options=storage_options, remote_protocol=remote_protocol, trust=trust, expected=expected)
+    again._known = known  # noqa: SLF001 - its own
+    return again

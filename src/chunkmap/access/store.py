@@ -88,7 +88,7 @@ class ReferenceStore(Store):
     ) -> None:
         super().__init__(read_only=True)
         self.zarr_format: ZarrFormat = refs.zarr_format if zarr_format is None else zarr_format
-        self._refs, self._fetcher = refs, Fetcher(trust=Trust(refs.name)) if fetcher is None else fetcher
+        self._refs, self._fetcher = refs, Fetcher(trust=Trust(refs.name)).learn([refs]) if fetcher is None else fetcher
         self._metas = {path: array.meta for path, array in refs.arrays.items()}
         self.left_out = {
             path: why for path, meta in self._metas.items() if (why := unknown_to_zarr(meta, self.zarr_format))

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from chunkmap.errors import SourceError
-from chunkmap.io import ARCHIVES
+from chunkmap.io import LINKS
 from chunkmap.io.names import LOCAL, protocol_of
 from chunkmap.io.prefixes import begins, parent
 
@@ -58,7 +58,7 @@ class Trust:
         if ".." in PurePosixPath(unquote(url).replace("\\", "/").replace("::", "/")).parts or "\0" in url:
             raise SourceError("a set that is not trusted may not climb with '..'; name the file outright", url=url)
         for link in links:
-            if link.partition("://")[0] not in ARCHIVES or "://" not in link:
+            if link.partition("://")[0] not in LINKS or "://" not in link:
                 raise SourceError(f"{link!r} is not the member of an archive, and is not run", url=url)
         if self.allow is None:
             self._check_by_origin(outer, url)

@@ -12,13 +12,13 @@ import os
 import warnings
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from chunkmap.errors import StorageError
 from chunkmap.formats.folders import holds
 from chunkmap.formats.scanning import scan
-from chunkmap.io import Source, open_any, outermost
+from chunkmap.io import Source, open_any, stored_file
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.folder import FolderBase
 from chunkmap.logs import logger
@@ -49,7 +49,7 @@ class ScanCache:
         said = [
             __version__,
             url,
-            *astuple(target),
+            *(target.size, target.etag, target.mtime),
             sorted((key, repr(value)) for key, value in options.items()),
         ]
         digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()
@@ -72,17 +72,22 @@ def scan_with(
         _LOG.info("%s: found in the cache", url)
         return found
     refs = scan(url, storage_options=storage_options, **options)
-    if known not in refs.targets.values():  # it changed while it was scanned
+    if not any(_are_one(known, target) for target in refs.targets.values()):  # it changed while it was scanned
         return refs
     write_spill(refs, entry)
     return _found(entry) or refs
+
+
+def _are_one(known: Target, target: Target) -> bool:
+    """Whether two say the same of a file; of one that is compressed, the second says how long it is decompressed."""
+    return known == (target if target.points is None else replace(target, size=known.size))
 
 
 def _target(url: str, storage_options: Mapping[str, Any] | None) -> Target:
     """What is known of a file; of a folder nothing, as each of its files may change."""
     opened = open_any(url, storage_options=storage_options, holds=holds())
     with closing(opened):
-        return opened.target() if isinstance(opened, FolderBase) else outermost(cast("Source", opened)).target()
+        return opened.target() if isinstance(opened, FolderBase) else stored_file(cast("Source", opened)).target()
 
 
 def _found(entry: Located) -> ReferenceSet | None:

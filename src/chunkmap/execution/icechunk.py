@@ -64,7 +64,7 @@ def to_icechunk(
         ICECHUNK.writing.write_icechunk(with_explicit_ranges(new), store, group=path, overwrite=overwrite)
         return
     recipe = Recipe(concat_dims=append_dim, uneven_group=uneven_group, **how)
-    append_to_icechunk(store, [new], recipe, Fetcher(storage_options=remote_options), group=path)
+    append_to_icechunk(store, [new], recipe, Fetcher(storage_options=remote_options).learn([new]), group=path)
 
 
 def carry_out(job: Job, plan: Plan) -> ReferenceSet:
@@ -86,6 +86,7 @@ def append(adding: Adding) -> ReferenceSet:
     origin, found = adding.origin({}), adding.found
     with steps(adding.scanning.progress) as begin:
         sets = adding.scanning.run(adding.urls, progress=begin("scanning"))
+    adding.fetcher.learn(sets)
     new = [inline(refs, adding.fetcher.fetch, threshold=origin.inline_threshold) for refs in sets]
     repository, recipe = module.repository_of(found.url, found.options), adding.recipe(origin)
     notes = append_to_icechunk(repository, new, recipe, adding.fetcher)

@@ -71,6 +71,7 @@ class Job:
 
     def plan(self, inputs: Inputs) -> Plan:
         """Where everything goes."""
+        self.fetcher.learn(inputs)
         return make_plan(inputs, self.origin.recipe, self.read)
 
     def read(self, arrays: Sequence[ManifestArray]) -> Sequence[NDArray[Any]]:

@@ -61,12 +61,12 @@ class Tree:
     def branch(self, leaves: Sequence[Sequence[ReferenceSet]], first: int) -> ReferenceSet:
         """Combine one batch; `first` is the place of its first file among all."""
         sets = [refs for leaf in leaves for refs in leaf]
-        fetcher = self._fetcher()
+        fetcher = self._fetcher().learn(sets)
         return combine_sets(sets, self.recipe, lambda arrays: read_arrays(arrays, fetcher), first=first)
 
     def root(self, branches: Sequence[ReferenceSet]) -> ReferenceSet:
         """Combine the batches, and finish the result."""
-        fetcher = self._fetcher()
+        fetcher = self._fetcher().learn(branches)
         refs = combine_sets(
             branches, self.recipe.again(), lambda arrays: read_arrays(arrays, fetcher), combined=len(branches)
         )

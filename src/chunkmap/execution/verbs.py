@@ -90,6 +90,7 @@ def combine(
 def _in_memory(
     sets: Sequence[ReferenceSet], recipe: Recipe, fetcher: Fetcher, *, threshold: int, postprocess: Step | None
 ) -> ReferenceSet:
+    fetcher.learn(sets)
     combined = combine_sets(sets, recipe, lambda arrays: read_arrays(arrays, fetcher))
     if threshold:
         combined = inline(combined, fetcher.fetch, threshold=threshold)
@@ -170,7 +171,7 @@ def diagnose(
     """
     recipe = Recipe(**given("diagnose", how))
     inputs = opened(sets, storage_options, preprocess)
-    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol).learn(inputs)
     return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
 
 
@@ -188,6 +189,6 @@ def merge(
     bytes, its values are read and compared; of more, only what headers say. Raises CombineError naming the arrays
     and the inputs that differ.
     """
-    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol)
     inputs = opened(sets, storage_options)
+    fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol).learn(inputs)
     return merge_sets(inputs, lambda arrays: read_arrays(arrays, fetcher), compare_below=compare_below)

@@ -17,10 +17,12 @@ from typing import Any, BinaryIO, cast
 from chunkmap.errors import FormatError, NoSuchFile
 from chunkmap.formats import Scanned, find_format, refusing_compressed, sniff
 from chunkmap.formats.folders import holds, scan_folder
-from chunkmap.formats.format import options_of
+from chunkmap.formats.format import Format, options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
 from chunkmap.formats.names import storable
+from chunkmap.formats.pairs import file_name
 from chunkmap.io import (
+    GZIP,
     ArchiveFolder,
     Folder,
     HeadSource,
@@ -28,7 +30,9 @@ from chunkmap.io import (
     Source,
     archive_kind,
     files_beside,
+    gzip_file,
     in_memory,
+    is_gzip,
     members,
     open_any,
     open_source,
@@ -81,7 +85,9 @@ def scan(
             return replace(refs, name=os.fspath(cast("str", file)) if url is None else url)
         source = cast("Source", opened)
         others = files_beside(source, allow=allow, timeout=(storage_options or {}).get("timeout"))
-        refs = scan_source(source, format=format, inline_threshold=inline_threshold, others=others, **options)
+        refs = scan_source(
+            source, format=format, inline_threshold=inline_threshold, others=others, decompress=True, **options
+        )
         if url is not None and "::" not in url:
             return refs
         opened_by_it = [source, *others.sources.values()]
@@ -95,15 +101,19 @@ def scan_source(
     inline_threshold: int = INLINE_THRESHOLD,
     tally: Tally | None = None,
     others: Others | None = None,
+    decompress: bool = False,
     **options: Any,
 ) -> ReferenceSet:
     """Scan a source of which nothing is known yet, and make sure that it was one and the same all the time.
 
     References name the source, archive or not. `tally` counts what it has cost; `others` are the files that it may
-    name, by default those below its directory, and are closed in the end.
+    name, by default those below its directory, and are closed in the end. One of gzip may be told to be decompressed.
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
+    if _is_compressed(head, named, decompress=decompress):
+        how = {"format": format, "inline_threshold": inline_threshold, "tally": tally, **options}
+        return _scan_decompressed(source, others, how)
     kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
         inside = ArchiveFolder(kind, source)
@@ -132,6 +142,31 @@ def scan_source(
         cost = f"{tally.rounds} rounds, {tally.requests} requests, {tally.bytes} bytes"
         _LOG.info("%s: %s, %d arrays, %d chunks; %s", source.url, found.name, len(refs.arrays), refs.nchunks, cost)
     return refs
+
+
+def _scan_decompressed(source: Source, others: Others | None, how: Mapping[str, Any]) -> ReferenceSet:
+    """Scan what a file of gzip decompresses to."""
+    with gzip_file(source, _decompressed(source.url), make_points=True) as plain:
+        return scan_source(plain, others=others or Others(source), decompress=True, **how)
+
+
+def _is_compressed(head: Source, named: Format | None, *, decompress: bool) -> bool:
+    """Whether a file is to be decompressed first. Of one whose format is known, only its name is asked."""
+    if named is not None and (named.name == "raw" or not head.url.lower().endswith((".gz", ".tgz"))):
+        return False
+    return decompress and head.size() > 0 and is_gzip(head)
+
+
+def _decompressed(url: str) -> str:
+    """The chained URL of what a file of gzip decompresses to.
+
+    >>> _decompressed("s3://bucket/a.nc.gz"), _decompressed("/data/a.tgz")
+    ('gzip://a.nc::s3://bucket/a.nc.gz', 'gzip://a.tar::/data/a.tgz')
+    """
+    name = file_name(url)
+    stem, dot, ending = name.rpartition(".")
+    plain = {"gz": stem, "tgz": f"{stem}.tar"}.get(ending.lower()) if dot and stem else None
+    return f"{GZIP}://{plain or name}::{url}"
 
 
 def read(

@@ -101,7 +101,7 @@ def open_references(refs_or_path: Openable, **how: Unpack[HowToOpen]) -> tuple[R
         trust=Trust(refs.name, allow),
         expected=refs.targets if check else None,
     )
-    return refs, fetcher
+    return refs, fetcher.learn([refs])
 
 
 def check_how(function: str, how: Mapping[str, Any], known: type = HowToOpen) -> None:

@@ -1,4 +1,4 @@
-from .archive import ARCHIVES, MemberSource, in_memory, outermost
+from .archive import ARCHIVES, GZIP, LINKS, MemberSource, gzip_file, in_memory, is_gzip, outermost, stored_file
 from .archive_folder import ArchiveFolder, archive_kind
 from .beside import Others
 from .file_object import FileObjectSource, FileView
@@ -25,6 +25,8 @@ from .source import Range, Source
 
 __all__ = [
     "ARCHIVES",
+    "GZIP",
+    "LINKS",
     "ArchiveFolder",
     "BytesSource",
     "FileObjectSource",
@@ -45,13 +47,16 @@ __all__ = [
     "expand_urls",
     "files_beside",
     "folder_at",
+    "gzip_file",
     "in_memory",
     "is_far",
     "is_folder",
+    "is_gzip",
     "members",
     "open_any",
     "open_folder",
     "open_source",
     "open_whole",
     "outermost",
+    "stored_file",
 ]

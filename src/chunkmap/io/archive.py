@@ -12,10 +12,12 @@ import posixpath
 import struct
 import tarfile
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
+from chunkmap.io.compressed.building import Stream
+from chunkmap.io.compressed.source import CompressedSource
 from chunkmap.io.file_object import FileView
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
@@ -24,13 +26,18 @@ from chunkmap.model import Target
 
 __all__ = [
     "ARCHIVES",
+    "GZIP",
+    "LINKS",
     "MemberSource",
     "check_zip_info",
     "deflated_member",
     "deflated_range",
+    "gzip_file",
     "in_memory",
+    "is_gzip",
     "open_member",
     "outermost",
+    "stored_file",
     "tar_directory",
     "tar_range",
     "zip_directory",
@@ -117,15 +124,63 @@ def outermost(source: Source) -> Source:
     return outermost(source.outer) if isinstance(source, MemberSource) else source
 
 
+def stored_file(source: Source) -> Source:
+    """The file that is really there, of whatever member or compressed file a source is."""
+    return stored_file(source.outer) if isinstance(source, (MemberSource, CompressedSource)) else source
+
+
 def in_memory(source: Source) -> bool:
-    """Whether bytes of a source are there without being fetched: read, or mapped."""
-    return isinstance(outermost(source), (BytesSource, LocalSource))
+    """Whether bytes of a source are there without being fetched: read, or mapped. Decompressed ones are not."""
+    return (
+        in_memory(source.outer) if isinstance(source, MemberSource) else isinstance(source, (BytesSource, LocalSource))
+    )
 
 
-def open_member(kind: str, member: str, outer: Source, url: str) -> MemberSource:
-    """Find a member by name. Raises SourceError when there is none, Unsupported when it is compressed."""
-    first, length = ARCHIVES[kind](member, outer, url)
-    return MemberSource(outer, url, first, length)
+def open_member(
+    kind: str, member: str, outer: Source, url: str, *, make_points: bool = False
+) -> MemberSource | CompressedSource:
+    """Find a member by name: a range of the archive, or what it decompresses to.
+
+    Raises SourceError when there is none, Unsupported when it is compressed by anything but deflate and gzip.
+    """
+    if kind == "zip":
+        info = _zip_info(member, outer, url)
+        if info.compress_type == zipfile.ZIP_DEFLATED:
+            return compressed_source(outer, url, _deflated(info, outer), make_points=make_points)
+        return MemberSource(outer, url, *zip_range(info, outer))
+    if is_gzip(outer):
+        whole = gzip_file(outer, outer.url, make_points=make_points)
+        return whole.part(url, *_tar_member(member, whole, url))
+    return MemberSource(outer, url, *_tar_member(member, outer, url))
+
+
+def is_gzip(source: Source) -> bool:
+    """Whether a file begins as one of gzip does, by deflate."""
+    return bytes(source.read(0, min(3, source.size()))) == b"\x1f\x8b\x08"
+
+
+def gzip_file(outer: Source, url: str, *, make_points: bool = False) -> CompressedSource:
+    """What a file of gzip decompresses to."""
+    return compressed_source(outer, url, Stream("gzip", 0, outer.size()), make_points=make_points)
+
+
+def compressed_source(outer: Source, url: str, stream: Stream, *, make_points: bool) -> CompressedSource:
+    """A file that is compressed, of which nothing is known yet. Raises Unsupported where no points may be made."""
+    if not make_points:
+        raise Unsupported(
+            "it is compressed, and there are no restart points of it, without which each read would decompress it from"
+            " its beginning; scan it with chunkmap.scan, and keep the set that it gives",
+            feature="compressed archive member",
+            url=url,
+        )
+    if isinstance(outermost(outer), CompressedSource):
+        raise Unsupported("it is compressed within a compressed file", feature="compressed archive member", url=url)
+    return CompressedSource(outer, url, stream=stream)
+
+
+def _deflated(info: zipfile.ZipInfo, outer: Source) -> Stream:
+    """Where the stream of a deflated member is, and what it decompresses to."""
+    return Stream("deflate", _zip_data(info, outer), info.compress_size, info.file_size, info.CRC)
 
 
 def deflated_member(member: str, outer: Source, url: str) -> tuple[int, int]:
@@ -157,11 +212,12 @@ def zip_directory(outer: Source) -> dict[str, zipfile.ZipInfo]:
 
 def tar_directory(outer: Source, member: str = "") -> dict[str, tarfile.TarInfo]:
     """The members of a TAR archive, by name. Raises Unsupported when the archive as a whole is compressed."""
-    head = bytes(outer.read(0, min(6, outer.size())))
+    view = FileView(outer)
+    head = view.read(6) or b""
+    view.seek(0)
     for magic, method in _COMPRESSED.items():
         if head.startswith(magic):
             raise _compressed(member, method, outer.url)
-    view = FileView(outer)
     try:
         with tarfile.open(fileobj=io.BufferedReader(view), mode="r:") as archive:
             return {info.name: info for info in archive.getmembers()}
@@ -195,10 +251,6 @@ def _zip_data(info: zipfile.ZipInfo, outer: Source) -> int:
             offset=info.header_offset,
         )
     return info.header_offset + _LOCAL_HEADER.size + int(name) + int(extra)
-
-
-def _zip_member(member: str, outer: Source, url: str) -> tuple[int, int]:
-    return zip_range(_zip_info(member, outer, url), outer)
 
 
 def zip_range(info: zipfile.ZipInfo, outer: Source) -> tuple[int, int]:
@@ -251,8 +303,11 @@ def _found(member: str, names: Sequence[str], outer_url: str, url: str) -> str:
     raise NoSuchFile(f"no member {member!r} in {outer_url}; it has {some or 'no members'}", url=url)
 
 
-ARCHIVES: Final[Mapping[str, Callable[[str, Source, str], tuple[int, int]]]] = {
-    "zip": _zip_member,
-    "tar": _tar_member,
-}
-"""Kinds of archives by their protocol in a chained URL: how to find a member's first byte and length."""
+ARCHIVES: Final = frozenset({"zip", "tar"})
+"""Kinds of archives by their protocol in a chained URL."""
+
+GZIP: Final = "gzip"
+"""The protocol of a file of gzip in a chained URL; what stands before the `::` is its name, decompressed."""
+
+LINKS: Final = ARCHIVES | {GZIP}
+"""All protocols in a chained URL that lead into another file."""

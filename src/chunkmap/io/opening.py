@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.archive import ARCHIVES, MemberSource, in_memory, open_member
+from chunkmap.io.archive import GZIP, LINKS, MemberSource, gzip_file, in_memory, open_member
 from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.beside import Allowed, Others
+from chunkmap.io.compressed.source import CompressedSource
 from chunkmap.io.file_object import FileObjectSource
 from chunkmap.io.filesystem import OURS, Located, ask, limited, locate, may_be_absent
 from chunkmap.io.folder import Folder, FolderBase
@@ -21,6 +22,7 @@ from chunkmap.io.memory import BytesSource
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.remote_folder import RemoteFolder
 from chunkmap.io.source import Source
+from chunkmap.model.points import Points
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -44,12 +46,16 @@ def open_source(
     url: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     permits: Permits | None = None,
+    points: bytes | None = None,
+    make_points: bool = False,
 ) -> Source:
     """Open anything that holds bytes.
 
     `file` is a local path, a URL of any protocol that fsspec knows, a chain such as `tar://member.nc::s3://b/a.tar`,
     or an open binary file. `url` is what references shall call it, when that is another name. `permits` is asked of
-    every URL to which a web server sends us on. Raises SourceError when the bytes cannot be had.
+    every URL to which a web server sends us on. `points` are the restart points of a file that is compressed as a
+    whole; without them it is refused, unless one pass over it shall `make_points`. Raises SourceError when the bytes
+    cannot be had.
     """
     if not isinstance(file, (str, os.PathLike)):
         return _file_object(file, url)
@@ -58,7 +64,12 @@ def open_source(
     chain = _chain(path)
     if chain is not None:
         kind, member, outer = chain
-        return open_member(kind, member, _outer(kind, outer, name, storage_options, permits), name)
+        archive = _outer(kind, outer, name, storage_options, permits, make_points=make_points)
+        if points is not None:
+            return CompressedSource(archive, name, points=Points.from_bytes(points))
+        if kind == GZIP:
+            return gzip_file(archive, name, make_points=make_points)
+        return open_member(kind, member, archive, name, make_points=make_points)
     return _file(locate(path, storage_options, url=name, permits=permits))
 
 
@@ -82,7 +93,7 @@ def open_any(
     chain = _chain(path)
     if chain is not None:
         kind, member, outer = chain
-        return _member_or_folder(kind, member, _outer(kind, outer, name, storage_options), name)
+        return _member_or_folder(kind, member, _outer(kind, outer, name, storage_options, make_points=True), name)
     located = locate(path, storage_options, url=name)
     if located.is_local:
         is_directory = os.path.isdir(located.path)  # noqa: PTH112 - a Path takes three times as long
@@ -94,7 +105,7 @@ def open_folder(url: str | os.PathLike[str], *, storage_options: Mapping[str, An
     """A folder that is known to be one, whether anything is in it yet or not."""
     path = os.fspath(url)
     chain = _chain(path)
-    if chain is not None:
+    if chain is not None and chain[0] != GZIP:
         kind, member, outer = chain
         return ArchiveFolder(kind, _outer(kind, outer, path, storage_options), member)
     return folder_at(locate(path, storage_options))
@@ -174,11 +185,13 @@ def _holds_any(folder: Folder, names: Collection[str]) -> bool:
 
 
 def _member_or_folder(kind: str, member: str, archive: Source, name: str) -> Source | Folder:
+    if kind == GZIP:
+        return gzip_file(archive, name, make_points=True)
     folder = ArchiveFolder(kind, archive, member)
     if not member.strip("/"):
         return folder
     try:
-        return open_member(kind, member, archive, name)
+        return open_member(kind, member, archive, name, make_points=True)
     except SourceError:
         if folder.is_empty:
             raise
@@ -188,18 +201,25 @@ def _member_or_folder(kind: str, member: str, archive: Source, name: str) -> Sou
 def _chain(path: str) -> tuple[str, str, str] | None:
     """The links of a URL of a member: the kind of archive, the member, and the URL of the archive."""
     kind, _, rest = path.partition("://")
-    if kind not in ARCHIVES or "::" not in rest:
+    if kind not in LINKS or "::" not in rest:
         return None
     member, _, outer = rest.partition("::")
     return kind, member, outer
 
 
 def _outer(
-    kind: str, outer: str, name: str, options: Mapping[str, Any] | None, permits: Permits | None = None
+    kind: str,
+    outer: str,
+    name: str,
+    options: Mapping[str, Any] | None,
+    permits: Permits | None = None,
+    *,
+    make_points: bool = False,
 ) -> Source:
     """The archive of a chain, under the name that its own link has in the name of the member."""
     inner = name.partition("::")[2] or outer
-    return open_source(outer, url=inner, storage_options=_below(kind, options), permits=permits)
+    options = _below(kind, options)
+    return open_source(outer, url=inner, storage_options=options, permits=permits, make_points=make_points)
 
 
 def is_far(url: str | os.PathLike[str]) -> bool:

@@ -31,6 +31,8 @@ class Target:
     """The server's name for this content, where it gives one."""
     mtime: float | None = None
     """Time of the last change, seconds since 1970-01-01 UTC."""
+    points: bytes | None = field(default=None, compare=False, repr=False)
+    """Where reading can begin in a file that is compressed as a whole: `chunkmap.model.points.Points`, as bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

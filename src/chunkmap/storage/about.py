@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from chunkmap.model import Problem, Target
+from chunkmap.storage.points import POINTS, points_column, points_from
 
 __all__ = ["About"]
 
@@ -37,6 +38,7 @@ class About:
             "size": [target.size for target in known],
             "etag": [target.etag for target in known],
             "mtime": [target.mtime for target in known],
+            **points_column(known),
         }
         return {
             "files": columns if self.targets else {},
@@ -69,6 +71,7 @@ def _targets(columns: Any) -> dict[str, Target]:
     if not isinstance(columns, Mapping):
         return {}
     found = [_listed(columns.get(name)) for name in ("url", "size", "etag", "mtime")]
+    found.append(_listed(columns.get(POINTS, [None] * len(found[0]))))
     if len(set(map(len, found))) != 1:
         return {}
     return {
@@ -76,8 +79,9 @@ def _targets(columns: Any) -> dict[str, Target]:
             size if type(size) is int and size >= 0 else None,
             etag if isinstance(etag, str) else None,
             float(mtime) if type(mtime) in (int, float) else None,
+            points_from(points),
         )
-        for url, size, etag, mtime in zip(*found, strict=True)
+        for url, size, etag, mtime, points in zip(*found, strict=True)
         if isinstance(url, str)
     }
 

@@ -21,9 +21,10 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located, read_range
-from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Problem, ReferenceSet, Sources, Target
+from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Problem, ReferenceSet, Sources
 from chunkmap.model.dictionary import BESIDE, beside, documents, gathered
 from chunkmap.model.grid import index_dtype
+from chunkmap.storage.about import About
 from chunkmap.storage.checksum import checksum
 from chunkmap.storage.journal import Place
 from chunkmap.storage.publishing import write_part
@@ -31,7 +32,7 @@ from chunkmap.storage.text import parse_json
 
 __all__ = ["read_spill", "write_spill"]
 
-_MAGIC: Final = b"chunkmap table\n2"
+_MAGIC: Final = b"chunkmap table\n3"
 _HEAD: Final = len(_MAGIC) + 16
 _GUESS: Final = 1 << 14
 """How much of a file is read at first: most headers are shorter."""
@@ -71,7 +72,7 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
             **beside(refs.arrays, refs.groups, refs.zarr_format),
             "arrays": described,
             "problems": [asdict(problem) for problem in refs.problems],
-            "targets": {url: asdict(target) for url, target in refs.targets.items()},
+            "files": About(refs.targets).to_json()["files"],
             "name": refs.name,
         }
     ).encode()
@@ -108,7 +109,7 @@ def _decode(document: Mapping[str, Any], at: Located, base: int) -> ReferenceSet
         },
         groups,
         tuple(Problem(**problem) for problem in document["problems"]),
-        {url: Target(**target) for url, target in document["targets"].items()},
+        About.from_json(document).targets,
         document["name"],
         gathering.zarr_format,
     )

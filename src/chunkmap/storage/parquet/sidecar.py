@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +21,7 @@ from chunkmap.model import Problem, Target
 from chunkmap.storage import arrow
 from chunkmap.storage.checksum import checksum
 from chunkmap.storage.parquet.bounds import check_size
+from chunkmap.storage.points import POINTS
 from chunkmap.storage.text import parse_json
 
 __all__ = [
@@ -149,6 +150,7 @@ def encode_targets(targets: Mapping[str, Target]) -> bytes:
             "size": arrow.optional([target.size for target in targets.values()], "i8"),
             "etag": arrow.texts([target.etag for target in targets.values()]),
             "mtime": arrow.optional([target.mtime for target in targets.values()], "f8"),
+            **_points(targets.values()),
         }
     )
     sink = pa.BufferOutputStream()
@@ -163,6 +165,16 @@ def decode_targets(data: bytes, where: str) -> dict[str, Target]:
         check_size(file.metadata, len(data), _FEW_TARGETS + _TARGETS_A_BYTE * len(data), where)
         table = file.read(use_threads=False)
         columns = [table.column(name).to_pylist() for name in ("url", "size", "etag", "mtime")]
+        held = table.column(POINTS).to_pylist() if POINTS in table.column_names else [None] * len(table)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise StorageError(f"{where}: expected a table of targets, it cannot be read: {error}") from error
-    return {url: Target(size=size, etag=etag, mtime=mtime) for url, size, etag, mtime in zip(*columns, strict=True)}
+    return {
+        url: Target(size, etag, mtime, points) for url, size, etag, mtime, points in zip(*columns, held, strict=True)
+    }
+
+
+def _points(targets: Collection[Target]) -> dict[str, pa.Array]:
+    """The column of restart points, where any file has them."""
+    if all(target.points is None for target in targets):
+        return {}
+    return {POINTS: pa.array([target.points for target in targets], pa.large_binary())}

@@ -1,0 +1,179 @@
+"""Decompressing one piece of a stream of deflate, with the zlib that Python has.
+
+zlib begins at a byte, and a block of deflate begins at any bit of one. So it is given a *way in* first: empty blocks,
+as many as end at that bit. They decompress to nothing, whatever the window is.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final, Protocol
+
+from chunkmap.errors import SourceError
+from chunkmap.model.points import WINDOW, Points
+
+__all__ = ["WAYS_IN", "inflated", "inflated_to_end", "inflated_unchecked"]
+
+_STEP: Final = 1 << 16
+"""Compressed bytes that are handed to zlib at once: with more of them it only copies more."""
+
+_TRAILER: Final = 8
+"""Bytes after the stream of a member of gzip: its checksum and its length."""
+
+
+class _Inflate(Protocol):
+    """What `zlib.decompressobj` gives."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    def decompress(self, data: bytes | memoryview, max_length: int = 0, /) -> bytes: ...
+
+
+def _bits(*fields: tuple[int, int]) -> tuple[int, int]:
+    """Fields of (value, how many bits) as deflate packs them, from the low bit on: the number, and its bits."""
+    number = length = 0
+    for value, width in fields:
+        number |= value << length
+        length += width
+    return number, length
+
+
+_FIXED: Final = ((0, 1), (1, 2), (0, 7))
+"""A block that is not the last one, of fixed codes, with nothing but the code of its end: ten bits."""
+
+_DYNAMIC: Final = (
+    *((0, 1), (2, 2), (0, 5), (0, 5), (14, 4)),  # not the last; 257 codes, 1 distance, 18 lengths of code lengths
+    *((0, 3), (0, 3), (2, 3), (2, 3), *[(0, 3)] * 13, (1, 3)),  # of 16, 17: 0; of 18: 2; of 0: 2; of 1: 1
+    *((0b11, 2), (138 - 11, 7), (0b11, 2), (118 - 11, 7)),  # 256 codes are not there: repeats of zero
+    *((0, 1), (0b01, 2)),  # the code of the end has one bit, and there are no distances
+    (0, 1),  # the end
+)
+"""The same of codes of its own: an odd number of bits, which fixed codes never have."""
+
+
+def _way_in(bits: int) -> tuple[bytes, int]:
+    """Whole bytes, and the low `bits` of the byte that follows."""
+    fields = [*(_DYNAMIC if bits % 2 else ())]
+    while (found := _bits(*fields))[1] % 8 != bits:
+        fields += _FIXED
+    number, length = found
+    return (number & ((1 << (length - bits)) - 1)).to_bytes(length // 8, "little"), number >> (length - bits)
+
+
+WAYS_IN: Final = tuple(_way_in(bits) for bits in range(8))
+"""For each bit of a byte, empty blocks that end there."""
+
+
+class _Pieces:
+    """Compressed bytes, decompressed as they are asked for; it walks from one member of gzip to the next."""
+
+    def __init__(self, points: Points, number: int, data: memoryview, url: str) -> None:
+        self._data, self._position, self._url = data, 0, url
+        self._gzip = points.frame == "gzip"
+        self._behind = _TRAILER if self._gzip else 0
+        self._inflate: _Inflate = zlib.decompressobj(-15, zdict=_window(points.windows[number], url))
+        bits = int(points.bits[number])
+        if bits and len(data):
+            before, low = WAYS_IN[bits]
+            self._inflate.decompress(before + bytes([(data[0] & (0xFF << bits) & 0xFF) | low]), 1)
+            self._position = 1
+
+    def more(self, most: int) -> bytes:
+        """At most so many bytes, at least one while there are any; nothing where the last stream has ended."""
+        while True:
+            if self._inflate.eof and not self._next():
+                return b""
+            block = self._data[self._position : self._position + _STEP]
+            found = self._inflate.decompress(block, most)
+            self._position += len(block) - len(self._inflate.unconsumed_tail)
+            if found:
+                return found
+            if not len(block) and not self._inflate.eof:
+                raise SourceError("its compressed bytes end too early; it is cut short", url=self._url)
+
+    def _next(self) -> bool:
+        """Begin with the next member; whether there is one."""
+        self._position += self._behind - len(self._inflate.unused_data)
+        if self._position > len(self._data):
+            raise SourceError("its compressed bytes end too early; it is cut short", url=self._url)
+        self._behind = 0
+        rest = self._data[self._position :]
+        if not len(rest) or (self._gzip and not rest[0] and not any(rest)):  # zeros, as tapes leave them
+            self._position, self._inflate = len(self._data), _ENDED
+            return False
+        if not self._gzip:
+            raise SourceError("bytes follow the end of its compressed stream", url=self._url)
+        self._inflate = zlib.decompressobj(31)
+        return True
+
+
+class _Ended:
+    """A stream of which nothing more comes."""
+
+    eof = True
+    unused_data = unconsumed_tail = b""
+
+    def decompress(self, data: bytes | memoryview, max_length: int = 0, /) -> bytes:  # noqa: ARG002 - there is none
+        """Nothing."""
+        return b""
+
+
+_ENDED: Final = _Ended()
+
+
+def _window(stored: bytes, url: str) -> bytes:
+    """The window before a piece, decompressed within bounds."""
+    if not stored:
+        return b""
+    inflate = zlib.decompressobj()
+    window = inflate.decompress(stored, WINDOW)
+    if not inflate.eof:
+        raise SourceError("the window of a restart point is longer than one; scan the file again", url=url)
+    return window
+
+
+def inflated(points: Points, number: int, data: memoryview, url: str) -> bytes:
+    """A piece from its compressed bytes. Raises SourceError where it is not what it was when the points were made."""
+    piece = inflated_unchecked(points, number, data, url)
+    if zlib.crc32(piece) != int(points.crc32[number]):
+        raise SourceError(_AGAIN.format(found="other bytes come than came when it was scanned"), url=url)
+    return piece
+
+
+def inflated_unchecked(points: Points, number: int, data: memoryview, url: str) -> bytes:
+    """The same before there is a checksum of it."""
+    return _inflated(points, number, data, url)[0]
+
+
+def _inflated(points: Points, number: int, data: memoryview, url: str) -> tuple[bytes, _Pieces]:
+    wanted = points.decoded_length(number)
+    out = bytearray()
+    try:
+        pieces = _Pieces(points, number, data, url)
+        while len(out) < wanted:
+            found = pieces.more(wanted - len(out))
+            if not found:
+                raise SourceError("its compressed stream ends too early", url=url)
+            out += found
+    except zlib.error as error:
+        raise SourceError(_AGAIN.format(found=f"it cannot be decompressed ({error})"), url=url) from error
+    return bytes(out), pieces
+
+
+_AGAIN: Final = "from the restart point, {found}: the file changed, or the point is wrong. Scan it again"
+
+
+def inflated_to_end(points: Points, number: int, data: memoryview, url: str) -> bytes:
+    """The last piece. Raises SourceError unless the stream ends with it, and its file too."""
+    last, pieces = _inflated(points, number, data, url)
+    try:
+        more = pieces.more(1)
+    except zlib.error as error:
+        raise SourceError(f"it cannot be decompressed to its end ({error})", url=url) from error
+    if more:
+        raise SourceError("its compressed stream goes on after its end", url=url)
+    return last

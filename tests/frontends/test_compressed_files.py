@@ -1,0 +1,206 @@
+"""Files that are compressed as a whole: scanned once, kept with the set, read by range."""
+
+import gzip
+import pickle
+import tarfile
+import zipfile
+
+import fsspec
+import numpy as np
+import pytest
+import xarray as xr
+
+import chunkmap
+from chunkmap.errors import ChunkmapError, SourceError, Unsupported
+from chunkmap.execution.cache import ScanCache
+from chunkmap.io.compressed import building
+
+LENGTH = 10_000
+
+
+@pytest.fixture(autouse=True)
+def close_points(monkeypatch):
+    """Points every 64 KB, so that small files have many."""
+    monkeypatch.setattr(building, "SPACING", 1 << 16)
+    monkeypatch.setattr(building, "SHARE", 10.0)
+
+
+def dataset(number):
+    """Ten chunks of 40 KB, of plain bytes: a file of a model, which is compressed afterwards."""
+    walk = np.cumsum(np.random.default_rng(number).integers(-3, 4, (10, LENGTH)), axis=1)
+    coords = {"time": np.arange(10) + 10 * number}
+    return xr.Dataset({"v": (("time", "x"), walk.astype("i4"))}, coords=coords)
+
+
+WHOLE = xr.concat([dataset(number) for number in range(3)], "time")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Three files that are not compressed yet."""
+    folder = tmp_path_factory.mktemp("plain")
+    for number in range(3):
+        encoding = {"v": {"chunksizes": (1, LENGTH)}}
+        dataset(number).to_netcdf(folder / f"m{number}.nc", engine="h5netcdf", encoding=encoding)
+    return folder
+
+
+def gzipped(plain, put):
+    """Files of gzip, of two members each."""
+    for number in range(3):
+        data = (plain / f"m{number}.nc").read_bytes()
+        yield put(f"m{number}.nc.gz", gzip.compress(data[:200_000], 1) + gzip.compress(data[200_000:], 1))
+
+
+def zipped(plain, put):
+    """Deflated members of ZIP archives, chained."""
+    for number in range(3):
+        path = plain / f"m{number}.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr("first", b"before" * 1000)
+            archive.write(plain / f"m{number}.nc", "in/m.nc")
+        yield f"zip://in/m.nc::{put(path.name, path.read_bytes())}"
+
+
+def tarred(plain, put):
+    """Members of one TAR archive that is compressed by gzip, chained."""
+    path = plain / "m.tar.gz"
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        for number in range(3):
+            archive.add(plain / f"m{number}.nc", f"m{number}.nc")
+    url = put(path.name, path.read_bytes())
+    return [f"tar://m{number}.nc::{url}" for number in range(3)]
+
+
+KINDS = pytest.mark.parametrize("kind", [gzipped, zipped, tarred])
+
+
+@pytest.fixture
+def here(tmp_path):
+    """Puts a file here, and gives its path."""
+
+    def put(name, data):
+        (tmp_path / name).write_bytes(data)
+        return str(tmp_path / name)
+
+    return put
+
+
+@KINDS
+@pytest.mark.parametrize("name", ["set.json", "set.parq", "set.json.gz"])
+def test_one_set_over_many_of_them(plain, here, tmp_path, kind, name):
+    """Built, added to, opened and verified as a set of plain files is; what is stored holds the points."""
+    urls, out = list(kind(plain, here)), str(tmp_path / name)
+    chunkmap.build(urls[:2], out, concat_dims="time")
+    chunkmap.append(out, urls[2:])
+    assert chunkmap.open_dataset(out, check="etag").load().equals(WHOLE)
+    assert chunkmap.verify(out)
+    stored = chunkmap.load(out)
+    assert all(len(target.points) > 100 for target in stored.targets.values())
+    again = str(tmp_path / f"again-{'set.parq' if name.endswith('json') else 'set.json'}")
+    chunkmap.write(stored, again)
+    assert chunkmap.open_dataset(pickle.loads(pickle.dumps(chunkmap.open_store(again)))).load().equals(WHOLE)
+
+
+@KINDS
+def test_combined_in_memory(plain, here, kind):
+    """Coordinates of compressed files are read for combining, and chunks of what comes of it."""
+    sets = [chunkmap.scan(url) for url in kind(plain, here)]
+    combined = chunkmap.combine(sets, concat_dims="time", inline_threshold=200)
+    assert chunkmap.open_dataset(combined).load().equals(WHOLE)
+    assert chunkmap.diagnose(sets, concat_dims="time").fits
+
+
+@KINDS
+def test_little_is_fetched_for_a_chunk(plain, range_server, tmp_path, kind):
+    """Over HTTP the scan fetches the file once, and a chunk is one or two requests for a part of it."""
+    url = next(iter(kind(plain, range_server.put)))
+    out = str(tmp_path / "set.json")
+    chunkmap.write(chunkmap.scan(url), out)
+    array = chunkmap.open_dataset(out).v
+    before = len(range_server.gets)
+    assert array[7].load().equals(WHOLE.v[7])
+    assert len(range_server.gets) - before <= 2
+    fetched = sum(length for _, _, length in range_server.gets[before:])
+    assert fetched < len(next(iter(range_server.files.values()))) / 2
+
+
+@KINDS
+def test_a_changed_file_is_refused(plain, here, tmp_path, kind):
+    """A file of another length, of another time, or with other bytes within is an error, and a failure of `verify`."""
+    url = next(iter(kind(plain, here)))
+    refs = chunkmap.scan(url)
+    path = tmp_path / url.rpartition("/")[2]
+    data = path.read_bytes()
+    path.write_bytes(data + b"\0")
+    with pytest.raises(SourceError, match="changed since it was scanned"):
+        chunkmap.open_dataset(refs).load()
+    assert not chunkmap.verify(refs)
+    middle = len(data) // 8
+    path.write_bytes(data[:middle] + bytes(40) + data[middle + 40 :])
+    with pytest.raises(ChunkmapError, match=r"restart point|too early"):
+        chunkmap.open_dataset(refs).load()
+    assert not chunkmap.verify(refs)
+
+
+@KINDS
+def test_references_mean_the_same_to_fsspec(plain, here, kind):
+    """Where fsspec knows the chain, it reads the bytes of a chunk that we read."""
+    url = next(iter(kind(plain, here)))
+    refs = chunkmap.scan(url)
+    name, offset, length = refs.to_dict()["refs"]["v/3.0"]
+    protocol = name.partition("://")[0]
+    if protocol not in fsspec.available_protocols():
+        assert protocol == "gzip"
+        with gzip.open(name.partition("::")[2]) as file:
+            file.seek(offset)
+            theirs = file.read(length)
+    else:
+        with fsspec.open(name) as file:
+            file.seek(offset)
+            theirs = file.read(length)
+    assert theirs == WHOLE.v[3].values.tobytes()
+
+
+@KINDS
+def test_a_set_without_points_is_refused_by_name(plain, here, kind):
+    """References of another tool to compressed members are no reason to decompress whole archives unasked."""
+    refs = chunkmap.scan(next(iter(kind(plain, here))))
+    foreign = chunkmap.ReferenceSet.from_dict(refs.to_dict())
+    with pytest.raises(Unsupported, match="no restart points"):
+        chunkmap.open_dataset(foreign).load()
+
+
+def test_points_of_another_file_are_no_points(plain, here):
+    """A set in which somebody exchanged the points of two files gives errors, never the bytes of the wrong one."""
+    one, other = [chunkmap.scan(url) for url in list(gzipped(plain, here))[:2]]
+    (url, known), points = *one.targets.items(), next(iter(other.targets.values())).points
+    wrong = chunkmap.ReferenceSet(
+        one.arrays, one.groups, targets={url: type(known)(known.size, known.etag, known.mtime, points)}
+    )
+    with pytest.raises(ChunkmapError):
+        chunkmap.open_dataset(wrong).load()
+
+
+def test_a_scan_is_found_in_the_cache(plain, here, tmp_path):
+    """Points are kept in the cache of scans with the set, for a file that did not change."""
+    urls = list(gzipped(plain, here))
+    for _ in range(2):
+        sets = chunkmap.scan_many(urls, cache=ScanCache(str(tmp_path / "cache")))
+        assert chunkmap.open_dataset(chunkmap.combine(sets, concat_dims="time")).load().equals(WHOLE)
+    assert len(list((tmp_path / "cache").rglob("*.table"))) == 3
+
+
+def test_a_file_within_a_compressed_archive_is_a_folder_too(plain, here):
+    """An archive as a whole is decompressed first, then told: one that holds no format is refused as a plain one is."""
+    tar = tarred(plain, here)[0].partition("::")[2]
+    with pytest.raises(ChunkmapError):
+        chunkmap.scan(tar)
+
+
+def test_compressed_twice_is_refused_by_name(plain, here):
+    """A compressed file within a compressed archive has no points that lead to it."""
+    inner = gzip.compress((plain / "m0.nc").read_bytes())
+    path = here("twice.gz", gzip.compress(inner))
+    with pytest.raises(Unsupported, match="within a compressed"):
+        chunkmap.scan(path)
