@@ -3,7 +3,7 @@
 import io
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
@@ -50,6 +50,29 @@ def test_another_total_is_refused(server):
     server.fault = longer
     with pytest.raises(SourceError, match="changed while it was read"):
         source.read(1000, 10)
+
+
+def test_a_body_without_an_end_is_not_taken(server):
+    """An answer that sends more than was asked for is given up as soon as it does."""
+    source, sent = open_source(server.put("a.bin", DATA)), []
+
+    def endless(request):
+        first, stop = request.asked(len(DATA))
+        request.send_response(206)
+        request.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(DATA)}")
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        with suppress(OSError):
+            for _ in range(1000):
+                request.wfile.write(b"10000\r\n" + bytes(65536) + b"\r\n")
+                sent.append(65536)
+        request.close_connection = True
+        return True
+
+    server.fault = endless
+    with pytest.raises(SourceError, match="asked for no more than 10 bytes, the server sends more"):
+        source.read(1000, 10)
+    assert sum(sent) < 32 << 20
 
 
 def _hdf5(seed):

@@ -139,19 +139,47 @@ async def get_client(**options: Any) -> Any:
 
 @cache
 def _counting() -> type[Any]:
-    """Answers that, where their body does not come whole, say of the error how much of it did."""
+    """Answers that end where more comes than was asked for, and say of an error how much of their body had come."""
     import aiohttp  # noqa: PLC0415 - as above
 
     class Counting(aiohttp.ClientResponse):
         async def read(self) -> bytes:
+            most = _most(self.request_info.headers.get("Range", ""), self.status)
             try:
-                return await super().read()
+                return await (super().read() if most is None else self._read_up_to(most))
             except (aiohttp.ClientError, TimeoutError) as error:
                 whole = "" if self.content_length is None else f" of {self.content_length}"
                 error.add_note(f"{RECEIVED}{self.content.total_bytes}{whole} bytes")
                 raise
 
+        async def _read_up_to(self, most: int) -> bytes:
+            pieces, found = list[bytes](), 0
+            async for piece in self.content.iter_any():
+                found += len(piece)
+                if found > most:
+                    self.close()
+                    said = (
+                        f"asked for no more than {most} bytes, the server sends more; a cache or proxy may be at fault"
+                    )
+                    raise SourceError(said, url=str(self.url))
+                pieces.append(piece)
+            return b"".join(pieces)
+
     return Counting
+
+
+def _most(asked: str, status: int) -> int | None:
+    """How many bytes the answer to a request for a range may have; None where nothing says it.
+
+    >>> _most("bytes=10-19", 206), _most("bytes=10-19", 200) == WHOLE, _most("bytes=10-", 206), _most("", 200)
+    (10, True, None, None)
+    """
+    wanted = _ASKED.fullmatch(asked)
+    if wanted is None:
+        return None
+    if status != 206:
+        return WHOLE
+    return int(wanted[2]) - int(wanted[1]) + 1 if wanted[2] else None
 
 
 async def _note(_session: Any, _context: Any, answered: Any) -> None:
