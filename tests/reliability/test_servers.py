@@ -3,7 +3,7 @@
 import io
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 import chunkmap
 from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.frontends.command_line.commands import chunkmap as chunkmap_command
-from chunkmap.io import Range, open_source
+from chunkmap.io import Range, http_client, open_source
 
 DATA = bytes(np.random.default_rng(0).integers(0, 256, 300_000, dtype="u1"))
 
@@ -50,6 +50,37 @@ def test_another_total_is_refused(server):
     server.fault = longer
     with pytest.raises(SourceError, match="changed while it was read"):
         source.read(1000, 10)
+
+
+def test_a_body_without_an_end_is_not_taken(server, monkeypatch):
+    """An answer that sends more than was asked for is given up as soon as it does; and one of a set, which is asked for
+    whole, at a bound.
+    """
+    monkeypatch.setattr(http_client, "_UNTOLD", 1 << 20)
+    source, sent = open_source(server.put("a.bin", DATA)), []
+
+    def endless(request):
+        if "Range" in request.headers:
+            first, stop = request.asked(len(DATA))
+            request.send_response(206)
+            request.send_header("Content-Range", f"bytes {first}-{stop - 1}/{len(DATA)}")
+        else:
+            request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        with suppress(OSError):
+            for _ in range(1000):
+                request.wfile.write(b"10000\r\n" + bytes(65536) + b"\r\n")
+                sent.append(65536)
+        request.close_connection = True
+        return True
+
+    server.fault = endless
+    with pytest.raises(SourceError, match="expected 10 bytes at the most, the server sends more"):
+        source.read(1000, 10)
+    with pytest.raises(SourceError, match="expected 1,048,576 bytes at the most, the server sends more"):
+        chunkmap.load(server.put("a.json", b"{}"))
+    assert sum(sent) < 32 << 20
 
 
 def _hdf5(seed):

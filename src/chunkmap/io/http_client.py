@@ -30,6 +30,9 @@ progress may take as long as it takes.
 WHOLE: Final = 256 << 20
 """Most bytes of a file that are taken whole from a server that knows no ranges."""
 
+_UNTOLD: Final = 2 << 30
+"""Most bytes of an answer that was asked for whole, and does not say how long it is."""
+
 _ASKED: Final = re.compile(r"bytes=(\d+)-(\d*)")
 _SENT: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 """Ranges in requests and answers (RFC 9110, 14.2 and 14.4)."""
@@ -139,19 +142,48 @@ async def get_client(**options: Any) -> Any:
 
 @cache
 def _counting() -> type[Any]:
-    """Answers that, where their body does not come whole, say of the error how much of it did."""
+    """Answers that end where more comes than was asked for, and say of an error how much of their body had come."""
     import aiohttp  # noqa: PLC0415 - as above
 
     class Counting(aiohttp.ClientResponse):
         async def read(self) -> bytes:
+            most = _most(self.request_info.headers.get("Range", ""), self.status, self.content_length)
             try:
-                return await super().read()
+                return await (super().read() if most is None else self._read_up_to(most))
             except (aiohttp.ClientError, TimeoutError) as error:
                 whole = "" if self.content_length is None else f" of {self.content_length}"
                 error.add_note(f"{RECEIVED}{self.content.total_bytes}{whole} bytes")
                 raise
 
+        async def _read_up_to(self, most: int) -> bytes:
+            pieces, found = list[bytes](), 0
+            async for piece in self.content.iter_any():
+                found += len(piece)
+                if found > most:
+                    self.close()
+                    raise SourceError(
+                        f"expected {most:,} bytes at the most, the server sends more; a cache or proxy may be at fault",
+                        url=str(self.url),
+                    )
+                pieces.append(piece)
+            return b"".join(pieces)
+
     return Counting
+
+
+def _most(asked: str, status: int, told: int | None) -> int | None:
+    """How many bytes an answer may have, from the range that was asked for and the length that it tells; None where
+    that is its length.
+
+    >>> _most("bytes=10-19", 206, None), _most("bytes=10-19", 200, None) == WHOLE, _most("", 200, 5)
+    (10, True, None)
+    """
+    wanted = _ASKED.fullmatch(asked)
+    if wanted is not None and status != 206:
+        return WHOLE
+    if wanted is not None and wanted[2]:
+        return int(wanted[2]) - int(wanted[1]) + 1
+    return _UNTOLD if told is None else None
 
 
 async def _note(_session: Any, _context: Any, answered: Any) -> None:

@@ -21,10 +21,14 @@ def begins(url: str, prefix: str) -> bool:
 
 
 def parent(url: str) -> str:
-    """What to allow for a URL to be: the directory it is in."""
+    """What to allow for a URL to be: the directory it is in, or itself where it is in none.
+
+    >>> parent("s3://bucket/a/b.nc"), parent("data:,x")
+    ('s3://bucket/a/', 'data:,x')
+    """
     protocol = protocol_of(url)
     path = _real(url) if protocol in LOCAL else url
-    return path[: path.rfind("/") + 1]
+    return path[: path.rfind("/") + 1] or url
 
 
 def _real(url: str) -> str:
