@@ -29,6 +29,7 @@ __all__ = [
     "CombineError",
     "FormatError",
     "NoSuchFile",
+    "NoSuchOption",
     "NotInstalled",
     "NotPortable",
     "OtherWriter",
@@ -110,6 +111,10 @@ class FormatError(ChunkmapError, ValueError):
         if self.offset is not None:
             where += f" at byte {self.offset}"
         return f"{where.strip()}: {self.message}" if where else self.message
+
+
+class NoSuchOption(TypeError):
+    """An option that the format of a file does not have: the call is wrong, not the file."""
 
 
 class TruncatedFile(FormatError, EOFError):

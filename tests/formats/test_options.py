@@ -107,7 +107,10 @@ def test_library_command_line_and_engine_take_the_same(linked, tmp_path):
 
 
 def test_a_refusal_is_spelled_as_the_command_line_has_it(linked):
-    """Words that are no options, and options of a stored set, are refused."""
+    """Words that are no options, options of another format and of a stored set are refused, in a line each."""
+    result = CliRunner().invoke(chunkmap, ["scan", str(linked), "--option", "shards=whole"])
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "hdf5: no option 'shards'; its options are" in result.output
     result = CliRunner().invoke(chunkmap, ["scan", str(linked), "--option", "nothing=1"])
     assert result.exit_code == 1
     assert "no option 'nothing'" in result.output

@@ -9,10 +9,12 @@ import fsspec
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
 import chunkmap
 from chunkmap.errors import ChunkmapError, SourceError, Unsupported
 from chunkmap.execution.cache import ScanCache
+from chunkmap.frontends.command_line.commands import chunkmap as commands
 from chunkmap.io.compressed import building
 
 LENGTH = 10_000
@@ -100,6 +102,16 @@ def test_one_set_over_many_of_them(plain, here, tmp_path, kind, name):
     again = str(tmp_path / f"again-{'set.parq' if name.endswith('json') else 'set.json'}")
     chunkmap.write(stored, again)
     assert chunkmap.open_dataset(pickle.loads(pickle.dumps(chunkmap.open_store(again)))).load().equals(WHOLE)
+
+
+def test_one_is_opened_as_any_other_file(plain, here, tmp_path):
+    """A file of gzip is no set of JSON, which may be compressed too: engine and commands scan it."""
+    url, out = next(iter(gzipped(plain, here))), tmp_path / "set.json"
+    with xr.open_dataset(url, engine="chunkmap") as opened:
+        assert opened.load().equals(dataset(0))
+    assert CliRunner().invoke(commands, ["scan", url, "-o", str(out)]).exit_code == 0
+    assert chunkmap.open_dataset(str(out)).load().equals(dataset(0))
+    assert "int v(time, x)" in CliRunner().invoke(commands, ["dump", url]).output
 
 
 @KINDS

@@ -14,6 +14,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 
+from chunkmap.errors import NoSuchOption
 from chunkmap.model import ManifestArray, Problem, Target
 from chunkmap.model.hierarchy import ZarrFormat
 from chunkmap.packages import not_installed
@@ -86,12 +87,12 @@ class Format:
 
 
 def options_of(found: Format, module: Any, given: Mapping[str, Any]) -> Any:
-    """The options of a format. Raises TypeError for one that it does not have, naming those it has."""
+    """The options of a format. Raises NoSuchOption for one that it does not have, naming those it has."""
     known = [field.name for field in fields(module.Options)]
     for option in given:
         if option not in known:
             names = ", ".join(["inline_threshold", *known])
-            raise TypeError(f"scan() of {found.name}: no option {option!r}; its options are {names}")
+            raise NoSuchOption(f"scan() of {found.name}: no option {option!r}; its options are {names}")
     return module.Options(**given)
 
 

@@ -147,7 +147,8 @@ def scan_source(
 def _scan_decompressed(source: Source, others: Others | None, how: Mapping[str, Any]) -> ReferenceSet:
     """Scan what a file of gzip decompresses to."""
     with gzip_file(source, _decompressed(source.url), make_points=True) as plain:
-        return scan_source(plain, others=others or Others(source), decompress=True, **how)
+        refs = scan_source(plain, others=others or Others(source), decompress=True, **how)
+        return replace(refs, name=source.url)
 
 
 def _is_compressed(head: Source, named: Format | None, *, decompress: bool) -> bool:

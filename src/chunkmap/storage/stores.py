@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -42,7 +43,8 @@ METADATA: Final = ".zmetadata"
 ZARR: Final = ("zarr.json", ".zgroup", ".zarray")
 """Files that make a directory a Zarr store."""
 
-_HEAD: Final = 16
+_HEAD: Final = 4096
+_GZIP: Final = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +104,7 @@ JSON: Final = Store(
     writes="chunkmap.storage.json.writing",
     appends="chunkmap.execution.json",
     suffixes=(".json", ".json.gz", ".json.zst", ".json.zstd"),
-    begins=(b"{", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"),
+    begins=(b"{", b"\x28\xb5\x2f\xfd"),
 )
 PARQUET: Final = Store(
     name="parquet",
@@ -171,9 +173,17 @@ def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping
         return FoundSet(store, name, storage_options)
     opened = open_any(name, storage_options=storage_options, holds=(METADATA, *ZARR))
     if not is_folder(opened):
-        head = bytes(opened.read(0, min(_HEAD, opened.size()))).lstrip()
+        head = _decompressed(bytes(opened.read(0, min(_HEAD, opened.size())))).lstrip()
         return FoundSet(JSON if head.startswith(JSON.begins) else None, name, storage_options, opened)
     return FoundSet(_store_of(opened), name, storage_options, opened)
+
+
+def _decompressed(head: bytes) -> bytes:
+    """The first bytes of a file, or of what gzip made smaller: many files of other formats are compressed by it."""
+    try:
+        return zlib.decompressobj(31).decompress(head, _HEAD) if head.startswith(_GZIP) else head
+    except zlib.error:
+        return b""
 
 
 def store_named(name: str) -> Store | None:

@@ -177,6 +177,13 @@ def test_values_in_the_document():
     assert refs.problems == ()
 
 
+def test_one_piece_directly_in_the_variable():
+    """Values in one piece may be said without `chunks` around them."""
+    refs = scanned('<Int16 name="a"><Dim size="2"/><Dim size="2"/><dmrpp:chunk nBytes="8" offset="2220"/></Int16>')
+    (chunk,) = refs.arrays["a"].chunks
+    assert (chunk.offset, chunk.length, refs.arrays["a"].meta.chunk_shape) == (2220, 8, (2, 2))
+
+
 def test_structures_and_enumerations():
     """Members lie flat with what pads them; an enumeration keeps its meanings as CF flags."""
     refs = scanned(

@@ -241,6 +241,18 @@ def test_what_is_no_store_is_refused(tmp_path, stores, name, text, says):
         stores.scan(tmp_path)
 
 
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_group_that_cannot_be_listed_is_refused(tmp_path, range_server, version):
+    """Over HTTP a group without consolidated metadata is an error, never a set of nothing."""
+    zarr.open_group(tmp_path, mode="w", zarr_format=version).create_array("a", shape=(4,), chunks=(2,), dtype="i2")
+    for path in filter(os.path.isfile, tmp_path.rglob("*")):
+        url = range_server.put(f"s.zarr/{path.relative_to(tmp_path)}", path.read_bytes())
+    root = f"{url.partition('s.zarr')[0]}s.zarr"
+    with pytest.raises(FormatError, match=r"consolidated metadata, or an array, found .+\. Where"):
+        chunkmap.scan(root)
+    assert set(chunkmap.scan(f"{root}/a").arrays) == {""}
+
+
 def test_what_zarr_has_and_numpy_has_not_is_a_problem(tmp_path, stores):
     """An array of a type or a codec that is not known is left out by name; the others are there."""
     group = zarr.open_group(tmp_path, mode="w", zarr_format=3)

@@ -51,6 +51,8 @@ def find_layout(
     if held is not None:
         return Layout(whole, (), ChunkManifest.single(held, 0, len(held), len(shape)))
     described = element.find(f"{DMRPP}chunks")
+    if described is None and element.find(f"{DMRPP}chunk") is not None:  # values in one piece, as Hyrax writes them too
+        described = element
     if described is None:
         raise Unsupported("the document does not say where its data is", feature="no chunks")
     chunk_shape = _chunk_shape(described, shape) or whole

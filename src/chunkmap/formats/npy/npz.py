@@ -62,7 +62,8 @@ def parse(folder: Folder, options: Options) -> Parser[Scanned]:
             arrays[path] = array if options.chunk_nbytes is None else cut(array, options.chunk_nbytes)
     if problems and not arrays:
         first = problems[0]
-        raise Unsupported(f"none of its arrays has a reference: {first.path!r} {first.message}", feature=first.feature)
+        text = f"none of its arrays has a reference: {first.path!r} {first.message}"
+        raise Unsupported(text, feature=first.feature, url=url)
     kept = _without_nested(arrays, problems, url)
     return Scanned(kept, _groups(kept), tuple(problems), {url: folder.target()})
 

@@ -81,10 +81,12 @@ def read_documents(
     documents = {name: _parse(url, name, data) for name, data in found.items() if data is not None}
     version = zarr_format or _version(documents, listed or ())
     below = _consolidated(url, documents, version) if consolidated else None
-    if below is None and listed is None and not documents.keys() & {DOCUMENT, ".zarray"}:
+    is_array = ".zarray" in documents or documents.get(DOCUMENT, {}).get("node_type") == "array"
+    if below is None and listed is None and not is_array:
+        found_here = " and ".join(documents) or "none of its documents"
         raise FormatError(
-            f"expected the documents of a Zarr store ({', '.join(_ROOTS[:4])}), found none. Where files cannot be"
-            " listed, as over HTTP, only a store with consolidated metadata, or an array, can be scanned",
+            f"expected a Zarr store with consolidated metadata, or an array, found {found_here}. Where files cannot be"
+            " listed, as over HTTP, nothing else can be scanned",
             url=url,
         )
     if below is None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from chunkmap.errors import ChunkmapError, respelled
+from chunkmap.errors import ChunkmapError, NoSuchOption, respelled
 from chunkmap.version import __version__
 
 __all__ = ["COMMANDS", "chunkmap"]
@@ -70,7 +70,7 @@ class _Group(click.Group):
             ctx.exit(130)
         except BrokenPipeError:  # whoever reads our output has seen enough; click ends quietly
             raise
-        except (ChunkmapError, OSError, ValueError) as error:
+        except (ChunkmapError, NoSuchOption, OSError, ValueError) as error:
             from chunkmap.frontends.command_line.arguments import as_option  # noqa: PLC0415 - only where it fails
 
             remedies = error.remedies if isinstance(error, ChunkmapError) else ()
