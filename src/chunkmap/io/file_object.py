@@ -12,7 +12,7 @@ from chunkmap.errors import ChunkmapError, SourceError
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
 
-__all__ = ["FileObjectSource", "FileView"]
+__all__ = ["FileObjectSource", "FileView", "Readable"]
 
 _BLOCK: Final = 256 << 10
 _BLOCKS: Final = 64
@@ -68,18 +68,16 @@ class FileObjectSource(SourceBase):
         return Target(size=self._size)
 
 
-class FileView(io.RawIOBase):
-    """A read-only file object over a source, for libraries that want one.
+class Readable(io.RawIOBase):
+    """A file object that is read anywhere, and knows its length; who inherits it fills buffers."""
 
-    Reads whole blocks and keeps the last `blocks`: at most 16 MB are held, however much is read.
-    """
-
-    def __init__(self, source: Source, *, blocks: int = _BLOCKS) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._source, self._position, self._most = source, 0, blocks
-        self._blocks: OrderedDict[int, memoryview] = OrderedDict()
-        self.failure: ChunkmapError | None = None
-        """What the source raised, for callers of libraries that swallow errors of reading."""
+        self._position = 0
+
+    def length(self) -> int:
+        """How many bytes there are."""
+        raise NotImplementedError
 
     def readable(self) -> bool:
         """Always."""
@@ -95,9 +93,27 @@ class FileView(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to a byte; beyond the end is allowed, and reads nothing."""
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._source.size()}[whence]
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.length()}[whence]
         self._position = max(0, origin + offset)
         return self._position
+
+
+class FileView(Readable):
+    """A read-only file object over a source, for libraries that want one.
+
+    Reads whole blocks and keeps the last `blocks`: at most 16 MB are held, however much is read.
+    """
+
+    def __init__(self, source: Source, *, blocks: int = _BLOCKS) -> None:
+        super().__init__()
+        self._source, self._most = source, blocks
+        self._blocks: OrderedDict[int, memoryview] = OrderedDict()
+        self.failure: ChunkmapError | None = None
+        """What the source raised, for callers of libraries that swallow errors of reading."""
+
+    def length(self) -> int:
+        """That of the source."""
+        return self._source.size()
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill the buffer as far as the file and one block go."""

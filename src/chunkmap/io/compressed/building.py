@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, NotInstalled, SourceError
 from chunkmap.io.compressed.entering import inflated_to_end, inflated_unchecked
+from chunkmap.io.file_object import Readable
 from chunkmap.io.source import Source
 from chunkmap.model.points import WINDOW, Points
 
@@ -73,33 +74,19 @@ def build_points(source: Source, stream: Stream, *, spacing: int | None = None, 
     return _proven(points, source, stream)
 
 
-class _AsGzip(io.RawIOBase):
+class _AsGzip(Readable):
     """A stream as a file of gzip: a bare one gets a header, and the trailer that the archive has elsewhere."""
 
     def __init__(self, source: Source, stream: Stream) -> None:
         super().__init__()
-        self._source, self._stream, self._position = source, stream, 0
+        self._source, self._stream = source, stream
         bare = stream.frame == "deflate"
         self.head = _GZIP if bare else b""
         self._tail = struct.pack("<II", stream.crc32, (stream.decoded or 0) & 0xFFFFFFFF) if bare else b""
-        self.size = len(self.head) + stream.length + len(self._tail)
 
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """The byte that is read next."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a byte."""
-        self._position = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence])
-        return self._position
+    def length(self) -> int:
+        """That of the three parts."""
+        return len(self.head) + self._stream.length + len(self._tail)
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer as far as one of the three parts goes."""
