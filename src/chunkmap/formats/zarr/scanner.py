@@ -67,12 +67,14 @@ class _Files(NamedTuple):
     sizes: NDArray[np.uint64]
     starts: NDArray[np.uint64]
     """Where each begins in the file that all are ranges of; else 0."""
+    is_packed: bool = False
+    """Whether they are members of a ZIP archive, each with its header: some are deflated."""
 
     def in_order(self) -> _Files:
         """In the order of the grid, so that the chunks of shards come out in it, as far as they can."""
         order = np.argsort(self.position, kind="stable")
         names = [self.names[row] for row in order.tolist()]
-        return _Files(self.position[order], names, self.sizes[order], self.starts[order])
+        return _Files(self.position[order], names, self.sizes[order], self.starts[order], self.is_packed)
 
 
 def parse(folder: Folder, options: Options) -> Parser[Scanned]:
@@ -146,14 +148,35 @@ def _listed(path: str, node: Node, listing: Listing, tails: list[str], rows: NDA
     if listing.within is None:
         return _Files(position, names, sizes.astype(np.uint64), np.zeros(len(rows), np.uint64))
     starts = listing.within.starts[rows]
-    if len(starts) and int(starts.min()) < 0:
-        compressed = np.flatnonzero(starts < 0)
+    if not len(starts) or int(starts.min()) >= 0:
+        return _Files(position, names, sizes.astype(np.uint64), starts.astype(np.uint64))
+    packed = _packed(node, listing.within.packed[rows], names, starts).astype(np.uint64)
+    return _Files(position, names, packed[:, 1], packed[:, 0], is_packed=True)
+
+
+def _packed(
+    node: Node, packed: NDArray[np.int64], names: Sequence[str], starts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Members of an archive some of which are compressed, each with its header. Raises Unsupported where no codec
+    undoes that.
+    """
+    unknown = np.flatnonzero(packed[:, 1] == 0)
+    if len(unknown):
         raise Unsupported(
-            f"{len(compressed):,} of its {len(starts):,} chunks are compressed members of the archive, one is"
-            f" {names[int(compressed[0])]!r}, so no range of it holds their bytes; store them (zip -0), or unpack it",
+            f"{len(unknown):,} of its {len(names):,} chunks are members of the archive that are encrypted, sparse, or"
+            f" compressed by another method than deflate, one is {names[int(unknown[0])]!r}; store them (zip -0), or"
+            " unpack it",
             feature="compressed archive member",
         )
-    return _Files(position, names, sizes.astype(np.uint64), starts.astype(np.uint64))
+    if node.levels:
+        compressed = np.flatnonzero(starts < 0)
+        raise Unsupported(
+            f"{len(compressed):,} of its {len(names):,} shards are compressed members of the archive, one is"
+            f" {names[int(compressed[0])]!r}, so no range of it is a chunk of theirs; scan it with shards='whole', store"
+            " them (zip -0), or unpack it",
+            feature="compressed archive member",
+        )
+    return packed
 
 
 def _asked(path: str, node: Node) -> Parser[_Files]:
@@ -196,6 +219,8 @@ def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) 
     else:
         sources, source = _sources(prefix, files.names), file + np.uint32(1)
     meta = node.meta
+    if files.is_packed:
+        meta = replace(meta, filters=meta.codecs, compressor={"id": "deflate"})
     try:
         chunks = ChunkManifest.from_columns(meta.grid_shape, position, sources, (source, offset, length))
     except ValueError as error:
