@@ -35,20 +35,8 @@ _UNKNOWN: Final = 1 << 28
 
 _KEEPING: Final = frozenset(
     {
-        *(
-            "zlib",
-            "gzip",
-            "deflate",
-            "bz2",
-            "lzma",
-            "zstd",
-            "blosc",
-            "lz4",
-            "hdf5_lz4",
-            "hdf5_lzf",
-            "hdf5_vbz",
-            "hdf5_blosc2",
-        ),
+        *("zlib", "gzip", "deflate", "bz2", "lzma", "zstd", "blosc", "lz4"),
+        *("hdf5_lz4", "hdf5_lzf", "hdf5_vbz", "hdf5_blosc2"),
         *("shuffle", "hdf5_shuffle", "delta", "fixedscaleoffset", "quantize", "bitround", "astype", "packbits"),
         *("crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
     }

@@ -25,6 +25,7 @@ from chunkmap.combining.recipe import VARIABLES, Recipe
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.selectors import Reader, evaluate
 from chunkmap.combining.uneven import plan_apart, together
+from chunkmap.combining.usable import check_usable
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import ArrayMeta, ManifestArray
 
@@ -49,6 +50,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
         raise CombineError("expected reference sets to combine, found none")
     inputs = together(inputs, recipe)
     findings = Findings(inputs)
+    check_usable(inputs, findings)
     check_named(inputs, recipe, findings)
     eras = eras_of(inputs, recipe, findings)
     columns, names = evaluate(inputs, recipe, read, findings, eras)
