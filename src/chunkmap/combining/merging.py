@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.combining.compatible import differences
+from chunkmap.combining.differences import differences
 from chunkmap.combining.findings import Findings, refusal
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.selectors import Reader
