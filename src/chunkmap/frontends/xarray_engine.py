@@ -221,8 +221,9 @@ class _LazyArray(BackendArray):
     """An array that xarray reads selections of. Texts are read as objects, and given in the type that is asked for."""
 
     def __init__(self, reader: ArrayReader, dtype: np.dtype[Any]) -> None:
-        self.shape, self.dtype = reader.meta.shape, dtype
-        self._reader = reader
+        self.shape, self._stored, self._reader = reader.meta.shape, dtype, reader
+        # xarray takes records whose members are of the other byte order for plain bytes, and cannot turn them
+        self.dtype = dtype if dtype.names is None else dtype.newbyteorder("=")
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
@@ -230,7 +231,7 @@ class _LazyArray(BackendArray):
     def _read(self, key: Any) -> NDArray[Any]:
         values = self._reader.read(key)
         if self.dtype.names:
-            return values.view(self.dtype)
+            return values.view(self._stored).astype(self.dtype, copy=False)
         return values.astype(self.dtype, copy=False) if self.dtype.kind in "Tiu" else values
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
