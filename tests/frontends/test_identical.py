@@ -58,6 +58,7 @@ def write_with_h5py(path):
         file.attrs["complexes"] = np.array([1 + 2j, 3], np.complex128)
         data.attrs["half"] = np.array([np.nan, 0.1], np.float16)
         file.attrs["null"] = h5py.Empty("f4")
+        file.attrs["truths"] = np.array([True, False])
 
 
 def write_with_scipy(path):

@@ -48,6 +48,8 @@ _PLAIN: Final = "float"
 """The code of a number without a type, in types that restore what is no number in JSON."""
 
 _CODES: Final = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+_OF_LISTS: Final = ("b1", "c8", "c16")
+"""Codes of lists alone: a truth value is itself, and a complex number a list of its parts."""
 _ONE: Final = "[1]"
 
 
@@ -151,7 +153,7 @@ def typed(value: Any, code: str) -> Any:
     (dtype('float32'), True, '0.1')
     """
     if isinstance(value, list):
-        return TypedList(value, code) if code in _CODES or code in ("c8", "c16") or is_of_records(code) else value
+        return TypedList(value, code) if code in (*_CODES, *_OF_LISTS) or is_of_records(code) else value
     kind = _CLASSES.get(code)
     return value if kind is None or isinstance(value, bool) or not isinstance(value, (int, float)) else kind(value)
 
@@ -293,7 +295,7 @@ def _restored(value: Any, code: str) -> Any:
     bare = code.removesuffix(_ONE)
     if bare[:1] in ("f", "c"):
         value = _finite_or_not(value)
-    if isinstance(value, str) or (bare not in _CODES and bare not in ("c8", "c16")):
+    if isinstance(value, str) or bare not in (*_CODES, *_OF_LISTS):
         return value
     return _if_exact(value, code)
 
