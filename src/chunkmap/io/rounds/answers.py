@@ -38,9 +38,9 @@ _SPARE: Final = 512 << 10
 
 
 class InMemory:
-    """A file that is in memory, or on this machine. Short spans come from blocks that were read, and are read where they
-    cross two; rows and long spans come from a map: a span of it is a view, rows are copied by one strided index. Each
-    look at a map leaves 64 KiB of the file in the memory of the process.
+    """A file that is in memory, or on this machine. Short spans come from blocks that were read, and are read where
+    they cross two; rows and long spans come from a map: a span of it is a view, rows are copied by one strided index.
+    Each look at a map leaves 64 KiB of the file in the memory of the process.
     """
 
     def __init__(self, source: Source) -> None:
