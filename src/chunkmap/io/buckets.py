@@ -82,11 +82,10 @@ class Bucket:
     def head(self, key: str) -> dict[str, Any] | None:
         """What is known of an object, in the words of s3fs; None where the answer was no plain yes."""
         import obstore  # noqa: PLC0415 - an extra
-        from obstore.exceptions import NotFoundError  # noqa: PLC0415 - an extra
 
         try:
             found = obstore.head(self.store, key)
-        except NotFoundError:  # or a directory: nothing is wrong with the bucket
+        except FileNotFoundError:  # or it is a directory: nothing is wrong with the bucket
             return None
         except Exception as error:  # noqa: BLE001 - whatever it is, fsspec asks again, and says what is wrong
             self._note(key, error)
