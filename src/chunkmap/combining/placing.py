@@ -21,7 +21,7 @@ __all__ = ["assemble", "carry_out", "coordinate_array", "inline_array"]
 
 def carry_out(plan: Plan, read: Reader) -> dict[str, ManifestArray]:
     """The arrays of the result, coordinates first."""
-    arrays = {path: coordinate_array(plan, axis) for path, axis in plan.axes.items()}
+    arrays = {path: coordinate_array(plan, axis) for path, axis in plan.coordinates.items()}
     loaded = [array_plan for array_plan in plan.arrays.values() if array_plan.load is not None]
     values = iter(read([part.array for array_plan in loaded for part in array_plan.parts])) if loaded else iter(())
     for path, array_plan in plan.arrays.items():

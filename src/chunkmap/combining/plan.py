@@ -123,6 +123,11 @@ class Plan:
         axes = ", ".join(f"{path}: {len(axis)}" for path, axis in self.axes.items())
         return f"<Plan of {len(self.inputs)} inputs to {len(self.arrays)} arrays along {axes}>"
 
+    @property
+    def coordinates(self) -> dict[str, Axis]:
+        """The axes that are coordinates of the result: those of which more is known than the order of the inputs."""
+        return {path: axis for path, axis in self.axes.items() if not axis.in_order}
+
     def axis(self, path: str, dim: str) -> Axis | None:
         """The axis along which an array of the result lies in one of its dimensions; None when it is not combined."""
         return find_axis(self.axes, path, dim)
@@ -139,7 +144,9 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Axes and arrays as JSON has them."""
         axes = {
-            path: {"length": len(axis), "first": _plain(axis.values[:1]), "last": _plain(axis.values[-1:])}
+            path: {"length": len(axis), "in_order": True}
+            if axis.in_order
+            else {"length": len(axis), "first": _plain(axis.values[:1]), "last": _plain(axis.values[-1:])}
             for path, axis in self.axes.items()
         }
         arrays = {
@@ -156,10 +163,13 @@ class Plan:
         return {"axes": axes, "arrays": arrays}
 
     def _lines(self) -> Iterator[str]:
-        yield f"{len(self.inputs):,} inputs become {len(self.arrays) + len(self.axes):,} arrays"
+        yield f"{len(self.inputs):,} inputs become {len(self.arrays) + len(self.coordinates):,} arrays"
         yield "axes"
         for path, axis in self.axes.items():
             units = f", {axis.attrs['units']}" if "units" in axis.attrs else ""
+            if axis.in_order:
+                yield f"  {path}: {len(axis):,} places, in the order of the inputs"
+                continue
             ends = f"{axis.values[0]} to {axis.values[-1]}" if len(axis) else "no values"
             yield f"  {path}: {len(axis):,} values, {ends}{units}"
         yield "arrays"

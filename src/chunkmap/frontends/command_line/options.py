@@ -120,7 +120,8 @@ def combine_options(command: Command, *, required: bool = True) -> Command:
             multiple=True,
             callback=selectors,
             metavar="DIM=SELECTOR",
-            help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
+            help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, ORDER (one after"
+            " the other), re:PATTERN.",
         ),
         click.option(
             "--concat",
