@@ -9,6 +9,7 @@ from chunkmap.combining.recipe import HowToCombine
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.scanning import Cache, Scanning
+from chunkmap.formats.format import PORTABLE
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, options_with
@@ -30,6 +31,7 @@ class HowToScan(TypedDict, total=False):
     preprocess: Step | None
     timeout: float | None
     engine: Engine | None
+    portable: bool
 
 
 class HowToBuild(HowToScan, HowToCombine, total=False):
@@ -45,6 +47,9 @@ def told_apart(verb: str, how: HowToBuild, files: Sequence[Nameable]) -> tuple[S
     scanning: Any = {name: value for name, value in how.items() if name in HowToScan.__annotations__}
     combining: Any = {name: value for name, value in how.items() if name not in scanning}
     options = scanning.pop("scan_options", None) or {}
+    if scanning.get(PORTABLE) is not None:
+        options = {**options, PORTABLE: scanning[PORTABLE]}
+    scanning.pop(PORTABLE, None)
     timeout, engine = scanning.pop("timeout", None), scanning.pop("engine", None)
     given = scanning.get("storage_options")
     scanning["storage_options"] = limited(options_with(files) if given is None else given, timeout, engine)
