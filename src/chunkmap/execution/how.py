@@ -31,11 +31,12 @@ class HowToScan(TypedDict, total=False):
     preprocess: Step | None
     timeout: float | None
     engine: Engine | None
-    portable: bool
 
 
 class HowToBuild(HowToScan, HowToCombine, total=False):
     """Those of the verbs that scan files and combine them."""
+
+    portable: bool
 
 
 def told_apart(verb: str, how: HowToBuild, files: Sequence[Nameable]) -> tuple[Scanning, HowToCombine]:
@@ -47,9 +48,9 @@ def told_apart(verb: str, how: HowToBuild, files: Sequence[Nameable]) -> tuple[S
     scanning: Any = {name: value for name, value in how.items() if name in HowToScan.__annotations__}
     combining: Any = {name: value for name, value in how.items() if name not in scanning}
     options = scanning.pop("scan_options", None) or {}
-    if scanning.get(PORTABLE) is not None:
-        options = {**options, PORTABLE: scanning[PORTABLE]}
-    scanning.pop(PORTABLE, None)
+    portable = combining.pop(PORTABLE, None)
+    if portable is not None:
+        options = {**options, PORTABLE: portable}
     timeout, engine = scanning.pop("timeout", None), scanning.pop("engine", None)
     given = scanning.get("storage_options")
     scanning["storage_options"] = limited(options_with(files) if given is None else given, timeout, engine)

@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "diagnose": "Say whether stored sets, or files, fit together.",
     "doctor": "Say what is installed, and what is missing.",
     "dump": "Print the header of a file or of a set, as `ncdump -hs` does.",
+    "export": "Copy the values of a set, or of a file, into a Zarr store.",
     "formats": "List the formats that are scanned, with their options for --option.",
     "inspect": "Show what a stored set holds, or one array of it.",
     "intake": "Print a catalog of intake with a stored set as its source.",
