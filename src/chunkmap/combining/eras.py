@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final, Literal
 
-from chunkmap.combining.compatible import signature
+from chunkmap.combining.differences import signature
 from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe

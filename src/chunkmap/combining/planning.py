@@ -11,12 +11,10 @@ from dataclasses import replace
 
 from chunkmap.combining.alignment import Places
 from chunkmap.combining.axes import find_axis, make_axes
-from chunkmap.combining.comparing import compare, compare_identical
-from chunkmap.combining.compatible import with_widest_packing
 from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
+from chunkmap.combining.differences import with_widest_packing
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
-from chunkmap.combining.identical import check_identical, check_named, check_repeats
 from chunkmap.combining.in_order import check_order
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.on_grid import fit
@@ -24,8 +22,11 @@ from chunkmap.combining.pixels import check_pixels
 from chunkmap.combining.plan import ArrayPlan, Part, Plan, Repeat
 from chunkmap.combining.recipe import VARIABLES, Recipe
 from chunkmap.combining.request import Found, Request
+from chunkmap.combining.same_metadata import compare, compare_identical
+from chunkmap.combining.same_values import check_identical, check_named, check_repeats
 from chunkmap.combining.selectors import Reader, evaluate
 from chunkmap.combining.uneven import plan_apart, together
+from chunkmap.combining.usable import check_usable
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import ArrayMeta, ManifestArray
 
@@ -50,6 +51,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
         raise CombineError("expected reference sets to combine, found none")
     inputs = together(inputs, recipe)
     findings = Findings(inputs)
+    check_usable(inputs, findings)
     check_named(inputs, recipe, findings)
     eras = eras_of(inputs, recipe, findings)
     columns, names = evaluate(inputs, recipe, read, findings, eras)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self, TypedDict
 
 import numpy as np
 
-from chunkmap.combining.compatible import WAIVABLE
+from chunkmap.combining.differences import WAIVABLE
 from chunkmap.combining.spelling import check_dims, check_spelling
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.keywords import check_keywords

@@ -13,7 +13,7 @@ from chunkmap.combining import Diagnosis, Inputs, Recipe, combine_sets, diagnose
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
-from chunkmap.execution.arguments import AnySet, Step, listed, opened
+from chunkmap.execution.arguments import AnySet, Step, each_opened, listed, opened
 from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
@@ -25,7 +25,7 @@ from chunkmap.io.granules import Nameable
 from chunkmap.io.granules import listed as listed_urls
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import check_format, write
+from chunkmap.storage import check_format, open_set, write
 
 __all__ = ["build", "combine", "diagnose", "merge"]
 
@@ -84,7 +84,13 @@ def combine(
         executor=executor,
     )
     with headers_beside(job.at) as headers:
-        return job.write(Inputs([headers.open(refs, storage_options, preprocess) for refs in sets]))
+        found = each_opened(sets, storage_options, open_set)
+        stepped = found if preprocess is None else map(preprocess, found)
+        kept = [
+            refs if isinstance(own, ReferenceSet) else headers.take(refs)
+            for own, refs in zip(sets, stepped, strict=True)
+        ]
+        return job.write(Inputs(kept))
 
 
 def _in_memory(

@@ -85,10 +85,17 @@ def write(
 
     A server may be silent for `timeout` seconds, 30 by default.
 
-    Raises Unsupported naming the array that the format has no words for.
+    Raises Unsupported naming the array that the format has no words for, and for a set whose arrays were all left out.
     """
     if not isinstance(refs, ReferenceSet):
         raise TypeError(f"write() takes a ReferenceSet, as chunkmap.load gives it, found {type(refs).__name__}")
+    why = refs.emptied
+    if why is not None:
+        raise Unsupported(
+            f"every array of it was left out, so there is nothing to write. The first, {why.path!r}: {why.message}",
+            feature=why.feature,
+            url=refs.name,
+        )
     if uneven_group is not None:
         refs = uneven_apart(refs, uneven_group)
     if is_open(url):
