@@ -170,7 +170,7 @@ def refused(array_plan: ArrayPlan, error: ValueError) -> CombineError:
 
 def whole_arrays(plan: Plan, read: Reader) -> Iterator[tuple[str, ManifestArray]]:
     """The arrays of the result that are held inline: coordinates, and what the plan has read."""
-    for dim, axis in plan.axes.items():
+    for dim, axis in plan.coordinates.items():
         yield dim, coordinate_array(plan, axis)
     for path, array_plan in plan.arrays.items():
         if array_plan.load is not None:
@@ -189,7 +189,7 @@ def carry_out_in_stretches(
     A stretch has about `rows` chunks, and is a whole number of partitions of `multiple` cells. `only` tells, of an
     array, the partitions that are wanted, or None for all of them.
     """
-    for dim, axis in plan.axes.items():
+    for dim, axis in plan.coordinates.items():
         yield in_one_stretch(dim, coordinate_array(plan, axis)), None
     for path, array_plan in plan.arrays.items():
         if array_plan.load is not None:

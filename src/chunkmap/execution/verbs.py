@@ -120,6 +120,7 @@ def build(
 
     `how` says how to combine, as for `combine`, and how to scan: `executor`, `workers`, `progress`, `on_error`,
     `cache`, `timeout` and `engine` as for `scan_many`; `scan_options` go to `scan`, `storage_options` open the files.
+    With `portable` the set is for more readers, as `scan` and `write` say, and so is what is appended later.
     `output_options` open the output. `preprocess` is done to every set, `postprocess` to the result. The output appears
     whole or not at all. Its references are held all at once for Icechunk only; what comes back is the stored set, whose
     chunks are read when they are asked for.
@@ -139,7 +140,14 @@ def build(
         with steps(scanning.progress) as begin:
             sets = scanning.run(urls, progress=begin("scanning"))
         combined = _in_memory(sets, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
-        write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
+        write(
+            combined,
+            out,
+            storage_options=output_options,
+            record_size=record_size,
+            zarr_format=recipe.zarr_format,
+            portable=bool(scanning.options.get("portable", False)),
+        )
         return combined
     job = Job(
         at=at,

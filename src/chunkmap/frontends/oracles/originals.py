@@ -10,7 +10,7 @@ from collections import OrderedDict, defaultdict
 from contextlib import ExitStack
 from functools import cached_property
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def _open(url: str, fetcher: Fetcher, compared: ReferenceSet) -> _Opened | str:
         lies, row = recognise_any(opened)
     except FormatError:
         return f"nothing in {url} tells a format, as in plain elements (raw): no library says what it holds"
-    how = {"shards": "whole"} if row.name == "zarr" and _has_whole_shards(compared) else {}
+    how: Any = {"shards": "whole"} if row.name == "zarr" and _has_whole_shards(compared) else {}
     refs = scan(resolved, storage_options=options, inline_threshold=0, **how)
     find = find_oracle(row)
     if find is None:
