@@ -15,6 +15,7 @@ from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
 from chunkmap.combining.differences import with_widest_packing
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
+from chunkmap.combining.in_order import check_order
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.on_grid import fit
 from chunkmap.combining.pixels import check_pixels
@@ -57,6 +58,7 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}
     for place in places.values():
         check_pixels(place.axis, inputs, findings)
+        check_order(place.axis, recipe, findings)
     request = Request(inputs, recipe, places, names, eras, findings)
     made = {path: _plan_array(request, path, found) for path, found in _contributions(request).items()}
     arrays = {path: plan for path, plan in made.items() if plan is not None}
@@ -84,6 +86,7 @@ def _contributions(request: Request) -> dict[str, Found]:
     """Path in the result -> the inputs that have it."""
     found: dict[str, Found] = {}
     identical = set(request.recipe.identical_dims)
+    coordinates = {path for path, place in request.places.items() if not place.axis.in_order}
     for index, refs in enumerate(request.inputs):
         if index in request.findings.lost:
             continue
@@ -97,7 +100,7 @@ def _contributions(request: Request) -> dict[str, Found]:
                     target = path[: len(path) - len(name)] + new
             if era:
                 target = f"{era}/{target}"
-            if path in request.places or target in request.places:
+            if path in coordinates or target in coordinates:
                 continue
             found.setdefault(target, []).append((index, array))
     return found
@@ -304,6 +307,10 @@ def _report_length(request: Request, path: str, index: int, place: Places, lengt
     own = request.inputs[index].arrays.get(path)
     if own is not None and dim not in (own.meta.dims or ()):
         head = f"has no dimension {dim}, but {name} has {values} values along it"
+        remedy = Remedy("identical_dims")
+        advice = f"If it is the same in all inputs, name it in {remedy}"
+    elif place.axis.in_order:
+        head = f"has {length} elements along {dim} in {name}, where other arrays have {values}"
         remedy = Remedy("identical_dims")
         advice = f"If it is the same in all inputs, name it in {remedy}"
     else:
