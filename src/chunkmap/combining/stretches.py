@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.combining.placing import assemble, coordinate_array
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
@@ -85,12 +86,10 @@ class StretchPlan:
         start, stop = _own_range(part, self.grid_shape, self.cells)
         chunks = part.array.between(start, stop)
         position = chunks.positions_in(self.grid_shape, part.cells).astype(np.int64)
-        source, offset, length = chunks.source, chunks.offset, chunks.length
-        inside = (position >= self.cells.start) & (position < self.cells.stop)
-        if not bool(inside.all()):
-            position, source, offset, length = position[inside], source[inside], offset[inside], length[inside]
-        index = (position - self.cells.start).astype(index_dtype(len(self.cells)))
-        return ChunkManifest((len(self.cells),), chunks.sources, source, offset, length, index)
+        rows: slice | NDArray[np.bool_] = (position >= self.cells.start) & (position < self.cells.stop)
+        rows = slice(None) if bool(rows.all()) else rows
+        index = (position[rows] - self.cells.start).astype(index_dtype(len(self.cells)))
+        return chunks.of_rows((len(self.cells),), rows, index)
 
 
 class Empty(NamedTuple):
