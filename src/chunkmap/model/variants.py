@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.model.meta import ArrayMeta, CodecConfig, check_extent
-from chunkmap.model.packing import Packing
+from chunkmap.model.packing import Packing, packing_of
 
-__all__ = ["MOST_VARIANTS", "VARIANTS", "ChunkVariant", "Variants", "seen_by_readers", "variants_of"]
+__all__ = ["MOST_VARIANTS", "VARIANTS", "ChunkVariant", "Variants", "as_variant", "seen_by_readers", "variants_of"]
 
 VARIANTS: Final = "chunkmap.variants"
 """The id of the codec, and its name in Zarr v3."""
@@ -155,6 +155,15 @@ def variants_of(meta: ArrayMeta) -> tuple[ChunkVariant, ...]:
     ()
     """
     return next((codec.table for codec in meta.filters if type(codec) is Variants), ())
+
+
+def as_variant(meta: ArrayMeta, own: ArrayMeta, elements: NDArray[Any]) -> NDArray[Any]:
+    """Stored elements of an input, of which `own` are the metadata, as readers of an array with variants see them."""
+    table = variants_of(meta)
+    if not table:
+        return elements
+    packing = None if table[0].packing is None else packing_of(own)
+    return replace(ChunkVariant.of(own, packing), dtype=elements.dtype).decode(elements, meta.dtype)
 
 
 def seen_by_readers(meta: ArrayMeta) -> ArrayMeta:

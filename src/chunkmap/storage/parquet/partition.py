@@ -3,7 +3,8 @@
 The layout is the one that fsspec's `LazyReferenceMapper` reads (https://fsspec.github.io/kerchunk/spec.html, "Parquet
 references"): a row for each cell of a stretch of the chunk grid, columns `path`, `offset`, `size` and `raw`, what is
 held inline. GDAL refuses a file without `raw`, so it is written where nothing is held inline too; what is read may
-lack it. A null path is a missing chunk, a raw that is not null wins, and a path whose offset and size are both 0 is a
+lack it. Where chunks of an array are decoded in several ways (`chunkmap.model.variants`), a column `variant` has the
+number of each, and no column stands for 0. A null path is a missing chunk, a raw that is not null wins, and a path whose offset and size are both 0 is a
 whole file.
 
 What fsspec can read back decides the encodings, measured on its Parquet reader (fastparquet): offsets are int64 only
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, place
+from chunkmap.model.variants import MOST_VARIANTS
 from chunkmap.storage import arrow
 from chunkmap.storage.parquet.bounds import check_size
 
@@ -44,6 +46,7 @@ _SCHEMA: Final = pa.schema(
         pa.field("raw", pa.binary()),
     ]
 )
+_VARIANT: Final = pa.field("variant", pa.int32(), nullable=False)
 
 
 # ---------------------------------------------------------------------- writing
@@ -90,7 +93,11 @@ def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: sli
         for row in np.flatnonzero(nothing).tolist():
             raw[int(position[row])] = b""
         columns.append(arrow.pieces(raw, pa.binary()))
-    return _to_bytes(pa.Table.from_arrays(columns, schema=_SCHEMA))
+    if chunks.variant is None or not bool(chunks.variant[rows].any()):
+        return _to_bytes(pa.Table.from_arrays(columns, schema=_SCHEMA))
+    variant = np.zeros(len(cells), np.int32)
+    variant[position] = chunks.variant[rows]
+    return _to_bytes(pa.Table.from_arrays([*columns, arrow.numbers(variant)], schema=_SCHEMA.append(_VARIANT)))
 
 
 def _paths(
@@ -193,8 +200,17 @@ def _decode_table(table: pa.Table, ncells: int, where: str, most: int) -> ChunkM
             offset[held] = stops - length[held]
             sources.append(b"".join(pieces))
     there = np.flatnonzero(source)
-    columns = (source[there], offset[there], length[there])
+    columns = (source[there], offset[there], length[there], _decode_variants(table, there))
     return ChunkManifest.from_columns((ncells,), there, tuple(sources), columns)
+
+
+def _decode_variants(table: pa.Table, there: NDArray[np.int64]) -> NDArray[np.uint16] | None:
+    if _VARIANT.name not in table.column_names:
+        return None
+    numbers = _integers(table.column(_VARIANT.name).combine_chunks(), missing=0)[there]
+    if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < MOST_VARIANTS:
+        raise ValueError(f"variants from {numbers.min()} to {numbers.max()}")
+    return numbers.astype(np.uint16)
 
 
 def _decode_inline(table: pa.Table, most: int) -> tuple[NDArray[np.int64], list[bytes]]:
