@@ -29,7 +29,7 @@ from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.trimming import trim_axis, untrimmed
 from chunkmap.model.variants import MOST_VARIANTS, ChunkVariant, Variants, variants_of
 
-__all__ = ["as_variants"]
+__all__ = ["are_times", "as_variants", "without_encoding"]
 
 _PACKED: Final = ("valid_min", "valid_max", "valid_range")
 """Attributes in stored numbers, which say nothing of unpacked ones (CF section 2.5.1)."""
@@ -163,7 +163,7 @@ def _seen_by_readers(table: _Table, found: Found) -> _Seen | None:
 def _unpacked(variants: Sequence[ChunkVariant], found: Found) -> _Seen | None:
     """What readers see where stored numbers differ: their values."""
     packings = [variant.packing for variant in variants]
-    if any(packing is None for packing in packings) or any(_are_times(array.meta) for _, array in found):
+    if any(packing is None for packing in packings) or any(are_times(array.meta) for _, array in found):
         return None
     types = [variant.values for variant in variants]
     kinds = {dtype.kind for dtype in types}
@@ -183,10 +183,26 @@ def _unpacked(variants: Sequence[ChunkVariant], found: Found) -> _Seen | None:
     )
 
 
-def _are_times(meta: ArrayMeta) -> bool:
+def are_times(meta: ArrayMeta) -> bool:
     """Whether xarray makes times of the values, in ways that depend on the type in which they are stored."""
     units = meta.attrs.get("units")
     return is_time(units) or (isinstance(units, str) and units in _DURATIONS)
+
+
+def without_encoding(meta: ArrayMeta) -> ArrayMeta:
+    """What must be the same of arrays that can be variants of one: the metadata without how chunks are decoded."""
+    if are_times(meta) or meta.dtype.kind not in "iufc":
+        return replace(meta, filters=(), compressor=None, order="C")
+    return replace(
+        meta,
+        dtype=np.dtype("c16" if meta.dtype.kind == "c" else "f8"),
+        filters=(),
+        compressor=None,
+        order="C",
+        fill_value=None,
+        background=None,
+        attrs={name: value for name, value in meta.attrs.items() if name not in PACKING_ATTRS},
+    )
 
 
 def _missing(dtype: np.dtype[Any], value: Any) -> Any:

@@ -6,7 +6,8 @@ and only the version of chunkmap that wrote a file reads it.
     MAGIC                  16 bytes with the version of the layout
     length, CRC-32         of the header, two little-endian uint64
     header                 JSON: Zarr documents, problems, targets, and where the columns of each array are
-    columns                of each array: source uint32, offset uint64, length uint64, index, variant; then the bytes held inline
+    columns                of each array: source uint32, offset uint64, length uint64, index, variant uint16; then the
+                           bytes held inline
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 The layout is the one that fsspec's `LazyReferenceMapper` reads (https://fsspec.github.io/kerchunk/spec.html, "Parquet
 references"): a row for each cell of a stretch of the chunk grid, columns `path`, `offset`, `size` and `raw`, what is
 held inline. GDAL refuses a file without `raw`, so it is written where nothing is held inline too; what is read may
-lack it. Where chunks of an array are decoded in several ways (`chunkmap.model.variants`), a column `variant` has the
-number of each, and no column stands for 0. A null path is a missing chunk, a raw that is not null wins, and a path whose offset and size are both 0 is a
-whole file.
+lack it. A null path is a missing chunk, a raw that is not null wins, and a path whose offset and size are both 0 is a
+whole file. Where chunks of an array are decoded in several ways (`chunkmap.model.variants`), a column `variant` has the
+number of each; none stands for 0.
 
 What fsspec can read back decides the encodings, measured on its Parquet reader (fastparquet): offsets are int64 only
 when their statistics say that none is null; a missing path is None only from a dictionary; delta encodings are read
