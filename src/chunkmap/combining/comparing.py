@@ -40,7 +40,7 @@ def compare(
             elif difference.check in _ENCODING and _was_read(request, found[0]):
                 others.append((other, difference))
             else:
-                sound &= _report(request, path, (index, other), difference, len(found), array.meta)
+                sound &= _report(request, path, (index, other), difference, found)
     if others and load is None:
         load = _other_chunks(request, index, others)
     return sound, load, tuple(own) if re_encode else ()
@@ -127,9 +127,7 @@ def _units(refs: ReferenceSet, path: str, meta: ArrayMeta) -> str | None:
     return None
 
 
-def _report(
-    request: Request, path: str, indexes: tuple[int, int], difference: Difference, of: int, meta: ArrayMeta
-) -> bool:
+def _report(request: Request, path: str, indexes: tuple[int, int], difference: Difference, found: Found) -> bool:
     """Whether the array can be combined in spite of a difference, which is reported where it cannot."""
     check = difference.check
     if check in request.recipe.waive or (check == "units" and "attrs" in request.recipe.waive):
@@ -140,7 +138,7 @@ def _report(
     head = f"{kind}{difference.what} is {expected} in {names[0]} but {value} in {names[1]}"
     meaning = check == "meaning"
     apart, waive, join = Remedy("eras", True), Remedy("waive", check), Remedy("variants", True)
-    joinable = difference.what in _JOINABLE and not request.recipe.variants and not are_times(meta)
+    joinable = difference.what in _JOINABLE and not request.recipe.variants and not are_times(found[0][1].meta)
     ways = f"combine them apart ({apart} does), " + (f"join them as variants ({join} does), " if joinable else "")
     advice = f"Under one array they would be read wrongly; {ways}or convert them."
     if check in WAIVABLE:
@@ -155,7 +153,7 @@ def _report(
         advice="The first one's is used" if meaning else advice,
         first=indexes[:1],
         refused=not meaning,
-        others=(expected, of),
+        others=(expected, len(found)),
         remedies=() if meaning else (apart, *((join,) if joinable else ()), waive),
     )
     return meaning
@@ -169,4 +167,4 @@ def compare_identical(request: Request, path: str, found: Found) -> None:
             continue
         for difference in differences(first.meta, array.meta, first.meta.dims or ()):
             if difference.check in {"attrs", "units"}:
-                _report(request, path, (index, other), difference, len(found), array.meta)
+                _report(request, path, (index, other), difference, found)
