@@ -86,8 +86,8 @@ class StretchPlan:
         start, stop = _own_range(part, self.grid_shape, self.cells)
         chunks = part.array.between(start, stop)
         position = chunks.positions_in(self.grid_shape, part.cells).astype(np.int64)
-        rows: slice | NDArray[np.bool_] = (position >= self.cells.start) & (position < self.cells.stop)
-        rows = slice(None) if bool(rows.all()) else rows
+        inside = (position >= self.cells.start) & (position < self.cells.stop)
+        rows: slice | NDArray[np.bool_] = slice(None) if bool(inside.all()) else inside
         index = (position[rows] - self.cells.start).astype(index_dtype(len(self.cells)))
         return chunks.of_rows((len(self.cells),), rows, index)
 

@@ -223,7 +223,8 @@ def _joined(
             f" {own}; in the array of all inputs missing chunks read as {seen.missing}"
         )
         apart = Remedy("eras", True)
-        request.findings.each(path, "variants", index, head, advice=f"Combine it apart: {apart}", remedies=(apart,))
+        what, advice = "value of missing chunks", f"Combine it apart: {apart}"  # apart from the note of the array
+        request.findings.each(path, "variants", index, head, what=what, advice=advice, remedies=(apart,))
     if isinstance(array, DeferredArray):
         return DeferredArray(meta, _Numbered(array, numbers, request.inputs.name(index) if differs else None))
     return ManifestArray(meta, _numbered(array.manifest(), numbers))

@@ -395,4 +395,5 @@ def _again(
     *columns: Any,
 ) -> ChunkManifest:
     """The manifest of what was pickled."""
-    return ChunkManifest(grid_shape, sources, *map(column_of, columns), index, variant)
+    source, offset, length = map(column_of, columns)
+    return ChunkManifest(grid_shape, sources, source, offset, length, index, variant)
