@@ -10,7 +10,7 @@ see unpacked values: what xarray makes of each file, in the type to which it joi
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from chunkmap.model.meta import same_scalar
 from chunkmap.model.packing import PACKING_ATTRS, packing_of
 from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.trimming import trim_axis, untrimmed
+from chunkmap.model.typed import types_of
 from chunkmap.model.variants import MOST_VARIANTS, ChunkVariant, Variants, variants_of
 
 __all__ = ["are_times", "as_variants", "without_encoding"]
@@ -76,6 +77,8 @@ class _Seen:
     background: Any
     hidden: frozenset[str]
     """Attributes that are not theirs."""
+    given: list[ArrayMeta] = field(default_factory=list)
+    """The metadata that were made."""
 
     @property
     def missing(self) -> Any:
@@ -86,6 +89,16 @@ class _Seen:
         """The metadata of an input as readers see it."""
         trim = meta.filters[:1] if trim_axis(meta) is not None else ()
         attrs = {name: value for name, value in meta.attrs.items() if name not in self.hidden}
+        for known in self.given[-1:]:  # files are mostly alike in all but this
+            like = (known.shape, known.chunk_shape, known.dims, known.edges) == (
+                *(meta.shape, meta.chunk_shape, meta.dims, meta.edges),
+            )
+            if like and known.attrs == attrs and types_of(known.attrs) == types_of(attrs) and not trim:
+                return known
+        self.given.append(self._new(meta, trim, attrs))
+        return self.given[-1]
+
+    def _new(self, meta: ArrayMeta, trim: tuple[CodecConfig, ...], attrs: Mapping[str, Any]) -> ArrayMeta:
         return replace(
             meta,
             dtype=self.dtype,
@@ -94,7 +107,7 @@ class _Seen:
             order="C",
             fill_value=self.fill_value,
             background=self.background,
-            attrs=attrs if self.hidden else meta.attrs,
+            attrs=attrs,
         )
 
 
@@ -102,9 +115,10 @@ class _Seen:
 class _Table:
     """The variants of all inputs, each once."""
 
-    found: dict[Hashable, ChunkVariant] = field(default_factory=dict)
-    """What tells them apart -> variant; in the order of their numbers."""
-    _numbers: dict[Hashable, int] = field(default_factory=dict)
+    found: list[ChunkVariant] = field(default_factory=list)
+    """The variants in the order of their numbers."""
+    known: dict[tuple[Any, int, Hashable], int] = field(default_factory=dict)
+    """What tells them apart, type, codecs, and packing -> number."""
     _chains: list[tuple[Any, int]] = field(default_factory=list)
     _alike: list[Any] = field(default_factory=list)
 
@@ -119,10 +133,10 @@ class _Table:
         for variant in variants_of(own) or (ChunkVariant.of(own, packing),):
             chain = 0 if records else self._chain((variant.filters, variant.compressor, variant.order))
             key = (variant.dtype, chain, said if variant.packing is None else variant.packing)
-            if key not in self.found:
-                self._numbers[key] = len(self.found)
-                self.found[key] = variant if variant.packing is not None else replace(variant, packing=packing)
-            numbers.append(self._numbers[key])
+            number = self.known.setdefault(key, len(self.found))
+            if number == len(self.found):
+                self.found.append(variant if variant.packing is not None else replace(variant, packing=packing))
+            numbers.append(number)
         return np.array(numbers, np.int64)
 
     def __len__(self) -> int:
@@ -149,11 +163,11 @@ def _table_of(found: Found) -> tuple[_Table, list[Numbers]]:
 
 def _seen_by_readers(table: _Table, found: Found) -> _Seen | None:
     """What readers see; None where these are no variants of one array."""
-    variants, first = list(table.found.values()), found[0][1].meta
+    variants, first = table.found, found[0][1].meta
     native = {variant.dtype.newbyteorder("=") for variant in variants}
     if first.dtype.fields is not None or any(dtype.hasobject for dtype in native):
         return None
-    if len({key[-1] for key in table.found}) == len(native) == 1:  # type: ignore[index]
+    if len({key[-1] for key in table.known}) == len(native) == 1:
         codec = Variants(tuple(replace(variant, packing=None) for variant in variants))
         plain = next((array.meta for _, array in found if not variants_of(array.meta)), first)
         return _Seen(codec, first.dtype, False, plain.fill_value, plain.background, frozenset())
@@ -214,8 +228,11 @@ def _joined(
 ) -> ManifestArray:
     """One input as readers see it, its chunks told apart by the numbers of their variants."""
     index, array = part
-    meta = seen.of(array.meta)
-    own, count = _own_missing(array.meta, seen), math.prod(meta.grid_shape)
+    meta, count = seen.of(array.meta), math.prod(array.meta.grid_shape)
+    is_here = not isinstance(array, DeferredArray)
+    if is_here and len(array.manifest()) == count:
+        return ManifestArray(meta, _numbered(array.manifest(), numbers))
+    own = _own_missing(array.meta, seen)
     differs = not same_scalar(own, seen.missing)
     if differs and array.most_chunks < count:
         head = (
@@ -241,7 +258,10 @@ def _numbered(chunks: ChunkManifest, numbers: Numbers) -> ChunkManifest:
     """The chunks with the numbers that their variants have among those of all inputs."""
     if chunks.variant is None:
         number = int(numbers[0])
-        return replace(chunks, variant=np.full(len(chunks), number, np.uint16)) if number else chunks
+        if not number:
+            return chunks
+        columns = (chunks.source, chunks.offset, chunks.length, chunks.index, np.full(len(chunks), number, np.uint16))
+        return ChunkManifest(chunks.grid_shape, chunks.sources, *columns)
     if len(chunks) and int(chunks.variant.max()) >= len(numbers):
         raise StorageError(f"a chunk is of variant {chunks.variant.max()}, of which there are {len(numbers)}")
     return replace(chunks, variant=numbers.astype(np.uint16)[chunks.variant])

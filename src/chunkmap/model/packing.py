@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -62,16 +63,12 @@ class Packing:
         >>> Packing(scale=("f4", 0.1)).dtype_of(np.dtype("i2")), Packing().dtype_of(np.dtype(">i2"))
         (dtype('float32'), dtype('int16'))
         """
-        dtype = self._signed(stored).newbyteorder("=")
-        if self.masked and not self.is_scaled:
-            return _with_room_for_nan(dtype)
-        if self.is_scaled and (self.masked or not self.labelled):
-            return _float_for(dtype, self.scale, self.offset)
-        return dtype
+        numbers = tuple(None if number is None else number[0] for number in (self.scale, self.offset))
+        return _dtype_of(_signed(stored, self.unsigned), bool(self.masked), self.labelled, *numbers)
 
     def decode(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values of stored numbers: in memory of their own, unless nothing is done to them."""
-        numbers = values.astype(self._signed(values.dtype).newbyteorder("="), copy=False)
+        numbers = values.astype(_signed(values.dtype, self.unsigned), copy=False)
         if not self.masked and not self.is_scaled:
             return numbers
         decoded = numbers.astype(self.dtype_of(values.dtype))
@@ -111,10 +108,21 @@ class Packing:
             sign,
         )
 
-    def _signed(self, dtype: np.dtype[Any]) -> np.dtype[Any]:
-        if self.unsigned is None or dtype.kind not in "iu":
-            return dtype
-        return np.dtype(f"{self.unsigned}{dtype.itemsize}").newbyteorder(dtype.byteorder)
+
+def _signed(dtype: np.dtype[Any], sign: str | None) -> np.dtype[Any]:
+    """The type of numbers of a sign, in the byte order of this machine."""
+    return (dtype if sign is None or dtype.kind not in "iu" else np.dtype(f"{sign}{dtype.itemsize}")).newbyteorder("=")
+
+
+@lru_cache(maxsize=1024)
+def _dtype_of(
+    dtype: np.dtype[Any], masked: bool, labelled: bool, scale: str | None, offset: str | None
+) -> np.dtype[Any]:
+    """The type of values, by that of stored numbers, and those of the factor and the offset."""
+    is_scaled = scale is not None or offset is not None
+    if masked and not is_scaled:
+        return _with_room_for_nan(dtype)
+    return _float_for(dtype, scale, offset) if is_scaled and (masked or not labelled) else dtype
 
 
 def packing_of(meta: ArrayMeta) -> Packing | None:
@@ -162,6 +170,8 @@ def _numbers(value: Any) -> list[Number]:
     """A scalar or an array of numpy as numbers. Raises TypeError for what is no number."""
     if type(value) in _PLAIN:
         return [(_PLAIN[type(value)], value)]
+    if isinstance(value, np.number) and value.dtype.kind in "iuf":
+        return [(value.dtype.str[1:], value.item())]
     array = np.ravel(value)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{value!r} is no number")
@@ -201,8 +211,8 @@ def _scalar(number: Number) -> Any:
     return value if code in ("float", "int") else np.dtype(code).type(value)
 
 
-def _type_of(number: Number) -> np.dtype[Any]:
-    return np.dtype({"float": "f8", "int": "i8"}.get(number[0], number[0]))
+def _type_of(code: str) -> np.dtype[Any]:
+    return np.dtype({"float": "f8", "int": "i8"}.get(code, code))
 
 
 def _with_room_for_nan(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -212,12 +222,11 @@ def _with_room_for_nan(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype("f4" if dtype.itemsize <= 2 else "f8")
 
 
-def _float_for(dtype: np.dtype[Any], scale: Number | None, offset: Number | None) -> np.dtype[Any]:
+def _float_for(dtype: np.dtype[Any], scale: str | None, offset: str | None) -> np.dtype[Any]:
     """The type in which numbers are scaled, by those of the factor and the offset."""
     if offset is None:
         assert scale is not None
         return _type_of(scale)
-    types = {_type_of(number) for number in (scale, offset) if number is not None}
-    single = scale is not None and types == {np.dtype("f4")}
+    single = scale is not None and {_type_of(scale), _type_of(offset)} == {np.dtype("f4")}
     # four bytes of an integer do not fit into the 24 bits of a float, and an offset takes some more
     return np.dtype("f4" if single and not (dtype.kind in "iu" and dtype.itemsize == 4) else "f8")
