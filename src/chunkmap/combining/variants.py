@@ -27,7 +27,7 @@ from chunkmap.model.meta import same_scalar
 from chunkmap.model.packing import PACKING_ATTRS, packing_of
 from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.trimming import trim_axis, untrimmed
-from chunkmap.model.typed import types_of
+from chunkmap.model.typed import code_of
 from chunkmap.model.variants import MOST_VARIANTS, ChunkVariant, Variants, variants_of
 
 __all__ = ["are_times", "as_variants", "without_encoding"]
@@ -93,7 +93,7 @@ class _Seen:
             like = (known.shape, known.chunk_shape, known.dims, known.edges) == (
                 *(meta.shape, meta.chunk_shape, meta.dims, meta.edges),
             )
-            if like and known.attrs == attrs and types_of(known.attrs) == types_of(attrs) and not trim:
+            if like and known.attrs == attrs and _codes(known.attrs) == _codes(attrs) and not trim:
                 return known
         self.given.append(self._new(meta, trim, attrs))
         return self.given[-1]
@@ -153,6 +153,11 @@ class _Table:
             self._alike.append(alike)
         self._chains.append((codecs, self._alike.index(alike) + 1))
         return self._chains[-1][1]
+
+
+def _codes(attrs: Mapping[str, Any]) -> list[str | None]:
+    """The types of attributes."""
+    return [code_of(value) for value in attrs.values()]
 
 
 def _table_of(found: Found) -> tuple[_Table, list[Numbers]]:
