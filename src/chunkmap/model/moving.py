@@ -21,18 +21,18 @@ def moved(chunks: ChunkManifest, targets: Mapping[str, tuple[str, int, int]]) ->
     found = chunks.sources.found(targets)
     if not found:
         return chunks
-    base, size = np.zeros(len(chunks.sources), np.uint64), np.zeros(len(chunks.sources), np.uint64)
+    found.sort()
     touched, numbers = np.zeros(len(chunks.sources), np.bool_), [number for number, _ in found]
-    outer, base[numbers], size[numbers] = zip(*(targets[url] for _, url in found), strict=True)
+    outer, base, size = zip(*(targets[url] for _, url in found), strict=True)
     touched[numbers] = True
     rows = np.flatnonzero(touched[chunks.source])
-    source, offset, length = chunks.source[rows], chunks.offset[rows], chunks.length[rows]
-    whole, bound = length == np.uint64(WHOLE_FILE), size[source]
+    at, offset, length = np.searchsorted(numbers, chunks.source[rows]), chunks.offset[rows], chunks.length[rows]
+    whole, bound = length == np.uint64(WHOLE_FILE), np.array(size, np.uint64)[at]
     outside = ~whole & ((length > bound) | (offset > bound - np.minimum(length, bound)))
     if outside.any():
         row = chunks.row(int(rows[np.flatnonzero(outside)[0]]))
         raise ValueError(f"{row.length} bytes at byte {row.offset} go on past the end of {row.source!r}")
     offsets, lengths = chunks.offset.copy(), chunks.length.copy()
-    offsets[rows], lengths[rows] = offset + base[source], np.where(whole, bound, length)
+    offsets[rows], lengths[rows] = offset + np.array(base, np.uint64)[at], np.where(whole, bound, length)
     sources, given = chunks.sources.replaced(dict(zip(numbers, outer, strict=True)))
     return replace(chunks, sources=sources, source=given[chunks.source], offset=offsets, length=lengths)

@@ -13,7 +13,7 @@ from chunkmap.model.grid import index_dtype
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.source_table import SourceTable
 
-__all__ = ["Cells", "Placement", "place"]
+__all__ = ["Cells", "Placement", "end_to_end", "place"]
 
 Cells = int | NDArray[np.int64]
 """Where the chunks of a manifest go along one axis: from a first cell on, or cell by cell."""
@@ -70,6 +70,22 @@ def _variants(parts: Sequence[Placement], total: int) -> NDArray[np.uint16] | No
         return None
     out = np.empty(total, np.uint16)
     return np.concatenate([part.chunks.variants() for part in parts], out=out) if parts else out
+
+
+def end_to_end(several: Sequence[tuple[ChunkManifest, range]]) -> ChunkManifest:
+    """The chunks in some cells of each of many manifests, one after the other on one axis.
+
+    >>> manifest = ChunkManifest.from_rows((2, 2), [(0, 0), (1, 0)], ["a.nc"] * 2, [0, 10], [10, 10])
+    >>> end_to_end([(manifest, range(2, 4)), (manifest, range(0, 1))]).positions().tolist()
+    [0, 2]
+    """
+    parts, first = list[Placement](), 0
+    for chunks, cells in several:
+        some = chunks.between(cells.start, cells.stop)
+        own = some.of_rows((len(cells),), slice(None), some.positions() - cells.start)
+        parts.append(Placement(own, (first,)))
+        first += len(cells)
+    return place((first,), parts)
 
 
 def _end_to_end(grid_shape: tuple[int, ...], parts: Sequence[Placement]) -> bool:
