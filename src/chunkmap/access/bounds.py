@@ -64,6 +64,8 @@ def bounded(config: Mapping[str, Any], step: Step, most: int) -> Step:
     told = _TOLD.get(name)
     if told is None:
         return step
+    if name == "blosc":
+        step = _whole(step)
     if name == "zstd":
         return lambda data: _of_frames(data, step, most)
 
@@ -74,6 +76,19 @@ def bounded(config: Mapping[str, Any], step: Step, most: int) -> Step:
         return step(data)
 
     return asked
+
+
+def _whole(step: Step) -> Step:
+    """Blosc, which reads on behind the end of bytes that were cut short: its head says how many there must be."""
+
+    def checked(data: Any) -> Any:
+        view = memoryview(data).cast("B")
+        expected = int.from_bytes(view[12:16], "little")
+        if view.nbytes < max(expected, 16):
+            raise EOFError(f"{view.nbytes} bytes of Blosc, which are {expected} as their head says: they are cut short")
+        return step(data)
+
+    return checked
 
 
 def _inflated(new: Callable[[], Any], data: Any, most: int) -> bytes:

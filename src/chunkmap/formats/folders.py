@@ -16,6 +16,7 @@ from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD
 from chunkmap.formats.names import storable
 from chunkmap.io import ArchiveFolder, Folder, Range, Source, archive_kind, is_folder
+from chunkmap.io.names import name_in
 from chunkmap.io.rounds.folders import answered
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.edits import inline
@@ -123,6 +124,7 @@ class _Fetch:
         ranges = list(map(Range, chunks.offset[rows].tolist(), chunks.length[rows].tolist()))
         if isinstance(self._folder, ArchiveFolder):
             return self._folder.outermost.read_many(ranges)
-        prefix = len(self._folder.url) + 1
-        names = [url[prefix:] for url in chunks.sources.urls_of(np.asarray(chunks.source[rows]))]
+        folder = self._folder.url
+        urls = chunks.sources.urls_of(np.asarray(chunks.source[rows]))
+        names = [name_in(folder, url[len(folder) + 1 :]) for url in urls]
         return self._folder.read_ranges(names, ranges)

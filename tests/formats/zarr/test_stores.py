@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+from urllib.parse import quote
 
 import fsspec
 import numpy as np
@@ -250,6 +251,22 @@ def test_a_server_that_lists_nothing(tmp_path, stores, range_server, zarr_format
         range_server.files.pop(f"/s.zarr/{name}", None)
     with pytest.raises(FormatError, match="consolidated metadata"):
         chunkmap.scan(range_server.url("s.zarr/"), format="zarr")
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_names_that_urls_have_other_uses_for(tmp_path, stores, range_server, threshold):
+    """Names with `?`, `#` and `%` are found on a web server under the URLs that mean them, and read through these."""
+    root = tmp_path / "s.zarr"
+    group = zarr.open_group(root, mode="w", zarr_format=3)
+    for name in ("a?b=1", "c#d", "50%25", "%3f"):
+        group.create_array(f"{name}/{name}", shape=(3,), chunks=(2,), dtype="i2")[:] = [1, 2, 3]
+    zarr.consolidate_metadata(root, zarr_format=3)
+    for file in root.rglob("*"):
+        if file.is_file():
+            range_server.put(f"s.zarr/{quote(file.relative_to(root).as_posix(), safe='/=')}", file.read_bytes())
+    refs = chunkmap.scan(range_server.url("s.zarr"), inline_threshold=threshold)
+    stores.values(refs, zarr.open(root, mode="r"))
+    assert refs.nchunks == 8
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

@@ -108,7 +108,7 @@ def _meta(header: dict[str, Any], source: Source) -> ArrayMeta:
         raise FormatError(f"expected a shape and an order, found {shape!r} and {order!r}", url=source.url, offset=8)
     try:
         dtype = descr_to_dtype(header["descr"])
-    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError, SyntaxError) as error:
         raise FormatError(f"{header['descr']!r} is no type: {error}", url=source.url, offset=8) from error
     if dtype.hasobject:
         raise Unsupported(

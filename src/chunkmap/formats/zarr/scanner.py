@@ -20,6 +20,7 @@ from chunkmap.formats.zarr.documents import Node, Store, read_documents
 from chunkmap.formats.zarr.flattening import check_divides, flattened, shards_at
 from chunkmap.formats.zarr.names import cells_of, chunks_of, documents_among, names_of_cells
 from chunkmap.io import Folder, Listing
+from chunkmap.io.names import path_in
 from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.rounds.folders import Sizes
 from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources, Target
@@ -222,7 +223,7 @@ def _asked(path: str, node: Node) -> Parser[_Files]:
 
 def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) -> Parser[ManifestArray]:
     """An array, whose chunks are files, ranges of an archive, or ranges of shards."""
-    prefix = f"{url}/{path}/" if path else f"{url}/"
+    prefix = f"{url}/{path_in(url, path)}/" if path else f"{url}/"
     files = files if not node.levels else files.in_order()
     if not node.levels:
         columns = files.position, np.arange(len(files.names), dtype=np.uint32), files.starts, files.sizes
