@@ -89,9 +89,11 @@ class ChunkManifest:
             if len(self.source):
                 raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
             object.__setattr__(self, "index", np.empty(0, index_dtype(self.size)))
-        for column in (self.source, self.offset, self.length, self.index):
-            if column is not None:
-                column.setflags(write=False)
+        self.source.setflags(False)  # positional, and no loop: a scan makes thousands of these
+        self.offset.setflags(False)
+        self.length.setflags(False)
+        if self.index is not None:
+            self.index.setflags(False)
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = [short_of(column) for column in (self.source, self.offset, self.length)]
