@@ -58,6 +58,7 @@ def write_with_h5py(path):
         file.attrs["complexes"] = np.array([1 + 2j, 3], np.complex128)
         data.attrs["half"] = np.array([np.nan, 0.1], np.float16)
         file.attrs["null"] = h5py.Empty("f4")
+        file.attrs["truths"] = np.array([True, False])
 
 
 def write_with_scipy(path):
@@ -140,6 +141,11 @@ def test_icechunk_keeps_types(tmp_path):
     """A repository gives back types, of groups too, and numbers that Icechunk does not take; others see plain Zarr."""
     pytest.importorskip("icechunk")
     write_netcdf(str(tmp_path / "a.nc"))
+    with h5py.File(tmp_path / "a.nc", "r+") as file:
+        for place in (file, file["inner/most"]):
+            place.attrs.update({name: value for name, value in OF_RECORDS.items() if value.size})
+        file["v_f4"].attrs["_FillValue"] = np.int32(3)
+        file["v_i2"].attrs["record"] = OF_RECORDS["several"]
     refs = scan(str(tmp_path / "a.nc"), inline_threshold=1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -193,6 +199,8 @@ def test_a_joined_array_unpacks_to_the_widest_type(tmp_path):
         *((1, "u1"), (300, "u1"), (-1, "u8"), ("text", "f4"), ([1, "a"], "f4"), ([[1], [1, 2]], "i2"), (1.5, "i4")),
         *((None, "i2"), (1, "q9"), ([1, 2], "S3"), ({"a": 1}, "f4"), (True, "i1"), ([1.5], "i2"), ([1, 2], "c8")),
         ("1" * 400, "f8"),
+        *(([1], code) for code in ("[", "[5]", '[1,["a",0,"|O"]]', '[1,["a",0,"|u1"]]', '[9,["a",0,"<f4"]]')),
+        *(([1, 2], code) for code in ('[1,["a",0,"|u1"]]', '[[1,["a",0,"|u1"]],2]', '[99999999999,["a",0,"|u1"]]')),
     ],
 )
 def test_types_that_do_not_fit_say_nothing(value, code):
@@ -287,6 +295,122 @@ def test_an_enumeration_is_written_again(tmp_path):
         assert file["v"].datatype.enum_dict == {"clear": 0, "cumulus": 1, "missing": 255}
         file.set_auto_mask(False)
         assert file["v"][:].tolist() == [0, 1, 255]
+
+
+NESTED = np.dtype([("x", "i1"), ("y", [("p", "<i8"), ("q", "<f4", (2,))])], align=True)
+OF_RECORDS = {
+    "one": np.array((1, 2.5, b"ab"), [("a", "<i2"), ("b", ">f4"), ("s", "S4")]),
+    "one in an axis": np.array([(1, 2.5, "m\u00e4".encode())], [("a", "<i2"), ("b", ">f4"), ("s", "S4")]),
+    "several": np.array([[(1, np.nan), (2, -np.inf)]] * 3, [("a", "u1"), ("b", "<f8")]),
+    "nested": np.array((1, (2, [3, np.inf])), NESTED),
+    "none": np.zeros((0, 3), [("a", "u1"), ("b", "<f8")]),
+    "complex and true": np.array((1j, True, 7), [("c", "c8"), ("t", "?"), ("n", "u8")]),
+    "named as what it is not": np.array([(b"NaN",), (b"[1]",)], [("s", "S4")]),
+}
+
+
+def write_records_of_attributes(path):
+    """Attributes of a group and of a dataset that are records."""
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("v", data=np.arange(3))
+        for name, value in OF_RECORDS.items():
+            data.attrs[name] = file.attrs[name] = value
+        sequence = np.empty((), object)
+        sequence[()] = np.array([(1, 2), (3, 4)], [("a", "u1"), ("b", "<f8")])
+        data.attrs.create("sequence", sequence, (), h5py.vlen_dtype(sequence[()].dtype))
+
+
+@pytest.mark.parametrize("decode_cf", [True, False])
+def test_records_among_attributes_keep_their_types(tmp_path, decode_cf):
+    """By every road an attribute of records is what the native engine gives; other readers see lists."""
+    path = tmp_path / "a.h5"
+    write_records_of_attributes(path)
+    refs = scan(str(path))
+    assert refs.attrs["one"] == [1, 2.5, "ab"]
+    assert not refs.problems
+    with xr.open_dataset(path, engine="h5netcdf", phony_dims="sort", decode_cf=decode_cf) as expected:
+        for road in roads(refs, tmp_path, only_first=False):
+            with xr.open_dataset(road, engine="chunkmap", decode_cf=decode_cf) as found:
+                assert_identical(found, expected)
+
+
+FILLS = {
+    "other float": ("f4", np.int32(2)),
+    "other integer": ("i4", np.int16(2)),
+    "number of an integer": ("i2", np.float64(2)),
+    "no integer": ("i2", np.float64("nan")),
+    "out of range": ("u1", np.int32(-1)),
+    "rounded": ("f8", np.float32(0.1)),
+    "several": ("i2", np.array([1, 2], "i2")),
+    "one in an axis": ("i2", np.array([2], "i2")),
+    "none": ("i2", h5py.Empty("i2")),
+    "text": ("i2", "2"),
+    "letter": ("S1", np.bytes_(b"a")),
+    "letter of any length": ("S1", "a"),
+    "longer than a letter": ("S1", "abc"),
+}
+
+
+def write_fills(path, *, partly=False):
+    """Variables whose `_FillValue` is of another type, or more than one value; or all of whose chunks are not there."""
+    with h5py.File(path, "w") as file:
+        for number, (code, fill) in enumerate(FILLS.values()):
+            data = np.array([1, 2, 3] if code != "S1" else [b"a", b"b", b"c"]).astype(code)
+            if (
+                partly
+                and np.dtype(code).kind in "if"
+                and np.shape(fill) == ()
+                and not isinstance(fill, (str, h5py.Empty))
+            ):
+                array = file.create_dataset(f"v{number}", (6,), code, chunks=(3,), fillvalue=3)
+                array[:3] = data
+            else:
+                array = file.create_dataset(f"v{number}", data=data)
+            array.attrs["_FillValue"] = fill
+
+
+@pytest.mark.filterwarnings("ignore::xarray.SerializationWarning")
+@pytest.mark.parametrize("partly", [False, True])
+@pytest.mark.parametrize("decode_cf", [True, False])
+def test_fill_values_of_another_type_keep_it(tmp_path, decode_cf, partly):
+    """By every road `_FillValue` is what the file says, and what it masks is what the native engine masks."""
+    path = tmp_path / "a.h5"
+    write_fills(path, partly=partly)
+    refs = scan(str(path))
+    with xr.open_dataset(path, engine="h5netcdf", phony_dims="sort", decode_cf=decode_cf) as expected:
+        for road in roads(refs, tmp_path, only_first=False):
+            with xr.open_dataset(road, engine="chunkmap", decode_cf=decode_cf) as found:
+                assert_identical(found, expected)
+
+
+def test_a_fill_value_of_another_type_is_the_same_fill_value(tmp_path):
+    """Files that say it once in the variable's type and once in another one are combined."""
+    for number, fill in enumerate((np.float32(2), np.int32(2))):
+        with netCDF4.Dataset(tmp_path / f"{number}.nc", "w") as file:
+            file.createDimension("time", 1)
+            file.createVariable("time", "i4", ("time",))[:] = number
+            file.createVariable("v", "f4", ("time",))[:] = number + 1
+        with h5py.File(tmp_path / f"{number}.nc", "r+") as file:
+            file["v"].attrs["_FillValue"] = fill
+    joined = chunkmap.combine([scan(str(tmp_path / f"{number}.nc")) for number in (0, 1)], concat_dims=["time"])
+    with xr.open_dataset(joined, engine="chunkmap") as found:
+        np.testing.assert_array_equal(found.v, [1, np.nan])
+
+
+@pytest.mark.parametrize("decode_cf", [True, False])
+def test_records_of_another_byte_order_are_read(tmp_path, decode_cf):
+    """Records that xarray's own engine cannot bring into the order of the machine are in that order, and unmasked."""
+    path = tmp_path / "a.h5"
+    big = np.array([(1, 2.5, (3,)), (4, 5.5, (6,))], [("a", ">i2"), ("b", "<f8"), ("c", [("d", ">i4")])])
+    with h5py.File(path, "w") as file:
+        file["v"] = big
+        file["v"].attrs["_FillValue"] = big[0]
+    for road in roads(scan(str(path)), tmp_path, only_first=False):
+        with xr.open_dataset(road, engine="chunkmap", decode_cf=decode_cf) as found:
+            assert found["v"].values.dtype == big.dtype.newbyteorder("=")
+            assert found["v"].values.tolist() == big.tolist()
+            kept = found["v"].encoding if decode_cf else found["v"].attrs
+            assert kept["_FillValue"] == big[0]
 
 
 INNER = np.dtype([("i", "<i2"), ("j", "<i4")], align=True)

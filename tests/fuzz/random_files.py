@@ -1,4 +1,5 @@
-"""Random files of HDF5, NetCDF4 and NetCDF3, and whether the engine gives of each what xarray's own engine gives.
+"""Random files of HDF5, NetCDF4 and NetCDF3, and whether the engine gives of each what xarray's own engine gives, by
+one of the roads that a set takes: as it was scanned, through JSON, Parquet, a dictionary, a store.
 
     python tests/fuzz/random_files.py --files 3000
 
@@ -23,12 +24,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "shared"))
 
 from identical import assert_identical
 
+import chunkmap
 from chunkmap.formats.scanning import scan
+from chunkmap.frontends.opening import open_store
 
 CLASSIC = ("i1", "i2", "i4", "f4", "f8", "S1")
 WIDE = (*CLASSIC[:5], "i8", "u1", "u2", "u4", "u8")
 NAMES = ("a", "temp", "été", "x_1", "with space", "Z", "q.r", "lat", "time")
 CALENDARS = ("standard", "gregorian", "proleptic_gregorian", "noleap", "360_day", "julian")
+KINDS = {"clear": 0, "rain": 1, "missing": 9}
 UNITS = ("days since 2000-01-01", "hours since 1990-02-03 04:05:06", "seconds since 1970-01-01T00:00:00Z")
 
 
@@ -59,11 +63,25 @@ class Maker:
         """By the C library, with groups, filters, every type and unlimited dimensions."""
         with netCDF4.Dataset(self.path, "w", format="NETCDF4") as file:
             self._netcdf_group(file, WIDE, "NETCDF4")
+            if self.chance(0.3):
+                self._netcdf_types(file)
             for number in range(self.rng.integers(0, 3)):
                 group = file.createGroup(f"g{number}")
                 self.groups.append(f"g{number}")
                 self._netcdf_group(group, WIDE, "NETCDF4")
         return self.some(("h5netcdf", "netcdf4"), ("netcdf4", "h5netcdf"))
+
+    def _netcdf_types(self, file):
+        """An enumeration, or records, which have types of their own in a file."""
+        file.createDimension("typed", 3)
+        if self.chance(0.5):
+            kind = file.createEnumType(self.some("u1", "i2"), "kind", KINDS)
+            file.createVariable("kinds", kind, ("typed",), fill_value=9)[:2] = [0, 1]
+            return
+        kind = file.createCompoundType(self._record_type(deep=False), "record")
+        records = self._records(kind.dtype, (3,))
+        file.createVariable("records", kind, ("typed",))[:] = records
+        file["records"].setncattr("first", records[0])
 
     def netcdf3(self):
         """By the C library, in one of its three classic forms."""
@@ -131,6 +149,40 @@ class Maker:
                 value = self.some(["a", "bé"], ["one"], ["", "x"])
             put(f"attr{number}", value)
 
+    def _h5_attributes(self, attrs):
+        """Those that netCDF-C does not write: records, empty ones, sequences, texts of several kinds."""
+        if self.chance(0.2):
+            value = self._records(self._record_type(deep=self.chance(0.5)), self.some((), (1,), (3,), (2, 2), (0,)))
+            attrs["records"] = value
+        if self.chance(0.1):
+            attrs["nothing"] = h5py.Empty(self.some("f4", "i2"))
+        if self.chance(0.1):
+            sequence = np.empty((), object)
+            sequence[()] = self._numbers("i4", (int(self.rng.integers(0, 4)),))
+            attrs.create("sequence", sequence, (), h5py.vlen_dtype("i4"))
+        if self.chance(0.1):
+            attrs["kind"] = self.some(np.float16(1.5), np.array([True, False]), np.complex64(1 + 2j))
+
+    def _record_type(self, *, deep):
+        """A type of records; `deep` ones hold records and arrays."""
+        codes = [str(self.some("i1", "<i2", "<f4", "<f8", "u4")) for _ in range(self.rng.integers(1, 4))]
+        members = [(f"m{number}", code) for number, code in enumerate(codes)]
+        if deep:
+            members.append(("inner", [("x", "<i2"), ("y", "<f8", self.some((2,), (1, 2)))]))
+            members.append(("name", "S3"))
+        return np.dtype(members, align=self.chance(0.6))
+
+    def _records(self, dtype, shape):
+        values = np.zeros(shape, dtype)
+        for name in dtype.names:
+            member = dtype[name].base
+            if member.names:
+                for inner in member.names:
+                    values[name][inner] = self.rng.integers(0, 100)
+            else:
+                values[name] = b"ab" if member.kind == "S" else self.rng.integers(0, 100)
+        return values
+
     def _decoding(self, put, code, *, native):
         """Attributes that say how values are decoded. xarray masks no unsigned numbers that are not `native`."""
         kind = self.rng.integers(10)
@@ -186,8 +238,10 @@ class Maker:
         for name in self.rng.choice(NAMES, self.rng.integers(1, 6), replace=False).tolist():
             shape = tuple(int(n) for n in self.rng.integers(1, 7, self.rng.integers(0, 4)))
             code = self.some(*WIDE, "f2", ">i4", ">f8", "?", "S5", "text")
-            shape = shape or ((2,) if code == "S5" else ())  # of a scalar h5netcdf gives another type than the file's
             options = {}
+            if self.chance(0.15):
+                self._h5_of_types(group, name, shape)
+                continue
             if shape and self.chance(0.5):
                 options["chunks"] = tuple(int(self.rng.integers(1, n + 1)) for n in shape)
                 options["compression"] = self.some(None, "gzip", "lzf")
@@ -208,9 +262,23 @@ class Maker:
             else:
                 dataset = group.create_dataset(name, data=values, dtype=code, **options)
             self._attributes(dataset.attrs.__setitem__, WIDE, classic=False)
+            self._h5_attributes(dataset.attrs)
+            if self.chance(0.15) and np.dtype(code).kind in "iuf" and code[0] != ">":
+                dataset.attrs["_FillValue"] = self._numbers(str(self.some(*WIDE)), self.some((), (), (1,), (2,)))
             if np.dtype(code).kind in "iuf" and self.chance(0.5):
                 self._decoding(dataset.attrs.__setitem__, code.lstrip(">"), native=code[0] != ">")
         self._attributes(group.attrs.__setitem__, WIDE, classic=False)
+        self._h5_attributes(group.attrs)
+
+    def _h5_of_types(self, group, name, shape):
+        """A dataset of records, of an enumeration, or of truth."""
+        kind = self.rng.integers(3)
+        if kind == 0:
+            group[name] = self._records(self._record_type(deep=self.chance(0.5)), shape)
+        elif kind == 1:
+            group.create_dataset(name, data=np.full(shape, 1, "i2"), dtype=h5py.enum_dtype(KINDS, "i2"))
+        else:
+            group[name] = self._numbers("?", shape)
 
 
 def check(seed: int, directory: Path) -> int:
@@ -223,28 +291,39 @@ def check(seed: int, directory: Path) -> int:
     maker = Maker(seed, directory)
     engines = maker.make()
     refs = scan(maker.path)
+    opened = by_some_road(refs, maker, directory)
     compared = 0
     for group in maker.groups:
         for decode_cf in (False, True):
-            compared += _same(maker, engines, refs, group, decode_cf=decode_cf)
+            compared += _same(maker, engines, opened, refs.problems, group, decode_cf=decode_cf)
     Path(maker.path).unlink()
     return compared
 
 
-def _same(maker, engines, refs, group, *, decode_cf):
+def by_some_road(refs, maker, directory):
+    """The set, or what it is once it was stored or handed on: what the engine opens."""
+    road = maker.some("scan", "json", "parquet", "dictionary", "store", "v3")
+    if road in ("json", "parquet", "v3"):
+        kept = directory / ("a.parq" if road == "parquet" else "a.json")
+        chunkmap.write(refs, kept, zarr_format=3 if road == "v3" else 2)
+        return kept
+    return {"dictionary": refs.to_dict, "store": lambda: open_store(refs)}.get(road, lambda: refs)()
+
+
+def _same(maker, engines, opened, problems, group, *, decode_cf):
     """Compare a group, but for what a problem says of fill values; False where its own engines do not read it."""
     wrong = []
-    reported = [problem.path for problem in refs.problems if problem.feature == "fill value"]
+    reported = [problem.path for problem in problems if problem.feature == "fill value"]
     for engine in engines:
         options = maker.options if engine == "h5netcdf" else {}
         try:
-            with xr.open_dataset(maker.path, engine=engine, group=group, decode_cf=decode_cf, **options) as opened:
-                expected = opened.load()
+            with xr.open_dataset(maker.path, engine=engine, group=group, decode_cf=decode_cf, **options) as native:
+                expected = native.load()
         except Exception:  # noqa: BLE001 - what its own engine does not read has nothing to be compared with
             continue
         masked = [path.rpartition("/")[2] for path in reported if path.rpartition("/")[0] == (group or "")]
         try:
-            with xr.open_dataset(refs, engine="chunkmap", group=group, decode_cf=decode_cf) as found:
+            with xr.open_dataset(opened, engine="chunkmap", group=group, decode_cf=decode_cf) as found:
                 assert_identical(found.drop_vars(masked, errors="ignore").load(), expected.drop_vars(masked))
         except AssertionError as error:
             wrong.append(error)

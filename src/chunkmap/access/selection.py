@@ -97,8 +97,12 @@ class ArrayReader:
 
     @property
     def is_held(self) -> bool:
-        """Whether all its values are in memory already, in the set."""
-        return not isinstance(self._array, DeferredArray) and bool(self._array.manifest().is_inline.all())
+        """Whether the set has its values in itself. To know it of a set at rest nothing is read: it has those of text
+        that nothing compresses, as a store of text would be.
+        """
+        if isinstance(self._array, DeferredArray):
+            return len(self.meta.codecs) == 1
+        return bool(self._array.manifest().is_inline.all())
 
     def read(self, key: tuple[Pick, ...]) -> NDArray[Any]:
         """The elements at the crossings of what is picked of each axis; an axis with a number is dropped.

@@ -26,9 +26,10 @@ from xarray.core import indexing
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
+from chunkmap.errors import Unsupported
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
-from chunkmap.model import ReferenceSet
+from chunkmap.model import ArrayMeta, ReferenceSet
 from chunkmap.model.records import laid_flat
 from chunkmap.model.typed import MEANINGS, VALUES, enumerated
 from chunkmap.storage.json.reading import COMPRESSIONS
@@ -45,6 +46,7 @@ _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _COMPRESSED: Final = frozenset(COMPRESSIONS)
 _HEAD: Final = 4096
 _FILL_VALUE: Final = "_FillValue"
+_OF_MASKS: Final = (_FILL_VALUE, "missing_value")
 _WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
 DECODING: Final = (
     "mask_and_scale",
@@ -134,6 +136,7 @@ class ChunkmapBackend(BackendEntrypoint):
         decoding, how = _told_apart(options)
         store: Any = _store_for_xarray(filename_or_obj, **how)
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
+        opened.shows_masks = decoding.get("mask_and_scale") is False
         return without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
 
     def open_datatree(self, filename_or_obj: Openable, **options: Any) -> xr.DataTree:  # type: ignore[override]
@@ -152,6 +155,8 @@ class ChunkmapBackend(BackendEntrypoint):
         store: Any = _store_for_xarray(filename_or_obj, **how)
         parent = f"/{(group or '').strip('/')}"
         opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=store.zarr_format)
+        for one in opened.values():
+            one.shows_masks = decoding.get("mask_and_scale") is False
         return {
             _below(path, parent): without_encoding(StoreBackendEntrypoint().open_dataset(one, **decoding))
             for path, one in opened.items()
@@ -162,6 +167,9 @@ class _ReferencesInXarray(ZarrStore):
     """What xarray makes of a Zarr group, but for the reading of values: a selection is read at once; and but for
     attributes: they have the types that they have in their file.
     """
+
+    shows_masks = False
+    """Whether what says which values are missing stays an attribute of records, in which xarray cannot look for it."""
 
     def get_attrs(self) -> dict[str, Any]:
         """The attributes of the group."""
@@ -180,10 +188,7 @@ class _ReferencesInXarray(ZarrStore):
         if variable.dims == (name,):  # xarray reads it for its index, at once and whole
             store.check_coordinate(array.path)
         reader = store.reader(array.path)
-        own = store.attributes(array.path)
-        if reader.meta.fill_value is not None or store.zarr_format == 3:
-            own.pop(_FILL_VALUE, None)  # it is of the array's type already
-        variable.attrs = {name: own.get(name, value) for name, value in variable.attrs.items()}
+        variable.attrs = _with_types(variable.attrs, store, reader.meta, array.path)
         encoding = variable.encoding
         names = enumerated(reader.meta.attrs)
         if names:  # which xarray's own engines give as the type that is decoded, and no attribute
@@ -205,10 +210,26 @@ class _ReferencesInXarray(ZarrStore):
         dtype = variable.dtype if reader.meta.dtype.kind == "O" else reader.meta.dtype
         if "_Unsigned" in variable.attrs:  # of which xarray masks nothing where the order is not the machine's
             dtype = dtype.newbyteorder("=")
-        if reader.meta.nested is not None and laid_flat(reader.meta.nested) == reader.meta.dtype:
-            dtype = reader.meta.nested
+        if dtype.names:
+            dtype = _record_of(reader.meta)
+            hidden = [] if self.shows_masks else [name for name in _OF_MASKS if name in variable.attrs]
+            encoding = {**encoding, **{name: variable.attrs.pop(name) for name in hidden}}
         data = indexing.LazilyIndexedArray(_LazyArray(reader, dtype))
         return xr.Variable(variable.dims, data, variable.attrs, encoding)
+
+
+def _with_types(attrs: Mapping[str, Any], store: ReferenceStore, meta: ArrayMeta, path: str) -> dict[str, Any]:
+    """The attributes that xarray sees, in the types that they have in their file."""
+    own = store.attributes(path)
+    is_said = meta.fill_value is not None or store.zarr_format == 3
+    if is_said and not isinstance(own.get(_FILL_VALUE), (np.generic, np.ndarray)):
+        own.pop(_FILL_VALUE, None)  # without a type of its own it is of the array's
+    return {name: own.get(name, value) for name, value in attrs.items()}
+
+
+def _record_of(meta: ArrayMeta) -> np.dtype[Any]:
+    """The type of records as the file has it, where that is known."""
+    return meta.nested if meta.nested is not None and laid_flat(meta.nested) == meta.dtype else meta.dtype
 
 
 def _is_text(reader: ArrayReader) -> bool:
@@ -220,8 +241,9 @@ class _LazyArray(BackendArray):
     """An array that xarray reads selections of. Texts are read as objects, and given in the type that is asked for."""
 
     def __init__(self, reader: ArrayReader, dtype: np.dtype[Any]) -> None:
-        self.shape, self.dtype = reader.meta.shape, dtype
-        self._reader = reader
+        self.shape, self._stored, self._reader = reader.meta.shape, dtype, reader
+        # xarray takes records whose members are of the other byte order for plain bytes, and cannot turn them
+        self.dtype = dtype if dtype.names is None else dtype.newbyteorder("=")
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
@@ -229,7 +251,9 @@ class _LazyArray(BackendArray):
     def _read(self, key: Any) -> NDArray[Any]:
         values = self._reader.read(key)
         if self.dtype.names:
-            return values.view(self.dtype)
+            return values.view(self._stored).astype(self.dtype, copy=False)
+        if self.dtype.kind == "S" and not self.shape:
+            return np.array(values[()])  # as long as it is, as the engines of files give a single text
         return values.astype(self.dtype, copy=False) if self.dtype.kind in "Tiu" else values
 
     async def async_getitem(self, key: indexing.ExplicitIndexer) -> Any:
@@ -242,8 +266,27 @@ def _store_for_xarray(refs_or_path: Openable, **how: Unpack[HowToOpen]) -> Refer
     says what v2 has no words for.
     """
     refs, fetcher = open_references(refs_or_path, **how)
+    _check_dataset(refs)
     version: Literal[2, 3] = 3 if any(array.meta.background is not None for array in refs.arrays.values()) else 2
     return warned(EvenStore(refs, fetcher, version))
+
+
+def _check_dataset(refs: ReferenceSet) -> None:
+    """Raise Unsupported for what would be a dataset of nothing, and for an array that is none."""
+    why = refs.emptied
+    if why is not None:
+        raise Unsupported(
+            f"every array of it was left out. The first, {why.path!r}: {why.message}",
+            feature=why.feature,
+            url=refs.name,
+        )
+    if "" in refs.arrays:
+        raise Unsupported(
+            "it is one array in no group, which is no dataset. Scan it with a name for it, name='data'; or open it with"
+            " zarr: zarr.open(chunkmap.open_store(...))",
+            feature="array alone",
+            url=refs.name,
+        )
 
 
 def without_encoding(dataset: xr.Dataset) -> xr.Dataset:

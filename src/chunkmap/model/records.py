@@ -15,7 +15,7 @@ import numpy as np
 
 from chunkmap.errors import Unsupported
 
-__all__ = ["NESTED", "check_packed", "laid_flat", "nested_in", "nested_text", "unlike"]
+__all__ = ["NESTED", "check_packed", "described", "laid_flat", "nested_in", "nested_text", "unlike"]
 
 NESTED: Final = "nested"
 """The code of the text that says how a record was."""
@@ -68,8 +68,9 @@ def nested_in(codes: Mapping[str, str], flat: np.dtype[Any]) -> np.dtype[Any] | 
     if text is None or flat.names is None:
         return None
     try:
-        dtype = _from_description(json.loads(text), _DEEPEST)
-        return dtype if laid_flat(dtype) == flat else None
+        dtype = described(json.loads(text))
+        little = dtype.newbyteorder("<")  # as records of Zarr v3 are, whatever the order in the file
+        return next((own for own in (dtype, little) if laid_flat(own) == flat), None)
     except (Unsupported, ValueError, TypeError, SyntaxError, OverflowError, RecursionError, MemoryError):
         return None  # what is not understood says nothing: the record is flat
 
@@ -84,16 +85,17 @@ def _described(dtype: np.dtype[Any]) -> Any:
     return [dtype.itemsize, *([name, offset, _described(member)] for name, (member, offset, *_) in members)]
 
 
-def _from_description(said: Any, deepest: int) -> np.dtype[Any]:
+def described(said: Any, deepest: int = _DEEPEST) -> np.dtype[Any]:
+    """The type that a text says, taken apart. Raises whatever numpy raises where it is none."""
     if isinstance(said, str):
         return np.dtype(said)
     if not deepest or not isinstance(said, list) or not said:
         raise ValueError("records in records are described by lists")
     first, *rest = said
     if not isinstance(first, int):
-        return np.dtype((_from_description(first, deepest - 1), tuple(rest)))
+        return np.dtype((described(first, deepest - 1), tuple(rest)))
     names, offsets, members = zip(*rest, strict=True)
-    formats = [_from_description(member, deepest - 1) for member in members]
+    formats = [described(member, deepest - 1) for member in members]
     return np.dtype({"names": list(names), "formats": formats, "offsets": list(offsets), "itemsize": first})
 
 

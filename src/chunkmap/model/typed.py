@@ -6,7 +6,8 @@ have in their file: they are JSON as any other number is, equal to it, and pickl
 what other readers see says which attributes have which type: see `chunkmap.model.dictionary`.
 
 The code of a type is that of numpy without the order of bytes, `f4`; `f4[1]` is an array of one element, which is
-shown as the element. `enum` is that of the names of an enumeration, which is a type and no attribute.
+shown as the element. `enum` is that of the names of an enumeration, which is a type and no attribute. The code of
+records is text that says how they are: see `chunkmap.model.typed_records`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
+
+from chunkmap.model.typed_records import NOT_FINITE, is_of_records, plain, records_of
 
 __all__ = [
     "MEANINGS",
@@ -41,13 +44,12 @@ __all__ = [
 Types = Mapping[str, Any]
 """Codes of types, and the names of the attributes that have each: as JSON, so not to be trusted."""
 
-_NOT_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""How numbers are spelled that JSON does not have."""
-
 _PLAIN: Final = "float"
 """The code of a number without a type, in types that restore what is no number in JSON."""
 
 _CODES: Final = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+_OF_LISTS: Final = ("b1", "c8", "c16")
+"""Codes of lists alone: a truth value is itself, and a complex number a list of its parts."""
 _ONE: Final = "[1]"
 
 
@@ -78,7 +80,7 @@ _CLASSES: Final[Mapping[str, type[Any]]] = {
 
 
 class TypedList(list[Any]):
-    """Several numbers of one type, nested where they have several axes."""
+    """Several numbers of one type, nested where they have several axes; or one record, or several."""
 
     __slots__ = ("code",)
 
@@ -151,7 +153,7 @@ def typed(value: Any, code: str) -> Any:
     (dtype('float32'), True, '0.1')
     """
     if isinstance(value, list):
-        return TypedList(value, code) if code in _CODES or code in ("c8", "c16") else value
+        return TypedList(value, code) if code in (*_CODES, *_OF_LISTS) or is_of_records(code) else value
     kind = _CLASSES.get(code)
     return value if kind is None or isinstance(value, bool) or not isinstance(value, (int, float)) else kind(value)
 
@@ -174,6 +176,9 @@ def as_numpy(value: Any) -> Any:
         return str(value)
     if not isinstance(value, TypedList):
         return value
+    if is_of_records(value.code):
+        found = records_of(value, value.code)
+        return list(value) if found is None else found
     if value.code[0] != "c":
         return np.array(value, value.code)
     parts = np.array(value, np.float64)
@@ -246,7 +251,7 @@ def _spelled(value: Any) -> Any:
         return value if all(a is b for a, b in zip(own, value, strict=True)) else own
     if not isinstance(value, float) or math.isfinite(value):
         return value
-    return next(text for text, number in _NOT_FINITE.items() if value == number or (value != value and text == "NaN"))
+    return next(text for text, number in NOT_FINITE.items() if value == number or (value != value and text == "NaN"))
 
 
 def with_types(attrs: Mapping[str, Any], types: Types) -> Mapping[str, Any]:
@@ -282,12 +287,15 @@ def _restored(value: Any, code: str) -> Any:
         return kind(value) if kind.bounds[0] <= value <= kind.bounds[1] or value != value else value
     if _are_all(value, code):
         return TypedList(value, code)
+    if is_of_records(code):
+        found = records_of(value, code) if isinstance(value, list) else None
+        return value if found is None else TypedList(plain(found.tolist()), code)
     if code == _PLAIN:
         return _finite_or_not(value)
     bare = code.removesuffix(_ONE)
     if bare[:1] in ("f", "c"):
         value = _finite_or_not(value)
-    if isinstance(value, str) or (bare not in _CODES and bare not in ("c8", "c16")):
+    if isinstance(value, str) or bare not in (*_CODES, *_OF_LISTS):
         return value
     return _if_exact(value, code)
 
@@ -317,4 +325,4 @@ def _finite_or_not(value: Any) -> Any:
     """The numbers that JSON does not have are spelled."""
     if isinstance(value, list):
         return list(map(_finite_or_not, value))
-    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
+    return NOT_FINITE.get(value, value) if isinstance(value, str) else value

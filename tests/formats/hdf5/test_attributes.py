@@ -123,7 +123,7 @@ def test_null_dataspaces(tmp_path, version):
         assert array.meta.attrs == {"units": "m"}
         assert len(array.chunks) == 0
     assert refs.arrays["null0"].meta.dtype == np.float32
-    assert refs.arrays["v"].meta.attrs == {}
+    assert refs.arrays["v"].meta.attrs == {"_FillValue": []}
 
 
 def test_attributes_that_lie_in_another_order_keep_their_own(tmp_path):

@@ -250,3 +250,25 @@ def test_a_damaged_object_costs_no_other(path):
     path.write_bytes(raw[:root] + b"XXXX" + raw[root + 4 :])
     with pytest.raises(chunkmap.FormatError, match="expected an object header"):
         chunkmap.scan(path)
+
+
+def test_links_that_users_define_are_named(path):
+    """A link of a class that HDF5 leaves to its users leads nowhere here: a problem names it, and the rest is there."""
+    with h5py.File(path, "w", track_order=True) as file:
+        file["x"] = [1]
+        file["link"] = h5py.SoftLink("/x")
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"link\x02\x00/x") - 10  # link message: version 1, flags, class
+    assert raw[at - 2 : at + 1] == b"\x01\x0c\x01"
+    start = raw.rindex(b"OHDR", 0, at)
+    ends = range(at + 10, start + 2000)
+    end = next(e for e in ends if jenkins_lookup3(bytes(raw[start:e])) == int.from_bytes(raw[e : e + 4], "little"))
+    raw[at] = 187
+    raw[end : end + 4] = jenkins_lookup3(bytes(raw[start:end])).to_bytes(4, "little")
+    path.write_bytes(raw)
+    with h5py.File(path) as file:
+        assert file.id.links.get_info(b"link").type == 187
+    refs = chunkmap.scan(path)
+    assert {problem.path for problem in refs.problems} == {"link"}
+    for found in everywhere(refs, path):
+        assert found.tolist() == [1]

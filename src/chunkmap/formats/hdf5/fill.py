@@ -29,7 +29,7 @@ class Fill(NamedTuple):
     value: Any
     """Zarr's `fill_value`."""
     keeps_attribute: bool
-    """`_FillValue` stays among the attributes."""
+    """Whether `_FillValue` says more than the value, which is of the array's type: it stays among the attributes."""
     chunks: ChunkManifest
     problem: str = ""
     """What is not as it should be; empty when all is."""
@@ -42,20 +42,25 @@ def settle_fill(stored: Stored, dtype: np.dtype[Any], native: bytes | None, attr
     """
     chunks = stored.chunks
     masked = None if attribute is None else _as_scalar(attribute, dtype)
-    keeps = attribute is not None and masked is None
+    keeps = masked is None or _is_of_another_type(attribute, dtype)
     if len(chunks) == chunks.size:
         return Fill(masked, keeps, chunks)
     is_zero = native is None or not any(native)
     if masked is not None and _reads_as(native, masked, dtype):
-        return Fill(masked, False, chunks)
+        return Fill(masked, keeps, chunks)
     if is_zero or native is None:
-        return Fill(None, attribute is not None, chunks)
+        return Fill(None, True, chunks)
     filled = fill_native(stored, native)
     if filled is not None:
         return Fill(masked, keeps, filled)
     value = np.frombuffer(native, dtype.base)[0]
     text = f"{chunks.size - len(chunks)} chunks were never written and read as {value!r}, which is masked too"
-    return Fill(value, attribute is not None, chunks, text)
+    return Fill(value, True, chunks, text)
+
+
+def _is_of_another_type(value: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether a number is of another type than the array, whatever the order of their bytes."""
+    return isinstance(value, np.generic) and dtype.kind in "iuf" and value.dtype.str[1:] != dtype.str[1:]
 
 
 def _as_scalar(value: Any, dtype: np.dtype[Any]) -> Any:

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.objects import Dataset
-from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes, References
+from chunkmap.formats.hdf5.structures.attribute_values import References
+from chunkmap.formats.hdf5.structures.attributes import FILL_VALUE, Attributes
 from chunkmap.formats.hdf5.tree import Tree
 
 __all__ = [

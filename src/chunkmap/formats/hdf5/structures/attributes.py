@@ -1,39 +1,34 @@
 """IV.A.2.m and IV.A.2.v: attributes, in the object header or dense in a fractal heap, as Python values.
 
-Values are what JSON has: text, numbers, booleans, None, and lists of them; an array of one element is the element,
-as netCDF4 and h5netcdf give it. Two kinds are kept as they are, for those who interpret them: references, and the raw
-`_FillValue`.
+Values are what JSON has: text, numbers, booleans, None, and lists of them. Two kinds are kept as they are, for those
+who interpret them: references, and the raw `_FillValue`.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, Final
 
-import numpy as np
-
-from chunkmap.codecs.hdf5.text import Hdf5Text
 from chunkmap.errors import FormatError, Unsupported
+from chunkmap.formats.hdf5.structures.attribute_values import References, decoder, nothing, scalar, sequences, unwrapped
 from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_records
-from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, plain_bytes, with_doubles
+from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, with_doubles
 from chunkmap.formats.hdf5.structures.file import File, Sizes
 from chunkmap.formats.hdf5.structures.fractal_heap import read_heap
 from chunkmap.formats.hdf5.structures.global_heap import HeapReference, heap_references, read_heap_objects
 from chunkmap.formats.hdf5.structures.messages import parse_dataspace
 from chunkmap.formats.hdf5.structures.object_header import Message, resolve_shared
-from chunkmap.formats.hdf5.structures.references import Target, object_addresses, read_references, reference_text
+from chunkmap.formats.hdf5.structures.references import object_addresses, read_references
 from chunkmap.formats.hdf5.structures.shared_messages import read_shared_message
-from chunkmap.formats.hdf5.structures.text_members import texts_in
 from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Parser
-from chunkmap.model.typed import TypedList, of_type, typed
 
-__all__ = ["FILL_VALUE", "Attributes", "References", "read_attributes"]
+__all__ = ["FILL_VALUE", "Attributes", "read_attributes"]
 
 ATTRIBUTE: Final = 0x0C
 ATTRIBUTE_INFO: Final = 0x15
@@ -44,30 +39,9 @@ _SHARED: Final = 0x02
 FILL_VALUE: Final = "_FillValue"
 _SKIPPED: Final = "REFERENCE_LIST"  # who refers to a scale: long, and told by DIMENSION_LIST already
 _NAMES, _CREATION_ORDER = 8, 9  # types of a version 2 B-tree
-_FEW: Final = 64
 
 _sizes = struct.Struct("<HHH").unpack_from
 _creation_order = struct.Struct("<9xI").unpack_from
-
-
-@dataclass(frozen=True, slots=True)
-class References:
-    """References, whose objects have no path before the whole file is known."""
-
-    addresses: tuple[tuple[int, ...], ...]
-    """For each element, the object headers it lists: one, or several for elements of variable length."""
-    shape: tuple[int, ...]
-    are_lists: bool = False
-    """Elements are of variable length."""
-    regions: tuple[str, ...] = ()
-    """Where they are of regions, the region of each element."""
-
-    def value(self, paths: Mapping[int, str]) -> Any:
-        """The JSON value: paths for references. Raises Unsupported where an object has none."""
-        texts: list[Any] = [[reference_text(Target(a), paths) for a in group] for group in self.addresses]
-        if not self.are_lists:
-            texts = [text + region for (text,), region in zip(texts, self.regions or repeat(""), strict=False)]
-        return _unwrap(texts, self.shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +102,7 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
         else:
             found.lost.append((kind_of.name, kind_of.datatype.lacks or "opaque value"))
         if kind_of.name == FILL_VALUE:
-            found.fill_value = _scalar(kind_of.datatype, data)
+            found.fill_value = scalar(kind_of.datatype, data)
     values.pop(_SKIPPED, None)
     if waiting:
         yield from _read_waiting(file, found, waiting)
@@ -143,7 +117,7 @@ def _with_doubles(kind: _Kind, found: Attributes) -> _Kind:
     if datatype.dtype is None or datatype == kind.datatype:
         return kind
     found.rounded.append((kind.name, kind.datatype.lacks))
-    return replace(kind, datatype=datatype, decode=_decoder(datatype, kind.shape))
+    return replace(kind, datatype=datatype, decode=decoder(datatype, kind.shape))
 
 
 def _read_dense(file: File, body: bytes) -> Parser[list[memoryview]]:
@@ -223,120 +197,8 @@ def _kind(name: bytes, datatype: bytes, dataspace: bytes, sizes: Sizes) -> _Kind
     text = text_of(name.split(b"\0")[0])
     size = 0 if shape is None else math.prod(shape) * parsed.size
     if text == _SKIPPED:
-        return _Kind(text, parsed, shape, size, in_heap=False, decode=_nothing)
-    return _Kind(text, parsed, shape, size, shape is not None and parsed.needs_heap, _decoder(parsed, shape))
-
-
-def _decoder(datatype: Datatype, shape: tuple[int, ...] | None) -> Callable[[bytes], Any] | None:
-    """What makes a JSON value of the data of an attribute."""
-    if shape is None:
-        return _no_text if datatype.is_string else partial(_no_values, datatype.dtype)
-    if datatype.is_reference:
-        return partial(_references, datatype, shape)
-    if datatype.dtype is None or datatype.has_opaque:
-        return None
-    count = math.prod(shape)
-    if datatype.is_string and count == 1:
-        return partial(_text, padding=datatype.padding)
-    numbers = _numbers(datatype, count)
-    if numbers is not None:
-        assert datatype.dtype is not None
-        code = datatype.dtype.str[1:]
-        if count > 1:
-            return partial(_few_numbers, numbers.unpack, shape, code)
-        return partial(_number, numbers.unpack, of_type(f"{code}[1]" if shape == (1,) else code))
-    return partial(_values, datatype, shape)
-
-
-def _numbers(datatype: Datatype, count: int) -> struct.Struct | None:
-    """For a few numbers the `struct` module is quicker than numpy, and gives the same ones."""
-    dtype = datatype.dtype
-    if dtype is None or datatype.bits is not None or dtype.kind not in "iuf" or not 0 < count <= _FEW:
-        return None
-    code = {"f2": "e", "f4": "f", "f8": "d"}.get(dtype.str[1:]) or "bhiq"[dtype.itemsize.bit_length() - 1]
-    order = ">" if dtype.str[0] == ">" else "<"
-    return struct.Struct(f"{order}{count}{code.upper() if dtype.kind == 'u' else code}")
-
-
-def _scalar(datatype: Datatype, data: bytes) -> Any:
-    """The first element, as numpy has it."""
-    if datatype.dtype is None or len(data) < datatype.size:
-        return None
-    return np.frombuffer(plain_bytes(datatype, data[: datatype.size]), datatype.dtype)[0]
-
-
-def _nothing(_data: bytes) -> None:
-    """Of an attribute that nobody asks for."""
-
-
-def _no_text(_data: bytes) -> str:
-    return ""
-
-
-def _no_values(dtype: np.dtype[Any] | None, _data: bytes) -> Any:
-    return typed([], "" if dtype is None else _code(dtype, ()))
-
-
-def _references(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> References:
-    return References(tuple((address,) for address in object_addresses(datatype, data)), shape)
-
-
-def _number(unpack: Callable[[bytes], tuple[Any, ...]], kind: type[Any], data: bytes) -> Any:
-    return kind(unpack(data)[0])
-
-
-def _few_numbers(unpack: Callable[[bytes], tuple[Any, ...]], shape: tuple[int, ...], code: str, data: bytes) -> Any:
-    return TypedList(_unwrap(list(unpack(data)), shape), code)
-
-
-def _values(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Any:
-    """Elements of any type that numpy has."""
-    assert datatype.dtype is not None
-    element, inner = datatype.dtype.subdtype or (datatype.dtype, ())
-    texts = [] if datatype.is_string else texts_in(datatype)
-    if texts:
-        data = Hdf5Text(datatype.size, texts).decode(data)
-    values, shape = np.frombuffer(plain_bytes(datatype, data), element), shape + inner
-    if datatype.is_string:
-        return _unwrap([_text(v, datatype.padding) for v in values.tolist()], shape)
-    return typed(_unwrap([_plain(v) for v in values.tolist()], shape), _code(element, shape))
-
-
-def _code(element: np.dtype[Any], shape: tuple[int, ...]) -> str:
-    """The code of the type of numbers; of anything else one that no number has."""
-    return f"{element.kind}{element.itemsize}{'[1]' if shape == (1,) and element.kind != 'c' else ''}"
-
-
-def _text(value: bytes, padding: int) -> str:
-    if padding == 0:
-        value = value.partition(b"\0")[0]
-    elif padding == 2:
-        value = value.rstrip(b"\0").rstrip(b" ")
-    else:
-        value = value.rstrip(b"\0")
-    return text_of(value)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has for a value that numpy made a Python object: members of a compound are a list."""
-    if isinstance(value, bytes):
-        return text_of(value.rstrip(b"\0"))
-    if isinstance(value, complex):
-        return [value.real, value.imag]
-    if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return [_plain(v) for v in value.tolist()]
-    return value if isinstance(value, (bool, int, float)) else str(value)
-
-
-def _unwrap(values: list[Any], shape: tuple[int, ...]) -> Any:
-    """One element stands for itself; more axes than one are lists in lists."""
-    if len(values) == 1:
-        return values[0]
-    for length in reversed(shape[1:]):
-        values = [values[start : start + length] for start in range(0, len(values), length)] if length else []
-    return values
+        return _Kind(text, parsed, shape, size, in_heap=False, decode=nothing)
+    return _Kind(text, parsed, shape, size, shape is not None and parsed.needs_heap, decoder(parsed, shape))
 
 
 def _read_waiting(file: File, found: Attributes, waiting: list[_Waiting]) -> Parser[None]:
@@ -376,14 +238,12 @@ def _keep_vlen(
     contents = list(map(_content, repeat(file), repeat(base.size), group, objects))
     if kind.datatype.is_string:
         texts = [text_of(content.partition(b"\0")[0]) for content in contents]
-        found.values[kind.name] = _unwrap(texts, shape)
+        found.values[kind.name] = unwrapped(texts, shape)
     elif base.is_reference:
         addresses = tuple(tuple(object_addresses(base, content)) for content in contents)
         found.values[kind.name] = References(addresses, shape, are_lists=True)
     elif base.dtype is not None and not base.has_opaque:
-        values = [[_plain(v) for v in np.frombuffer(plain_bytes(base, c), base.dtype).tolist()] for c in contents]
-        one = values[0] if len(values) == 1 else None
-        found.values[kind.name] = _unwrap(values, shape) if one is None else typed(one, _code(base.dtype, (len(one),)))
+        found.values[kind.name] = sequences(base, shape, contents)
     else:
         found.values.pop(kind.name)
         found.lost.append((kind.name, f"sequence of {base.lacks or 'opaque values'}"))

@@ -20,6 +20,7 @@ from chunkmap.model.meta import same_attrs, same_scalar
 from chunkmap.model.record_slices import records_of
 from chunkmap.model.trimming import untrimmed
 from chunkmap.model.typed import as_numpy, code_of, typed
+from chunkmap.model.typed_records import is_of_records
 
 __all__ = [
     "DECODING_ATTRS",
@@ -61,7 +62,7 @@ MEANING_ATTRS: Final = (
 )
 """Attributes that say what the decoded values are: another one may mean another thing, and does not change them."""
 
-WAIVABLE: Final = frozenset({"attrs", "fill_value", "identical", "missing", "overlap", "units"})
+WAIVABLE: Final = frozenset({"attrs", "fill_value", "identical", "missing", "order", "overlap", "units"})
 """Checks that a caller may waive by name; all others would give garbage."""
 
 
@@ -94,9 +95,15 @@ def differences(first: ArrayMeta, other: ArrayMeta, along: Collection[str]) -> I
     if not same_scalar(first.fill_value, other.fill_value):
         yield Difference("fill_value", first.fill_value, other.fill_value, "fill_value")
     for name, check in _ATTRS.items():
-        expected, found = first.attrs.get(name), other.attrs.get(name)
+        expected, found = _said(first, name), _said(other, name)
         if not same_attrs(expected, found) and _meant(name, expected) != _meant(name, found):
             yield Difference(name, expected, found, check)
+
+
+def _said(meta: ArrayMeta, name: str) -> Any:
+    """An attribute; None where it is the fill value once more, in another type."""
+    value = meta.attrs.get(name)
+    return None if name == "_FillValue" and same_scalar(value, meta.fill_value) else value
 
 
 def _meant(name: str, value: Any) -> str:
@@ -160,7 +167,7 @@ def signature(meta: ArrayMeta, along: Collection[str], *, chunks: bool | Literal
         repr([sorted(decodes_as(codec).items()) for codec in untrimmed(meta).codecs if records_of(meta) is None]),
         meta.order,
         ("None" if masks_nothing(meta.fill_value) else str(meta.fill_value), str(meta.background)),
-        repr([_meant(name, meta.attrs.get(name)) for name in names]),
+        repr([_meant(name, _said(meta, name)) for name in names]),
     )
 
 
@@ -175,7 +182,8 @@ def with_widest_packing(first: ArrayMeta, others: Iterable[ArrayMeta]) -> ArrayM
     dtype('float64')
     """
     wider: dict[str, Any] = {}
-    packed = [name for name in _CHANGES_NOTHING if code_of(first.attrs.get(name)) not in (None, "f8", "f8[1]")]
+    codes = {name: code_of(first.attrs.get(name)) for name in _CHANGES_NOTHING}
+    packed = [name for name, code in codes.items() if code and code not in ("f8", "f8[1]") and not is_of_records(code)]
     for meta in others if packed else ():
         for name in packed:
             if meta is not first and name in meta.attrs:
