@@ -95,13 +95,17 @@ class ChunkManifest:
             if len(self.source):
                 raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
             object.__setattr__(self, "index", np.empty(0, index_dtype(self.size)))
-        for column in (self.source, self.offset, self.length, self.index, self.variant):
-            if column is not None:
-                column.setflags(write=False)
+        self.source.setflags(write=False)  # no loop: a scan makes thousands of these
+        self.offset.setflags(write=False)
+        self.length.setflags(write=False)
+        if self.index is not None:
+            self.index.setflags(write=False)
+        if self.variant is not None:
+            self.variant.setflags(write=False)
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = [short_of(column) for column in (self.source, self.offset, self.length)]
-        return _again, (self.grid_shape, self.sources, self.index, self.variant, *columns)
+        return _again, (self.grid_shape, self.sources, columns, self.index, self.variant)
 
     @classmethod
     def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
@@ -387,13 +391,6 @@ class ChunkManifest:
         return replace(self, sources=sources, source=numbers[self.source])
 
 
-def _again(
-    grid_shape: tuple[int, ...],
-    sources: Sources,
-    index: NDArray[Any] | None,
-    variant: NDArray[np.uint16] | None,
-    *columns: Any,
-) -> ChunkManifest:
+def _again(grid_shape: tuple[int, ...], sources: Sources, columns: Sequence[Any], *more: Any) -> ChunkManifest:
     """The manifest of what was pickled."""
-    source, offset, length = map(column_of, columns)
-    return ChunkManifest(grid_shape, sources, source, offset, length, index, variant)
+    return ChunkManifest(grid_shape, sources, *map(column_of, columns), *more)

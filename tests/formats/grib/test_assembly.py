@@ -14,8 +14,10 @@ from making import field, lattice, message
 
 import chunkmap
 from chunkmap.formats.grib import keys as said
+from chunkmap.formats.grib.sections import walk
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
+from chunkmap.io.rounds import run
 
 PRESSURE = "regular_ll_pl_grib2"
 
@@ -153,6 +155,28 @@ def test_layers_have_both_surfaces_as_real_numbers():
 def test_layers_with_the_same_top_are_told_apart():
     """Layers from 0 to 0.1 and from 0 to 1 m, of which cfgrib keeps the first, are two variables."""
     assert len(variables(scanned(layer(0, 0, 1), layer(1, 0, 10)))) == 2
+
+
+LEVELS = [
+    (surface, factor, value)
+    for surface in (100, 105)
+    for factor in (0, 1, -1)
+    for value in (0, 7, 50, 100, 137, 50_000, 100_000, 110_050, 2**31 - 148, 2**31 + 52)
+]
+
+
+def test_levels_that_need_no_asking_are_those_of_eccodes():
+    """Pressures and levels of a model, whole and not: each has the number that eccodes gives."""
+    keys = ("typeOfFirstFixedSurface", "scaleFactorOfFirstFixedSurface", "scaledValueOfFirstFixedSurface")
+    messages = [message(PRESSURE, **lattice(), **dict(zip(keys, level, strict=True))) for level in LEVELS]
+    expected = []
+    for one in messages:
+        handle = eccodes.codes_new_from_message(one)
+        expected.append(eccodes.codes_get(handle, "level", float))
+        eccodes.codes_release(handle)
+    source = BytesSource(b"".join(messages))
+    fields = run(source, walk(source)).fields
+    assert [said.level_of(field, said.product_of(field)).value for field in fields] == expected
 
 
 def test_the_same_field_twice_is_a_problem_that_names_both():

@@ -124,8 +124,22 @@ def product_of(field: Field) -> Product:
 def level_of(field: Field, product: Product) -> Level:
     """Its level, as a real number."""
     start, stop = _layout(field).surfaces
+    if field.edition == 2 and stop:
+        plain = _plain_level(field.product[start:stop], product.type_of_level)
+        if plain is not None:
+            return Level(plain, None)
     key = (field.edition, field.product[start:stop] if stop else product.pattern, product.type_of_level)
     return _levels.get(key, lambda: _ask_level(field))
+
+
+def _plain_level(surfaces: bytes, kind: str) -> float | None:
+    """A whole number of hectopascals, or of a level of the model, which needs no asking: a file may have thousands."""
+    if surfaces[1] or surfaces[2] & 0x80 or surfaces[6] != _NO_SURFACE:
+        return None
+    value = int.from_bytes(surfaces[2:6], "big")
+    if surfaces[0] == _ISOBARIC and kind == "isobaricInhPa" and not value % 100:
+        return value / 100
+    return float(value) if surfaces[0] == _HYBRID and kind == "hybrid" else None
 
 
 def member_of(field: Field) -> int | None:

@@ -119,7 +119,7 @@ def _open(url: str, fetcher: Fetcher, compared: ReferenceSet) -> _Opened | str:
         lies, row = recognise_any(opened)
     except FormatError:
         return f"nothing in {url} tells a format, as in plain elements (raw): no library says what it holds"
-    how: Any = {"shards": "whole"} if row.name == "zarr" and _has_whole_shards(compared) else {}
+    how: dict[str, Any] = {"shards": "whole"} if row.name == "zarr" and _has_whole_shards(compared) else {}
     refs = scan(resolved, storage_options=options, inline_threshold=0, **how)
     find = find_oracle(row)
     if find is None:
