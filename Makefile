@@ -47,6 +47,8 @@ CASES ?=
 REPEATS ?= 3
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Hundreds of processes are started by the tests, and each would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@sed -n 's/^#   make /  make /p' Makefile

@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import coded_reading
 import documents
 import far_files
 import fits_files
@@ -40,6 +41,7 @@ SUBJECTS = (
     hdf4_files,
     million,
     reading,
+    coded_reading,
     images,
     stores,
     documents,
@@ -52,7 +54,13 @@ CASES = {case: roads for subject in SUBJECTS for case, roads in subject.CASES.it
 
 TITLES = {case: title for subject in SUBJECTS for case, title in subject.TITLES.items()}
 
-WITHOUT_DOOR = {*reading.BESIDE_OTHERS, *images.BESIDE_OTHERS, *starting.COMMANDS, *million.BESIDE_OTHERS}
+WITHOUT_DOOR = {
+    *reading.BESIDE_OTHERS,
+    *coded_reading.BESIDE_OTHERS,
+    *images.BESIDE_OTHERS,
+    *starting.COMMANDS,
+    *million.BESIDE_OTHERS,
+}
 """Cases in which the names of kerchunk do nothing: other libraries do."""
 
 
@@ -65,6 +73,7 @@ def prepare(folder):
             subject.prepare(folder)
         done.touch()
     images.prepare(folder)
+    coded_reading.prepare(folder)
     starting.prepare(folder)
 
 

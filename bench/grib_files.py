@@ -228,20 +228,19 @@ def frames():
     )
     index = mapping[["date", "attrs", "idx_uri", "grib_uri"]].assign(**places)
     runs = pd.date_range("2024-01-02", periods=STEPS, freq="6h")
-    return mapping, [(run, index.assign(grib_uri=f"gs://a/{n}.grib2")) for n, run in enumerate(runs)]
+    urls = [f"gs://a/{number}.grib2" for number in range(STEPS)]
+    return mapping, [(run, index.assign(grib_uri=url, attrs=[*attrs])) for run, url in zip(runs, urls, strict=True)]
 
 
 def map_door(_folder):
-    """`map_from_index` of many inventories."""
-    import pandas as pd
-
+    """`map_from_index` of many inventories, each a frame of its own, as it was read."""
     from kerchunk._grib_idx import map_from_index
 
     mapping, runs = frames()
     map_from_index(runs[0][0], mapping, runs[0][1])
     return (
-        lambda: pd.concat([map_from_index(run, mapping, index) for run, index in runs], ignore_index=True),
-        lambda frame: {"result": [len(frame), int(frame["length"].sum())]},
+        lambda: [map_from_index(run, mapping, index) for run, index in runs],
+        lambda found: {"result": [sum(map(len, found)), sum(int(frame["length"].sum()) for frame in found)]},
     )
 
 

@@ -12,6 +12,7 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     load / write         ReferenceSet <-> JSON, Parquet or Icechunk
     to_icechunk(refs, s) into an open Icechunk store, or onto what it holds
     verify(path)         whether a set still says the truth
+    export(path, out)    the values themselves, as a Zarr store
     open_dataset(path)   an xarray dataset through references
     open_store(path)     the Zarr store beneath it
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from chunkmap.combining import Diagnosis
     from chunkmap.execution import append, build, combine, diagnose, merge, scan_many, to_icechunk
     from chunkmap.formats.scanning import scan
+    from chunkmap.frontends.exporting import export
     from chunkmap.frontends.opening import open_store
     from chunkmap.frontends.verify import verify
     from chunkmap.frontends.xarray_engine import open_dataset
@@ -71,6 +73,7 @@ __all__ = [
     "build",
     "combine",
     "diagnose",
+    "export",
     "load",
     "merge",
     "open_dataset",
@@ -94,6 +97,7 @@ _HOMES: Final = {
     "build": "execution",
     "combine": "execution",
     "diagnose": "execution",
+    "export": "frontends.exporting",
     "load": "storage",
     "merge": "execution",
     "open_dataset": "frontends.xarray_engine",

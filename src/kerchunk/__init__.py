@@ -5,6 +5,7 @@ Importing this package makes its codecs known to numcodecs, as scripts rely on.
 
 import warnings
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
 import fsspec
 
@@ -20,18 +21,19 @@ _codecs.register()
 
 
 def _name_a_mixture() -> None:
-    """Say so where kerchunk itself is installed too: the modules of this name are then partly of the one, partly of the
-    other.
+    """Say so where kerchunk itself was written into this very folder, as a copy of files may do: its modules are then
+    partly of the one, partly of the other. (Installing does not: each has a folder of its own.)
     """
     try:
-        version = distribution("kerchunk").version
+        kerchunk = distribution("kerchunk")
     except PackageNotFoundError:
         return
-    warnings.warn(
-        f"the package `kerchunk` is a mixture: chunkmap and kerchunk {version} both wrote its files. Keep them in"
-        " environments of their own, and install the one that is to stay again",
-        stacklevel=3,
-    )
+    if Path(str(kerchunk.locate_file("kerchunk"))).resolve() == Path(__file__).resolve().parent:
+        warnings.warn(
+            f"the package `kerchunk` is a mixture: chunkmap and kerchunk {kerchunk.version} both wrote its files. Keep"
+            " them apart, and install the one that is to stay again",
+            stacklevel=3,
+        )
 
 
 _name_a_mixture()

@@ -225,6 +225,15 @@ def test_odd_ways_are_refused_to_sets_from_elsewhere(url):
         Trust(FAR).check(url)
 
 
+@pytest.mark.parametrize("allow", [None, ["s3://bucket/"]])
+def test_a_url_that_is_its_own_content_is_not_advised(allow):
+    """Nobody is told to allow `data:`; the message does not repeat the bytes."""
+    with pytest.raises(SourceError, match="hold them inline") as error:
+        Trust("https://example.org/set.json", allow).check("data:text/plain;base64," + "A" * 1000)
+    assert "allow" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
 def test_a_set_may_name_files_where_it_lies_itself():
     """A set that came over an unusual protocol may name files over the same."""
     Trust("sftp://host/set.json").check("sftp://host/a.nc")

@@ -123,13 +123,22 @@ def test_deflated_member_is_inflated():
     assert bytes(DeflateCodec().decode(file.getvalue())) == b"abcd" * 100
 
 
-def test_what_is_no_deflated_member_is_refused():
-    """Bytes without a header, a stored member, a member cut short and a damaged one are FormatErrors."""
+def test_a_stored_member_is_given_as_it_is():
+    """A member that is stored stands behind its header."""
+    with zipfile.ZipFile(io.BytesIO(member_bytes(zipfile.ZIP_STORED))) as archive:
+        stop = archive.start_dir
+    assert bytes(DeflateCodec().decode(member_bytes(zipfile.ZIP_STORED)[:stop])) == b"abcd" * 100
+
+
+def test_what_is_no_member_is_refused():
+    """Bytes without a header, a stored member with more behind it, another method, a member cut short, and damage."""
     whole = member_bytes()
     damaged = whole[:35] + b"\xff" * 11 + whole[46:]
-    for wrong in (b"", b"x" * 50, member_bytes(zipfile.ZIP_STORED), whole[:40], damaged):
+    other = whole[:14] + b"\0" + whole[15:]
+    wrong = [b"", b"x" * 50, member_bytes(zipfile.ZIP_STORED), member_bytes(zipfile.ZIP_BZIP2), whole[:40], damaged]
+    for data in (*wrong, other):
         with pytest.raises(FormatError):
-            DeflateCodec().decode(wrong)
+            DeflateCodec().decode(data)
 
 
 @pytest.mark.parametrize("codec", [FillStringsCodec("|S16"), RecordArrayMember("n", [["n", "<i4"]]), DeflateCodec()])

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import chunkmap
 from chunkmap.combining import Inputs, Recipe, make_plan
-from chunkmap.combining.compatible import WAIVABLE
+from chunkmap.combining.differences import WAIVABLE
 from chunkmap.frontends.command_line.commands import chunkmap as command
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 

@@ -186,12 +186,26 @@ def test_columns_keep_the_types_of_the_mapping(files, unit):
         pd.testing.assert_frame_equal(lines, before[1])
 
 
-def test_older_pandas_gives_the_same_frame(files, monkeypatch):
-    """Where pandas cannot be handed finished columns, it makes the frame itself."""
+def test_another_pandas_gives_the_same_frame(files, monkeypatch):
+    """Where pandas cannot be handed finished columns, or shows none, it makes the frame and gives them itself."""
     args = pd.Timestamp("2024-01-02"), build_idx_grib_mapping(files[1, 6]), parse_grib_idx(files[2, 6])
     expected = map_from_index(*args)
     monkeypatch.setitem(sys.modules, "pandas.api.internals", None)
-    pd.testing.assert_frame_equal(map_from_index(*args), expected)
+    older = map_from_index(*args)
+    with monkeypatch.context() as patch:
+        patch.delattr(pd.DataFrame, "_get_column_array")
+        without = map_from_index(*args)
+    for frame in (older, without):
+        pd.testing.assert_frame_equal(frame, expected)
+
+
+def test_lines_may_be_held_in_any_way(files):
+    """Lines as Python's objects, as categories or as text of Arrow join as those do that pandas infers."""
+    run, mapping, other = pd.Timestamp("2024-01-02"), build_idx_grib_mapping(files[1, 6]), parse_grib_idx(files[2, 6])
+    expected = map_from_index(run, mapping, other)["offset"].tolist()
+    for kind in (object, "string[python]", "string", "category"):
+        for left, right in ((mapping.astype({"attrs": kind}), other), (mapping, other.astype({"attrs": kind}))):
+            assert map_from_index(run, left, right)["offset"].tolist() == expected
 
 
 def test_lines_must_be_unique_to_be_joined(files):

@@ -112,8 +112,8 @@ def test_only_the_partitions_that_are_needed_are_read(tmp_path, monkeypatch):
         inputs.append(tmp_path / f"{number}.parq")
         chunkmap.write(file(number, range(number * 20, number * 20 + 20)), inputs[-1], record_size=10)
     read, largest = [], []
-    real, real_place = at_rest.decode_partition, stretches.StretchPlan.place
-    monkeypatch.setattr(at_rest, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
+    real, real_place = at_rest.decode_partitions, stretches.StretchPlan.place
+    monkeypatch.setattr(at_rest, "decode_partitions", lambda files: read.extend(f.where for f in files) or real(files))
     monkeypatch.setattr(stretches.StretchPlan, "place", lambda w: largest.append(len(w.cells)) or real_place(w))
     monkeypatch.setattr(streaming, "_ROWS", 20)
 

@@ -145,3 +145,21 @@ def test_small_chunks_are_inlined_when_asked(cube):
     assert inlined.arrays["d"].chunks.is_inline.all()
     with chunkmap.open_dataset(inlined) as found:
         xr.testing.assert_identical(expected, found.load())
+
+
+@pytest.mark.parametrize("name", ["{}.json", "{}.parq"])
+def test_sets_on_a_server_are_fetched_side_by_side(cube, range_server, tmp_path, name):
+    """A thousand stored sets do not wait for one another; they are combined in their order, as local ones are."""
+    sets = chunkmap.scan_many(cube[0])
+    local = [str(tmp_path / name.format(number)) for number in range(len(sets))]
+    for refs, path in zip(sets, local, strict=True):
+        chunkmap.write(refs, path)
+    for file in (path for path in tmp_path.rglob("*") if path.is_file()):
+        range_server.put(str(file.relative_to(tmp_path)), file.read_bytes())
+    range_server.latency = 0.1
+    urls = [range_server.url(name.format(number)) for number in range(len(sets))]
+
+    combined = chunkmap.combine(urls, out=tmp_path / "out.parq", concat_dims=["time"])
+
+    assert range_server.busiest > 1
+    assert combined == chunkmap.combine(local, concat_dims=["time"])

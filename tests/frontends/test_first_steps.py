@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -12,12 +13,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import zarr
 from click.shell_completion import ShellComplete
 from invoking import run
 from rich.console import Console
 
 import chunkmap as library
-from chunkmap.errors import FormatError, NoSuchFile, NotInstalled, SkippedFiles
+from chunkmap.errors import ChunkmapError, FormatError, NoSuchFile, NotInstalled, SkippedFiles, Unsupported
 from chunkmap.frontends.command_line import display, drawing
 from chunkmap.frontends.command_line.commands import chunkmap, doctor
 from chunkmap.io import expand_urls
@@ -324,12 +326,91 @@ def test_the_doctor_names_what_is_missing_and_the_line_that_installs_it(monkeypa
 
 
 def test_the_doctor_says_what_is_broken(monkeypatch):
-    """kerchunk in the same environment, and a missing dependency, are wrong."""
+    """A missing dependency is wrong; kerchunk in the same environment is not, and is what its name imports."""
     real = doctor._version
     pretend = {"kerchunk": "0.2.10", "zarr": None}
     monkeypatch.setattr(doctor, "_version", lambda package: pretend[package] if package in pretend else real(package))
     result = run("doctor", "--json")
     assert result.exit_code == 1
-    missing, mixture = json.loads(result.stdout)["wrong"]
-    assert missing == "zarr is missing: pip install zarr"
-    assert "kerchunk is installed as well" in mixture
+    found = json.loads(result.stdout)
+    assert found["wrong"] == ["zarr is missing: pip install zarr"]
+    assert found["import kerchunk"].startswith("kerchunk 0.2.10 itself")
+
+
+def test_a_file_of_which_nothing_is_left_says_why(days):
+    """Where every array was left out, nothing is written, a combine names the reason and not its options, and verify
+    does not call it sound.
+    """
+    shape = '"shape": [2], "chunks": [2], "dtype": "|u1", "order": "C", "fill_value": null'
+    document = f'{{"zarr_format": 2, {shape}, "compressor": null, "filters": null}}'
+    with zipfile.ZipFile("lost.zarr.zip", "w") as archive:
+        archive.writestr(".zgroup", '{"zarr_format": 2}')
+        archive.writestr("time/.zarray", document)
+        archive.writestr("time/0", "ab", zipfile.ZIP_BZIP2)
+    lost = library.scan("lost.zarr.zip")
+    for found in (
+        run("scan", "lost.zarr.zip", "-o", "a.json"),
+        run("build", "lost.zarr.zip", "--concat", "time", "-o", "a.json"),
+    ):
+        assert found.exit_code == 1
+        assert "every array of" in found.stderr
+        assert "zip -0" in found.stderr
+        assert "--coord" not in found.stderr
+    assert not Path("a.json").exists()
+    assert "time: the set has no array" in str(library.verify(lost))
+    with pytest.raises(Unsupported, match=r"every array of it was left out.*zip -0"):
+        library.open_dataset("lost.zarr.zip")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_an_array_alone_is_no_dataset_until_it_has_a_name(tmp_path, monkeypatch, zarr_format):
+    """xarray and combines refuse a store that is one array in no group, and say the option by which it is one."""
+    monkeypatch.chdir(tmp_path)
+    zarr.create_array("a", shape=(3,), chunks=(2,), dtype="i2", zarr_format=zarr_format)[:] = [1, 2, 3]
+    for refused in (
+        lambda: library.open_dataset("a"),
+        lambda: library.build(["a", "a"], "out.json", concat_dims="t", coo_map={"t": "INDEX"}),
+        lambda: library.merge([library.scan("a"), library.scan("a")]),
+    ):
+        with pytest.raises(ChunkmapError, match=r"one array in no group.*name='data'"):
+            refused()
+    assert library.open_dataset("a", name="data")["data"].dims == ("dim_0",)
+    how = {"concat_dims": "t", "coo_map": {"t": "INDEX"}, "scan_options": {"name": "v"}}
+    library.build(["a", "a"], "out.json", **how)
+    assert library.open_dataset("out.json")["v"].values.tolist() == [[1, 2, 3]] * 2
+    zarr.open_group("group", mode="w", zarr_format=zarr_format)
+    with pytest.raises(ValueError, match="the store is a group"):
+        library.scan("group", name="data")
+
+
+def test_an_archive_says_what_is_in_it(tmp_path, monkeypatch):
+    """Where a store is further inside its URL is said, else the wildcard of the files of which most are there."""
+    monkeypatch.chdir(tmp_path)
+    zarr.create_group("in/a.zarr").create_array("x", shape=(2,), dtype="i1")[:] = 1
+    with tarfile.open("store.tar", "w") as archive:
+        archive.add("in")
+    with pytest.raises(FormatError, match=r"A store is further inside: scan 'tar://in/a\.zarr::store\.tar'"):
+        library.scan("store.tar")
+    assert "x" in library.scan("tar://in/a.zarr::store.tar").arrays
+    with zipfile.ZipFile("files.zip", "w") as archive:
+        for name in ("README", "d/1.grib2", "d/2.grib2"):
+            archive.writestr(name, "x")
+    with pytest.raises(FormatError, match=r"'zip://\*\*/\*\.grib2::files\.zip'"):
+        library.scan("files.zip")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"\x93NUMPY\x01\x00", "It is a file to scan"),
+        (bytes(344) + b"n+1\0", "It is a file to scan"),
+        (bytes(400), "If it is a file to scan"),
+        (b'{"version": 1', "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_set_is_told_to_be_scanned(tmp_path, data, says):
+    """Who inspects a file of a format learns that it is to be scanned; a set that is damaged is not called a file."""
+    (tmp_path / "a").write_bytes(data)
+    error = run("inspect", str(tmp_path / "a")).stderr
+    assert says in error
+    assert ("file to scan" in error) == ("file to scan" in says)

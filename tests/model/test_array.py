@@ -23,8 +23,8 @@ def stored(tmp_path, monkeypatch):
     """Such a set at rest, opened, and the partitions of it that have been read since."""
     chunkmap.write(a_set(), tmp_path / "set.parq", record_size=5)
     refs = open_set(tmp_path / "set.parq")
-    read, real = [], at_rest.decode_partition
-    monkeypatch.setattr(at_rest, "decode_partition", lambda data, *more: read.append(more[-1]) or real(data, *more))
+    read, real = [], at_rest.decode_partitions
+    monkeypatch.setattr(at_rest, "decode_partitions", lambda files: read.extend(f.where for f in files) or real(files))
     return refs, read
 
 

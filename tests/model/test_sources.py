@@ -103,6 +103,40 @@ def test_urls_are_found_by_columns(pair, asked):
     assert sorted(table.found([*asked, *urls])) == [(n, s) for n, s in enumerate(expected) if isinstance(s, str)]
 
 
+@given(SOURCES, st.data())
+def test_parts_share_the_text_of_the_whole(sources, data):
+    """Some of many sources, by a mask or a slice, are equal to those packed by themselves, however much text is unused;
+    so are they after they were pickled.
+    """
+    unused = ["s3://b/x/" + "long" * data.draw(st.sampled_from([0, 500]))] * data.draw(st.integers(0, 2))
+    every = PackedSources.of([*unused, *sources, *unused])
+    first = data.draw(st.integers(0, len(every)))
+    mask = np.array([data.draw(st.booleans()) for _ in every], bool)
+    for rows in (slice(first, data.draw(st.integers(first, len(every)))), mask, np.flatnonzero(mask)):
+        part = every.kept(rows)
+        expected = [source for source, use in zip(every, _mask(rows, len(every)), strict=True) if use]
+        assert list(part) == expected
+        pieces = [s if isinstance(s, bytes) else s.encode("utf-8", "surrogatepass") for s in expected]
+        pieces = [p if isinstance(s, bytes) else p[len(part.prefix) :] for s, p in zip(expected, pieces, strict=True)]
+        stops = np.cumsum([len(piece) for piece in pieces], dtype=int)
+        inline = np.array([isinstance(source, bytes) for source in expected], bool)
+        alone = PackedSources(part.prefix, b"".join(pieces), stops, inline)
+        assert part == alone == part == pickle.loads(pickle.dumps(part))
+        assert part.inline_nbytes == alone.inline_nbytes
+        assert list(pickle.loads(pickle.dumps(part))) == expected
+        assert len(part.data) <= 4 * len(alone.data) + 1024
+        if expected:
+            assert part != alone.kept(slice(1, None))
+            changed = bytes(byte ^ 1 for byte in alone.data)
+            assert not alone.data or part != PackedSources(part.prefix, changed, stops, inline)
+
+
+def _mask(rows, count):
+    mask = np.zeros(count, bool)
+    mask[rows] = True
+    return mask.tolist()
+
+
 FOLDERS = st.sampled_from(["/", "a/", "s3://", "s3://b/", "s3://b/x/", "s3://b/x/a/", "s3://b/é/", "s3://c/"])
 
 
@@ -119,6 +153,7 @@ def test_a_mapping_renames_urls_and_folders(pair, names):
     moved, numbers = renamed(table, names)
     assert [moved[n] for n in numbers.tolist()] == [rename(s) if isinstance(s, str) else s for s in expected]
     assert moved[0] is None
+    assert pickle.loads(pickle.dumps(moved)) == moved == Sources(tuple(moved))
 
 
 def calls_of(work):

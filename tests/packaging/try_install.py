@@ -41,6 +41,14 @@ assert chunkmap.verify("nc.json", decode="all", compare=True)
 """
 
 
+BESIDE = """
+import chunkmap, kerchunk, pathlib, xarray
+assert pathlib.Path(kerchunk.__file__).parents[1].name == {whose!r}, kerchunk.__file__
+import kerchunk.utils
+assert {{"chunkmap", "kerchunk"}} <= set(xarray.backends.list_engines())
+"""
+
+
 def main() -> None:
     """Try every file on every Python: alone, with the command line, with everything."""
     folder, *pythons = sys.argv[1:]
@@ -59,6 +67,11 @@ def attempt(folder: Path, python: str, what: str, codes: list[str]) -> None:
     subprocess.run([python, "-m", "venv", where], check=True)
     inside = where / "bin" / "python"
     subprocess.run([inside, "-m", "pip", "install", "-qq", what], check=True)
+    if "[cli]" in what:  # kerchunk beside chunkmap: each has its files, and none of the other's
+        for words in (["install", "-qq", "kerchunk==0.2.10"], ["uninstall", "-qqy", "kerchunk"]):
+            subprocess.run([inside, "-m", "pip", *words], check=True)
+            beside = BESIDE.format(whose="site-packages" if words[0] == "install" else "chunkmap_doors")
+            subprocess.run([inside, "-W", "error", "-c", beside], check=True)
     (where / "work").mkdir()
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     for code in codes:

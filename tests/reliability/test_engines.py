@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from faulty_s3 import busy
 
 import chunkmap
-from chunkmap.errors import SourceError
+from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.frontends.command_line.commands import chunkmap as chunkmap_command
 from chunkmap.io import Range, open_source
 from chunkmap.io.engines import object_by
@@ -53,6 +53,24 @@ def test_both_give_the_same(s3, engine, asked):
     assert [bytes(block) for block in source.fetch(wanted)] == [DATA[a : a + n] for a, n in wanted]
     assert [bytes(block) for block in source.read_many(wanted)] == [DATA[a : a + n] for a, n in wanted]
     assert {_by(request) for request in asked} == {engine}
+
+
+def test_both_know_the_same_of_a_file(s3, asked):
+    """Length, etag and time of change are those that s3fs gives, so that sets made by one are checked by the other."""
+    found = [open_source(URL, storage_options={**s3.options, "engine": by}).target() for by in ("fsspec", "obstore")]
+    assert found[0] == found[1]
+    assert found[0].size == len(DATA)
+    assert found[0].etag
+    assert found[0].mtime
+
+
+def test_a_missing_file_is_named_and_counts_as_no_failure(s3, asked):
+    """Files beside others are looked for and often not there: obstore goes on being used."""
+    for _ in range(5):
+        with pytest.raises(NoSuchFile, match=r"nothing\.bin"):
+            open_source("s3://faulty/nothing.bin", storage_options=s3.options)
+    open_source(URL, storage_options=s3.options).read(0, 9)
+    assert _by(asked[-1]) == "obstore"
 
 
 def test_long_ranges_stay_apart(s3, asked):

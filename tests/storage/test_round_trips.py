@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chunkmap.errors import StorageError
+from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, Problem, ReferenceSet, Target
 from chunkmap.storage import load, open_set, write
 
@@ -105,13 +105,27 @@ def test_every_cell_is_found_lazily(tmp_path, refs, record_size):
 
 def test_targets_and_problems_are_kept_beside_parquet(tmp_path):
     """Sizes, etags and times of the targets, and the problems, come back with the set."""
+    meta = ArrayMeta(shape=(1,), chunk_shape=(1,), dtype=np.dtype("u1"))
     refs = ReferenceSet(
+        {"there": ManifestArray(meta, ChunkManifest.single("b.nc", 0, 1, ndim=1))},
         targets={"s3://b/a.nc": Target(5, "x1", None), "b.nc": Target(7, None, 12.5)},
         problems=(Problem("x", "virtual dataset", "is not followed", "b.nc"),),
     )
     write(refs, tmp_path / "set.parq")
     back = load(tmp_path / "set.parq")
     assert (back.targets, back.problems) == (refs.targets, refs.problems)
+
+
+@pytest.mark.parametrize("name", ["set.json", "set.parq"])
+def test_a_set_whose_arrays_were_all_left_out_is_not_written(tmp_path, name):
+    """Nothing is written for it, and the error says why the first array is missing; one without arrays is written."""
+    lost = ReferenceSet(problems=(Problem("x", "virtual dataset", "is not followed", "b.nc"),), name="b.nc")
+    with pytest.raises(Unsupported, match=r"every array of it was left out.*'x': is not followed") as error:
+        write(lost, tmp_path / name)
+    assert error.value.feature == "virtual dataset"
+    assert not (tmp_path / name).exists()
+    write(ReferenceSet(problems=(Problem("", "attribute", "is cut", "b.nc"),)), tmp_path / name)
+    assert load(tmp_path / name) == ReferenceSet()
 
 
 @pytest.mark.parametrize("name", ["set.json", "set.json.gz", "set.json.zst", "set.parq"])

@@ -108,8 +108,8 @@ def test_printing_a_stored_set_reads_nothing(tmp_path, refs, monkeypatch):
     """The text of a set at rest says how many chunks it has, and decodes no partition for it."""
     write(refs, tmp_path / "set.parq", record_size=1)
     decoded = []
-    real = at_rest.decode_partition
-    monkeypatch.setattr(at_rest, "decode_partition", lambda *a: decoded.append(a) or real(*a))
+    real = at_rest.decode_partitions
+    monkeypatch.setattr(at_rest, "decode_partitions", lambda files: decoded.extend(files) or real(files))
     stored = open_set(tmp_path / "set.parq")
     assert "1 arrays, 30 chunks" in repr(stored)
     assert not decoded
@@ -121,6 +121,6 @@ def test_printing_a_stored_set_reads_nothing(tmp_path, refs, monkeypatch):
 def test_printing_what_build_gave_reads_nothing(tmp_path, refs, monkeypatch, name):
     """What `combine` and `build` give back is printed without reading what they wrote."""
     stored = chunkmap.combine([refs], out=tmp_path / name, concat_dims=["t"], coo_map={"t": "INDEX"})
-    monkeypatch.setattr(at_rest, "decode_partition", None)
+    monkeypatch.setattr(at_rest, "decode_partitions", None)
     (tmp_path / "out.json").write_text(json.dumps("not a set"))
     assert "2 arrays, 31 chunks" in repr(stored)

@@ -14,6 +14,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
+from chunkmap.codecs.deflate import content
 from chunkmap.codecs.zstd_frame import MAGIC, content_size
 
 __all__ = ["bound_of", "bounded"]
@@ -34,7 +35,8 @@ _UNKNOWN: Final = 1 << 28
 
 _KEEPING: Final = frozenset(
     {
-        *("zlib", "gzip", "bz2", "lzma", "zstd", "blosc", "lz4", "hdf5_lz4", "hdf5_lzf", "hdf5_vbz", "hdf5_blosc2"),
+        *("zlib", "gzip", "deflate", "bz2", "lzma", "zstd", "blosc", "lz4"),
+        *("hdf5_lz4", "hdf5_lzf", "hdf5_vbz", "hdf5_blosc2"),
         *("shuffle", "hdf5_shuffle", "delta", "fixedscaleoffset", "quantize", "bitround", "astype", "packbits"),
         *("crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
     }
@@ -57,9 +59,13 @@ def bounded(config: Mapping[str, Any], step: Step, most: int) -> Step:
     name = str(config.get("id"))
     if name in _STREAMS:
         return lambda data: _inflated(lambda: _STREAMS[name](config), data, most)
+    if name == "deflate":
+        return lambda data: content(bytes(data), most)
     told = _TOLD.get(name)
     if told is None:
         return step
+    if name == "blosc":
+        step = _whole(step)
     if name == "zstd":
         return lambda data: _of_frames(data, step, most)
 
@@ -70,6 +76,19 @@ def bounded(config: Mapping[str, Any], step: Step, most: int) -> Step:
         return step(data)
 
     return asked
+
+
+def _whole(step: Step) -> Step:
+    """Blosc, which reads on behind the end of bytes that were cut short: its head says how many there must be."""
+
+    def checked(data: Any) -> Any:
+        view = memoryview(data).cast("B")
+        expected = int.from_bytes(view[12:16], "little")
+        if view.nbytes < max(expected, 16):
+            raise EOFError(f"{view.nbytes} bytes of Blosc, which are {expected} as their head says: they are cut short")
+        return step(data)
+
+    return checked
 
 
 def _inflated(new: Callable[[], Any], data: Any, most: int) -> bytes:

@@ -60,6 +60,12 @@ class Trust:
         for link in links:
             if link.partition("://")[0] not in LINKS or "://" not in link:
                 raise SourceError(f"{link!r} is not the member of an archive, and is not run", url=url)
+        if outer.startswith("data:"):
+            raise SourceError(
+                "a URL that holds its own bytes is not read for a set that is not trusted;"
+                " hold them inline: 'base64:...'",
+                url=f"{url[:40]}...",
+            )
         if self.allow is None:
             self._check_by_origin(outer, url)
         elif not any(begins(outer, prefix) for prefix in self.allow):

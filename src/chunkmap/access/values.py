@@ -19,6 +19,7 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model.array import manifests_of
 from chunkmap.model.trimming import trim, trim_axis, untrimmed
 
 register()
@@ -42,8 +43,9 @@ def read_arrays(arrays: Sequence[ManifestArray], fetcher: Fetcher) -> list[NDArr
     """All values of many arrays, fetched together."""
     for array in arrays:
         check_filled("an array to be read whole", array)
-    stored = fetcher.fetch_many([(array.manifest(), None) for array in arrays])
-    return [_assemble(array, chunks) for array, chunks in zip(arrays, stored, strict=True)]
+    manifests = manifests_of(arrays)
+    stored = fetcher.fetch_many([(chunks, None) for chunks in manifests])
+    return [_assemble(*found) for found in zip((array.meta for array in arrays), manifests, stored, strict=True)]
 
 
 def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -164,8 +166,7 @@ def stored_at(chunks: ChunkManifest, row: int) -> str:
     return f"{source} at byte {offset}" if isinstance(source, str) else f"inline chunk {row}"
 
 
-def _assemble(array: ManifestArray, stored: Sequence[Stored]) -> NDArray[Any]:
-    meta, chunks = array.meta, array.manifest()
+def _assemble(meta: ArrayMeta, chunks: ChunkManifest, stored: Sequence[Stored]) -> NDArray[Any]:
     if len(chunks) == chunks.size == 1 and meta.shape == meta.chunk_shape:
         return ChunkDecoder(meta).decode(stored[0], chunks, 0).copy()
     whole = len(chunks) == chunks.size

@@ -125,6 +125,7 @@ def verify_set(
     A set at rest is read a stretch at a time.
     """
     check = _Check(refs, fetcher, compare)
+    check.arrays()
     for path in refs.arrays:
         check.array(path, sample)
     check.files()
@@ -151,6 +152,12 @@ class _Check:
     def report(self) -> Report:
         """What came of it."""
         return Report(self._refs.name or "set", tuple(self._failures), tuple(self._notes), dict(self._counts))
+
+    def arrays(self) -> None:
+        """Say of a set without arrays why it has none."""
+        why = self._refs.emptied
+        if why is not None:
+            self._notes.append(Finding(why.path, f"the set has no array, this is the first left out: {why.message}"))
 
     def array(self, path: str, sample: int | None) -> None:
         """Look at the references of one array: which files they name and how far they reach; choose a sample."""

@@ -31,6 +31,8 @@ class Axis:
     """The coordinate in the result: `"time"`, or `"group/time"` in a group that has its own."""
     coordinate: str = ""
     """The coordinate of the same name in the inputs, which may not have it."""
+    in_order: bool = False
+    """Whether inputs just follow one another: its values are then places, and the result has no coordinate of them."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -65,11 +67,27 @@ def make_axes(columns: Sequence[Column], findings: Findings) -> dict[str, Axis]:
 
 def _make_axis(column: Column, findings: Findings) -> Axis:
     blocks = column.values
+    if column.in_order:
+        return _one_after_the_other(column)
     joined = _joined(column)
     _lose_missing(column, joined, findings)
     found = _block_by_block(blocks, joined)
     values, positions = _value_by_value(column, joined, findings) if found is None else found
     return Axis(column.dim, values, tuple(positions), column.attrs, column.path, column.coordinate)
+
+
+def _one_after_the_other(column: Column) -> Axis:
+    """The axis of inputs that follow one another as they are given."""
+    stops = np.cumsum([len(block) for block in column.values])
+    places = np.arange(stops[-1])
+    return Axis(
+        column.dim,
+        places,
+        tuple(np.split(places, stops[:-1])),
+        path=column.path,
+        coordinate=column.coordinate,
+        in_order=True,
+    )
 
 
 def _block_by_block(

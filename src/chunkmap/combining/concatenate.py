@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chunkmap.combining.compatible import WAIVABLE, differences
+from chunkmap.combining.differences import WAIVABLE, differences
 from chunkmap.errors import CombineError
 from chunkmap.model import ManifestArray, Placement, place
 from chunkmap.model.trimming import trim_axis

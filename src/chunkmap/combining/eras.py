@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Final, Literal
 
-from chunkmap.combining.compatible import signature
+from chunkmap.combining.differences import signature
 from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
@@ -65,8 +65,9 @@ def eras_of(inputs: Inputs, recipe: Recipe, findings: Findings) -> list[str]:
 def _signature(recipe: Recipe, path: str, meta: ArrayMeta, read_inline: set[str]) -> Hashable:
     selector = recipe.selectors.get(path.rpartition("/")[2])
     coordinate = isinstance(selector, str) and selector.startswith("cf:")
-    times = is_time(meta.attrs.get("units")) and (coordinate or path not in recipe.selectors)
-    chunks: bool | Literal["across"] = path not in read_inline and path not in recipe.selectors
+    is_axis = path in recipe.selectors and path not in recipe.in_order
+    times = is_time(meta.attrs.get("units")) and (coordinate or not is_axis)
+    chunks: bool | Literal["across"] = path not in read_inline and not is_axis
     if chunks and recipe.split and not meta.codecs:
         chunks = False
     if chunks and recipe.zarr_format == 3:

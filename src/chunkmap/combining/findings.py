@@ -49,6 +49,7 @@ class Findings:
         self.inputs = inputs
         self.lost: set[int] = set()
         """Inputs of which it is not known where they stand."""
+        self._refused: set[int] = set()
         self._found: dict[tuple[str, str], _Group | Finding] = {}
 
     def add(self, finding: Finding) -> None:
@@ -82,8 +83,15 @@ class Findings:
 
     def lose(self, path: str, check: str, index: int, head: str, **more: Any) -> None:
         """The same, of an input that cannot be placed because of it."""
+        if index in self._refused:
+            return
         self.lost.add(index)
         self.each(path, check, index, head, **more)
+
+    def refuse(self, check: str, index: int, head: str) -> None:
+        """An input of which nothing can be used: where it does not stand either is not said of it."""
+        self.lose("inputs", check, index, head)
+        self._refused.add(index)
 
     def done(self) -> tuple[Finding, ...]:
         """Everything found: first what is refused, overlaps before what may follow from them."""

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.combining.compatible import differences
+from chunkmap.combining.differences import differences
 from chunkmap.combining.findings import Findings, refusal
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.selectors import Reader
+from chunkmap.combining.usable import check_usable
 from chunkmap.model import ManifestArray, ReferenceSet
 
 __all__ = ["COMPARE_BELOW", "merge"]
@@ -31,6 +32,8 @@ def merge(
     """
     inputs = Inputs(sets)
     findings = Findings(inputs)
+    if len(inputs) > 1:
+        check_usable(inputs, findings)
     arrays: dict[str, ManifestArray] = {}
     owner: dict[str, int] = {}
     groups: dict[str, Mapping[str, Any]] = {}

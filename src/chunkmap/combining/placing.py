@@ -15,13 +15,14 @@ from chunkmap.combining.selectors import Reader
 from chunkmap.combining.times import TimeUnits, in_units
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, place
+from chunkmap.model.portable import spelled
 
 __all__ = ["assemble", "carry_out", "coordinate_array", "inline_array"]
 
 
 def carry_out(plan: Plan, read: Reader) -> dict[str, ManifestArray]:
     """The arrays of the result, coordinates first."""
-    arrays = {path: coordinate_array(plan, axis) for path, axis in plan.axes.items()}
+    arrays = {path: coordinate_array(plan, axis) for path, axis in plan.coordinates.items()}
     loaded = [array_plan for array_plan in plan.arrays.values() if array_plan.load is not None]
     values = iter(read([part.array for array_plan in loaded for part in array_plan.parts])) if loaded else iter(())
     for path, array_plan in plan.arrays.items():
@@ -41,7 +42,10 @@ def coordinate_array(plan: Plan, axis: Axis) -> ManifestArray:
         attrs = dict(own.meta.attrs)
         if axis.values.dtype.kind in "MU":
             attrs = {key: value for key, value in attrs.items() if key not in ("units", "calendar")}
-    return inline_array(axis.values, (axis.dim,), {**attrs, **axis.attrs})
+    attrs |= axis.attrs
+    return inline_array(
+        axis.values, (axis.dim,), attrs if plan.strict_json is None else spelled(attrs, plan.strict_json)
+    )
 
 
 def inline_array(values: NDArray[Any], dims: tuple[str, ...], attrs: dict[str, Any]) -> ManifestArray:

@@ -6,7 +6,7 @@ A plan can be looked at before it is carried out: `print(plan.summary())`. It is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -18,6 +18,9 @@ from chunkmap.combining.findings import Finding
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
 from chunkmap.model import ArrayMeta, Cells, ManifestArray
+from chunkmap.model.dictionary import ZarrFormat
+from chunkmap.model.portable import spelled
+from chunkmap.model.typed import as_text
 
 __all__ = ["ArrayPlan", "Cause", "Part", "Plan", "Reason", "Repeat"]
 
@@ -118,10 +121,26 @@ class Plan:
     """What data variables are called by the selector of their names, where there is one: each once."""
     notes: tuple[Finding, ...] = ()
     """What is worth knowing of it: what is read and held inline, what is missing, and why."""
+    strict_json: ZarrFormat | None = None
+    """The version of Zarr in whose documents attributes are to be said without numbers that JSON does not have."""
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{path}: {len(axis)}" for path, axis in self.axes.items())
         return f"<Plan of {len(self.inputs)} inputs to {len(self.arrays)} arrays along {axes}>"
+
+    @property
+    def coordinates(self) -> dict[str, Axis]:
+        """The axes that are coordinates of the result: those of which more is known than the order of the inputs."""
+        return {path: axis for path, axis in self.axes.items() if not axis.in_order}
+
+    def in_strict_json(self, zarr_format: ZarrFormat) -> Plan:
+        """The plan, with such attributes."""
+        arrays = {
+            path: replace(plan, meta=replace(plan.meta, attrs=spelled(plan.meta.attrs, zarr_format)))
+            for path, plan in self.arrays.items()
+        }
+        groups = {path: as_text(attrs) for path, attrs in self.groups.items()}
+        return replace(self, arrays=arrays, groups=groups, strict_json=zarr_format)
 
     def axis(self, path: str, dim: str) -> Axis | None:
         """The axis along which an array of the result lies in one of its dimensions; None when it is not combined."""
@@ -139,7 +158,9 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         """Axes and arrays as JSON has them."""
         axes = {
-            path: {"length": len(axis), "first": _plain(axis.values[:1]), "last": _plain(axis.values[-1:])}
+            path: {"length": len(axis), "in_order": True}
+            if axis.in_order
+            else {"length": len(axis), "first": _plain(axis.values[:1]), "last": _plain(axis.values[-1:])}
             for path, axis in self.axes.items()
         }
         arrays = {
@@ -156,10 +177,13 @@ class Plan:
         return {"axes": axes, "arrays": arrays}
 
     def _lines(self) -> Iterator[str]:
-        yield f"{len(self.inputs):,} inputs become {len(self.arrays) + len(self.axes):,} arrays"
+        yield f"{len(self.inputs):,} inputs become {len(self.arrays) + len(self.coordinates):,} arrays"
         yield "axes"
         for path, axis in self.axes.items():
             units = f", {axis.attrs['units']}" if "units" in axis.attrs else ""
+            if axis.in_order:
+                yield f"  {path}: {len(axis):,} places, in the order of the inputs"
+                continue
             ends = f"{axis.values[0]} to {axis.values[-1]}" if len(axis) else "no values"
             yield f"  {path}: {len(axis):,} values, {ends}{units}"
         yield "arrays"

@@ -11,20 +11,22 @@ from dataclasses import replace
 
 from chunkmap.combining.alignment import Places
 from chunkmap.combining.axes import find_axis, make_axes
-from chunkmap.combining.comparing import compare, compare_identical
-from chunkmap.combining.compatible import with_widest_packing
 from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
+from chunkmap.combining.differences import with_widest_packing
 from chunkmap.combining.eras import eras_of
 from chunkmap.combining.findings import Finding, Findings, refusal
-from chunkmap.combining.identical import check_identical, check_named, check_repeats
+from chunkmap.combining.in_order import check_order
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.on_grid import fit
 from chunkmap.combining.pixels import check_pixels
 from chunkmap.combining.plan import ArrayPlan, Part, Plan, Repeat
 from chunkmap.combining.recipe import VARIABLES, Recipe
 from chunkmap.combining.request import Found, Request
+from chunkmap.combining.same_metadata import compare, compare_identical
+from chunkmap.combining.same_values import check_identical, check_named, check_repeats
 from chunkmap.combining.selectors import Reader, evaluate
 from chunkmap.combining.uneven import plan_apart, together
+from chunkmap.combining.usable import check_usable
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import ArrayMeta, ManifestArray
 
@@ -49,12 +51,14 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
         raise CombineError("expected reference sets to combine, found none")
     inputs = together(inputs, recipe)
     findings = Findings(inputs)
+    check_usable(inputs, findings)
     check_named(inputs, recipe, findings)
     eras = eras_of(inputs, recipe, findings)
     columns, names = evaluate(inputs, recipe, read, findings, eras)
     places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}
     for place in places.values():
         check_pixels(place.axis, inputs, findings)
+        check_order(place.axis, recipe, findings)
     request = Request(inputs, recipe, places, names, eras, findings)
     made = {path: _plan_array(request, path, found) for path, found in _contributions(request).items()}
     arrays = {path: plan for path, plan in made.items() if plan is not None}
@@ -82,6 +86,7 @@ def _contributions(request: Request) -> dict[str, Found]:
     """Path in the result -> the inputs that have it."""
     found: dict[str, Found] = {}
     identical = set(request.recipe.identical_dims)
+    coordinates = {path for path, place in request.places.items() if not place.axis.in_order}
     for index, refs in enumerate(request.inputs):
         if index in request.findings.lost:
             continue
@@ -95,7 +100,7 @@ def _contributions(request: Request) -> dict[str, Found]:
                     target = path[: len(path) - len(name)] + new
             if era:
                 target = f"{era}/{target}"
-            if path in request.places or target in request.places:
+            if path in coordinates or target in coordinates:
                 continue
             found.setdefault(target, []).append((index, array))
     return found
@@ -302,6 +307,10 @@ def _report_length(request: Request, path: str, index: int, place: Places, lengt
     own = request.inputs[index].arrays.get(path)
     if own is not None and dim not in (own.meta.dims or ()):
         head = f"has no dimension {dim}, but {name} has {values} values along it"
+        remedy = Remedy("identical_dims")
+        advice = f"If it is the same in all inputs, name it in {remedy}"
+    elif place.axis.in_order:
+        head = f"has {length} elements along {dim} in {name}, where other arrays have {values}"
         remedy = Remedy("identical_dims")
         advice = f"If it is the same in all inputs, name it in {remedy}"
     else:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Final, Literal, Self, TypedDict
 
 import numpy as np
 
-from chunkmap.combining.compatible import WAIVABLE
+from chunkmap.combining.differences import WAIVABLE
 from chunkmap.combining.spelling import check_dims, check_spelling
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.keywords import check_keywords
 
-__all__ = ["VARIABLES", "HowToCombine", "Recipe", "Selector", "given"]
+__all__ = ["ORDER", "VARIABLES", "HowToCombine", "Recipe", "Selector", "given"]
 
 Selector = Any
 """One of the kinds listed in `chunkmap.combining.selectors`."""
 
 VARIABLES = "var"
 """The axis of names: selecting along it names variables, and makes no dimension."""
+
+
+ORDER: Final = "ORDER"
+"""The selector of a dimension without a coordinate, along which inputs follow one another as they are given."""
 
 
 class HowToCombine(TypedDict, total=False):
@@ -141,6 +145,12 @@ class Recipe:
         unknown = set(self.waive) - WAIVABLE
         if unknown:
             raise ValueError(f"cannot waive {sorted(unknown)}: the checks that can be waived are {sorted(WAIVABLE)}")
+        self._check_order()
+
+    def _check_order(self) -> None:
+        for dim in self.in_order:
+            if dim in self.coo_dtypes:
+                raise CombineError(f"coo_dtypes: {dim} is in the order of the inputs, and has no values to cast")
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -160,7 +170,12 @@ class Recipe:
             dim: f"cf:{dim}" if isinstance(selector, str) and selector.startswith("cf:") else f"data:{dim}"
             for dim, selector in self.selectors.items()
             if dim != VARIABLES and (dim in self.dims)
-        }
+        } | dict.fromkeys(self.in_order, ORDER)
+
+    @property
+    def in_order(self) -> tuple[str, ...]:
+        """The dimensions along which inputs follow one another as they are given."""
+        return tuple(dim for dim, selector in self.coo_map.items() if isinstance(selector, str) and selector == ORDER)
 
     def again(self) -> Self:
         """The recipe for combining results of this one."""

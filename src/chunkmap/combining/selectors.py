@@ -7,6 +7,7 @@
 | `"attr:NAME"`        | its global attribute NAME                                                        |
 | `"vattr:ARRAY:NAME"` | attribute NAME of its array ARRAY                                                |
 | `"INDEX"`            | its place in the list of inputs                                                  |
+| `"ORDER"`            | none: it comes after the input before it, and the dimension has no coordinate    |
 | `"VARNAME"`          | the name of its only data variable                                               |
 | a compiled regex     | what it finds in the input's name: the first group, else the whole match         |
 | a list               | the element at the input's place                                                 |
@@ -20,14 +21,15 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.combining.findings import Findings
 from chunkmap.combining.inputs import Inputs
-from chunkmap.combining.recipe import VARIABLES, Recipe, Selector
+from chunkmap.combining.recipe import ORDER, VARIABLES, Recipe, Selector
+from chunkmap.combining.scopes import Scope, groups_along, is_order, join, length_along, reads, scopes_of
 from chunkmap.combining.times import TimeUnits, as_iso, in_units, is_time, same_dates
 from chunkmap.errors import Remedy
 from chunkmap.model import ManifestArray, ReferenceSet
@@ -36,8 +38,6 @@ __all__ = ["Column", "Reader", "evaluate"]
 
 Reader = Callable[[Sequence[ManifestArray]], Sequence[NDArray[Any]]]
 """Gives the values of arrays: reading is done by whoever calls, all at once."""
-
-_READS: Final = ("data:", "cf:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Column:
     """The coordinate in the result."""
     coordinate: str = ""
     """The coordinate of the same name in the inputs."""
+    in_order: bool = False
+    """Whether the values are only counted: inputs follow one another as they are given."""
 
     def without(self, lost: Collection[int]) -> Self:
         """The same without the values of some inputs."""
@@ -69,26 +71,6 @@ class _NoValueError(Exception):
         self.advice = advice
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """A group that has a coordinate of its own for one dimension, and the inputs that have a part in it."""
-
-    dim: str
-    group: str
-    """In the inputs."""
-    era: str
-    """The group of the result that the inputs go to; the root for most."""
-    members: tuple[int, ...]
-
-    @property
-    def coordinate(self) -> str:
-        return _join(self.group, self.dim)
-
-    @property
-    def path(self) -> str:
-        return _join(self.era, self.coordinate)
-
-
 def evaluate(
     inputs: Inputs, recipe: Recipe, read: Reader, findings: Findings, eras: Sequence[str]
 ) -> tuple[list[Column], list[str | None]]:
@@ -102,13 +84,13 @@ def evaluate(
         scope
         for dim in recipe.selectors
         if dim != VARIABLES
-        for scope in _scopes(inputs, dim, [mapping.get(dim) for mapping in chosen], eras)
+        for scope in scopes_of(inputs, dim, [mapping.get(dim) for mapping in chosen], eras)
     ]
     wanted: dict[tuple[int, int], ManifestArray] = {}
     for number, scope in enumerate(scopes):
         for index in scope.members:
             selector = chosen[index].get(scope.dim)
-            if isinstance(selector, str) and _reads(selector):
+            if isinstance(selector, str) and reads(selector):
                 try:
                     wanted[number, index] = _array(inputs, index, scope.dim, selector, scope.group)
                 except _NoValueError as error:
@@ -121,7 +103,7 @@ def evaluate(
         for index in scope.members:
             at = (number, index)
             try:
-                value = data[at] if at in data else _scalar(inputs, index, scope.dim, raw.selectors[index], ignore)
+                value = data[at] if at in data else _scalar(inputs, index, scope, raw.selectors[index], ignore)
             except _NoValueError as error:
                 findings.lose(scope.path, "coordinate", index, str(error), **error.advice)
                 continue
@@ -129,41 +111,6 @@ def evaluate(
             raw.attrs[index] = wanted[at].meta.attrs if at in wanted else {}
         columns.append(_column(findings, raw, recipe.coo_dtypes.get(scope.dim), check="units" not in recipe.waive))
     return columns, _variable_names(inputs, chosen, ignore, findings)
-
-
-def _scopes(inputs: Inputs, dim: str, selectors: Sequence[Selector], eras: Sequence[str]) -> list[_Scope]:
-    """The groups that have a coordinate of this dimension: the root, and those below that have one of their own."""
-    members: dict[tuple[str, str], list[int]] = {}
-    for index, selector in enumerate(selectors):
-        members.setdefault((eras[index], ""), []).append(index)
-        if _reads(selector):
-            name = selector.partition(":")[2].strip("/")
-            for group in _groups_with(inputs[index], name, dim):
-                members.setdefault((eras[index], group), []).append(index)
-    nested = {era for era, group in members if group}
-    found = []
-    for (era, group), indexes in members.items():
-        if not group and era in nested and not any(_has(inputs[i], selectors[i]) for i in indexes):
-            continue
-        found.append(_Scope(dim, group, era, tuple(indexes)))
-    return found
-
-
-def _groups_with(refs: ReferenceSet, name: str, dim: str) -> list[str]:
-    end = f"/{name}"
-    return [
-        path.removesuffix(end)
-        for path, array in refs.arrays.items()
-        if path.endswith(end) and array.meta.dims == (dim,)
-    ]
-
-
-def _has(refs: ReferenceSet, selector: Selector) -> bool:
-    return not _reads(selector) or selector.partition(":")[2].strip("/") in refs.arrays
-
-
-def _join(group: str, name: str) -> str:
-    return f"{group}/{name}" if group else name
 
 
 def _variable_names(
@@ -175,7 +122,8 @@ def _variable_names(
         if mapping.get(VARIABLES) is None:
             continue
         try:
-            names[-1] = str(_scalar(inputs, index, VARIABLES, mapping[VARIABLES], ignore)).rpartition("/")[2]
+            scope = Scope(VARIABLES, "", "", (index,))
+            names[-1] = str(_scalar(inputs, index, scope, mapping[VARIABLES], ignore)).rpartition("/")[2]
         except _NoValueError as error:
             findings.lose(VARIABLES, "coordinate", index, str(error), **error.advice)
     return names
@@ -185,7 +133,7 @@ def _variable_names(
 class _Raw:
     """What the selectors of one dimension gave, by input."""
 
-    scope: _Scope
+    scope: Scope
     values: dict[int, NDArray[Any]]
     attrs: dict[int, Mapping[str, Any]]
     """Attributes of the array that the values were read from; none for other selectors."""
@@ -226,7 +174,8 @@ def _column(findings: Findings, raw: _Raw, dtype: Any, *, check: bool) -> Column
     none = next(iter(values.values()), np.empty(0))[:0]
     scope = raw.scope
     blocks = tuple(values.get(index, none) for index in range(len(findings.inputs)))
-    return Column(raw.dim, blocks, attrs, scope.path, scope.coordinate)
+    in_order = any(is_order(raw.selectors[index]) for index in values)
+    return Column(raw.dim, blocks, attrs, scope.path, scope.coordinate, in_order)
 
 
 def _note_other_types(findings: Findings, raw: _Raw) -> None:
@@ -275,7 +224,7 @@ def _times(findings: Findings, raw: _Raw, dtype: Any) -> tuple[dict[int, NDArray
 
 def _find_other_units(findings: Findings, raw: _Raw) -> bool:
     """Numbers read from arrays can be compared only when they count the same unit. Whether times hide in them."""
-    read = [(index, raw.attrs[index]) for index in raw.values if _reads(raw.selectors[index])]
+    read = [(index, raw.attrs[index]) for index in raw.values if reads(raw.selectors[index])]
     if not read:
         return False
     first, attrs = read[0]
@@ -303,26 +252,25 @@ def _find_other_units(findings: Findings, raw: _Raw) -> bool:
     return bool(others) and times
 
 
-def _reads(selector: Selector) -> bool:
-    return isinstance(selector, str) and selector.startswith(_READS)
-
-
 def _array(inputs: Inputs, index: int, dim: str, selector: str, group: str = "") -> ManifestArray:
-    path = _join(group, selector.partition(":")[2].strip("/"))
+    path = join(group, selector.partition(":")[2].strip("/"))
     array = inputs[index].arrays.get(path)
     if array is None:
         held = sorted(inputs[index].arrays)
         shown = ", ".join(held[:10]) + (f" and {len(held) - 10} more" if len(held) > 10 else "")
-        remedy = Remedy("coo_map", {dim: ...})
+        remedy, order = Remedy("coo_map", {dim: ...}), Remedy("coo_map", {dim: ORDER})
+        advice = f"Say where the values of {dim} are: {remedy}"
+        if groups_along(inputs[index], dim):
+            advice += f"; where the inputs follow one another as they are given, {order}"
         raise _NoValueError(
             f"no array {path!r} in {inputs.name(index)}; it has {shown or 'no arrays'}",
-            advice=f"Say where the values of {dim} are: {remedy}",
-            remedies=(remedy,),
+            advice=advice,
+            remedies=(remedy, order),
         )
     return array
 
 
-def _scalar(inputs: Inputs, index: int, dim: str, selector: Selector, ignore: frozenset[str]) -> Any:
+def _scalar(inputs: Inputs, index: int, scope: Scope, selector: Selector, ignore: frozenset[str]) -> Any:
     refs, name = inputs[index], inputs.name(index)
     if isinstance(selector, re.Pattern):
         return _search(selector, refs.name, name)
@@ -333,12 +281,17 @@ def _scalar(inputs: Inputs, index: int, dim: str, selector: Selector, ignore: fr
             )
         return selector[inputs.rank(index)]
     if callable(selector):
-        return selector(inputs.rank(index), refs, dim, refs.name)
-    if not isinstance(selector, str):
-        return selector
+        return selector(inputs.rank(index), refs, scope.dim, refs.name)
+    return _of_text(inputs, index, scope, selector, ignore) if isinstance(selector, str) else selector
+
+
+def _of_text(inputs: Inputs, index: int, scope: Scope, selector: str, ignore: frozenset[str]) -> Any:
+    refs, name = inputs[index], inputs.name(index)
     kind, _, rest = selector.partition(":")
     if selector == "INDEX":
         return inputs.rank(index)
+    if selector == ORDER:
+        return np.arange(length_along(refs, scope.group, scope.dim))
     if selector == "VARNAME":
         return _variable_name(refs, name, ignore)
     if kind == "attr" and rest:
@@ -346,7 +299,7 @@ def _scalar(inputs: Inputs, index: int, dim: str, selector: Selector, ignore: fr
     if kind == "vattr" and ":" in rest:
         path, _, attribute = rest.partition(":")
         return _attribute(
-            name, _array(inputs, index, dim, f"vattr:{path}").meta.attrs, attribute, f"attribute of {path}"
+            name, _array(inputs, index, scope.dim, f"vattr:{path}").meta.attrs, attribute, f"attribute of {path}"
         )
     return selector
 

@@ -10,7 +10,7 @@ from chunkmap.errors import CombineError, Remedy
 
 __all__ = ["check_dims", "check_spelling", "meant"]
 
-_WORDS: Final = {"INDEX": "INDEX", "VARNAME": "VARNAME"}
+_WORDS: Final = {"INDEX": "INDEX", "VARNAME": "VARNAME", "ORDER": "ORDER"}
 _HEADS: Final = {"DATA": "data:VARIABLE", "CF": "cf:VARIABLE", "ATTR": "attr:NAME", "VATTR": "vattr:VARIABLE:NAME"}
 _ALIKE: Final = 0.75
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.combining.placing import assemble, coordinate_array
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
@@ -29,6 +30,7 @@ from chunkmap.model import (
     in_one_stretch,
     place,
 )
+from chunkmap.model.array import fetched_together
 from chunkmap.model.grid import index_dtype
 
 __all__ = [
@@ -66,7 +68,10 @@ class StretchPlan:
 
     def place(self) -> tuple[ChunkManifest, Count]:
         """Its chunks, as a grid of one axis. Raises ValueError where two parts claim one cell."""
-        placements = [Placement(self._moved(part), (0,)) for part in self.parts]
+        placements = list[Placement]()
+        for at_rest, parts in groupby(self.parts, lambda part: _is_run_at_rest(part, self.grid_shape)):
+            some = list(parts)
+            placements += self._fetched(some) if at_rest else map(self._moved, some)
         chunks = place((len(self.cells),), placements, last_wins=self.last_wins)
         return chunks, Count(sum(len(part.chunks) for part in placements), len(chunks))
 
@@ -80,8 +85,20 @@ class StretchPlan:
         )
         return replace(self, parts=parts)
 
-    def _moved(self, part: Part) -> ChunkManifest:
-        """The chunks of a part that go here, counted from the first cell."""
+    def _fetched(self, parts: Sequence[Part]) -> Iterator[Placement]:
+        """The chunks of parts at rest whose cells are neighbours in the result: all of them are fetched together."""
+        wanted, cells = list[tuple[DeferredArray, range]](), list[NDArray[np.int64]]()
+        for part in parts:
+            start, stop = _own_range(part, self.grid_shape, self.cells)
+            first, array = _start_if_contiguous(part, self.grid_shape), part.array
+            if start < stop and first is not None and isinstance(array, DeferredArray):
+                wanted.append((array, range(start, stop)))
+                cells.append(np.arange(start, stop) + (first - self.cells.start))
+        if wanted:
+            yield Placement(fetched_together(wanted), (np.concatenate(cells),))
+
+    def _moved(self, part: Part) -> Placement:
+        """The chunks of a part that go here."""
         start, stop = _own_range(part, self.grid_shape, self.cells)
         chunks = part.array.between(start, stop)
         position = chunks.positions_in(self.grid_shape, part.cells).astype(np.int64)
@@ -90,7 +107,7 @@ class StretchPlan:
         if not bool(inside.all()):
             position, source, offset, length = position[inside], source[inside], offset[inside], length[inside]
         index = (position - self.cells.start).astype(index_dtype(len(self.cells)))
-        return ChunkManifest((len(self.cells),), chunks.sources, source, offset, length, index)
+        return Placement(ChunkManifest((len(self.cells),), chunks.sources, source, offset, length, index), (0,))
 
 
 class Empty(NamedTuple):
@@ -153,7 +170,7 @@ def refused(array_plan: ArrayPlan, error: ValueError) -> CombineError:
 
 def whole_arrays(plan: Plan, read: Reader) -> Iterator[tuple[str, ManifestArray]]:
     """The arrays of the result that are held inline: coordinates, and what the plan has read."""
-    for dim, axis in plan.axes.items():
+    for dim, axis in plan.coordinates.items():
         yield dim, coordinate_array(plan, axis)
     for path, array_plan in plan.arrays.items():
         if array_plan.load is not None:
@@ -172,7 +189,7 @@ def carry_out_in_stretches(
     A stretch has about `rows` chunks, and is a whole number of partitions of `multiple` cells. `only` tells, of an
     array, the partitions that are wanted, or None for all of them.
     """
-    for dim, axis in plan.axes.items():
+    for dim, axis in plan.coordinates.items():
         yield in_one_stretch(dim, coordinate_array(plan, axis)), None
     for path, array_plan in plan.arrays.items():
         if array_plan.load is not None:
@@ -249,6 +266,12 @@ def _start_if_contiguous(part: Part, grid_shape: tuple[int, ...]) -> int | None:
             return None
         start = start * n + cell
     return start
+
+
+def _is_run_at_rest(part: Part, grid_shape: tuple[int, ...]) -> bool:
+    """Whether a part has yet to be fetched, and its cells are neighbours in the result."""
+    at_rest = isinstance(part.array, DeferredArray) and part.array.at_rest
+    return at_rest and _start_if_contiguous(part, grid_shape) is not None
 
 
 def _bounds(part: Part, grid_shape: tuple[int, ...]) -> tuple[int, int]:

@@ -40,7 +40,7 @@ def plan_apart(plan: Plan) -> Plan:
             at, to = f"{group}/{dim}".strip("/"), f"{beside}/{dim}"
             if at in plan.axes:
                 axes[to] = plan.axes[at]
-            elif at in plan.arrays:
+            if at in plan.arrays:
                 arrays.setdefault(to, replace(plan.arrays[at], path=to))
     return replace(plan, arrays=arrays, axes=axes, groups=groups)
 

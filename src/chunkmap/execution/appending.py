@@ -139,6 +139,7 @@ class Adding:
         stored = before.read(stored_now)
         origin = self.origin(stored.origin)
         scanning = replace(self.scanning, options={**origin.scan_options, **self.scanning.options})
+        self._check_portable(origin, scanning)
         old = before.read(lambda: stored.header(origin, headers))
         recipe = self.recipe(origin)
         if "zarr_format" not in self.how:
@@ -162,6 +163,14 @@ class Adding:
         refuse_other_order(plan, self.where)
         made = replace(job.origin, inputs=origin.inputs + len(new), scan_options=scanning.options)
         return before.read(lambda: stored.carry_out(replace(job, origin=made), plan))
+
+    def _check_portable(self, origin: Origin, scanning: Scanning) -> None:
+        """Raise CombineError where new files would be said in another way than those of the set."""
+        if origin.inputs and origin.is_portable != bool(scanning.options.get("portable", False)):
+            raise CombineError(
+                f"{self.where}: the set was built {'with' if origin.is_portable else 'without'} `portable`, and new"
+                " files are added as it was built. Leave `portable` out"
+            )
 
     @property
     def where(self) -> str:

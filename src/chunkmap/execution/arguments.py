@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
+from chunkmap.io.filesystem import locate
+from chunkmap.io.threads import map_ahead
 from chunkmap.model import Precedent, ReferenceSet
 from chunkmap.storage import load
 
-__all__ = ["AnySet", "Step", "listed", "opened"]
+__all__ = ["AnySet", "Step", "each_opened", "listed", "opened"]
+
+_AT_ONCE: Final = 16
+"""Stored sets that are fetched at one time."""
 
 AnySet = ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]
 """A set, a dictionary, or the URL of a stored set."""
@@ -22,17 +27,31 @@ def opened(
     sets: AnySet | Sequence[AnySet], storage_options: Mapping[str, Any] | None, preprocess: Step | None = None
 ) -> list[ReferenceSet]:
     """The sets that are meant, with what is done to every input done to each."""
+    found = each_opened(listed(sets), storage_options, load)
+    return list(found if preprocess is None else map(preprocess, found))
+
+
+def each_opened(
+    sets: Sequence[AnySet], storage_options: Mapping[str, Any] | None, read: Callable[..., ReferenceSet]
+) -> Iterator[ReferenceSet]:
+    """The sets, in their order; stored ones as `read` gives them, of which those on servers are fetched side by side, a
+    few ahead of who takes them.
+    """
     precedent = Precedent()
-    found = [_opened(refs, storage_options, precedent) for refs in listed(sets)]
-    return found if preprocess is None else list(map(preprocess, found))
+
+    def opened_one(refs: AnySet) -> ReferenceSet:
+        if isinstance(refs, ReferenceSet):
+            return refs
+        if isinstance(refs, Mapping):
+            return ReferenceSet.from_dict(refs, precedent=precedent)
+        return read(refs, storage_options=storage_options)
+
+    far = len(sets) > 1 and all(_is_far(refs) for refs in sets)
+    return map_ahead(opened_one, sets, _AT_ONCE) if far else map(opened_one, sets)
 
 
-def _opened(refs: AnySet, storage_options: Mapping[str, Any] | None, precedent: Precedent) -> ReferenceSet:
-    if isinstance(refs, ReferenceSet):
-        return refs
-    if isinstance(refs, Mapping):
-        return ReferenceSet.from_dict(refs, precedent=precedent)
-    return load(refs, storage_options=storage_options)
+def _is_far(refs: AnySet) -> bool:
+    return isinstance(refs, (str, os.PathLike)) and not locate(refs).is_local
 
 
 def listed(sets: AnySet | Sequence[AnySet]) -> Sequence[AnySet]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from chunkmap.execution.arguments import AnySet, Step
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.system import close, open_directory
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
-from chunkmap.storage import load, open_set
 from chunkmap.storage.publishing import clear_leftovers, hold, output_errors
 from chunkmap.storage.spill import read_spill, write_spill
 
@@ -41,7 +39,7 @@ class Headers:
         self._metas: dict[str, list[ArrayMeta]] = {}
 
     def take(self, refs: ReferenceSet) -> ReferenceSet:
-        """The header of a set that somebody has in memory."""
+        """The header of a set."""
         nbytes = sum(array.nbytes for array in refs.arrays.values())
         if nbytes > self._free:
             at = locate(f"{self._directory}/{next(self._numbers)}.table")
@@ -52,13 +50,6 @@ class Headers:
         else:
             self._free -= nbytes
         return replace(refs, arrays={path: self._shared(path, array) for path, array in refs.arrays.items()})
-
-    def open(self, refs: AnySet, storage_options: Mapping[str, Any] | None, preprocess: Step | None) -> ReferenceSet:
-        """The header of a set, of a dictionary, or of what is stored under a URL."""
-        if isinstance(refs, ReferenceSet):
-            return refs if preprocess is None else preprocess(refs)
-        stored = load(refs) if isinstance(refs, Mapping) else open_set(refs, storage_options=storage_options)
-        return self.take(stored if preprocess is None else preprocess(stored))
 
     def _shared(self, path: str, array: ManifestArray) -> ManifestArray:
         """The array with metadata that others have too."""

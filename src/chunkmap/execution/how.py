@@ -9,6 +9,7 @@ from chunkmap.combining.recipe import HowToCombine
 from chunkmap.execution.arguments import Step
 from chunkmap.execution.mapping import AnyExecutor, Progress
 from chunkmap.execution.scanning import Cache, Scanning
+from chunkmap.formats.format import PORTABLE
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, options_with
@@ -35,6 +36,8 @@ class HowToScan(TypedDict, total=False):
 class HowToBuild(HowToScan, HowToCombine, total=False):
     """Those of the verbs that scan files and combine them."""
 
+    portable: bool
+
 
 def told_apart(verb: str, how: HowToBuild, files: Sequence[Nameable]) -> tuple[Scanning, HowToCombine]:
     """How files are scanned, and how what is found is combined. Files that fsspec opened bring options of their own.
@@ -45,6 +48,9 @@ def told_apart(verb: str, how: HowToBuild, files: Sequence[Nameable]) -> tuple[S
     scanning: Any = {name: value for name, value in how.items() if name in HowToScan.__annotations__}
     combining: Any = {name: value for name, value in how.items() if name not in scanning}
     options = scanning.pop("scan_options", None) or {}
+    portable = combining.pop(PORTABLE, None)
+    if portable is not None:
+        options = {**options, PORTABLE: portable}
     timeout, engine = scanning.pop("timeout", None), scanning.pop("engine", None)
     given = scanning.get("storage_options")
     scanning["storage_options"] = limited(options_with(files) if given is None else given, timeout, engine)

@@ -33,6 +33,11 @@ class Origin:
     filled: tuple[str, ...] = ()
     """Arrays that had no fill value, and got one because no input covers all of them."""
 
+    @property
+    def is_portable(self) -> bool:
+        """Whether its files were scanned, and it is written, as more readers take it."""
+        return bool(self.scan_options.get("portable", False))
+
     def to_json(self) -> dict[str, Any]:
         """The document."""
         recipe = self.recipe

@@ -31,9 +31,12 @@ from chunkmap.model import (
     Stretch,
     Target,
 )
+from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.edits import inline_chunks
-from chunkmap.storage import explicit_ranges, store_for, whole_files
+from chunkmap.model.portable import in_strict_json
+from chunkmap.storage import ICECHUNK, explicit_ranges, store_for, whole_files
 from chunkmap.storage.states import State
+from chunkmap.storage.verbs import warn_unless_portable
 
 __all__ = ["Finish", "Job", "as_inputs_gave", "before", "finished", "problems_of", "targets_of", "written_down"]
 
@@ -66,13 +69,21 @@ class Job:
         for finding in plan.notes:
             _LOG.info("%s", finding)
         refs: ReferenceSet = store_for(self.at).appending.carry_out(self, plan)
+        if self.origin.is_portable:
+            warn_unless_portable(in_strict_json(refs, self.zarr_format), self.zarr_format, stacklevel=4)
         _WRITTEN.info("%s: wrote %d arrays, at most %d chunks", self.at.url, len(refs.arrays), refs.nchunks)
         return refs
 
     def plan(self, inputs: Inputs) -> Plan:
         """Where everything goes."""
         self.fetcher.learn(inputs)
-        return make_plan(inputs, self.origin.recipe, self.read)
+        plan = make_plan(inputs, self.origin.recipe, self.read)
+        return plan.in_strict_json(self.zarr_format) if self.origin.is_portable else plan
+
+    @property
+    def zarr_format(self) -> ZarrFormat:
+        """The version of Zarr in whose words the set is kept."""
+        return 3 if store_for(self.at) is ICECHUNK else self.origin.recipe.zarr_format
 
     def read(self, arrays: Sequence[ManifestArray]) -> Sequence[NDArray[Any]]:
         """Values of arrays, as plans want them."""

@@ -13,7 +13,7 @@ from chunkmap.combining import Diagnosis, Inputs, Recipe, combine_sets, diagnose
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
-from chunkmap.execution.arguments import AnySet, Step, listed, opened
+from chunkmap.execution.arguments import AnySet, Step, each_opened, listed, opened
 from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
@@ -25,7 +25,7 @@ from chunkmap.io.granules import Nameable
 from chunkmap.io.granules import listed as listed_urls
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import check_format, write
+from chunkmap.storage import check_format, open_set, write
 
 __all__ = ["build", "combine", "diagnose", "merge"]
 
@@ -84,7 +84,13 @@ def combine(
         executor=executor,
     )
     with headers_beside(job.at) as headers:
-        return job.write(Inputs([headers.open(refs, storage_options, preprocess) for refs in sets]))
+        found = each_opened(sets, storage_options, open_set)
+        stepped = found if preprocess is None else map(preprocess, found)
+        kept = [
+            refs if isinstance(own, ReferenceSet) else headers.take(refs)
+            for own, refs in zip(sets, stepped, strict=True)
+        ]
+        return job.write(Inputs(kept))
 
 
 def _in_memory(
@@ -114,6 +120,7 @@ def build(
 
     `how` says how to combine, as for `combine`, and how to scan: `executor`, `workers`, `progress`, `on_error`,
     `cache`, `timeout` and `engine` as for `scan_many`; `scan_options` go to `scan`, `storage_options` open the files.
+    With `portable` the set is for more readers, as `scan` and `write` say, and so is what is appended later.
     `output_options` open the output. `preprocess` is done to every set, `postprocess` to the result. The output appears
     whole or not at all. Its references are held all at once for Icechunk only; what comes back is the stored set, whose
     chunks are read when they are asked for.
@@ -133,7 +140,14 @@ def build(
         with steps(scanning.progress) as begin:
             sets = scanning.run(urls, progress=begin("scanning"))
         combined = _in_memory(sets, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
-        write(combined, out, storage_options=output_options, record_size=record_size, zarr_format=recipe.zarr_format)
+        write(
+            combined,
+            out,
+            storage_options=output_options,
+            record_size=record_size,
+            zarr_format=recipe.zarr_format,
+            portable=bool(scanning.options.get("portable", False)),
+        )
         return combined
     job = Job(
         at=at,

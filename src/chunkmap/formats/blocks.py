@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, TruncatedFile
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 from chunkmap.model.edits import split_shape, subchunk_array
 
-__all__ = ["block", "cut", "held", "strided"]
+__all__ = ["block", "bytes_after", "cut", "held", "strided"]
 
 
 def block(url: str, size: int, offset: int, meta: ArrayMeta, *, what: str = "the array") -> ManifestArray:
@@ -32,6 +32,14 @@ def block(url: str, size: int, offset: int, meta: ArrayMeta, *, what: str = "the
             offset=offset,
         )
     return ManifestArray(whole, ChunkManifest.single(url, offset, meta.nbytes, meta.ndim))
+
+
+def bytes_after(path: str, stop: int, size: int, url: str, *, more: str = "") -> tuple[Problem, ...]:
+    """A problem where a file goes on behind its only array; `more` says what that may be."""
+    if size <= stop:
+        return ()
+    text = f"the {size - stop:,} bytes from byte {stop} to the end of the file are in no array{more}"
+    return (Problem(path, "bytes after the array", text, url),)
 
 
 def strided(url: str, size: int, offset: int, meta: ArrayMeta, strides: Sequence[int]) -> ManifestArray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,7 @@ from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD
 from chunkmap.formats.names import storable
 from chunkmap.io import ArchiveFolder, Folder, Range, Source, archive_kind, is_folder
+from chunkmap.io.names import name_in
 from chunkmap.io.rounds.folders import answered
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.edits import inline
@@ -69,9 +72,7 @@ def recognise_folder(folder: Folder) -> Format:
         return found
     names = ", ".join(f"{row.name} ({', '.join(row.holds)})" for row in FORMATS if row.holds)
     raise FormatError(
-        f"expected a folder of {names}, found none of these files in it. To scan files in it, name them, or all of a"
-        f" kind: {_files_in(folder)}",
-        url=folder.url,
+        f"expected a folder of {names}, found none of these files in it. {_what_is_there(folder)}", url=folder.url
     )
 
 
@@ -84,10 +85,33 @@ def _by_members(names: Sequence[str]) -> Format | None:
     return None
 
 
-def _files_in(folder: Folder) -> str:
-    """The wildcard for some files of a folder, as the verbs of many files take it."""
+def _what_is_there(folder: Folder) -> str:
+    """What to scan instead: a store further inside of an archive, or the wildcard of files, for the verbs of many."""
     inside, link, archive = folder.url.partition("::")
-    return f"'{inside.rstrip('/')}/*.nc'" if not link else f"'{inside.rstrip('/')}//**/*.nc{link}{archive}'"
+    inside = inside.rstrip("/")
+    inside += "//" if link and inside.endswith(":") else "/"
+    stores, suffix = _found_in(folder.listing().names) if isinstance(folder, ArchiveFolder) else ([], ".nc")
+    if stores:
+        more = f", and {len(stores) - 1:,} more are in it" if len(stores) > 1 else ""
+        return f"A store is further inside{more}: scan '{inside}{stores[0]}{link}{archive}'"
+    below = f"{inside}{'**/' if link else ''}*{suffix}"
+    return f"To scan files in it, name them, or all of a kind: '{below}{link}{archive}'"
+
+
+def _found_in(names: Sequence[str]) -> tuple[list[str], str]:
+    """Directories that are stores, those above others first, and how most of the files are called in the end.
+
+    >>> _found_in(["a.zarr/.zgroup", "a.zarr/x/.zarray"]), _found_in(["b/1.grib2", "b/2.grib2", "README"])
+    ((['a.zarr'], ''), ([], '.grib2'))
+    """
+    marks = holds()
+    directories = sorted({posixpath.dirname(name) for name in names if posixpath.basename(name) in marks})
+    stores: list[str] = []
+    for directory in directories:
+        if not stores or not directory.startswith(f"{stores[-1]}/"):
+            stores.append(directory)
+    suffixes = Counter(posixpath.splitext(name)[1] for name in names)
+    return stores, max(suffixes, key=lambda suffix: (suffixes[suffix], suffix), default="")
 
 
 class _Fetch:
@@ -100,6 +124,7 @@ class _Fetch:
         ranges = list(map(Range, chunks.offset[rows].tolist(), chunks.length[rows].tolist()))
         if isinstance(self._folder, ArchiveFolder):
             return self._folder.outermost.read_many(ranges)
-        prefix = len(self._folder.url) + 1
-        names = [url[prefix:] for url in chunks.sources.urls_of(np.asarray(chunks.source[rows]))]
+        folder = self._folder.url
+        urls = chunks.sources.urls_of(np.asarray(chunks.source[rows]))
+        names = [name_in(folder, url[len(folder) + 1 :]) for url in urls]
         return self._folder.read_ranges(names, ranges)

@@ -86,9 +86,14 @@ class Format:
             raise not_installed(str(error.name), self.extra, f"scanning {self.name}") from error
 
 
+PORTABLE: Final = "portable"
+"""The option that any file may be given: most formats have nothing to say in another way."""
+
+
 def options_of(found: Format, module: Any, given: Mapping[str, Any]) -> Any:
     """The options of a format. Raises NoSuchOption for one that it does not have, naming those it has."""
     known = [field.name for field in fields(module.Options)]
+    given = {name: value for name, value in given.items() if name in known or name != PORTABLE}
     for option in given:
         if option not in known:
             names = ", ".join(["inline_threshold", *known])

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Sequence
+from typing import Final
 
 from chunkmap.errors import ChunkmapError
 from chunkmap.io.rounds import Found, Other, Parser, Together
 
-__all__ = ["file_name", "found_beside", "with_suffix"]
+__all__ = ["file_name", "found_beside", "header_of", "with_suffix"]
+
+_DATA: Final = (".img", ".dat", ".bil", ".bip", ".bsq", ".flt", ".raw", ".sli", ".bin")
+"""Names of files of NIfTI, Analyze, ENVI and ESRI that have their headers beside them (.hdr), and of plain bytes."""
+
+_INDEX: Final = (".idx", ".index")
+"""Names of inventories beside files of GRIB."""
 
 
 def file_name(url: str) -> str:
@@ -31,6 +38,19 @@ def with_suffix(name: str, suffix: str) -> str:
     """
     stem, own = posixpath.splitext(name)
     return stem + (suffix.upper() if own.isupper() else suffix)
+
+
+def header_of(url: str) -> str:
+    """What to do with a file whose name says that it is half of two: the other one holds its header, or its data."""
+    name = file_name(url)
+    if name.lower().endswith(_INDEX):
+        return ". If it is the index of a file of GRIB, scan that file: the index beside it is found"
+    if not name.lower().endswith(_DATA):
+        return ""
+    return (
+        f". If it is the image of a header beside it, scan that: {with_suffix(name, '.hdr')!r}. If it is plain"
+        ' elements, describe them: format="raw", dtype=..., shape=...'
+    )
 
 
 def found_beside(names: Sequence[str]) -> Parser[list[Found]]:

@@ -12,7 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chunkmap.formats.blocks import block, cut
+from chunkmap.errors import TruncatedFile
+from chunkmap.formats.blocks import block, bytes_after, cut
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.names import check_name
 from chunkmap.io import Source
@@ -45,13 +46,21 @@ class Options:
 def parse(source: Source, options: Options) -> Parser[Scanned]:
     """The array as it is described: nothing of the file is read.
 
-    Raises ValueError for a description that is none, TruncatedFile where the file is shorter.
+    What comes after it is a problem. Raises ValueError for a description that is none, TruncatedFile where the file is
+    shorter.
     """
-    array = block(source.url, source.size(), options.offset, _meta(options, source.size()))
+    size = source.size()
+    meta = _meta(options, size)
+    if options.offset > size:
+        raise TruncatedFile(
+            f"the array begins at byte {options.offset}, but the file ends at byte {size}", url=source.url
+        )
+    array = block(source.url, size, options.offset, meta)
     if options.chunk_nbytes is not None:
         array = cut(array, options.chunk_nbytes)
     yield []
-    return Scanned({options.name: array}, {"": {}})
+    problems = bytes_after(options.name, options.offset + meta.nbytes, size, source.url)
+    return Scanned({options.name: array}, {"": {}}, problems)
 
 
 def _meta(options: Options, size: int) -> ArrayMeta:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from chunkmap.errors import FormatError, SourceError, Unsupported
 from chunkmap.formats.format import Format, Magic
-from chunkmap.formats.pairs import file_name, with_suffix
+from chunkmap.formats.pairs import header_of
 from chunkmap.io import Range, Source
 
 __all__ = ["recognise", "refuse_compressed", "refusing_compressed"]
@@ -35,12 +35,6 @@ _REFUSALS: Final = (
 )
 """What is asked after no format begins like a file."""
 
-_DATA: Final = (".img", ".dat", ".bil", ".bip", ".bsq", ".flt", ".raw", ".sli", ".bin")
-"""Names of files of NIfTI, Analyze, ENVI and ESRI that have their headers beside them (.hdr), and of plain bytes."""
-
-_INDEX: Final = (".idx", ".index")
-"""Names of inventories beside files of GRIB."""
-
 
 def recognise(source: Source, formats: Sequence[Format]) -> Format:
     """The format of a file: the first in the order of the rows.
@@ -58,7 +52,7 @@ def recognise(source: Source, formats: Sequence[Format]) -> Format:
     _refuse_compressed(head, source.url)
     raise FormatError(
         f"expected a file of {', '.join(row.name for row in formats if row.begins)}, but it begins with"
-        f" {head!r}{_header_of(source.url)}",
+        f" {head!r}{header_of(source.url)}",
         url=source.url,
         offset=0,
     )
@@ -95,19 +89,6 @@ def _begun(head: bytes, formats: Sequence[Format]) -> Format | None:
             if magic.found_in(head):
                 return row
     return None
-
-
-def _header_of(url: str) -> str:
-    """What to do with a file whose name says that it is half of two: the other one holds its header, or its data."""
-    name = file_name(url)
-    if name.lower().endswith(_INDEX):
-        return ". If it is the index of a file of GRIB, scan that file: the index beside it is found"
-    if not name.lower().endswith(_DATA):
-        return ""
-    return (
-        f". If it is the image of a header beside it, scan that: {with_suffix(name, '.hdr')!r}. If it is plain"
-        ' elements, describe them: format="raw", dtype=..., shape=...'
-    )
 
 
 def _found_inside(source: Source, formats: Sequence[Format], size: int) -> Format | None:

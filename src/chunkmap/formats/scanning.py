@@ -12,12 +12,13 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from importlib import import_module
 from typing import Any, BinaryIO, cast
 
 from chunkmap.errors import FormatError, NoSuchFile
 from chunkmap.formats import Scanned, find_format, refusing_compressed, sniff
 from chunkmap.formats.folders import holds, scan_folder
-from chunkmap.formats.format import Format, options_of
+from chunkmap.formats.format import PORTABLE, Format, options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
 from chunkmap.formats.names import storable
 from chunkmap.formats.pairs import file_name
@@ -60,6 +61,7 @@ def scan(
     format: str | None = None,  # noqa: A002 - the word that users know
     inline_threshold: int = INLINE_THRESHOLD,
     allow: Sequence[str] = (),
+    portable: bool = False,
     timeout: float | None = None,
     engine: Engine | None = None,
     **options: Any,
@@ -71,27 +73,37 @@ def scan(
     References call it `url`, where that is given. The format is told from its first bytes, unless `format` names it.
     Chunks of fewer than `inline_threshold` stored bytes are held inline; what else is given are options of the
     format. A file may name others only below its own directory, and those whose URLs begin with one of `allow`.
+    With `portable`, chunks are said as more readers take them, where that gives the same values: without the checksum
+    behind them, with codecs that every reader knows; `write` has the same argument, and says all else so.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
     A server may be silent for `timeout` seconds, 30 by default. Ranges are fetched by `engine`: "obstore" or "fsspec";
     None is obstore where it is installed and keeps every promise that fsspec does (S3), else fsspec.
     """
     storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout, engine)
     file = single_url(file)
+    if portable:
+        options[PORTABLE] = True
     opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
     with closing(opened):
         if isinstance(opened, FolderBase):
             folder = cast("Folder", opened)
             refs = scan_folder(folder, format=format, inline_threshold=inline_threshold, **options)
-            return replace(refs, name=os.fspath(cast("str", file)) if url is None else url)
+            return _plain(replace(refs, name=os.fspath(cast("str", file)) if url is None else url), portable=portable)
         source = cast("Source", opened)
         others = files_beside(source, allow=allow, timeout=(storage_options or {}).get("timeout"))
         refs = scan_source(
             source, format=format, inline_threshold=inline_threshold, others=others, decompress=True, **options
         )
+        refs = _plain(refs, portable=portable)
         if url is not None and "::" not in url:
             return refs
         opened_by_it = [source, *others.sources.values()]
         return _outside(refs, [*opened_by_it, *_members_named(refs, opened_by_it, storage_options)])
+
+
+def _plain(refs: ReferenceSet, *, portable: bool) -> ReferenceSet:
+    plain: ReferenceSet = import_module("chunkmap.model.portable").with_plain_chunks(refs) if portable else refs
+    return plain
 
 
 def scan_source(

@@ -26,6 +26,7 @@ from xarray.core import indexing
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
+from chunkmap.errors import Unsupported
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.model import ArrayMeta, ReferenceSet
@@ -240,9 +241,9 @@ class _LazyArray(BackendArray):
     """An array that xarray reads selections of. Texts are read as objects, and given in the type that is asked for."""
 
     def __init__(self, reader: ArrayReader, dtype: np.dtype[Any]) -> None:
-        self.shape = reader.meta.shape
-        self._stored, self.dtype = dtype, dtype.newbyteorder("=") if dtype.names else dtype
-        self._reader = reader
+        self.shape, self._stored, self._reader = reader.meta.shape, dtype, reader
+        # xarray takes records whose members are of the other byte order for plain bytes, and cannot turn them
+        self.dtype = dtype if dtype.names is None else dtype.newbyteorder("=")
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
@@ -265,8 +266,27 @@ def _store_for_xarray(refs_or_path: Openable, **how: Unpack[HowToOpen]) -> Refer
     says what v2 has no words for.
     """
     refs, fetcher = open_references(refs_or_path, **how)
+    _check_dataset(refs)
     version: Literal[2, 3] = 3 if any(array.meta.background is not None for array in refs.arrays.values()) else 2
     return warned(EvenStore(refs, fetcher, version))
+
+
+def _check_dataset(refs: ReferenceSet) -> None:
+    """Raise Unsupported for what would be a dataset of nothing, and for an array that is none."""
+    why = refs.emptied
+    if why is not None:
+        raise Unsupported(
+            f"every array of it was left out. The first, {why.path!r}: {why.message}",
+            feature=why.feature,
+            url=refs.name,
+        )
+    if "" in refs.arrays:
+        raise Unsupported(
+            "it is one array in no group, which is no dataset. Scan it with a name for it, name='data'; or open it with"
+            " zarr: zarr.open(chunkmap.open_store(...))",
+            feature="array alone",
+            url=refs.name,
+        )
 
 
 def without_encoding(dataset: xr.Dataset) -> xr.Dataset:

@@ -101,21 +101,24 @@ class ArchiveFolder(FolderBase):
     def _listing(self) -> Listing:
         sizes = np.array([_size(info) for info in self._members.values()], np.int64)
         url, first = self._place()
-        starts = self._starts
-        return Listing(list(self._members), sizes, Within(url, np.where(starts < 0, -1, starts + first)))
+        starts, packed = self._ranges
+        packed = packed + np.array([first, 0]) * (packed[:, 1:] > 0)
+        return Listing(list(self._members), sizes, Within(url, np.where(starts < 0, -1, starts + first), packed))
 
     @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        """The first byte of each member in the archive; -1 for one that is compressed."""
+    def _ranges(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where members are in the archive, as `Within` says it."""
         infos = self._members.values()
         zips = [info for info in infos if isinstance(info, zipfile.ZipInfo)]
         tars = [info for info in infos if isinstance(info, tarfile.TarInfo)]
-        return self._zip_starts(zips) if zips else np.array([_tar_start(info) for info in tars], np.int64)
+        if zips:
+            return self._zip_ranges(zips)
+        return np.array([_tar_start(info) for info in tars], np.int64), np.zeros((len(tars), 2), np.int64)
 
     @cached_property
     def _listed(self) -> Mapping[str, int]:
         """Where members begin that are no compressed ones, once all of them have been listed."""
-        return {name: start for name, start in zip(self._members, self._starts.tolist(), strict=True) if start >= 0}
+        return {name: start for name, start in zip(self._members, self._ranges[0].tolist(), strict=True) if start >= 0}
 
     def _place(self) -> tuple[str, int]:
         """The outermost file, and where the archive begins in it."""
@@ -124,19 +127,20 @@ class ArchiveFolder(FolderBase):
             return url, first
         return self._outer.url, 0
 
-    def _zip_starts(self, infos: Sequence[zipfile.ZipInfo]) -> NDArray[np.int64]:
+    def _zip_ranges(self, infos: Sequence[zipfile.ZipInfo]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         before = next((info for info in infos if info.header_offset < 0), None)
         if before is not None:
             raise FormatError(f"member {before.filename!r} begins before the archive", url=self._outer.url)
-        headers = np.array([info.header_offset for info in infos], np.uint64)
-        stored = np.array([info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1 for info in infos])
-        starts = np.full(len(infos), -1, np.int64)
-        starts[stored] = run(self._outer, _data_starts(headers[stored], self._outer.url))
-        ends = starts + np.array([info.compress_size for info in infos], np.int64)
-        if len(ends) and int(ends.max()) > self._outer.size():
-            name = infos[int(ends.argmax())].filename
+        headers = np.array([info.header_offset for info in infos], np.int64)
+        methods = np.array([-1 if info.flag_bits & 1 else info.compress_type for info in infos])
+        known = (methods == zipfile.ZIP_STORED) | (methods == zipfile.ZIP_DEFLATED)
+        data = np.full(len(infos), -1, np.int64)
+        data[known] = run(self._outer, _data_starts(headers[known].astype(np.uint64), self._outer.url))
+        stops = np.where(known, data + np.array([info.compress_size for info in infos], np.int64), headers)
+        if len(stops) and int(stops.max()) > self._outer.size():
+            name = infos[int(stops.argmax())].filename
             raise FormatError(f"member {name!r} reaches past the end of the archive", url=self._outer.url)
-        return starts
+        return np.where(methods == zipfile.ZIP_STORED, data, -1), np.stack([headers, stops - headers], axis=1)
 
     def open(self, name: str) -> MemberSource:
         """A range of the archive. Raises Unsupported when the member is compressed."""

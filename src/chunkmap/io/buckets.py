@@ -79,6 +79,25 @@ class Bucket:
                 found.update(part)
         return found
 
+    def head(self, key: str) -> dict[str, Any] | None:
+        """What is known of an object, in the words of s3fs; None where the answer was no plain yes."""
+        import obstore  # noqa: PLC0415 - an extra
+
+        try:
+            found = obstore.head(self.store, key)
+        except FileNotFoundError:  # or it is a directory: nothing is wrong with the bucket
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever it is, fsspec asks again, and says what is wrong
+            self._note(key, error)
+            return None
+        self.failures = 0
+        known = {"ETag": found["e_tag"], "LastModified": found["last_modified"], "size": found["size"]}
+        return known if all(value is not None for value in known.values()) else None
+
+    def _note(self, key: str, error: Exception) -> None:
+        self.failures += 1
+        _LOG.info("%s: obstore failed, fsspec asks again: %s", key, str(error).partition("\n")[0])
+
     def _call(self, key: str, ranges: Sequence[Range]) -> dict[Range, memoryview]:
         """One call of obstore, all or nothing."""
         import obstore  # noqa: PLC0415 - an extra
@@ -88,8 +107,7 @@ class Bucket:
                 self.store, key, starts=[r.offset for r in ranges], lengths=[r.length for r in ranges], coalesce=0
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, fsspec asks again, and says what is wrong
-            self.failures += 1
-            _LOG.info("%s: obstore failed, fsspec asks again: %s", key, str(error).partition("\n")[0])
+            self._note(key, error)
             return {}
         self.failures = 0
         views: list[memoryview] = [memoryview(block) for block in blocks]
@@ -104,8 +122,14 @@ class ObjectInBucket:
 
     def fetch(self, ranges: Sequence[Range]) -> dict[Range, memoryview]:
         """The ranges that came whole; none from a bucket that failed too often, or where obstore cannot work."""
-        given_up = self._bucket.failures >= _MOST_FAILURES or not is_usable()
-        return {} if given_up else self._bucket.fetch(self._key, ranges)
+        return {} if self._is_given_up() else self._bucket.fetch(self._key, ranges)
+
+    def head(self) -> dict[str, Any] | None:
+        """Its length, etag and time of change; None where fsspec must say what is wrong."""
+        return None if self._is_given_up() else self._bucket.head(self._key)
+
+    def _is_given_up(self) -> bool:
+        return self._bucket.failures >= _MOST_FAILURES or not is_usable()
 
 
 def is_usable() -> bool:

@@ -28,6 +28,13 @@ class Within(NamedTuple):
     """The outermost file."""
     starts: NDArray[np.int64]
     """The first byte of each in it; -1 for one that is compressed, so that no range holds its bytes."""
+    packed: NDArray[np.int64]
+    """Of each a row: first byte and length of a member of ZIP with its local header, as the codec `deflate` decodes it,
+    stored or deflated; a length of 0 where it cannot."""
+
+    def rows(self, first: int, stop: int) -> Within:
+        """The same of some of the files, one after the other."""
+        return Within(self.url, self.starts[first:stop], self.packed[first:stop])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Listing:
         prefix = directory.rstrip("/") + "/"
         first = bisect_left(self.names, prefix)
         stop = bisect_left(self.names, prefix[:-1] + chr(ord("/") + 1), first)
-        within = None if self.within is None else Within(self.within.url, self.within.starts[first:stop])
+        within = None if self.within is None else self.within.rows(first, stop)
         names = [name[len(prefix) :] for name in self.names[first:stop]]
         mtimes = None if self.mtimes is None else self.mtimes[first:stop]
         return Listing(names, self.sizes[first:stop], within, mtimes)

@@ -6,7 +6,7 @@ import os
 from importlib import import_module
 from typing import Any, Final
 
-__all__ = ["LOCAL", "local_path", "name_of", "protocol_of"]
+__all__ = ["LOCAL", "local_path", "name_in", "name_of", "path_in", "protocol_of"]
 
 LOCAL: Final = frozenset({None, "file", "local"})
 """Protocols of files on this machine."""
@@ -57,3 +57,34 @@ def local_path(url: str) -> str | None:
     elif not path.startswith("/"):
         path = f"{os.getcwd()}/{'' if path == '.' else path.removeprefix('./')}"  # noqa: PTH109 - as above
     return path.rstrip("/") or "/"
+
+
+_ENDS: Final = (("%", "%25"), ("?", "%3F"), ("#", "%23"))
+"""What ends a path in a URL of a web server, or begins an escape in it; and how it is said in a path."""
+
+
+def path_in(folder: str, name: str) -> str:
+    """The name of a file below a folder as it stands in the URL of the file.
+
+    >>> path_in("https://host/a.zarr", "x?/50%/0"), path_in("s3://bucket/a.zarr", "x?/50%/0")
+    ('x%3F/50%25/0', 'x?/50%/0')
+    """
+    if folder.startswith(_WEB):
+        for letter, said in _ENDS:
+            name = name.replace(letter, said)
+    return name
+
+
+def name_in(folder: str, path: str) -> str:
+    """The name again.
+
+    >>> name_in("https://host/a.zarr", "x%3F/50%25/0")
+    'x?/50%/0'
+    """
+    if folder.startswith(_WEB):
+        for letter, said in reversed(_ENDS):
+            path = path.replace(said, letter)
+    return path
+
+
+_WEB: Final = ("http://", "https://")

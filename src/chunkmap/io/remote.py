@@ -46,14 +46,15 @@ class RemoteSource(SourceBase):
         self._watch = _watch(fs, path)
         try:
             self._info = self._inspect()
-            if engine == "obstore":
-                _ = self._object  # or else it cannot be had
         except SourceError:
             self.close()
             raise
 
     def _inspect(self) -> Mapping[str, Any]:
         """What the server says of the file."""
+        known = None if self._object is None else self._object.head()
+        if known is not None:
+            return known
         info: Mapping[str, Any] = ask(lambda: self._fs.info(self._path), self.url)
         if info.get("type") == "directory":
             raise SourceError("expected a file, found a directory", url=self.url) from IsADirectoryError(self._path)

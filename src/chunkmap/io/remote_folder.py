@@ -15,6 +15,7 @@ from chunkmap.errors import SourceError
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import ask, is_absent, may_be_absent, named
 from chunkmap.io.folder import FolderBase, Listing, check_name
+from chunkmap.io.names import path_in
 from chunkmap.io.remote import CONCURRENCY, RemoteSource
 from chunkmap.io.retrying import is_transient
 from chunkmap.io.source import Range, Source
@@ -84,7 +85,7 @@ class RemoteFolder(FolderBase):
 
     def open(self, name: str) -> Source:
         """Asked for its size."""
-        return RemoteSource(self._fs, self._at(name), f"{self.url}/{name}", engine=self._engine)
+        return RemoteSource(self._fs, self._at(name), f"{self.url}/{path_in(self.url, name)}", engine=self._engine)
 
     def read_many(self, names: Sequence[str], *, optional: bool = False) -> list[bytes | None]:
         """Many at once; those that fail for a moment are asked for again."""
@@ -192,7 +193,7 @@ class RemoteFolder(FolderBase):
         return out
 
     def _at(self, name: str) -> str:
-        return f"{self._path}/{check_name(name, self.url)}"
+        return f"{self._path}/{path_in(self._path, check_name(name, self.url))}"
 
 
 _Column = tuple[list[str], NDArray[np.int64]]

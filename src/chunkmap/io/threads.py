@@ -25,17 +25,18 @@ def cores() -> int:
     return CORES if not quota.isdigit() else max(1, min(CORES, int(quota) // int(period)))
 
 
-def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """The result for every item, in their order, made on all cores: a few ahead of who takes them, never all.
+def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], workers: int = CORES) -> Iterator[Result]:
+    """The result for every item, in their order, made on all cores, or by more threads where they wait for a server: a
+    few ahead of who takes them, never all.
 
     >>> list(map_ahead(len, ["a", "bcd"]))
     [1, 3]
     """
-    with ThreadPoolExecutor(CORES) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[Result]] = deque()
         for item in items:
             ahead.append(pool.submit(function, item))
-            if len(ahead) > CORES:
+            if len(ahead) > workers:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()

@@ -7,13 +7,15 @@ import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Final, Self
 
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.placement import end_to_end
 from chunkmap.notebooks import Shown
 
-__all__ = ["ChunksElsewhere", "DeferredArray", "ManifestArray"]
+__all__ = ["ChunksElsewhere", "DeferredArray", "ManifestArray", "fetched_together", "manifests_of"]
 
 _WHOLE: Final = 2**63 - 1
 """Cells of a stretch that is the whole grid, however large it is."""
@@ -115,6 +117,13 @@ class ChunksElsewhere(ABC):
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Those in cells `start` to `stop` of the grid, C order, in the grid of the whole array."""
 
+    @classmethod
+    def together(cls, wanted: Sequence[tuple[Self, range]]) -> ChunkManifest:
+        """Those of many arrays, in some cells of each, end to end on one axis. Where fetching many at once is less work
+        than one after the other, it is done so.
+        """
+        return end_to_end([(chunks.between(cells.start, cells.stop), cells) for chunks, cells in wanted])
+
     @property
     def stretch(self) -> int:
         """How many cells of the grid lie together, and are fetched and kept as one; all, where that is not said."""
@@ -195,6 +204,16 @@ class DeferredArray(ManifestArray):
         return self._elsewhere.between(start, stop) if self._kept is None else self._kept.between(start, stop)
 
     @property
+    def elsewhere(self) -> ChunksElsewhere:
+        """What its chunks are fetched from."""
+        return self._elsewhere
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether its chunks have to be fetched: few are kept once they were."""
+        return self._kept is None
+
+    @property
     def most_chunks(self) -> int:
         """How many chunks there are, or at most may be."""
         return self._elsewhere.most_chunks
@@ -233,3 +252,36 @@ class _InGrid(ChunksElsewhere):
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Those in cells `start` to `stop`."""
         return self.chunks.between(start, stop).reshape_grid(self.grid_shape)
+
+    @classmethod
+    def together(cls, wanted: Sequence[tuple[Self, range]]) -> ChunkManifest:
+        """As what is below fetches them."""
+        return _together([(some.chunks, cells) for some, cells in wanted])
+
+
+def fetched_together(wanted: Sequence[tuple[DeferredArray, range]]) -> ChunkManifest:
+    """The chunks in some cells of each of many arrays, end to end on one axis, fetched together."""
+    return _together([(array.elsewhere, cells) for array, cells in wanted])
+
+
+def manifests_of(arrays: Sequence[ManifestArray]) -> list[ChunkManifest]:
+    """Where the chunks of many arrays are; those at rest are fetched together, and not kept."""
+    resting = [
+        (array, range(math.prod(array.meta.grid_shape)))
+        for array in arrays
+        if isinstance(array, DeferredArray) and array.at_rest
+    ]
+    if len(resting) < 2:
+        return [array.manifest() for array in arrays]
+    found, first, own = fetched_together(resting), 0, dict[int, ChunkManifest]()
+    for array, cells in resting:
+        part = end_to_end([(found, range(first, first + len(cells)))])
+        own[id(array)] = part.reshape_grid(array.meta.grid_shape)
+        first += len(cells)
+    return [own[id(array)] if id(array) in own else array.manifest() for array in arrays]
+
+
+def _together(wanted: Sequence[tuple[ChunksElsewhere, range]]) -> ChunkManifest:
+    groups = [list(group) for _, group in groupby(wanted, lambda pair: type(pair[0]))]
+    found = [type(group[0][0]).together(group) for group in groups]
+    return found[0] if len(found) == 1 else end_to_end([(chunks, range(chunks.size)) for chunks in found])

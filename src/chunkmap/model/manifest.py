@@ -337,19 +337,19 @@ class ChunkManifest:
         found = self.sources.found(targets)
         if not found:
             return self
-        base, size = np.zeros(len(self.sources), np.uint64), np.zeros(len(self.sources), np.uint64)
+        found.sort()
         touched, numbers = np.zeros(len(self.sources), np.bool_), [number for number, _ in found]
-        outer, base[numbers], size[numbers] = zip(*(targets[url] for _, url in found), strict=True)
+        outer, base, size = zip(*(targets[url] for _, url in found), strict=True)
         touched[numbers] = True
         rows = np.flatnonzero(touched[self.source])
-        source, offset, length = self.source[rows], self.offset[rows], self.length[rows]
-        whole, bound = length == np.uint64(WHOLE_FILE), size[source]
+        at, offset, length = np.searchsorted(numbers, self.source[rows]), self.offset[rows], self.length[rows]
+        whole, bound = length == np.uint64(WHOLE_FILE), np.array(size, np.uint64)[at]
         outside = ~whole & ((length > bound) | (offset > bound - np.minimum(length, bound)))
         if outside.any():
             row = self.row(int(rows[np.flatnonzero(outside)[0]]))
             raise ValueError(f"{row.length} bytes at byte {row.offset} go on past the end of {row.source!r}")
         offsets, lengths = self.offset.copy(), self.length.copy()
-        offsets[rows], lengths[rows] = offset + base[source], np.where(whole, bound, length)
+        offsets[rows], lengths[rows] = offset + np.array(base, np.uint64)[at], np.where(whole, bound, length)
         sources, given = self.sources.replaced(dict(zip(numbers, outer, strict=True)))
         return replace(self, sources=sources, source=given[self.source], offset=offsets, length=lengths)
 

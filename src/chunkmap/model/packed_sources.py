@@ -1,10 +1,14 @@
-"""Many URLs and blobs as columns: one text, and the place where each ends in it."""
+"""Many URLs and blobs as columns: one text, and the place where each begins and ends in it.
+
+Some of them, and all of them under another directory, are other columns over the same text: it is never put together
+anew as long as a good part of it is used.
+"""
 
 from __future__ import annotations
 
 import os.path
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import accumulate, compress, pairwise
+from itertools import compress
 from typing import Any, Final, cast, overload
 
 import numpy as np
@@ -15,34 +19,46 @@ __all__ = ["PackedSources", "Source", "encode_url"]
 Source = str | bytes
 """A URL, or bytes held inline."""
 
-_MANY_RUNS: Final = 4096
-"""Ends of runs of sources, from which on they are cut out of the text byte by byte, and not run by run."""
+_UNUSED: Final = 4
+"""How many times longer than what is used of it the text may be that is held."""
 
 
 class PackedSources(Sequence[Source]):
-    """Many URLs and blobs as one text and the place where each ends; what all the URLs begin with is held once.
+    """Many URLs and blobs as pieces of one text; what all the URLs begin with is held once.
 
     >>> packed = PackedSources.of(["s3://b/x/0.0", "s3://b/x/0.1", b"held inline"])
     >>> packed[1], packed[-1], packed.prefix, packed.data
     ('s3://b/x/0.1', b'held inline', b's3://b/x/', b'0.00.1held inline')
     """
 
-    __slots__ = ("data", "inline", "prefix", "stops")
+    __slots__ = ("data", "inline", "prefix", "starts", "stops")
 
     def __init__(
-        self, prefix: bytes, data: bytes, stops: NDArray[Any], inline: NDArray[np.bool_] | None = None
+        self,
+        prefix: bytes,
+        data: bytes,
+        stops: NDArray[Any],
+        inline: NDArray[np.bool_] | None = None,
+        starts: NDArray[Any] | None = None,
     ) -> None:
         self.prefix = prefix
         """What every URL begins with, in UTF-8."""
         self.data = data
-        """The rest of each URL, and the blobs, one after the other."""
-        self.stops = stops.astype(np.uint32 if len(data) < 1 << 32 else np.uint64, copy=False)
+        """The rest of each URL, and the blobs, and perhaps bytes that are of none."""
+        column: Any = np.uint32 if len(data) < 1 << 32 else np.uint64
+        if starts is None:
+            edges = np.zeros(len(stops) + 1, column)
+            edges[1:] = stops
+            starts, stops = edges[:-1], edges[1:]
+        self.stops = stops.astype(column, copy=False)
         """Source -> where it ends in the data."""
+        self.starts = starts.astype(column, copy=False)
+        """Source -> where it begins; by default where the one before it ends."""
         self.inline = None if inline is None or not bool(inline.any()) else inline
         """Source -> whether it is a blob; None when none is."""
-        for column in (self.stops, self.inline):
-            if column is not None:
-                column.flags.writeable = False
+        for each in (self.starts, self.stops, self.inline):
+            if each is not None:
+                each.flags.writeable = False
 
     @classmethod
     def of(cls, sources: Sequence[Source]) -> PackedSources:
@@ -67,7 +83,8 @@ class PackedSources(Sequence[Source]):
         return cls(encode_url(directory), names.encode("ascii"), _stops(urls, len(directory)))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.prefix, self.data, self.stops, self.inline)
+        starts = None if self._is_dense else self.starts
+        return type(self), (self.prefix, self.data, self.stops, self.inline, starts)
 
     def __len__(self) -> int:
         return len(self.stops)
@@ -95,60 +112,72 @@ class PackedSources(Sequence[Source]):
         """The same ones in the same order, packed alike."""
         if not isinstance(other, PackedSources):
             return NotImplemented
-        alike = self.prefix == other.prefix and len(self.data) == len(other.data) and len(self) == len(other)
-        return self is other or (
-            alike
-            and bool((self.inline is None) == (other.inline is None))
-            and np.array_equal(self.stops, other.stops)
-            and (self.inline is None or np.array_equal(self.inline, np.asarray(other.inline)))
-            and self.data == other.data
-        )
+        if self is other:
+            return True
+        if self.prefix != other.prefix or len(self) != len(other) or (self.inline is None) != (other.inline is None):
+            return False
+        if self.inline is not None and not np.array_equal(self.inline, np.asarray(other.inline)):
+            return False
+        if np.array_equal(self.starts, other.starts) and np.array_equal(self.stops, other.stops):
+            if self.data == other.data:
+                return True
+        elif not np.array_equal(self._lengths, other._lengths):
+            return False
+        return self._text() == other._text()
 
     __hash__ = None  # type: ignore[assignment]
 
     @property
     def inline_nbytes(self) -> int:
         """Bytes that are held inline."""
-        return 0 if self.inline is None else int((self.stops - _starts(self.stops))[self.inline].sum())
+        return 0 if self.inline is None else int(self._lengths[self.inline].sum(dtype=np.int64))
 
     @property
     def nbytes(self) -> int:
         """Bytes of memory."""
-        return len(self.data) + self.stops.nbytes + (0 if self.inline is None else self.inline.nbytes)
+        columns = self.stops.nbytes * (1 if self._is_dense else 2)
+        return len(self.data) + columns + (0 if self.inline is None else self.inline.nbytes)
 
     def bounds(self, number: int) -> tuple[int, int]:
         """Where the bytes of a source begin and end."""
-        return int(self.stops[number - 1]) if number else 0, int(self.stops[number])
+        return int(self.starts[number]), int(self.stops[number])
 
     def urls(self) -> list[str]:
         """All the URLs as Python strings."""
         if self.inline is None and self.data.isascii():
             prefix, text = _decode(self.prefix), self.data.decode("ascii")
-            return [prefix + text[start:stop] for start, stop in pairwise([0, *self.stops.tolist()])]
+            return [prefix + text[start:stop] for start, stop in self._spans()]
         pieces: Iterable[bytes] = self._pieces()
         if self.inline is not None:
             pieces = compress(pieces, (~self.inline).tolist())
         return [_decode(self.prefix + piece) for piece in pieces]
 
-    def kept(self, used: NDArray[np.bool_]) -> PackedSources:
-        """Only some of them."""
-        inline = None if self.inline is None else self.inline[used]
-        starts = _starts(self.stops)
-        changes = used[1:] != used[:-1]
-        if int(np.count_nonzero(changes)) > _MANY_RUNS:
-            lengths, rows = self.stops - starts, np.flatnonzero(used)
-            data = self._bytes[np.repeat(used, lengths)].tobytes()
-            return PackedSources(self.prefix, data, np.cumsum(lengths[rows], dtype=np.uint64), inline)
-        edges = np.flatnonzero(np.concatenate([used[:1], changes, used[-1:]]))
-        first, last = edges[::2], edges[1::2]
-        spans = list(zip(starts[first].tolist(), self.stops[last - 1].tolist(), strict=True))
-        lost = np.array(list(accumulate((stop - start for start, stop in spans), initial=0)), np.int64)
-        lost = starts[first].astype(np.int64) - lost[:-1]
-        runs = zip(first.tolist(), last.tolist(), lost.astype(self.stops.dtype), strict=True)
-        stops = [self.stops[:0], *(self.stops[run:end] - less for run, end, less in runs)]
-        view = memoryview(self.data)
-        data = b"".join([view[start:stop] for start, stop in spans])
-        return PackedSources(self.prefix, data, np.concatenate(stops), inline)
+    def kept(self, rows: NDArray[Any] | slice) -> PackedSources:
+        """Only some of them, by their numbers, by a mask or a slice."""
+        inline = None if self.inline is None else self.inline[rows]
+        return PackedSources(self.prefix, self.data, self.stops[rows], inline, self.starts[rows]).without_unused()
+
+    def without_unused(self) -> PackedSources:
+        """The same over a shorter text, where much of it is of none."""
+        used = int(self._lengths.sum(dtype=np.int64))
+        if len(self.data) <= _UNUSED * used + 1024:
+            return self
+        first, last = int(self.starts.min(initial=len(self.data))), int(self.stops.max(initial=0))
+        if last - first <= _UNUSED * used:
+            less = self.stops.dtype.type(first)
+            return PackedSources(self.prefix, self.data[first:last], self.stops - less, self.inline, self.starts - less)
+        return PackedSources(self.prefix, self._text(), np.cumsum(self._lengths, dtype=np.uint64), self.inline)
+
+    def _text(self) -> bytes:
+        """The pieces one after the other."""
+        if self._is_dense:
+            return self.data[: int(self.stops[-1])] if len(self) else b""
+        lengths = self._lengths.astype(np.int64)
+        stops = np.cumsum(lengths)
+        from_there = self.starts.astype(np.int64) - (stops - lengths)
+        places = np.arange(int(stops[-1]) if len(stops) else 0) + np.repeat(from_there, lengths)
+        text: bytes = self._bytes[places].tobytes()
+        return text
 
     def found(self, urls: Iterable[str]) -> list[tuple[int, str]]:
         """Number and URL of each of these URLs that is here, by columns: no other one becomes a Python string.
@@ -159,15 +188,13 @@ class PackedSources(Sequence[Source]):
         texts = ((encode_url(url), url) for url in urls)
         tails = {text[len(self.prefix) :]: url for text, url in texts if text.startswith(self.prefix)}
         numbers = self._perhaps(tails) if tails else np.empty(0, np.intp)
-        starts = _starts(self.stops)[numbers]
-        spans = zip(numbers.tolist(), starts.tolist(), self.stops[numbers].tolist(), strict=True)
+        spans = zip(numbers.tolist(), self.starts[numbers].tolist(), self.stops[numbers].tolist(), strict=True)
         pieces = ((number, self.data[start:stop]) for number, start, stop in spans)
         return [(number, tails[piece]) for number, piece in pieces if piece in tails]
 
     def _perhaps(self, tails: Collection[bytes]) -> NDArray[np.intp]:
         """Numbers among which are those of all URLs with these tails: of their lengths, and like them at the end."""
-        lengths = np.diff(self.stops, prepend=self.stops.dtype.type(0))
-        numbers = np.flatnonzero(_any_of(lengths, {len(tail) for tail in tails}))
+        numbers = np.flatnonzero(_any_of(self._lengths, {len(tail) for tail in tails}))
         if self.inline is not None:
             numbers = numbers[~self.inline[numbers]]
         # From the end: the URLs of a store differ there.
@@ -178,60 +205,72 @@ class PackedSources(Sequence[Source]):
             numbers = numbers[_any_of(last, {tail[-back] for tail in tails})]
         return numbers
 
-    def beginning(self, texts: Iterable[bytes], among: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
-        """For each text, which of some sources are URLs that begin with it, and with no text before it.
+    def beginning(self, texts: Iterable[bytes], among: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
+        """For each text, the numbers of those sources that are URLs which begin with it, and with no text before it.
 
         >>> packed = PackedSources.of(["s3://b/x/0", "s3://b/y/0", b"s3://b/x/"])
         >>> [rows.tolist() for rows in packed.beginning([b"s3://b/y/", b"s3://"], np.ones(3, bool))]
-        [[False, True, False], [True, False, False]]
+        [[1], [0]]
         """
         left = among.copy() if self.inline is None else among & ~self.inline
         tails = None
         for text in texts:
-            found = left.copy() if self.prefix.startswith(text) else np.zeros(len(self), np.bool_)
-            if len(text) > len(self.prefix) and text.startswith(self.prefix):
-                tails = tails or _Tails(self.data, self.stops)
+            rows: NDArray[np.intp] = np.empty(0, np.intp)
+            if self.prefix.startswith(text):
+                rows = np.flatnonzero(left)
+            elif text.startswith(self.prefix):
+                tails = tails or _Tails(self.data, self.starts, self.stops)
                 rows = tails.beginning(text[len(self.prefix) :])
-                found[rows] = left[rows]
-            left &= ~found
-            yield found
+                rows = rows[left[rows]]
+            left[rows] = False
+            yield rows
 
     def moved(self, old: bytes, new: bytes) -> PackedSources:
         """URLs, all of which begin with `old`, with `new` in its place."""
         if self.prefix.startswith(old):
-            return PackedSources(new + self.prefix[len(old) :], self.data, self.stops)
-        cut = len(old) - len(self.prefix)
-        starts = _starts(self.stops).astype(np.int64)
-        kept = np.ones(len(self.data), np.bool_)
-        for at in range(cut):
-            kept[starts + at] = False
-        stops = self.stops.astype(np.int64) - np.arange(cut, cut * (len(self) + 1), cut)
-        return PackedSources(new, self._bytes[kept].tobytes(), stops)
+            return PackedSources(new + self.prefix[len(old) :], self.data, self.stops, None, self.starts)
+        cut = self.starts.dtype.type(len(old) - len(self.prefix))
+        return PackedSources(new, self.data, self.stops, None, self.starts + cut).without_unused()
 
     @property
     def _bytes(self) -> NDArray[np.uint8]:
         return np.frombuffer(self.data, np.uint8)
 
+    @property
+    def _is_dense(self) -> bool:
+        """Whether the first begins with the text, and each where the one before it ends: then one column says both."""
+        is_one_column = self.starts.base is not None and self.starts.base is self.stops.base
+        return is_one_column and (not len(self) or not self.starts[0])
+
+    @property
+    def _lengths(self) -> NDArray[Any]:
+        lengths: NDArray[Any] = self.stops - self.starts
+        return lengths
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        return zip(self.starts.tolist(), self.stops.tolist(), strict=True)
+
     def _pieces(self) -> list[bytes]:
-        bounds = [0, *self.stops.tolist()]
-        return [self.data[start:stop] for start, stop in pairwise(bounds)]
+        return [self.data[start:stop] for start, stop in self._spans()]
 
 
 class _Tails:
-    """Many pieces of a text, which are compared by their first byte, and then eight bytes at a time."""
+    """Many pieces of a text, which are compared by their first two bytes, and then eight bytes at a time."""
 
-    def __init__(self, data: bytes, stops: NDArray[Any]) -> None:
-        self._starts = _starts(stops)
-        self._lengths = stops - self._starts
+    def __init__(self, data: bytes, starts: NDArray[Any], stops: NDArray[Any]) -> None:
+        self._starts, self._stops = starts, stops
         self._padded = data + bytes(8)
-        self._first = np.frombuffer(self._padded, np.uint8)[self._starts]
+        letters, places = np.frombuffer(self._padded, np.uint8), starts.astype(np.intp)
+        self._first = letters.take(places).astype(np.uint16)
+        self._first |= letters[1:].take(places).astype(np.uint16) << 8
 
     def beginning(self, tail: bytes) -> NDArray[np.intp]:
         """Which of them begin so: with a byte at least."""
-        rows: NDArray[np.intp] = np.flatnonzero(self._first == tail[0])
-        rows = rows[self._lengths[rows] >= len(tail)]
+        first = int.from_bytes(tail[:2], "little")
+        rows: NDArray[np.intp] = np.flatnonzero((self._first if len(tail) > 1 else self._first & 0xFF) == first)
+        rows = rows[self._stops[rows] - self._starts[rows] >= len(tail)]
         words = np.ndarray((len(self._padded) - 7,), "<u8", self._padded, strides=(1,))  # from each byte on
-        for at in range(0, len(tail), 8):
+        for at in range(2, len(tail), 8):
             some = tail[at : at + 8]
             mask, wanted = np.uint64((1 << 8 * len(some)) - 1), np.uint64(int.from_bytes(some, "little"))
             rows = rows[(words[self._starts[rows].astype(np.int64) + at] & mask) == wanted]
@@ -268,7 +307,3 @@ def _any_of(values: NDArray[Any], wanted: Collection[int]) -> NDArray[np.bool_]:
     table = np.zeros(max(wanted) + 2, np.bool_)
     table[list(wanted)] = True
     return np.asarray(table[np.minimum(values, len(table) - 1)])
-
-
-def _starts(stops: NDArray[Any]) -> NDArray[Any]:
-    return np.concatenate([np.zeros(1, stops.dtype), stops[:-1]])

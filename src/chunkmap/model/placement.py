@@ -13,7 +13,7 @@ from chunkmap.model.grid import index_dtype
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.source_table import SourceTable
 
-__all__ = ["Cells", "Placement", "place"]
+__all__ = ["Cells", "Placement", "end_to_end", "place"]
 
 Cells = int | NDArray[np.int64]
 """Where the chunks of a manifest go along one axis: from a first cell on, or cell by cell."""
@@ -60,6 +60,23 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
         index, rows = _last_of_each(index)
         source, offset, length = source[rows], offset[rows], length[rows]
     return ChunkManifest.from_columns(grid_shape, index, table.sources, (source, offset, length))
+
+
+def end_to_end(several: Sequence[tuple[ChunkManifest, range]]) -> ChunkManifest:
+    """The chunks in some cells of each of many manifests, one after the other on one axis.
+
+    >>> manifest = ChunkManifest.from_rows((2, 2), [(0, 0), (1, 0)], ["a.nc"] * 2, [0, 10], [10, 10])
+    >>> end_to_end([(manifest, range(2, 4)), (manifest, range(0, 1))]).positions().tolist()
+    [0, 2]
+    """
+    parts, first = list[Placement](), 0
+    for chunks, cells in several:
+        some = chunks.between(cells.start, cells.stop)
+        index = some.positions() - cells.start
+        own = ChunkManifest((len(cells),), some.sources, some.source, some.offset, some.length, index)
+        parts.append(Placement(own, (first,)))
+        first += len(cells)
+    return place((first,), parts)
 
 
 def _end_to_end(grid_shape: tuple[int, ...], parts: Sequence[Placement]) -> bool:

@@ -21,7 +21,7 @@ from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.references import ReferenceSet
 from chunkmap.model.typed import as_text
 
-__all__ = ["portable"]
+__all__ = ["in_strict_json", "portable", "spelled", "with_plain_chunks"]
 
 _CHECKSUM: Final = "fletcher32"
 _CHECKSUM_BYTES: Final = 4
@@ -41,13 +41,29 @@ def portable(refs: ReferenceSet, zarr_format: ZarrFormat = 2) -> ReferenceSet:
     >>> plain.meta.codecs, plain.chunks[0]
     ((), Reference(source='a.nc', offset=100, length=8))
     """
-    mask = "_FillValue" if zarr_format == 3 else None  # which is spelled in its own way there
-    arrays = {path: _portable(array, mask) for path, array in refs.arrays.items()}
+    return in_strict_json(with_plain_chunks(refs), zarr_format)
+
+
+def in_strict_json(refs: ReferenceSet, zarr_format: ZarrFormat) -> ReferenceSet:
+    """The part of it that is about attributes."""
+    arrays = {
+        path: array.with_meta(attrs=spelled(array.meta.attrs, zarr_format)) for path, array in refs.arrays.items()
+    }
     return replace(refs, arrays=arrays, groups={path: as_text(attrs) for path, attrs in refs.groups.items()})
 
 
-def _portable(array: ManifestArray, mask: str | None) -> ManifestArray:
-    meta = replace(array.meta, attrs=as_text(array.meta.attrs, but=mask))
+def spelled(attrs: Mapping[str, Any], zarr_format: ZarrFormat) -> dict[str, Any]:
+    """The attributes of an array as strict JSON; of v3, `_FillValue` is spelled in a way of its own."""
+    return as_text(attrs, but="_FillValue" if zarr_format == 3 else None)
+
+
+def with_plain_chunks(refs: ReferenceSet) -> ReferenceSet:
+    """The part of it that is about chunks: codecs and ranges. Sets of which it was done are combined as others are."""
+    return replace(refs, arrays={path: _plain_chunks(array) for path, array in refs.arrays.items()})
+
+
+def _plain_chunks(array: ManifestArray) -> ManifestArray:
+    meta = array.meta
     shorter = array.manifest() if meta.codecs and meta.codecs[-1].get("id") == _CHECKSUM else None
     if shorter is not None and _has_room(shorter):
         meta = _without_last(meta)

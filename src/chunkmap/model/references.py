@@ -86,6 +86,17 @@ class ReferenceSet(Shown):
         """Attributes of the root group."""
         return self.groups.get("", {})
 
+    @property
+    def emptied(self) -> Problem | None:
+        """Of a set whose arrays were all left out, why the first of them was; None of any other set.
+
+        >>> why = Problem("x", "pickle", "left out")
+        >>> ReferenceSet(problems=(why,)).emptied == why, ReferenceSet(problems=(Problem("", "title", "cut"),)).emptied
+        (True, None)
+        """
+        lost = (problem for problem in self.problems if problem.path not in self.groups)
+        return None if self.arrays else next(lost, None)
+
     def loaded(self) -> ReferenceSet:
         """The set with all its chunks in memory."""
         arrays = {path: ManifestArray(array.meta, array.manifest()) for path, array in self.arrays.items()}

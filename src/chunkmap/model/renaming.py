@@ -63,25 +63,28 @@ def _folders(names: Mapping[str, str]) -> list[str]:
     return sorted((name for name in names if name.endswith("/")), key=len, reverse=True)
 
 
-def _parts(block: Block, names: Mapping[str, str]) -> Iterator[tuple[NDArray[Any], Block]]:
+def _parts(block: Block, names: Mapping[str, str]) -> Iterator[tuple[slice | NDArray[Any], Block]]:
     """Some sources of a block after the other: which they are, and what becomes of them."""
     if not isinstance(block, PackedSources):
         rename = renamer(names)
-        yield np.arange(len(block)), tuple(rename(s) if isinstance(s, str) else s for s in block)
+        yield slice(None), tuple(rename(s) if isinstance(s, str) else s for s in block)
         return
     left = np.ones(len(block), np.bool_)
-    exact = dict(block.found(names))
+    exact = dict(block.found([name for name in names if not name.endswith("/")]))
     if exact:
         left[list(exact)] = False
         yield np.array(list(exact)), tuple(names[url] for url in exact.values())
     folders = {old: encode_url(old) for old in _folders(names)}
-    for (old, text), rows in zip(folders.items(), block.beginning(folders.values(), left), strict=True):
-        if rows.any():
-            left &= ~rows
-            yield rows, _only(block, rows).moved(text, encode_url(names[old]))
+    for (old, text), found in zip(folders.items(), block.beginning(folders.values(), left), strict=True):
+        if len(found):
+            rows = _as_slice(found)
+            left[rows] = False
+            yield rows, block.kept(rows).moved(text, encode_url(names[old]))
     if left.any():
-        yield left, _only(block, left)
+        yield (slice(None), block) if left.all() else (left, block.kept(left))
 
 
-def _only(block: PackedSources, rows: NDArray[np.bool_]) -> PackedSources:
-    return block if rows.all() else block.kept(rows)
+def _as_slice(rows: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """Rising numbers, as a slice where none between them is missing: columns are cut so, and not gathered."""
+    first, stop = int(rows[0]), int(rows[-1]) + 1
+    return slice(first, stop) if stop - first == len(rows) else rows

@@ -17,7 +17,7 @@ from chunkmap.model.edits import uneven_apart
 from chunkmap.storage.explicit_ranges import with_explicit_ranges
 from chunkmap.storage.stores import ICECHUNK, FoundSet, Icechunk, Store, find_set, is_open, store_for
 
-__all__ = ["check_format", "convert", "load", "open_set", "write"]
+__all__ = ["check_format", "convert", "load", "open_set", "warn_unless_portable", "write"]
 
 _LOG = logger("write")
 
@@ -85,10 +85,17 @@ def write(
 
     A server may be silent for `timeout` seconds, 30 by default.
 
-    Raises Unsupported naming the array that the format has no words for.
+    Raises Unsupported naming the array that the format has no words for, and for a set whose arrays were all left out.
     """
     if not isinstance(refs, ReferenceSet):
         raise TypeError(f"write() takes a ReferenceSet, as chunkmap.load gives it, found {type(refs).__name__}")
+    why = refs.emptied
+    if why is not None:
+        raise Unsupported(
+            f"every array of it was left out, so there is nothing to write. The first, {why.path!r}: {why.message}",
+            feature=why.feature,
+            url=refs.name,
+        )
     if uneven_group is not None:
         refs = uneven_apart(refs, uneven_group)
     if is_open(url):
@@ -142,12 +149,17 @@ def convert(
 def _portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> ReferenceSet:
     """The set as more readers take it; a warning says which do not."""
     refs = import_module("chunkmap.model.portable").portable(refs, zarr_format)
+    warn_unless_portable(refs, zarr_format, stacklevel=5)
+    return refs
+
+
+def warn_unless_portable(refs: ReferenceSet, zarr_format: ZarrFormat, *, stacklevel: int = 3) -> None:
+    """Warn of the arrays of a set that some reader does not decode."""
     obstacles = import_module("chunkmap.model.readers").obstacles
     found = {path: obstacles(path, array, zarr_format) for path, array in refs.arrays.items()}
     left = {path: own for path, own in found.items() if own}
     if left:
-        warnings.warn(NotPortable(left), stacklevel=4)
-    return refs
+        warnings.warn(NotPortable(left), stacklevel=stacklevel)
 
 
 def check_format(at: Located, zarr_format: ZarrFormat) -> Store:

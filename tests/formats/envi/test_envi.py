@@ -90,6 +90,27 @@ def test_coordinates_are_the_middles_of_pixels(tmp_path):
         assert found.attrs["sensor_type"] == "AVIRIS"
 
 
+def test_attributes_of_the_root_are_what_is_nowhere_else(tmp_path):
+    """Texts are whole, whatever commas they have; what is a coordinate or says where pixels are stands there only."""
+    wkt = 'PROJCS["a",GEOGCS["b",DATUM["c"]],UNIT["Meter",1.0]]'
+    more = f"coordinate system string = {{{wkt}}}\nwavelength = {{400, 500}}\nwavelength units = nm\nsensor = X, Y\n"
+    more += "description = {one, two}\ndefault bands = {2, 1}\n"
+    refs = chunkmap.scan(written(tmp_path, UTM + more))
+    assert refs.attrs.keys() == {"description", "file_type", "map_info", "sensor", "default_bands"}
+    assert (refs.attrs["description"], refs.attrs["default_bands"]) == ("one, two", [2, 1])
+    assert refs.arrays["spatial_ref"].meta.attrs["crs_wkt"] == wkt
+    assert refs.arrays["wavelength"].meta.attrs["units"] == "nm"
+
+
+def test_an_image_that_is_called_a_header_names_its_header(tmp_path):
+    """The image, scanned as ENVI, is refused with the name of the header beside it; a wrong option is named."""
+    written(tmp_path)
+    with pytest.raises(FormatError, match=r"scan that: 'a\.hdr'"):
+        chunkmap.scan(tmp_path / "a.img", format="envi")
+    with pytest.raises(NoSuchFile, match=r"'b\.img'; that is what the option data says"):
+        chunkmap.scan(tmp_path / "a.hdr", data="b.img")
+
+
 def test_turned_images_have_no_axes(tmp_path):
     """A rotation is in the transform, as GDAL has it, and there is no x or y."""
     path = written(tmp_path, UTM.replace("1.5, 2,", "1, 1,").replace("units", "rotation=30, units"))

@@ -75,6 +75,18 @@ def test_chunks_are_cut_along_the_slowest_axes(tmp_path):
         assert set(array.chunks.length.tolist()) == {160}
 
 
+def test_a_second_array_in_the_file_is_a_problem(tmp_path):
+    """numpy.save may be called twice for a file: the first array is read, as numpy.load does, and the rest is named."""
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.save(file, np.arange(3))
+        np.save(file, np.arange(4))
+    refs = chunkmap.scan(tmp_path / "a.npy")
+    np.testing.assert_array_equal(read_array(refs.arrays["data"], Fetcher()), np.load(tmp_path / "a.npy"))
+    (problem,) = refs.problems
+    assert problem.feature == "bytes after the array"
+    assert f"the {128 + 32} bytes from byte {128 + 24} " in problem.message
+
+
 def test_objects_are_refused(tmp_path):
     """Python objects are pickles: they are refused by name, and nothing of them is read."""
     np.save(tmp_path / "a.npy", np.array([{}, 1], object), allow_pickle=True)

@@ -80,6 +80,16 @@ def test_descriptions_that_are_none(how, words):
         scan_source(BytesSource(DATA, "a"), format="raw", **how)
 
 
+def test_bytes_in_no_array_are_a_problem():
+    """What comes after the array, or is no whole element, is named; where nothing does, nothing is said."""
+    for how, left in (({"shape": (3,)}, 4), ({"offset": 1}, 1), ({}, 0), ({"offset": 10}, 0)):
+        refs = scan_source(BytesSource(bytes(10), "a.bin"), format="raw", dtype="<i2", **how)
+        assert [problem.feature for problem in refs.problems] == ["bytes after the array"] * bool(left)
+        assert all(f"the {left} bytes from byte {10 - left} " in problem.message for problem in refs.problems)
+    with pytest.raises(TruncatedFile, match="begins at byte 11, but the file ends at byte 10"):
+        scan_source(BytesSource(bytes(10), "a.bin"), format="raw", offset=11)
+
+
 def test_a_file_that_is_shorter_is_refused():
     """What is described beyond the end is never a reference; and nobody guesses that a file is raw."""
     with pytest.raises(TruncatedFile, match="cut short"):

@@ -307,6 +307,16 @@ def test_whole_shards(tmp_path, index, fill, versions):
         np.testing.assert_array_equal(opened[9:11, 3:7], expected[9:11, 3:7])
 
 
+def test_whole_shards_are_compared(tmp_path):
+    """`verify` compares shards that are kept whole with what zarr-python reads from the store."""
+    group = zarr.open_group(tmp_path / "a", mode="w", zarr_format=3)
+    group.create_array("x", shape=(8,), shards=(4,), chunks=(2,), dtype="i2")[:] = np.arange(8) + 1
+    chunkmap.write(chunkmap.scan(tmp_path / "a", shards="whole", inline_threshold=0), tmp_path / "a.json")
+    report = chunkmap.verify(tmp_path / "a.json", decode="all", compare=True)
+    assert not report.notes
+    assert report.counts["chunks equal to the original"] == 2
+
+
 def test_whole_shards_that_are_not_read(tmp_path):
     """Shards of text, and those that are transposed before, are problems; another word is refused."""
     group = zarr.open_group(tmp_path, mode="w", zarr_format=3)

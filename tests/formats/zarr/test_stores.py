@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import zipfile
+from urllib.parse import quote
 
 import fsspec
 import numpy as np
@@ -53,6 +54,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part"),
     pytest.mark.filterwarnings("ignore:Object at .* is not recognized"),
     pytest.mark.filterwarnings("ignore:The data type"),
+    pytest.mark.filterwarnings("ignore:Combining a .sharding_indexed"),
     pytest.mark.filterwarnings("ignore:.*not.*in the Zarr.*specification"),
 ]
 
@@ -166,26 +168,69 @@ def test_an_array_alone(tmp_path, stores):
         assert len(stores.check(root).arrays[""].chunks) == 3
 
 
+def pack(root, path, method_of):
+    """A ZIP archive of all files below a directory, each by the method that is said of its name."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(root.rglob("*"), key=lambda file: file.name):
+            if file.is_file():
+                name = file.relative_to(root).as_posix()
+                archive.write(file, name, method_of(name))
+    return path
+
+
 @pytest.mark.parametrize("zarr_format", [2, 3])
 def test_members_of_an_archive(tmp_path, stores, zarr_format):
-    """References into a ZIP archive are ranges of it; arrays of which chunks are compressed are named and left out."""
+    """References into a ZIP archive are ranges of it."""
     root = write_tree(tmp_path / "store", zarr_format)
-    plain, deflated = tmp_path / "plain.zarr.zip", tmp_path / "deflated.zarr.zip"
-    for path, method in ((plain, zipfile.ZIP_STORED), (deflated, zipfile.ZIP_DEFLATED)):
-        with zipfile.ZipFile(path, "w") as archive:
-            for file in sorted(root.rglob("*"), key=lambda file: file.name):
-                if file.is_file():
-                    name = file.relative_to(root).as_posix()
-                    archive.write(file, name, method if "grid" in name else zipfile.ZIP_STORED)
+    plain = pack(root, tmp_path / "plain.zarr.zip", lambda _: zipfile.ZIP_STORED)
     refs = chunkmap.scan(plain, inline_threshold=0)
     assert chunkmap.scan(f"zip://::{plain}", inline_threshold=0) == refs
     stores.values(refs, zarr.open(root, mode="r"))
     assert {url for array in refs.arrays.values() for url in array.chunks.urls} == {str(plain)}
     assert refs.targets[str(plain)].size == plain.stat().st_size
-    refs = chunkmap.scan(deflated)
-    assert set(refs.arrays) == {"point", "unwritten", "nothing"}
-    (problem,) = refs.problems
-    assert (problem.path, problem.feature) == ("a/b/grid", "compressed archive member")
+
+
+@pytest.mark.parametrize("stored", ["nothing", "some chunks"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_deflated_members_of_an_archive(tmp_path, stores, zarr_format, stored):
+    """Where chunks are deflated members, all, or some beside stored ones, each is a reference that a codec inflates."""
+    root = write_tree(tmp_path / "store", zarr_format)
+    grid = zarr.open_group(root, mode="a")["a/b/grid"]
+    grid[6:] = np.arange(28).reshape(4, 7)
+    path = pack(
+        root,
+        tmp_path / "deflated.zarr.zip",
+        lambda name: zipfile.ZIP_STORED if stored != "nothing" and name.endswith("1") else zipfile.ZIP_DEFLATED,
+    )
+    for threshold in (1000, 0):
+        refs = chunkmap.scan(path, inline_threshold=threshold)
+        assert not refs.problems
+        assert refs.arrays["a/b/grid"].meta.codecs[-1] == {"id": "deflate"}
+        chunkmap.write(refs, tmp_path / "refs.json", zarr_format=zarr_format)
+        stores.values(chunkmap.load(tmp_path / "refs.json"), zarr.open(root, mode="r"))
+    report = chunkmap.verify(tmp_path / "refs.json", compare=True)
+    assert "nothing is wrong" in str(report)
+    assert "equal to the original" in str(report)
+
+
+def test_members_that_no_codec_gives_are_a_problem(tmp_path, stores):
+    """Chunks of bzip2 in a ZIP archive are named; deflated shards too, but as a whole they are references."""
+    root = tmp_path / "store"
+    group = zarr.open_group(root, mode="w", zarr_format=3)
+    for name in ("plain", "shards"):
+        how = {"shards": (4,)} if name == "shards" else {}
+        group.create_array(name, shape=(6,), chunks=(2,), dtype="i4", compressors=None, **how)[:] = np.arange(6) + 1
+    bz2 = pack(root, tmp_path / "a.zip", lambda name: zipfile.ZIP_BZIP2 if "plain/c" in name else zipfile.ZIP_DEFLATED)
+    refs = chunkmap.scan(bz2)
+    assert not refs.arrays
+    assert [(problem.path, problem.feature) for problem in refs.problems] == [
+        ("plain", "compressed archive member"),
+        ("shards", "compressed archive member"),
+    ]
+    assert "zip -0" in refs.problems[0].message
+    assert "shards='whole'" in refs.problems[1].message
+    whole = chunkmap.scan(pack(root, tmp_path / "b.zip", lambda _: zipfile.ZIP_DEFLATED), shards="whole")
+    stores.values(whole, zarr.open(root, mode="r"))
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
@@ -206,6 +251,22 @@ def test_a_server_that_lists_nothing(tmp_path, stores, range_server, zarr_format
         range_server.files.pop(f"/s.zarr/{name}", None)
     with pytest.raises(FormatError, match="consolidated metadata"):
         chunkmap.scan(range_server.url("s.zarr/"), format="zarr")
+
+
+@pytest.mark.parametrize("threshold", [0, 1000])
+def test_names_that_urls_have_other_uses_for(tmp_path, stores, range_server, threshold):
+    """Names with `?`, `#` and `%` are found on a web server under the URLs that mean them, and read through these."""
+    root = tmp_path / "s.zarr"
+    group = zarr.open_group(root, mode="w", zarr_format=3)
+    for name in ("a?b=1", "c#d", "50%25", "%3f"):
+        group.create_array(f"{name}/{name}", shape=(3,), chunks=(2,), dtype="i2")[:] = [1, 2, 3]
+    zarr.consolidate_metadata(root, zarr_format=3)
+    for file in root.rglob("*"):
+        if file.is_file():
+            range_server.put(f"s.zarr/{quote(file.relative_to(root).as_posix(), safe='/=')}", file.read_bytes())
+    refs = chunkmap.scan(range_server.url("s.zarr"), inline_threshold=threshold)
+    stores.values(refs, zarr.open(root, mode="r"))
+    assert refs.nchunks == 8
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

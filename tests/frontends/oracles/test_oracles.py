@@ -81,6 +81,15 @@ def test_a_set_that_names_no_file_says_so(tmp_path):
     ]
 
 
+def test_plain_elements_have_nothing_to_be_compared_with(tmp_path):
+    """The report says so, and does not say how to scan the file: that was done."""
+    (tmp_path / "a.bin").write_bytes(bytes(100))
+    refs = chunkmap.scan(tmp_path / "a.bin", format="raw", inline_threshold=0)
+    (note,) = chunkmap.verify(refs, decode="all", compare=True).notes
+    assert "plain elements" in note.message
+    assert "describe" not in note.message
+
+
 def test_members_of_archives_are_compared(tmp_path):
     """A chunk that is a range of an archive is compared with the member that it is in."""
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -158,9 +158,9 @@ def test_a_set_is_replaced_whole(stored):
 
 def test_without_an_exchange_of_names_two_renames_do(stored, monkeypatch):
     """Where the system cannot exchange two names, the old set makes way and the new one takes its place."""
-    from chunkmap.storage import place
+    from chunkmap.storage import swapping
 
-    monkeypatch.setattr(place.sys, "platform", "darwin")
+    monkeypatch.setattr(swapping.sys, "platform", "darwin")
     write(ReferenceSet({"y": array(5)}), stored)
     assert list(load(stored).arrays) == ["y"]
     assert [p.name for p in stored.parent.iterdir()] == ["set.parq"]
@@ -396,8 +396,8 @@ def test_a_set_written_by_fsspec_is_read(tmp_path):
 def test_only_touched_partitions_are_read(stored, monkeypatch):
     """A chunk costs the one partition it is in, once; a missing chunk in an empty partition costs nothing."""
     read = []
-    real = at_rest.decode_partition
-    monkeypatch.setattr(at_rest, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
+    real = at_rest.decode_partitions
+    monkeypatch.setattr(at_rest, "decode_partitions", lambda files: read.extend(f.where for f in files) or real(files))
     lazy = open_set(stored).arrays["x"]
     assert read == []
     for position in (11, 12, 13, 25, 19):
@@ -419,8 +419,8 @@ def test_threads_share_one_reading(stored, monkeypatch):
     from concurrent.futures import ThreadPoolExecutor
 
     read = []
-    real = at_rest.decode_partition
-    monkeypatch.setattr(at_rest, "decode_partition", lambda d, n, where: read.append(where) or real(d, n, where))
+    real = at_rest.decode_partitions
+    monkeypatch.setattr(at_rest, "decode_partitions", lambda files: read.extend(f.where for f in files) or real(files))
     lazy = open_set(stored).arrays["x"]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda n: lazy.locate(n % 10), range(200)))

@@ -6,7 +6,7 @@ Specification: https://www.nv5geospatialsoftware.com/docs/enviheaderfiles.html.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -40,6 +40,9 @@ _SHAPE: Final = frozenset(
     )
 )
 """What becomes the array; all else becomes attributes."""
+_WKT: Final = "coordinate system string"
+_TEXTS: Final = frozenset({"description"})
+"""What is text, whatever commas are in it."""
 _NUMBERS: Final = ("wavelength", "fwhm", "bbl", "data gain values", "data offset values")
 _LIBRARY: Final = "envi spectral library"
 
@@ -63,6 +66,7 @@ def read_envi(text: str, url: str) -> Image:
     spectra = list(_list(words.get("spectra names", "")))
     scale = _scale(words, by_band, url)
     ignored = words.get("data ignore value")
+    by_row = {"spectra_names": np.array(spectra)} if is_library and len(spectra) == rows else {}
     return Image(
         bands=bands,
         rows=rows,
@@ -74,13 +78,24 @@ def read_envi(text: str, url: str) -> Image:
         place=_place(words, url),
         suffixes=_SUFFIXES,
         by_band=by_band,
-        by_row={"spectra_names": np.array(spectra)} if is_library and len(spectra) == rows else {},
+        by_row=by_row,
         attrs=scale.attrs,
         problem=scale.problem,
-        about={key.replace(" ", "_"): _value(text) for key, text in words.items() if key not in _SHAPE},
-        wkt=_unbraced(words["coordinate system string"]) if "coordinate system string" in words else None,
+        about=_about(words, {*by_band, *by_row}),
+        wkt=_unbraced(words[_WKT]) if _WKT in words else None,
         is_library=is_library,
     )
+
+
+def _about(words: Mapping[str, str], variables: Collection[str]) -> dict[str, Any]:
+    """What becomes attributes of the root: neither what the array has, nor what are variables of their own."""
+    said = _SHAPE | {_WKT} | ({"wavelength units"} if {"wavelength", "fwhm"}.intersection(variables) else set())
+    named = {key.replace(" ", "_"): key for key in words if key not in said}
+    return {
+        name: _unbraced(words[key]) if key in _TEXTS else _value(words[key])
+        for name, key in named.items()
+        if name not in variables
+    }
 
 
 def _words(text: str, url: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from chunkmap.formats.envi.esri import read_esri
 from chunkmap.formats.envi.image import Image
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.names import check_name
-from chunkmap.formats.pairs import file_name, found_beside, with_suffix
+from chunkmap.formats.pairs import file_name, found_beside, header_of, with_suffix
 from chunkmap.formats.text import text_of
 from chunkmap.io import Source
 from chunkmap.io.rounds import Found, Other, Parser, Span
@@ -56,7 +56,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     raw: memoryview = yield Span(0, size, size)
     text = text_of(raw)
     is_envi = text.startswith(MAGIC)
-    image = read_envi(text, source.url) if is_envi else read_esri(text, source.url)
+    image = read_envi(text, source.url) if is_envi else _esri(text, source.url)
     found = yield from _pixels(source, image, options.data)
     wkt = image.wkt if is_envi else (yield from _projection(source))
     meta = ArrayMeta(
@@ -84,6 +84,14 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     return Scanned(arrays, {"": image.about}, tuple(problems), {found.url: found.target})
 
 
+def _esri(text: str, url: str) -> Image:
+    """The image of ESRI's header. The error of a file that is none says where its header may be."""
+    try:
+        return read_esri(text, url)
+    except FormatError as error:
+        raise FormatError(f"{error.message}{header_of(url)}", url=url) from error
+
+
 def _pixels(source: Source, image: Image, named: str | None) -> Parser[Found]:
     """The file with the pixels. Raises NoSuchFile where there is none, FormatError where several could be."""
     header = file_name(source.url)
@@ -98,10 +106,8 @@ def _pixels(source: Source, image: Image, named: str | None) -> Parser[Found]:
     found = yield from found_beside([name for name in names if name != header])
     if not found:
         tried = ", ".join(repr(name) for name in names if name != header)
-        raise NoSuchFile(
-            f"its pixels are not beside it: looked for {tried}; say another name with the option data",
-            url=source.url,
-        )
+        remedy = "say another name with the option data" if named is None else "that is what the option data says"
+        raise NoSuchFile(f"its pixels are not beside it: looked for {tried}; {remedy}", url=source.url)
     need = _stop(image)
     fit = [one for one in found if (one.target.size or 0) >= need]
     if len(fit) > 1:

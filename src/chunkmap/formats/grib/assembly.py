@@ -66,10 +66,11 @@ class _Leaf(NamedTuple):
 def tree_of(table: Table, url: str, layout: Layout) -> Tree:
     """All fields of a file as arrays."""
     tree = Tree({}, {"": _common([product.group for product in table.products])}, [])
-    names = table.of_product(lambda product: "/".join(_steps_of_path(product))) if len(table) else np.array([], str)
-    for rows in grouped([names]):
-        path = str(names[rows[0]])
-        for leaf in _leaves(table, path, rows, layout.times):
+    names = ["/".join(_steps_of_path(product)) for product in table.products]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    of_product = np.array([numbers[name] for name in names], np.int64)
+    for rows in grouped([of_product[table.product]]):
+        for leaf in _leaves(table, names[table.product[rows[0]]], rows, layout.times):
             _add(tree, table, leaf, url, layout)
     for why, places in table.refused.items():
         where = f"the field at byte {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from chunkmap.formats.grib.sections import Field
 from chunkmap.io.rounds import Parser, Span
 
@@ -21,9 +23,8 @@ _MOST_BYTES: Final = 64 << 20
 def without_repeats(fields: Sequence[Field]) -> Parser[list[Field]]:
     """The fields without those that repeat an earlier one."""
     alike: dict[tuple[object, ...], list[int]] = {}
-    for number, field in enumerate(fields):
-        said = field.indicator[:8], field.identification, field.local, field.grid, field.product, field.packing
-        alike.setdefault((field.stop - field.offset, field.number, *said), []).append(number)
+    for number in _perhaps_alike(fields):
+        alike.setdefault(_said(fields[number]), []).append(number)
     groups = [numbers for numbers in alike.values() if len(numbers) > 1]
     if sum(fields[n].stop - fields[n].offset for numbers in groups for n in numbers) > _MOST_BYTES:
         return list(fields)
@@ -38,3 +39,16 @@ def without_repeats(fields: Sequence[Field]) -> Parser[list[Field]]:
                 left_out.add(number)
             seen.add(held)
     return [field for number, field in enumerate(fields) if number not in left_out]
+
+
+def _perhaps_alike(fields: Sequence[Field]) -> list[int]:
+    """The fields of which another one says what has the same hash: mostly none, and nothing is held of the others."""
+    hashes = np.fromiter((hash(_said(field)) for field in fields), np.int64, len(fields))
+    _, which, count = np.unique(hashes, return_inverse=True, return_counts=True)
+    return [int(number) for number in np.flatnonzero(count[which] > 1)]
+
+
+def _said(field: Field) -> tuple[object, ...]:
+    """All that is known of a field without its data."""
+    said = field.indicator[:8], field.identification, field.local, field.grid, field.product, field.packing
+    return (field.stop - field.offset, field.number, *said)

@@ -89,13 +89,14 @@ def walk(source: Source) -> Parser[Walked]:
 def steps(place: int, stop: int, size: int, *, ahead: int = AHEAD, most: int | None = None) -> Parser[list[Step]]:
     """The steps that begin from `place` on and before `stop`, at most so many; `ahead` bytes are asked for at once."""
     found: list[Step] = []
+    before = [b""] * 8
     while place < stop and size - place >= _SHORTEST[2] and (most is None or len(found) < most):
         head = yield Span(place, 16, ahead)
         if bytes(head[:4]) != _MAGIC:
             place = yield from _next_magic(place, size, stop, ahead)
             continue
         try:
-            after, fields = yield from _message(place, size, head)
+            after, fields = yield from _message(place, size, head, before)
             found.append(Step(place, after, fields, None))
         except _Broken as error:
             found.append(Step(place, place + error.known, [], str(error)))
@@ -137,12 +138,12 @@ def _next_magic(place: int, size: int, stop: int, ahead: int) -> Parser[int]:
     return max(place, stop)
 
 
-def _message(place: int, size: int, head: memoryview) -> Parser[tuple[int, list[Field]]]:
-    """The end of the message that begins at `place`, and its fields."""
+def _message(place: int, size: int, head: memoryview, before: list[bytes]) -> Parser[tuple[int, list[Field]]]:
+    """The end of the message that begins at `place`, and its fields; `before` are the sections that came last."""
     edition = head[7]
     if edition not in _SHORTEST:
         raise _Broken(f"expected GRIB edition 1 or 2, found {edition}")
-    reader = _Reader(place, head)
+    reader = _Reader(place, head, before)
     length = (yield from _length_of_edition_1(reader, size)) if edition == 1 else int.from_bytes(head[8:16], "big")
     if length < _SHORTEST[edition]:
         raise _Broken(f"a message of {length} bytes is none")
@@ -157,9 +158,16 @@ def _message(place: int, size: int, head: memoryview) -> Parser[tuple[int, list[
 class _Reader:
     """The bytes of one message, of which as much is asked for as is likely to be needed next."""
 
-    def __init__(self, start: int, held: memoryview) -> None:
+    def __init__(self, start: int, held: memoryview, before: list[bytes]) -> None:
         self.start = start
-        self._held, self._at = held, 0
+        self._held, self._at, self._before = held, 0, before
+
+    def section(self, number: int, offset: int, length: int) -> Generator[Any, Any, bytes]:
+        """A section to be kept: that of the message before where it says the same, as grids mostly do."""
+        held = yield from self.take(offset, length)
+        if held != self._before[number]:
+            self._before[number] = bytes(held)
+        return self._before[number]
 
     def take(self, offset: int, length: int) -> Generator[Any, Any, memoryview]:
         """Bytes of the message."""
@@ -202,7 +210,7 @@ def _fields_1(reader: _Reader, length: int) -> Parser[list[Field]]:
         section = int.from_bytes((yield from reader.take(place, 3)), "big")
         if section < (28 if number == 1 else 6) or place + section > length - 4 - 11:
             raise _Broken(f"section {number} of {section} bytes does not fit a message of {length}")
-        found.append(bytes((yield from reader.take(place, 6 if number == 3 else section))))
+        found.append((yield from reader.section(number, place, 6 if number == 3 else section)))
         place += section
     packing = bytes((yield from reader.take(place, min(_HEAD_OF_BDS, length - 4 - place))))
     indicator = bytes((yield from reader.take(0, 8)))
@@ -219,7 +227,7 @@ def _fields_2(reader: _Reader, length: int) -> Parser[list[Field]]:
     while place < length - 4:
         size, number = yield from _section(reader, place, length, last)
         if number < 6:
-            sections[number] = bytes((yield from reader.take(place, size)))
+            sections[number] = yield from reader.section(number, place, size)
         elif number == 6:
             indicated = (yield from reader.take(place, 6))[5]
             before = before or indicated < _BITMAP_BEFORE

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from array import array
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
@@ -54,25 +55,24 @@ class Table:
     number: NDArray[np.float64]
     double: NDArray[np.bool_]
     """Whether float32 is too short for the bits that a value is packed in."""
+    offset: NDArray[np.uint64]
+    """Where the message begins."""
+    stop: NDArray[np.uint64]
+    """Where the data of the field end."""
 
     def __len__(self) -> int:
         return len(self.fields)
 
-    def of_product(self, ask: Callable[[Product], Any]) -> NDArray[Any]:
-        """A column of what is the same for all fields of a product."""
-        return np.array([ask(product) for product in self.products])[self.product]
-
     @property
     def chunks(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """Offset and length of each field's bytes."""
-        offset = np.array([field.offset for field in self.fields], np.uint64)
-        return offset, np.array([field.stop for field in self.fields], np.uint64) - offset
+        return self.offset, self.stop - self.offset
 
 
 def table_of(fields: Sequence[Field]) -> Table:
     """The columns of some fields."""
     products, grids = _Numbered[Product](), _Numbered[Grid]()
-    rows, sound, refused = list[tuple[Any, ...]](), list[Field](), dict[str, list[int]]()
+    rows, sound, refused = array("d"), list[Field](), dict[str, list[int]]()
     flaws: dict[Hashable, str | None] = {}
     for field in fields:
         form = _form(field)
@@ -80,28 +80,29 @@ def table_of(fields: Sequence[Field]) -> Table:
         try:
             if why is not None:
                 raise FormatError(why)
-            row = (*_said(field, products), grids.number((field.edition, field.grid), grid_of(field)))
+            row = (grids.number((field.edition, field.grid), grid_of(field)), *_said(field, products))
         except FormatError as error:
             refused.setdefault(str(error), []).append(field.offset)
         else:
-            rows.append(row)
+            rows.extend(row)
             sound.append(field)
-    columns: Any = zip(*rows, strict=True) if rows else ((),) * 8
-    product, time, begin, step, level, bottom, number, grid = columns
+    grid, product, time, begin, step, level, bottom, number = np.frombuffer(rows, np.float64).reshape(-1, 8).T.copy()
     return Table(
         refused=refused,
         fields=sound,
         products=products.values,
         grids=grids.values,
-        product=np.array(product, np.int64),
-        grid=np.array(grid, np.int64),
-        time=_real(time),
-        begin=_real(begin),
-        step=_real(step),
-        level=_real(level),
-        bottom=_real(bottom),
-        number=_real(number),
-        double=np.array([_needs_double(field) for field in sound], np.bool_),
+        product=product.astype(np.int64),
+        grid=grid.astype(np.int64),
+        time=time,
+        begin=begin,
+        step=step,
+        level=level,
+        bottom=bottom,
+        number=number,
+        double=np.fromiter(map(_needs_double, sound), np.bool_, len(sound)),
+        offset=np.fromiter((field.offset for field in sound), np.uint64, len(sound)),
+        stop=np.fromiter((field.stop for field in sound), np.uint64, len(sound)),
     )
 
 
@@ -128,16 +129,14 @@ class _Numbered(Generic[T]):
         return found
 
 
-def _said(field: Field, products: _Numbered[Product]) -> tuple[Any, ...]:
+def _said(field: Field, products: _Numbered[Product]) -> Iterator[float]:
+    """The number of the product, and what its fields differ in."""
     product = product_of(field)
     time, steps, level = reference_time(field), steps_of(field), level_of(field, product)
     seconds = None if time is None else (time - _EPOCH) / timedelta(seconds=1)
-    number = products.number(product.pattern, product)
-    return number, seconds, steps.begin, steps.end, level.value, level.bottom, member_of(field)
-
-
-def _real(column: Sequence[float | None]) -> NDArray[np.float64]:
-    return np.array([np.nan if value is None else value for value in column], np.float64)
+    said = (seconds, steps.begin, steps.end, level.value, level.bottom, member_of(field))
+    yield products.number(product.pattern, product)
+    yield from (np.nan if value is None else value for value in said)
 
 
 def _needs_double(field: Field) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from numpy.lib.format import descr_to_dtype
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.blocks import block, cut
+from chunkmap.formats.blocks import block, bytes_after, cut
 from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Window, windowed
@@ -24,6 +24,7 @@ __all__ = ["MAGIC", "Options", "parse", "parse_header"]
 
 MAGIC: Final = b"\x93NUMPY"
 
+_ANOTHER: Final = ": numpy.save may have been called for this file more than once, and the first array is the one here"
 _LONGEST_HEADER: Final = 1 << 20
 _DEEPEST: Final = 32
 _ENTRIES: Final = {"descr", "fortran_order", "shape"}
@@ -43,9 +44,11 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     """The one array of a file; its dimensions are `dim_0`, `dim_1`..., as xarray calls those without a name."""
     meta, first = yield from parse_header(source)
     array = block(source.url, source.size(), first, meta)
+    stop = first + meta.nbytes
+    problems = bytes_after(options.name, stop, source.size(), source.url, more=_ANOTHER)
     if options.chunk_nbytes is not None:
         array = cut(array, options.chunk_nbytes)
-    return Scanned({options.name: array}, {"": {}})
+    return Scanned({options.name: array}, {"": {}}, problems)
 
 
 def parse_header(source: Source) -> Parser[tuple[ArrayMeta, int]]:
@@ -105,7 +108,7 @@ def _meta(header: dict[str, Any], source: Source) -> ArrayMeta:
         raise FormatError(f"expected a shape and an order, found {shape!r} and {order!r}", url=source.url, offset=8)
     try:
         dtype = descr_to_dtype(header["descr"])
-    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError, SyntaxError) as error:
         raise FormatError(f"{header['descr']!r} is no type: {error}", url=source.url, offset=8) from error
     if dtype.hasobject:
         raise Unsupported(

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.format import Scanned
+from chunkmap.formats.names import check_name
 from chunkmap.formats.zarr.documents import Node, Store, read_documents
 from chunkmap.formats.zarr.flattening import check_divides, flattened, shards_at
 from chunkmap.formats.zarr.names import cells_of, chunks_of, documents_among, names_of_cells
 from chunkmap.io import Folder, Listing
+from chunkmap.io.names import path_in
 from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.rounds.folders import Sizes
 from chunkmap.model import ChunkManifest, ManifestArray, Problem, Sources, Target
@@ -49,8 +51,14 @@ class Options:
     """What becomes of shards of Zarr v3: references to the chunks in them (`open`), or one reference a shard (`whole`),
     which zarr decodes when it is read: fewer references, and larger chunks."""
 
+    name: str | None = None
+    """What the array of a store is called that is one array and no group, which xarray does not open, and which nothing
+    is combined with; its axes are `dim_0`, `dim_1`... where they have no names. None leaves it as it is."""
+
     def check(self) -> None:
-        """Raise ValueError for a version, or a way with shards, that there is not."""
+        """Raise ValueError for a version, or a way with shards, that there is not, and a name that is none."""
+        if self.name is not None:
+            check_name(self.name)
         if self.shards not in ("open", "whole"):
             raise ValueError(f"shards is {self.shards!r}, expected 'open' or 'whole'")
         if self.zarr_format not in (None, 2, 3):
@@ -67,12 +75,14 @@ class _Files(NamedTuple):
     sizes: NDArray[np.uint64]
     starts: NDArray[np.uint64]
     """Where each begins in the file that all are ranges of; else 0."""
+    is_packed: bool = False
+    """Whether they are members of a ZIP archive, each with its header: some are deflated."""
 
     def in_order(self) -> _Files:
         """In the order of the grid, so that the chunks of shards come out in it, as far as they can."""
         order = np.argsort(self.position, kind="stable")
         names = [self.names[row] for row in order.tolist()]
-        return _Files(self.position[order], names, self.sizes[order], self.starts[order])
+        return _Files(self.position[order], names, self.sizes[order], self.starts[order], self.is_packed)
 
 
 def parse(folder: Folder, options: Options) -> Parser[Scanned]:
@@ -110,7 +120,20 @@ def parse_store(url: str, listing: Listing | None, options: Options) -> Parser[S
     problems = [*store.problems, *(found for found in scanned if isinstance(found, Problem))]
     kept = {path: found for path, found in arrays.items() if isinstance(found, ManifestArray)}
     files = _recorded(url, listing, kept.values())
-    return Scanned(kept, store.groups, tuple(problems), files, store.zarr_format)
+    found = Scanned(kept, store.groups, tuple(problems), files, store.zarr_format)
+    return found if options.name is None else _named(found, options.name)
+
+
+def _named(found: Scanned, name: str) -> Scanned:
+    """A store that is one array, as a group that holds it by a name. Raises ValueError where it is a group already."""
+    if {*found.arrays, *found.groups, *(problem.path for problem in found.problems)} != {""} or found.groups:
+        raise ValueError(f"name is {name!r}, but the store is a group, whose arrays have names")
+    problems = tuple(replace(problem, path=name) for problem in found.problems)
+    arrays = {}
+    for array in found.arrays.values():
+        dims = tuple(f"dim_{axis}" for axis in range(array.meta.ndim)) if array.meta.dims is None else array.meta.dims
+        arrays[name] = array.with_meta(dims=dims)
+    return found._replace(arrays=arrays, groups={"": {}}, problems=problems)
 
 
 def _or_problem(url: str, path: str, parser: Parser[ManifestArray]) -> Parser[ManifestArray | Problem]:
@@ -146,14 +169,35 @@ def _listed(path: str, node: Node, listing: Listing, tails: list[str], rows: NDA
     if listing.within is None:
         return _Files(position, names, sizes.astype(np.uint64), np.zeros(len(rows), np.uint64))
     starts = listing.within.starts[rows]
-    if len(starts) and int(starts.min()) < 0:
-        compressed = np.flatnonzero(starts < 0)
+    if not len(starts) or int(starts.min()) >= 0:
+        return _Files(position, names, sizes.astype(np.uint64), starts.astype(np.uint64))
+    packed = _packed(node, listing.within.packed[rows], names, starts).astype(np.uint64)
+    return _Files(position, names, packed[:, 1], packed[:, 0], is_packed=True)
+
+
+def _packed(
+    node: Node, packed: NDArray[np.int64], names: Sequence[str], starts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Members of an archive some of which are compressed, each with its header. Raises Unsupported where no codec
+    undoes that.
+    """
+    unknown = np.flatnonzero(packed[:, 1] == 0)
+    if len(unknown):
         raise Unsupported(
-            f"{len(compressed):,} of its {len(starts):,} chunks are compressed members of the archive, one is"
-            f" {names[int(compressed[0])]!r}, so no range of it holds their bytes; store them (zip -0), or unpack it",
+            f"{len(unknown):,} of its {len(names):,} chunks are members of the archive that are encrypted, sparse, or"
+            f" compressed by another method than deflate, one is {names[int(unknown[0])]!r}; store them (zip -0), or"
+            " unpack it",
             feature="compressed archive member",
         )
-    return _Files(position, names, sizes.astype(np.uint64), starts.astype(np.uint64))
+    if node.levels:
+        compressed = np.flatnonzero(starts < 0)
+        raise Unsupported(
+            f"{len(compressed):,} of its {len(names):,} shards are compressed members of the archive, one is"
+            f" {names[int(compressed[0])]!r}, so no range of it is a chunk of theirs; scan it with shards='whole',"
+            " store them (zip -0), or unpack it",
+            feature="compressed archive member",
+        )
+    return packed
 
 
 def _asked(path: str, node: Node) -> Parser[_Files]:
@@ -179,7 +223,7 @@ def _asked(path: str, node: Node) -> Parser[_Files]:
 
 def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) -> Parser[ManifestArray]:
     """An array, whose chunks are files, ranges of an archive, or ranges of shards."""
-    prefix = f"{url}/{path}/" if path else f"{url}/"
+    prefix = f"{url}/{path_in(url, path)}/" if path else f"{url}/"
     files = files if not node.levels else files.in_order()
     if not node.levels:
         columns = files.position, np.arange(len(files.names), dtype=np.uint32), files.starts, files.sizes
@@ -196,6 +240,8 @@ def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) 
     else:
         sources, source = _sources(prefix, files.names), file + np.uint32(1)
     meta = node.meta
+    if files.is_packed:
+        meta = replace(meta, filters=meta.codecs, compressor={"id": "deflate"})
     try:
         chunks = ChunkManifest.from_columns(meta.grid_shape, position, sources, (source, offset, length))
     except ValueError as error:

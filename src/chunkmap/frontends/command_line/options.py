@@ -8,11 +8,13 @@ from typing import Any, Final, get_args
 import click
 from click.shell_completion import CompletionItem
 
+from chunkmap.errors import ChunkmapError
 from chunkmap.frontends.command_line.arguments import json_object, selectors
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 
 __all__ = [
+    "ARRAY",
     "FILE",
     "combine_options",
     "fit_options",
@@ -36,6 +38,23 @@ class _FileName(click.types.StringParamType):
 
 
 FILE: Final = _FileName()
+
+
+class _ArrayName(click.types.StringParamType):
+    """A text that names an array of the set named before it: shells complete it from what the set holds."""
+
+    def shell_complete(self, ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The arrays whose path goes on from here; none of what cannot be read, as a shell has no place for errors."""
+        from chunkmap.storage import load  # noqa: PLC0415 - only while a name is completed
+
+        try:
+            refs = load(ctx.params["stored"], storage_options=ctx.params.get("set_options"))
+        except (ChunkmapError, OSError, KeyError):
+            return []
+        return [CompletionItem(path) for path in refs.arrays if path.startswith(incomplete)]
+
+
+ARRAY: Final = _ArrayName()
 
 
 _KEPT: Final = "chunkmap."
@@ -120,7 +139,8 @@ def combine_options(command: Command, *, required: bool = True) -> Command:
             multiple=True,
             callback=selectors,
             metavar="DIM=SELECTOR",
-            help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, re:PATTERN.",
+            help="Where its values come from: data:VAR, cf:VAR, attr:NAME, vattr:VAR:NAME, INDEX, ORDER (one after"
+            " the other), re:PATTERN.",
         ),
         click.option(
             "--concat",

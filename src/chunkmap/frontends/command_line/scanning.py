@@ -37,15 +37,22 @@ def scan_options(command: Command) -> Command:
         format_options: Mapping[str, str],
         allow: tuple[str, ...],
         file_format: str | None,
+        portable: bool,
         **others: Any,
     ) -> Any:
         options = {
             **given(format=file_format, inline_threshold=inline_threshold, allow=list(allow) or None),
+            **given(portable=portable or None),
             **(from_words(format_options, file_format) if format_options else {}),
         }
         return command(scanning=HowToScan("skip" if skip_errors else "raise", options), **others)
 
     for option in (
+        click.option(
+            "--portable",
+            is_flag=True,
+            help="Say the set as more readers take it, and list what they do not decode.",
+        ),
         click.option("--skip-errors", is_flag=True, help="Leave out files that cannot be scanned, and say which."),
         click.option("--inline-threshold", type=click.IntRange(0), metavar="BYTES", help="Hold smaller chunks inline."),
         click.option(

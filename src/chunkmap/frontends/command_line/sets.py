@@ -13,6 +13,7 @@ from chunkmap.frontends.command_line.arguments import expand
 from chunkmap.frontends.command_line.display import counting, describe, note, size_of
 from chunkmap.io.filesystem import OURS
 from chunkmap.model import ReferenceSet
+from chunkmap.model.portable import portable as as_portable
 from chunkmap.storage import find_set
 
 __all__ = ["deliver", "load_all", "set_or_scan"]
@@ -42,12 +43,15 @@ def set_or_scan(
     return library.scan(name, storage_options=file_options)
 
 
-def deliver(refs: ReferenceSet, target: str | None, options: Mapping[str, Any] | None) -> None:
+def deliver(
+    refs: ReferenceSet, target: str | None, options: Mapping[str, Any] | None, *, portable: bool = False
+) -> None:
     """Show a set, print it as JSON, or write it."""
     if target is None:
         describe(refs, refs.name or "")
     elif target == "-":
-        click.echo(orjson.dumps(refs.to_dict(zarr_format=refs.zarr_format)))
+        said = as_portable(refs, refs.zarr_format) if portable else refs
+        click.echo(orjson.dumps(said.to_dict(zarr_format=refs.zarr_format)))
     else:
-        library.write(refs, target, storage_options=options, zarr_format=refs.zarr_format)
+        library.write(refs, target, storage_options=options, zarr_format=refs.zarr_format, portable=portable)
         note(f"{target}: {size_of(refs)}")

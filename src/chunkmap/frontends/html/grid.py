@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.frontends.html.parts import colour
 from chunkmap.model import ChunkManifest
 
 __all__ = ["Squares", "grid_svg", "squares"]
@@ -24,8 +25,6 @@ _LOOKED_UP: Final = 5
 """Chunks along each side of a square that are looked up: a square of no more is exact."""
 
 _SIDE: Final = 6
-_GOLDEN_ANGLE: Final = 137.508
-"""Degrees between the hues of files that follow one another: neighbours are told apart, however many there are."""
 
 MISSING: Final = -1
 INLINE: Final = -2
@@ -116,4 +115,4 @@ def _runs(chunks: ChunkManifest, found: Squares) -> Iterator[str]:
 
 
 def _colour(kind: int) -> str:
-    return "#888" if kind == INLINE else f"hsl({kind * _GOLDEN_ANGLE % 360:.0f},60%,55%)"
+    return "#888" if kind == INLINE else colour(kind)

@@ -10,13 +10,13 @@ from collections import OrderedDict, defaultdict
 from contextlib import ExitStack
 from functools import cached_property
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.verifying import Chunk, Finding
-from chunkmap.errors import ChunkmapError, NotInstalled
+from chunkmap.errors import ChunkmapError, FormatError, NotInstalled
 from chunkmap.formats.folders import holds, recognise_any
 from chunkmap.formats.scanning import scan
 from chunkmap.frontends.oracles import Oracle, Original, Piece, find_oracle
@@ -93,7 +93,7 @@ class Originals:
     def _original(self, url: str) -> _Opened | str:
         if url not in self._opened:
             try:
-                self._opened[url] = _open(url, self._fetcher)
+                self._opened[url] = _open(url, self._fetcher, self._refs)
             except NotInstalled:  # who asks for a comparison must not take its absence for success
                 raise
             except ChunkmapError as error:
@@ -109,12 +109,17 @@ class Originals:
             original.close.close()
 
 
-def _open(url: str, fetcher: Fetcher) -> _Opened | str:
-    """Scan a file, and open it with its library; else why that cannot be."""
+def _open(url: str, fetcher: Fetcher, compared: ReferenceSet) -> _Opened | str:
+    """Scan a file as it was for a set, and open it with its library; else why that cannot be."""
     resolved, options = fetcher.resolved(url), fetcher.storage_options
     fetcher.trust.check(resolved)
-    lies, row = recognise_any(open_any(resolved, url=url, storage_options=options, holds=holds()))
-    refs = scan(resolved, storage_options=options, inline_threshold=0)
+    opened = open_any(resolved, url=url, storage_options=options, holds=holds())
+    try:
+        lies, row = recognise_any(opened)
+    except FormatError:
+        return f"nothing in {url} tells a format, as in plain elements (raw): no library says what it holds"
+    how: Any = {"shards": "whole"} if row.name == "zarr" and _has_whole_shards(compared) else {}
+    refs = scan(resolved, storage_options=options, inline_threshold=0, **how)
     find = find_oracle(row)
     if find is None:
         return f"no library is known here that reads {row.name}"
@@ -126,6 +131,11 @@ def _open(url: str, fetcher: Fetcher) -> _Opened | str:
     except Exception as error:  # noqa: BLE001 - libraries raise what they like
         return f"the library of the format cannot open {url}: {type(error).__name__}: {error}"
     return _Opened(refs, oracle, close)
+
+
+def _has_whole_shards(refs: ReferenceSet) -> bool:
+    """Whether an array was scanned with the option that leaves shards as they are."""
+    return any(codec["id"] == "zarr_shards" for array in refs.arrays.values() for codec in array.meta.codecs)
 
 
 class _Opened:

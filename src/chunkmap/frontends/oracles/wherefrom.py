@@ -124,8 +124,11 @@ def _stem(url: str) -> str:
 def _inside(archive: ArchiveFolder, offset: int) -> str | None:
     """The member, or the Zarr store of members, that a byte of an archive is in."""
     listing = archive.listing()
-    starts = np.zeros(0) if listing.within is None else listing.within.starts
-    hit = np.flatnonzero((starts >= 0) & (starts <= offset) & (offset < starts + listing.sizes))
+    if listing.within is None:
+        return None
+    starts, (headers, lengths) = listing.within.starts, listing.within.packed.T
+    stored = (starts >= 0) & (starts <= offset) & (offset < starts + listing.sizes)
+    hit = np.flatnonzero(stored | ((headers <= offset) & (offset < headers + lengths)))
     if not len(hit):
         return None
     name = listing.names[int(hit[0])]

@@ -76,17 +76,29 @@ def read_json(source: Source, url: str) -> ReferenceSet:
     except ChunkmapError as error:
         raise StorageError(f"{url}: {error}") from error
     except (ValueError, TypeError, AttributeError, OSError, EOFError, zlib.error) as error:
-        is_archival = bytes(source.read(0, min(8, source.size()))).startswith(_ARCHIVAL)
-        advice = ". It is a file to scan, not a set of references" if is_archival else ""
+        advice = _advice(bytes(source.read(0, min(_LOOKED_AT, source.size()))))
         text = f"{url}: expected a reference set as JSON, it cannot be read: {error}{advice}"
         raise StorageError(text) from error
 
 
 _ARCHIVAL: Final = (
     *(b"\x89HDF", b"CDF\x01", b"CDF\x02", b"CDF\x05", b"\x0e\x03\x13\x01", b"GRIB", b"SIMPLE  "),
-    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x93NUMPY", b"PK\x03\x04"),
+    *(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\x93NUMPY", b"PK\x03\x04", b"ENVI\n", b"ENVI\r"),
 )
 """How files of the formats that are scanned begin."""
+
+
+_LOOKED_AT: Final = 348
+"""First bytes of a file that is no set: NIfTI's mark stands at the end of them."""
+
+
+def _advice(head: bytes) -> str:
+    """What to do with a file that is no set, as far as it can be told from its first bytes."""
+    is_nifti = head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2")
+    if is_nifti or head.startswith(_ARCHIVAL):
+        return ". It is a file to scan, not a set of references"
+    is_json = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+    return "" if is_json or not head else ". If it is a file to scan, it is no set of references: scan it"
 
 
 def _read_text(text: bytes, url: str) -> ReferenceSet:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
 from chunkmap.errors import NoSuchFile, StorageError
-from chunkmap.io import Folder
+from chunkmap.io import Folder, LocalFolder
 from chunkmap.model import ChunkManifest, ChunksElsewhere, Placement, Target, place
+from chunkmap.model.grid import index_dtype
 from chunkmap.storage.parquet.cache import PartitionCache
-from chunkmap.storage.parquet.partition import decode_partition
+from chunkmap.storage.parquet.decoding import PartitionFile, decode_partitions
 from chunkmap.storage.parquet.sidecar import PartitionRecord
 from chunkmap.storage.stores import METADATA
 
@@ -68,14 +71,16 @@ class PartitionedChunks(ChunksElsewhere):
         """The chunks in cells `start` to `stop`: only the partitions that hold these are read."""
         size = math.prod(self.grid_shape)
         start, stop = max(start, 0), min(stop, size)
-        first, last = start // self.record_size, -(-stop // self.record_size)
-        numbers = self._there(first, last) if start < stop else []
-        parts = [
-            Placement(self.decode(number, data), (number * self.record_size,))
-            for first in range(0, len(numbers), _AT_ONCE)
-            for number, data in self._read(numbers[first : first + _AT_ONCE])
-        ]
-        return place((size,), parts).reshape_grid(self.grid_shape).between(start, stop)
+        found = self.together([(self, range(start, max(start, stop)))])
+        if len(found) == size:
+            return found.reshape_grid(self.grid_shape)
+        index = (found.positions() + start).astype(index_dtype(size))
+        return replace(found, grid_shape=self.grid_shape, index=index)
+
+    @classmethod
+    def together(cls, wanted: Sequence[tuple[Self, range]]) -> ChunkManifest:
+        """The chunks of many arrays: their partitions are fetched side by side, and many small ones decoded as one."""
+        return _laid_out(_pieces(wanted), sum(len(cells) for _, cells in wanted))
 
     def _there(self, first: int, last: int) -> list[int]:
         """The partitions between two in which chunks may be; few are not looked for among all."""
@@ -88,12 +93,25 @@ class PartitionedChunks(ChunksElsewhere):
             return [number for number in range(first, last) if number in self.records]
         return sorted(number for number in self.records if first <= number < last)
 
-    def _read(self, numbers: Sequence[int]) -> Iterable[tuple[int, bytes | None]]:
-        """The files of some partitions, fetched together."""
-        names = [partition_name(self.path, number) for number in numbers]
-        files = self.folder.read_many(names)
+    def numbers_between(self, start: int, stop: int) -> list[int]:
+        """The partitions of cells `start` to `stop` in which chunks may be."""
+        return self._there(start // self.record_size, -(-stop // self.record_size)) if start < stop else []
+
+    def read(self, numbers: Sequence[int]) -> list[PartitionFile | None]:
+        """The files of some partitions, fetched together; None for one that may be missing, and is.
+
+        Raises StorageError for one that was lost or damaged.
+        """
+        files = self.folder.read_many([partition_name(self.path, number) for number in numbers])
         self.check_stamp()
-        return zip(numbers, files, strict=True)
+        return list(map(self._file, numbers, files))
+
+    def _file(self, number: int, data: bytes | None) -> PartitionFile | None:
+        where = f"{self.folder.url}/{partition_name(self.path, number)}"
+        if self.records is not None:
+            record = self.records[number]
+            return PartitionFile(record.check(data, where), self.cells(number), where, record.chunks)
+        return None if data is None else PartitionFile(data, self.cells(number), where)
 
     def check_stamp(self) -> None:
         """Raise StorageError where another set is there than was opened, which only checksums would tell else."""
@@ -118,10 +136,8 @@ class PartitionedChunks(ChunksElsewhere):
         return self.cache.get(self.path, number, lambda: self._fetched(number))
 
     def _fetched(self, number: int) -> ChunkManifest:
-        name = partition_name(self.path, number)
-        data = self.folder.read_many([name])[0] if self.expected(number) else None
-        self.check_stamp()
-        return self.decode(number, data)
+        files = self.read([number]) if self.expected(number) else [None]
+        return ChunkManifest.empty((self.cells(number),)) if files[0] is None else decode_partitions([files[0]])
 
     def stretches(self) -> list[int]:
         """The partitions in which chunks are."""
@@ -140,21 +156,67 @@ class PartitionedChunks(ChunksElsewhere):
         found: list[int] = np.flatnonzero(sizes >= 0).tolist()
         return found
 
-    def decode(self, number: int, data: bytes | None) -> ChunkManifest:
-        """The chunks of a partition from the bytes of its file, None when there is no file.
 
-        Raises StorageError when it is lost or damaged.
-        """
-        cells, where = self.cells(number), f"{self.folder.url}/{partition_name(self.path, number)}"
-        if not self.expected(number):
-            return ChunkManifest.empty((cells,))
-        if self.records is not None:
-            record = self.records[number]
-            chunks = decode_partition(record.check(data, where), cells, where)
-            if len(chunks) != record.chunks:
-                raise StorageError(f"{where}: expected {record.chunks} chunks, found {len(chunks)}")
-            return chunks
-        return ChunkManifest.empty((cells,)) if data is None else decode_partition(data, cells, where)
+class _Piece(NamedTuple):
+    """A partition that goes into a result, in which the cells of many arrays stand end to end."""
+
+    chunks: PartitionedChunks
+    number: int
+    first: int
+    """Where its first cell goes."""
+    inside: range
+    """The cells of the result that are those of its array; others of the partition are not wanted."""
+
+
+def _pieces(wanted: Iterable[tuple[PartitionedChunks, range]]) -> Iterator[_Piece]:
+    """The partitions of some cells of many arrays, in the order of the result."""
+    first = 0
+    for chunks, cells in wanted:
+        inside = range(first, first + len(cells))
+        for number in chunks.numbers_between(cells.start, cells.stop):
+            yield _Piece(chunks, number, number * chunks.record_size + first - cells.start, inside)
+        first += len(cells)
+
+
+def _laid_out(pieces: Iterator[_Piece], size: int) -> ChunkManifest:
+    parts = list[ChunkManifest]()
+    while some := list(islice(pieces, _AT_ONCE)):
+        there = [(piece, file) for piece, file in zip(some, _fetched(some), strict=True) if file is not None]
+        if there:
+            parts.append(_moved(there, size))
+    return parts[0] if len(parts) == 1 else place((size,), [Placement(part, (0,)) for part in parts])
+
+
+def _fetched(pieces: Sequence[_Piece]) -> Iterator[PartitionFile | None]:
+    """Their files: those of one array together, and where they are far away, those of many arrays side by side."""
+    groups = [list(some) for _, some in groupby(pieces, lambda piece: id(piece.chunks))]
+    arrays = [(some[0].chunks, [piece.number for piece in some]) for some in groups]
+    if len(arrays) == 1 or isinstance(pieces[0].chunks.folder, LocalFolder):
+        for chunks, numbers in arrays:
+            yield from chunks.read(numbers)
+        return
+    with ThreadPoolExecutor(len(arrays)) as pool:
+        for files in pool.map(lambda pair: pair[0].read(pair[1]), arrays):
+            yield from files
+
+
+def _moved(there: Sequence[tuple[_Piece, PartitionFile]], size: int) -> ChunkManifest:
+    """The chunks of some partitions, where they go in a result of `size` cells."""
+    pieces, files = zip(*there, strict=True)
+    chunks = decode_partitions(files)
+    stops = np.cumsum([file.ncells for file in files])
+    position = chunks.positions().astype(np.int64)
+    counts = np.diff(np.searchsorted(position, stops), prepend=0)
+    own = stops - np.array([file.ncells for file in files])
+    position += np.repeat(np.array([piece.first for piece in pieces]) - own, counts)
+    low = np.repeat(np.array([piece.inside.start for piece in pieces]), counts)
+    high = np.repeat(np.array([piece.inside.stop for piece in pieces]), counts)
+    rows = (position >= low) & (position < high)
+    source, offset, length = chunks.source, chunks.offset, chunks.length
+    if not bool(rows.all()):
+        position, source, offset, length = position[rows], source[rows], offset[rows], length[rows]
+    index = None if len(position) == size else position.astype(index_dtype(size))
+    return ChunkManifest((size,), chunks.sources, source, offset, length, index)
 
 
 def _numbers(names: Iterable[str]) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""One partition of a stored reference set: a Parquet file of at most `record_size` rows, to and from columns.
+"""One partition of a stored reference set: a Parquet file of at most `record_size` rows, from columns.
 
 The layout is the one that fsspec's `LazyReferenceMapper` reads (https://fsspec.github.io/kerchunk/spec.html, "Parquet
 references"): a row for each cell of a stretch of the chunk grid, columns `path`, `offset`, `size` and `raw`, what is
@@ -22,17 +22,15 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
-from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, place
+from chunkmap.model import WHOLE_FILE, ChunkManifest
 from chunkmap.storage import arrow
-from chunkmap.storage.parquet.bounds import check_size
 
-__all__ = ["MOST_ROWS", "check_rows", "decode_partition", "encode_partition"]
+__all__ = ["BASE64", "MOST_ROWS", "check_rows", "encode_partition"]
 
-_BASE64: Final = b"base64:"
+BASE64: Final = b"base64:"
+"""What bytes begin with that are to be decoded."""
+
 _LARGEST: Final = 2**63 - 1
-_MANY_ROWS: Final = 1 << 20
-"""Rows that are decoded at once."""
-
 MOST_ROWS: Final = 1 << 25
 """Most rows of a partition: a few hundred bytes may say that so many have no chunk, and each takes time."""
 
@@ -44,9 +42,6 @@ _SCHEMA: Final = pa.schema(
         pa.field("raw", pa.binary()),
     ]
 )
-
-
-# ---------------------------------------------------------------------- writing
 
 
 def check_rows(path: str, chunks: ChunkManifest, first: int, grid_shape: tuple[int, ...]) -> None:
@@ -140,117 +135,4 @@ def _to_bytes(table: pa.Table) -> bytes:
 
 def _encode_raw(data: bytes) -> bytes:
     """Bytes that begin with `base64:` would be decoded by a reader, so they are encoded."""
-    return _BASE64 + base64.standard_b64encode(data) if data.startswith(_BASE64) else data
-
-
-# ---------------------------------------------------------------------- reading
-
-
-def decode_partition(data: bytes, ncells: int, where: str) -> ChunkManifest:
-    """The chunks of a partition, as a grid of one axis. Raises StorageError naming the file when it is damaged."""
-    try:
-        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=["path", "raw"])
-        found = file.metadata.num_rows
-        most = check_size(file.metadata, len(data), MOST_ROWS, where)
-        if found < ncells:
-            raise StorageError(f"{where}: expected {ncells} rows, found {found}; it is damaged or cut short")
-        if found <= _MANY_ROWS:
-            return _decode_table(file.read(use_threads=False).slice(0, ncells), ncells, where, most)
-        return _decode_in_batches(file, ncells, where, most)
-    except StorageError:
-        raise
-    except (pa.ArrowException, OSError, ValueError, TypeError, LookupError) as error:
-        raise StorageError(f"{where}: expected a Parquet file of references, it cannot be read: {error}") from error
-
-
-def _decode_in_batches(file: Any, ncells: int, where: str, most: int) -> ChunkManifest:
-    """The same where there are very many rows, of which few may be references: only these are held."""
-    parts, first = [], 0
-    for batch in file.iter_batches(_MANY_ROWS, use_threads=False):
-        rows = min(batch.num_rows, ncells - first)
-        if rows <= 0:
-            break
-        table = pa.Table.from_batches([batch.slice(0, rows)])
-        parts.append(Placement(_decode_table(table, rows, where, most), (first,)))
-        first += rows
-    return place((ncells,), parts)
-
-
-def _decode_table(table: pa.Table, ncells: int, where: str, most: int) -> ChunkManifest:
-    missing_columns = {"offset", "size"} - set(table.column_names)
-    if missing_columns and "path" in table.column_names:
-        raise StorageError(f"{where}: expected columns path, offset, size, found {table.column_names}")
-    source, urls = _decode_paths(table, ncells)
-    offset, length = _decode_bytes(table, "offset", ncells), _decode_bytes(table, "size", ncells)
-    length[(offset == 0) & (length == 0)] = np.uint64(WHOLE_FILE)
-    sources: list[str | bytes | None] = [None, *urls]
-    if "raw" in table.column_names and table.column("raw").null_count < ncells:
-        held, pieces = _decode_inline(table, most)
-        if pieces:
-            stops = np.cumsum([len(piece) for piece in pieces], dtype=np.uint64)
-            source[held] = len(sources)
-            length[held] = np.diff(stops, prepend=np.uint64(0))
-            offset[held] = stops - length[held]
-            sources.append(b"".join(pieces))
-    there = np.flatnonzero(source)
-    columns = (source[there], offset[there], length[there])
-    return ChunkManifest.from_columns((ncells,), there, tuple(sources), columns)
-
-
-def _decode_inline(table: pa.Table, most: int) -> tuple[NDArray[np.int64], list[bytes]]:
-    """The rows that hold bytes, and these: a text that many rows have is in the file, and in memory, once."""
-    raw = _as_dictionary(table.column("raw"))
-    held = np.flatnonzero(_valid(raw))
-    values = [_decode_raw(piece) for piece in raw.dictionary.to_pylist()]
-    numbers = _integers(raw.indices, missing=-1)[held].tolist()
-    total = sum(len(values[number]) for number in numbers)
-    if total > most:
-        raise ValueError(f"{total} bytes are held inline, expected {most} or fewer in a file of this length")
-    return held, [values[number] for number in numbers]
-
-
-def _as_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    whole = column.combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.unify_dictionaries().combine_chunks()
-    return whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
-
-
-def _decode_paths(table: pa.Table, ncells: int) -> tuple[NDArray[np.uint32], list[str]]:
-    if "path" not in table.column_names:
-        return np.zeros(ncells, np.uint32), []
-    column = _as_dictionary(table.column("path"))
-    numbers = _integers(column.indices, missing=-1)
-    urls = [url.decode() if isinstance(url, bytes) else str(url) for url in column.dictionary.to_pylist()]
-    return (numbers + 1).astype(np.uint32), urls
-
-
-def _decode_bytes(table: pa.Table, name: str, ncells: int) -> NDArray[np.uint64]:
-    if name not in table.column_names:
-        return np.zeros(ncells, np.uint64)
-    column = table.column(name).combine_chunks()
-    values = _integers(column, missing=0)
-    if len(values) and int(values.min()) < 0:
-        raise ValueError(f"a negative {name}: {int(values.min())}")
-    return values.astype(np.uint64)
-
-
-def _integers(column: pa.Array, *, missing: int) -> NDArray[np.int64]:
-    """The numbers of a column. Arrow's own ways of filling nulls import pandas, for a quarter of a second."""
-    numbers = column.cast(pa.int64())
-    data = numbers.buffers()[1]
-    if data is None:
-        return np.full(len(numbers), missing, np.int64)
-    values = np.frombuffer(data, np.int64, len(numbers), numbers.offset * 8)
-    return np.where(_valid(numbers), values, missing) if numbers.null_count else values
-
-
-def _valid(column: pa.Array) -> NDArray[np.bool_]:
-    return np.from_dlpack(column.is_valid().cast(pa.uint8())).astype(np.bool_)
-
-
-def _decode_raw(piece: Any) -> bytes:
-    data = piece.encode() if isinstance(piece, str) else piece
-    if not isinstance(data, bytes):
-        raise TypeError(f"expected bytes in the column raw, found {data!r}")
-    return base64.standard_b64decode(data[len(_BASE64) :]) if data.startswith(_BASE64) else data
+    return BASE64 + base64.standard_b64encode(data) if data.startswith(BASE64) else data

@@ -6,6 +6,7 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from importlib.util import find_spec
 from typing import Any, Final
 
 import click
@@ -35,8 +36,7 @@ def doctor(*, stored: str | None, as_json: bool, set_options: Mapping[str, Any] 
 
     Versions, extras with the packages that they lack, and the line that installs them. Of a SET, which codecs are
     missing here to read it, and which other readers decode its arrays. The exit status is 1 where the installation is
-    broken: where a package that is always needed is missing, kerchunk shares the environment, or codecs of SET are
-    missing.
+    broken: where a package that is always needed is missing, or codecs of SET are.
     """
     found = examined()
     if stored is not None:
@@ -58,19 +58,23 @@ def examined() -> dict[str, Any]:
             extras[extra] = {"packages": {package: _version(package) for package in packages}, "missing": absent}
     core = {package: _version(package) for package in needs.get("", [])}
     wrong = [f"{package} is missing: pip install {package}" for package, found in core.items() if found is None]
-    if _version("kerchunk") is not None:
-        wrong.append(
-            "kerchunk is installed as well, and both write the package `kerchunk`: what is imported by that name is a"
-            " mixture. Keep them in environments of their own, and install the one that is to stay again"
-        )
     return {
         "chunkmap": library.__version__,
         "python": platform.python_version(),
         "packages": core,
         "extras": extras,
+        "import kerchunk": _whose_kerchunk(),
         "formats": {row.name: row.extra for row in FORMATS},
         "wrong": wrong,
     }
+
+
+def _whose_kerchunk() -> str:
+    """What `import kerchunk` finds here: kerchunk itself goes before the names of it that come with chunkmap."""
+    theirs = _version("kerchunk")
+    if theirs is not None:
+        return f"kerchunk {theirs} itself; without it, the names of kerchunk that come with chunkmap"
+    return "the names of kerchunk that come with chunkmap" if find_spec("kerchunk") else "nothing"
 
 
 def _undecodable(refs: ReferenceSet, extras: Mapping[str, Any]) -> Iterator[str]:
@@ -111,6 +115,7 @@ def _version(package: str) -> str | None:
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"chunkmap {found['chunkmap']}, Python {found['python']}"
     yield "  " + ", ".join(f"{package} {number or 'missing'}" for package, number in found["packages"].items())
+    yield f"  import kerchunk: {found['import kerchunk']}"
     yield "extras"
     for extra, state in found["extras"].items():
         if state["missing"]:

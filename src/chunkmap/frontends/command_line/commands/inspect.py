@@ -14,14 +14,14 @@ import chunkmap as library
 from chunkmap.frontends import html as drawing
 from chunkmap.frontends.command_line.display import describe, warn_of_problems
 from chunkmap.frontends.command_line.facts import facts_of, only
-from chunkmap.frontends.command_line.options import FILE, set_option
+from chunkmap.frontends.command_line.options import ARRAY, FILE, set_option
 
 __all__ = ["inspect"]
 
 
 @click.command()
 @click.argument("stored", type=FILE, metavar="SET")
-@click.argument("array", required=False, metavar="[ARRAY]")
+@click.argument("array", type=ARRAY, required=False, metavar="[ARRAY]")
 @click.option("--json", "as_json", is_flag=True, help="Say it as JSON, with attributes.")
 @click.option("--html", "html", type=FILE, metavar="FILE", help="Write a page that shows it, with the grids of chunks.")
 @set_option

@@ -56,5 +56,6 @@ def scan(
     if out is not None and out not in targets.values() and "://" not in out:
         Path(out).mkdir(parents=True, exist_ok=True)
     for refs in sets:
-        deliver(refs, targets[refs.name], set_options)
+        with warnings_as_notes():
+            deliver(refs, targets[refs.name], set_options, portable=bool(scanning.options.get("portable")))
     warn_of_problems(problem for refs in sets for problem in refs.problems)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from chunkmap.combining.compatible import WAIVABLE, Difference, differences, masks_nothing
+from chunkmap.combining.differences import WAIVABLE, Difference, differences, masks_nothing
 from chunkmap.combining.findings import shortened
 from chunkmap.combining.plan import Cause, Reason
 from chunkmap.combining.request import Found, Request

@@ -62,7 +62,7 @@ MEANING_ATTRS: Final = (
 )
 """Attributes that say what the decoded values are: another one may mean another thing, and does not change them."""
 
-WAIVABLE: Final = frozenset({"attrs", "fill_value", "identical", "missing", "overlap", "units"})
+WAIVABLE: Final = frozenset({"attrs", "fill_value", "identical", "missing", "order", "overlap", "units"})
 """Checks that a caller may waive by name; all others would give garbage."""
 
 
