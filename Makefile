@@ -93,9 +93,9 @@ soak: $(VENV)/test.stamp
 
 check: $(VENV)/check.stamp
 	@echo "== format"
-	@"$(VENV)/bin/python" -m ruff format --check src tests examples bench site
+	@"$(VENV)/bin/python" -m ruff format --check src tests examples bench site docs
 	@echo "== lint"
-	@"$(VENV)/bin/python" -m ruff check src tests examples bench site
+	@"$(VENV)/bin/python" -m ruff check src tests examples bench site docs
 	@echo "== types"
 	@"$(VENV)/bin/python" -m mypy
 	@echo "== layers"
@@ -114,8 +114,8 @@ bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/v
 		--virtualizarr "$(VIRTUALIZARR_VENV)/bin/python" --repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
 
 format: $(VENV)/check.stamp
-	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench site
-	@"$(VENV)/bin/python" -m ruff format src tests examples bench site
+	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench site docs
+	@"$(VENV)/bin/python" -m ruff format src tests examples bench site docs
 
 clean:
 	rm -rf .venv .venv-* .node .demo .site .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

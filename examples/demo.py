@@ -24,6 +24,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 import chunkmap
+from chunkmap.frontends.html import page, reads_page
+from chunkmap.frontends.plotting import plot
 
 SELECTOR = {"time_counter": "cf:time_centered"}
 GRID = ["nav_lat", "nav_lon", "bounds_lat", "bounds_lon"]
@@ -130,6 +132,19 @@ def check(dataset: xr.Dataset, months: list[Path], title: str) -> None:
         print(f"   {len(months)} files, {len(dataset.variables)} variables, {compared:,} values: all equal")
 
 
+def draw(out: Path) -> list[Path]:
+    """Draw what was made as pages: the set with its grids of chunks, and what reads of it would touch in the files."""
+    pages = [out.with_name("ocean.html"), out.with_name("ocean-reads.html")]
+    with step("9. Draw it: the grids of chunks, and where in the files they are."):
+        refs = chunkmap.load(str(out))
+        pages[0].write_text(page(refs, "three months of ocean"), encoding="utf-8")
+        plots = [plot(refs, path, files=3) for path in refs.arrays]
+        pages[1].write_text(reads_page(plots, "three months of ocean"), encoding="utf-8")
+        for name in pages:
+            print(f"   {name}")
+    return pages
+
+
 def main(directory: Path) -> int:
     """Do the whole job, and return the exit status."""
     folder = files("iris_sample_data") / "sample_data" / "NEMO"
@@ -148,10 +163,12 @@ def main(directory: Path) -> int:
             check(dataset, months, "6. Read every value so, and compare it with the files.")
         with open_with_others(out) as dataset:
             check(dataset, months, "8. Read every value so, and compare it with the files.")
+        pages = draw(out)
     except (MismatchError, chunkmap.ChunkmapError) as error:
         print(f"\nFAILED: {error}", file=sys.stderr)
         return 1
     print(f"\nThe files hold {sum(map(size_of, months)):,} bytes; the dataset adds {size_of(out):,}, in {out}.")
+    print(f"See it: open {pages[0].resolve().as_uri()} in a browser.")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import threading
@@ -18,6 +19,14 @@ from hypothesis import settings
 # The same examples everywhere, however slow the machine is at the moment.
 settings.register_profile("chunkmap", deadline=None, derandomize=True)
 settings.load_profile("chunkmap")
+
+
+@pytest.fixture(autouse=True)
+def unconfigured(monkeypatch):
+    """No settings of whoever runs the tests."""
+    monkeypatch.setenv("CHUNKMAP_CONFIG", os.devnull)
+    for name in ("TIMEOUT", "ENGINE", "CACHE"):
+        monkeypatch.delenv(f"CHUNKMAP_{name}", raising=False)
 
 
 @pytest.fixture(autouse=True)

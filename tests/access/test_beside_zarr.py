@@ -202,7 +202,7 @@ def test_even_chunks_of_many_partitions_are_read_at_once(tmp_path, monkeypatch):
     offsets = [4 + 8 * n for n in range(20)]
     chunks = ChunkManifest.from_rows((20,), list(np.ndindex(20)), [str(tmp_path / "data")] * 20, offsets, [8] * 20)
     write(ReferenceSet({"x": ManifestArray(meta, chunks)}), tmp_path / "set.parq", record_size=7)
-    monkeypatch.setattr(selection, "ChunkDecoder", None)
+    monkeypatch.setattr(selection, "decoder_of", None)
     reader = ArrayReader(open_set(tmp_path / "set.parq"), "x", Fetcher())
     assert reader.read((slice(None),)).tolist() == values.tolist()
     assert reader.read((slice(4, 36),)).tolist() == values[4:36].tolist()

@@ -35,21 +35,35 @@ def python(code, *paths):
     )
 
 
-@pytest.fixture
-def toy(tmp_path):
+def battery(code, samples, *paths, only=""):
+    """Run some Python, and in the same process the battery over the format, with these directories to import from; what
+    was printed.
+    """
+    tests = Path(__file__).parents[1]
+    words = ["-q", "-p", "no:cacheprovider", f"--rootdir={tests.parent}", str(tests / "conformance"), "--format=toy"]
+    # zarr brings a plugin of pytest, and was imported by the code before
+    words += [f"--samples={samples}", "-k", only, "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    done = python(f"{code}\nimport pytest\nprint('exit', int(pytest.main({words!r})))", *paths)
+    assert done.stdout.splitlines()[-1] == "exit 0", done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
     """A file of the format, the same in an archive, and one that is cut short."""
+    folder = tmp_path_factory.mktemp("toy")
     data = b"TOY1" + struct.pack("<Q", 100) + struct.pack("<100d", *range(100))
-    (tmp_path / "a.toy").write_bytes(data)
-    (tmp_path / "short.toy").write_bytes(data[:50])
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        archive.add(tmp_path / "a.toy", "a.toy")
-    return tmp_path
+    (folder / "a.toy").write_bytes(data)
+    (folder / "short.toy").write_bytes(data[:50])
+    with tarfile.open(folder / "a.tar", "w") as archive:
+        archive.add(folder / "a.toy", "a.toy")
+    return folder
 
 
-def test_the_example_is_scanned_read_and_listed(toy):
-    """With its entry point alone, the library, the archives, the engine and the command line know the format."""
+@pytest.fixture(scope="module")
+def used(toy):
+    """What is printed where the example is installed: by a user of the library, and by the battery."""
     points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["chunkmap.formats"]
-    site = installed(toy / "site", points)
     code = f"""
 import chunkmap, xarray as xr
 from click.testing import CliRunner
@@ -64,27 +78,18 @@ try:
 except chunkmap.ChunkmapError as error:
     print(type(error).__name__)
 """
-    lines = python(code, site, ROOT).stdout.splitlines()
-    assert lines == ["(100,) {'format': 'toy'}", f"{{{str(toy / 'a.tar')!r}}}", "4950.0", "True", "TruncatedFile"]
+    return battery(code, ROOT / "tests", installed(toy / "site", points), ROOT)
 
 
-def battery(name, samples, *paths):
-    """Run the battery over one format, with these directories to import from; what pytest printed."""
-    tests = Path(__file__).parents[1]
-    words = ["-q", "-p", "no:cacheprovider", str(tests / "conformance"), f"--format={name}", f"--samples={samples}"]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words], capture_output=True, text=True, check=False, env=env, cwd=tests.parent
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+def test_the_example_is_scanned_read_and_listed(toy, used):
+    """With its entry point alone, the library, the archives, the engine and the command line know the format."""
+    expected = ["(100,) {'format': 'toy'}", f"{{{str(toy / 'a.tar')!r}}}", "4950.0", "True", "TruncatedFile"]
+    assert used.splitlines()[:5] == expected
 
 
-def test_the_example_passes_the_battery(toy):
+def test_the_example_passes_the_battery(used):
     """What every format of chunkmap must hold, one of another package holds, with samples of its own."""
-    points = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["chunkmap.formats"]
-    found = battery("toy", ROOT / "tests", installed(toy / "site", points), ROOT)
-    passed = re.search(r"(\d+) passed", found)
+    passed = re.search(r"(\d+) passed", used)
     assert passed is not None
     assert int(passed[1]) >= 12
 
@@ -130,8 +135,9 @@ print(chunkmap.formats.__file__)
 print("name" in options_table().partition("toy")[2].splitlines()[0])
 print("toy\\n  name='values'" in CliRunner().invoke(command, ["formats"]).output)
 """
-    assert python(code, tmp_path / "src").stdout.splitlines() == [str(rows), "True", "True"]
-    assert "passed" in battery("toy", ROOT / "tests", tmp_path / "src")
+    found = battery(code, ROOT / "tests", tmp_path / "src", only="recognised or equal or archive or front_end")
+    assert found.splitlines()[:3] == [str(rows), "True", "True"]
+    assert "5 passed" in found
 
 
 def test_without_its_entry_point_it_is_unknown(toy):
@@ -146,13 +152,13 @@ except chunkmap.ChunkmapError as error:
     assert python(code, ROOT).stdout.strip() == "FormatError"
 
 
-def test_formats_that_cannot_be_used_are_left_out(toy):
+def test_formats_that_cannot_be_used_are_left_out(tmp_path):
     """What is broken, gives no row, or has a name that is taken is warned of; all other formats are there."""
-    (toy / "odd.py").write_text(
+    (tmp_path / "odd.py").write_text(
         "from chunkmap.formats import Format\nNOTHING = 3\nTAKEN = Format(name='hdf5', module='odd')\n"
     )
-    site = installed(toy / "site", {"broken": "nowhere:ROW", "none": "odd:NOTHING", "taken": "odd:TAKEN"})
-    found = python("from chunkmap.formats import FORMATS; print(len({row.name for row in FORMATS}))", site, toy)
+    site = installed(tmp_path / "site", {"broken": "nowhere:ROW", "none": "odd:NOTHING", "taken": "odd:TAKEN"})
+    found = python("from chunkmap.formats import FORMATS; print(len({row.name for row in FORMATS}))", site, tmp_path)
     plain = python("from chunkmap.formats import FORMATS; print(len(FORMATS))")
     assert found.stdout == plain.stdout
     for said in ("'broken' (nowhere:ROW)", "it is no Format but 3", "the name 'hdf5' is taken"):

@@ -22,6 +22,10 @@ def test_the_demo_succeeds(demo, tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.count("all equal") == 2
     assert "refused, as it must be" in said
+    page = tmp_path / "out" / "ocean.html"
+    assert f"open {page.as_uri()} in a browser" in said
+    assert "tos" in page.read_text(encoding="utf-8")
+    assert page.with_name("ocean-reads.html").read_text(encoding="utf-8").count("<svg") == 8
 
 
 def test_the_demo_can_be_run_again(demo, tmp_path):

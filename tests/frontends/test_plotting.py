@@ -61,6 +61,7 @@ def test_on_a_terminal(stored):
     both = run("plot", "set.json", "--files", "0").stdout
     assert "before (" in both
     assert "... and 3 more files" in both
+    assert both.count("a series") == 1
 
 
 def test_as_data(stored):

@@ -3,6 +3,7 @@
 import json
 
 import fsspec
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -292,3 +293,16 @@ def test_an_array_that_zarr_does_not_know_is_left_out_with_a_warning(refs):
     with pytest.warns(UserWarning, match="the codecs of odd"):
         store = open_store(mixed)
     assert np.array_equal(store.reader("odd").read((slice(None),)), data)
+
+
+def test_an_empty_dataset_says_where_the_arrays_are(tmp_path):
+    """Where all arrays are in groups, as of MODIS, a warning names them; a group that has arrays is opened silently."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in ("grid/fields/t", "grid/more/u"):
+            file[name] = np.arange(3.0)
+    for group, says in (("", "its group /, so"), ("grid", "its group /grid, so")):
+        with pytest.warns(UserWarning, match=f"{says} the dataset is empty; arrays are in grid/fields, grid/more"):
+            assert not xr.open_dataset(tmp_path / "a.h5", engine="chunkmap", group=group).variables
+    found = xr.open_dataset(tmp_path / "a.h5", engine="chunkmap", group="grid/fields", drop_variables=["t"])
+    assert not found.variables
+    assert "t" in xr.open_datatree(tmp_path / "a.h5", engine="chunkmap")["grid/fields"]

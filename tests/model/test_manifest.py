@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, Reference, SourceTable, place
+from chunkmap.model.moving import moved
 
 SHAPES = st.lists(st.integers(0, 4), min_size=0, max_size=4).map(tuple)
 
@@ -153,10 +154,10 @@ def test_urls_are_renamed_and_merged():
 def test_moving_ranges_into_an_outer_file():
     """Ranges of a member become ranges of its archive, whole files too; one that goes past the member is refused."""
     manifest = ChunkManifest.from_rows((3,), [[0], [1], [2]], ["m", "m", "other"], [0, 5, 7], [WHOLE_FILE, 5, 1])
-    moved = manifest.moved({"m": ("outer", 100, 10)})
-    assert list(moved.rows()) == [Reference("outer", 100, 10), Reference("outer", 105, 5), Reference("other", 7, 1)]
+    outer = moved(manifest, {"m": ("outer", 100, 10)})
+    assert list(outer.rows()) == [Reference("outer", 100, 10), Reference("outer", 105, 5), Reference("other", 7, 1)]
     with pytest.raises(ValueError, match="past the end of 'm'"):
-        manifest.moved({"m": ("outer", 100, 9)})
+        moved(manifest, {"m": ("outer", 100, 9)})
 
 
 def test_memory_follows_references_not_the_grid():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chunkmap.model import ChunkManifest, Placement, Sources, SourceTable, place
+from chunkmap.model.moving import moved
 from chunkmap.model.packed_sources import PackedSources
 from chunkmap.model.renaming import renamed
 from chunkmap.model.sources import MANY
@@ -188,7 +189,7 @@ BY_COLUMNS = {
     "take": lambda chunks: chunks.take(np.arange(0, len(chunks), 2)).compact(),
     "take by mask": lambda chunks: chunks.take(np.arange(len(chunks)) % 2 == 0),
     "reshape": lambda chunks: chunks.reshape_grid((10_000,)),
-    "moved": lambda chunks: chunks.moved({chunks.urls[7]: ("s3://b/archive", 5, 100)}),
+    "moved": lambda chunks: moved(chunks, {chunks.urls[7]: ("s3://b/archive", 5, 100)}),
     "map_urls": lambda chunks: chunks.map_urls({"s3://b/": "/data/", chunks.urls[7]: "/one"}),
     "map_urls of a part": lambda chunks: chunks.map_urls({"s3://b/x/1": "/one", "s3://b/x/77/": "/data/"}),
     "with_inline_rows": lambda chunks: chunks.with_inline_rows(np.arange(9), bytes(9), np.ones(9, int)),
@@ -286,10 +287,10 @@ def test_rows_become_inline_by_columns():
 def test_ranges_of_a_packed_table_are_moved():
     """One of many URLs becomes a range of another file."""
     packed = packed_manifest([f"s3://b/x/{n}" for n in range(40)])
-    moved = packed.moved({"s3://b/x/30": ("outer", 100, 5), "elsewhere": ("x", 0, 1)})
-    assert moved[30] == ("outer", 100, 5)
-    assert moved[31] == ("s3://b/x/31", 0, 5)
-    assert packed.moved({"elsewhere": ("x", 0, 1)}) is packed
+    outer = moved(packed, {"s3://b/x/30": ("outer", 100, 5), "elsewhere": ("x", 0, 1)})
+    assert outer[30] == ("outer", 100, 5)
+    assert outer[31] == ("s3://b/x/31", 0, 5)
+    assert moved(packed, {"elsewhere": ("x", 0, 1)}) is packed
 
 
 def test_a_url_for_each_chunk_costs_little_beyond_the_names():

@@ -4,11 +4,13 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chunkmap.version import __version__
 
@@ -67,6 +69,7 @@ def test_the_source_can_be_tested_and_built(built):
         "pyproject.toml",
         "Makefile",
         "CITATION.cff",
+        "conda.recipe/recipe.yaml",
         "docs/index.md",
         "site/index.md",
         "src/chunkmap/py.typed",
@@ -82,6 +85,36 @@ def test_one_version_stands_everywhere():
         found = re.search(pattern, (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
         assert found is not None
         assert found[1] == __version__
+
+
+def test_the_conda_recipe_says_what_the_package_says():
+    """Version, Python, program, build backend, and what is needed, by the names that they have there."""
+    recipe = yaml.safe_load((ROOT / "conda.recipe" / "recipe.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    core, extras = project["project"]["dependencies"], project["project"]["optional-dependencies"]
+    needed = {bound(text.partition(";")[0]) for text in [*core, *extras["cli"], *extras["xarray"]]}
+    needed = {(THERE.get(name, name), version) for name, version in needed if name != "chunkmap[xarray]"}
+    asked = {tuple(text.split(" ", 1)) for text in recipe["requirements"]["run"]}
+    assert asked == needed | {("python", project["project"]["requires-python"])}
+    assert recipe["package"] == {"name": "chunkmap", "version": __version__}
+    programs = [f"{name} = {where}" for name, where in project["project"]["scripts"].items()]
+    assert recipe["build"]["python"]["entry_points"] == programs
+    backend = {bound(text) for text in project["build-system"]["requires"]}
+    assert backend <= {tuple(text.split(" ", 1)) for text in recipe["requirements"]["host"]}
+
+
+THERE = {"lazy-loader": "lazy_loader", "zlib-ng": "python-zlib-ng"}
+"""What packages of PyPI are called at conda-forge, where that is something else."""
+
+
+def bound(text):
+    """A requirement as its name and its versions.
+
+    >>> bound("numcodecs>=0.16.6,!=0.17.0")
+    ('numcodecs', '>=0.16.6,!=0.17.0')
+    """
+    name = re.match(r"[^<>=!~ ]+", text)[0]
+    return name, text.removeprefix(name).strip()
 
 
 def test_no_dependency_has_an_upper_bound():

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import chunkmap
 from chunkmap.io import BytesSource
 from chunkmap.storage.json.reading import read_json
-from chunkmap.storage.parquet import partition
+from chunkmap.storage.parquet import decoding
 
 ROOT = {".zgroup": '{"zarr_format":2}'}
 MORE = 400 << 20
@@ -68,11 +68,11 @@ def _partition(directory: str, rows: int, raw: bytes | None = None) -> str:
 
 def _with_most_rows(rows: int, call: Callable[[], object]) -> object:
     """A call with a lower limit, as files that reach the real one take long to make."""
-    real, partition.MOST_ROWS = partition.MOST_ROWS, rows  # type: ignore[misc]
+    real, decoding.MOST_ROWS = decoding.MOST_ROWS, rows  # type: ignore[misc]
     try:
         return call()
     finally:
-        partition.MOST_ROWS = real  # type: ignore[misc]
+        decoding.MOST_ROWS = real  # type: ignore[misc]
 
 
 def _streamed_zeros(nbytes: int) -> str:

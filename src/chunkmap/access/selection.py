@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.strided import even_grid, read_grid
-from chunkmap.access.values import ChunkDecoder, empty_array
+from chunkmap.access.values import decoder_of, empty_array
 from chunkmap.io.threads import CORES
 from chunkmap.model import WHOLE_FILE, ChunkManifest, DeferredArray, Edges, EvenSteps, ReferenceSet
 
@@ -198,7 +198,7 @@ class ArrayReader:
         self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]
     ) -> Callable[[_Part, Sequence[Stored]], None]:
         """Decodes the stored bytes of some chunks into their places."""
-        decode, copy = ChunkDecoder(self.meta, passing=True).decode, _copier(result, axes)
+        decode, copy = decoder_of(self.meta, passing=True).decode, _copier(result, axes)
         slot_of = _slots(result, axes)
 
         def place(part: _Part, stored: Sequence[Stored]) -> None:

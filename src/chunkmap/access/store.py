@@ -19,13 +19,15 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.keys import cell_of
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
-from chunkmap.access.values import ChunkDecoder, check_codecs, check_filled
+from chunkmap.access.values import Decoder, check_codecs, check_filled, decoder_of
 from chunkmap.access.zarr_support import unknown_to_zarr
 from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
-from chunkmap.model import ChunkManifest, ReferenceSet
+from chunkmap.model import ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, chunk_keys, documents, json_text
+from chunkmap.model.trimming import untrimmed
 from chunkmap.model.typed import as_numpy
+from chunkmap.model.variants import seen_by_readers, variants_of
 from chunkmap.model.zarr_v3 import DOCUMENT, group_document
 
 register_with_zarr()
@@ -89,22 +91,24 @@ class ReferenceStore(Store):
         super().__init__(read_only=True)
         self.zarr_format: ZarrFormat = refs.zarr_format if zarr_format is None else zarr_format
         self._refs, self._fetcher = refs, Fetcher(trust=Trust(refs.name)).learn([refs]) if fetcher is None else fetcher
-        self._metas = {path: array.meta for path, array in refs.arrays.items()}
+        self._shown = {path: _as_seen(array) for path, array in refs.arrays.items()}
+        self._metas = {path: array.meta for path, array in self._shown.items()}
         self.left_out = {
             path: why for path, meta in self._metas.items() if (why := unknown_to_zarr(meta, self.zarr_format))
         }
         self._texts = {key: json_text(document).encode() for key, document in self._documents().items()}
+        self._decoders: dict[str, Decoder] = {}
         self._waiting: dict[asyncio.AbstractEventLoop, list[_Cell]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def _documents(self) -> dict[str, Mapping[str, Any]]:
         """The documents by key, consolidated as zarr-python takes them: group by group, upper groups first."""
         if self.zarr_format == 2:
-            found = documents(self._refs.arrays, self._refs.groups, 2)
+            found = documents(self._shown, self._refs.groups, 2)
             hidden = {f"{path}/{name}" for path in self.left_out for name in (".zarray", ".zattrs")}
             shown = sorted(((key, document) for key, document in found.items() if key not in hidden), key=_by_group)
             return {**found, _CONSOLIDATED: {"zarr_consolidated_format": 1, "metadata": dict(shown)}}
-        known = {path: array for path, array in self._refs.arrays.items() if path not in self.left_out}
+        known = {path: array for path, array in self._shown.items() if path not in self.left_out}
         found = documents(known, self._refs.groups, 3)
         if "" in self._metas:
             return found
@@ -282,19 +286,33 @@ class ReferenceStore(Store):
         there = [(chunks, np.array([row])) for chunks, row in filter(None, rows)]
         stored = iter(self._fetcher.fetch_many(there))
         return [
-            None if row is None else self._whole(cell.path, next(stored)[0], *row)
+            None if row is None else self._whole(cell, next(stored)[0], *row)
             for cell, row in zip(cells, rows, strict=True)
         ]
 
-    def _whole(self, path: str, stored: Stored, chunks: ChunkManifest, row: int) -> Stored:
+    def _whole(self, cell: _Cell, stored: Stored, chunks: ChunkManifest, row: int) -> Stored:
         """The bytes of a chunk without a codec, as many as its values have: zarr does not say where they are not.
+        Chunks that are decoded in several ways are handed out decoded.
 
         Raises FormatError naming the file and the byte.
         """
-        meta = self._metas[path]
-        if meta.codecs or meta.edges or meta.dtype.kind == "O" or len(stored) == meta.chunk_nbytes:
+        meta = self._refs.arrays[cell.path].meta
+        variants = variants_of(meta)
+        if not variants and (meta.codecs or meta.edges or meta.dtype.kind == "O" or len(stored) == meta.chunk_nbytes):
             return stored
-        return ChunkDecoder(meta).decode(stored, chunks, row).tobytes(meta.order)
+        coord = np.unravel_index(cell.position, meta.grid_shape) if meta.edges else None
+        shape = None if coord is None else meta.shape_of_chunk([int(at) for at in coord])
+        if cell.path not in self._decoders:
+            self._decoders[cell.path] = decoder_of(meta)
+        return self._decoders[cell.path].decode(stored, chunks, row, shape).tobytes(meta.order)
+
+
+def _as_seen(array: ManifestArray) -> ManifestArray:
+    """An array as zarr is shown it: where chunks are decoded in several ways, it is handed decoded ones."""
+    if not variants_of(array.meta):
+        return array
+    meta = seen_by_readers(array.meta)
+    return array.under(untrimmed(meta) if meta.edges else meta)
 
 
 class _Cell(NamedTuple):

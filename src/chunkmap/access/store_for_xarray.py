@@ -17,6 +17,7 @@ from chunkmap.errors import Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ChunksElsewhere, DeferredArray, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.trimming import trim_axis, untrimmed
+from chunkmap.model.variants import seen_by_readers
 
 __all__ = ["EvenStore", "lengths_of_chunks"]
 
@@ -62,7 +63,7 @@ def _in_even_grids(refs: ReferenceSet) -> ReferenceSet:
 
 
 def _evenly(path: str, array: ManifestArray) -> ManifestArray:
-    meta = array.meta
+    meta = seen_by_readers(array.meta)
     if not meta.edges and trim_axis(meta) is None:
         return array
     return DeferredArray(replace(untrimmed(meta), edges=()), _NotThroughZarr(path))

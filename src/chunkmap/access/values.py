@@ -21,6 +21,7 @@ from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupporte
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.array import manifests_of
 from chunkmap.model.trimming import trim, trim_axis, untrimmed
+from chunkmap.model.variants import ChunkVariant, variants_of
 
 register()
 
@@ -31,7 +32,17 @@ _MOSTLY_EMPTY: Final = 16
 references.
 """
 
-__all__ = ["ChunkDecoder", "check_codecs", "check_filled", "empty_array", "read_array", "read_arrays", "stored_at"]
+__all__ = [
+    "ChunkDecoder",
+    "Decoder",
+    "check_codecs",
+    "check_filled",
+    "decoder_of",
+    "empty_array",
+    "read_array",
+    "read_arrays",
+    "stored_at",
+]
 
 
 def read_array(array: ManifestArray, fetcher: Fetcher) -> NDArray[Any]:
@@ -160,6 +171,54 @@ class ChunkDecoder:
         return np.frombuffer(data, self._dtype)
 
 
+class VariantDecoder:
+    """Decodes each chunk by its variant. Safe to use from many threads.
+
+    Variants with the same codecs and types share what undoes these; what they unpack is their own.
+    """
+
+    def __init__(self, meta: ArrayMeta, *, passing: bool = False) -> None:
+        self._meta, self._passing, self._table = meta, passing, variants_of(meta)
+        self._ways: dict[int, tuple[ChunkVariant, ChunkDecoder, bool]] = {}
+        self._decoders: dict[str, ChunkDecoder] = {}
+
+    def decode(
+        self,
+        stored: Stored,
+        chunks: ChunkManifest,
+        row: int,
+        shape: tuple[int, ...] | None = None,
+        place: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """The values of a chunk, as `ChunkDecoder.decode` gives them."""
+        number = 0 if chunks.variant is None else int(chunks.variant[row])
+        if number not in self._ways:
+            self._ways[number] = self._way(number, chunks, row)
+        variant, decoder, is_plain = self._ways[number]
+        elements = decoder.decode(stored, chunks, row, shape, place if is_plain else None)
+        return elements if is_plain else variant.decode(elements, self._meta.dtype)
+
+    def _way(self, number: int, chunks: ChunkManifest, row: int) -> tuple[ChunkVariant, ChunkDecoder, bool]:
+        """A variant, what undoes its codecs, and whether nothing else is to be done."""
+        if number >= len(self._table):
+            message = f"a chunk is of variant {number}, of which the array has {len(self._table)}"
+            raise FormatError(message, url=stored_at(chunks, row))
+        variant = self._table[number]
+        alike = repr((variant.dtype, variant.order, variant.filters, variant.compressor))
+        if alike not in self._decoders:
+            self._decoders[alike] = ChunkDecoder(variant.under(self._meta), passing=self._passing)
+        is_plain = variant.dtype == self._meta.dtype and (variant.packing is None or variant.packing.does_nothing)
+        return variant, self._decoders[alike], is_plain
+
+
+Decoder = ChunkDecoder | VariantDecoder
+
+
+def decoder_of(meta: ArrayMeta, *, passing: bool = False) -> Decoder:
+    """What decodes the chunks of an array, by their variants where it has such."""
+    return VariantDecoder(meta, passing=passing) if variants_of(meta) else ChunkDecoder(meta, passing=passing)
+
+
 def stored_at(chunks: ChunkManifest, row: int) -> str:
     """Where a row is stored, for messages."""
     source, offset, _ = chunks.row(row)
@@ -168,10 +227,10 @@ def stored_at(chunks: ChunkManifest, row: int) -> str:
 
 def _assemble(meta: ArrayMeta, chunks: ChunkManifest, stored: Sequence[Stored]) -> NDArray[Any]:
     if len(chunks) == chunks.size == 1 and meta.shape == meta.chunk_shape:
-        return ChunkDecoder(meta).decode(stored[0], chunks, 0).copy()
+        return decoder_of(meta).decode(stored[0], chunks, 0).copy()
     whole = len(chunks) == chunks.size
     values = np.empty(meta.shape, meta.dtype) if whole else empty_array(meta, meta.shape)
-    decoder = ChunkDecoder(meta, passing=True)
+    decoder = decoder_of(meta, passing=True)
     corners = zip(*(axis.tolist() for axis in chunks.coords()), strict=True) if meta.ndim else [()]
     for row, (data, corner) in enumerate(zip(stored, corners, strict=False)):
         shape, place = meta.shape_of_chunk(corner), meta.elements_of_chunk(corner)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chunkmap.access.changes import difference
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.values import ChunkDecoder
+from chunkmap.access.values import Decoder, decoder_of
 from chunkmap.errors import ChunkmapError
 from chunkmap.io import Source
 from chunkmap.io.retrying import is_transient
@@ -200,7 +200,7 @@ class _Check:
         """Read the chunks that were chosen."""
         meta, start = self._refs.arrays[path].meta, 0
         try:
-            decoder = ChunkDecoder(meta)
+            decoder = decoder_of(meta)
         except ChunkmapError as error:
             self._failures.append(Finding(path, _message(error)))
             return
@@ -214,7 +214,7 @@ class _Check:
             for some in _batches(part.chunks, rows):
                 self._read(part, meta, decoder, some)
 
-    def _read(self, part: _Part, meta: ArrayMeta, decoder: ChunkDecoder, rows: NDArray[np.int64]) -> None:
+    def _read(self, part: _Part, meta: ArrayMeta, decoder: Decoder, rows: NDArray[np.int64]) -> None:
         positions = part.chunks.positions()
         for row, stored in zip(rows.tolist(), self._fetched(part, rows), strict=True):
             self._counts["chunks decoded"] += 1

@@ -37,6 +37,7 @@ class Row(NamedTuple):
 CODECS: Final[Sequence[Row]] = (
     Row("fill_hdf_strings", "fill_hdf_strings:FillStringsCodec"),
     Row("record_member", "record_member:RecordArrayMember"),
+    Row("chunkmap.variants", "variants:ChunkmapVariants"),
     Row("deflate", "deflate:DeflateCodec"),
     Row("FITSAscii", "fits.ascii_table:AsciiTableCodec"),
     Row("FITSVarBintable", "fits.variable_table:VarArrCodec"),

@@ -10,6 +10,7 @@ from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.inputs import Inputs
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.times import is_time
+from chunkmap.combining.variants import without_encoding
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta
 
@@ -72,4 +73,5 @@ def _signature(recipe: Recipe, path: str, meta: ArrayMeta, read_inline: set[str]
         chunks = False
     if chunks and recipe.zarr_format == 3:
         chunks = "across"
+    meta = without_encoding(meta) if recipe.variants and path not in recipe.selectors else meta
     return signature(meta, recipe.selectors.keys(), chunks=chunks, units=not times)

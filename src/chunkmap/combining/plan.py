@@ -21,6 +21,7 @@ from chunkmap.model import ArrayMeta, Cells, ManifestArray
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.portable import spelled
 from chunkmap.model.typed import as_text
+from chunkmap.model.variants import variants_of
 
 __all__ = ["ArrayPlan", "Cause", "Part", "Plan", "Reason", "Repeat"]
 
@@ -96,6 +97,11 @@ class ArrayPlan:
     @property
     def how(self) -> str:
         """In a few words, how it comes about."""
+        ways = len(variants_of(self.meta))
+        return f"{self._how}, encoded in {ways:,} ways" if ways else self._how
+
+    @property
+    def _how(self) -> str:
         if self.load is not None:
             return f"read from {len(self.parts):,} inputs and held inline: {self.load}"
         if self.same:

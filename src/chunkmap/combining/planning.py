@@ -27,6 +27,7 @@ from chunkmap.combining.same_values import check_identical, check_named, check_r
 from chunkmap.combining.selectors import Reader, evaluate
 from chunkmap.combining.uneven import plan_apart, together
 from chunkmap.combining.usable import check_usable
+from chunkmap.combining.variants import as_variants
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import ArrayMeta, ManifestArray
 
@@ -119,6 +120,7 @@ def _plan_array(request: Request, path: str, found: Found) -> ArrayPlan | None:
     found = _with_known_places(request, path, found)
     if not found:
         return None
+    found = as_variants(request, path, found)
     first = found[0][1].meta
     places = [request.along(path, dim) for dim in first.dims or ()]
     along = [place for place in places if place is not None]

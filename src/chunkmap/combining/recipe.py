@@ -38,6 +38,7 @@ class HowToCombine(TypedDict, total=False):
     compare_below: int
     split: bool
     eras: bool
+    variants: bool
     strict: bool
     zarr_format: Literal[2, 3]
     uneven_group: str | None
@@ -107,6 +108,9 @@ class Recipe:
     """Cut uncompressed chunks, where those of the inputs do not fall on one grid, into a grid that they do fall on."""
     eras: bool = False
     """Put inputs that cannot share arrays (another type, packing, codec or shape) into groups `era_0`, `era_1`..."""
+    variants: bool = False
+    """Join what differs only in how its chunks are decoded (type, byte order, codecs, fill value, packing) in one
+    array, which chunkmap alone reads. `chunkmap.open_store` serves it to other readers."""
     strict: bool = False
     """Refuse what would be copied: arrays whose values would be read and held inline, however small they are."""
     zarr_format: Literal[2, 3] = 2

@@ -11,8 +11,10 @@ from chunkmap.combining.findings import shortened
 from chunkmap.combining.plan import Cause, Reason
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.times import calendar_name, is_time, may_join
+from chunkmap.combining.variants import are_times
 from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
+from chunkmap.model.packing import PACKING_ATTRS
 
 __all__ = ["compare", "compare_identical"]
 
@@ -38,7 +40,7 @@ def compare(
             elif difference.check in _ENCODING and _was_read(request, found[0]):
                 others.append((other, difference))
             else:
-                sound &= _report(request, path, (index, other), difference, len(found))
+                sound &= _report(request, path, (index, other), difference, found)
     if others and load is None:
         load = _other_chunks(request, index, others)
     return sound, load, tuple(own) if re_encode else ()
@@ -46,6 +48,10 @@ def compare(
 
 _ENCODING: Final = frozenset({"codecs", "order", "dtype"})
 """In what an array may differ from one that an earlier combine has read: it is read as well."""
+
+
+_JOINABLE: Final = frozenset({*PACKING_ATTRS, "codecs", "dtype", "fill_value", "order", "value of missing chunks"})
+"""What `variants` joins, where nothing else differs."""
 
 
 def _are_other_times(found: Found, units: Sequence[str | None]) -> bool:
@@ -121,7 +127,7 @@ def _units(refs: ReferenceSet, path: str, meta: ArrayMeta) -> str | None:
     return None
 
 
-def _report(request: Request, path: str, indexes: tuple[int, int], difference: Difference, of: int) -> bool:
+def _report(request: Request, path: str, indexes: tuple[int, int], difference: Difference, found: Found) -> bool:
     """Whether the array can be combined in spite of a difference, which is reported where it cannot."""
     check = difference.check
     if check in request.recipe.waive or (check == "units" and "attrs" in request.recipe.waive):
@@ -131,8 +137,10 @@ def _report(request: Request, path: str, indexes: tuple[int, int], difference: D
     kind = "Found chunk size mismatch: " if check == "chunks" else ""
     head = f"{kind}{difference.what} is {expected} in {names[0]} but {value} in {names[1]}"
     meaning = check == "meaning"
-    apart, waive = Remedy("eras", True), Remedy("waive", check)
-    advice = f"Under one array they would be read wrongly; combine them apart ({apart} does), or convert them."
+    apart, waive, join = Remedy("eras", True), Remedy("waive", check), Remedy("variants", True)
+    joinable = difference.what in _JOINABLE and not request.recipe.variants and not are_times(found[0][1].meta)
+    ways = f"combine them apart ({apart} does), " + (f"join them as variants ({join} does), " if joinable else "")
+    advice = f"Under one array they would be read wrongly; {ways}or convert them."
     if check in WAIVABLE:
         advice += f" To use the first one's all the same, {waive}."
     request.findings.each(
@@ -145,8 +153,8 @@ def _report(request: Request, path: str, indexes: tuple[int, int], difference: D
         advice="The first one's is used" if meaning else advice,
         first=indexes[:1],
         refused=not meaning,
-        others=(expected, of),
-        remedies=() if meaning else (apart, waive),
+        others=(expected, len(found)),
+        remedies=() if meaning else (apart, *((join,) if joinable else ()), waive),
     )
     return meaning
 
@@ -159,4 +167,4 @@ def compare_identical(request: Request, path: str, found: Found) -> None:
             continue
         for difference in differences(first.meta, array.meta, first.meta.dims or ()):
             if difference.check in {"attrs", "units"}:
-                _report(request, path, (index, other), difference, len(found))
+                _report(request, path, (index, other), difference, found)

@@ -102,12 +102,10 @@ class StretchPlan:
         start, stop = _own_range(part, self.grid_shape, self.cells)
         chunks = part.array.between(start, stop)
         position = chunks.positions_in(self.grid_shape, part.cells).astype(np.int64)
-        source, offset, length = chunks.source, chunks.offset, chunks.length
         inside = (position >= self.cells.start) & (position < self.cells.stop)
-        if not bool(inside.all()):
-            position, source, offset, length = position[inside], source[inside], offset[inside], length[inside]
-        index = (position - self.cells.start).astype(index_dtype(len(self.cells)))
-        return Placement(ChunkManifest((len(self.cells),), chunks.sources, source, offset, length, index), (0,))
+        rows: slice | NDArray[np.bool_] = slice(None) if bool(inside.all()) else inside
+        index = (position[rows] - self.cells.start).astype(index_dtype(len(self.cells)))
+        return Placement(chunks.of_rows((len(self.cells),), rows, index), (0,))
 
 
 class Empty(NamedTuple):

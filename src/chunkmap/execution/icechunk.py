@@ -115,7 +115,8 @@ def append_to_icechunk(
         plan = make_plan(Inputs([longer.old, *new], combined=1, first=counted(longer.old, recipe)), recipe, read)
         refuse_other_order(plan, str(longer.old.name))
         referred = {path: array_plan for path, array_plan in plan.arrays.items() if array_plan.load is None}
-        for array_plan in referred.values():
+        for path, array_plan in referred.items():
+            module.written_and_read(path, array_plan.meta)
             _check_stays(array_plan, longer.old)
         added = {path: _added(array_plan, recipe) for path, array_plan in referred.items()}
         _write(longer, plan, dict(whole_arrays(plan, read)), added)

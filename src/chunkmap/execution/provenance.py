@@ -52,6 +52,7 @@ class Origin:
             "compare_below": recipe.compare_below,
             "split": recipe.split,
             "eras": recipe.eras,
+            "variants": recipe.variants,
             "strict": recipe.strict,
             "inputs": self.inputs,
             "inline_threshold": self.inline_threshold,
@@ -77,6 +78,7 @@ class Origin:
                 compare_below=int(document["compare_below"]),
                 split=bool(document["split"]),
                 eras=bool(document["eras"]),
+                variants=bool(document.get("variants", False)),
                 strict=bool(document.get("strict", False)),
                 any_text=True,
             )

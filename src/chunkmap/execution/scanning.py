@@ -22,6 +22,7 @@ from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, listed, options_with
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
+from chunkmap.settings import settings
 
 __all__ = ["Cache", "Scanning", "scan_many"]
 
@@ -73,7 +74,7 @@ def scan_many(
     )
     with steps(scanning.progress) as begin:
         found = scanning.run(files, progress=begin("scanning"))
-    return [refs.loaded() for refs in found] if cache is not None else found
+    return [refs.loaded() for refs in found] if scanning.cache is not None else found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,8 @@ class Scanning:
     def __post_init__(self) -> None:
         if self.on_error not in {"raise", "skip"}:
             raise ValueError(f"on_error is {self.on_error!r}, expected 'raise' or 'skip'")
+        if self.cache is None and "cache" in settings():
+            object.__setattr__(self, "cache", settings()["cache"])
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers is {self.workers!r}, expected 1 or more, or None for one a core")
 

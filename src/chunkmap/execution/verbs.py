@@ -50,7 +50,7 @@ def combine(
 
     `sets` are sets, dictionaries, or URLs of stored sets, opened with `storage_options`. `how` says how to combine:
     `concat_dims`, `coo_map`, `identical_dims`, `coo_dtypes`, `waive`, `load_below`, `compare_below`, `split`, `eras`,
-    `zarr_format`, `uneven_group`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than
+    `variants`, `zarr_format`, `uneven_group`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than
     `inline_threshold` bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the
     result. The files that the references point into are opened, where coordinates must be read from them, with
     `remote_options`. Servers may be silent for `timeout` seconds, 30 by default.

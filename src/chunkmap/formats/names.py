@@ -37,7 +37,10 @@ def storable(found: Scanned, url: str) -> Scanned:
 
 
 def _is_storable(path: str) -> bool:
-    return "\\" not in path and not _RESERVED.intersection(path.split("/"))
+    if "\\" in path:
+        return False
+    may_be = path.startswith(".") or "/." in path or DOCUMENT in path  # so the reserved ones begin
+    return not may_be or not _RESERVED.intersection(path.split("/"))
 
 
 def _without(by_path: Mapping[str, T], wrong: list[str]) -> dict[str, T]:

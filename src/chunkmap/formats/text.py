@@ -11,8 +11,7 @@ def text_of(raw: bytes | memoryview) -> str:
     >>> text_of("\u00b5m".encode()), text_of("\u00b5m".encode("latin-1"))
     ('\u00b5m', '\u00b5m')
     """
-    data = bytes(raw)
     try:
-        return data.decode("utf-8")
+        return str(raw, "utf-8")
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        return str(raw, "latin-1")

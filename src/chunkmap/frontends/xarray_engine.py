@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, Literal, Unpack
@@ -62,6 +63,9 @@ DECODING: Final = (
 _OPENING: Final = tuple(name for name in HowToOpen.__annotations__ if name != "engine")
 """Words of opening; `engine` is xarray's own, and what fetches ranges is said among the options of a filesystem."""
 """What everything that opens may be told."""
+
+_GROUPS: Final = 5
+"""Groups that are named where a dataset is empty."""
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
@@ -137,7 +141,10 @@ class ChunkmapBackend(BackendEntrypoint):
         store: Any = _store_for_xarray(filename_or_obj, **how)
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
         opened.shows_masks = decoding.get("mask_and_scale") is False
-        return without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
+        dataset = without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
+        if not dataset.variables:
+            _say_where_arrays_are(store, group or "")
+        return dataset
 
     def open_datatree(self, filename_or_obj: Openable, **options: Any) -> xr.DataTree:  # type: ignore[override]
         """Open all groups as a tree; the options are those of `open_dataset`."""
@@ -286,6 +293,20 @@ def _check_dataset(refs: ReferenceSet) -> None:
             " zarr: zarr.open(chunkmap.open_store(...))",
             feature="array alone",
             url=refs.name,
+        )
+
+
+def _say_where_arrays_are(store: ReferenceStore, group: str) -> None:
+    """Warn of a dataset without a variable where groups below it have arrays: tiles of HDF-EOS, messages of GRIB."""
+    own = group.strip("/")
+    above = f"{own}/" if own else ""
+    below = sorted({path.rpartition("/")[0] for path in store.source[0].arrays if path.startswith(above)})
+    if below and own not in below:
+        shown = ", ".join(below[:_GROUPS]) + (f" and {len(below) - _GROUPS:,} more" if len(below) > _GROUPS else "")
+        warnings.warn(
+            f"{store.source[0].name or 'the set'}: no array is in its group /{own}, so the dataset is"
+            f" empty; arrays are in {shown}. Open one with group={below[0]!r}, or all with xarray.open_datatree",
+            stacklevel=4,
         )
 
 

@@ -14,6 +14,7 @@ from chunkmap.io.engines import Engine, check_engine
 from chunkmap.io.http_client import TIMEOUT, Permits, get_client
 from chunkmap.io.names import local_path, name_of
 from chunkmap.io.retrying import causes, is_transient, remarks, status_of, with_retries
+from chunkmap.settings import settings
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
@@ -104,10 +105,12 @@ def locate(
     path = name_of(path)
     name = path if url is None else url
     given = dict(storage_options or {})
-    engine = check_engine(given.pop("engine", None))
     own = None if given.keys() - OURS else local_path(path)
     if own is not None:
+        check_engine(given.get("engine"))
         return Located(name, own, options=storage_options)
+    given = {**{key: value for key, value in settings().items() if key in OURS}, **given}
+    engine = check_engine(given.pop("engine", None))
     try:
         fs, inner = _fsspec().core.url_to_fs(path, **_with_limits(path, given, permits))
     except (ValueError, ImportError, OSError, TypeError) as error:

@@ -18,6 +18,7 @@ from chunkmap.model.array import ManifestArray
 from chunkmap.model.grid import linear_strides
 from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta, grid_shape_of
+from chunkmap.model.moving import moved
 from chunkmap.model.placement import Placement, place
 from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.references import ReferenceSet, Target
@@ -81,7 +82,7 @@ def dereference(
     `members` maps the URL of a member to (URL of the archive, first byte, length); `targets` says what is known of the
     archives.
     """
-    arrays = {path: ManifestArray(array.meta, array.manifest().moved(members)) for path, array in refs.arrays.items()}
+    arrays = {path: ManifestArray(array.meta, moved(array.manifest(), members)) for path, array in refs.arrays.items()}
     kept = {url: target for url, target in refs.targets.items() if url not in members}
     return replace(refs, arrays=arrays, targets={**kept, **(targets or {})})
 

@@ -32,6 +32,7 @@ from chunkmap.model.sources import Sources
 from chunkmap.model.templates import expand_templates
 from chunkmap.model.told import told_in
 from chunkmap.model.typed import codes_of, with_codes
+from chunkmap.model.variant_runs import RUNS, with_runs
 
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
@@ -70,6 +71,8 @@ class Gathering:
         """The chunk of an array without axes under the key `x/`, where some writers put it; `x/0` comes before it."""
         self._strays: dict[str, list[str]] = {}
         """Keys that name no chunk, by the array they stand below."""
+        self._runs: dict[str, Any] = {}
+        """Of which variant chunks are, by path."""
 
     @property
     def zarr_format(self) -> ZarrFormat:
@@ -101,7 +104,9 @@ class Gathering:
 
     def add_beside(self, said: Any) -> None:
         """Take in what stands beside the references. What is not understood of it says nothing."""
-        types = told_in(said).get("attribute_types")
+        told = told_in(said)
+        runs, types = told.get(RUNS), told.get("attribute_types")
+        self._runs |= runs if isinstance(runs, Mapping) else {}
         for item in types if isinstance(types, list) else ():
             own, paths = item if isinstance(item, list) and len(item) == 2 else ({}, [])
             if isinstance(own, Mapping) and isinstance(paths, list):
@@ -128,7 +133,10 @@ class Gathering:
                 else:
                     self._keep(path, np.zeros(1, np.int64), Below.of_names([""]), [value])
         arrays: Arrays = {
-            path: ManifestArray(self._typed(path, meta), _manifest(path, meta, self._chunks.pop(path, None)))
+            path: ManifestArray(
+                self._typed(path, meta),
+                with_runs(path, meta, _manifest(path, meta, self._chunks.pop(path, None)), self._runs),
+            )
             for path, meta in metas.items()
         }
         groups = self._hierarchy.groups()

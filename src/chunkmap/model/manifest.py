@@ -5,6 +5,8 @@ A `ChunkManifest` has a row for each chunk that exists, in C order of the chunk 
 the URLs; an array of which not every chunk exists pays 4 bytes more for the position of each row (8 when its grid has
 more than 2**32 cells). Memory follows the references, never the grid.
 
+Where chunks of one array are decoded in different ways (`chunkmap.model.variants`), 2 bytes more say in which.
+
 A source is a URL, or bytes held inline: an inline chunk is a range of a blob, as any other is a range of a file.
 Source 0 stands for "no chunk" and never appears in a row.
 """
@@ -43,7 +45,9 @@ WHOLE_FILE: Final = 2**64 - 1
 _FIRST: Final = np.ones(1, np.uint32)
 _AT_0: Final = np.zeros(1, np.uint64)
 
-Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]]
+AllColumns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint16] | None]
+Columns = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.uint64]] | AllColumns
+"""Source, offset, length, and variant where it is said."""
 
 
 class Reference(NamedTuple):
@@ -81,6 +85,8 @@ class ChunkManifest:
     """Row -> number of bytes, or `WHOLE_FILE`."""
     index: NDArray[Any] | None = None
     """Row -> position in the grid, C order, rising; None when there is a row for every cell."""
+    variant: NDArray[np.uint16] | None = None
+    """Row -> number of the variant by which its bytes are decoded; None where it is 0 for all."""
 
     def __post_init__(self) -> None:
         if type(self.sources) is not Sources:
@@ -89,13 +95,17 @@ class ChunkManifest:
             if len(self.source):
                 raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
             object.__setattr__(self, "index", np.empty(0, index_dtype(self.size)))
-        for column in (self.source, self.offset, self.length, self.index):
-            if column is not None:
-                column.setflags(write=False)
+        self.source.setflags(False)  # positional, and no loop: a scan makes thousands of these
+        self.offset.setflags(False)
+        self.length.setflags(False)
+        if self.index is not None:
+            self.index.setflags(False)
+        if self.variant is not None:
+            self.variant.setflags(False)
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = [short_of(column) for column in (self.source, self.offset, self.length)]
-        return _again, (self.grid_shape, self.sources, self.index, *columns)
+        return _again, (self.grid_shape, self.sources, columns, self.index, self.variant)
 
     @classmethod
     def empty(cls, grid_shape: Sequence[int]) -> ChunkManifest:
@@ -151,10 +161,11 @@ class ChunkManifest:
         size = math.prod(grid_shape)
         if len(index) and not (int(index.min()) >= 0 and int(index.max()) < size):
             raise ValueError(f"a chunk lies outside the grid {grid_shape}")
-        source, offset, length = columns
+        source, offset, length, variant = columns if len(columns) == 4 else (*columns, None)
         if len(index) > 1 and not bool(np.all(index[1:] > index[:-1])):
             order = rising(index, size)
             index, source, offset, length = (np.take(column, order) for column in (index, source, offset, length))
+            variant = None if variant is None else np.take(variant, order)
             if not bool(np.all(index[1:] > index[:-1])):
                 raise ValueError("two chunks stand in one cell of the grid")
         whole = len(index) == size
@@ -165,6 +176,7 @@ class ChunkManifest:
             np.ascontiguousarray(offset, np.uint64),
             np.ascontiguousarray(length, np.uint64),
             None if whole else np.ascontiguousarray(index, index_dtype(size)),
+            variant,
         )
 
     def __len__(self) -> int:
@@ -192,6 +204,8 @@ class ChunkManifest:
             return False
         if not same_sources(self.sources, self.source[ranged], other.sources, other.source[ranged]):
             return False
+        if not np.array_equal(self.variants(), other.variants()):
+            return False
         return all(self.inline_bytes(row) == other.inline_bytes(row) for row in np.flatnonzero(inline).tolist())
 
     @property
@@ -207,7 +221,7 @@ class ChunkManifest:
     @property
     def nbytes(self) -> int:
         """Bytes held in memory by the columns and by inline data, without the text of the URLs."""
-        columns = (self.source, self.offset, self.length, self.index)
+        columns = (self.source, self.offset, self.length, self.index, self.variant)
         return self.sources.inline_nbytes + sum(c.nbytes for c in columns if c is not None)
 
     @property
@@ -223,6 +237,15 @@ class ChunkManifest:
     def positions(self) -> NDArray[Any]:
         """Row -> position in the grid, C order."""
         return np.arange(len(self), dtype=index_dtype(self.size)) if self.index is None else self.index
+
+    def variants(self, rows: slice | NDArray[Any] = slice(None)) -> NDArray[np.uint16]:
+        """Some rows -> the number of the variant of each."""
+        return np.zeros(len(self.source[rows]), np.uint16) if self.variant is None else self.variant[rows]
+
+    def columns(self, rows: slice | NDArray[Any] = slice(None)) -> AllColumns:
+        """What is known of some rows, but for their positions."""
+        variant = None if self.variant is None else self.variant[rows]
+        return self.source[rows], self.offset[rows], self.length[rows], variant
 
     def coords(self) -> tuple[NDArray[np.int64], ...]:
         """Row -> grid coordinate, one array an axis."""
@@ -281,8 +304,7 @@ class ChunkManifest:
     def take(self, rows: NDArray[Any] | NDArray[np.bool_]) -> ChunkManifest:
         """Only some rows, in the same grid."""
         rows = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
-        columns = (self.source[rows], self.offset[rows], self.length[rows])
-        return ChunkManifest.from_columns(self.grid_shape, self.positions()[rows], self.sources, columns)
+        return ChunkManifest.from_columns(self.grid_shape, self.positions()[rows], self.sources, self.columns(rows))
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Only the rows whose positions lie between two, half-open, in the same grid: views of the columns."""
@@ -290,10 +312,16 @@ class ChunkManifest:
             return self
         low, high = (start, stop) if self.index is None else np.searchsorted(self.index, [start, stop]).tolist()
         rows = slice(max(low, 0), max(low, 0, min(high, len(self))))
-        columns = (self.source[rows], self.offset[rows], self.length[rows])
         dtype = index_dtype(self.size)
         index = np.arange(rows.start, rows.stop, dtype=dtype) if self.index is None else self.index[rows]
-        return ChunkManifest(self.grid_shape, self.sources, *columns, index)
+        return self.of_rows(self.grid_shape, rows, index)
+
+    def of_rows(
+        self, grid_shape: tuple[int, ...], rows: slice | NDArray[Any], index: NDArray[Any] | None
+    ) -> ChunkManifest:
+        """Some rows in another grid, at the positions that are given, which rise."""
+        source, offset, length, variant = self.columns(rows)
+        return ChunkManifest(grid_shape, self.sources, source, offset, length, index, variant)
 
     @property
     def most_chunks(self) -> int:
@@ -310,12 +338,10 @@ class ChunkManifest:
         shape = tuple(high - low for low, high in zip(start, stop, strict=True))
         if self.index is None:
             block = tuple(map(slice, start, stop))
-            columns = (self.source, self.offset, self.length)
-            cut: list[Any] = [column.reshape(self.grid_shape)[block].flatten() for column in columns]
-            return ChunkManifest(shape, self.sources, *cut).compact()
+            rows = np.arange(self.size).reshape(self.grid_shape)[block].reshape(-1)
+            return self.of_rows(shape, rows, None).compact()
         rows, index = block_rows(self.index, self.grid_shape, start, stop)
-        kept = (self.source[rows], self.offset[rows], self.length[rows])
-        return ChunkManifest.from_columns(shape, index, self.sources, kept).compact()
+        return ChunkManifest.from_columns(shape, index, self.sources, self.columns(rows)).compact()
 
     def reshape_grid(self, grid_shape: Sequence[int]) -> ChunkManifest:
         """The same rows in a grid of the same size: an axis of length 1 more or less."""
@@ -327,31 +353,6 @@ class ChunkManifest:
         """The same chunks with each URL passed through a function, or renamed by a mapping: see `model.renaming`."""
         sources, numbers = renamed(self.sources, rename)
         return replace(self, sources=sources, source=numbers[self.source])
-
-    def moved(self, targets: Mapping[str, tuple[str, int, int]]) -> ChunkManifest:
-        """Each range of a URL in `targets` becomes a range of the file that holds it.
-
-        `targets` maps a URL to (outer URL, first byte of the URL's content in it, number of bytes). Raises ValueError
-        for a range that goes on past the end of what it was a range of.
-        """
-        found = self.sources.found(targets)
-        if not found:
-            return self
-        found.sort()
-        touched, numbers = np.zeros(len(self.sources), np.bool_), [number for number, _ in found]
-        outer, base, size = zip(*(targets[url] for _, url in found), strict=True)
-        touched[numbers] = True
-        rows = np.flatnonzero(touched[self.source])
-        at, offset, length = np.searchsorted(numbers, self.source[rows]), self.offset[rows], self.length[rows]
-        whole, bound = length == np.uint64(WHOLE_FILE), np.array(size, np.uint64)[at]
-        outside = ~whole & ((length > bound) | (offset > bound - np.minimum(length, bound)))
-        if outside.any():
-            row = self.row(int(rows[np.flatnonzero(outside)[0]]))
-            raise ValueError(f"{row.length} bytes at byte {row.offset} go on past the end of {row.source!r}")
-        offsets, lengths = self.offset.copy(), self.length.copy()
-        offsets[rows], lengths[rows] = offset + np.array(base, np.uint64)[at], np.where(whole, bound, length)
-        sources, given = self.sources.replaced(dict(zip(numbers, outer, strict=True)))
-        return replace(self, sources=sources, source=given[self.source], offset=offsets, length=lengths)
 
     def with_inline(self, rows: NDArray[Any], data: Iterable[bytes]) -> ChunkManifest:
         """The same chunks, some of which are now held inline, in one blob."""
@@ -372,9 +373,8 @@ class ChunkManifest:
         starts = np.cumsum(lengths, dtype=np.uint64) - lengths
         if len(rows) == len(self):
             order, ones = np.argsort(rows, kind="stable"), np.ones(len(self), np.uint32)
-            return ChunkManifest(
-                self.grid_shape, Sources((None, blob)), ones, starts[order], lengths[order], self.index
-            )
+            columns = (ones, starts[order], lengths[order], self.index, self.variant)
+            return ChunkManifest(self.grid_shape, Sources((None, blob)), *columns)
         source, offset, length = self.source.copy(), self.offset.copy(), self.length.copy()
         source[rows], offset[rows], length[rows] = len(self.sources), starts, lengths
         sources = self.sources.with_blob(blob)
@@ -391,7 +391,6 @@ class ChunkManifest:
         return replace(self, sources=sources, source=numbers[self.source])
 
 
-def _again(grid_shape: tuple[int, ...], sources: Sources, index: NDArray[Any] | None, *columns: Any) -> ChunkManifest:
+def _again(grid_shape: tuple[int, ...], sources: Sources, columns: Sequence[Any], *more: Any) -> ChunkManifest:
     """The manifest of what was pickled."""
-    source, offset, length = map(column_of, columns)
-    return ChunkManifest(grid_shape, sources, source, offset, length, index)
+    return ChunkManifest(grid_shape, sources, *map(column_of, columns), *more)

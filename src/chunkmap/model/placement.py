@@ -54,12 +54,22 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
         source[start:stop] = _renumbered(table, [part.chunks for part in block])
         np.concatenate([part.chunks.offset for part in block], out=offset[start:stop])
         np.concatenate([part.chunks.length for part in block], out=length[start:stop])
+    variant = _variants(parts, total)
     if index is None:
-        return ChunkManifest(grid_shape, table.sources, source, offset, length)
+        return ChunkManifest(grid_shape, table.sources, source, offset, length, variant=variant)
     if last_wins:
         index, rows = _last_of_each(index)
         source, offset, length = source[rows], offset[rows], length[rows]
-    return ChunkManifest.from_columns(grid_shape, index, table.sources, (source, offset, length))
+        variant = None if variant is None else variant[rows]
+    return ChunkManifest.from_columns(grid_shape, index, table.sources, (source, offset, length, variant))
+
+
+def _variants(parts: Sequence[Placement], total: int) -> NDArray[np.uint16] | None:
+    """Row -> number of its variant, for the rows of all parts; None where none of them says one."""
+    if all(part.chunks.variant is None for part in parts):
+        return None
+    out = np.empty(total, np.uint16)
+    return np.concatenate([part.chunks.variants() for part in parts], out=out) if parts else out
 
 
 def end_to_end(several: Sequence[tuple[ChunkManifest, range]]) -> ChunkManifest:
@@ -72,8 +82,7 @@ def end_to_end(several: Sequence[tuple[ChunkManifest, range]]) -> ChunkManifest:
     parts, first = list[Placement](), 0
     for chunks, cells in several:
         some = chunks.between(cells.start, cells.stop)
-        index = some.positions() - cells.start
-        own = ChunkManifest((len(cells),), some.sources, some.source, some.offset, some.length, index)
+        own = some.of_rows((len(cells),), slice(None), some.positions() - cells.start)
         parts.append(Placement(own, (first,)))
         first += len(cells)
     return place((first,), parts)

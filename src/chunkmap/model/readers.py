@@ -16,6 +16,7 @@ from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.typed import is_json
 from chunkmap.model.v3_codecs import encode_codecs
+from chunkmap.model.variants import variants_of
 
 __all__ = ["READERS", "Reader", "obstacles"]
 
@@ -127,6 +128,8 @@ def obstacles(path: str, array: ManifestArray, version: ZarrFormat = 2) -> dict[
 
 def _obstacle(reader: Reader, path: str, array: ManifestArray, version: ZarrFormat) -> str | None:
     meta = array.meta
+    if variants_of(meta):
+        return "chunks encoded in several ways, but through chunkmap.open_store"
     known = reader.codecs[version]
     missing = [] if known is None else [name for name in _names(meta, version) if not _knows(known, name)]
     if missing:

@@ -16,6 +16,7 @@ from chunkmap.model.finding import Finding
 from chunkmap.model.keys import Precedent
 from chunkmap.model.meta import same_attrs
 from chunkmap.model.problem import Problem
+from chunkmap.model.variant_runs import runs_of
 from chunkmap.notebooks import Shown
 
 __all__ = ["ReferenceSet", "Target"]
@@ -110,7 +111,8 @@ class ReferenceSet(Shown):
         words for.
         """
         refs = dictionary.to_refs(self.arrays, self.groups, zarr_format)
-        return {"version": 1, "refs": refs, **dictionary.beside(self.arrays, self.groups, zarr_format)}
+        said = runs_of(self.arrays)
+        return {"version": 1, "refs": refs, **dictionary.beside(self.arrays, self.groups, zarr_format, said)}
 
     @classmethod
     def from_dict(

@@ -70,7 +70,7 @@ class _OfType:
 def _class(code: str, ending: str) -> type[Any]:
     base, dtype = (float if code[0] == "f" else int), np.dtype(code)
     bounds = (-math.inf, math.inf) if base is float else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-    members = {"code": code + ending, "dtype": dtype, "bounds": bounds}
+    members = {"code": code + ending, "dtype": dtype, "bounds": bounds, "__slots__": ()}
     return type(f"{base.__name__}_{code}", (_OfType, base), members)
 
 

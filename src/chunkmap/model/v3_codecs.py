@@ -22,6 +22,7 @@ from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_casts import CASTS, decode_cast, encode_cast, in_order_of, is_cast, stored_as
 from chunkmap.model.v3_data_types import BYTES, STRING, named
 from chunkmap.model.v3_shards import SHARDING, SHARDS, sharding
+from chunkmap.model.variants import VARIANTS, Variants
 
 __all__ = ["CODEC", "MAKES_TEXT", "Decoded", "decode_codecs", "encode_codecs", "objects_of"]
 
@@ -141,6 +142,8 @@ def _encode(config: CodecConfig, dtype: np.dtype[Any]) -> dict[str, Any]:
             return _of_numcodecs({"elementsize": 4, **config})
         case "chunkmap.trim":
             return _named(TRIM, axis=config["axis"])
+        case "chunkmap.variants":
+            return _named(VARIANTS, variants=config["variants"])
         case other if other in _OF_BYTES:
             return _of_numcodecs(config)
     return {"name": CODEC, "configuration": dict(config)}
@@ -269,11 +272,15 @@ def _decode(name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any]) -
             return {"id": "astype", "decode_dtype": dtype.str, **configuration}
         case "chunkmap.numcodecs":
             return dict(configuration)
-        case "chunkmap.trim":
-            return {"id": TRIM, "axis": int(configuration["axis"])}
+        case "chunkmap.trim" | "chunkmap.variants":
+            return _own(name, configuration)
     if name.startswith(_NUMCODECS):
         return {"id": name.removeprefix(_NUMCODECS), **configuration}
     raise Unsupported(
         f"the codec {name!r} is not known: known are those of the Zarr specification but shards, and numcodecs.*",
         feature="codec",
     )
+
+
+def _own(name: str, configuration: Mapping[str, Any]) -> CodecConfig:
+    return Variants.from_json(configuration) if name == VARIANTS else {"id": TRIM, "axis": int(configuration["axis"])}

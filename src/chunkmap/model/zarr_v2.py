@@ -18,6 +18,7 @@ from chunkmap.errors import Remedy, StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta, check_cells, check_extent
 from chunkmap.model.records import check_packed
 from chunkmap.model.trimming import trim_axis
+from chunkmap.model.variants import VARIANTS, Variants
 
 __all__ = [
     "DIMENSIONS",
@@ -203,7 +204,7 @@ def _decode_dtype(value: Any) -> np.dtype[Any]:
 def _codec(config: Any) -> Mapping[str, Any]:
     if not isinstance(config, Mapping) or not isinstance(config.get("id"), str):
         raise TypeError(f"a codec is {config!r}, expected an object with an id")
-    return config
+    return Variants.from_json(config) if config["id"] == VARIANTS else config
 
 
 def _order(value: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet, Target
+from chunkmap.model.moving import moved
 
 __all__ = ["explicit_ranges", "whole_files", "with_explicit_ranges"]
 
@@ -35,6 +36,6 @@ def explicit_ranges(path: str, chunks: ChunkManifest, sizes: Mapping[str, tuple[
     if not bool((chunks.length == np.uint64(WHOLE_FILE)).any()):
         return chunks
     try:
-        return chunks.moved(sizes)
+        return moved(chunks, sizes)
     except ValueError as error:
         raise StorageError(f"{path}: {error}") from error

@@ -6,7 +6,8 @@ and only the version of chunkmap that wrote a file reads it.
     MAGIC                  16 bytes with the version of the layout
     length, CRC-32         of the header, two little-endian uint64
     header                 JSON: Zarr documents, problems, targets, and where the columns of each array are
-    columns                of each array: source uint32, offset uint64, length uint64, index; then the bytes held inline
+    columns                of each array: source uint32, offset uint64, length uint64, index, variant uint16; then the
+                           bytes held inline
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from chunkmap.storage.text import parse_json
 
 __all__ = ["read_spill", "write_spill"]
 
-_MAGIC: Final = b"chunkmap table\n3"
+_MAGIC: Final = b"chunkmap table\n4"
 _HEAD: Final = len(_MAGIC) + 16
 _GUESS: Final = 1 << 14
 """How much of a file is read at first: most headers are shorter."""
@@ -50,13 +51,14 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
     for path, array in refs.arrays.items():
         chunks = array.manifest().compact()
         blobs = [source for source in chunks.sources if isinstance(source, bytes)]
-        index = chunks.index
-        parts = [column.tobytes() for column in (chunks.source, chunks.offset, chunks.length)]
-        parts += [b"" if index is None else index.tobytes(), *blobs]
+        columns_of = chunks.source, chunks.offset, chunks.length, chunks.index, chunks.variant
+        parts = [b"" if column is None else column.tobytes() for column in columns_of]
+        parts += blobs
         data = b"".join(parts)
         described[path] = {
             "rows": len(chunks),
-            "index": None if index is None else index.dtype.str,
+            "index": None if chunks.index is None else chunks.index.dtype.str,
+            "variant": None if chunks.variant is None else chunks.variant.dtype.str,
             "sources": [
                 source if isinstance(source, str) else len(source) for source in chunks.sources if source is not None
             ],
@@ -143,17 +145,17 @@ class _Columns(ChunksElsewhere):
     def _manifest(self, data: bytes) -> ChunkManifest:
         rows, at = self.most_chunks, 0
         columns = []
-        for kind in ("<u4", "<u8", "<u8", self.described["index"]):
+        for kind in ("<u4", "<u8", "<u8", self.described["index"], self.described["variant"]):
             columns.append(None if kind is None else np.frombuffer(data, kind, rows, at))
             at += 0 if kind is None else rows * np.dtype(kind).itemsize
         sources: list[str | bytes | None] = [None]
         for source in self.described["sources"]:
             sources.append(source if isinstance(source, str) else data[at : at + source])
             at += 0 if isinstance(source, str) else source
-        source, offset, length, index = columns
+        source, offset, length, index, variant = columns
         assert source is not None
         assert offset is not None
         assert length is not None
         if index is not None:
             index = index.astype(index_dtype(math.prod(self.grid_shape)), copy=False)
-        return ChunkManifest(self.grid_shape, Sources.of(sources), source, offset, length, index)
+        return ChunkManifest(self.grid_shape, Sources.of(sources), source, offset, length, index, variant)

@@ -217,6 +217,9 @@ DIM = '<Dim size="4"/>'
 SIZES = "<dmrpp:chunkDimensionSizes>2</dmrpp:chunkDimensionSizes>"
 
 
+EMPTY = '<dmrpp:chunk offset="1" nBytes="0" chunkPositionInArray="[2]"/>'
+
+
 @pytest.mark.parametrize(
     ("inner", "feature"),
     [
@@ -239,6 +242,11 @@ SIZES = "<dmrpp:chunkDimensionSizes>2</dmrpp:chunkDimensionSizes>"
             "number",
         ),
         ('<dmrpp:chunks><dmrpp:chunk offset="1" nBytes="4" filterMask="1"/></dmrpp:chunks>', "filter mask"),
+        (
+            f'<dmrpp:chunks compressionType="deflate">{SIZES}{EMPTY}</dmrpp:chunks>',
+            "length",
+        ),
+        ('<dmrpp:chunks byteOrder="MIXED"><dmrpp:chunk offset="1" nBytes="4"/></dmrpp:chunks>', "byte order"),
         ("<dmrpp:compact>AAAA</dmrpp:compact>", "values"),
         ("<dmrpp:compact>*</dmrpp:compact>", "values"),
     ],
@@ -250,6 +258,14 @@ def test_what_cannot_be_said_is_left_out_by_name(inner, feature):
     (problem,) = refs.problems
     assert problem.path == "v"
     assert feature in problem.feature
+
+
+def test_a_dimension_of_two_lengths_is_an_error():
+    """A dimension may be declared again, with the length that it has."""
+    twice = '<Dimension name="y" size="1"/><Dimension name="y" size="{}"/><Byte name="v"><Dim name="/y"/></Byte>'
+    assert scanned(twice.format(1)).problems[0].feature == "no chunks"
+    with pytest.raises(FormatError, match="declared twice"):
+        scanned(twice.format(2))
 
 
 def test_declarations_are_refused_before_they_are_read():

@@ -327,6 +327,17 @@ def test_what_zarr_has_and_numpy_has_not_is_a_problem(tmp_path, stores):
     assert {problem.path: problem.feature for problem in refs.problems} == {"a": "data type", "b": "codec"}
 
 
+def test_a_name_that_makes_a_chain_of_a_url_is_a_problem(tmp_path, stores):
+    """An array whose name has `::` is left out, as its URLs would mean members of archives; in one it is read."""
+    group = zarr.open_group(tmp_path / "s", mode="w", zarr_format=3)
+    for name in ("a::b", "c:d"):
+        group.create_array(name, shape=(3,), chunks=(2,), dtype="i2")[:] = [1, 2, 3]
+    refs = stores.scan(tmp_path / "s")
+    assert list(refs.arrays) == ["c:d"]
+    assert [(problem.path, problem.feature) for problem in refs.problems] == [("a::b", "name")]
+    stores.check(tmp_path / "s", chunkmap.scan(pack(tmp_path / "s", tmp_path / "s.zip", lambda _: zipfile.ZIP_STORED)))
+
+
 def test_a_version_that_there_is_not_is_refused(tmp_path, stores):
     """Zarr has two versions."""
     write_tree(tmp_path, 3)

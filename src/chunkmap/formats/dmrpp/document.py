@@ -148,7 +148,9 @@ class _Reader:
 
     def dimension(self, element: ET.Element, at: _At) -> None:
         """The length of a dimension, for who lies along it."""
-        self._dims[f"/{at.path}"] = self._length(element, at.path)
+        length = self._length(element, at.path)
+        if self._dims.setdefault(f"/{at.path}", length) != length:
+            raise FormatError(f"the dimension {at.path!r} is declared twice, with two lengths", url=self._url)
 
     def enumeration(self, element: ET.Element, at: _At) -> None:
         """A type whose numbers have names."""

@@ -67,6 +67,8 @@ def find_layout(
     chunks = _chunks(described, grid, chunk_shape, granule, runs)
     if not codecs:
         _check_lengths(chunks.length, math.prod(chunk_shape) * dtype.itemsize)
+    elif not chunks.length.all():
+        raise Unsupported("a compressed chunk is said to have no bytes", feature="chunk length")
     return Layout(chunk_shape, codecs, chunks)
 
 

@@ -80,7 +80,10 @@ def _granule(href: str, url: str) -> str:
 
 def _array(variable: Variable, granule: str, runs: Sequence[Run]) -> ManifestArray:
     described = attributes_of(variable.element.find(f"{DMRPP}chunks"))
-    order: Literal["<", ">"] = ">" if described.get("byteOrder", "LE") == "BE" else "<"
+    said = described.get("byteOrder", "LE")
+    if said not in ("LE", "BE"):
+        raise Unsupported(f"its bytes are in the order {said!r}, expected LE or BE", feature="byte order")
+    order: Literal["<", ">"] = ">" if said == "BE" else "<"
     is_text = variable.type in ("String", "URL", "URI")
     texts = strings(variable.element, math.prod(variable.shape)) if is_text else None
     if texts is not None:

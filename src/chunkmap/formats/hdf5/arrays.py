@@ -129,7 +129,8 @@ def _array(
         return (yield from _embedded(file, path, dataset, dims, empty=values.vlen_encode == "null"))
     dtype, inner = element_dtype(datatype)
     stored = yield from _stored(file, path, dataset, dims, values.read)
-    stored = yield from with_text_codec(file, stored, datatype, dataset.fill_value)
+    if datatype.has_text:
+        stored = yield from with_text_codec(file, stored, datatype, dataset.fill_value)
     native = None if dataset.datatype.needs_heap else _native_fill(stored, dataset.fill_value)
     fill = settle_fill(stored, dtype, native, dataset.attributes.fill_value)
     if fill.problem:
@@ -144,9 +145,9 @@ def _array(
         dtype=dtype,
         filters=stored.codecs,
         fill_value=fill.value,
-        dims=dims.names + _inner_dims(path, inner),
+        dims=dims.names + _inner_dims(path, inner) if inner else dims.names,
         attrs=attrs,
-        nested=_nested(datatype, dtype),
+        nested=_nested(datatype, dtype) if dtype.names else None,
     )
     return ManifestArray(meta, chunks)
 
@@ -206,7 +207,7 @@ def _null(path: str, dataset: Dataset) -> ManifestArray:
 
 def _inner_dims(path: str, inner: tuple[int, ...]) -> tuple[str, ...]:
     """The names of the axes that an array datatype adds."""
-    return tuple(f"{path.rpartition('/')[2]}_element_{axis}" for axis in range(len(inner)))
+    return tuple([f"{path.rpartition('/')[2]}_element_{axis}" for axis in range(len(inner))])
 
 
 def _embedded(file: File, path: str, dataset: Dataset, dims: Dimensions, *, empty: bool) -> Parser[ManifestArray]:

@@ -43,6 +43,9 @@ HIDDEN: Final = frozenset(
 _OF_SCALES: Final = frozenset({"CLASS", "NAME"})
 """Those that mean something else where no dimension scale is: an image, a table, the name of a station."""
 
+_HIDDEN_OF_SCALES: Final = HIDDEN | {FILL_VALUE}
+_HIDDEN_OF_OTHERS: Final = _HIDDEN_OF_SCALES - _OF_SCALES
+
 _NOT_COORDINATE: Final = "_nc4_non_coord_"
 _BARE_DIMENSION: Final = "This is a netCDF dimension but not a netCDF variable"
 
@@ -74,8 +77,8 @@ def is_bare_dimension(dataset: Dataset) -> bool:
 
 def visible(values: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that a user of netCDF sees, without `_FillValue`."""
-    hidden = HIDDEN if values.get("CLASS") == "DIMENSION_SCALE" else HIDDEN - _OF_SCALES
-    return {name: value for name, value in values.items() if name not in hidden and name != FILL_VALUE}
+    hidden = _HIDDEN_OF_SCALES if values.get("CLASS") == "DIMENSION_SCALE" else _HIDDEN_OF_OTHERS
+    return {name: value for name, value in values.items() if name not in hidden}
 
 
 def name_references(attributes: Attributes, paths: Mapping[int, str]) -> None:
@@ -94,9 +97,15 @@ def find_dimensions(tree: Tree) -> dict[str, Dimensions]:
     finder = _Finder(tree)
     names = {path: finder.names(path, dataset) for path, dataset in tree.datasets.items()}
     lengths = _unlimited_lengths(tree, names)
-    return {
-        path: _fitting(tree, axes, _grown(tree.datasets[path], axes, lengths), lengths) for path, axes in names.items()
-    }
+    found: dict[str, Dimensions] = {}
+    known: dict[tuple[tuple[str, ...], tuple[int, ...]], Dimensions] = {}
+    for path, axes in names.items():
+        shape = _grown(tree.datasets[path], axes, lengths)
+        fitting = known.get((axes, shape))
+        if fitting is None:  # most datasets of a file have the axes of others
+            fitting = known[axes, shape] = _fitting(tree, axes, shape, lengths)
+        found[path] = fitting
+    return found
 
 
 def _fitting(tree: Tree, axes: tuple[str, ...], shape: tuple[int, ...], lengths: Mapping[str, int]) -> Dimensions:

@@ -96,12 +96,18 @@ def _manifest(file: File, grid: tuple[int, ...], table: ChunkTable) -> ChunkMani
     size = math.prod(grid)
     return ChunkManifest(
         grid,
-        Sources((None, file.url)),
+        _sources(file.url),
         _ones(len(table.sizes)) if len(table.sizes) <= _FEW else np.ones(len(table.sizes), np.uint32),
         table.addresses + np.uint64(file.base) if file.base else table.addresses,
         table.sizes,
         None if len(table.positions) == size else table.positions.astype(index_dtype(size)),
     )
+
+
+@lru_cache(maxsize=8)
+def _sources(url: str) -> Sources:
+    """The table of a file whose chunks are all its own: one for all its arrays."""
+    return Sources((None, url))
 
 
 @lru_cache(maxsize=64)

@@ -223,6 +223,8 @@ def _asked(path: str, node: Node) -> Parser[_Files]:
 
 def _array(url: str, path: str, node: Node, files: _Files, archive: str | None) -> Parser[ManifestArray]:
     """An array, whose chunks are files, ranges of an archive, or ranges of shards."""
+    if archive is None and "::" in path:
+        raise Unsupported("a URL of its chunks would be read as a chain, as its name has '::'", feature="name")
     prefix = f"{url}/{path_in(url, path)}/" if path else f"{url}/"
     files = files if not node.levels else files.in_order()
     if not node.levels:

@@ -14,6 +14,7 @@ from rich.text import Text
 from chunkmap.frontends.command_line.display import counted
 from chunkmap.frontends.command_line.facts import who_reads
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
+from chunkmap.model.variants import Variants
 
 __all__ = ["describe", "human"]
 
@@ -88,6 +89,8 @@ def _sizes(sizes: Sequence[object]) -> str:
 
 
 def _codec(codec: Mapping[str, Any]) -> str:
+    if isinstance(codec, Variants):
+        return f"{len(codec.table):,} variants"
     level = codec.get("level", codec.get("clevel"))
     return str(codec.get("id")) if level is None else f"{codec.get('id')}({level})"
 

@@ -57,7 +57,7 @@ def _array(array: ManifestArray) -> dict[str, Any]:
         "shape": list(meta.shape),
         "chunks": [n if isinstance(n, int) else str(n) for n in meta.chunks],
         "dtype": meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
-        "codecs": list(meta.codecs),
+        "codecs": [dict(codec) for codec in meta.codecs],
         "refs": len(chunks) - inline,
         "inline": inline,
         "missing": chunks.size - len(chunks),

@@ -174,6 +174,11 @@ def fit_options(command: Command, *, remembered: bool = False) -> Command:
             " array hides its group from zarr without its option for them; --uneven-group puts them beside it.",
         ),
         click.option("--strict", is_flag=True, help="Refuse what would be copied: arrays read and held inline."),
+        click.option(
+            "--variants",
+            is_flag=True,
+            help="Join what differs only in how chunks are decoded in one array, which chunkmap alone reads.",
+        ),
         click.option("--eras", is_flag=True, help="Put inputs that cannot share arrays into groups of their own."),
         click.option("--split", is_flag=True, help="Cut uncompressed chunks to a common grid, where they need it."),
         click.option(

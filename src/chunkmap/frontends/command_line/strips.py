@@ -28,7 +28,7 @@ def draw(plot: Plot) -> None:
     console = Console(width=None if Console().is_terminal else _WIDTH, highlight=False, soft_wrap=True)
     for line in _head(plot):
         console.print(line)
-    if plot.strips:
+    if plot.files:
         console.print(_reads(plot))
     width = max(min(console.width, _WIDTH) - _LABEL - 4, 10)
     shades = _SHADES if (console.encoding or "").lower().startswith("utf") else _PLAIN

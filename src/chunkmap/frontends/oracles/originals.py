@@ -24,6 +24,7 @@ from chunkmap.frontends.oracles.difference import attribute_differences, differe
 from chunkmap.frontends.oracles.wherefrom import WhereFrom
 from chunkmap.io import open_any
 from chunkmap.model import ArrayMeta, ReferenceSet
+from chunkmap.model.variants import as_variant
 
 __all__ = ["Originals"]
 
@@ -118,7 +119,7 @@ def _open(url: str, fetcher: Fetcher, compared: ReferenceSet) -> _Opened | str:
         lies, row = recognise_any(opened)
     except FormatError:
         return f"nothing in {url} tells a format, as in plain elements (raw): no library says what it holds"
-    how: Any = {"shards": "whole"} if row.name == "zarr" and _has_whole_shards(compared) else {}
+    how: dict[str, Any] = {"shards": "whole"} if row.name == "zarr" and _has_whole_shards(compared) else {}
     refs = scan(resolved, storage_options=options, inline_threshold=0, **how)
     find = find_oracle(row)
     if find is None:
@@ -213,7 +214,7 @@ class _Opened:
             return False, f"not compared: the library of the format has nothing that is {path}"
         if holds_references(theirs):
             return False, f"not compared: {path} holds references, and h5py does not say as text what they point to"
-        found = difference(ours, theirs)
+        found = difference(ours, as_variant(chunk.meta, meta, theirs))
         return None if found is None else (True, f"{found}, in {path} of the file")
 
     def _piece(self, path: str, meta: ArrayMeta, position: int) -> Piece:

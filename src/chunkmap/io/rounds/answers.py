@@ -25,12 +25,14 @@ LEAST: Final = 4 << 10
 READ_AHEAD: Final = 1 << 20
 """Most bytes asked for because as many before them were needed."""
 
-_BLOCK: Final = 64 << 10
-"""Bytes of a local file that are read at once. It takes no longer than to ask how long the file is now, as every look
-at a map must; and what was read stays, whatever becomes of the file.
+_BLOCK: Final = 16 << 10
+_BEYOND: Final = 4 << 10
+"""Bytes of a local file that are read at once, and those of the next block that are read with them, so that a short
+span is in one. It takes no longer than to ask how long the file is now, as every look at a map must; and what was read
+stays, whatever becomes of the file. Larger blocks cost more than they save: memory that was never touched.
 """
 
-_MOST_BLOCKS: Final = 256
+_MOST_BLOCKS: Final = 1024
 """Blocks that are held at a time."""
 
 _SPARE: Final = 512 << 10
@@ -63,7 +65,7 @@ class InMemory:
         if offset < 0 or offset + need > size:
             raise _too_short(self._url, size, offset, need)
         number, start = offset // _BLOCK, offset % _BLOCK
-        if start + want <= _BLOCK or size <= _BLOCK:
+        if start + want <= _BLOCK + _BEYOND or size <= _BLOCK:
             block = self._blocks.get(number)
             return (self._block(number) if block is None else block)[start : start + want]
         if want <= _BLOCK:
@@ -76,7 +78,7 @@ class InMemory:
         if len(self._blocks) >= _MOST_BLOCKS:
             del self._blocks[next(iter(self._blocks))]
         first = number * _BLOCK
-        block = self._blocks[number] = self._source.read(first, min(_BLOCK, self._size - first))
+        block = self._blocks[number] = self._source.read(first, min(_BLOCK + _BEYOND, self._size - first))
         return block
 
     def rows(self, gather: Gather) -> NDArray[np.uint8]:

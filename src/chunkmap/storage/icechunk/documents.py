@@ -15,6 +15,7 @@ from zarr.buffer.cpu import Buffer, buffer_prototype
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model import ArrayMeta, Target
 from chunkmap.model.typed import Types, spelled, with_types
+from chunkmap.model.variants import variants_of
 from chunkmap.model.zarr_v3 import (
     DOCUMENT,
     EXTENSION,
@@ -56,6 +57,12 @@ def written_and_read(path: str, meta: ArrayMeta) -> ArrayMeta:
 
     Raises StorageError or Unsupported, naming the array, for what a repository cannot hold.
     """
+    if variants_of(meta):
+        raise Unsupported(
+            f"{path}: its chunks are encoded in several ways, which Icechunk cannot say of single chunks. Keep the set"
+            " as Parquet or JSON, or combine without variants",
+            feature="variants",
+        )
     if IS_FIRST and meta.edges:
         raise Unsupported(
             f"{path}: its chunks are of several lengths, {meta.chunks}, for which Icechunk 1 has no grid; Icechunk 2"

@@ -30,7 +30,7 @@ def deferred_json(
 ) -> ReferenceSet:
     """A set that was just written, whose file is read when chunks are asked for, once."""
     file = _JsonFile(url, options, state)
-    arrays = {path: DeferredArray(meta, _JsonChunks(file, path, count)) for path, (meta, count) in written.items()}
+    arrays = {path: DeferredArray(meta, _JsonChunks(file, path, count)) for path, (meta, count, _) in written.items()}
     return ReferenceSet(arrays, groups, name=url, zarr_format=zarr_format)
 
 

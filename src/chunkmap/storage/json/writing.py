@@ -22,6 +22,7 @@ from chunkmap.io.filesystem import Located
 from chunkmap.io.threads import map_ahead
 from chunkmap.model import WHOLE_FILE, ArrayInStretches, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat, beside, chunk_key_parts, documents, encode_inline, json_text
+from chunkmap.model.variant_runs import Runs, runs_of
 from chunkmap.storage import arrow
 from chunkmap.storage.about import About
 from chunkmap.storage.names import check_names
@@ -54,6 +55,8 @@ class Written(NamedTuple):
     meta: ArrayMeta
     chunks: int
     """How many of them."""
+    runs: Runs
+    """Of which variants they are."""
 
 
 def write_json_in_stretches(
@@ -73,17 +76,20 @@ def write_json_in_stretches(
     written: dict[str, Written] = {}
     with output_errors(at), tempfile.TemporaryFile() as waiting:
         for array in arrays:
-            count = 0
+            count, runs = 0, Runs()
             for first, chunks in array.stretches:
                 count += len(chunks)
+                runs.add(chunks, first)
                 waiting.writelines(_chunk_pieces(array.path, chunks, first, array.grid_shape, zarr_format))
-            written[array.path] = Written(array.meta(), count)
+            written[array.path] = Written(array.meta(), count, runs)
         check_names(written, groups)
-        heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, (meta, _) in written.items()}
-        said = about({path: head.meta for path, head in heads.items()})
+        metas = {path: each.meta for path, each in written.items()}
+        heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in metas.items()}
+        said = about(metas)
         waiting.seek(0)
         gathered = iter(lambda: waiting.read(1 << 20), b"")
-        text = chain(_documents(heads, groups, zarr_format), gathered, [_end(heads, groups, zarr_format, said)])
+        end = _end(heads, groups, zarr_format, said, {path: each.runs for path, each in written.items()})
+        text = chain(_documents(heads, groups, zarr_format), gathered, [end])
         state = publish_file(at, _compressed(text, at.path), expected=expected)
     return written, state
 
@@ -91,10 +97,12 @@ def write_json_in_stretches(
 def json_pieces(refs: ReferenceSet, zarr_format: ZarrFormat, about: About) -> Iterator[bytes | memoryview]:
     """The text of the file, piece by piece. Equal sets, in the same order, give equal bytes."""
     yield from _documents(refs.arrays, refs.groups, zarr_format)
+    every = {path: Runs() for path in refs.arrays}
     for path, array in refs.arrays.items():
         chunks = array.manifest()
+        every[path].add(chunks, 0)
         yield from _chunk_pieces(path, chunks, 0, chunks.grid_shape, zarr_format)
-    yield _end(refs.arrays, refs.groups, zarr_format, about)
+    yield _end(refs.arrays, refs.groups, zarr_format, about, every)
 
 
 def _end(
@@ -102,9 +110,11 @@ def _end(
     groups: Mapping[str, Mapping[str, Any]],
     zarr_format: ZarrFormat,
     about: About,
+    runs: Mapping[str, Runs],
 ) -> bytes:
     """What follows the last reference."""
-    said = orjson.dumps(beside(arrays, groups, zarr_format, about.to_json()))[1:-1]
+    more = {**about.to_json(), **runs_of(arrays, runs)}
+    said = orjson.dumps(beside(arrays, groups, zarr_format, more))[1:-1]
     return b"},%b}" % said if said else b"}}"
 
 

@@ -11,6 +11,7 @@ from itertools import groupby, islice
 from typing import Final, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder, LocalFolder
@@ -211,12 +212,11 @@ def _moved(there: Sequence[tuple[_Piece, PartitionFile]], size: int) -> ChunkMan
     position += np.repeat(np.array([piece.first for piece in pieces]) - own, counts)
     low = np.repeat(np.array([piece.inside.start for piece in pieces]), counts)
     high = np.repeat(np.array([piece.inside.stop for piece in pieces]), counts)
-    rows = (position >= low) & (position < high)
-    source, offset, length = chunks.source, chunks.offset, chunks.length
-    if not bool(rows.all()):
-        position, source, offset, length = position[rows], source[rows], offset[rows], length[rows]
+    inside = (position >= low) & (position < high)
+    rows: slice | NDArray[np.bool_] = slice(None) if bool(inside.all()) else inside
+    position = position[rows]
     index = None if len(position) == size else position.astype(index_dtype(size))
-    return ChunkManifest((size,), chunks.sources, source, offset, length, index)
+    return chunks.of_rows((size,), rows, index)
 
 
 def _numbers(names: Iterable[str]) -> Iterator[int]:

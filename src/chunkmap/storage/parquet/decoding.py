@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, place
+from chunkmap.model.variants import MOST_VARIANTS
 from chunkmap.storage.parquet.bounds import check_size
-from chunkmap.storage.parquet.partition import BASE64, MOST_ROWS
+from chunkmap.storage.parquet.partition import BASE64, MOST_ROWS, VARIANT
 
 __all__ = ["PartitionFile", "decode_partitions"]
 
@@ -170,8 +171,17 @@ def _decode_table(table: pa.Table, ncells: int, where: str, most: int) -> ChunkM
             offset[held] = stops - length[held]
             sources.append(b"".join(pieces))
     there = np.flatnonzero(source)
-    columns = (source[there], offset[there], length[there])
+    columns = (source[there], offset[there], length[there], _decode_variants(table, there))
     return ChunkManifest.from_columns((ncells,), there, tuple(sources), columns)
+
+
+def _decode_variants(table: pa.Table, there: NDArray[np.int64]) -> NDArray[np.uint16] | None:
+    if VARIANT.name not in table.column_names:
+        return None
+    numbers = _integers(table.column(VARIANT.name).combine_chunks(), missing=0)[there]
+    if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < MOST_VARIANTS:
+        raise ValueError(f"variants from {numbers.min()} to {numbers.max()}")
+    return numbers.astype(np.uint16)
 
 
 def _decode_inline(table: pa.Table, most: int) -> tuple[NDArray[np.int64], list[bytes]]:

@@ -4,7 +4,8 @@ The layout is the one that fsspec's `LazyReferenceMapper` reads (https://fsspec.
 references"): a row for each cell of a stretch of the chunk grid, columns `path`, `offset`, `size` and `raw`, what is
 held inline. GDAL refuses a file without `raw`, so it is written where nothing is held inline too; what is read may
 lack it. A null path is a missing chunk, a raw that is not null wins, and a path whose offset and size are both 0 is a
-whole file.
+whole file. Where chunks of an array are decoded in several ways (`chunkmap.model.variants`), a column `variant` has the
+number of each; none stands for 0.
 
 What fsspec can read back decides the encodings, measured on its Parquet reader (fastparquet): offsets are int64 only
 when their statistics say that none is null; a missing path is None only from a dictionary; delta encodings are read
@@ -25,7 +26,7 @@ from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest
 from chunkmap.storage import arrow
 
-__all__ = ["BASE64", "MOST_ROWS", "check_rows", "encode_partition"]
+__all__ = ["BASE64", "MOST_ROWS", "VARIANT", "check_rows", "encode_partition"]
 
 BASE64: Final = b"base64:"
 """What bytes begin with that are to be decoded."""
@@ -42,6 +43,7 @@ _SCHEMA: Final = pa.schema(
         pa.field("raw", pa.binary()),
     ]
 )
+VARIANT: Final = pa.field("variant", pa.int32(), nullable=False)
 
 
 def check_rows(path: str, chunks: ChunkManifest, first: int, grid_shape: tuple[int, ...]) -> None:
@@ -85,7 +87,11 @@ def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: sli
         for row in np.flatnonzero(nothing).tolist():
             raw[int(position[row])] = b""
         columns.append(arrow.pieces(raw, pa.binary()))
-    return _to_bytes(pa.Table.from_arrays(columns, schema=_SCHEMA))
+    if chunks.variant is None or not bool(chunks.variant[rows].any()):
+        return _to_bytes(pa.Table.from_arrays(columns, schema=_SCHEMA))
+    variant = np.zeros(len(cells), np.int32)
+    variant[position] = chunks.variant[rows]
+    return _to_bytes(pa.Table.from_arrays([*columns, arrow.numbers(variant)], schema=_SCHEMA.append(VARIANT)))
 
 
 def _paths(

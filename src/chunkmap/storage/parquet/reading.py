@@ -18,6 +18,7 @@ from chunkmap.io import Folder, LocalFolder
 from chunkmap.io.folder import Renamed
 from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, Target
 from chunkmap.model.dictionary import BESIDE, gathered
+from chunkmap.model.variants import variants_of
 from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet.cache import PartitionCache
@@ -45,6 +46,7 @@ class PartitionedSet:
         self.folder, metadata, sidecar = _files_of_one_set(self.folder)
         self._arrays, self._groups, self._left_out, self.record_size = _decode_metadata(metadata, self.folder, self.url)
         self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
+        _check_variants(self._arrays, self._sidecar, self.url)
         cache, stamp = PartitionCache(), stamp_of(self.folder) if sidecar is None else None
         self._chunks = {
             path: PartitionedChunks(
@@ -130,6 +132,16 @@ class _StoredTargets(Mapping[str, Target]):
     def _read(self) -> dict[str, Target]:
         where = f"{self._folder.url}/{TARGETS}"
         return decode_targets(self._record.check(self._folder.read_many([TARGETS])[0], where), where)
+
+
+def _check_variants(arrays: Mapping[str, ManifestArray], sidecar: Sidecar | None, url: str) -> None:
+    """Raise StorageError where nobody says whether the variants of chunks are those that were written."""
+    unsure = [path for path, array in arrays.items() if len(variants_of(array.meta)) > 1]
+    if unsure and sidecar is None:
+        raise StorageError(
+            f"{url}: chunks of {unsure[0]} are encoded in several ways, and {SIDECAR} is lost, by which it is sure that"
+            " the partitions say rightly in which. Write the set again (chunkmap.load, chunkmap.write)"
+        )
 
 
 def load(found: FoundSet) -> ReferenceSet:

@@ -20,6 +20,7 @@ from chunkmap.formats import FORMATS
 from chunkmap.frontends.command_line.facts import who_reads
 from chunkmap.frontends.command_line.options import FILE, set_option
 from chunkmap.model import ReferenceSet
+from chunkmap.settings import settings, settings_file
 
 __all__ = ["doctor", "examined"]
 
@@ -63,6 +64,7 @@ def examined() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": core,
         "extras": extras,
+        "settings": {"file": str(settings_file()), **settings()},
         "import kerchunk": _whose_kerchunk(),
         "formats": {row.name: row.extra for row in FORMATS},
         "wrong": wrong,
@@ -115,6 +117,9 @@ def _version(package: str) -> str | None:
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"chunkmap {found['chunkmap']}, Python {found['python']}"
     yield "  " + ", ".join(f"{package} {number or 'missing'}" for package, number in found["packages"].items())
+    said = {name: value for name, value in found["settings"].items() if name != "file"}
+    shown = ", ".join(f"{name}={value}" for name, value in said.items()) or "nothing is set"
+    yield f"  settings: {shown} ({found['settings']['file']})"
     yield f"  import kerchunk: {found['import kerchunk']}"
     yield "extras"
     for extra, state in found["extras"].items():
