@@ -254,6 +254,7 @@ def test_parameters_that_nobody_knows_are_called_by_their_octets():
     [
         ({"shortName": "t"}, 3),
         ({"level": 850}, 2),
+        ({"level": "850"}, 2),
         ({"level": [850, 500], "shortName": ("t",)}, 2),
         ({"typeOfLevel": "surface"}, 0),
         ({"step": 0}, 4),
