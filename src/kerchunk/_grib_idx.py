@@ -12,7 +12,6 @@ import json
 import posixpath
 import re
 import warnings
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +30,7 @@ from kerchunk._grib_aggregation import (
     store_coord_var,
     store_data_var,
 )
+from kerchunk._grib_columns import are_alike, frame_of, held, is_unique
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,10 +70,6 @@ _ON_THE_GRID: Final = ("latitude", "longitude")
 _CHUNK_KEY: Final = re.compile(r"(?:(.*)/)?([^/]+)/(\d+(?:\.\d+)*)")
 
 
-_looked_at: Final[deque[tuple[Any, bool]]] = deque(maxlen=8)
-"""Lines that were compared with one another, and whether they differ: a mapping meets the inventories of many runs."""
-
-
 class DynamicZarrStoreError(ValueError):
     """A tree that cannot be filled from an index."""
 
@@ -95,14 +91,12 @@ def parse_grib_idx(
     size = int(fs.info(path)["size"])
     lines = fs.cat_file(f"{path}.{suffix}").decode().splitlines()
     try:
-        rows = zip(*[line.split(":", 3) for line in lines if line and not line.isspace()], strict=True)
-        numbers, offsets, dates, attrs = rows
+        numbers, offsets, dates, attrs = zip(*[line.split(":", 3) for line in lines if line.strip()], strict=True)
         offset = np.array([*map(int, offsets)], np.int64)
         counted = _numbers(numbers)
     except ValueError as error:
-        raise ValueError(
-            f"{uri}: expected lines of the form number:offset:date:attributes, as wgrib2 prints them ({error})"
-        ) from error
+        wanted = "lines of the form number:offset:date:attributes, as wgrib2 prints them"
+        raise ValueError(f"{uri}: expected {wanted} ({error})") from error
     if validate and len(set(attrs)) < len(attrs):
         raise ValueError(f"Attribute mapping for grib file {basename} is not unique: two lines of {uri} say the same")
     ends = np.append(np.unique(offset), size)
@@ -194,11 +188,11 @@ def map_from_index(
     """
     import pandas as pd  # noqa: PLC0415 - as above
 
-    (known, *mapped), (said, *found) = _held(mapping, _FROM_MAPPING), _held(idxdf, _FROM_INDEX)
-    alike = _are_alike(known, said)  # as the lines of one model mostly are: then nothing is moved
-    if not _is_unique(known):
+    (known, *mapped), (said, *found) = held(mapping, _FROM_MAPPING), held(idxdf, _FROM_INDEX)
+    alike = are_alike(known, said)  # as the lines of one model mostly are: then nothing is moved
+    if not is_unique(known):
         raise ValueError("Mapping data must have unique attrs to merge on!")
-    if not (alike or _is_unique(said)):
+    if not (alike or is_unique(said)):
         raise ValueError("Parsed idx data must have unique attrs to merge on!")
     if raw_merged:
         left, right = idxdf.reset_index().set_index("attrs"), mapping.reset_index().set_index("attrs")
@@ -218,71 +212,7 @@ def map_from_index(
     columns["time"] = times.astype(units[0])
     columns["valid_time"] = (times + np.asarray(columns["step"], "m8")).astype(units[1])
     of_index["inline_value"] = np.full(count, None, object)
-    return _frame({**columns, **of_index}, count)
-
-
-def _held(frame: pd.DataFrame, names: Sequence[str]) -> list[Any]:
-    """Columns of a frame as pandas holds them, to be looked at and never changed.
-
-    `frame[name].values` takes 20 times as long, since it makes a series of each: two thirds of what a run takes.
-    """
-    of_number = getattr(frame, "_get_column_array", None)
-    places = [frame.columns.get_loc(name) for name in names]
-    if of_number is None or not all(isinstance(place, int) for place in places):
-        return [frame[name].values for name in names]  # noqa: PD011 - `to_numpy` makes Python strings of text
-    held = [of_number(place) for place in places]
-    return [np.asarray(each) if isinstance(each.dtype, np.dtype) else each for each in held]
-
-
-def _are_alike(known: Any, said: Any) -> bool:
-    """Whether two columns of lines are the same, line by line."""
-    if isinstance(known, np.ndarray) or isinstance(said, np.ndarray):
-        return np.array_equal(known, said)
-    return bool(known.equals(said))
-
-
-def _is_unique(lines: Any) -> bool:
-    """Whether no two lines say the same; of lines that were just looked at, as they are known to be."""
-    import pandas as pd  # noqa: PLC0415 - as above
-
-    if getattr(lines.dtype, "storage", None) != "pyarrow":
-        return bool(pd.Series(lines).is_unique)
-    held = lines.__arrow_array__()  # it never changes: where it is the same, so are the lines
-    for one, unique in _looked_at:
-        if one is held:
-            return bool(unique)
-    unique = bool(pd.Series(lines).is_unique)
-    _looked_at.append((held, unique))
-    return unique
-
-
-def _frame(columns: Mapping[str, Any], count: int) -> pd.DataFrame:
-    """A frame of copies of columns, which are as long as they should be: to look at each again costs more than all of
-    them took.
-    """
-    import pandas as pd  # noqa: PLC0415 - as above
-
-    try:
-        from pandas.api.internals import create_dataframe_from_blocks as from_blocks  # noqa: PLC0415 - of pandas 3
-    except ImportError:
-        return pd.DataFrame({name: each.copy() for name, each in columns.items()}, copy=False)
-    alike: dict[Any, list[int]] = {}
-    arrays = list(columns.values())
-    for number, each in enumerate(arrays):
-        alike.setdefault(each.dtype if isinstance(each, np.ndarray) else number, []).append(number)
-    blocks = [
-        (np.array([arrays[n] for n in numbers]) if isinstance(key, np.dtype) else arrays[key].copy(), np.array(numbers))
-        for key, numbers in alike.items()
-    ]
-    return from_blocks(blocks, index=pd.RangeIndex(count), columns=_labels(tuple(columns)))
-
-
-@functools.cache
-def _labels(names: tuple[str, ...]) -> pd.Index:
-    """The names of columns as pandas has them: made once, since that takes as long as half the columns."""
-    import pandas as pd  # noqa: PLC0415 - as above
-
-    return pd.Index(names)
+    return frame_of({**columns, **of_index}, count)
 
 
 def _places(known: Sequence[str], said: Sequence[str]) -> Any:

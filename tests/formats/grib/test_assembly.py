@@ -213,6 +213,18 @@ def test_grids_of_one_group_are_arrays_of_their_own():
     assert [path.split("/")[3] for path in paths] == ["regular_ll_2x5", "regular_ll_3x4"]
 
 
+def test_grids_of_one_shape_are_arrays_of_their_own():
+    """Grids of other places, and those of another edition, are numbered where their names say the same."""
+    there = {"longitudeOfFirstGridPointInDegrees": 20, "longitudeOfLastGridPointInDegrees": 23}
+    east = message(PRESSURE, **lattice() | there, values=np.full(12, 5.0))
+    refs = scanned(field(0, PRESSURE), field(1, "regular_ll_pl_grib1", shortName="t"), east)
+    found = {path.split("/")[3]: opened(refs, path.rpartition("/")[0]).t for path in variables(refs)}
+    assert {name: float(each.values[0, 0]) for name, each in found.items()} == {
+        "regular_ll_3x4": 0, "regular_ll_3x4_2": 100, "regular_ll_3x4_3": 5,
+    }  # fmt: skip
+    assert [float(each.longitude[0]) for each in found.values()] == [10, 10, 20]
+
+
 def test_substances_have_names_of_their_own():
     """A parameter of chemistry has one number for all substances: each is called as CF calls it."""
     keys = {"tablesVersion": 35, "productDefinitionTemplateNumber": 40, "parameterCategory": 20, "parameterNumber": 2}
@@ -242,6 +254,7 @@ def test_parameters_that_nobody_knows_are_called_by_their_octets():
     [
         ({"shortName": "t"}, 3),
         ({"level": 850}, 2),
+        ({"level": "850"}, 2),
         ({"level": [850, 500], "shortName": ("t",)}, 2),
         ({"typeOfLevel": "surface"}, 0),
         ({"step": 0}, 4),

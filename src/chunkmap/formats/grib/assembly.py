@@ -8,6 +8,7 @@ what they differ in. Fields that differ in nothing that they say are a problem t
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
@@ -88,11 +89,13 @@ def _steps_of_path(product: Any) -> list[str]:
 
 def _leaves(table: Table, path: str, rows: NDArray[np.int64], times: Sequence[str]) -> Iterator[_Leaf]:
     """The arrays of one group: one for each grid, and more where fields would stand in one cell."""
-    by_grid = grouped([table.grid[rows]])
-    for group in by_grid:
-        part = rows[group]
-        label = f"/{table.grids[table.grid[part[0]]].label}" if len(by_grid) > 1 else ""
-        yield from _apart(table, path + label, part, _FACETS, times)
+    by_grid = [rows[group] for group in grouped([table.grid[rows]])]
+    alike: Counter[str] = Counter()
+    for part in by_grid:
+        label = table.grids[table.grid[part[0]]].label
+        alike[label] += 1
+        label += f"_{alike[label]}" if alike[label] > 1 else ""
+        yield from _apart(table, f"{path}/{label}" if len(by_grid) > 1 else path, part, _FACETS, times)
 
 
 def _apart(

@@ -185,7 +185,8 @@ def _has(field: Field, product: Product, message: Message, key: str, wanted: Seq
     found = _value_of(field, product, message, key)
     if key == "step":
         return found is not None and any(found == _hours(value) for value in wanted)
-    return found is not None and (found in wanted or str(found) in wanted)
+    text = f"{found:g}" if isinstance(found, float) else str(found)
+    return found is not None and (found in wanted or text in wanted)
 
 
 def _value_of(field: Field, product: Product, message: Message, key: str) -> Any:
