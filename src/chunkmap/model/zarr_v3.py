@@ -187,7 +187,7 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     attrs = dict(document.get("attributes") or {})
     in_attrs, names = attrs.pop(DIMENSIONS, None), document.get("dimension_names")
     names = in_attrs if names is None else names
-    is_default = same_scalar(value, default_scalar(dtype, objects))
+    is_default = _is_default(value, default_scalar(dtype, objects), dtype)
     beside = dict(document.get(EXTENSION) or {})
     if "fill_value" in beside:
         beside["fill_value"] = decode_scalar(beside["fill_value"], dtype, objects)
@@ -209,6 +209,12 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     check_cells(meta)
     types = beside.get("attribute_types")
     return meta.with_types(codes_of(types)) if isinstance(types, Mapping) else meta
+
+
+def _is_default(value: Any, default: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether missing chunks read as if nothing were said of them, bit for bit: -0.0 is another zero."""
+    is_alike = same_scalar(value, default)
+    return is_alike and (dtype.kind not in "fc" or np.asarray(value, default.dtype).tobytes() == default.tobytes())
 
 
 def _check_entries(document: Mapping[str, Any]) -> None:

@@ -130,10 +130,12 @@ def test_text_and_records(tmp_path, stores, zarr_format, kind):
         ("float64", "0x7ff8000000000456", "560400000000f87f"),
         ("float32", "NaN", "0000c07f"),
         ("float64", "-Infinity", "000000000000f0ff"),
+        ("float32", -0.0, "00000080"),
+        ("complex64", [0.0, -0.0], "0000000000000080"),
     ],
 )
 def test_missing_chunks_have_the_bits_of_the_fill_value(tmp_path, stores, data_type, fill_value, bits):
-    """A NaN that is not the usual one is kept, in what is read and in what is written."""
+    """A NaN that is not the usual one, and a zero with a sign, are kept, in what is read and in what is written."""
     group = zarr.open_group(tmp_path, mode="w", zarr_format=3)
     group.create_array("a", shape=(4,), chunks=(2,), dtype=data_type)[:2] = 1
     path = tmp_path / "a/zarr.json"
