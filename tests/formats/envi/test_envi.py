@@ -90,6 +90,26 @@ def test_coordinates_are_the_middles_of_pixels(tmp_path):
         assert found.attrs["sensor_type"] == "AVIRIS"
 
 
+@pytest.mark.parametrize(
+    ("dtype", "text", "fill_value"),
+    [
+        ("i8", "9007199254740993", 9007199254740993),
+        ("u8", "18446744073709551615", 18446744073709551615),
+        ("i2", "-32768.0", -32768),
+        ("i2", "3.5", None),
+        ("u1", "-1", None),
+        ("f4", "-3.4028235e+38", np.finfo("f4").min),
+        ("f4", "1e40", None),
+        ("f8", "1e40", 1e40),
+        ("f4", "inf", np.inf),
+    ],
+)
+def test_missing_pixels_are_those_of_the_value_itself(tmp_path, dtype, text, fill_value):
+    """A value that pixels cannot have stands for none of them; a whole number of 64 bits is not rounded."""
+    refs = chunkmap.scan(written(tmp_path, f"data ignore value = {text}\n", dtype=dtype))
+    assert refs.arrays["image"].meta.fill_value == fill_value
+
+
 def test_attributes_of_the_root_are_what_is_nowhere_else(tmp_path):
     """Texts are whole, whatever commas they have; what is a coordinate or says where pixels are stands there only."""
     wkt = 'PROJCS["a",GEOGCS["b",DATUM["c"]],UNIT["Meter",1.0]]'

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.envi.image import Image, Place, interleave_of, number, whole
+from chunkmap.formats.envi.image import Image, Place, interleave_of, missing, number, whole
 
 __all__ = ["MAGIC", "read_envi"]
 
@@ -74,7 +74,7 @@ def read_envi(text: str, url: str) -> Image:
         dtype=np.dtype(_TYPES[kind]).newbyteorder(">" if order == "1" else "<"),
         interleave=layout,
         first=whole("header offset", words.get("header offset", "0"), url),
-        nodata=None if ignored is None else number("data ignore value", ignored, url),
+        nodata=None if ignored is None else missing("data ignore value", ignored, url),
         place=_place(words, url),
         suffixes=_SUFFIXES,
         by_band=by_band,

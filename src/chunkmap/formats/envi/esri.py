@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.errors import FormatError, Unsupported
-from chunkmap.formats.envi.image import Image, Interleave, Padding, Place, interleave_of, number, whole
+from chunkmap.formats.envi.image import Image, Interleave, Padding, Place, interleave_of, missing, number, whole
 
 __all__ = ["read_esri"]
 
@@ -35,16 +35,16 @@ def read_esri(text: str, url: str) -> Image:
     words = _words(text, url)
     layout = interleave_of(words.get("LAYOUT", "bil"), url)
     nodata = words.get("NODATA", words.get("NODATA_VALUE"))
-    missing = None if nodata is None else number("NODATA", nodata, url)
+    absent = None if nodata is None else missing("NODATA", nodata, url)
     return Image(
         bands=whole("NBANDS", words.get("NBANDS", "1"), url, least=1),
         rows=whole("NROWS", words.get("NROWS"), url, least=1),
         columns=whole("NCOLS", words.get("NCOLS"), url, least=1),
-        dtype=_dtype(words, missing, url),
+        dtype=_dtype(words, absent, url),
         interleave=layout,
         first=whole("SKIPBYTES", words.get("SKIPBYTES", "0"), url),
         padding=_padding(words, layout, url),
-        nodata=missing,
+        nodata=absent,
         place=_place(words, url),
         suffixes=(*_LAYOUTS[layout], *_SUFFIXES),
     )

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
 
-__all__ = ["Image", "Interleave", "Padding", "Place", "interleave_of", "number", "whole"]
+__all__ = ["Image", "Interleave", "Padding", "Place", "interleave_of", "missing", "number", "whole"]
 
 Interleave = Literal["bsq", "bil", "bip"]
 """Whether bands stand one after the other, or their rows, or their pixels."""
 
 _MOST: Final = 1 << 40
+_LONGEST_WHOLE: Final = len(str(-(1 << 63)))
 _DIMS: Final[Mapping[Interleave, tuple[str, str, str]]] = {
     "bsq": ("band", "y", "x"),
     "bil": ("y", "band", "x"),
@@ -138,6 +139,13 @@ def number(name: str, text: str, url: str) -> float:
         return float(text)
     except ValueError as error:
         raise FormatError(f"expected a number as {name!r}, found {text!r}", url=url) from error
+
+
+def missing(name: str, text: str, url: str) -> float:
+    """A number that stands for missing pixels; of 64 bits, floats do not have all whole ones."""
+    digits = text.strip()
+    is_whole = digits.removeprefix("-").isdecimal() and len(digits) <= _LONGEST_WHOLE
+    return int(digits) if is_whole else number(name, text, url)
 
 
 def interleave_of(text: str, url: str) -> Interleave:

@@ -153,7 +153,9 @@ def _fill_value(image: Image) -> Any:
         return None
     native = image.dtype.newbyteorder("=")
     if native.kind == "f":
-        return native.type(image.nodata)
+        with np.errstate(over="ignore"):
+            found = native.type(image.nodata)
+        return None if np.isinf(found) and math.isfinite(image.nodata) else found
     if not float(image.nodata).is_integer():
         return None
     limits, value = np.iinfo(native), int(image.nodata)
