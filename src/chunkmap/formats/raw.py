@@ -19,6 +19,7 @@ from chunkmap.formats.names import check_name
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta
+from chunkmap.model.records import flat_and_nested
 
 __all__ = ["Options", "parse"]
 
@@ -80,12 +81,14 @@ def _meta(options: Options, size: int) -> ArrayMeta:
     dims = options.dims or tuple(f"dim_{axis}" for axis in range(len(shape)))
     if len(dims) != len(shape) or len(set(dims)) != len(dims):
         raise ValueError(f"dims are {dims}, expected {len(shape)} different names, as the shape is {shape}")
+    flat, nested = flat_and_nested(dtype)
     return ArrayMeta(
         shape=shape,
         chunk_shape=tuple(max(n, 1) for n in shape),
-        dtype=dtype,
+        dtype=flat,
         order=options.order if len(shape) > 1 else "C",
         dims=tuple(dims),
+        nested=nested,
     )
 
 

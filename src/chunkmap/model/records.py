@@ -15,7 +15,7 @@ import numpy as np
 
 from chunkmap.errors import Unsupported
 
-__all__ = ["NESTED", "check_packed", "described", "laid_flat", "nested_in", "nested_text", "unlike"]
+__all__ = ["NESTED", "check_packed", "described", "flat_and_nested", "laid_flat", "nested_in", "nested_text", "unlike"]
 
 NESTED: Final = "nested"
 """The code of the text that says how a record was."""
@@ -51,6 +51,18 @@ def laid_flat(dtype: np.dtype[Any]) -> np.dtype[Any]:
     for at, place, size in reversed(gaps):
         fields.insert(at, (unlike(f"_padding_{place}", taken), np.dtype(f"V{size}")))
     return np.dtype(fields)
+
+
+def flat_and_nested(dtype: np.dtype[Any]) -> tuple[np.dtype[Any], np.dtype[Any] | None]:
+    """The type of elements as Zarr can say it, and as the file has it where that is another: see `laid_flat`.
+
+    >>> flat_and_nested(np.dtype("<i2"))
+    (dtype('int16'), None)
+    """
+    if dtype.names is None:
+        return dtype, None
+    flat, own = laid_flat(dtype), described(_described(dtype))  # without the titles that members may have
+    return flat, own if own != flat else None
 
 
 def nested_text(dtype: np.dtype[Any]) -> str:

@@ -63,6 +63,7 @@ def test_members_with_titles_are_read_by_their_names(tmp_path):
     np.save(tmp_path / "a.npy", array)
     found = loaded(tmp_path / "a.npy")
     assert found.dtype.names == ("n", "x")
+    assert chunkmap.scan(tmp_path / "a.npy").arrays["data"].meta.nested is None
     assert found.tolist() == np.load(tmp_path / "a.npy").tolist()
 
 
@@ -76,6 +77,21 @@ def test_records_are_opened_by_xarray_in_any_byte_order(tmp_path, order):
     assert found.dtype.isnative
     for member in "ab":
         np.testing.assert_array_equal(found[member], values[member])
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_records_and_arrays_in_records_are_shown_as_numpy_has_them(tmp_path, order):
+    """They are laid flat for Zarr; the engine shows them as they were, from a scan and from a set at rest."""
+    kinds = np.dtype([("a", f"{order}i2", (2, 3)), ("b", [("c", "u1"), ("d", f"{order}f8")])])
+    values = np.frombuffer(bytes(range(2 * kinds.itemsize)), kinds)
+    np.save(tmp_path / "a.npy", values)
+    refs = chunkmap.scan(tmp_path / "a.npy")
+    assert refs.arrays["data"].meta.dtype.names[-2:] == ("b.c", "b.d")
+    chunkmap.write(refs, tmp_path / "a.json")
+    for opened in (refs, tmp_path / "a.json"):
+        found = chunkmap.open_dataset(opened)["data"].values
+        assert found.dtype == kinds.newbyteorder("=")
+        assert found.astype(kinds).tobytes() == values.tobytes()
 
 
 def test_chunks_are_cut_along_the_slowest_axes(tmp_path):
@@ -191,10 +207,15 @@ def test_members_without_a_range_are_problems(tmp_path):
 
 
 def test_compressed_archives_are_refused(tmp_path):
-    """Where no array has a reference, as after `savez_compressed`, the archive is refused with the remedy."""
+    """Where no array has a reference, as after `savez_compressed`, the archive is refused with remedies that work."""
     np.savez_compressed(tmp_path / "a.npz", x=np.arange(1000))
-    with pytest.raises(Unsupported, match=r"numpy\.savez, or store it uncompressed"):
-        chunkmap.scan(tmp_path / "a.npz")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(tmp_path / "a.npz", "in/a.npz")
+    for url in (str(tmp_path / "a.npz"), f"zip://in/a.npz::{tmp_path / 'all.zip'}"):
+        with pytest.raises(Unsupported, match=r"numpy\.savez, store it uncompressed") as raised:
+            chunkmap.scan(url)
+        member = raised.value.message.rpartition("scan it alone: ")[2].strip("'")
+        assert chunkmap.open_dataset(member)["data"].values.tolist() == list(range(1000))
 
 
 def test_archives_in_archives(tmp_path):

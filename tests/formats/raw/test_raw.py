@@ -35,6 +35,16 @@ def test_any_layout_is_what_numpy_maps(tmp_path_factory, data):
     assert (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
 
 
+def test_arrays_in_records_are_laid_flat(tmp_path):
+    """Zarr has no other records; the engine shows them as they were described."""
+    values = np.frombuffer(bytes(range(40)), "<i2,(2,)>f4")
+    (tmp_path / "a.bin").write_bytes(values.tobytes())
+    refs = chunkmap.scan(tmp_path / "a.bin", format="raw", dtype="<i2,(2,)>f4")
+    assert refs.arrays["data"].meta.dtype.names == ("f0", "f1[0]", "f1[1]")
+    found = chunkmap.open_dataset(refs)["data"].values
+    assert found.astype(values.dtype).tobytes() == values.tobytes()
+
+
 def test_without_a_shape_it_is_all_elements(tmp_path):
     """One axis up to the last whole element, under the names that are given."""
     (tmp_path / "a.bin").write_bytes(DATA[:11])

@@ -18,7 +18,7 @@ from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Window, windowed
 from chunkmap.model import ArrayMeta
-from chunkmap.model.records import laid_flat
+from chunkmap.model.records import flat_and_nested
 
 __all__ = ["MAGIC", "Options", "parse", "parse_header"]
 
@@ -119,10 +119,12 @@ def _meta(header: dict[str, Any], source: Source) -> ArrayMeta:
     if not dtype.itemsize or dtype.subdtype is not None:
         raise Unsupported(f"elements of type {dtype} have no form in Zarr", feature="data type", url=source.url)
     ndim = len(shape)
+    flat, nested = flat_and_nested(dtype)
     return ArrayMeta(
         shape=shape,
         chunk_shape=tuple(max(n, 1) for n in shape),
-        dtype=laid_flat(dtype) if dtype.names else dtype,
+        dtype=flat,
         order="F" if order and ndim > 1 else "C",
         dims=tuple(f"dim_{axis}" for axis in range(ndim)),
+        nested=nested,
     )

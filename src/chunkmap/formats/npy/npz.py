@@ -25,8 +25,8 @@ MEMBERS: Final = ".npy"
 """How all members are called in the end."""
 
 _COMPRESSED: Final = (
-    "left out: it is a compressed member, so no range of the archive holds its elements; save it with numpy.savez, or"
-    " store it uncompressed (zip -0)"
+    "left out: it is a compressed member, so no range of the archive holds its elements; save it with numpy.savez,"
+    " store it uncompressed (zip -0), or scan it alone: {member!r}"
 )
 
 
@@ -47,7 +47,7 @@ def parse(folder: Folder, options: Options) -> Parser[Scanned]:
     if listing is None or listing.within is None:
         raise FormatError("expected an archive of .npy files, found a folder", url=folder.url)
     arrays: dict[str, ManifestArray] = {}
-    stored, problems = _stored(listing, listing.within)
+    stored, problems = _stored(listing, listing.within, folder.url.removeprefix("zip://::"))
     url = listing.within.url
     found: Sequence[Any] = yield Each([listing.names[row] for row in stored], parse_header)
     for row, header in zip(stored, found, strict=True):
@@ -68,7 +68,7 @@ def parse(folder: Folder, options: Options) -> Parser[Scanned]:
     return Scanned(kept, _groups(kept), tuple(problems), {url: folder.target()})
 
 
-def _stored(listing: Listing, within: Within) -> tuple[list[int], list[Problem]]:
+def _stored(listing: Listing, within: Within, archive: str) -> tuple[list[int], list[Problem]]:
     """The rows of members that are ranges of the archive, and `.npy` files; what the others are."""
     rows, problems = [], []
     for row, (name, start) in enumerate(zip(listing.names, within.starts.tolist(), strict=True)):
@@ -76,7 +76,8 @@ def _stored(listing: Listing, within: Within) -> tuple[list[int], list[Problem]]
             problems.append(Problem(name, "member", "left out: it is no .npy file", within.url))
         elif start < 0:
             path = name.removesuffix(MEMBERS)
-            problems.append(Problem(path, "compressed archive member", _COMPRESSED, within.url))
+            alone = _COMPRESSED.format(member=f"zip://{name}::{archive}")
+            problems.append(Problem(path, "compressed archive member", alone, within.url))
         else:
             rows.append(row)
     return rows, problems
