@@ -14,21 +14,25 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zarr
 from read_zarr import said
 from reader_cases import CASES, make, safe, values_of
+from zarr.core.metadata import ArrayV2Metadata
 
 import chunkmap
 from chunkmap.errors import NotPortable
 from chunkmap.model.portable import portable
 from chunkmap.model.readers import READERS, obstacles
+from chunkmap.model.zarr_v2 import array_document
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
 ZARR_2 = Path(os.environ.get("CHUNKMAP_ZARR2", ROOT / ".venv-zarr2" / "bin" / "python"))
 NODE = Path(os.environ.get("CHUNKMAP_NODE", ROOT / ".node"))
 NAMES = [safe(name) for name in CASES]
 
+SEQUENCES = {"id": "vlen-array", "dtype": "<i4"}
 EXPECTED = {safe(name): said(values_of(name)) for name in CASES}
 
 
@@ -152,6 +156,15 @@ def test_what_stays_unportable_is_listed(tmp_path):
     with pytest.warns(NotPortable, match=r"1 array is not for every reader: lz4 \(GDAL: the codec lz4\)") as caught:
         chunkmap.write(make(tmp_path, ["lz4", "shuffle, zlib, fletcher32"]), tmp_path / "a.json", portable=True)
     assert caught[0].message.arrays == {"lz4": {"GDAL": "the codec lz4"}}
+
+
+def test_zarr_opens_no_sequences():
+    """zarr-python 3 has no type for arrays of arrays, and no obstacle is named for zarr-python 2, whose codec it is."""
+    meta = chunkmap.ArrayMeta(shape=(2,), chunk_shape=(2,), dtype=np.dtype(object), filters=(SEQUENCES,))
+    array = chunkmap.ManifestArray(meta, chunkmap.ChunkManifest.single("a", 0, 9, 1))
+    with pytest.raises(ValueError, match="No Zarr data type"):
+        ArrayV2Metadata.from_dict({**array_document(meta), "attributes": {}})
+    assert set(obstacles("v", array)) == {"zarr-python 3", "zarrita", "zarrs", "GDAL"}
 
 
 def table(version, folder):

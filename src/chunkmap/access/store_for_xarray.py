@@ -1,18 +1,20 @@
-"""Arrays with chunks of several lengths, as zarr can open them whatever its version.
+"""Arrays with chunks of several lengths, and arrays of sequences, as zarr can open them whatever its version.
 
 Who reads values through an `ArrayReader` takes metadata alone from zarr: shape, type, attributes. To zarr the array is
-then shown in a regular grid, of which it reads no chunk.
+then shown in a regular grid, or as one of text, of which it reads no chunk.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
+from chunkmap.access.values import sequences_of
 from chunkmap.errors import Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ChunksElsewhere, DeferredArray, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
@@ -22,8 +24,14 @@ from chunkmap.model.variants import seen_by_readers
 __all__ = ["EvenStore", "lengths_of_chunks"]
 
 
+_TEXT: Final = ({"id": "vlen-utf8"},)
+"""What is shown for arrays of sequences: objects too, which zarr knows."""
+
+
 class EvenStore(ReferenceStore):
-    """A store in which every array has a regular grid. Arrays that have none are read by `reader`, and not by zarr."""
+    """A store in which zarr knows the grid and the type of every array. What it is shown otherwise than it is, is read
+    by `reader`, and not by zarr.
+    """
 
     def __init__(
         self,
@@ -64,9 +72,13 @@ def _in_even_grids(refs: ReferenceSet) -> ReferenceSet:
 
 def _evenly(path: str, array: ManifestArray) -> ManifestArray:
     meta = seen_by_readers(array.meta)
+    if sequences_of(meta) is not None:
+        shown = replace(meta, filters=_TEXT, compressor=None, fill_value=None, edges=())
+        return DeferredArray(shown, _NotThroughZarr(path, "its elements are sequences"))
     if not meta.edges and trim_axis(meta) is None:
         return array
-    return DeferredArray(replace(untrimmed(meta), edges=()), _NotThroughZarr(path))
+    shown = replace(untrimmed(meta), edges=())
+    return DeferredArray(shown, _NotThroughZarr(path, "its chunks are of several lengths"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class _NotThroughZarr(ChunksElsewhere):
     """The chunks of an array that zarr is not to read."""
 
     path: str
+    why: str
 
     @property
     def most_chunks(self) -> int:
@@ -83,7 +96,6 @@ class _NotThroughZarr(ChunksElsewhere):
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Not possible."""
         raise Unsupported(
-            f"{self.path}: its chunks are of several lengths; cells {start} to {stop} of the regular grid that stands"
-            " for them are not there",
-            feature="rectilinear chunk grid",
+            f"{self.path}: {self.why}; cells {start} to {stop} of what stands for them in zarr are not there",
+            feature="array that is shown to zarr as another one",
         )

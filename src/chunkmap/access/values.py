@@ -1,7 +1,7 @@
 """Whole arrays through their references: one round of reading for all of them, then decoding with numcodecs.
 
 What a missing chunk reads as is zarr-python's rule for Zarr v2: the fill value, and where there is none, zeros; for
-times NaT, for text the empty text.
+times NaT, for text the empty text; for sequences, which no version of zarr fills, an empty one.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _MOSTLY_EMPTY: Final = 16
 """Bytes of an array, and of an element, that are made whatever references there are; of more, so great a part must have
 references.
 """
+_NUMBERS: Final = frozenset(np.dtype(f"{order}{code}").str for order in "<>" for code in "bBhHiIqQefd?")
+"""Types of which a sequence may be, as its codec says them."""
 
 __all__ = [
     "ChunkDecoder",
@@ -41,6 +43,7 @@ __all__ = [
     "empty_array",
     "read_array",
     "read_arrays",
+    "sequences_of",
     "stored_at",
 ]
 
@@ -65,12 +68,24 @@ def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
     >>> empty_array(ArrayMeta(shape=(2,), chunk_shape=(1,), dtype=np.dtype("i2"), fill_value=7), (2,))
     array([7, 7], dtype=int16)
     """
+    if meta.missing is None and (numbers := sequences_of(meta)) is not None:
+        values = np.empty(shape, object)
+        values.fill(np.empty(0, numbers))
+        return values
     if meta.dtype.kind == "O":
         empty = b"" if any(config.get("id") == "vlen-bytes" for config in meta.filters) else ""
         return np.full(shape, meta.missing or empty, meta.dtype)
     if meta.missing is not None:
         return np.full(shape, meta.missing, meta.dtype)
     return np.full(shape, "NaT", meta.dtype) if meta.dtype.kind in "mM" else np.zeros(shape, meta.dtype)
+
+
+def sequences_of(meta: ArrayMeta) -> np.dtype[Any] | None:
+    """The type of the numbers of which elements are sequences, each of its own length; None if they are no such."""
+    if meta.dtype.kind != "O":
+        return None
+    types = (config.get("dtype") for config in meta.filters if config.get("id") == "vlen-array")
+    return next((np.dtype(said) for said in types if isinstance(said, str) and said in _NUMBERS), None)
 
 
 def check_filled(path: str, array: ManifestArray) -> None:

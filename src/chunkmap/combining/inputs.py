@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chunkmap.model import ReferenceSet
+from chunkmap.model import ManifestArray, ReferenceSet
 
 __all__ = ["Inputs"]
 
@@ -30,9 +30,21 @@ class Inputs:
         return self.sets[index]
 
     def name(self, index: int) -> str:
-        """What messages call an input: where it came from, or its place in the list."""
-        return self.sets[index].name or f"input {self.rank(index)}"
+        """What messages call an input: where it came from, or its place in the list and a file that it leads to."""
+        refs = self.sets[index]
+        if refs.name:
+            return refs.name
+        file = _file_of(refs)
+        return f"input {self.rank(index)}" + (f" (references into {file})" if file else "")
 
     def rank(self, index: int) -> int:
         """The place of an input in the caller's whole list."""
         return index if index < self.combined else index - self.combined + self.first
+
+
+def _file_of(refs: ReferenceSet) -> str | None:
+    """The file that the first array leads to which has references in memory; None where it leads to several."""
+    for array in refs.arrays.values():
+        if type(array) is ManifestArray and array.chunks.urls:
+            return array.chunks.urls[0] if len(array.chunks.urls) == 1 else None
+    return None

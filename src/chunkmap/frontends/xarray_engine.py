@@ -27,6 +27,7 @@ from xarray.core import indexing
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
+from chunkmap.access.values import sequences_of
 from chunkmap.errors import Unsupported
 from chunkmap.frontends.chosen_fields import one_dataset
 from chunkmap.frontends.levels import with_levels
@@ -181,7 +182,9 @@ class _ReferencesInXarray(ZarrStore):
     """
 
     shows_masks = False
-    """Whether what says which values are missing stays an attribute of records, in which xarray cannot look for it."""
+    """Whether what says which values are missing stays an attribute of records and sequences, in which xarray cannot
+    look for it.
+    """
 
     def get_attrs(self) -> dict[str, Any]:
         """The attributes of the group."""
@@ -219,11 +222,10 @@ class _ReferencesInXarray(ZarrStore):
             text = create_vlen_dtype(str)  # type: ignore[no-untyped-call]
             data = indexing.LazilyIndexedArray(_LazyArray(reader, text))
             return xr.Variable(variable.dims, data, variable.attrs, {**encoding, "dtype": str})
-        dtype = variable.dtype if reader.meta.dtype.kind == "O" else reader.meta.dtype
+        dtype = _type_for_xarray(variable, reader.meta)
         if "_Unsigned" in variable.attrs:  # of which xarray masks nothing where the order is not the machine's
             dtype = dtype.newbyteorder("=")
-        if dtype.names:
-            dtype = _record_of(reader.meta)
+        if dtype.names or sequences_of(reader.meta) is not None:
             hidden = [] if self.shows_masks else [name for name in _OF_MASKS if name in variable.attrs]
             encoding = {**encoding, **{name: variable.attrs.pop(name) for name in hidden}}
         data = indexing.LazilyIndexedArray(_LazyArray(reader, dtype))
@@ -239,8 +241,13 @@ def _with_types(attrs: Mapping[str, Any], store: ReferenceStore, meta: ArrayMeta
     return {name: own.get(name, value) for name, value in attrs.items()}
 
 
-def _record_of(meta: ArrayMeta) -> np.dtype[Any]:
-    """The type of records as the file has it, where that is known."""
+def _type_for_xarray(variable: xr.Variable, meta: ArrayMeta) -> np.dtype[Any]:
+    """Of records that of the file, where it is known; of texts what zarr makes of them; of sequences that of their
+    numbers, as the engine `netcdf4` has it: of objects xarray expects single values. Else that of the array.
+    """
+    if meta.dtype.kind == "O":
+        numbers = sequences_of(meta)
+        return variable.dtype if numbers is None else numbers.newbyteorder("=")  # of another one xarray would cast
     return meta.nested if meta.nested is not None and laid_flat(meta.nested) == meta.dtype else meta.dtype
 
 
@@ -264,6 +271,8 @@ class _LazyArray(BackendArray):
         values = self._reader.read(key)
         if self.dtype.names:
             return values.view(self._stored).astype(self.dtype, copy=False)
+        if values.dtype.kind == "O" and self.dtype.kind in "iufb":
+            return values  # sequences, whatever xarray was told
         if self.dtype.kind == "S" and not self.shape:
             return np.array(values[()])  # as long as it is, as the engines of files give a single text
         return values.astype(self.dtype, copy=False) if self.dtype.kind in "Tiu" else values

@@ -69,11 +69,22 @@ def _has_gaps(array: ManifestArray, _version: ZarrFormat) -> bool:
     return array.meta.missing is None and array.most_chunks < math.prod(array.meta.grid_shape)
 
 
+def _is_of_objects(array: ManifestArray, _version: ZarrFormat) -> bool:
+    texts = ("vlen-utf8", "vlen-bytes")
+    return array.meta.dtype.kind == "O" and all(codec["id"] not in texts for codec in array.meta.codecs)
+
+
+_OBJECTS: Final = "objects that are no text: sequences of variable length"
 _ZARRITA: Final = frozenset({"zlib", "gzip", "zstd", "lz4", "blosc", "shuffle", "delta", "bitround", "vlen-utf8"})
 _GDAL: Final = frozenset({"gzip", "zstd", "blosc"})
 
 READERS: Final = (
-    Reader(name="zarr-python 3", tried="3.1.6, 3.4.2; fsspec 2026.9.0", codecs={2: None, 3: None}),
+    Reader(
+        name="zarr-python 3",
+        tried="3.1.6, 3.4.2; fsspec 2026.9.0",
+        codecs={2: None, 3: None},
+        refuses={_OBJECTS: _is_of_objects},
+    ),
     Reader(
         name="zarr-python 2",
         tried="2.18.7; numcodecs 0.15.2",
@@ -96,7 +107,11 @@ READERS: Final = (
         name="zarrs",
         tried="0.2.3",
         codecs={2: None, 3: None},
-        refuses={"big-endian without a codec, in Zarr v2": _is_big, "order F, in Zarr v2": _is_in_f_order},
+        refuses={
+            _OBJECTS: _is_of_objects,
+            "big-endian without a codec, in Zarr v2": _is_big,
+            "order F, in Zarr v2": _is_in_f_order,
+        },
     ),
     Reader(
         name="GDAL",
