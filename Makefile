@@ -93,9 +93,9 @@ soak: $(VENV)/test.stamp
 
 check: $(VENV)/check.stamp
 	@echo "== format"
-	@"$(VENV)/bin/python" -m ruff format --check src tests examples bench site docs
+	@"$(VENV)/bin/python" -m ruff format --check src tests examples bench site docs/pictures
 	@echo "== lint"
-	@"$(VENV)/bin/python" -m ruff check src tests examples bench site docs
+	@"$(VENV)/bin/python" -m ruff check src tests examples bench site docs/pictures
 	@echo "== types"
 	@"$(VENV)/bin/python" -m mypy
 	@echo "== layers"
@@ -106,7 +106,10 @@ docs: $(DOCS_VENV)/docs.stamp
 	@rm -rf .site && mkdir -p .site/source/bench
 	@cp -r docs examples README.md CONTRIBUTING.md CHANGELOG.md site/index.md .site/source && cp bench/*.md .site/source/bench
 	@"$(DOCS_VENV)/bin/python" -m sphinx -q -W --keep-going -b html -c site .site/source .site/html
-	@echo ".site/html/index.html"
+	@echo "== docs: pages as notebooks, run"
+	@"$(DOCS_VENV)/bin/python" site/notebooks.py .site/notebooks
+	@"$(DOCS_VENV)/bin/python" -m nbconvert --log-level WARN --execute --to html --output-dir .site/html/notebooks .site/notebooks/*.ipynb
+	@echo ".site/html/index.html, .site/html/notebooks"
 
 bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/virtualizarr.stamp
 	@echo "== bench: each case in fresh processes, the two tools in turn"
@@ -114,8 +117,8 @@ bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/v
 		--virtualizarr "$(VIRTUALIZARR_VENV)/bin/python" --repeats $(REPEATS) $(if $(WRITE),--write bench/results.md) $(CASES)
 
 format: $(VENV)/check.stamp
-	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench site docs
-	@"$(VENV)/bin/python" -m ruff format src tests examples bench site docs
+	@"$(VENV)/bin/python" -m ruff check --fix --exit-zero --quiet src tests examples bench site docs/pictures
+	@"$(VENV)/bin/python" -m ruff format src tests examples bench site docs/pictures
 
 clean:
 	rm -rf .venv .venv-* .node .demo .site .bench .fuzz build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -153,7 +156,7 @@ $(VENV)/guided.stamp: pyproject.toml $(VENV)/test.stamp
 
 $(DOCS_VENV)/docs.stamp: pyproject.toml | $(DOCS_VENV)/pip.stamp
 	@echo "== installing chunkmap, and what the site needs"
-	@"$(DOCS_VENV)/bin/python" -m pip install -qq --editable ".[xarray]" --group docs
+	@"$(DOCS_VENV)/bin/python" -m pip install -qq --editable ".[xarray,cli,dask]" --group docs
 	@touch "$@"
 
 .venv-zarr2/zarr2.stamp: pyproject.toml | .venv-zarr2/pip.stamp

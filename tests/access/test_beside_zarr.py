@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chunkmap.access import bounds, selection, strided
+from chunkmap.access import values as values_of_chunks
 from chunkmap.access.decoding import make_codec, make_step, make_steps
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
@@ -183,8 +184,8 @@ def test_even_chunks_are_copied_at_once(tmp_path, monkeypatch):
     path.write_bytes(b"header" + b"".join(row.tobytes() + b"abc" for row in values))
     offsets = [6 + 27 * i + 12 * j for i in range(4) for j in range(2)]
     decoded = []
-    real = selection.ChunkDecoder.decode
-    monkeypatch.setattr(selection.ChunkDecoder, "decode", lambda *a: decoded.append(1) or real(*a))
+    real = values_of_chunks.ChunkDecoder.decode
+    monkeypatch.setattr(values_of_chunks.ChunkDecoder, "decode", lambda *a: decoded.append(1) or real(*a))
     for some, steps in ((offsets, 0), ([*offsets[:-2], offsets[-1], offsets[-2]], 8)):
         chunks = ChunkManifest.from_rows((4, 2), list(np.ndindex(4, 2)), [str(path)] * 8, some, [12] * 8)
         refs = ReferenceSet({"x": ManifestArray(meta, chunks)})

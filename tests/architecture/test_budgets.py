@@ -44,18 +44,21 @@ def name_of(path):
     return path.relative_to(SRC).as_posix()
 
 
+@cache
 def functions(path):
-    """Each function of a file, with its name `file:Class.method`."""
+    """Each function of a file, with its name `file:Class.method`; they stand in statements only."""
 
     def walk(node, prefix):
         for child in ast.iter_child_nodes(node):
+            if not isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+                continue
             named = isinstance(child, (*_FUNCTIONS, ast.ClassDef))
             name = f"{prefix}.{child.name}".lstrip(".") if named else prefix
             if isinstance(child, _FUNCTIONS):
                 yield f"{name_of(path)}:{name}", child
             yield from walk(child, name)
 
-    return walk(parsed(path), "")
+    return tuple(walk(parsed(path), ""))
 
 
 def length(function):
@@ -92,29 +95,34 @@ def branches(node):
     return found
 
 
+@cache
 def long_files():
     """Files over the budget."""
     return {name_of(path): n for path in FILES if (n := len(path.read_text().splitlines())) > FILE_LINES}
 
 
+@cache
 def long_functions():
     """Functions over the budget of lines."""
     found = (pair for path in FILES for pair in functions(path))
     return {name: n for name, function in found if (n := length(function)) > FUNCTION_LINES}
 
 
+@cache
 def deep_functions():
     """Functions over the budget of nesting."""
     found = (pair for path in FILES for pair in functions(path))
     return {name: n for name, function in found if (n := depth(function)) > NESTING}
 
 
+@cache
 def branchy_functions():
     """Functions over the budget of branches."""
     found = (pair for path in FILES for pair in functions(path))
     return {name: n for name, function in found if (n := branches(function)) > BRANCHES}
 
 
+@cache
 def wide_functions():
     """Functions over the budget of named arguments."""
     found = (pair for path in FILES for pair in functions(path))

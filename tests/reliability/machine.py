@@ -26,7 +26,7 @@ import chunkmap
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
 from chunkmap.errors import ChunkmapError, CombineError
-from chunkmap.storage import swapping
+from chunkmap.storage import place
 
 FILES = 6
 STEPS = 3
@@ -102,9 +102,9 @@ def _die_at(death: int, directory: str) -> None:
         if event in CHANGES and writes and arguments and str(arguments[0]).startswith(directory):
             change()
 
-    real_sync, real_exchange = os.fsync, swapping._exchange
+    real_sync, real_exchange = os.fsync, place._exchange
     os.fsync = lambda file: (change(), real_sync(file))[1]
-    swapping._exchange = lambda one, other: (change(), real_exchange(one, other))[1]
+    place._exchange = lambda one, other: (change(), real_exchange(one, other))[1]
     sys.addaudithook(audit)
 
 

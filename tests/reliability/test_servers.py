@@ -300,8 +300,17 @@ def test_a_redirect_obeys_allow(server, tmp_path):
     assert found.arrays["x"].chunks.row(0)[0] == url
 
 
-@pytest.mark.parametrize("to", ["file:///etc/hosts", "/etc/hosts", "ftp://localhost/a.bin", "s3://bucket/a.bin"])
-def test_a_redirect_leads_to_no_file(server, to):
+@pytest.mark.parametrize(
+    ("to", "says"),
+    [
+        ("file:///etc/hosts", "sends us on to file:///etc/hosts"),
+        ("/etc/hosts", "no such file"),
+        ("ftp://localhost/a.bin", "sends us on to ftp://localhost/a.bin"),
+        ("s3://bucket/a.bin", "sends us on to s3://bucket/a.bin"),
+        ("data:,abc", "sends us on to data:,abc"),
+    ],
+)
+def test_a_redirect_leads_to_no_file(server, to, says):
     """Whatever a server sends us on to is asked of a web server, and is never a file of this machine."""
 
     def send_on(request):
@@ -311,8 +320,22 @@ def test_a_redirect_leads_to_no_file(server, to):
 
     url = server.put("a.bin", DATA)
     server.fault = send_on
-    with pytest.raises(SourceError):
+    with pytest.raises(SourceError, match=says):
         open_source(url)
+
+
+@pytest.mark.parametrize("status", [204, 300, 304])
+def test_answers_without_a_file_are_named(server, status):
+    """An answer that is no error, and in which there is no file, is an error that says which it was."""
+
+    def answer(request):
+        request.answer(status, b"other files" if status == 300 else b"")
+        return True
+
+    url = server.put("a.bin", DATA)
+    server.fault = answer
+    with pytest.raises(SourceError, match=f"answers {status}"):
+        open_source(url).read(0, 4)
 
 
 def test_what_a_file_names_elsewhere_is_asked_for_without_secrets(server, tmp_path):

@@ -23,8 +23,8 @@ def open_file(path, *args, **options):
 os.open = open_file
 sys.path.insert(0, "")
 import chunkmap
-from chunkmap.storage import swapping
-swapping._exchange = lambda one, other: False
+from chunkmap.storage import place
+place._exchange = lambda one, other: False
 first, second, directory = sys.argv[1:]
 for name in ("set.parq", "set.json", "set.json.zst"):
     out = os.path.join(directory, name)
@@ -124,12 +124,13 @@ import errno, io, os, sys, tempfile
 import _io
 import chunkmap
 from chunkmap.errors import ChunkmapError
-from chunkmap.storage import swapping
+from chunkmap.storage import place
 first, second, out, other, directory = sys.argv[1:]
 tempfile.tempdir = directory
 WRITE = os.O_WRONLY | os.O_RDWR
 CHANGES = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link", "os.chmod", "os.chown"}
 KINDS = [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO, errno.ENAMETOOLONG, None]
+stride = 4 if out.endswith(".parq") else 3  # Parquet has so many steps that each kind comes often enough
 left, kind = [0], [None]
 def refuse():
     left[0] -= 1
@@ -141,13 +142,13 @@ def audit(event, arguments):
             refuse()
 sys.addaudithook(audit)
 os.fsync = lambda file: refuse() if left[0] > 0 else None
-exchange = swapping._exchange
+exchange = place._exchange
 def exchanging(one, other):
     try:
         return (refuse() if left[0] > 0 else None) or exchange(one, other)
     except (OSError, MemoryError):
         return False  # as where names cannot be exchanged
-swapping._exchange = exchanging
+place._exchange = exchanging
 class Refusing(io.FileIO):
     def write(self, data):
         if left[0] > 0:
@@ -172,7 +173,7 @@ for verb, call in verbs.items():
     after = chunkmap.load(out)
     chunkmap.write(before, out)
     for step in range(1, 200):
-        for kind[0] in KINDS[step % 3 :: 3]:
+        for kind[0] in KINDS[step % stride :: stride]:
             left[0] = step
             try:
                 call()

@@ -16,7 +16,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import chunkmap
 from chunkmap.errors import ChunkmapError, OtherWriter, SourceError, StorageError
-from chunkmap.storage import journal, publishing, swapping
+from chunkmap.storage import journal, place, publishing
 
 OUT = "memory://reliability/set.parq"
 
@@ -276,8 +276,8 @@ def test_an_open_set_without_checksums_is_not_mixed_with_another(write_series, t
 
 BETWEEN = """
 import os, sys, pathlib, chunkmap
-from chunkmap.storage import swapping
-swapping._exchange = lambda one, other: False
+from chunkmap.storage import place
+place._exchange = lambda one, other: False
 real, calls = pathlib.Path.rename, []
 def rename(self, target):
     calls.append(target)
@@ -361,14 +361,14 @@ def test_an_output_keeps_its_group_where_its_owner_may_not_be_given(write_series
     """Who is not root gives what he writes to the group that had it."""
     refs = chunkmap.scan(write_series("a.h5", 1))
     chunkmap.write(refs, tmp_path / "set.parq")
-    real, given = swapping.os.stat_result, []
+    real, given = place.os.stat_result, []
 
     def chown(path, owner, group):
         if owner != -1:
             raise PermissionError(1, "Operation not permitted")
         given.append((Path(path).name, group))
 
-    monkeypatch.setattr(swapping.os, "chown", chown)
+    monkeypatch.setattr(place.os, "chown", chown)
     old = (tmp_path / "set.parq").stat()
     monkeypatch.setattr(
         Path, "stat", _of_another(tmp_path / "set.parq", real((*old[:4], old.st_uid + 1, 77, *old[6:])))

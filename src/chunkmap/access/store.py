@@ -125,7 +125,7 @@ class ReferenceStore(Store):
     __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return f"references://{self._refs.name}"
+        return f"references://{self._refs.name or 'memory'}"
 
     def with_read_only(self, read_only: bool = False) -> ReferenceStore:
         """The same store; it cannot be written to."""

@@ -28,6 +28,7 @@ from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.errors import Unsupported
+from chunkmap.frontends.chosen_fields import one_dataset
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.model import ArrayMeta, ReferenceSet
@@ -136,8 +137,12 @@ class ChunkmapBackend(BackendEntrypoint):
         group: str | None = None,
         **options: Any,
     ) -> xr.Dataset:
-        """Open one group as a dataset; its arrays are read when they are used."""
+        """Open one group as a dataset; its arrays are read when they are used. Who chooses fields of GRIB by their keys
+        need not know the group.
+        """
         decoding, how = _told_apart(options)
+        if group is None and (how["scan_options"] or {}).get("filter_by_keys"):
+            return one_dataset(self.open_groups_as_dict(filename_or_obj, **options))
         store: Any = _store_for_xarray(filename_or_obj, **how)
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
         opened.shows_masks = decoding.get("mask_and_scale") is False

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache, partial
+from http import HTTPStatus
 from threading import Lock
 from typing import Any, Final
 from weakref import WeakSet
@@ -41,6 +42,9 @@ _HARMLESS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "if-match", "if-range", "range", "user-agent"}
 )
 """Headers of a request that may follow a redirect to another host; all others may be secrets."""
+
+_WITHOUT_FILE: Final = frozenset({204, 205, 300, 304, 305, 306})
+"""Answers that are no error, are not followed as redirects are, and whose body is not the file (RFC 9110, 15)."""
 
 _watches: dict[str, WeakSet[Watch]] = {}
 _lock = Lock()
@@ -136,6 +140,7 @@ async def get_client(**options: Any) -> Any:
     trace.on_request_end.append(_note)
     if permits := options.pop("permits", None):
         trace.on_request_redirect.append(partial(_check_redirect, permits))
+    trace.on_request_redirect.append(_refuse_other_kinds)
     trace.on_request_redirect.append(_keep_secrets)
     return aiohttp.ClientSession(**{**options, "trace_configs": [*options.get("trace_configs", ()), trace]})
 
@@ -189,6 +194,10 @@ def _most(asked: str, status: int, told: int | None) -> int | None:
 async def _note(_session: Any, _context: Any, answered: Any) -> None:
     response = answered.response
     asked = response.history[0] if response.history else response
+    if answered.method in ("GET", "HEAD") and response.status in _WITHOUT_FILE:
+        response.close()
+        what = f"{response.status} {HTTPStatus(response.status).phrase}"
+        raise SourceError(f"expected a file, the server answers {what}, in which there is none", url=str(asked.url))
     if response.status not in (200, 206):
         return
     wanted = answered.headers.get("Range", "")
@@ -234,6 +243,15 @@ async def _check_redirect(permits: Permits, _session: Any, _context: Any, redire
         permits(url)
     except SourceError as error:
         raise SourceError(f"the server sends us on to {url}: {error.message}", url=str(redirected.url)) from error
+
+
+async def _refuse_other_kinds(_session: Any, _context: Any, redirected: Any) -> None:
+    """Say so where a server sends us on to what is asked of no web server."""
+    url = _sent_on(redirected)
+    if url.scheme not in ("http", "https"):
+        raise SourceError(
+            f"the server sends us on to {str(url)[:200]}, expected a URL of http or https", url=str(redirected.url)
+        )
 
 
 async def _keep_secrets(_session: Any, _context: Any, redirected: Any) -> None:

@@ -95,13 +95,13 @@ class ChunkManifest:
             if len(self.source):
                 raise ValueError(f"{len(self.source)} rows without positions do not fill a grid of {self.size} cells")
             object.__setattr__(self, "index", np.empty(0, index_dtype(self.size)))
-        self.source.setflags(False)  # positional, and no loop: a scan makes thousands of these
-        self.offset.setflags(False)
-        self.length.setflags(False)
+        self.source.setflags(write=False)  # no loop: a scan makes thousands of these
+        self.offset.setflags(write=False)
+        self.length.setflags(write=False)
         if self.index is not None:
-            self.index.setflags(False)
+            self.index.setflags(write=False)
         if self.variant is not None:
-            self.variant.setflags(False)
+            self.variant.setflags(write=False)
 
     def __reduce__(self) -> tuple[object, ...]:
         columns = [short_of(column) for column in (self.source, self.offset, self.length)]

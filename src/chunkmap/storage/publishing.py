@@ -21,8 +21,8 @@ from chunkmap.errors import ChunkmapError, StorageError
 from chunkmap.io.filesystem import Located, ask, is_there, named
 from chunkmap.io.system import close, is_free, lock, open_directory, settle_directory
 from chunkmap.storage.journal import Place, StageThere, create, is_unfinished
+from chunkmap.storage.place import alone_in, bring_back, keep_rights, swap
 from chunkmap.storage.states import State, check_state, replace_file, state_of
-from chunkmap.storage.swapping import alone_in, bring_back, keep_rights, swap
 
 __all__ = [
     "Stage",

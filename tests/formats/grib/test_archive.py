@@ -166,6 +166,25 @@ def test_the_engine_takes_the_options_of_cfgrib(files):
         np.testing.assert_allclose(tree[GROUP].t[:, 0, 0], of_runs_and_steps((1,), (6,))[0][0], rtol=1e-5)
 
 
+def test_fields_that_are_chosen_are_one_dataset(files, tmp_path):
+    """Who chooses fields by their keys need not know their groups, as in cfgrib; what is no one dataset is refused."""
+    two = [field(0, "regular_ll_pl_grib2", level=850, shortName=name) for name in ("t", "u")]
+    low = field(0, "regular_ll_pl_grib2", level=500, shortName="u")
+    surface = field(0, "regular_ll_sfc_grib2", shortName="t")
+    path = tmp_path / "f.grib2"
+    path.write_bytes(b"".join([*two, low, surface]))
+    keys = {"typeOfLevel": "isobaricInhPa", "level": 850}
+    with xr.open_dataset(path, engine="chunkmap", filter_by_keys=keys) as dataset:
+        assert set(dataset.data_vars) == {"t", "u"}
+        assert dataset.isobaricInhPa == 850
+        assert dataset.attrs["GRIB_centre"]
+    with xr.open_dataset(files[1, 6], engine="chunkmap", filter_by_keys={"shortName": "t"}) as dataset:
+        np.testing.assert_allclose(dataset.t[:, 0, 0], of_runs_and_steps((1,), (6,))[0][0], rtol=1e-5)
+    for keys, why in (({"shortName": "t"}, "'t' is in more than one"), ({"typeOfLevel": "isobaricInhPa"}, "isobaric")):
+        with pytest.raises(ValueError, match=rf"2 groups, .* no one dataset: .*{why}.* Say more keys"):
+            xr.open_dataset(path, engine="chunkmap", filter_by_keys=keys)
+
+
 def test_members_of_archives(files, tmp_path):
     """A GRIB file in a tar or a zip is scanned in place; references lead into the archive."""
     with tarfile.open(tmp_path / "a.tar", "w") as archive:

@@ -158,9 +158,9 @@ def test_a_set_is_replaced_whole(stored):
 
 def test_without_an_exchange_of_names_two_renames_do(stored, monkeypatch):
     """Where the system cannot exchange two names, the old set makes way and the new one takes its place."""
-    from chunkmap.storage import swapping
+    from chunkmap.storage import place
 
-    monkeypatch.setattr(swapping.sys, "platform", "darwin")
+    monkeypatch.setattr(place.sys, "platform", "darwin")
     write(ReferenceSet({"y": array(5)}), stored)
     assert list(load(stored).arrays) == ["y"]
     assert [p.name for p in stored.parent.iterdir()] == ["set.parq"]

@@ -98,7 +98,7 @@ def timeout_option(command: Command) -> Command:
         expose_value=False,
         callback=_keep,
         metavar="SECONDS",
-        help="How long a server may be silent; 30 by default.",
+        help="How long a server may be silent, 30 by default; it is tried again for three minutes in all.",
     )(command)
 
 

@@ -24,8 +24,8 @@ from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet.cache import PartitionCache
 from chunkmap.storage.parquet.chunks import PartitionedChunks, stamp_of
 from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, belongs_to, decode_targets
+from chunkmap.storage.place import set_aside
 from chunkmap.storage.stores import METADATA, ZARR, FoundSet, is_set
-from chunkmap.storage.swapping import set_aside
 from chunkmap.storage.text import parse_json
 
 __all__ = ["PartitionedSet", "load", "open_set"]
