@@ -138,8 +138,7 @@ def _by_interval(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """The length of the interval; all those that begin at the reference time together, where lengths vary."""
     begin, length = table.begin[rows], table.step[rows] - table.begin[rows]
     since_start = (begin == 0) & (len(np.unique(length[begin == 0])) > 1)
-    labels = np.array([_text_of_hours(seconds) for seconds in length.tolist()])
-    return np.where(since_start, "since_start", labels)
+    return np.where(since_start, "since_start", _labels(length, _text_of_hours))
 
 
 def _text_of_hours(seconds: float) -> str:
@@ -150,15 +149,23 @@ def _text_of_hours(seconds: float) -> str:
 
 def _by_bottom(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """The bottom of a layer."""
-    return np.array(["no_layer" if np.isnan(bottom) else f"to_{bottom:g}" for bottom in table.bottom[rows].tolist()])
+    return _labels(table.bottom[rows], lambda bottom: "no_layer" if np.isnan(bottom) else f"to_{bottom:g}")
+
+
+def _labels(values: NDArray[Any], text: Callable[[Any], str]) -> NDArray[Any]:
+    """The text of each value, of which few are distinct."""
+    distinct, which = np.unique(values, return_inverse=True)
+    labels: NDArray[Any] = np.array(list(map(text, distinct.tolist())))[which]
+    return labels
 
 
 def _by_octets(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """Whatever else fields say, by the first key that tells all of them apart; else by numbers."""
     numbers = table.product[rows]
-    distinct = list(dict.fromkeys(numbers.tolist()))
+    values, first = np.unique(numbers, return_index=True)
+    distinct = values[np.argsort(first)].tolist()
     labels = _telling_labels(table, rows, numbers, distinct)
-    return np.array([labels[number] for number in numbers.tolist()])
+    return _labels(numbers, labels.__getitem__)
 
 
 def _telling_labels(

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from chunkmap.codecs.grib.codec import places_of
 from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.errors import ChunkmapError
+from chunkmap.formats.grib.fields import Field
 from chunkmap.formats.grib.headers import header, points, start_of_grid
 from chunkmap.formats.grib.parallels import gaussian_rows
-from chunkmap.formats.grib.sections import Field
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 
 __all__ = ["Grid", "grid_of"]
