@@ -73,14 +73,28 @@ def tree_of(table: Table, url: str, layout: Layout) -> Tree:
     for rows in grouped([of_product[table.product]]):
         for leaf in _leaves(table, names[table.product[rows[0]]], rows, layout.times):
             _add(tree, table, leaf, url, layout)
+    tree.problems.extend(Problem("", feature, message, url) for feature, message in _untold(table))
+    return tree
+
+
+def _untold(table: Table) -> Iterator[tuple[str, str]]:
+    """What could not be told of fields and grids: the feature, and what to say of it."""
     for why, places in table.refused.items():
-        where = f"the field at byte {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
-        tree.problems.append(Problem("", "damaged message", f"{where}: {why}; left out", url))
+        yield "damaged message", f"{_at(places)}: {why}; left out"
+    timeless = table.offset[np.isnan(table.time)].tolist()
+    if timeless:
+        yield "reference time", f"{_at(timeless)}: no year, as of a climate, or no date at all; without a time"
     for grid in table.grids:
         if grid.problem is not None:
-            message = f"the points of {grid.label} have no latitude and longitude: {grid.problem}"
-            tree.problems.append(Problem("", "coordinates of the grid", message, url))
-    return tree
+            yield (
+                "coordinates of the grid",
+                f"the points of {grid.label} have no latitude and longitude: {grid.problem}",
+            )
+
+
+def _at(places: Sequence[int]) -> str:
+    """Fields, by where the first of them is."""
+    return f"the field at byte {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
 
 
 def _steps_of_path(product: Any) -> list[str]:

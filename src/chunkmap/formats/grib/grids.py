@@ -35,7 +35,7 @@ _KEYS: Final = (
     "angleOfRotationInDegrees", "iDirectionIncrementInDegrees", "iScansNegatively", "jDirectionIncrementInDegrees",
     "jPointsAreConsecutive", "jScansPositively", "latitudeOfFirstGridPointInDegrees",
     "latitudeOfLastGridPointInDegrees", "latitudeOfSouthernPoleInDegrees", "longitudeOfFirstGridPointInDegrees",
-    "longitudeOfLastGridPointInDegrees", "longitudeOfSouthernPoleInDegrees",
+    "longitudeOfLastGridPointInDegrees", "longitudeOfSouthernPoleInDegrees", "numberOfGridUsed", "uuidOfHGrid",
 )  # fmt: skip
 _CF: Final[Mapping[str, Mapping[str, str]]] = {
     "latitude": {"units": "degrees_north", "standard_name": "latitude", "long_name": "latitude"},
