@@ -178,15 +178,13 @@ def _by_octets(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     numbers = table.product[rows]
     values, first = np.unique(numbers, return_index=True)
     distinct = values[np.argsort(first)].tolist()
-    labels = _telling_labels(table, rows, numbers, distinct)
+    labels = _telling_labels(table, distinct)
     return _labels(numbers, labels.__getitem__)
 
 
-def _telling_labels(
-    table: Table, rows: NDArray[np.int64], numbers: NDArray[np.int64], distinct: Sequence[int]
-) -> Mapping[int, str]:
+def _telling_labels(table: Table, distinct: Sequence[int]) -> Mapping[int, str]:
     if len(distinct) > 1:
-        first = [table.fields[rows[int(np.argmax(numbers == number))]] for number in distinct]
+        first = [table.firsts[number] for number in distinct]
         for key in _TELLING:
             values = []
             for field in first:
@@ -255,8 +253,8 @@ def _add_groups(tree: Tree, leaf: _Leaf, products: Sequence[Any]) -> None:
 
 
 def _problem(table: Table, leaf: _Leaf, crowded: NDArray[np.int64], url: str, doubles: Doubles) -> Problem:
-    first, second = (table.fields[leaf.rows[row]] for row in crowded[:2])
-    places = f"the fields at bytes {first.offset} and {second.offset}"
+    first, second = table.offset[leaf.rows[crowded[:2]]].tolist()
+    places = f"the fields at bytes {first} and {second}"
     done = "the later of them was taken" if doubles == "later" else "left out; doubles='later' takes the later of them"
     message = f"{len(crowded)} fields say that they are the same as another, as {places}; {done}"
     return Problem(leaf.path, "the same field twice", message, url)

@@ -35,8 +35,9 @@ class Table:
 
     refused: Mapping[str, Sequence[int]]
     """Why there are no rows of some fields, and at which bytes their messages begin."""
-    fields: Fields
     products: Sequence[Product]
+    firsts: Sequence[Field]
+    """The first field of each product."""
     grids: Sequence[Grid]
     product: NDArray[np.uint32]
     """Row -> number in `products`."""
@@ -59,7 +60,7 @@ class Table:
     """Where the data of the field end."""
 
     def __len__(self) -> int:
-        return len(self.fields)
+        return len(self.offset)
 
     @property
     def chunks(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -69,7 +70,7 @@ class Table:
 
 def table_of(fields: Fields) -> Table:
     """The columns of some fields."""
-    products, grids = _Numbered[Product](), _Numbered[Grid]()
+    products, grids = _Numbered[tuple[Product, Field]](), _Numbered[Grid]()
     numbers, said, refused = array("I"), array("d"), dict[str, list[int]]()
     sound, flaws = array("I"), dict[Hashable, str | None]()
     for place, field in enumerate(fields):
@@ -82,7 +83,7 @@ def table_of(fields: Fields) -> Table:
         except FormatError as error:
             refused.setdefault(str(error), []).append(field.offset)
         else:
-            numbers.append(products.number(product.pattern, product))
+            numbers.append(products.number(product.pattern, (product, field)))
             numbers.append(grids.number((field.edition, field.grid), grid))
             said.extend(values)
             sound.append(place)
@@ -92,8 +93,8 @@ def table_of(fields: Fields) -> Table:
     offset, stop = kept.spans.T
     return Table(
         refused=refused,
-        fields=kept,
-        products=products.values,
+        products=[product for product, _ in products.values],
+        firsts=[field for _, field in products.values],
         grids=grids.values,
         product=number_of_product,
         grid=number_of_grid,
