@@ -80,9 +80,10 @@ def _from_next(start: int, stop: int, size: int, search: int, ahead: int) -> Par
     place = start
     while place < stop:
         found = yield from steps(place, stop, size, ahead=search, most=1)
-        if found and not found.broken:
+        if not found:
+            return found
+        if found.fields:
             found.extend((yield from steps(found.after, stop, size, ahead=ahead)))
-        if not found or found.fields:
             return found
         place = found.first + 4
     return Steps()
