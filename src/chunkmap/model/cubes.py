@@ -92,7 +92,6 @@ def grouped(keys: Collection[NDArray[Any]]) -> list[NDArray[np.int64]]:
     [[0, 2], [1]]
     """
     cells = cube_of({str(number): key for number, key in enumerate(keys)}).cells
-    _, first, group = np.unique(cells, return_index=True, return_inverse=True)
-    order = np.argsort(group, kind="stable")
-    parts = np.split(order, np.cumsum(np.bincount(group))[:-1]) if len(cells) else []
-    return [np.asarray(parts[number], np.int64) for number in np.argsort(first)]
+    order = np.asarray(np.argsort(cells, kind="stable"), np.int64)
+    starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
+    return sorted(np.split(order, starts[1:]), key=lambda rows: int(rows[0])) if len(cells) else []

@@ -293,11 +293,27 @@ def test_times_before_the_reference_are_negative():
 
 
 def test_a_climate_has_no_time():
-    """Edition 1 may leave out the year: then there is no time, and all else is there."""
+    """Edition 1 may leave out the year: then there is no time, a problem says so, and all else is there."""
     data = bytearray(field(0, "regular_ll_pl_grib1"))
     data[8 + 12] = 255
-    (path,) = variables(scanned(bytes(data)))
-    assert "time" not in opened(scanned(bytes(data)), path.rpartition("/")[0]).coords
+    refs = scanned(bytes(data))
+    (path,) = variables(refs)
+    assert "time" not in opened(refs, path.rpartition("/")[0]).coords
+    assert [(problem.feature, "byte 0: no year" in problem.message) for problem in refs.problems] == [
+        ("reference time", True)
+    ]
+
+
+def test_an_unstructured_grid_says_which_file_has_its_points():
+    """Fields of ICON are a list of values; attributes say the number and the UUID of their grid."""
+    uuid = "a27b8de6018f11e4821b5d8adbd39a01"
+    keys = {"gridType": "unstructured_grid", "numberOfDataPoints": 12, "numberOfGridUsed": 26, "uuidOfHGrid": uuid}
+    refs = scanned(message("regular_ll_sfc_grib2", np.arange(12.0), **keys))
+    ((path, array),) = variables(refs).items()
+    assert (array.meta.dims, array.meta.attrs["GRIB_uuidOfHGrid"]) == (("values",), uuid)
+    dataset = opened(refs, path.rpartition("/")[0])
+    assert dataset[path.rpartition("/")[2]].attrs["GRIB_numberOfGridUsed"] == 26
+    assert not {"latitude", "longitude"} & {*dataset.coords}
 
 
 @pytest.mark.parametrize("option", [{"doubles": "first"}, {"dtype": "int16"}])

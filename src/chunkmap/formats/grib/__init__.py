@@ -68,7 +68,8 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         return Scanned({}, {"": {}}, (*walked.problems, unmatched(walked.fields, options.filter_by_keys, source.url)))
     if options.doubles == "refuse":
         fields = yield from without_repeats(fields)
-    table = table_of(fields)
+    table, problems = table_of(fields), walked.problems
+    del fields, walked  # the table says all that is needed of them, in less
     layout = Layout(options.dtype, options.squeeze, options.doubles, options.times)
     tree = tree_of(table, source.url, layout)
-    return Scanned(tree.arrays, tree.groups, (*walked.problems, *tree.problems))
+    return Scanned(tree.arrays, tree.groups, (*problems, *tree.problems))

@@ -73,14 +73,28 @@ def tree_of(table: Table, url: str, layout: Layout) -> Tree:
     for rows in grouped([of_product[table.product]]):
         for leaf in _leaves(table, names[table.product[rows[0]]], rows, layout.times):
             _add(tree, table, leaf, url, layout)
+    tree.problems.extend(Problem("", feature, message, url) for feature, message in _untold(table))
+    return tree
+
+
+def _untold(table: Table) -> Iterator[tuple[str, str]]:
+    """What could not be told of fields and grids: the feature, and what to say of it."""
     for why, places in table.refused.items():
-        where = f"the field at byte {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
-        tree.problems.append(Problem("", "damaged message", f"{where}: {why}; left out", url))
+        yield "damaged message", f"{_at(places)}: {why}; left out"
+    timeless = table.offset[np.isnan(table.time)].tolist()
+    if timeless:
+        yield "reference time", f"{_at(timeless)}: no year, as of a climate, or no date at all; without a time"
     for grid in table.grids:
         if grid.problem is not None:
-            message = f"the points of {grid.label} have no latitude and longitude: {grid.problem}"
-            tree.problems.append(Problem("", "coordinates of the grid", message, url))
-    return tree
+            yield (
+                "coordinates of the grid",
+                f"the points of {grid.label} have no latitude and longitude: {grid.problem}",
+            )
+
+
+def _at(places: Sequence[int]) -> str:
+    """Fields, by where the first of them is."""
+    return f"the field at byte {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
 
 
 def _steps_of_path(product: Any) -> list[str]:
@@ -138,8 +152,7 @@ def _by_interval(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """The length of the interval; all those that begin at the reference time together, where lengths vary."""
     begin, length = table.begin[rows], table.step[rows] - table.begin[rows]
     since_start = (begin == 0) & (len(np.unique(length[begin == 0])) > 1)
-    labels = np.array([_text_of_hours(seconds) for seconds in length.tolist()])
-    return np.where(since_start, "since_start", labels)
+    return np.where(since_start, "since_start", _labels(length, _text_of_hours))
 
 
 def _text_of_hours(seconds: float) -> str:
@@ -150,22 +163,28 @@ def _text_of_hours(seconds: float) -> str:
 
 def _by_bottom(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """The bottom of a layer."""
-    return np.array(["no_layer" if np.isnan(bottom) else f"to_{bottom:g}" for bottom in table.bottom[rows].tolist()])
+    return _labels(table.bottom[rows], lambda bottom: "no_layer" if np.isnan(bottom) else f"to_{bottom:g}")
+
+
+def _labels(values: NDArray[Any], text: Callable[[Any], str]) -> NDArray[Any]:
+    """The text of each value, of which few are distinct."""
+    distinct, which = np.unique(values, return_inverse=True)
+    labels: NDArray[Any] = np.array(list(map(text, distinct.tolist())))[which]
+    return labels
 
 
 def _by_octets(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """Whatever else fields say, by the first key that tells all of them apart; else by numbers."""
     numbers = table.product[rows]
-    distinct = list(dict.fromkeys(numbers.tolist()))
-    labels = _telling_labels(table, rows, numbers, distinct)
-    return np.array([labels[number] for number in numbers.tolist()])
+    values, first = np.unique(numbers, return_index=True)
+    distinct = values[np.argsort(first)].tolist()
+    labels = _telling_labels(table, distinct)
+    return _labels(numbers, labels.__getitem__)
 
 
-def _telling_labels(
-    table: Table, rows: NDArray[np.int64], numbers: NDArray[np.int64], distinct: Sequence[int]
-) -> Mapping[int, str]:
+def _telling_labels(table: Table, distinct: Sequence[int]) -> Mapping[int, str]:
     if len(distinct) > 1:
-        first = [table.fields[rows[int(np.argmax(numbers == number))]] for number in distinct]
+        first = [table.firsts[number] for number in distinct]
         for key in _TELLING:
             values = []
             for field in first:
@@ -234,8 +253,8 @@ def _add_groups(tree: Tree, leaf: _Leaf, products: Sequence[Any]) -> None:
 
 
 def _problem(table: Table, leaf: _Leaf, crowded: NDArray[np.int64], url: str, doubles: Doubles) -> Problem:
-    first, second = (table.fields[leaf.rows[row]] for row in crowded[:2])
-    places = f"the fields at bytes {first.offset} and {second.offset}"
+    first, second = table.offset[leaf.rows[crowded[:2]]].tolist()
+    places = f"the fields at bytes {first} and {second}"
     done = "the later of them was taken" if doubles == "later" else "left out; doubles='later' takes the later of them"
     message = f"{len(crowded)} fields say that they are the same as another, as {places}; {done}"
     return Problem(leaf.path, "the same field twice", message, url)

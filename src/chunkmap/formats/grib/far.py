@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from chunkmap.formats.grib.sections import AHEAD, Step, Walked, steps, walk, walked
+from chunkmap.formats.grib.fields import Steps
+from chunkmap.formats.grib.sections import AHEAD, Walked, steps, walk, walked
 from chunkmap.formats.grib.sidecar import by_sidecar
 from chunkmap.io.archive import in_memory
 from chunkmap.io.rounds import Parser, Together
@@ -47,14 +48,15 @@ def walk_far(source: Source) -> Parser[Walked]:
     first = yield from steps(0, size, size, most=_FIRST)
     if not first:
         return walked(first, source.url)
-    place = first[-1].after
+    place = first.after
     mean = max(place // len(first), 1)
     count = (size - place) // mean
     ahead = min(max(AHEAD, _MOST_AHEAD if mean < _MOST_AHEAD // 4 else AHEAD), max(size, 1))
     stride = max(mean, ahead) if mean < _MOST_AHEAD // 4 else mean
     walks = _number_of_walks(size - place, stride) if count > _FEW else 1
     if walks == 1:
-        return walked([*first, *(yield from steps(place, size, size, ahead=ahead))], source.url)
+        first.extend((yield from steps(place, size, size, ahead=ahead)))
+        return walked(first, source.url)
     bounds = [place + (size - place) * number // walks for number in range(walks + 1)]
     search = min(max(AHEAD, mean // 4), _MOST_AHEAD)
     parts = yield Together(
@@ -63,7 +65,8 @@ def walk_far(source: Source) -> Parser[Walked]:
             for number, (start, stop) in enumerate(pairwise(bounds))
         ]
     )
-    return walked([*first, *(yield from _joined(place, size, parts))], source.url)
+    first.extend((yield from _joined(place, size, parts)))
+    return walked(first, source.url)
 
 
 def _number_of_walks(length: int, stride: int) -> int:
@@ -72,35 +75,37 @@ def _number_of_walks(length: int, stride: int) -> int:
     return min(max(best, 1), _MOST_WALKS, max(length // stride // 2, 1))
 
 
-def _from_next(start: int, stop: int, size: int, search: int, ahead: int) -> Parser[list[Step]]:
+def _from_next(start: int, stop: int, size: int, search: int, ahead: int) -> Parser[Steps]:
     """The steps from the first whole message behind a place on. What only begins like a message there is none."""
     place = start
     while place < stop:
         found = yield from steps(place, stop, size, ahead=search, most=1)
         if not found:
-            return []
-        if found[0].broken is None:
-            return [*found, *(yield from steps(found[0].after, stop, size, ahead=ahead))]
-        place = found[0].place + 4
-    return []
+            return found
+        if found.fields:
+            found.extend((yield from steps(found.after, stop, size, ahead=ahead)))
+            return found
+        place = found.first + 4
+    return Steps()
 
 
-def _joined(place: int, size: int, parts: Sequence[Sequence[Step]]) -> Parser[list[Step]]:
+def _joined(place: int, size: int, parts: Sequence[Steps]) -> Parser[Steps]:
     """The steps of one walk from a place, taken from those of several where it comes by one of them."""
-    found: list[Step] = []
+    found = Steps()
     for part in parts:
-        numbers = {step.place: number for number, step in enumerate(part)}
-        while part and place <= part[-1].place:
-            if place in numbers:
-                found += part[numbers[place] :]
-                place = part[-1].after
+        while part and place <= part.last:
+            number = part.at(place)
+            if number is not None:
+                found.extend(part, number)
+                place = part.after
+                continue
+            one = yield from steps(place, part.last + 1, size, most=1)
+            if not one:
+                break
+            if part.at(one.first) is not None:
+                place = one.first
             else:
-                one = yield from steps(place, part[-1].place + 1, size, most=1)
-                if not one:
-                    break
-                if one[0].place in numbers:
-                    place = one[0].place
-                else:
-                    found += one
-                    place = one[0].after
-    return [*found, *(yield from steps(place, size, size))]
+                found.extend(one)
+                place = one.after
+    found.extend((yield from steps(place, size, size)))
+    return found

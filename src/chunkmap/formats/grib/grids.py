@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from chunkmap.codecs.grib.codec import places_of
 from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.errors import ChunkmapError
+from chunkmap.formats.grib.fields import Field
 from chunkmap.formats.grib.headers import header, points, start_of_grid
 from chunkmap.formats.grib.parallels import gaussian_rows
-from chunkmap.formats.grib.sections import Field
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 
 __all__ = ["Grid", "grid_of"]
@@ -35,7 +35,7 @@ _KEYS: Final = (
     "angleOfRotationInDegrees", "iDirectionIncrementInDegrees", "iScansNegatively", "jDirectionIncrementInDegrees",
     "jPointsAreConsecutive", "jScansPositively", "latitudeOfFirstGridPointInDegrees",
     "latitudeOfLastGridPointInDegrees", "latitudeOfSouthernPoleInDegrees", "longitudeOfFirstGridPointInDegrees",
-    "longitudeOfLastGridPointInDegrees", "longitudeOfSouthernPoleInDegrees",
+    "longitudeOfLastGridPointInDegrees", "longitudeOfSouthernPoleInDegrees", "numberOfGridUsed", "uuidOfHGrid",
 )  # fmt: skip
 _CF: Final[Mapping[str, Mapping[str, str]]] = {
     "latitude": {"units": "degrees_north", "standard_name": "latitude", "long_name": "latitude"},

@@ -12,7 +12,7 @@ from typing import Final
 from chunkmap.codecs.grib.headers import check_headers
 from chunkmap.codecs.grib.sections import split
 from chunkmap.errors import FormatError
-from chunkmap.formats.grib.sections import Field
+from chunkmap.formats.grib.fields import Field
 
 __all__ = ["GRID_1", "flaw", "header", "points", "start_of_grid", "start_of_product"]
 
@@ -77,4 +77,4 @@ def _header_2(field: Field, grid: bytes) -> bytes:
     constant = _CONSTANT.pack(_CONSTANT.size, 5, count, 0, 0.0, 0, 0, 0, 0)
     sections = (field.identification, field.local, grid, field.product, constant, _NO_BITMAP, _NO_DATA, _END)
     body = b"".join(sections)
-    return field.indicator[:8] + (16 + len(body)).to_bytes(8, "big") + body
+    return field.indicator + (16 + len(body)).to_bytes(8, "big") + body

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from chunkmap.codecs.grib.eccodes import Message
+from chunkmap.formats.grib.fields import Field
 from chunkmap.formats.grib.headers import header, start_of_product
-from chunkmap.formats.grib.sections import Field
 
 __all__ = ["Level", "Product", "Steps", "level_of", "member_of", "product_of", "reference_time", "steps_of"]
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from chunkmap.formats.grib.sections import Field
+from chunkmap.formats.grib.fields import Field, Fields
 from chunkmap.io.rounds import Parser, Span
 
 __all__ = ["without_repeats"]
@@ -20,14 +20,14 @@ _MOST_BYTES: Final = 64 << 20
 """More than so much is not read in order to compare: then repeated fields are as if they had other values."""
 
 
-def without_repeats(fields: Sequence[Field]) -> Parser[list[Field]]:
+def without_repeats(fields: Fields) -> Parser[Fields]:
     """The fields without those that repeat an earlier one."""
     alike: dict[tuple[object, ...], list[int]] = {}
     for number in _perhaps_alike(fields):
         alike.setdefault(_said(fields[number]), []).append(number)
     groups = [numbers for numbers in alike.values() if len(numbers) > 1]
     if sum(fields[n].stop - fields[n].offset for numbers in groups for n in numbers) > _MOST_BYTES:
-        return list(fields)
+        return fields
     left_out: set[int] = set()
     for numbers in groups:
         lengths = [fields[n].stop - fields[n].offset for n in numbers]
@@ -38,7 +38,7 @@ def without_repeats(fields: Sequence[Field]) -> Parser[list[Field]]:
             if held in seen:
                 left_out.add(number)
             seen.add(held)
-    return [field for number, field in enumerate(fields) if number not in left_out]
+    return fields.take([n for n in range(len(fields)) if n not in left_out]) if left_out else fields
 
 
 def _perhaps_alike(fields: Sequence[Field]) -> list[int]:
@@ -50,5 +50,5 @@ def _perhaps_alike(fields: Sequence[Field]) -> list[int]:
 
 def _said(field: Field) -> tuple[object, ...]:
     """All that is known of a field without its data."""
-    said = field.indicator[:8], field.identification, field.local, field.grid, field.product, field.packing
+    said = field.indicator, field.identification, field.local, field.grid, field.product, field.packed
     return (field.stop - field.offset, field.number, *said)

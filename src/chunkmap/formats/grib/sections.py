@@ -12,11 +12,12 @@ from collections.abc import Generator, Sequence
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
+from chunkmap.formats.grib.fields import Field, Fields, Steps
 from chunkmap.io.rounds import Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
 
-__all__ = ["AHEAD", "Field", "Step", "Walked", "steps", "walk", "walked"]
+__all__ = ["AHEAD", "Walked", "steps", "walk", "walked"]
 
 _MAGIC: Final = b"GRIB"
 _END: Final = b"7777"
@@ -29,37 +30,14 @@ _SHORTEST: Final = {1: 8 + 28 + 11 + 4, 2: 16 + 4}
 _SECTION: Final = Struct(">IB")
 _BITMAP_BEFORE: Final = 254
 _HEAD_OF_BDS: Final = 16
-
-
-class Field(NamedTuple):
-    """One field as its message holds it: where its bytes are, and its sections without bitmap and data.
-
-    The names are those of edition 2. In edition 1 section 1 is `product`, section 2 `grid`, and `packing` is what
-    section 4 begins with.
-    """
-
-    offset: int
-    """First byte of the message."""
-    stop: int
-    """Where the message ends; of one with several fields, where section 7 of this one ends."""
-    number: int
-    """Which field of the message: 0 is the first."""
-    edition: int
-    indicator: bytes
-    """Section 0."""
-    identification: bytes
-    local: bytes
-    grid: bytes
-    product: bytes
-    packing: bytes
-    bitmap: bool
-    """Whether it says of each point if it has a value."""
+_IEEE, _RUN_LENGTH = 4, 200
+_SINGLE_BITS: Final = 24
 
 
 class Walked(NamedTuple):
     """All fields of a file, in the order of its bytes."""
 
-    fields: list[Field]
+    fields: Fields
     problems: list[Problem]
 
 
@@ -71,24 +49,14 @@ class _Broken(Exception):
         self.known = known
 
 
-class Step(NamedTuple):
-    """One step of the walk: what begins at a place as a message does, and where to go on."""
-
-    place: int
-    after: int
-    fields: list[Field]
-    broken: str | None
-    """Why it is no message after all."""
-
-
 def walk(source: Source) -> Parser[Walked]:
     """Every field of a file. What is no message is passed over; what began as one and is none is a problem."""
     return walked((yield from steps(0, source.size(), source.size())), source.url)
 
 
-def steps(place: int, stop: int, size: int, *, ahead: int = AHEAD, most: int | None = None) -> Parser[list[Step]]:
+def steps(place: int, stop: int, size: int, *, ahead: int = AHEAD, most: int | None = None) -> Parser[Steps]:
     """The steps that begin from `place` on and before `stop`, at most so many; `ahead` bytes are asked for at once."""
-    found: list[Step] = []
+    found = Steps()
     before = [b""] * 8
     while place < stop and size - place >= _SHORTEST[2] and (most is None or len(found) < most):
         head = yield Span(place, 16, ahead)
@@ -97,31 +65,28 @@ def steps(place: int, stop: int, size: int, *, ahead: int = AHEAD, most: int | N
             continue
         try:
             after, fields = yield from _message(place, size, head, before)
-            found.append(Step(place, after, fields, None))
+            found.add(place, after, fields)
         except _Broken as error:
-            found.append(Step(place, place + error.known, [], str(error)))
-        place = found[-1].after
+            found.add(place, place + error.known, why=str(error))
+        place = found.after
     if stop == size and len(_MAGIC) <= size - place < _SHORTEST[2]:
         begun = place + bytes((yield Span(place, size - place, size - place))).find(_MAGIC)
         if begun >= place:
-            found.append(Step(begun, size, [], f"the file ends after {size - begun} bytes of a message"))
+            found.add(begun, size, why=f"the file ends after {size - begun} bytes of a message")
     return found
 
 
-def walked(found: Sequence[Step], url: str) -> Walked:
+def walked(found: Steps, url: str) -> Walked:
     """The fields of some steps, and what to say of those that were none."""
-    fields = [field for step in found for field in step.fields]
-    return Walked(fields, _problems([(step.place, step.broken) for step in found if step.broken is not None], url))
+    return Walked(found.fields, _problems(found, url))
 
 
-def _problems(broken: Sequence[tuple[int, str]], url: str) -> list[Problem]:
+def _problems(found: Steps, url: str) -> list[Problem]:
     """What to say of bytes that began as messages: of many, of the first ones."""
-    problems = [
-        Problem("", "damaged message", f"at byte {place}: {error}; passed over", url)
-        for place, error in broken[:_MOST_PROBLEMS]
-    ]
-    if len(broken) > _MOST_PROBLEMS:
-        more = f"{len(broken) - _MOST_PROBLEMS} more damaged messages were passed over"
+    said = sorted(found.why.items())[:_MOST_PROBLEMS]
+    problems = [Problem("", "damaged message", f"at byte {place}: {why}; passed over", url) for place, why in said]
+    if found.broken > len(said):
+        more = f"{found.broken - len(said)} more damaged messages were passed over"
         problems.append(Problem("", "damaged message", more, url))
     return problems
 
@@ -213,14 +178,15 @@ def _fields_1(reader: _Reader, length: int) -> Parser[list[Field]]:
         found.append((yield from reader.section(number, place, 6 if number == 3 else section)))
         place += section
     packing = bytes((yield from reader.take(place, min(_HEAD_OF_BDS, length - 4 - place))))
-    indicator = bytes((yield from reader.take(0, 8)))
     product, grid, bitmap = found
-    return [Field(reader.start, reader.start + length, 0, 1, indicator, b"", b"", grid, product, packing, bool(bitmap))]
+    wide = len(packing) > 10 and packing[10] > _SINGLE_BITS
+    stop = reader.start + length
+    return [Field(reader.start, stop, 0, 1, b"", b"", b"", grid, product, bool(bitmap), wide, hash(packing))]
 
 
 def _fields_2(reader: _Reader, length: int) -> Parser[list[Field]]:
     """The fields of a message of edition 2."""
-    indicator = bytes((yield from reader.take(0, 16)))
+    indicator = bytes((yield from reader.take(0, 8)))
     sections = [b""] * 8
     found: list[Field] = []
     place, last, bitmap, before = 16, 0, False, False
@@ -234,14 +200,26 @@ def _fields_2(reader: _Reader, length: int) -> Parser[list[Field]]:
             bitmap = before if indicated == _BITMAP_BEFORE else indicated < _BITMAP_BEFORE
         else:
             _check_whole(sections, place)
-            _, one, two, three, four, five, _, _ = sections
-            stop = reader.start + place + size
-            found.append(Field(reader.start, stop, len(found), 2, indicator, one, two, three, four, five, bitmap))
+            stop, number_of_field, (one, two, three, four, five) = (
+                reader.start + place + size,
+                len(found),
+                sections[1:6],
+            )
+            said = one, two, three, four, bitmap, _needs_double(five), hash(five)
+            found.append(Field(reader.start, stop, number_of_field, 2, indicator, *said))
         place += size
         last = number if number < 7 else 1
     if last != 1 or not found:
         raise _Broken(f"the message ends with section {last}, without data of its own", place)
     return [found[0]._replace(stop=reader.start + length)] if len(found) == 1 else found
+
+
+def _needs_double(packing: bytes) -> bool:
+    """Whether section 5 of edition 2 packs values in more bits than a float32 has."""
+    template = int.from_bytes(packing[9:11], "big")
+    if template == _IEEE:
+        return packing[11:12] != b"\x01"
+    return template != _RUN_LENGTH and len(packing) > 19 and packing[19] > _SINGLE_BITS
 
 
 def _section(reader: _Reader, place: int, length: int, last: int) -> Generator[Any, Any, tuple[int, int]]:

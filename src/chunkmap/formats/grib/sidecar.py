@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
-from chunkmap.formats.grib.sections import Step, Walked, steps, walked
+from chunkmap.formats.grib.fields import Steps
+from chunkmap.formats.grib.sections import Walked, steps, walked
 from chunkmap.io.rounds import Found, Hint, Other, Parser, Span, Together
 from chunkmap.io.source import Source
 
@@ -113,18 +114,20 @@ def _by_offsets(source: Source, index: str, offsets: list[int]) -> Parser[Walked
     last = Span(size - _END, _END, _END)
     yield Hint([*(Span(head, min(_END + 16, size - head), _END + _HEAD) for head in heads), last])
     stops = [*offsets[1:], size]
-    found = yield Together([steps(o, o + 1, size, ahead=_HEAD, most=1) for o in offsets])
+    found: list[Steps] = yield Together([steps(o, o + 1, size, ahead=_HEAD, most=1) for o in offsets])
     for step, offset, stop in zip(found, offsets, stops, strict=True):
-        if not step or step[0].place != offset:
+        if not step or step.first != offset:
             raise _unfit(source, index, f"there is no message at byte {offset}")
-        if step[0].broken is None and step[0].after > stop:
-            raise _unfit(source, index, f"a message goes from byte {offset} to {step[0].after}, beyond {stop}")
+        if step.fields and step.after > stop:
+            raise _unfit(source, index, f"a message goes from byte {offset} to {step.after}, beyond {stop}")
     ends = [(0, offsets[0])] if offsets[0] else []
-    ends += [(step[0].after, stop) for step, stop in zip(found, stops, strict=True)]
+    ends += [(step.after, stop) for step, stop in zip(found, stops, strict=True)]
     gaps = [(place, stop) for place, stop in ends if stop - place >= _LEAST_MESSAGE]
-    between: list[list[Step]] = yield Together([steps(place, stop, size) for place, stop in gaps])
-    every = [step for part in (*found, *between) for step in part]
-    return walked(sorted(every, key=lambda step: step.place), source.url)
+    between: list[Steps] = yield Together([steps(place, stop, size) for place, stop in gaps])
+    every = Steps()
+    for part in sorted([*found, *filter(None, between)], key=lambda part: part.first):
+        every.extend(part)
+    return walked(every, source.url)
 
 
 def _unfit(source: Source, index: str, why: str) -> ChunkmapError:

@@ -8,6 +8,7 @@ from typing import Any
 from chunkmap.formats.format import Scanned
 from chunkmap.formats.grib.assembly import Layout, tree_of
 from chunkmap.formats.grib.far import walk_any
+from chunkmap.formats.grib.fields import Fields
 from chunkmap.formats.grib.table import selected, table_of
 from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
@@ -22,7 +23,7 @@ def parse_fields(source: Source, keys: Mapping[str, Any], most: int | None = Non
 
 
 def _alone(field: Any, url: str) -> Scanned:
-    tree = tree_of(table_of([field]), url, Layout(dtype="float64"))
+    tree = tree_of(table_of(Fields([field])), url, Layout(dtype="float64"))
     arrays = {path.rpartition("/")[2]: array for path, array in tree.arrays.items()}
     attrs = {**tree.groups[""], "coordinates": " ".join(name for name in arrays if not _holds_values(arrays[name]))}
     return Scanned(arrays, {"": attrs}, tuple(tree.problems))

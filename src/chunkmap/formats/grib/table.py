@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.errors import FormatError
+from chunkmap.formats.grib.fields import Field, Fields
 from chunkmap.formats.grib.grids import Grid, grid_of
 from chunkmap.formats.grib.headers import flaw, header
 from chunkmap.formats.grib.keys import Product, level_of, member_of, product_of, reference_time, steps_of
-from chunkmap.formats.grib.sections import Field
 from chunkmap.model import Problem
 
 __all__ = ["Table", "selected", "table_of", "unmatched"]
@@ -27,8 +27,6 @@ _SHOWN: Final = 12
 T = TypeVar("T")
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - times of GRIB are UTC
-_IEEE, _RUN_LENGTH = 4, 200
-_SINGLE_BITS: Final = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,12 +35,13 @@ class Table:
 
     refused: Mapping[str, Sequence[int]]
     """Why there are no rows of some fields, and at which bytes their messages begin."""
-    fields: Sequence[Field]
     products: Sequence[Product]
+    firsts: Sequence[Field]
+    """The first field of each product."""
     grids: Sequence[Grid]
-    product: NDArray[np.int64]
+    product: NDArray[np.uint32]
     """Row -> number in `products`."""
-    grid: NDArray[np.int64]
+    grid: NDArray[np.uint32]
     """Row -> number in `grids`."""
     time: NDArray[np.float64]
     """Seconds since 1970."""
@@ -61,7 +60,7 @@ class Table:
     """Where the data of the field end."""
 
     def __len__(self) -> int:
-        return len(self.fields)
+        return len(self.offset)
 
     @property
     def chunks(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -69,40 +68,45 @@ class Table:
         return self.offset, self.stop - self.offset
 
 
-def table_of(fields: Sequence[Field]) -> Table:
+def table_of(fields: Fields) -> Table:
     """The columns of some fields."""
-    products, grids = _Numbered[Product](), _Numbered[Grid]()
-    rows, sound, refused = array("d"), list[Field](), dict[str, list[int]]()
-    flaws: dict[Hashable, str | None] = {}
-    for field in fields:
+    products, grids = _Numbered[tuple[Product, Field]](), _Numbered[Grid]()
+    numbers, said, refused = array("I"), array("d"), dict[str, list[int]]()
+    sound, flaws = array("I"), dict[Hashable, str | None]()
+    for place, field in enumerate(fields):
         form = _form(field)
         why = flaws[form] if form in flaws else flaws.setdefault(form, flaw(field))
         try:
             if why is not None:
                 raise FormatError(why)
-            row = (grids.number((field.edition, field.grid), grid_of(field)), *_said(field, products))
+            grid, (product, values) = grid_of(field), _said(field)
         except FormatError as error:
             refused.setdefault(str(error), []).append(field.offset)
         else:
-            rows.extend(row)
-            sound.append(field)
-    grid, product, time, begin, step, level, bottom, number = np.frombuffer(rows, np.float64).reshape(-1, 8).T.copy()
+            numbers.append(products.number(product.pattern, (product, field)))
+            numbers.append(grids.number((field.edition, field.grid), grid))
+            said.extend(values)
+            sound.append(place)
+    kept = fields.take(sound) if refused else fields
+    number_of_product, number_of_grid = np.asarray(numbers).reshape(-1, 2).T
+    time, begin, step, level, bottom, number = np.asarray(said).reshape(-1, 6).T
+    offset, stop = kept.spans.T
     return Table(
         refused=refused,
-        fields=sound,
-        products=products.values,
+        products=[product for product, _ in products.values],
+        firsts=[field for _, field in products.values],
         grids=grids.values,
-        product=product.astype(np.int64),
-        grid=grid.astype(np.int64),
+        product=number_of_product,
+        grid=number_of_grid,
         time=time,
         begin=begin,
         step=step,
         level=level,
         bottom=bottom,
         number=number,
-        double=np.fromiter(map(_needs_double, sound), np.bool_, len(sound)),
-        offset=np.fromiter((field.offset for field in sound), np.uint64, len(sound)),
-        stop=np.fromiter((field.stop for field in sound), np.uint64, len(sound)),
+        double=kept.wide,
+        offset=offset,
+        stop=stop,
     )
 
 
@@ -129,36 +133,24 @@ class _Numbered(Generic[T]):
         return found
 
 
-def _said(field: Field, products: _Numbered[Product]) -> Iterator[float]:
-    """The number of the product, and what its fields differ in."""
+def _said(field: Field) -> tuple[Product, list[float]]:
+    """The product, and what its fields differ in."""
     product = product_of(field)
     time, steps, level = reference_time(field), steps_of(field), level_of(field, product)
     seconds = None if time is None else (time - _EPOCH) / timedelta(seconds=1)
     said = (seconds, steps.begin, steps.end, level.value, level.bottom, member_of(field))
-    yield products.number(product.pattern, product)
-    yield from (np.nan if value is None else value for value in said)
+    return product, [np.nan if value is None else value for value in said]
 
 
-def _needs_double(field: Field) -> bool:
-    """Whether values are packed in more bits than a float32 has."""
-    packing = field.packing
-    if field.edition == 1:
-        return len(packing) > 10 and packing[10] > _SINGLE_BITS
-    template = int.from_bytes(packing[9:11], "big")
-    if template == _IEEE:
-        return packing[11:12] != b"\x01"
-    return template != _RUN_LENGTH and len(packing) > 19 and packing[19] > _SINGLE_BITS
-
-
-def selected(fields: Sequence[Field], keys: Mapping[str, Any]) -> list[Field]:
+def selected(fields: Fields, keys: Mapping[str, Any]) -> Fields:
     """The fields of which each key has the value asked for, or one of several; what has no such key is none of them.
 
     Keys are those of eccodes, and `step` and `number` as cfgrib counts them.
     """
     if not keys:
-        return list(fields)
+        return fields
     wanted = {key: _one_or_more(value) for key, value in keys.items()}
-    return [field for field in fields if _matches(field, wanted)]
+    return fields.take([number for number, field in enumerate(fields) if _matches(field, wanted)])
 
 
 def _matches(field: Field, wanted: Mapping[str, Sequence[Any]]) -> bool:
@@ -169,7 +161,7 @@ def _matches(field: Field, wanted: Mapping[str, Sequence[Any]]) -> bool:
         return all(_has(field, product, message, key, values) for key, values in wanted.items())
 
 
-def unmatched(fields: Sequence[Field], keys: Mapping[str, Any], url: str) -> Problem:
+def unmatched(fields: Fields, keys: Mapping[str, Any], url: str) -> Problem:
     """What to say where no field is what was asked for: which values the keys have in the file."""
     said: dict[str, dict[str, None]] = {key: {} for key in keys}
     for field in fields:

@@ -32,7 +32,7 @@ span is in one. It takes no longer than to ask how long the file is now, as ever
 stays, whatever becomes of the file. Larger blocks cost more than they save: memory that was never touched.
 """
 
-_MOST_BLOCKS: Final = 1024
+_MOST_BLOCKS: Final = 256
 """Blocks that are held at a time."""
 
 _SPARE: Final = 512 << 10
