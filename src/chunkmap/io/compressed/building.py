@@ -6,6 +6,7 @@ decompressed from its point with what will read it, and what comes of the last o
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import struct
@@ -144,8 +145,18 @@ def _index(source: Source, stream: Stream, spacing: int) -> BinaryIO | None:
     except (OSError, ValueError, EOFError) as error:
         if isinstance(error, (FormatError, SourceError)):
             raise
+        if _is_of_nothing(source, stream):
+            raise SourceError("the file is empty: it decompresses to nothing", url=source.url) from error
         raise SourceError(f"cannot be decompressed: {error}", url=source.url) from error
     return out
+
+
+def _is_of_nothing(source: Source, stream: Stream) -> bool:
+    """Whether a stream that has no points is whole, and of no byte."""
+    try:
+        return not gzip.GzipFile(fileobj=cast("BinaryIO", io.BufferedReader(_AsGzip(source, stream)))).read(1)
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def _reached(file: Any) -> Iterator[int]:
