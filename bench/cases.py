@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import archives
 import coded_reading
 import documents
 import far_files
@@ -42,6 +43,7 @@ SUBJECTS = (
     million,
     reading,
     coded_reading,
+    archives,
     images,
     stores,
     documents,
@@ -57,6 +59,7 @@ TITLES = {case: title for subject in SUBJECTS for case, title in subject.TITLES.
 WITHOUT_DOOR = {
     *reading.BESIDE_OTHERS,
     *coded_reading.BESIDE_OTHERS,
+    *archives.BESIDE_OTHERS,
     *images.BESIDE_OTHERS,
     *starting.COMMANDS,
     *million.BESIDE_OTHERS,
@@ -74,6 +77,7 @@ def prepare(folder):
         done.touch()
     images.prepare(folder)
     coded_reading.prepare(folder)
+    archives.prepare(folder)
     starting.prepare(folder)
 
 

@@ -15,13 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+import archives
 import grib_files
 from cases import CASES, ROADS, TITLES, WITHOUT_DOOR
 from far_files import FAR
 from many_files import MANY
 
 HERE = Path(__file__).parent
-LONG = (*FAR, *MANY)
+LONG = (*FAR, *MANY, *archives.CASES)
 """Cases that take minutes a run: only done when they are named."""
 
 DATA = HERE.parent / ".bench" / "data-3"

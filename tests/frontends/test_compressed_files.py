@@ -137,6 +137,28 @@ def test_little_is_fetched_for_a_chunk(plain, range_server, tmp_path, kind):
     assert fetched < len(next(iter(range_server.files.values()))) / 2
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.parametrize("kind", [gzipped, zipped])
+def test_in_a_bucket(plain, s3_options, kind):
+    """Files of gzip, and deflated members of ZIP archives, on S3: built, added to, verified, and read by range."""
+    bucket, folder = fsspec.filesystem("s3", **s3_options), f"compressed-{kind.__name__}"
+    bucket.mkdir(folder)
+
+    def put(name, data):
+        bucket.pipe(f"{folder}/{name}", data)
+        return f"s3://{folder}/{name}"
+
+    urls, out = list(kind(plain, put)), f"s3://{folder}/set.parq"
+    options = {"storage_options": s3_options, "output_options": s3_options}
+    chunkmap.build(urls[:2], out, concat_dims="time", **options)
+    chunkmap.append(out, urls[2:], **options)
+    read = {"storage_options": s3_options, "remote_options": s3_options}
+    assert chunkmap.open_dataset(out, **read).load().equals(WHOLE)
+    stored = chunkmap.load(out, storage_options=s3_options)
+    assert all(url.startswith(("gzip://", "zip://")) and f"::s3://{folder}/" in url for url in stored.targets)
+    assert chunkmap.verify(out, **read)
+
+
 @KINDS
 def test_a_changed_file_is_refused(plain, here, tmp_path, kind):
     """A file of another length, of another time, or with other bytes within is an error, and a failure of `verify`."""

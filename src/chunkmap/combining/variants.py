@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from chunkmap.combining.request import Found, Request
 from chunkmap.combining.times import is_time
 from chunkmap.errors import CombineError, Remedy, StorageError
 from chunkmap.model import ArrayMeta, ChunkManifest, ChunksElsewhere, CodecConfig, DeferredArray, ManifestArray
+from chunkmap.model.array import fetched_together
 from chunkmap.model.codecs import decodes_as
 from chunkmap.model.meta import same_scalar
 from chunkmap.model.packing import PACKING_ATTRS, packing_of
@@ -38,7 +39,7 @@ _PACKED: Final = ("valid_min", "valid_max", "valid_range")
 _DURATIONS: Final = frozenset({"days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"})
 """Units of which xarray makes lengths of time, and no numbers."""
 
-Numbers = NDArray[np.uint16]
+Numbers = list[int]
 """The number that each variant of an input has among those of all; of most inputs there is but one."""
 
 
@@ -77,8 +78,10 @@ class _Seen:
     background: Any
     hidden: frozenset[str]
     """Attributes that are not theirs."""
-    given: list[ArrayMeta] = field(default_factory=list)
-    """The metadata that were made."""
+    exact: bool = True
+    """Whether the type has every value of the inputs."""
+    _given: list[tuple[ArrayMeta, list[str | None]]] = field(default_factory=list)
+    """The metadata that were made last, and the types of its attributes."""
 
     @property
     def missing(self) -> Any:
@@ -89,14 +92,18 @@ class _Seen:
         """The metadata of an input as readers see it."""
         trim = meta.filters[:1] if trim_axis(meta) is not None else ()
         attrs = {name: value for name, value in meta.attrs.items() if name not in self.hidden}
-        for known in self.given[-1:]:  # files are mostly alike in all but this
-            like = (known.shape, known.chunk_shape, known.dims, known.edges) == (
-                *(meta.shape, meta.chunk_shape, meta.dims, meta.edges),
-            )
-            if like and known.attrs == attrs and _codes(known.attrs) == _codes(attrs) and not trim:
+        codes = [code_of(value) for value in attrs.values()]
+        for known, types in self._given:  # files are mostly alike in all but how they are packed
+            if (
+                known.attrs == attrs
+                and types == codes
+                and not trim
+                and (known.shape, known.chunk_shape) == (meta.shape, meta.chunk_shape)
+                and (known.dims, known.edges) == (meta.dims, meta.edges)
+            ):
                 return known
-        self.given.append(self._new(meta, trim, attrs))
-        return self.given[-1]
+        self._given[:] = [(self._new(meta, trim, attrs), codes)]
+        return self._given[0][0]
 
     def _new(self, meta: ArrayMeta, trim: tuple[CodecConfig, ...], attrs: Mapping[str, Any]) -> ArrayMeta:
         return replace(
@@ -129,7 +136,7 @@ class _Table:
         said: Hashable = packing
         if packing is None:  # nothing can be joined with it but what says the very same
             said = repr((own.fill_value, [own.attrs.get(name) for name in PACKING_ATTRS]))
-        numbers = []
+        numbers: Numbers = []
         for variant in variants_of(own) or (ChunkVariant.of(own, packing),):
             chain = 0 if records else self._chain((variant.filters, variant.compressor, variant.order))
             key = (variant.dtype, chain, said if variant.packing is None else variant.packing)
@@ -137,7 +144,7 @@ class _Table:
             if number == len(self.found):
                 self.found.append(variant if variant.packing is not None else replace(variant, packing=packing))
             numbers.append(number)
-        return np.array(numbers, np.int64)
+        return numbers
 
     def __len__(self) -> int:
         return len(self.found)
@@ -153,11 +160,6 @@ class _Table:
             self._alike.append(alike)
         self._chains.append((codecs, self._alike.index(alike) + 1))
         return self._chains[-1][1]
-
-
-def _codes(attrs: Mapping[str, Any]) -> list[str | None]:
-    """The types of attributes."""
-    return [code_of(value) for value in attrs.values()]
 
 
 def _table_of(found: Found) -> tuple[_Table, list[Numbers]]:
@@ -184,7 +186,7 @@ def _unpacked(variants: Sequence[ChunkVariant], found: Found) -> _Seen | None:
     packings = [variant.packing for variant in variants]
     if any(packing is None for packing in packings) or any(are_times(array.meta) for _, array in found):
         return None
-    types = [variant.values for variant in variants]
+    types = {variant.values for variant in variants}
     kinds = {dtype.kind for dtype in types}
     if not kinds <= set("iuf") and (len(kinds) > 1 or not kinds <= set("cSU")):
         return None
@@ -199,6 +201,7 @@ def _unpacked(variants: Sequence[ChunkVariant], found: Found) -> _Seen | None:
         dtype.type(np.nan) if masks and dtype.kind in "fc" else None,
         found[0][1].meta.background if not masks and len(backgrounds) == 1 else None,
         frozenset({*PACKING_ATTRS, *(_PACKED if changes else ())}),
+        all(_holds(dtype, own) for own in types),
     )
 
 
@@ -233,21 +236,22 @@ def _joined(
 ) -> ManifestArray:
     """One input as readers see it, its chunks told apart by the numbers of their variants."""
     index, array = part
-    meta, count = seen.of(array.meta), math.prod(array.meta.grid_shape)
-    is_here = not isinstance(array, DeferredArray)
-    if is_here and len(array.manifest()) == count:
-        return ManifestArray(meta, _numbered(array.manifest(), numbers))
+    meta = seen.of(array.meta)
+    chunks = None if isinstance(array, DeferredArray) and array.at_rest else array.manifest()
+    if chunks is not None and chunks.index is None:  # no chunk is missing
+        return ManifestArray(meta, _numbered(chunks, numbers))
+    count, most = math.prod(array.meta.grid_shape), array.most_chunks if chunks is None else len(chunks)
     own = _own_missing(array.meta, seen)
     differs = not same_scalar(own, seen.missing)
-    if differs and array.most_chunks < count:
+    if differs and most < count:
         head = (
-            f"{count - array.most_chunks:,} of the chunks of {request.inputs.name(index)} are not there, and read as"
+            f"{count - most:,} of the chunks of {request.inputs.name(index)} are not there, and read as"
             f" {own}; in the array of all inputs missing chunks read as {seen.missing}"
         )
         apart = Remedy("eras", True)
         what, advice = "value of missing chunks", f"Combine it apart: {apart}"  # apart from the note of the array
         request.findings.each(path, "variants", index, head, what=what, advice=advice, remedies=(apart,))
-    if isinstance(array, DeferredArray):
+    if isinstance(array, DeferredArray) and chunks is None:
         return DeferredArray(meta, _Numbered(array, numbers, request.inputs.name(index) if differs else None))
     return ManifestArray(meta, _numbered(array.manifest(), numbers))
 
@@ -262,14 +266,20 @@ def _own_missing(meta: ArrayMeta, seen: _Seen) -> Any:
 def _numbered(chunks: ChunkManifest, numbers: Numbers) -> ChunkManifest:
     """The chunks with the numbers that their variants have among those of all inputs."""
     if chunks.variant is None:
-        number = int(numbers[0])
-        if not number:
+        if not numbers[0]:
             return chunks
-        columns = (chunks.source, chunks.offset, chunks.length, chunks.index, np.full(len(chunks), number, np.uint16))
+        variant = np.full(len(chunks.source), numbers[0], np.uint16)
+        columns = (chunks.source, chunks.offset, chunks.length, chunks.index, variant)
         return ChunkManifest(chunks.grid_shape, chunks.sources, *columns)
-    if len(chunks) and int(chunks.variant.max()) >= len(numbers):
-        raise StorageError(f"a chunk is of variant {chunks.variant.max()}, of which there are {len(numbers)}")
-    return replace(chunks, variant=numbers.astype(np.uint16)[chunks.variant])
+    _check_numbers(chunks.variant, len(numbers))
+    return replace(chunks, variant=np.array(numbers, np.uint16)[chunks.variant])
+
+
+def _check_numbers(own: NDArray[Any], sizes: NDArray[np.int64] | int) -> None:
+    """Raise StorageError for the number of a variant that an input does not have."""
+    wrong = own >= sizes
+    if wrong.any():
+        raise StorageError(f"a chunk is of variant {own[wrong][0]}, of which there are fewer")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,25 +299,41 @@ class _Numbered(ChunksElsewhere):
     def between(self, start: int, stop: int) -> ChunkManifest:
         """Those in cells `start` to `stop`."""
         chunks = self.array.between(start, stop)
-        cells = min(stop, chunks.size) - max(start, 0)
-        if self.complete is not None and len(chunks) < cells:
+        self.check(len(chunks), range(start, stop))
+        return _numbered(chunks, self.numbers)
+
+    @classmethod
+    def together(cls, wanted: Sequence[tuple[Self, range]]) -> ChunkManifest:
+        """As what is below fetches them, all at once; each chunk has its number among those of its own input."""
+        found = fetched_together([(some.array, cells) for some, cells in wanted])
+        ends = np.cumsum([len(cells) for _, cells in wanted])
+        rows = np.diff(np.searchsorted(found.positions(), ends), prepend=0)
+        for (some, cells), count in zip(wanted, rows.tolist(), strict=True):
+            some.check(count, cells)
+        sizes = np.array([len(some.numbers) for some, _ in wanted])
+        own, first = found.variants().astype(np.int64), np.repeat(np.cumsum(sizes) - sizes, rows)
+        _check_numbers(own, np.repeat(sizes, rows))
+        numbers = np.array([number for some, _ in wanted for number in some.numbers], np.uint16)
+        return replace(found, variant=numbers[first + own])
+
+    def check(self, found: int, cells: range) -> None:
+        """Raise CombineError where fewer chunks were found in some cells than must be there."""
+        expected = min(cells.stop, math.prod(self.array.meta.grid_shape)) - max(cells.start, 0)
+        if self.complete is not None and found < expected:
             raise CombineError(
-                f"{self.complete}: {cells - len(chunks):,} chunks are not there, and would read otherwise than"
+                f"{self.complete}: {expected - found:,} chunks are not there, and would read otherwise than"
                 " those that are missing in the combined array",
                 inputs=[self.complete],
             )
-        return _numbered(chunks, self.numbers)
 
 
 def _note(request: Request, path: str, found: Found, seen: _Seen) -> None:
     """Say what becomes of the array."""
-    count, types = len(seen.codec.table), [variant.values for variant in seen.codec.table]
-    message = f"chunks are encoded in {count:,} ways, and stay as they are"
+    message = f"chunks are encoded in {len(seen.codec.table):,} ways, and stay as they are"
     if seen.is_unpacked:
-        exact = all(_holds(seen.dtype, dtype) for dtype in types)
         message += f": readers see unpacked values of {seen.dtype.name}, " + (
             "the smallest type that has every one of them"
-            if exact
+            if seen.exact
             else "to which xarray joins them, and which has not every integer of 8 bytes"
         )
         message += "" if seen.fill_value is None else "; what is missing is NaN"

@@ -7,16 +7,17 @@ values must come out in the same one, or their last digits differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.model.meta import ArrayMeta
-from chunkmap.model.typed import as_numpy, code_of
+from chunkmap.model.typed import NUMBERS, as_numpy
 
 __all__ = ["PACKING_ATTRS", "Number", "Packing", "packing_of"]
 
@@ -27,6 +28,7 @@ Number = tuple[str, int | float]
 """A number and the code of its type; that of one of Python is `float` or `int`."""
 
 _PLAIN: Final[Mapping[type[Any], str]] = {float: "float", int: "int"}
+_CODES: Final[Mapping[type[Any], str]] = {**_PLAIN, **{kind: kind.code.removesuffix("[1]") for kind in NUMBERS}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,8 @@ class Packing:
         >>> Packing(scale=("f4", 0.1)).dtype_of(np.dtype("i2")), Packing().dtype_of(np.dtype(">i2"))
         (dtype('float32'), dtype('int16'))
         """
-        numbers = tuple(None if number is None else number[0] for number in (self.scale, self.offset))
-        return _dtype_of(_signed(stored, self.unsigned), bool(self.masked), self.labelled, *numbers)
+        codes = None if self.scale is None else self.scale[0], None if self.offset is None else self.offset[0]
+        return _dtype_of(stored, self.unsigned, bool(self.masked), self.labelled, codes)
 
     def decode(self, values: NDArray[Any]) -> NDArray[Any]:
         """The values of stored numbers: in memory of their own, unless nothing is done to them."""
@@ -116,13 +118,13 @@ def _signed(dtype: np.dtype[Any], sign: str | None) -> np.dtype[Any]:
 
 @lru_cache(maxsize=1024)
 def _dtype_of(
-    dtype: np.dtype[Any], masked: bool, labelled: bool, scale: str | None, offset: str | None
+    stored: np.dtype[Any], sign: str | None, masked: bool, labelled: bool, codes: tuple[str | None, str | None]
 ) -> np.dtype[Any]:
     """The type of values, by that of stored numbers, and those of the factor and the offset."""
-    is_scaled = scale is not None or offset is not None
+    dtype, is_scaled = _signed(stored, sign), codes != (None, None)
     if masked and not is_scaled:
         return _with_room_for_nan(dtype)
-    return _float_for(dtype, scale, offset) if is_scaled and (masked or not labelled) else dtype
+    return _float_for(dtype, *codes) if is_scaled and (masked or not labelled) else dtype
 
 
 def packing_of(meta: ArrayMeta) -> Packing | None:
@@ -133,37 +135,52 @@ def packing_of(meta: ArrayMeta) -> Packing | None:
     >>> packing_of(meta).offset
     ('float', 5.0)
     """
-    attrs, dtype = meta.attrs, meta.dtype
-    if meta.fill_value is None and not any(name in attrs for name in PACKING_ATTRS):
+    attrs, fill = meta.attrs, meta.fill_value
+    if fill is None and not any(name in attrs for name in PACKING_ATTRS):
         return Packing()
     try:
-        scale, offset = (_one(attrs.get(name)) for name in ("scale_factor", "add_offset"))
-        fills = _fills(meta)
+        scale, offset = _one(attrs.get("scale_factor")), _one(attrs.get("add_offset"))
+        said = [as_numpy(attrs[name]) for name in ("_FillValue", "missing_value") if name in attrs]
+        unsigned = attrs.get("_Unsigned")
+        if said or not isinstance(fill, np.number) or not isinstance(unsigned, str | None):
+            missing = _missing_in(meta.dtype, fill, said, unsigned)
+        else:
+            missing = _missing_by(meta.dtype, fill if fill == fill else math.nan, unsigned)
     except (TypeError, ValueError):
         return None
-    if fills is None:
-        return None
-    labelled = bool(fills) and not (dtype.kind in "iu" and all(value != value for _, value in fills))
-    sign = _sign(attrs.get("_Unsigned"), dtype)
-    masked = tuple(dict.fromkeys(number for number in fills if number[1] == number[1]))
-    if sign is not None and meta.fill_value is not None:
+    packing = Packing(missing.masked, missing.labelled, scale, offset, missing.sign)
+    return packing if not (missing.masked or packing.is_scaled) or packing.dtype_of(meta.dtype).kind in "fc" else None
+
+
+class _Missing(NamedTuple):
+    """Which numbers are missing, and how they are meant: the same in most files of a series."""
+
+    masked: tuple[Number, ...]
+    labelled: bool
+    sign: str | None
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _missing_by(dtype: np.dtype[Any], fill: Any, unsigned: str | None) -> _Missing:
+    """The same where the fill value says it: found once for all files that are alike in it."""
+    return _missing_in(dtype, fill, (), unsigned)
+
+
+def _missing_in(dtype: np.dtype[Any], fill: Any, said: Sequence[Any], unsigned: Any) -> _Missing:
+    """What the fill value, and attributes beside it, say of numbers of a type. Raises TypeError for what is no number,
+    and ValueError for a fill value that is none of the type.
+    """
+    own = None if fill is None else np.asarray(fill, dtype.newbyteorder("="))
+    found = [number for value in (*(() if own is None else (own[()],)), *said) for number in _numbers(value)]
+    labelled = bool(found) and not (dtype.kind in "iu" and all(value != value for _, value in found))
+    sign = _sign(unsigned, dtype)
+    masked = tuple(dict.fromkeys(number for number in found if number[1] == number[1]))
+    if sign is not None and own is not None:
         # it is the fill value alone, and no `missing_value`, that is meant to have the other sign
-        own = (dtype.str[1:], meta.fill_value.item())
-        other = np.array(meta.fill_value, dtype.newbyteorder("=")).view(f"{sign}{dtype.itemsize}")
-        masked = tuple(("int", other.item()) if number == own else number for number in masked)
-    packing = Packing(masked, labelled, scale, offset, sign)
-    return packing if packing.dtype_of(dtype).kind in "fc" or not (masked or packing.is_scaled) else None
-
-
-def _fills(meta: ArrayMeta) -> list[Number] | None:
-    """What is missing, the fill value first; None where it is not numbers."""
-    found: list[Number] = []
-    if meta.fill_value is not None:
-        found += _numbers(np.asarray(meta.fill_value, meta.dtype.newbyteorder("="))[()])
-    for name in ("_FillValue", "missing_value"):
-        if name in meta.attrs:
-            found += _numbers(as_numpy(meta.attrs[name]))
-    return found
+        stored = (dtype.str[1:], own.item())
+        other = own.view(f"{sign}{dtype.itemsize}").item()
+        masked = tuple(("int", other) if number == stored else number for number in masked)
+    return _Missing(masked, labelled, sign)
 
 
 def _numbers(value: Any) -> list[Number]:
@@ -182,8 +199,8 @@ def _one(value: Any) -> Number | None:
     """The one number that an attribute is. Raises ValueError where it is another."""
     if value is None:
         return None
-    code = (code_of(value) or "").removesuffix("[1]") or _PLAIN.get(type(value), "")
-    if not code or not isinstance(value, (int, float)) or value != value:
+    code = _CODES.get(type(value))
+    if code is None or value != value:
         raise ValueError(f"{value!r} is not one number")
     return code, (int(value) if isinstance(value, int) else float(value))
 

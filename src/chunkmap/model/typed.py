@@ -13,7 +13,7 @@ records is text that says how they are: see `chunkmap.model.typed_records`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -22,6 +22,7 @@ from chunkmap.model.typed_records import NOT_FINITE, is_of_records, plain, recor
 
 __all__ = [
     "MEANINGS",
+    "NUMBERS",
     "VALUES",
     "MeaningsOfEnumeration",
     "SpelledNumber",
@@ -77,6 +78,10 @@ def _class(code: str, ending: str) -> type[Any]:
 _CLASSES: Final[Mapping[str, type[Any]]] = {
     code + ending: _class(code, ending) for code in _CODES for ending in ("", _ONE)
 }
+
+
+NUMBERS: Final[Collection[type[Any]]] = _CLASSES.values()
+"""The classes of single numbers, each of which has a `code`."""
 
 
 class TypedList(list[Any]):

@@ -81,6 +81,19 @@ def test_a_damaged_file_has_no_points(file):
         gzip_points(file)
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_file_of_nothing_is_said_to_be_empty(count):
+    """Members of gzip that hold no byte, or a member of an archive that is so, are refused as an empty file is."""
+    empty = members(*[b""] * count)
+    with pytest.raises(SourceError, match=r"a\.gz: the file is empty: it decompresses to nothing"):
+        gzip_points(empty)
+    stream = bare(b"")
+    with pytest.raises(SourceError, match="the file is empty"):
+        build_points(BytesSource(stream, "a.zip"), Stream("deflate", 0, len(stream), 0, 0), **CLOSE)
+    with pytest.raises(SourceError, match="cannot be decompressed"):
+        gzip_points(empty[:-1])
+
+
 @pytest.mark.parametrize("said", [(len(DATA) - 1, 0), (len(DATA) + 1, 0), (10, 0), (len(DATA), 1)])
 def test_what_the_archive_says_is_held_against_the_stream(said):
     """A member that decompresses to more or fewer bytes than its archive says, or to others, is refused."""

@@ -6,6 +6,7 @@ decompressed from its point with what will read it, and what comes of the last o
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import struct
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, NotInstalled, SourceError
-from chunkmap.io.compressed.entering import inflated_to_end, inflated_unchecked
+from chunkmap.io.compressed.entering import checksum
 from chunkmap.io.file_object import Readable
 from chunkmap.io.source import Source
 from chunkmap.model.points import WINDOW, Points
@@ -144,8 +145,18 @@ def _index(source: Source, stream: Stream, spacing: int) -> BinaryIO | None:
     except (OSError, ValueError, EOFError) as error:
         if isinstance(error, (FormatError, SourceError)):
             raise
+        if _is_of_nothing(source, stream):
+            raise SourceError("the file is empty: it decompresses to nothing", url=source.url) from error
         raise SourceError(f"cannot be decompressed: {error}", url=source.url) from error
     return out
+
+
+def _is_of_nothing(source: Source, stream: Stream) -> bool:
+    """Whether a stream that has no points is whole, and of no byte."""
+    try:
+        return not gzip.GzipFile(fileobj=cast("BinaryIO", io.BufferedReader(_AsGzip(source, stream)))).read(1)
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def _reached(file: Any) -> Iterator[int]:
@@ -178,7 +189,7 @@ def _decode(index: BinaryIO, head: int, stream: Stream) -> _Found:
 
 def _thinned(found: _Found, stream: Stream, share: float) -> Points:
     """The points without those that would make the index larger than its share."""
-    windows = [zlib.compress(window[-WINDOW:], 9) if window else b"" for window in found.windows]
+    windows = [zlib.compress(window[-WINDOW:]) if window else b"" for window in found.windows]
     kept, spent = [0], 0
     for number in range(1, len(windows)):
         cost = len(windows[number]) + 28
@@ -202,15 +213,12 @@ def _thinned(found: _Found, stream: Stream, share: float) -> Points:
 
 def _proven(points: Points, source: Source, stream: Stream) -> Points:
     """The points with the checksums of their pieces, each decompressed from its point, a few at a time."""
-    last = len(points) - 1
 
-    def checksum(number: int) -> int:
-        data = source.read(*points.piece(number))
-        decode = inflated_to_end if number == last else inflated_unchecked
-        return zlib.crc32(decode(points, number, data, source.url))
+    def proven(number: int) -> int:
+        return checksum(points, number, source.read(*points.piece(number)), source.url)
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        sums = np.fromiter(pool.map(checksum, range(len(points))), np.uint32, len(points))
+        sums = np.fromiter(pool.map(proven, range(len(points))), np.uint32, len(points))
     if stream.decoded is not None and points.length != stream.decoded:
         raise FormatError(f"expected {stream.decoded:,} bytes, it decompresses to {points.length:,}", url=source.url)
     return replace(points, size=source.size(), crc32=sums)

@@ -7,12 +7,13 @@ as many as end at that bit. They decompress to nothing, whatever the window is.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from chunkmap.errors import SourceError
 from chunkmap.model.points import WINDOW, Points
 
-__all__ = ["WAYS_IN", "inflated", "inflated_to_end", "inflated_unchecked"]
+__all__ = ["WAYS_IN", "checksum", "inflated"]
 
 _STEP: Final = 1 << 16
 """Compressed bytes that are handed to zlib at once: with more of them it only copies more."""
@@ -138,42 +139,50 @@ def _window(stored: bytes, url: str) -> bytes:
 
 def inflated(points: Points, number: int, data: memoryview, url: str) -> bytes:
     """A piece from its compressed bytes. Raises SourceError where it is not what it was when the points were made."""
-    piece = inflated_unchecked(points, number, data, url)
+    piece = b"".join(_blocks(_entered(points, number, data, url), points.decoded_length(number), url))
     if zlib.crc32(piece) != int(points.crc32[number]):
         raise SourceError(_AGAIN.format(found="other bytes come than came when it was scanned"), url=url)
     return piece
 
 
-def inflated_unchecked(points: Points, number: int, data: memoryview, url: str) -> bytes:
-    """The same before there is a checksum of it."""
-    return _inflated(points, number, data, url)[0]
+def checksum(points: Points, number: int, data: memoryview, url: str) -> int:
+    """The checksum of a piece before there is one of it; the bytes are let go as they come.
+
+    Raises SourceError where it does not come from its point, and unless the stream, and its file, end with the last
+    one.
+    """
+    pieces, found = _entered(points, number, data, url), 0
+    for block in _blocks(pieces, points.decoded_length(number), url):
+        found = zlib.crc32(block, found)
+    if number == len(points) - 1:
+        try:
+            more = pieces.more(1)
+        except zlib.error as error:
+            raise SourceError(f"it cannot be decompressed to its end ({error})", url=url) from error
+        if more:
+            raise SourceError("its compressed stream goes on after its end", url=url)
+    return found
 
 
-def _inflated(points: Points, number: int, data: memoryview, url: str) -> tuple[bytes, _Pieces]:
-    wanted = points.decoded_length(number)
-    out = bytearray()
+def _entered(points: Points, number: int, data: memoryview, url: str) -> _Pieces:
+    """A stream, entered by one of its points."""
     try:
-        pieces = _Pieces(points, number, data, url)
-        while len(out) < wanted:
-            found = pieces.more(wanted - len(out))
-            if not found:
-                raise SourceError("its compressed stream ends too early", url=url)
-            out += found
+        return _Pieces(points, number, data, url)
     except zlib.error as error:
         raise SourceError(_AGAIN.format(found=f"it cannot be decompressed ({error})"), url=url) from error
-    return bytes(out), pieces
+
+
+def _blocks(pieces: _Pieces, rest: int, url: str) -> Iterator[bytes]:
+    """So many bytes of a stream, block by block."""
+    try:
+        while rest:
+            found = pieces.more(rest)
+            if not found:
+                raise SourceError("its compressed stream ends too early", url=url)
+            rest -= len(found)
+            yield found
+    except zlib.error as error:
+        raise SourceError(_AGAIN.format(found=f"it cannot be decompressed ({error})"), url=url) from error
 
 
 _AGAIN: Final = "from the restart point, {found}: the file changed, or the point is wrong. Scan it again"
-
-
-def inflated_to_end(points: Points, number: int, data: memoryview, url: str) -> bytes:
-    """The last piece. Raises SourceError unless the stream ends with it, and its file too."""
-    last, pieces = _inflated(points, number, data, url)
-    try:
-        more = pieces.more(1)
-    except zlib.error as error:
-        raise SourceError(f"it cannot be decompressed to its end ({error})", url=url) from error
-    if more:
-        raise SourceError("its compressed stream goes on after its end", url=url)
-    return last
