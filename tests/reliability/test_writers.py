@@ -338,6 +338,7 @@ def test_what_is_made_is_not_taken_for_what_the_dead_left(write_series, tmp_path
         looker = Thread(target=publishing.clear_leftovers, args=(tmp_path / "out", f".{name}.", ".tmp"))
         looker.start()
         looker.join(0.2)
+        assert os.fstat(file).st_nlink
         real(file)
         lookers.append(looker)
 
