@@ -17,6 +17,11 @@ A *reference set* maps Zarr keys to byte ranges in files of other formats. The v
     open_store(path)     the Zarr store beneath it
 
 Importing this package is cheap: each verb is loaded when it is first used.
+
+The verbs take `timeout`: for how many seconds at a time a server may be silent, 30 by default. That is not how long
+they wait in all. What was silent, or busy, is asked for again until three minutes are over, whatever `timeout` is (15
+seconds where nobody takes a connection, or a server fails without saying why); then it is an error: after three minutes
+and one `timeout` at the latest. A transfer that makes progress may take as long as it takes.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from faulty_s3 import FaultyS3
+from quick_place import quick_parent
 
 
 class FaultyServer:
@@ -84,6 +86,13 @@ def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
             """Nothing is printed."""
 
     return Handler
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A directory of the test's own that is quick to write to."""
+    with tempfile.TemporaryDirectory(prefix="chunkmap-test-", dir=quick_parent()) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

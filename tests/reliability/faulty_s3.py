@@ -8,7 +8,7 @@ from typing import Any
 
 import fsspec
 from moto.backends import get_backend
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 BUSY = (
@@ -35,7 +35,7 @@ class FaultyS3:
         self.over = threading.Event()
         self._left: int | None = None
         self._store = get_backend("s3")["123456789012"]["aws"]
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = create_backend_app("s3")  # moto's own server looks through all of its services at each request
         self._lock = threading.Lock()
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Quiet)
         self._server.daemon_threads = True

@@ -3,11 +3,10 @@
 import multiprocessing
 import os
 import stat
-import subprocess
-import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import fsspec
@@ -274,37 +273,43 @@ def test_an_open_set_without_checksums_is_not_mixed_with_another(write_series, t
         _ = dataset["v"][2:8].values
 
 
-BETWEEN = """
-import os, sys, pathlib, chunkmap
-from chunkmap.storage import place
-place._exchange = lambda one, other: False
-real, calls = pathlib.Path.rename, []
-def rename(self, target):
-    calls.append(target)
-    if len(calls) == int(sys.argv[2]):
-        os.kill(os.getpid(), 9)
-    return real(self, target)
-pathlib.Path.rename = rename
-chunkmap.write(chunkmap.load(sys.argv[1]), sys.argv[1])
-"""
-
-
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the writer that is killed is a fork of this process")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("rename", [2, 3])
-def test_a_kill_between_two_renames_leaves_a_way_back(write_series, tmp_path, rename):
+def test_a_kill_between_two_renames_leaves_a_way_back(write_series, tmp_path, monkeypatch, rename):
     """Where names cannot be exchanged, the set that had made way is read, or the new one; and the next writer there
     puts all in order.
     """
     out = tmp_path / "out" / "set.parq"
     chunkmap.write(chunkmap.scan(write_series("a.h5", 1)), out)
     before = chunkmap.load(out)
-    run = [sys.executable, "-c", BETWEEN, out]
-    assert subprocess.run([*run, str(rename)], check=False).returncode == -9
+    monkeypatch.setattr(place, "_exchange", lambda _one, _other: False)
+    assert _killed_at(rename, lambda: chunkmap.write(before, out)) == -9
     assert out.exists() is (rename == 3)
     assert chunkmap.load(out).arrays == before.arrays
-    for left in out.parent.iterdir():
-        os.utime(left, (1e9, 1e9))
-    subprocess.run([*run, "0"], check=True)
+    chunkmap.write(before, out)
     assert [path.name for path in out.parent.iterdir()] == ["set.parq"]
+    assert chunkmap.load(out).arrays == before.arrays
+
+
+def _killed_at(rename, call):
+    """How a process ends that is killed before its n-th renaming of a path."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    real, left = Path.rename, [rename]
+
+    def renamed(self, target):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), 9)
+        return real(self, target)
+
+    Path.rename = renamed
+    try:
+        call()
+    finally:
+        os._exit(1)
 
 
 def test_what_the_dead_left_is_removed_and_what_lives_is_not(write_series, tmp_path):
@@ -314,7 +319,6 @@ def test_what_the_dead_left_is_removed_and_what_lives_is_not(write_series, tmp_p
     names = [".chunkmap-dead.tmp", ".set.parq.dead.tmp", ".chunkmap-alive.tmp", ".set.parq.alive.tmp", ".other.tmp"]
     for name in names:
         (out / name).mkdir()
-        os.utime(out / name, (1e9, 1e9))
     held = [os.open(out / name, os.O_RDONLY) for name in names[2:4]]
     for file in held:
         publishing.hold(file)
@@ -322,6 +326,28 @@ def test_what_the_dead_left_is_removed_and_what_lives_is_not(write_series, tmp_p
     assert {path.name for path in out.iterdir()} == {*names[2:], "set.parq"}
     for file in held:
         os.close(file)
+
+
+@pytest.mark.parametrize("name", ["set.parq", "set.json"])
+def test_what_is_made_is_not_taken_for_what_the_dead_left(write_series, tmp_path, monkeypatch, name):
+    """Who looks for leftovers while another one has made his, and not yet locked it, waits, and leaves it alone."""
+    refs = chunkmap.scan(write_series("a.h5", 1))
+    real, lookers = publishing.hold, []
+
+    def looked_for(file):
+        looker = Thread(target=publishing.clear_leftovers, args=(tmp_path / "out", f".{name}.", ".tmp"))
+        looker.start()
+        looker.join(0.2)
+        assert os.fstat(file).st_nlink
+        real(file)
+        lookers.append(looker)
+
+    monkeypatch.setattr(publishing, "hold", looked_for)
+    chunkmap.write(refs, tmp_path / "out" / name)
+    for looker in lookers:
+        looker.join()
+    assert lookers
+    assert chunkmap.load(tmp_path / "out" / name).arrays == refs.arrays
 
 
 @pytest.mark.parametrize("name", ["set.parq", "set.json"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Final
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.io.system import close, open_directory
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
+from chunkmap.storage.place import alone_in
 from chunkmap.storage.publishing import clear_leftovers, hold, output_errors
 from chunkmap.storage.spill import read_spill, write_spill
 
@@ -70,10 +71,12 @@ def headers_beside(out: Located) -> Iterator[Headers]:
         if parent is not None:
             parent.mkdir(parents=True, exist_ok=True)
             clear_leftovers(parent, ".chunkmap-", ".tmp")
-        directory = tempfile.mkdtemp(prefix=".chunkmap-", suffix=".tmp", dir=parent)
-    held = open_directory(directory)
+        alone = nullcontext() if parent is None else alone_in(parent)
+        with alone:  # until it is locked nobody may look for the dead
+            directory = tempfile.mkdtemp(prefix=".chunkmap-", suffix=".tmp", dir=parent)
+            held = open_directory(directory)
+            hold(held)
     try:
-        hold(held)
         yield Headers(directory, _HELD)
     finally:
         close(held)

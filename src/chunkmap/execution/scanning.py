@@ -59,8 +59,8 @@ def scan_many(
     notebook to draw it in (extra `cli`).
 
     `cache` is a directory, here or wherever fsspec writes, in which what was found in every file is kept: a file that
-    was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds,
-    30 by default; `engine` is what fetches ranges, see `scan`.
+    was scanned before, and has not changed since, is not scanned again. Servers may be silent for `timeout` seconds at
+    a time, 30 by default: see `chunkmap`; `engine` is what fetches ranges, see `scan`.
     """
     files = listed(urls)
     scanning = Scanning(

@@ -53,7 +53,7 @@ def combine(
     `variants`, `zarr_format`, `uneven_group`, each explained in `chunkmap.combining.Recipe`. Chunks of fewer than
     `inline_threshold` bytes are fetched and held inline. `preprocess` is done to every input, `postprocess` to the
     result. The files that the references point into are opened, where coordinates must be read from them, with
-    `remote_options`. Servers may be silent for `timeout` seconds, 30 by default.
+    `remote_options`. Servers may be silent for `timeout` seconds at a time, 30 by default: see `chunkmap`.
 
     With `out`, the result is written there, JSON, Parquet or Icechunk by its name, and is never held as a whole: inputs
     are opened one by one, and each partition is written once, from the inputs that touch it, by `executor` if one is
@@ -127,7 +127,7 @@ def build(
 
     `executor` scans the files and writes the partitions. With `cache`, a directory that its workers can reach, a second
     run after a crash or with more files scans only what is new: see `scan_many`. Servers may be silent for `timeout`
-    seconds, 30 by default.
+    seconds at a time, 30 by default: see `chunkmap`.
     """
     urls = listed_urls(urls)
     scanning, combining = told_apart("build", how, urls)

@@ -76,8 +76,9 @@ def scan(
     With `portable`, chunks are said as more readers take them, where that gives the same values: without the checksum
     behind them, with codecs that every reader knows; `write` has the same argument, and says all else so.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
-    A server may be silent for `timeout` seconds, 30 by default. Ranges are fetched by `engine`: "obstore" or "fsspec";
-    None is obstore where it is installed and keeps every promise that fsspec does (S3), else fsspec.
+    A server may be silent for `timeout` seconds at a time, 30 by default: see `chunkmap`. Ranges are fetched by
+    `engine`: "obstore" or "fsspec"; None is obstore where it is installed and keeps every promise that fsspec does
+    (S3), else fsspec.
     """
     storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout, engine)
     file = single_url(file)

@@ -9,7 +9,7 @@ that should not see the credentials of the set.
 
 `allow` says what URLs the set may name, as beginnings of URLs; without it a set that comes from another machine may
 name no file on this one. `check="etag"` refuses files that changed since they were scanned. Servers may be silent for
-`timeout` seconds, 30 by default.
+`timeout` seconds at a time: what that makes in all is said where `chunkmap` begins.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def open_store(
     `how` says how it is opened: `storage_options` open what is named; `remote_options` and `remote_protocol` the files
     that its references point into; `allow` are the beginnings of URLs that the set may name; `check="etag"` refuses
     files that changed since they were scanned; `scan_options` go to `scan`, for a file. Servers may be silent for
-    `timeout` seconds, 30 by default. Ranges are fetched by `engine`: "obstore" or "fsspec"; None is obstore where it is
-    installed and keeps every promise that fsspec does (S3), else fsspec.
+    `timeout` seconds at a time, 30 by default: see `chunkmap`. Ranges are fetched by `engine`: "obstore" or "fsspec";
+    None is obstore where it is installed and keeps every promise that fsspec does (S3), else fsspec.
     """
     check_how("open_store", how)
     refs, fetcher = open_references(refs_or_path, **how)

@@ -24,12 +24,11 @@ _ASIDE: Final = ".old"
 
 
 @contextmanager
-def alone_in(directory: Path) -> Iterator[None]:
-    """Alone among the writers into a directory, as far as its filesystem knows locks."""
+def alone_in(directory: Path) -> Iterator[bool]:
+    """Alone among the writers into a directory, as far as its filesystem knows locks; whether it does."""
     file = open_directory(directory)
     try:
-        lock(file, wait=True)
-        yield
+        yield lock(file, wait=True)
     finally:
         close(file)
 

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _YOUNG: Final = 1.0
-"""Seconds in which what was just made may not be locked yet."""
+"""Seconds in which what was just made may not be locked yet, where directories cannot be."""
 
 
 def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected: State | None = None) -> State:
@@ -48,8 +48,7 @@ def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected:
         return state_of(at)
     target = Path(os.path.realpath(at.path))
     with output_errors(at), _beside(target) as temporary:
-        with temporary.open("xb") as file:
-            hold(file.fileno())
+        with _new_file(temporary) as file:
             for piece in pieces:
                 file.write(piece)
             _settle(file)
@@ -121,9 +120,7 @@ def replacing(
     target = Path(at.path)
     with _beside(target, at) as temporary:
         with output_errors(at):
-            temporary.mkdir()
-            held = open_directory(temporary)
-            hold(held)
+            held = _new_directory(temporary)
             here = _StageHere(at, replace(at, path=str(temporary)))
             here.keep(keeping or ())
         try:
@@ -217,6 +214,23 @@ def _beside(target: Path, at: Located | None = None) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def _new_file(path: Path) -> BinaryIO:
+    """A file that nobody can take for one of the dead, not even before it is locked."""
+    with alone_in(path.parent):
+        file = path.open("xb")
+        hold(file.fileno())
+    return file
+
+
+def _new_directory(path: Path) -> int | None:
+    """The same of a directory."""
+    with alone_in(path.parent):
+        path.mkdir()
+        held = open_directory(path)
+        hold(held)
+    return held
+
+
 def hold(file: int | None) -> None:
     """Lock what is written, so that others see that its writer lives; the lock ends with the process."""
     lock(file, wait=False)  # in a filesystem without locks nobody can take it for dead either
@@ -225,9 +239,13 @@ def hold(file: int | None) -> None:
 def clear_leftovers(directory: Path, begin: str, end: str) -> None:
     """Remove what writers left beside their output that were killed: what no living process holds."""
     with suppress(OSError):  # what cannot be listed or removed disturbs nobody
-        for entry in os.scandir(directory):
-            if entry.name.startswith(begin) and entry.name.endswith(end) and _is_dead(entry):
-                _remove(entry)
+        left = [entry for entry in os.scandir(directory) if entry.name.startswith(begin) and entry.name.endswith(end)]
+        if not left:
+            return
+        with alone_in(directory) as alone:  # nobody is between making what is seen and locking it
+            dead = [entry for entry in left if _is_dead(entry, 0.0 if alone else _YOUNG)]
+        for entry in dead:
+            _remove(entry)
 
 
 def _remove(entry: os.DirEntry[str]) -> None:
@@ -237,9 +255,12 @@ def _remove(entry: os.DirEntry[str]) -> None:
         Path(entry.path).unlink(missing_ok=True)
 
 
-def _is_dead(entry: os.DirEntry[str]) -> bool:
-    changed = entry.stat(follow_symlinks=False).st_mtime
-    return time.time() - changed >= _YOUNG and not entry.is_symlink() and is_free(entry.path, changed)
+def _is_dead(entry: os.DirEntry[str], age: float) -> bool:
+    """Whether it is of such an age, and no living process has it."""
+    with suppress(FileNotFoundError):  # its writer was just done
+        changed = entry.stat(follow_symlinks=False).st_mtime
+        return time.time() - changed >= age and not entry.is_symlink() and is_free(entry.path, changed)
+    return False
 
 
 @contextmanager

@@ -29,7 +29,8 @@ def load(
     timeout: float | None = None,
 ) -> ReferenceSet:
     """Read a stored set into memory: JSON or Parquet, here or wherever fsspec reads; an Icechunk repository here, or
-    one that was opened; or a dictionary of version 0 or 1. A server may be silent for `timeout` seconds, 30 by default.
+    one that was opened; or a dictionary of version 0 or 1. A server may be silent for `timeout` seconds at a
+    time, 30 by default: see `chunkmap`.
 
     Raises SourceError when there is nothing, StorageError when what is there is damaged, Unsupported when it holds what
     references cannot point to.
@@ -83,7 +84,7 @@ def write(
     checksum behind them, codecs in the places and with the entries that every reader knows. A warning, `NotPortable`,
     lists the arrays that some reader does not decode still, and why; `inspect` says the same of any set.
 
-    A server may be silent for `timeout` seconds, 30 by default.
+    A server may be silent for `timeout` seconds at a time, 30 by default: see `chunkmap`.
 
     Raises Unsupported naming the array that the format has no words for, and for a set whose arrays were all left out.
     """
