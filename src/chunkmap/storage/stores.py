@@ -174,7 +174,10 @@ def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping
     opened = open_any(name, storage_options=storage_options, holds=(METADATA, *ZARR))
     if not is_folder(opened):
         head = _decompressed(bytes(opened.read(0, min(_HEAD, opened.size())))).lstrip()
-        return FoundSet(JSON if head.startswith(JSON.begins) else None, name, storage_options, opened)
+        if head.startswith(JSON.begins):
+            return FoundSet(JSON, name, storage_options, opened)
+        opened.close()  # who scans it opens it anew: of a compressed file there may be a temporary one
+        return FoundSet(None, name, storage_options)
     return FoundSet(_store_of(opened), name, storage_options, opened)
 
 

@@ -215,7 +215,8 @@ def test_compressed_archives_are_refused(tmp_path):
         with pytest.raises(Unsupported, match=r"numpy\.savez, store it uncompressed") as raised:
             chunkmap.scan(url)
         member = raised.value.message.rpartition("scan it alone: ")[2].strip("'")
-        assert chunkmap.open_dataset(member)["data"].values.tolist() == list(range(1000))
+        with chunkmap.open_dataset(member) as found:
+            assert found["data"].values.tolist() == list(range(1000))
 
 
 def test_archives_in_archives(tmp_path):
