@@ -109,6 +109,7 @@ FEATURES = {
         "Gaussian": samples("regular_gg_sfc_grib2", "regular_gg_pl_grib1"),
         "rotated": samples("rotated_ll_sfc_grib1", "rotated_ll_sfc_grib2", "rotated_gg_sfc_grib2"),
         "reduced": samples("reduced_gg_pl_32_grib1", "reduced_gg_pl_32_grib2", "reduced_ll_sfc_grib1"),
+        "reduced and rotated": samples("reduced_rotated_gg_pl_32_grib1", "reduced_rotated_gg_pl_512_grib2"),
         "Lambert": grid("lambert", 2, **CONE, **LAMBERT),
         "Lambert, rows to the south": grid("lambert", 2, **CONE, **LAMBERT, jScansPositively=0),
         "polar stereographic": grid("polar_stereographic", 1, 2),

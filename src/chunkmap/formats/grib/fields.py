@@ -47,15 +47,8 @@ class Field(NamedTuple):
     """A hash of what it says of how its values are packed."""
 
 
-class _Shared(NamedTuple):
-    """What mostly is the same in all fields of a file."""
-
-    edition: int
-    indicator: bytes
-    local: bytes
-    grid: bytes
-    bitmap: bool
-    wide: bool
+_Shared = tuple[int, bytes, bytes, bytes, bool, bool]
+"""What mostly is the same in all fields of a file: edition, indicator, local, grid, bitmap, wide."""
 
 
 class _Octets:
@@ -103,11 +96,10 @@ class Fields(Sequence[Field]):
     def append(self, field: Field) -> None:
         """One more."""
         offset, stop, number, edition, indicator, identification, local, grid, product, bitmap, wide, packed = field
-        shared = self._number_of(_Shared(edition, indicator, local, grid, bitmap, wide))
+        which = self._number_of((edition, indicator, local, grid, bitmap, wide))
         self._spans.extend((offset, stop))
         self._packed.append(packed)
-        own = self._identifications.add(identification), self._products.add(product)
-        self._columns.extend((number, shared, *own))
+        self._columns.extend((number, which, self._identifications.add(identification), self._products.add(product)))
 
     def extend(self, other: Fields, first: int = 0) -> None:
         """Those of another file's part, from the `first` on."""
@@ -141,22 +133,11 @@ class Fields(Sequence[Field]):
         return self._at(rows) if isinstance(rows, int) else self.take(rows)
 
     def _at(self, row: int) -> Field:
+        offset, stop = self._spans[2 * row : 2 * row + 2]
         number, which, identification, product = self._columns[4 * row : 4 * row + 4]
-        shared = self._shared[which]
-        return Field(
-            self._spans[2 * row],
-            self._spans[2 * row + 1],
-            number,
-            shared.edition,
-            shared.indicator,
-            self._identifications[identification],
-            shared.local,
-            shared.grid,
-            self._products[product],
-            shared.bitmap,
-            shared.wide,
-            self._packed[row],
-        )
+        edition, indicator, local, grid, bitmap, wide = self._shared[which]
+        one, four = self._identifications[identification], self._products[product]
+        return Field(offset, stop, number, edition, indicator, one, local, grid, four, bitmap, wide, self._packed[row])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fields) and len(self) == len(other) and all(map(Field.__eq__, self, other))
@@ -175,7 +156,7 @@ class Fields(Sequence[Field]):
     @property
     def wide(self) -> NDArray[np.bool_]:
         """`Field.wide` of each."""
-        said = np.array([each.wide for each in self._shared], np.bool_)
+        said = np.array([wide for *_, wide in self._shared], np.bool_)
         found: NDArray[np.bool_] = said[np.asarray(self._columns)[1::4]]
         return found
 

@@ -26,7 +26,7 @@ __all__ = ["Grid", "grid_of"]
 _ROWS_ON_PARALLELS: Final = ("regular_ll", "regular_gg")
 _WITHOUT_PLACES: Final = ("sh", "unstructured_grid")
 """What has no points, and what does not say where they are."""
-_IN_ROWS: Final = ("reduced_ll", "reduced_gg")
+_IN_ROWS: Final = ("reduced_ll", "reduced_gg", "reduced_rotated_gg")
 _EASTWARD_NORTHWARD: Final = ("lambert", "polar_stereographic", "mercator")
 """Grids that eccodes places as if rows went to the east and followed one another to the north, whatever they say."""
 _KEYS: Final = (
