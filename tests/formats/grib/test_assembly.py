@@ -179,6 +179,21 @@ def test_levels_that_need_no_asking_are_those_of_eccodes():
     assert [said.level_of(field, said.product_of(field)).value for field in fields] == expected
 
 
+@pytest.mark.parametrize("step", [1, -1])
+def test_kinds_of_levels_are_those_of_eccodes_whichever_comes_first(step, monkeypatch):
+    """Of 0, 0.5 and 1.37 hPa eccodes says Pa or hPa: what it said of one is not taken for another."""
+    monkeypatch.setattr(said, "_products", type(said._products)())
+    keys = ("typeOfFirstFixedSurface", "scaleFactorOfFirstFixedSurface", "scaledValueOfFirstFixedSurface")
+    messages = [message(PRESSURE, **lattice(), **dict(zip(keys, level, strict=True))) for level in LEVELS[::step]]
+    expected = []
+    for one in messages:
+        handle = eccodes.codes_new_from_message(one)
+        expected.append(eccodes.codes_get(handle, "typeOfLevel"))
+        eccodes.codes_release(handle)
+    source = BytesSource(b"".join(messages))
+    assert [said.product_of(field).type_of_level for field in run(source, walk(source)).fields] == expected
+
+
 def test_the_same_field_twice_is_a_problem_that_names_both():
     """Fields that say that they are the same are left out, with their places, or the later is taken if one asks."""
     data = field(0, PRESSURE)

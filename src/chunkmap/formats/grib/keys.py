@@ -248,12 +248,12 @@ def _pattern(field: Field, layout: _Layout) -> bytes:
 
 
 def _kind_of_pressure(scale: int, value: bytes) -> bytes:
-    """What of an isobaric level eccodes looks at for the name of its type: hPa or Pa."""
+    """What of an isobaric level eccodes looks at for the name of its type. Whole hectopascals have one name; of what is
+    0, or in between, eccodes says that it is in Pa or in hPa, and is asked for each.
+    """
     factor = -(scale & 0x7F) if scale & 0x80 else scale
-    if factor > 0:
-        return b"%d" % factor + value
-    pascals = int.from_bytes(value, "big") * 10 ** min(-factor, 9)
-    return b"hPa" if pascals % 100 == 0 else b"Pa"
+    pascals = int.from_bytes(value, "big") * 10 ** min(-factor, 9) if factor <= 0 else 0
+    return b"hPa" if pascals and pascals % 100 == 0 else b"%d" % factor + value
 
 
 def _ask_product(field: Field, pattern: bytes) -> Product:
