@@ -105,6 +105,20 @@ def test_what_fails_leaves_nothing(month, tmp_path, monkeypatch):
     assert list(out.parent.iterdir()) == [out]
 
 
+def test_a_file_or_what_a_link_leads_to_is_replaced(month, tmp_path):
+    """What is overwritten may be a file; a link to a directory stays a link, and its directory is replaced."""
+    out, link = tmp_path / "copy.zarr", tmp_path / "link.zarr"
+    out.write_bytes(b"a file")
+    chunkmap.export(month, out, overwrite=True)
+    link.symlink_to(out)
+    (out / "old").write_bytes(b"")
+    chunkmap.export(month, link, overwrite=True, arrays=["packed"])
+    assert link.is_symlink()
+    assert not (out / "old").exists()
+    assert list(zarr.open_group(link, mode="r").array_keys()) == ["packed"]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
 def test_what_cannot_be_meant_is_refused(month, tmp_path):
     """A dimension, an array or a length that there is not, and objects without a type in Zarr, are named."""
     out = tmp_path / "copy.zarr"

@@ -11,7 +11,6 @@ import itertools
 import json
 import math
 import os
-import shutil
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from chunkmap.frontends.opening import HowToReach, Openable, check_how, open_ref
 from chunkmap.io.filesystem import Located, ask, limited, locate
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
+from chunkmap.storage.publishing import directory_beside
 
 __all__ = ["export"]
 
@@ -196,18 +196,8 @@ def _appearing(at: Located, *, overwrite: bool) -> Iterator[Located]:
             ask(lambda: at.fs.rm(at.path, recursive=True), at.url)
         yield at
         return
-    final = Path(at.path)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    beside = final.with_name(f".{final.name}.{os.getpid()}.tmp")
-    try:
-        yield replace(at, path=str(beside))
-        if final.is_dir():
-            shutil.rmtree(final)
-        else:
-            final.unlink(missing_ok=True)
-        beside.rename(final)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)  # nothing is left of it when it was renamed
+    with directory_beside(at) as place:
+        yield place
 
 
 def _put(at: Located, documents: Mapping[str, str]) -> None:

@@ -27,6 +27,7 @@ from chunkmap.storage.states import State, check_state, replace_file, state_of
 __all__ = [
     "Stage",
     "clear_leftovers",
+    "directory_beside",
     "hold",
     "output_errors",
     "publish_file",
@@ -117,14 +118,26 @@ def replacing(
         yield stage
         stage.finish()
         return
-    target = Path(at.path)
+    with directory_beside(at, expected) as temporary:
+        here = _StageHere(at, temporary)
+        with output_errors(at):
+            here.keep(keeping or ())
+        yield here
+
+
+@contextmanager
+def directory_beside(at: Located, expected: tuple[State, Collection[str]] | None = None) -> Iterator[Located]:
+    """A directory on this machine, beside the place that it takes when the block ends well; what is there now stays
+    whole until then, whatever it is.
+
+    Raises StorageError where that is not the one any more whose state was `expected`.
+    """
+    target = Path(os.path.realpath(at.path))
     with _beside(target, at) as temporary:
         with output_errors(at):
             held = _new_directory(temporary)
-            here = _StageHere(at, replace(at, path=str(temporary)))
-            here.keep(keeping or ())
         try:
-            yield here
+            yield replace(at, path=str(temporary))
             with output_errors(at):
                 keep_rights(target, temporary)
                 _put_in_place(at, temporary, target, expected)
