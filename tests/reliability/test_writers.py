@@ -351,6 +351,23 @@ def test_what_is_made_is_not_taken_for_what_the_dead_left(write_series, tmp_path
 
 
 @pytest.mark.parametrize("name", ["set.parq", "set.json"])
+def test_what_is_complete_is_not_taken_for_what_the_dead_left(write_series, tmp_path, monkeypatch, name):
+    """Who looks for leftovers when another one's set is written, and not yet in its place, leaves it alone."""
+    refs, out, looked = chunkmap.scan(write_series("a.h5", 1)), tmp_path / "out", []
+    real = publishing.keep_rights
+
+    def look(old, new):
+        looked.append(new)
+        publishing.clear_leftovers(out, f".{name}.", ".tmp")
+        real(old, new)
+
+    monkeypatch.setattr(publishing, "keep_rights", look)
+    chunkmap.write(refs, out / name)
+    assert looked
+    assert chunkmap.load(out / name).arrays == refs.arrays
+
+
+@pytest.mark.parametrize("name", ["set.parq", "set.json"])
 def test_an_output_behind_a_link_keeps_its_place_and_mode(write_series, tmp_path, name):
     """A set behind a symbolic link is replaced where it lies, with the mode it had; the link stays."""
     path = write_series("a.h5", 1)

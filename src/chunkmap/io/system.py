@@ -16,7 +16,17 @@ except ImportError:  # Windows
 else:
     _flock = fcntl.flock
 
-__all__ = ["close", "is_free", "lock", "open_directory", "open_to_read", "pread", "pread_into", "settle_directory"]
+__all__ = [
+    "close",
+    "is_free",
+    "lock",
+    "open_directory",
+    "open_to_read",
+    "pread",
+    "pread_into",
+    "settle_directory",
+    "share",
+]
 
 _LONG_DEAD: Final = 86_400.0
 """Seconds after which what cannot be locked is taken for what the dead left."""
@@ -71,6 +81,11 @@ def lock(file: int | None, *, wait: bool) -> bool:
     except OSError:  # somebody else has it, or the filesystem knows no locks
         return False
     return True
+
+
+def share(file: int) -> int | None:
+    """The same file once more, with which its lock lives on; None where there are no locks."""
+    return None if _flock is None else os.dup(file)
 
 
 def is_free(path: str, changed: float) -> bool:

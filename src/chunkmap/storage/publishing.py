@@ -19,7 +19,7 @@ from typing import BinaryIO, Final, Protocol
 
 from chunkmap.errors import ChunkmapError, StorageError
 from chunkmap.io.filesystem import Located, ask, is_there, named
-from chunkmap.io.system import close, is_free, lock, open_directory, settle_directory
+from chunkmap.io.system import close, is_free, lock, open_directory, settle_directory, share
 from chunkmap.storage.journal import Place, StageThere, create, is_unfinished
 from chunkmap.storage.place import alone_in, bring_back, keep_rights, swap
 from chunkmap.storage.states import State, check_state, replace_file, state_of
@@ -48,8 +48,8 @@ def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected:
         replace_file(at, b"".join(pieces), expected)
         return state_of(at)
     target = Path(os.path.realpath(at.path))
-    with output_errors(at), _beside(target) as temporary:
-        with _new_file(temporary) as file:
+    with output_errors(at), _beside(target) as temporary, _held_file(temporary) as file:
+        with file:
             for piece in pieces:
                 file.write(piece)
             _settle(file)
@@ -227,16 +227,23 @@ def _beside(target: Path, at: Located | None = None) -> Iterator[Path]:
                 temporary.unlink()
 
 
-def _new_file(path: Path) -> BinaryIO:
-    """A file that nobody can take for one of the dead, not even before it is locked."""
+@contextmanager
+def _held_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file that nobody can take for one of the dead, from before it is locked until the block ends, although
+    it is closed in between.
+    """
     with alone_in(path.parent):
         file = path.open("xb")
         hold(file.fileno())
-    return file
+        held = share(file.fileno())
+    try:
+        yield file
+    finally:
+        close(held)
 
 
 def _new_directory(path: Path) -> int | None:
-    """The same of a directory."""
+    """A new directory that nobody can take for one of the dead, not even before it is locked."""
     with alone_in(path.parent):
         path.mkdir()
         held = open_directory(path)
