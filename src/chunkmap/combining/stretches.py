@@ -69,9 +69,11 @@ class StretchPlan:
     def place(self) -> tuple[ChunkManifest, Count]:
         """Its chunks, as a grid of one axis. Raises ValueError where two parts claim one cell."""
         placements = list[Placement]()
-        for at_rest, parts in groupby(self.parts, lambda part: _is_run_at_rest(part, self.grid_shape)):
-            some = list(parts)
-            placements += self._fetched(some) if at_rest else map(self._moved, some)
+        found = ((part, _run_at_rest(part, self.grid_shape)) for part in self.parts)
+        for is_moved, group in groupby(found, lambda pair: pair[1] is None):
+            some = list(group)
+            runs = [run for _, run in some if run is not None]
+            placements += [self._moved(part) for part, _ in some] if is_moved else self._fetched(runs)
         chunks = place((len(self.cells),), placements, last_wins=self.last_wins)
         return chunks, Count(sum(len(part.chunks) for part in placements), len(chunks))
 
@@ -85,15 +87,14 @@ class StretchPlan:
         )
         return replace(self, parts=parts)
 
-    def _fetched(self, parts: Sequence[Part]) -> Iterator[Placement]:
-        """The chunks of parts at rest whose cells are neighbours in the result: all of them are fetched together."""
+    def _fetched(self, runs: Sequence[tuple[DeferredArray, int]]) -> Iterator[Placement]:
+        """The chunks of parts at rest, each from a cell of the result on: all of them are fetched together."""
         wanted, cells = list[tuple[DeferredArray, range]](), list[NDArray[np.int64]]()
-        for part in parts:
-            start, stop = _own_range(part, self.grid_shape, self.cells)
-            first, array = _start_if_contiguous(part, self.grid_shape), part.array
-            if start < stop and first is not None and isinstance(array, DeferredArray):
-                wanted.append((array, range(start, stop)))
-                cells.append(np.arange(start, stop) + (first - self.cells.start))
+        for array, first in runs:
+            own = _overlap(first, math.prod(array.meta.grid_shape), self.cells)
+            if own:
+                wanted.append((array, own))
+                cells.append(np.arange(own.start, own.stop) + (first - self.cells.start))
         if wanted:
             yield Placement(fetched_together(wanted), (np.concatenate(cells),))
 
@@ -266,10 +267,17 @@ def _start_if_contiguous(part: Part, grid_shape: tuple[int, ...]) -> int | None:
     return start
 
 
-def _is_run_at_rest(part: Part, grid_shape: tuple[int, ...]) -> bool:
-    """Whether a part has yet to be fetched, and its cells are neighbours in the result."""
-    at_rest = isinstance(part.array, DeferredArray) and part.array.at_rest
-    return at_rest and _start_if_contiguous(part, grid_shape) is not None
+def _run_at_rest(part: Part, grid_shape: tuple[int, ...]) -> tuple[DeferredArray, int] | None:
+    """A part that has yet to be fetched and whose cells are neighbours in the result, and where the first is there."""
+    if not isinstance(part.array, DeferredArray) or not part.array.at_rest:
+        return None
+    start = _start_if_contiguous(part, grid_shape)
+    return None if start is None else (part.array, start)
+
+
+def _overlap(first: int, size: int, cells: range) -> range:
+    """Which of so many cells, of which the first is a cell of the result, are some of its cells."""
+    return range(max(cells.start - first, 0), max(min(cells.stop - first, size), 0))
 
 
 def _bounds(part: Part, grid_shape: tuple[int, ...]) -> tuple[int, int]:
@@ -289,7 +297,8 @@ def _own_range(part: Part, grid_shape: tuple[int, ...], cells: range) -> tuple[i
     size = math.prod(own)
     start = _start_if_contiguous(part, grid_shape)
     if start is not None:
-        return max(cells.start - start, 0), max(min(cells.stop - start, size), 0)
+        overlap = _overlap(start, size, cells)
+        return overlap.start, overlap.stop
     outer = math.prod(grid_shape[1:])
     low, high = cells.start // outer, (cells.stop - 1) // outer + 1
     first = part.cells[0]

@@ -26,6 +26,7 @@ from chunkmap.model.array import fetched_together
 from chunkmap.model.codecs import decodes_as
 from chunkmap.model.meta import same_scalar
 from chunkmap.model.packing import PACKING_ATTRS, packing_of
+from chunkmap.model.placement import rows_of_each
 from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.trimming import trim_axis, untrimmed
 from chunkmap.model.typed import code_of
@@ -306,8 +307,7 @@ class _Numbered(ChunksElsewhere):
     def together(cls, wanted: Sequence[tuple[Self, range]]) -> ChunkManifest:
         """As what is below fetches them, all at once; each chunk has its number among those of its own input."""
         found = fetched_together([(some.array, cells) for some, cells in wanted])
-        ends = np.cumsum([len(cells) for _, cells in wanted])
-        rows = np.diff(np.searchsorted(found.positions(), ends), prepend=0)
+        rows = rows_of_each(found, [len(cells) for _, cells in wanted])
         for (some, cells), count in zip(wanted, rows.tolist(), strict=True):
             some.check(count, cells)
         sizes = np.array([len(some.numbers) for some, _ in wanted])

@@ -284,4 +284,4 @@ def manifests_of(arrays: Sequence[ManifestArray]) -> list[ChunkManifest]:
 def _together(wanted: Sequence[tuple[ChunksElsewhere, range]]) -> ChunkManifest:
     groups = [list(group) for _, group in groupby(wanted, lambda pair: type(pair[0]))]
     found = [type(group[0][0]).together(group) for group in groups]
-    return found[0] if len(found) == 1 else end_to_end([(chunks, range(chunks.size)) for chunks in found])
+    return end_to_end([(chunks, range(chunks.size)) for chunks in found])

@@ -13,7 +13,7 @@ from chunkmap.model.grid import index_dtype
 from chunkmap.model.manifest import ChunkManifest
 from chunkmap.model.source_table import SourceTable
 
-__all__ = ["Cells", "Placement", "end_to_end", "place"]
+__all__ = ["Cells", "Placement", "end_to_end", "place", "rows_of_each"]
 
 Cells = int | NDArray[np.int64]
 """Where the chunks of a manifest go along one axis: from a first cell on, or cell by cell."""
@@ -81,11 +81,27 @@ def end_to_end(several: Sequence[tuple[ChunkManifest, range]]) -> ChunkManifest:
     """
     parts, first = list[Placement](), 0
     for chunks, cells in several:
-        some = chunks.between(cells.start, cells.stop)
-        own = some.of_rows((len(cells),), slice(None), some.positions() - cells.start)
-        parts.append(Placement(own, (first,)))
+        parts.append(Placement(_stretch(chunks, cells), (first,)))
         first += len(cells)
-    return place((first,), parts)
+    return parts[0].chunks if len(parts) == 1 else place((first,), parts)
+
+
+def _stretch(chunks: ChunkManifest, cells: range) -> ChunkManifest:
+    """Some cells of a grid as one axis."""
+    some = chunks.between(cells.start, cells.stop)
+    is_whole = len(some) == len(cells)
+    index = None if is_whole else (some.positions() - cells.start).astype(index_dtype(len(cells)))
+    return some.of_rows((len(cells),), slice(None), index)
+
+
+def rows_of_each(chunks: ChunkManifest, lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many chunks stand in each of the runs of cells that make up an axis.
+
+    >>> manifest = ChunkManifest.from_rows((5,), [[0], [1], [4]], ["a.nc"] * 3, [0, 10, 20], [10, 10, 10])
+    >>> rows_of_each(manifest, [2, 2, 1]).tolist()
+    [2, 0, 1]
+    """
+    return np.diff(np.searchsorted(chunks.positions(), np.cumsum(lengths)), prepend=0)
 
 
 def _end_to_end(grid_shape: tuple[int, ...], parts: Sequence[Placement]) -> bool:

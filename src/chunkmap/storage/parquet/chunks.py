@@ -17,6 +17,7 @@ from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder, LocalFolder
 from chunkmap.model import ChunkManifest, ChunksElsewhere, Placement, Target, place
 from chunkmap.model.grid import index_dtype
+from chunkmap.model.placement import rows_of_each
 from chunkmap.storage.parquet.cache import PartitionCache
 from chunkmap.storage.parquet.decoding import PartitionFile, decode_partitions
 from chunkmap.storage.parquet.sidecar import PartitionRecord
@@ -83,8 +84,11 @@ class PartitionedChunks(ChunksElsewhere):
         """The chunks of many arrays: their partitions are fetched side by side, and many small ones decoded as one."""
         return _laid_out(_pieces(wanted), sum(len(cells) for _, cells in wanted))
 
-    def _there(self, first: int, last: int) -> list[int]:
-        """The partitions between two in which chunks may be; few are not looked for among all."""
+    def numbers_between(self, start: int, stop: int) -> list[int]:
+        """The partitions of cells `start` to `stop` in which chunks may be; few are not looked for among all."""
+        if start >= stop:
+            return []
+        first, last = start // self.record_size, -(-stop // self.record_size)
         if self.records is None:
             if last - first <= _AT_ONCE:
                 return list(range(first, last))
@@ -93,10 +97,6 @@ class PartitionedChunks(ChunksElsewhere):
         if last - first < len(self.records):
             return [number for number in range(first, last) if number in self.records]
         return sorted(number for number in self.records if first <= number < last)
-
-    def numbers_between(self, start: int, stop: int) -> list[int]:
-        """The partitions of cells `start` to `stop` in which chunks may be."""
-        return self._there(start // self.record_size, -(-stop // self.record_size)) if start < stop else []
 
     def read(self, numbers: Sequence[int]) -> list[PartitionFile | None]:
         """The files of some partitions, fetched together; None for one that may be missing, and is.
@@ -182,13 +182,13 @@ def _pieces(wanted: Iterable[tuple[PartitionedChunks, range]]) -> Iterator[_Piec
 def _laid_out(pieces: Iterator[_Piece], size: int) -> ChunkManifest:
     parts = list[ChunkManifest]()
     while some := list(islice(pieces, _AT_ONCE)):
-        there = [(piece, file) for piece, file in zip(some, _fetched(some), strict=True) if file is not None]
+        there = [(piece, file) for piece, file in zip(some, _files_of(some), strict=True) if file is not None]
         if there:
             parts.append(_moved(there, size))
     return parts[0] if len(parts) == 1 else place((size,), [Placement(part, (0,)) for part in parts])
 
 
-def _fetched(pieces: Sequence[_Piece]) -> Iterator[PartitionFile | None]:
+def _files_of(pieces: Sequence[_Piece]) -> Iterator[PartitionFile | None]:
     """Their files: those of one array together, and where they are far away, those of many arrays side by side."""
     groups = [list(some) for _, some in groupby(pieces, lambda piece: id(piece.chunks))]
     arrays = [(some[0].chunks, [piece.number for piece in some]) for some in groups]
@@ -205,11 +205,10 @@ def _moved(there: Sequence[tuple[_Piece, PartitionFile]], size: int) -> ChunkMan
     """The chunks of some partitions, where they go in a result of `size` cells."""
     pieces, files = zip(*there, strict=True)
     chunks = decode_partitions(files)
-    stops = np.cumsum([file.ncells for file in files])
-    position = chunks.positions().astype(np.int64)
-    counts = np.diff(np.searchsorted(position, stops), prepend=0)
-    own = stops - np.array([file.ncells for file in files])
-    position += np.repeat(np.array([piece.first for piece in pieces]) - own, counts)
+    lengths = np.array([file.ncells for file in files])
+    counts = rows_of_each(chunks, lengths)
+    moved_by = np.array([piece.first for piece in pieces]) - (np.cumsum(lengths) - lengths)
+    position = chunks.positions().astype(np.int64) + np.repeat(moved_by, counts)
     low = np.repeat(np.array([piece.inside.start for piece in pieces]), counts)
     high = np.repeat(np.array([piece.inside.stop for piece in pieces]), counts)
     inside = (position >= low) & (position < high)

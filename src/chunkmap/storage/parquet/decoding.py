@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
-from chunkmap.model import WHOLE_FILE, ChunkManifest, Placement, place
+from chunkmap.model import WHOLE_FILE, ChunkManifest
+from chunkmap.model.placement import end_to_end, rows_of_each
 from chunkmap.model.variants import MOST_VARIANTS
 from chunkmap.storage.parquet.bounds import check_size
 from chunkmap.storage.parquet.partition import BASE64, MOST_ROWS, VARIANT
@@ -56,21 +57,16 @@ def decode_partitions(files: Sequence[PartitionFile]) -> ChunkManifest:
 
     Raises StorageError naming the file when one is damaged.
     """
-    found = _end_to_end(_decoded(files))
-    stops = np.cumsum([file.ncells for file in files])
-    counts = np.diff(np.searchsorted(found.positions(), stops), prepend=0)
+    found = _joined(_decoded(files))
+    counts = rows_of_each(found, [file.ncells for file in files])
     for file, count in zip(files, counts.tolist(), strict=True):
         if file.chunks is not None and count != file.chunks:
             raise StorageError(f"{file.where}: expected {file.chunks} chunks, found {count}")
     return found
 
 
-def _end_to_end(manifests: Iterable[ChunkManifest]) -> ChunkManifest:
-    parts, first = list[Placement](), 0
-    for chunks in manifests:
-        parts.append(Placement(chunks, (first,)))
-        first += chunks.size
-    return parts[0].chunks if len(parts) == 1 else place((first,), parts)
+def _joined(manifests: Iterable[ChunkManifest]) -> ChunkManifest:
+    return end_to_end([(chunks, range(chunks.size)) for chunks in manifests])
 
 
 def _decoded(files: Iterable[PartitionFile]) -> Iterator[ChunkManifest]:
@@ -131,7 +127,7 @@ def _decode_together(several: Sequence[_Rows]) -> ChunkManifest:
     try:
         return _decode_alone(whole)
     except StorageError:
-        return _end_to_end(map(_decode_alone, several))
+        return _joined(map(_decode_alone, several))
 
 
 def _decode_alone(rows: _Rows) -> ChunkManifest:
@@ -151,7 +147,7 @@ def _decode_in_batches(file: PartitionFile) -> ChunkManifest:
         table = pa.Table.from_batches([batch.slice(0, rows)])
         parts.append(_decode_table(table, rows, file.where, most))
         first += rows
-    return _end_to_end(parts)
+    return _joined(parts)
 
 
 def _decode_table(table: pa.Table, ncells: int, where: str, most: int) -> ChunkManifest:
