@@ -14,7 +14,7 @@ from chunkmap.combining.plan import Plan
 from chunkmap.combining.recipe import Recipe
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import ReferenceSet
-from chunkmap.model.edits import group_beside
+from chunkmap.model.edits import group_beside, moved_problems
 
 __all__ = ["plan_apart", "together"]
 
@@ -27,7 +27,7 @@ def plan_apart(plan: Plan) -> Plan:
     name = plan.recipe.uneven_group
     if name is None:
         return plan
-    arrays, axes, groups = dict(plan.arrays), dict(plan.axes), dict(plan.groups)
+    arrays, axes, groups, moves = dict(plan.arrays), dict(plan.axes), dict(plan.groups), {}
     for path, array in plan.arrays.items():
         if not array.meta.edges:
             continue
@@ -35,14 +35,22 @@ def plan_apart(plan: Plan) -> Plan:
         beside = group_beside(group, name)
         _check_free(plan, beside)
         groups[beside] = plan.groups.get(group, {})
-        arrays[f"{beside}/{own}"] = replace(arrays.pop(path), path=f"{beside}/{own}")
+        moves[path] = f"{beside}/{own}"
+        arrays[moves[path]] = replace(arrays.pop(path), path=moves[path])
         for dim in array.meta.dims or ():
             at, to = f"{group}/{dim}".strip("/"), f"{beside}/{dim}"
             if at in plan.axes:
                 axes[to] = plan.axes[at]
             if at in plan.arrays:
                 arrays.setdefault(to, replace(plan.arrays[at], path=to))
-    return replace(plan, arrays=arrays, axes=axes, groups=groups)
+    return replace(plan, inputs=_said_of(plan.inputs, moves), arrays=arrays, axes=axes, groups=groups)
+
+
+def _said_of(inputs: Inputs, moves: Mapping[str, str]) -> Inputs:
+    """The inputs, whose problems name arrays where they are in the result."""
+    if not any(problem.path in moves for refs in inputs for problem in refs.problems):
+        return inputs
+    return replace(inputs, sets=[replace(refs, problems=moved_problems(refs.problems, moves)) for refs in inputs])
 
 
 def _check_free(plan: Plan, group: str) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Final, Literal, Unpack
@@ -30,6 +29,7 @@ from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.access.values import sequences_of
 from chunkmap.errors import Unsupported
 from chunkmap.frontends.chosen_fields import one_dataset
+from chunkmap.frontends.lacking import say_what_lacks, say_where_arrays_are
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.model import ArrayMeta, ReferenceSet
@@ -63,11 +63,9 @@ DECODING: Final = (
 """What xarray's engines may be asked to decode."""
 
 _OPENING: Final = tuple(name for name in HowToOpen.__annotations__ if name != "engine")
-"""Words of opening; `engine` is xarray's own, and what fetches ranges is said among the options of a filesystem."""
-"""What everything that opens may be told."""
-
-_GROUPS: Final = 5
-"""Groups that are named where a dataset is empty."""
+"""What everything that opens may be told, but `engine`, which is xarray's own word: what fetches ranges is said among
+the options of a filesystem.
+"""
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
@@ -148,8 +146,9 @@ class ChunkmapBackend(BackendEntrypoint):
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
         opened.shows_masks = decoding.get("mask_and_scale") is False
         dataset = without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
+        say_what_lacks(store.source[0], group or "", decoding.get("drop_variables"))
         if not dataset.variables:
-            _say_where_arrays_are(store, group or "")
+            say_where_arrays_are(store.source[0], group or "")
         return dataset
 
     def open_datatree(self, filename_or_obj: Openable, **options: Any) -> xr.DataTree:  # type: ignore[override]
@@ -168,6 +167,7 @@ class ChunkmapBackend(BackendEntrypoint):
         store: Any = _store_for_xarray(filename_or_obj, **how)
         parent = f"/{(group or '').strip('/')}"
         opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=store.zarr_format)
+        say_what_lacks(store.source[0], parent, decoding.get("drop_variables"), below=True)
         for one in opened.values():
             one.shows_masks = decoding.get("mask_and_scale") is False
         return {
@@ -294,33 +294,13 @@ def _store_for_xarray(refs_or_path: Openable, **how: Unpack[HowToOpen]) -> Refer
 
 def _check_dataset(refs: ReferenceSet) -> None:
     """Raise Unsupported for what would be a dataset of nothing, and for an array that is none."""
-    why = refs.emptied
-    if why is not None:
-        raise Unsupported(
-            f"every array of it was left out. The first, {why.path!r}: {why.message}",
-            feature=why.feature,
-            url=refs.name,
-        )
+    refs.check_not_emptied()
     if "" in refs.arrays:
         raise Unsupported(
             "it is one array in no group, which is no dataset. Scan it with a name for it, name='data'; or open it with"
             " zarr: zarr.open(chunkmap.open_store(...))",
             feature="array alone",
             url=refs.name,
-        )
-
-
-def _say_where_arrays_are(store: ReferenceStore, group: str) -> None:
-    """Warn of a dataset without a variable where groups below it have arrays: tiles of HDF-EOS, messages of GRIB."""
-    own = group.strip("/")
-    above = f"{own}/" if own else ""
-    below = sorted({path.rpartition("/")[0] for path in store.source[0].arrays if path.startswith(above)})
-    if below and own not in below:
-        shown = ", ".join(below[:_GROUPS]) + (f" and {len(below) - _GROUPS:,} more" if len(below) > _GROUPS else "")
-        warnings.warn(
-            f"{store.source[0].name or 'the set'}: no array is in its group /{own}, so the dataset is"
-            f" empty; arrays are in {shown}. Open one with group={below[0]!r}, or all with xarray.open_datatree",
-            stacklevel=4,
         )
 
 

@@ -20,6 +20,7 @@ from chunkmap.model.manifest import WHOLE_FILE, ChunkManifest
 from chunkmap.model.meta import ArrayMeta, grid_shape_of
 from chunkmap.model.moving import moved
 from chunkmap.model.placement import Placement, place
+from chunkmap.model.problem import Problem
 from chunkmap.model.record_slices import cut_records, records_of
 from chunkmap.model.references import ReferenceSet, Target
 from chunkmap.model.renaming import renamer
@@ -31,6 +32,7 @@ __all__ = [
     "group_beside",
     "inline",
     "inline_chunks",
+    "moved_problems",
     "rename_urls",
     "select",
     "split_shape",
@@ -179,19 +181,25 @@ def uneven_apart(refs: ReferenceSet, name: str = "uneven") -> ReferenceSet:
 
     Raises ValueError where there is such a group already.
     """
-    arrays, groups = dict(refs.arrays), dict(refs.groups)
+    arrays, groups, moves = dict(refs.arrays), dict(refs.groups), {}
     for path in [path for path, array in refs.arrays.items() if array.meta.edges]:
         group, _, own = path.rpartition("/")
         beside = group_beside(group, name)
         if beside in refs.groups or any(_holds(beside, other) for other in refs.arrays):
             raise ValueError(f"there is a group {beside!r} in the set already; choose another name")
         groups[beside] = refs.groups.get(group, {})
-        arrays[f"{beside}/{own}"] = arrays.pop(path)
+        moves[path] = f"{beside}/{own}"
+        arrays[moves[path]] = arrays.pop(path)
         for dim in arrays[f"{beside}/{own}"].meta.dims or ():
             coordinate = refs.arrays.get(f"{group}/{dim}".strip("/"))
             if coordinate is not None:
                 arrays.setdefault(f"{beside}/{dim}", coordinate)
-    return replace(refs, arrays=arrays, groups=groups)
+    return replace(refs, arrays=arrays, groups=groups, problems=moved_problems(refs.problems, moves))
+
+
+def moved_problems(problems: Iterable[Problem], moves: Mapping[str, str]) -> tuple[Problem, ...]:
+    """What is said of arrays that moved, under their new paths."""
+    return tuple(replace(one, path=moves.get(one.path, one.path)) for one in problems)
 
 
 def group_beside(group: str, name: str) -> str:

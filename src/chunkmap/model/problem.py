@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 __all__ = ["Problem"]
+
+_NO_ARRAY: Final = frozenset({"link", "member", "named datatype", "stray key"})
+"""Features by which no array is lost: another name of one that is there, and what is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,11 @@ class Problem:
     """What was found, and what follows from it."""
     url: str | None = None
     """The file."""
+
+    @property
+    def is_of_no_array(self) -> bool:
+        """Whether nothing is missing by it that could be read as an array."""
+        return self.feature in _NO_ARRAY
 
     def __str__(self) -> str:
         return f"{self.url or ''} {self.path}: {self.feature}: {self.message}".strip()

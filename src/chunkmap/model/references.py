@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chunkmap.errors import Unsupported
 from chunkmap.model import dictionary
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.finding import Finding
@@ -97,6 +98,27 @@ class ReferenceSet(Shown):
         """
         lost = (problem for problem in self.problems if problem.path not in self.groups)
         return None if self.arrays else next(lost, None)
+
+    @property
+    def left_out(self) -> dict[str, Problem]:
+        """The arrays that are missing in the set, by path, and why each of them is.
+
+        >>> array, cut = Problem("x", "pickle", "left out"), Problem("", "title", "cut")
+        >>> ReferenceSet(problems=(array, cut, Problem("y", "link", "another name"))).left_out == {"x": array}
+        True
+        """
+        lost = (problem for problem in self.problems if not problem.is_of_no_array)
+        return {one.path: one for one in lost if one.path not in self.arrays and one.path not in self.groups}
+
+    def check_not_emptied(self, so: str = "") -> None:
+        """Raise Unsupported for a set whose arrays were all left out, with what follows from it."""
+        why = self.emptied
+        if why is not None:
+            raise Unsupported(
+                f"every array of it was left out{so}. The first, {why.path!r}: {why.message}",
+                feature=why.feature,
+                url=self.name,
+            )
 
     def loaded(self) -> ReferenceSet:
         """The set with all its chunks in memory."""

@@ -90,13 +90,7 @@ def write(
     """
     if not isinstance(refs, ReferenceSet):
         raise TypeError(f"write() takes a ReferenceSet, as chunkmap.load gives it, found {type(refs).__name__}")
-    why = refs.emptied
-    if why is not None:
-        raise Unsupported(
-            f"every array of it was left out, so there is nothing to write. The first, {why.path!r}: {why.message}",
-            feature=why.feature,
-            url=refs.name,
-        )
+    refs.check_not_emptied(", so there is nothing to write")
     if uneven_group is not None:
         refs = uneven_apart(refs, uneven_group)
     if is_open(url):

@@ -61,7 +61,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
         if not 0 <= options.level < depth:
             _none("level", depth, source)
     found, stored = assemble(source.url, images, rgb=options.ycbcr == "rgb", level=options.level)
-    problems = tuple(Problem("image", feature, message, source.url) for feature, message in findings)
+    problems = tuple(Problem(page, feature, message, source.url) for feature, message, page in findings)
     found = found._replace(problems=(*problems, *found.problems), files=targets)
     if series is not None and ome is None:
         _PLANS.keep(series, Plan.of(found, stored, directories, places))

@@ -52,10 +52,11 @@ class Image:
 
 
 class Finding(NamedTuple):
-    """Something that cannot be represented: its feature and what to say of it."""
+    """Something that cannot be represented: its feature, what to say of it, and the page that is left out by it."""
 
     feature: str
     message: str
+    page: str = ""
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ def _page(directory: Directory, places: Places, name: str, findings: list[Findin
     try:
         return read_page(directory, places)
     except Unsupported as refusal:
-        findings.append(Finding(refusal.feature, f"{name} is left out: {refusal.message}"))
+        findings.append(Finding(refusal.feature, f"left out: {refusal.message}", name))
         return None
 
 
