@@ -21,7 +21,7 @@ from chunkmap.formats.hdf5.structures.file import File
 from chunkmap.formats.hdf5.structures.filters import UnsupportedFilter, decode
 from chunkmap.formats.hdf5.texts import with_text_codec
 from chunkmap.io.rounds import Parser
-from chunkmap.model import ArrayMeta, ChunkManifest, CodecConfig, ManifestArray
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.records import laid_flat
 from chunkmap.model.typed import MEANINGS, VALUES, MeaningsOfEnumeration, typed
 from chunkmap.model.variants import ChunkVariant, Variants
@@ -134,8 +134,7 @@ def _array(
         dataset = replace(dataset, datatype=datatype)
         return (yield from _embedded(file, path, dataset, dims, empty=values.vlen_encode == "null"))
     dtype, inner = element_dtype(datatype)
-    unlike = values.unlike and dtype.kind in _OF_VARIANTS and not datatype.has_text
-    stored = yield from _stored(file, path, dataset, dims, values.read, unlike=unlike)
+    stored = yield from _stored(file, path, dataset, dims, values)
     if datatype.has_text:
         stored = yield from with_text_codec(file, stored, datatype, dataset.fill_value)
     native = None if dataset.datatype.needs_heap else _native_fill(stored, dataset.fill_value)
@@ -149,8 +148,7 @@ def _array(
     meta = ArrayMeta(
         shape=dims.shape + inner,
         chunk_shape=stored.chunk_shape + inner,
-        dtype=dtype.newbyteorder("=") if stored.variants else dtype,
-        filters=_codecs(stored, dtype),
+        **_coded(stored, dtype),
         fill_value=fill.value,
         dims=dims.names + _inner_dims(path, inner) if inner else dims.names,
         attrs=attrs,
@@ -159,17 +157,17 @@ def _array(
     return ManifestArray(meta, chunks)
 
 
-def _stored(
-    file: File, path: str, dataset: Dataset, dims: Dimensions, read_values: ReadValues | None, *, unlike: bool
-) -> Parser[Stored]:
+def _stored(file: File, path: str, dataset: Dataset, dims: Dimensions, values: Values) -> Parser[Stored]:
+    own = dataset.datatype.dtype
+    unlike = values.unlike and own is not None and own.base.kind in _OF_VARIANTS
     try:
         stored = yield from read_stored(file, dataset, unlike=unlike)
     except UnsupportedFilter:
         size = math.prod(dataset.shape) * dataset.datatype.size
-        values = read_values(path, size) if read_values is not None else None
-        if values is None:
+        read = values.read(path, size) if values.read is not None else None
+        if read is None:
             raise
-        stored = inline_values(dataset, values)
+        stored = inline_values(dataset, read)
     return stored if dims.shape == dataset.shape else grown(stored, dims.shape)
 
 
@@ -177,11 +175,12 @@ _OF_VARIANTS: Final = "biufcmM"
 """Kinds of types of which chunks may be decoded in several ways."""
 
 
-def _codecs(stored: Stored, dtype: np.dtype[Any]) -> tuple[CodecConfig, ...]:
-    """The codecs of all chunks, or the one that knows the codecs of each."""
+def _coded(stored: Stored, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """The type and the codecs of all chunks, or the one codec that knows those of each."""
     if not stored.variants:
-        return stored.codecs
-    return (Variants(tuple(ChunkVariant(dtype=dtype, filters=codecs) for codecs in stored.variants)),)
+        return {"dtype": dtype, "filters": stored.codecs}
+    table = tuple(ChunkVariant(dtype=dtype, filters=codecs) for codecs in stored.variants)
+    return {"dtype": dtype.newbyteorder("="), "filters": (Variants(table),)}
 
 
 _OF_ELEMENTS: Final = ("hdf5_float", "hdf5_integer", "hdf5_long_double", "hdf5_text")
