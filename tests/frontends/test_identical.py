@@ -164,6 +164,27 @@ def test_icechunk_keeps_types(tmp_path):
         assert plain.v_i2.values.tolist() == pytest.approx([2.0, 2.1, 2.2, np.nan], nan_ok=True)
 
 
+@pytest.mark.parametrize("own", [None, "text of its own"])
+def test_icechunk_keeps_types_where_there_is_no_array(tmp_path, own):
+    """Attributes of a file without arrays, records among them, come back as they are; an own one called so stays."""
+    pytest.importorskip("icechunk")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for place in (file, file.create_group("inner/most")):
+            place.attrs.update({name: value for name, value in OF_RECORDS.items() if value.size})
+            place.attrs.update(one=np.float32(0.1), none=np.float32(np.nan))
+        if own is not None:
+            file["inner"].attrs["chunkmap"] = own
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        chunkmap.write(scan(str(tmp_path / "a.h5")), tmp_path / "a.icechunk")
+    for group in (None, "inner", "inner/most"):
+        with (
+            xr.open_dataset(tmp_path / "a.h5", engine="h5netcdf", group=group) as expected,
+            xr.open_dataset(tmp_path / "a.icechunk", engine="chunkmap", group=group) as found,
+        ):
+            assert_identical(found, expected)
+
+
 def test_other_readers_see_plain_zarr(tmp_path):
     """What says the types stands beside the references: fsspec and zarr read the set as ever."""
     write_netcdf(str(tmp_path / "a.nc"))
