@@ -56,6 +56,7 @@ def write_with_h5py(path):
                 data.attrs.create(f"{name}_{code}", np.full(shape, 1.5).astype(code))
         file.attrs["complex"] = np.complex64(1 + 2j)
         file.attrs["complexes"] = np.array([1 + 2j, 3], np.complex128)
+        file.attrs["no complexes"] = np.empty(0, np.complex64)
         data.attrs["half"] = np.array([np.nan, 0.1], np.float16)
         file.attrs["null"] = h5py.Empty("f4")
         file.attrs["truths"] = np.array([True, False])
