@@ -370,6 +370,8 @@ FILLS = {
     "letter": ("S1", np.bytes_(b"a")),
     "letter of any length": ("S1", "a"),
     "longer than a letter": ("S1", "abc"),
+    "letters": ("S2", np.bytes_(b"aa")),
+    "letter of letters": ("S2", np.bytes_(b"a")),
 }
 
 
@@ -377,7 +379,7 @@ def write_fills(path, *, partly=False):
     """Variables whose `_FillValue` is of another type, or more than one value; or all of whose chunks are not there."""
     with h5py.File(path, "w") as file:
         for number, (code, fill) in enumerate(FILLS.values()):
-            data = np.array([1, 2, 3] if code != "S1" else [b"a", b"b", b"c"]).astype(code)
+            data = np.array([1, 2, 3] if code[0] != "S" else [b"a", b"b", b"aa"]).astype(code)
             if (
                 partly
                 and np.dtype(code).kind in "if"
