@@ -74,6 +74,15 @@ def test_names_that_cdl_would_take_for_something_else(tmp_path):
     assert "\tdouble \\2m\\ temperature(phony_dim_" in text
 
 
+def test_what_a_terminal_would_obey_is_written_out(tmp_path):
+    """Control characters of names and of texts are numbers, as `ncdump` writes them."""
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["a\x1bb"] = np.arange(4.0)
+        file["a\x1bb"].attrs["units"] = "K\x1b[2J\x7f"
+    text = cdl(chunkmap.scan(tmp_path / "f.h5"), "f.h5")
+    assert r'a\%1bb:units = "K\033[2J\177"' in text
+
+
 def test_diagnose_takes_files(path):
     """Files that are no sets are scanned, and looked at as their sets are."""
     result = CliRunner().invoke(command, ["diagnose", str(path), "--concat", "run", "--coord", "run=INDEX"])
