@@ -24,10 +24,13 @@ Step = Callable[[ReferenceSet], ReferenceSet]
 
 
 def opened(
-    sets: AnySet | Sequence[AnySet], storage_options: Mapping[str, Any] | None, preprocess: Step | None = None
+    sets: AnySet | Sequence[AnySet],
+    storage_options: Mapping[str, Any] | None,
+    preprocess: Step | None = None,
+    read: Callable[..., ReferenceSet] = load,
 ) -> list[ReferenceSet]:
     """The sets that are meant, with what is done to every input done to each."""
-    found = each_opened(listed(sets), storage_options, load)
+    found = each_opened(listed(sets), storage_options, read)
     return list(found if preprocess is None else map(preprocess, found))
 
 
