@@ -9,7 +9,6 @@ import numpy as np
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.combining.times import in_words
 from chunkmap.errors import ChunkmapError
 from chunkmap.model import ManifestArray, ReferenceSet
 
@@ -47,6 +46,8 @@ def _ends(array: ManifestArray, fetcher: Fetcher) -> list[str]:
         values: Any = read_array(array, fetcher)
     except ChunkmapError:
         return []
+    from chunkmap.combining.times import in_words  # noqa: PLC0415 - cftime, for sets with coordinates
+
     return in_words(np.asarray(values)[[0, -1]], array.meta.attrs)
 
 
