@@ -9,7 +9,8 @@ from chunkmap.formats.format import Scanned
 from chunkmap.formats.grib.assembly import Layout, tree_of
 from chunkmap.formats.grib.far import walk_any
 from chunkmap.formats.grib.fields import Fields
-from chunkmap.formats.grib.table import selected, table_of
+from chunkmap.formats.grib.selection import selected
+from chunkmap.formats.grib.table import table_of
 from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
