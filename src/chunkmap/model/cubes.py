@@ -62,8 +62,8 @@ class Cube:
 
     axes: Mapping[str, NDArray[Any]]
     """Distinct values of each key, in order."""
-    cells: NDArray[np.int64]
-    """Row -> position in the grid, C order."""
+    cells: NDArray[Any]
+    """Row -> position in the grid, C order; integers of 4 bytes where the grid has no more cells than they count."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,7 +73,8 @@ class Cube:
     def along(self, key: str) -> NDArray[np.int64]:
         """Row -> its place on one axis."""
         number = list(self.axes).index(key)
-        return self.cells // math.prod(self.shape[number + 1 :]) % max(self.shape[number], 1)
+        places = self.cells // math.prod(self.shape[number + 1 :]) % max(self.shape[number], 1)
+        return places.astype(np.int64)
 
     def last_in_cell(self) -> NDArray[np.int64]:
         """The rows of which no later one stands in the same cell, in order of cells."""
@@ -107,16 +108,19 @@ def cube_of(keys: Mapping[str, NDArray[Any] | Coded], *, falling: Collection[str
     """
     axes: dict[str, NDArray[Any]] = {}
     rows = [len(column.codes) if isinstance(column, Coded) else len(column) for column in keys.values()]
-    cells: NDArray[np.int64] = np.zeros(max(rows, default=0), np.int64)
+    cells: NDArray[Any] = np.zeros(max(rows, default=0), np.int32)
     for name, column in keys.items():
         values, places = _axis(column)
         if name in falling:
             values, places = values[::-1], len(values) - 1 - places
-        if math.prod(map(len, axes.values())) * len(values) >= 2**62:
+        count = math.prod(map(len, axes.values())) * len(values)
+        if count >= 2**31:
+            cells = cells.astype(np.int64, copy=False)
+        if count >= 2**62:
             raise ValueError(f"the axes {', '.join([*axes, name])} span more cells than can be numbered")
         axes[name] = values
         cells *= len(values)
-        cells += places
+        cells += places.astype(cells.dtype, copy=False)
     return Cube(axes, cells)
 
 
@@ -131,7 +135,7 @@ def _axis(column: NDArray[Any] | Coded) -> tuple[NDArray[Any], NDArray[Any]]:
     return values, place_of[column.codes]
 
 
-def _cells(keys: Collection[NDArray[Any]]) -> NDArray[np.int64]:
+def _cells(keys: Collection[NDArray[Any]]) -> NDArray[Any]:
     return cube_of({str(number): key for number, key in enumerate(keys)}).cells
 
 

@@ -103,7 +103,8 @@ def _steps_of_path(product: Any) -> list[str]:
 
 def _leaves(table: Table, path: str, rows: NDArray[np.int64], times: Sequence[str]) -> Iterator[_Leaf]:
     """The arrays of one group: one for each grid, and more where fields would stand in one cell."""
-    by_grid = [rows[group] for group in grouped([table.grid[rows]])]
+    grids = table.grid[rows]
+    by_grid = [rows] if (grids == grids[0]).all() else [rows[group] for group in grouped([grids])]
     alike: Counter[str] = Counter()
     for part in by_grid:
         label = table.grids[table.grid[part[0]]].label

@@ -75,13 +75,25 @@ class Table:
         if not rows:
             return self
         kept = np.delete(np.arange(len(self)), rows)
+        return self._with(lambda column: column.of(kept), lambda column: column[kept])
+
+    def alone(self, row: int) -> Table:
+        """The table of one row, of which it holds nothing but what that says."""
+        first = np.zeros(1, np.uint8)
+        one = self._with(lambda column: Coded(first, column.at(np.array([row]))), lambda column: column[row : row + 1])
+        which, grid = int(one.product[0]), int(one.grid[0])
+        own: dict[str, Any] = {"products": [self.products[which]], "firsts": [self.firsts[which]]}
+        return replace(one, refused={}, grids=[self.grids[grid]], product=first, grid=first, **own)
+
+    def _with(self, coded: Callable[[Coded], Coded], plain: Callable[[NDArray[Any]], NDArray[Any]]) -> Table:
+        """The table with other columns."""
         columns = {each.name: getattr(self, each.name) for each in fields_of(self)}
-        taken: dict[str, Any] = {
-            name: column.of(kept) if isinstance(column, Coded) else column[kept]
+        changed: dict[str, Any] = {
+            name: coded(column) if isinstance(column, Coded) else plain(column)
             for name, column in columns.items()
             if isinstance(column, (Coded, np.ndarray))
         }
-        return replace(self, **taken)
+        return replace(self, **changed)
 
     def said(self) -> NDArray[np.uint64]:
         """A hash of all that each field says, and of how long it is."""
