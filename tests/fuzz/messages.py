@@ -50,7 +50,7 @@ def read(data: bytes, number: int) -> None:
     fields = found.fields
     offset, stop = fields.spans.T
     said = np.array([hash((field.product, field.packed)) for field in fields], np.int64).astype(np.uint64)
-    assert len(run(source, repeats(said, offset, stop - offset))) <= len(fields)
+    assert len(run(source, repeats(said.copy, offset, stop - offset))) <= len(fields)
     for field in fields:
         flaw(field)
         message = split(one_field(data[field.offset : field.stop]))

@@ -14,11 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.model.manifest import ChunkManifest
-
 __all__ = ["Coded", "Cube", "cube_of", "grouped"]
-
-Columns = tuple[NDArray[Any], NDArray[Any]]
 
 
 class Coded(NamedTuple):
@@ -90,15 +86,6 @@ class Cube:
         _, cell, count = np.unique(self.cells, return_inverse=True, return_counts=True)
         rows = np.flatnonzero(count[cell] > 1)
         return np.asarray(rows[np.argsort(self.cells[rows], kind="stable")], np.int64)
-
-    def manifest(self, url: str, rows: NDArray[np.int64], chunks: Columns, *, inner: int) -> ChunkManifest:
-        """Offset and length, in one file, of each of some rows; `inner` axes of one cell each follow the keys."""
-        return ChunkManifest.from_columns(
-            (*self.shape, *(1,) * inner),
-            self.cells[rows],
-            (None, url),
-            (np.ones(len(rows), np.uint32), *chunks),
-        )
 
 
 def cube_of(keys: Mapping[str, NDArray[Any] | Coded], *, falling: Collection[str] = ()) -> Cube:

@@ -71,7 +71,7 @@ def parse(source: Source, options: Options) -> Parser[Scanned]:
     table, problems = description.table(), walked.problems
     del description, walked  # the table says all that is needed of them
     if options.doubles == "refuse":
-        table = table.without((yield from repeats(table.said(), table.offset, table.length)))
+        table = table.without((yield from repeats(table.said, table.offset, table.length)))
     layout = Layout(options.dtype, options.squeeze, options.doubles, options.times)
     tree = tree_of(table, source.url, layout)
     return Scanned(tree.arrays, tree.groups, (*problems, *tree.problems))

@@ -19,7 +19,7 @@ from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.formats.grib.coordinates import coordinates_of, times_of
 from chunkmap.formats.grib.headers import header
 from chunkmap.formats.grib.table import Table
-from chunkmap.model import ArrayMeta, ManifestArray, Problem
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 from chunkmap.model.cubes import Coded, Cube, cube_of, grouped
 
 __all__ = ["Doubles", "Layout", "Tree", "tree_of"]
@@ -217,9 +217,7 @@ def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, layout: Layout) -> Non
     coordinates = coordinates_of(table, leaf.rows, leaf.cube, squeeze=layout.squeeze)
     kept = [key for key, axis in leaf.cube.axes.items() if len(axis) > 1 or not layout.squeeze]
     shape = (*(len(leaf.cube.axes[key]) for key in kept), *grid.shape)
-    order = leaf.cube.last_in_cell()
-    rows = leaf.rows[order]
-    chunks = leaf.cube.manifest(url, order, (table.offset[rows], table.length[rows]), inner=len(grid.shape))
+    chunks = _chunks(table, leaf, url, len(grid.shape))
     chunk_shape = (*(1,) * len(kept), *grid.shape)
     single = layout.dtype == "float32" or (layout.dtype == "auto" and not table.double[leaf.rows].any())
     meta = ArrayMeta(
@@ -239,6 +237,16 @@ def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, layout: Layout) -> Non
     for key, array in {**coordinates, **grid.coordinates}.items():
         tree.arrays[f"{leaf.path}/{key}"] = array
     _add_groups(tree, leaf, products)
+
+
+def _chunks(table: Table, leaf: _Leaf, url: str, inner: int) -> ChunkManifest:
+    """The fields of a leaf in its grid, over `inner` axes of one cell each; of several in one cell, the last."""
+    rows = leaf.cube.last_in_cell()
+    cells = leaf.cube.cells[rows]
+    rows = leaf.rows[rows]
+    columns = np.ones(len(rows), np.uint32), table.offset[rows], table.length[rows]
+    del rows  # of a million fields it is as much as their offsets
+    return ChunkManifest.from_columns((*leaf.cube.shape, *(1,) * inner), cells, (None, url), columns)
 
 
 def _add_groups(tree: Tree, leaf: _Leaf, products: Sequence[Any]) -> None:

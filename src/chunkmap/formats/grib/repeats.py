@@ -6,6 +6,7 @@ only *says* that it is the same, and has other values, is left to `chunkmap.form
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -20,13 +21,15 @@ _MOST_BYTES: Final = 64 << 20
 """More than so much is not read in order to compare: then repeated fields are as if they had other values."""
 
 
-def repeats(said: NDArray[np.uint64], offset: NDArray[np.uint64], length: NDArray[Any]) -> Parser[list[int]]:
-    """The rows of fields that repeat an earlier one, in order; `said` is a hash of all that is known of each."""
-    rows = _perhaps_alike(said)
+def repeats(
+    said: Callable[[], NDArray[np.uint64]], offset: NDArray[np.uint64], length: NDArray[Any]
+) -> Parser[list[int]]:
+    """The rows of fields that repeat an earlier one, in order; `said` makes hashes of all that is known of each."""
+    rows, hashes = _perhaps_alike(said)
     if not len(rows) or int(length[rows].sum(dtype=np.uint64)) > _MOST_BYTES:
         return []
     found: list[int] = []
-    for group in grouped([said[rows]]):
+    for group in grouped([hashes]):
         numbers = rows[group].tolist()
         spans = [Span(int(offset[number]), int(length[number]), int(length[number])) for number in numbers]
         seen: set[bytes] = set()
@@ -38,8 +41,15 @@ def repeats(said: NDArray[np.uint64], offset: NDArray[np.uint64], length: NDArra
     return sorted(found)
 
 
-def _perhaps_alike(said: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """The rows of which another one has the same hash: mostly none."""
-    hashes = np.sort(said)
+def _perhaps_alike(said: Callable[[], NDArray[np.uint64]]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """The rows of which another one has the same hash, and their hashes: mostly none, and they are made twice for some
+    rather than held twice for all.
+    """
+    hashes = said()
+    hashes.sort()
     twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
-    return np.flatnonzero(np.isin(said, twice)) if len(twice) else np.empty(0, np.int64)
+    if not len(twice):
+        return np.empty(0, np.int64), twice
+    hashes = said()
+    rows = np.flatnonzero(np.isin(hashes, twice))
+    return rows, hashes[rows]

@@ -71,39 +71,46 @@ class Table:
         return len(self.offset)
 
     def without(self, rows: Sequence[int]) -> Table:
-        """The table but some rows."""
+        """The table but some rows, and without the hashes, which say which these are."""
+        plain = replace(self, packed=self.packed[:0].copy())
         if not rows:
-            return self
+            return plain
         kept = np.delete(np.arange(len(self)), rows)
-        return self._with(lambda column: column.of(kept), lambda column: column[kept])
+        return _changed(plain, lambda column: column.of(kept), lambda column: column[kept] if len(column) else column)
 
     def alone(self, row: int) -> Table:
         """The table of one row, of which it holds nothing but what that says."""
         first = np.zeros(1, np.uint8)
-        one = self._with(lambda column: Coded(first, column.at(np.array([row]))), lambda column: column[row : row + 1])
+        one = _changed(
+            self, lambda column: Coded(first, column.at(np.array([row]))), lambda column: column[row : row + 1]
+        )
         which, grid = int(one.product[0]), int(one.grid[0])
         own: dict[str, Any] = {"products": [self.products[which]], "firsts": [self.firsts[which]]}
         return replace(one, refused={}, grids=[self.grids[grid]], product=first, grid=first, **own)
 
-    def _with(self, coded: Callable[[Coded], Coded], plain: Callable[[NDArray[Any]], NDArray[Any]]) -> Table:
-        """The table with other columns."""
-        columns = {each.name: getattr(self, each.name) for each in fields_of(self)}
-        changed: dict[str, Any] = {
-            name: coded(column) if isinstance(column, Coded) else plain(column)
-            for name, column in columns.items()
-            if isinstance(column, (Coded, np.ndarray))
-        }
-        return replace(self, **changed)
-
     def said(self) -> NDArray[np.uint64]:
         """A hash of all that each field says, and of how long it is."""
-        said = self.length.astype(np.uint64)
         coded = (self.time, self.step, self.level, self.number)
-        for column in (self.packed, self.product, self.grid, *(each.codes for each in coded)):
-            said *= _MIX
-            said ^= said >> np.uint64(29)
-            said += column
-        return said
+        columns = (self.packed, self.product, self.grid, *(each.codes for each in coded))
+        every = self.length.astype(np.uint64)
+        for start in range(0, len(self), _MOST_AT_ONCE):
+            said = every[start : start + _MOST_AT_ONCE]
+            for column in columns:
+                said *= _MIX
+                said ^= said >> np.uint64(29)
+                said += column[start : start + _MOST_AT_ONCE]
+        return every
+
+
+def _changed(table: Table, coded: Callable[[Coded], Coded], plain: Callable[[NDArray[Any]], NDArray[Any]]) -> Table:
+    """The table with other columns."""
+    columns = {each.name: getattr(table, each.name) for each in fields_of(table)}
+    changed: dict[str, Any] = {
+        name: coded(column) if isinstance(column, Coded) else plain(column)
+        for name, column in columns.items()
+        if isinstance(column, (Coded, np.ndarray))
+    }
+    return replace(table, **changed)
 
 
 def table_of(fields: Fields) -> Table:
