@@ -16,26 +16,28 @@ from chunkmap.frontends.command_line.facts import who_reads
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.variants import Variants
 
-__all__ = ["describe", "human"]
+__all__ = ["described", "human"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SHOWN_URLS = 3
 _WIDTH = 120
 
 
-def describe(refs: ReferenceSet, name: str) -> None:
-    """Draw the arrays of a set, its files and its problems: a table, or on a narrow terminal a paragraph an array."""
+def described(refs: ReferenceSet, name: str) -> str:
+    """The arrays of a set, its files and its problems: a table, or on a narrow terminal a paragraph an array."""
     console = Console()
-    if console.is_terminal and console.width < _WIDTH:
-        console.print(Text(name, style="bold"))
-        for path, array in refs.arrays.items():
-            _draw_narrow(console, path, array)
-    else:
-        console.width = max(console.width, _WIDTH)
-        console.print(_table(refs, name))
-    urls = sorted({url for array in refs.arrays.values() for url in array.manifest().urls})
-    for line in _summary(refs, urls):
-        console.print(Text(line))
+    with console.capture() as drawn:
+        if console.is_terminal and console.width < _WIDTH:
+            console.print(Text(name, style="bold"))
+            for path, array in refs.arrays.items():
+                _draw_narrow(console, path, array)
+        else:
+            console.width = max(console.width, _WIDTH)
+            console.print(_table(refs, name))
+        urls = sorted({url for array in refs.arrays.values() for url in array.manifest().urls})
+        for line in _summary(refs, urls):
+            console.print(Text(line))
+    return drawn.get()
 
 
 def _draw_narrow(console: Console, path: str, array: ManifestArray) -> None:
