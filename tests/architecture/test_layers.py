@@ -29,7 +29,7 @@ POINT_UP = {
 
 # Where a file of this machine, or fsspec, is met outside of chunkmap.io, and why.
 WAYS_PAST_IO = {
-    "chunkmap/frontends/xarray_engine.py": "xarray asks of each local file whether it is a set: a look at its head",
+    "chunkmap/frontends/xarray_entries.py": "xarray asks of each local file whether it is a set: a look at its head",
     "chunkmap/settings.py": "the user's own file of settings, which says how io is to be done",
     "chunkmap/storage/publishing.py": "writes; what it reads is what it wrote",
     "chunkmap/storage/icechunk/repository.py": "runs icechunk's coroutines in the loop that fsspec has",

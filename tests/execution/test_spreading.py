@@ -138,6 +138,7 @@ def test_a_worker_that_dies_does_no_harm(eager):
 def test_who_goes_away_leaves_no_process(eager):
     """An interrupted caller ends what runs, however long it would go on."""
     results, gone = spread(endless, range(12), workers=2, share=as_it_is), threading.Event()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 
     def interrupt(after):
         if not gone.wait(after):  # one that comes while Python tidies up is lost, so there is another
@@ -148,6 +149,7 @@ def test_who_goes_away_leaves_no_process(eager):
     with pytest.raises(KeyboardInterrupt):
         list(results)
     gone.set()
+    signal.signal(signal.SIGINT, before)
     assert len(eager) == 2
     assert all_gone(eager)
 

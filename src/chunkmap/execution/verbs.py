@@ -19,6 +19,7 @@ from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
+from chunkmap.execution.readable import set_or_scan
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.io.granules import Nameable
@@ -181,10 +182,16 @@ def diagnose(
 
     Which inputs differ and in what, gaps, overlaps, what is missing; every kind of finding once, with the first
     inputs and their number. `print` shows it, `fits` tells whether `combine` would go through, `to_dict` gives data.
-    The arguments, and `how` to combine, are those of `combine`.
+    The arguments, and `how` to combine, are those of `combine`. Files that are no sets are scanned; `remote_options`
+    are theirs.
     """
     recipe = Recipe(**given("diagnose", how))
-    inputs = opened(sets, storage_options, preprocess)
+    inputs = opened(
+        sets,
+        storage_options,
+        preprocess,
+        read=lambda name, storage_options: set_or_scan(name, remote_options, storage_options),
+    )
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol).learn(inputs)
     return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
 

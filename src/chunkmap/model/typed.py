@@ -187,6 +187,8 @@ def as_numpy(value: Any) -> Any:
     if value.code[0] != "c":
         return np.array(value, value.code)
     parts = np.array(value, np.float64)
+    if not parts.size:
+        return parts.astype(value.code)
     return (parts[..., 0] + 1j * parts[..., 1]).astype(value.code)[()]
 
 
