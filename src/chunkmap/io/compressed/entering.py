@@ -144,7 +144,7 @@ def _window(stored: bytes, url: str) -> bytes:
     if not stored:
         return b""
     inflate = _zlib.decompressobj()
-    window = inflate.decompress(stored, WINDOW)
+    window: bytes = inflate.decompress(stored, WINDOW)
     if not inflate.eof:
         raise SourceError("the window of a restart point is longer than one; scan the file again", url=url)
     return window
