@@ -13,7 +13,7 @@ from chunkmap.combining import Diagnosis, Inputs, Recipe, combine_sets, diagnose
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
-from chunkmap.execution.arguments import AnySet, Step, each_opened, listed, opened
+from chunkmap.execution.arguments import AnySet, Step, each_opened, listed, opened, to_place
 from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
@@ -26,7 +26,7 @@ from chunkmap.io.granules import Nameable
 from chunkmap.io.granules import listed as listed_urls
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import check_format, open_set, write
+from chunkmap.storage import check_format, load, open_set, write
 
 __all__ = ["build", "combine", "diagnose", "merge"]
 
@@ -70,7 +70,7 @@ def combine(
     sets = listed(sets)
     fetcher = Fetcher(storage_options=limited(remote_options, timeout), remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
-        inputs = opened(sets, storage_options, preprocess)
+        inputs = opened(sets, storage_options, preprocess, read=load if preprocess else to_place)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         if out is not None:
             write(
@@ -190,7 +190,7 @@ def diagnose(
         sets,
         storage_options,
         preprocess,
-        lambda name, storage_options: set_or_scan(name, remote_options, storage_options),
+        read=lambda name, storage_options: set_or_scan(name, remote_options, storage_options),
     )
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol).learn(inputs)
     return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
