@@ -47,7 +47,6 @@ class FaultyS3:
         self._thread.start()
         host, port = self._server.server_address[:2]
         self.options = {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
-        self.options["config_kwargs"] = {"user_agent": "tests"}
         self.fs = fsspec.filesystem("s3", **self.options, use_listings_cache=False, skip_instance_cache=True)
         self.fs.mkdir("faulty")
 
