@@ -227,4 +227,6 @@ def _seconds(time: datetime | None) -> float | None:
 
 
 def _part(alike: Alike, rows: NDArray[np.int64]) -> Alike:
-    return alike if len(rows) == len(alike.rows) else Alike(*(column[rows] for column in alike))
+    if len(rows) == len(alike.rows):
+        return alike
+    return Alike(alike.rows[rows], alike.identification[rows], alike.product[rows])
