@@ -95,4 +95,4 @@ def fill_native(stored: Stored, native: bytes) -> ChunkManifest | None:
         blob = encode(stored.codecs, native * count)
     except Unsupported:
         return None  # a codec that only decodes
-    return fill_missing(stored.chunks, blob)
+    return fill_missing(stored.chunks, blob, stored.variants.index(stored.codecs) if stored.variants else 0)

@@ -1,4 +1,4 @@
-"""Decompressing one piece of a stream of deflate, with the zlib that Python has.
+"""Decompressing one piece of a compressed file: of deflate with the zlib that Python has; others have their modules.
 
 zlib begins at a byte, and a block of deflate begins at any bit of one. So it is given a *way in* first: empty blocks,
 as many as end at that bit. They decompress to nothing, whatever the window is.
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from chunkmap.errors import SourceError
+from chunkmap.io.compressed.bzip2 import Block
+from chunkmap.io.compressed.zstandard import Frames
 from chunkmap.model.points import WINDOW, Points
 
 __all__ = ["WAYS_IN", "checksum", "inflated"]
@@ -20,6 +22,13 @@ _STEP: Final = 1 << 16
 
 _TRAILER: Final = 8
 """Bytes after the stream of a member of gzip: its checksum and its length."""
+
+
+class _Entered(Protocol):
+    """A stream, decompressed from one of its points on."""
+
+    def more(self, most: int, /) -> bytes:
+        """At most so many bytes, at least one while there are any; nothing where it has ended."""
 
 
 class _Inflate(Protocol):
@@ -164,15 +173,17 @@ def checksum(points: Points, number: int, data: memoryview, url: str) -> int:
     return found
 
 
-def _entered(points: Points, number: int, data: memoryview, url: str) -> _Pieces:
+def _entered(points: Points, number: int, data: memoryview, url: str) -> _Entered:
     """A stream, entered by one of its points."""
     try:
-        return _Pieces(points, number, data, url)
-    except zlib.error as error:
+        if points.frame == "bzip2":
+            return Block(data, int(points.bits[number]), points.windows[number])
+        return Frames(data) if points.frame == "zstd" else _Pieces(points, number, data, url)
+    except (zlib.error, ValueError) as error:
         raise SourceError(_AGAIN.format(found=f"it cannot be decompressed ({error})"), url=url) from error
 
 
-def _blocks(pieces: _Pieces, rest: int, url: str) -> Iterator[bytes]:
+def _blocks(pieces: _Entered, rest: int, url: str) -> Iterator[bytes]:
     """So many bytes of a stream, block by block."""
     try:
         while rest:
@@ -181,7 +192,7 @@ def _blocks(pieces: _Pieces, rest: int, url: str) -> Iterator[bytes]:
                 raise SourceError("its compressed stream ends too early", url=url)
             rest -= len(found)
             yield found
-    except zlib.error as error:
+    except (zlib.error, ValueError) as error:
         raise SourceError(_AGAIN.format(found=f"it cannot be decompressed ({error})"), url=url) from error
 
 

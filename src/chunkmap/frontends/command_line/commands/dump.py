@@ -8,11 +8,11 @@ from typing import Any
 import click
 import orjson
 
+from chunkmap.execution.readable import set_or_scan
 from chunkmap.frontends.cdl import cdl
 from chunkmap.frontends.command_line.display import show, warn_of_problems
 from chunkmap.frontends.command_line.facts import facts_of
 from chunkmap.frontends.command_line.options import FILE, storage_option, timeout_option
-from chunkmap.frontends.command_line.sets import set_or_scan
 
 __all__ = ["dump"]
 
