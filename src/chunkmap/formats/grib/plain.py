@@ -61,30 +61,36 @@ class Plain:
         return self._before[number]
 
     def _of_edition_2(self, held: bytes, at: int, place: int, length: int) -> Field | None:
-        start, last, number, size, most = at + 16, 0, 0, 0, len(held) - 6
-        sections = [b""] * 6
-        if held[start : start + len(self._known)] == self._known:
-            sections[1:4], start, last = self._three, start + len(self._known), 3 if self._known else 0
-        while start <= most:
+        (_, one, two, three, four, five), six = self._sections(held, at + 16)
+        if len(one) < LEAST_2[1] or len(three) < LEAST_2[3] or len(four) < LEAST_2[4] or len(five) < LEAST_2[5]:
+            return None
+        if six > len(held) - 6 or held[six + 5] == _BITMAP_BEFORE:
+            return None
+        bitmap = held[six + 5] < _BITMAP_BEFORE
+        size, number = _SECTION.unpack_from(held, six)
+        seven = six + size
+        if number != 6 or size < 6 or seven > len(held) - _SECTION.size:
+            return None
+        size, number = _SECTION.unpack_from(held, seven)
+        if number != 7 or size < _SECTION.size or seven - at + size != length - 4:
+            return None
+        said = (self._again(0, held[at : at + 8]), one, two, three, four, bitmap, needs_double(five), hash(five))
+        return Field(place, place + length, 0, 2, *said)
+
+    def _sections(self, held: bytes, start: int) -> tuple[list[bytes], int]:
+        """Sections 1 to 5 by number, of which some may not be there, and where they end."""
+        first, last, sections = start, 0, [b""] * 6
+        if self._known and held[start : start + len(self._known)] == self._known:
+            sections[1:4], start, last = self._three, start + len(self._known), 3
+        while start <= len(held) - _SECTION.size:
             size, number = _SECTION.unpack_from(held, start)
             if not last < number < 6 or size < _SECTION.size:
                 break
             sections[number] = self._again(number, held[start : start + size])
             start, last = start + size, number
             if number == 3 and start <= len(held):
-                self._known, self._three = held[at + 16 : start], sections[1:4]
-        start += size  # behind section 6
-        if number != 6 or size < 6 or start > len(held) - _SECTION.size or held[start - size + 5] == _BITMAP_BEFORE:
-            return None
-        bitmap = held[start - size + 5] < _BITMAP_BEFORE
-        size, number = _SECTION.unpack_from(held, start)
-        if number != 7 or size < _SECTION.size or start - at + size != length - 4:
-            return None
-        _, one, two, three, four, five = sections
-        if len(one) < LEAST_2[1] or len(three) < LEAST_2[3] or len(four) < LEAST_2[4] or len(five) < LEAST_2[5]:
-            return None
-        said = (self._again(0, held[at : at + 8]), one, two, three, four, bitmap, needs_double(five), hash(five))
-        return Field(place, place + length, 0, 2, *said)
+                self._known, self._three = held[first:start], sections[1:4]
+        return sections, start
 
     def _of_edition_1(self, held: bytes, at: int, place: int, length: int) -> Field | None:
         start, flags, found = 8, held[at + 15], list[bytes]()
