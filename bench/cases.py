@@ -29,6 +29,7 @@ import million
 import reading
 import starting
 import stores
+import variants
 from outcomes import peak
 
 SUBJECTS = (
@@ -47,10 +48,11 @@ SUBJECTS = (
     images,
     stores,
     documents,
+    variants,
 )
 """Files of cases: each has `CASES`, what each road does in each of them, and `TITLES`, what the table calls them."""
 
-ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy", "cfgrib", "pyhdf")
+ROADS = ("core", "door", "virtualizarr", "h5py", "hidefix", "astropy", "cfgrib", "pyhdf", "alike")
 CASES = {case: roads for subject in SUBJECTS for case, roads in subject.CASES.items()}
 """What each road does in a case; None where it has no such thing."""
 

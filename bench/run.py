@@ -40,6 +40,7 @@ RUNNERS = (
     ("astropy", "astropy"),
     ("cfgrib", "cfgrib"),
     ("pyhdf", "pyhdf"),
+    ("chunkmap, files alike", "alike"),
 )
 HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
 
@@ -157,6 +158,7 @@ def main():
     pythons = {"chunkmap": given.ours, "chunkmap's door": given.ours, "kerchunk": given.theirs}
     pythons["cfgrib"] = given.theirs
     pythons["h5py's chunk_iter"] = pythons["astropy"] = pythons["pyhdf"] = given.ours
+    pythons["chunkmap, files alike"] = given.ours
     if given.virtualizarr:
         pythons["VirtualiZarr"] = pythons["hidefix"] = given.virtualizarr
         has = "from importlib.metadata import version; print(version('virtualizarr'))"

@@ -1,26 +1,25 @@
 """Files with a packing each, beside as many that are packed alike: combining them, and reading what comes of it.
 
-Both are done by turns, and the best of all tries counts: `python bench/variants.py [FILES]` prints a table.
+The other side is our own work on files that are alike, in the same run: what it costs that they are not.
+`VARIANTS_FILES=100` takes fewer.
 """
 
-import sys
-import tempfile
-import time
-from pathlib import Path
+import os
 
-import h5py
 import numpy as np
 
-import chunkmap
-
-TRIES = 5
+FILES = int(os.environ.get("VARIANTS_FILES", "1000"))
 SHAPE = (4, 90, 180)
 READ = 400
 """Times that are read: one chunk each."""
 
+HOW = {"concat_dims": "time", "load_below": 0}
+
 
 def write(path, number, *, alike):
     """A file of four times; 0.01 and 1 are the packing of all, where they are alike."""
+    import h5py
+
     with h5py.File(path, "w") as file:
         file.create_dataset("time", data=np.arange(4) + 4 * number).make_scale("time")
         values = file.create_dataset("v", SHAPE, "i2", chunks=(1, *SHAPE[1:]), compression="gzip", shuffle=True)
@@ -29,46 +28,55 @@ def write(path, number, *, alike):
         values.attrs["scale_factor"] = 0.01 + (0 if alike else number * 1e-5)
         values.attrs["add_offset"] = 1.0 + (0 if alike else number)
         values[:] = np.cumsum(np.random.default_rng(number).integers(-2, 3, SHAPE), 2)
-    return str(path)
 
 
-def by_turns(works):
-    """The least seconds that each of some works took."""
-    least = dict.fromkeys(works, np.inf)
-    for _ in range(TRIES):
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            least[name] = min(least[name], time.perf_counter() - start)
-    return least
+def scanned(folder, name):
+    """The sets of all files of one kind, which are written when they are not there yet."""
+    import chunkmap
+
+    below = folder / "variants"
+    below.mkdir(exist_ok=True)
+    paths = [below / f"{name}-{number}.nc" for number in range(FILES)]
+    for number, path in enumerate(paths):
+        if not path.exists():
+            write(path, number, alike=name == "alike")
+    return chunkmap.scan_many(list(map(str, paths)))
 
 
-def main(count):
-    """Write the files, measure, and print."""
-    with tempfile.TemporaryDirectory() as folder:
-        sets = {}
-        for name in ("alike", "unlike"):
-            files = [write(Path(folder) / f"{name}-{n}.nc", n, alike=name == "alike") for n in range(count)]
-            sets[name] = chunkmap.scan_many(files)
-        how = {"concat_dims": "time", "load_below": 0}
+def combining(name):
+    """Sets of files of one kind to one set."""
 
-        def combine(name):
-            return chunkmap.combine(sets[name], variants=name == "unlike", **how)
+    def prepare_run(folder):
+        import chunkmap
 
-        combined = {name: combine(name) for name in sets}
-        found = {name: chunkmap.open_dataset(refs) for name, refs in combined.items()}
-        print(f"| {count:,} files | alike, s | with a packing each, s | speed |\n|---|---|---|---|")
-        rows = {
-            "combine": by_turns({name: lambda name=name: combine(name) for name in sets}),
-            f"read {READ} chunks, unpacked": by_turns({n: lambda n=n: found[n].v[:READ].values for n in sets}),
-        }
-        for what, least in rows.items():
-            ratio = least["alike"] / least["unlike"]
-            print(f"| {what} | {least['alike']:.3f} | {least['unlike']:.3f} | {ratio:.2f} |")
-        for name, refs in combined.items():
-            chunks = refs.arrays["v"].chunks
-            print(f"{name}: {chunks.nbytes / len(chunks):.0f} bytes a chunk")
+        sets = scanned(folder, name)
+
+        def describe(outcome):
+            return {"result": len(outcome.arrays["v"].chunks)}
+
+        return lambda: chunkmap.combine(sets, variants=name == "unlike", **HOW), describe
+
+    return prepare_run
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+def reading(name):
+    """Chunks of many files of one kind, unpacked."""
+
+    def prepare_run(folder):
+        import chunkmap
+
+        refs = chunkmap.combine(scanned(folder, name), variants=name == "unlike", **HOW)
+        values = chunkmap.open_dataset(refs).v[:READ]
+        return lambda: values.values, lambda outcome: {"result": outcome.size}
+
+    return prepare_run
+
+
+CASES = {
+    f"variants-{what}": (of("unlike"), *[None] * 7, of("alike"))
+    for what, of in {"combine": combining, "read": reading}.items()
+}
+TITLES = {
+    "variants-combine": f"combine {FILES:,} files with a packing each (other side: as many that are alike)",
+    "variants-read": f"read {READ} chunks of them, unpacked (other side: of those that are alike)",
+}

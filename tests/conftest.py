@@ -49,6 +49,8 @@ class RangeServer:
         """Statuses to answer GETs with before all is well again; 0 drops the connection."""
         self.etag = '"one"'
         self.latency = 0.0
+        self.together = 0
+        """Answers are held until there are so many, once: what is asked for side by side is seen to be, at any load."""
         self.serves_ranges = True
         self.says_length = True
         self.gets: list[tuple[str, int, int]] = []
@@ -56,7 +58,7 @@ class RangeServer:
         self.busiest = 0
         """The most requests that were being answered at one time."""
         self._busy = 0
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -78,13 +80,17 @@ class RangeServer:
     @contextmanager
     def answering(self) -> Iterator[None]:
         """While a request is being answered."""
-        with self._lock:
+        with self._changed:
             self._busy += 1
             self.busiest = max(self.busiest, self._busy)
+            if self._busy >= self.together:
+                self.together = 0
+                self._changed.notify_all()
+            self._changed.wait_for(lambda: not self.together, timeout=10)
         try:
             yield
         finally:
-            with self._lock:
+            with self._changed:
                 self._busy -= 1
 
     def close(self) -> None:

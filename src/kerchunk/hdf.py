@@ -105,7 +105,7 @@ class SingleHdf5ToZarr:
 
     def _scan(self, *, linked_datasets: bool) -> ReferenceSet:
         try:
-            options = Options(vlen_encode=_VLEN_ENCODE[self.vlen], linked_datasets=linked_datasets)
+            options = Options(vlen_encode=_VLEN_ENCODE[self.vlen], linked_datasets=linked_datasets, portable=True)
             parser = parse(self._source, options, read_values=self._read_small)
             with refusing_compressed(self._source):
                 refs = read(self._source, parser, inline=small_chunks(self.inline))

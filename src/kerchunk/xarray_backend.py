@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import xarray as xr
 from fsspec.implementations.reference import LazyReferenceMapper
-from xarray.backends import BackendEntrypoint
 from zarr.abc.store import Store
 
 from chunkmap.access.store import ReferenceStore
 from chunkmap.frontends.opening import open_store
-from chunkmap.frontends.xarray_engine import DECODING, without_encoding
+from chunkmap.frontends.xarray_engine import without_encoding
+from chunkmap.frontends.xarray_entries import KerchunkEntry
 from kerchunk._filesystems import StoreOfGroups
 from kerchunk.utils import refs_as_fs
 
 __all__ = ["KerchunkBackend", "open_reference_dataset"]
 
-_ENDINGS: Final = (".json", ".json.gz", ".json.zst", ".json.zstd", ".parq", ".parquet")
 _FSSPEC: Final = frozenset({"fs", "target", "template_overrides", "ref_storage_args"})
 """Options that only fsspec's own reader of references knows; all others but those of `_store` change no value."""
 
 
-class KerchunkBackend(BackendEntrypoint):
-    """The engine `kerchunk`."""
-
-    description: ClassVar[str] = "Open Kerchunk References with Xarray"
-    supports_groups: ClassVar[bool] = True
-    url: ClassVar[str] = "https://fsspec.github.io/kerchunk/"
-    open_dataset_parameters: ClassVar[tuple[str, ...]] = (
-        "filename_or_obj",
-        "storage_options",
-        "open_dataset_options",
-        *DECODING,
-    )
+class KerchunkBackend(KerchunkEntry):
+    """The engine `kerchunk` itself."""
 
     def open_dataset(
         self,
@@ -52,24 +41,22 @@ class KerchunkBackend(BackendEntrypoint):
             open_dataset_options={**(open_dataset_options or {}), **kw},
         )
 
-    def open_datatree(
+    def open_datatree(self, filename_or_obj: Any, **options: Any) -> xr.DataTree:
+        """Open all groups as a tree, with the options of `open_dataset`."""
+        return xr.DataTree.from_dict(self.open_groups_as_dict(filename_or_obj, **options))
+
+    def open_groups_as_dict(
         self,
         filename_or_obj: Any,
         *,
         storage_options: Mapping[str, Any] | None = None,
         open_dataset_options: Mapping[str, Any] | None = None,
         **kw: Any,
-    ) -> xr.DataTree:
-        """Open all groups as a tree, with the options of `open_dataset`."""
+    ) -> dict[str, xr.Dataset]:
+        """Open each group as a dataset, by path, with the options of `open_dataset`."""
         store, options = _opened(filename_or_obj, storage_options, {**(open_dataset_options or {}), **kw})
-        tree: xr.DataTree = xr.open_datatree(store, engine="zarr", **options)  # type: ignore[arg-type]
-        return tree.map_over_datasets(without_encoding)
-
-    def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether the name ends as those of reference sets do."""
-        if not isinstance(filename_or_obj, (str, os.PathLike)):
-            return False
-        return os.fspath(filename_or_obj).rstrip("/").endswith(_ENDINGS)
+        groups = xr.open_groups(store, engine="zarr", **options)  # type: ignore[arg-type]
+        return {path: without_encoding(dataset) for path, dataset in groups.items()}
 
 
 def open_reference_dataset(

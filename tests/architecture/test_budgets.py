@@ -2,11 +2,10 @@
 
 import ast
 from functools import cache
-from pathlib import Path
 
 import pytest
+from sources import SRC, parsed
 
-SRC = Path(__file__).parents[2] / "src"
 FILES = sorted(SRC.rglob("*.py"))
 
 FUNCTION_LINES = 60
@@ -31,12 +30,6 @@ VAGUE_NAMES = {"utils", "helpers", "common", "misc", "base", "tools"}
 _BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match, ast.AsyncFor, ast.AsyncWith)
 _WAYS = (ast.If, ast.IfExp, ast.For, ast.While, ast.ExceptHandler, ast.match_case, ast.AsyncFor)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-@cache
-def parsed(path):
-    """A file as a tree, parsed once for all budgets."""
-    return ast.parse(path.read_text())
 
 
 def name_of(path):

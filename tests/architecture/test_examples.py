@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import doctest
-import pkgutil
 from importlib import import_module
 
-import chunkmap
+from sources import SRC
 
-NAMES = [module.name for module in pkgutil.walk_packages(chunkmap.__path__, "chunkmap.")]
+NAMES = [
+    ".".join(path.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((SRC / "chunkmap").rglob("*.py"))
+    if ">>> " in path.read_text()
+]
 
 
 def test_examples_in_docstrings():

@@ -8,10 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from sources import SRC, nodes
 
 ROOT = Path(__file__).parents[2]
-
-SRC = ROOT / "src"
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 LAYERS = next(contract["layers"] for contract in CONTRACTS if contract["type"] == "layers")
 FLOORS = {name.strip(): height for height, names in enumerate(reversed(LAYERS)) for name in names.split("|")}
@@ -29,7 +28,7 @@ POINT_UP = {
 
 # Where a file of this machine, or fsspec, is met outside of chunkmap.io, and why.
 WAYS_PAST_IO = {
-    "chunkmap/frontends/xarray_engine.py": "xarray asks of each local file whether it is a set: a look at its head",
+    "chunkmap/frontends/xarray_entries.py": "xarray asks of each local file whether it is a set: a look at its head",
     "chunkmap/settings.py": "the user's own file of settings, which says how io is to be done",
     "chunkmap/storage/publishing.py": "writes; what it reads is what it wrote",
     "chunkmap/storage/icechunk/repository.py": "runs icechunk's coroutines in the loop that fsspec has",
@@ -88,10 +87,10 @@ def named_as_text():
     """Modules of ours that are named as text, as in rows of tables, or in a stub: who names which."""
     for path in sorted((SRC / "chunkmap").rglob("*.py*")):
         if path.suffix == ".pyi":
-            nodes = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom))
-            yield from ((module_of(path), node.module) for node in nodes if node.module.startswith("chunkmap"))
+            found = (node for node in nodes(path) if isinstance(node, ast.ImportFrom))
+            yield from ((module_of(path), node.module) for node in found if node.module.startswith("chunkmap"))
         elif path.suffix == ".py":
-            texts = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+            texts = (node.value for node in nodes(path) if isinstance(node, ast.Constant))
             found = (re.fullmatch(r"(chunkmap(?:\.\w+)+)(?::\w+)?", text) for text in texts if isinstance(text, str))
             yield from ((module_of(path), match[1]) for match in found if match and is_module(match[1]))
 
@@ -115,7 +114,7 @@ def test_only_execution_asks_how_sets_are_added_to():
     asked = {
         module_of(path)
         for path in (SRC / "chunkmap").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute) and node.attr in ("appending", "appends")
     }
     assert asked - {"chunkmap.storage.stores"}
@@ -142,8 +141,7 @@ def test_there_is_one_way_in():
     past = {
         path.relative_to(SRC).as_posix()
         for path in (SRC / "chunkmap").rglob("*.py")
-        if not path.is_relative_to(SRC / "chunkmap" / "io")
-        and any(opens(node) for node in ast.walk(ast.parse(path.read_text())))
+        if not path.is_relative_to(SRC / "chunkmap" / "io") and any(opens(node) for node in nodes(path))
     }
     assert past == set(WAYS_PAST_IO)
     assert all(WAYS_PAST_IO.values())

@@ -9,6 +9,7 @@ import pytest
 import chunkmap
 from chunkmap.execution.how import HowToScan
 from chunkmap.frontends.opening import HowToOpen
+from chunkmap.frontends.xarray_entries import OPENING
 
 VERBS = {
     "scan": ["storage_options", "format", "options"],
@@ -73,6 +74,7 @@ def test_what_opens_a_dataset_takes_what_opens_a_store():
     """
     parameters = inspect.signature(chunkmap.open_dataset).parameters
     assert set(HowToOpen.__annotations__) - {*parameters, "scan_options"} == {"engine"}
+    assert set(HowToOpen.__annotations__) - {"engine"} == set(OPENING)
 
 
 def test_what_scans_many_takes_what_builds():

@@ -56,10 +56,9 @@ def test_codecs_are_found_by_their_entry_points():
         assert getattr(import_module(module), name) is codec
     for point_name, point in project["project"]["entry-points"]["zarr.codecs"].items():
         module, _, name = point.partition(":")
-        assert (
-            getattr(import_module(module), name).from_dict({"configuration": {"axis": 0}}).to_dict()["name"]
-            == point_name
-        )
+        configuration = {"axis": 0} if point_name == "chunkmap.trim" else {}
+        codec = getattr(import_module(module), name).from_dict({"name": point_name, "configuration": configuration})
+        assert codec.to_dict()["name"] == point_name
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,19 @@ def test_a_plan_can_be_looked_at():
     assert [14, 2, 3] == plan.to_dict()["arrays"]["temp"]["shape"]
 
 
+def test_times_are_said_as_dates():
+    """Axes, gaps and what inputs share are named by dates, however times are read; other numbers as they are."""
+    sets = [step(0), step(1), step(7, value=1), step(5)]
+    sets = [changed(refs, "time", attrs={"units": "days since 2000-01-01", "calendar": "noleap"}) for refs in sets]
+    for how in ({}, {"coo_map": {"time": "cf:time"}}):
+        text = str(chunkmap.diagnose(sets, concat_dims="time", **how))
+        assert "time: 3 values, 2000-01-01 to 2000-01-06, days since 2000-01-01" in text
+        assert "jumps from 2000-01-02" in text
+        assert "both hold time = 2000-01-02" in text
+    counted = str(chunkmap.diagnose(sets, concat_dims="time", coo_map={"time": "INDEX"}))
+    assert "time: 4 values, 0 to 3\n" in counted
+
+
 def test_ten_thousand_inputs_are_reported_on_a_page():
     """What differs between ten thousand inputs of ten variables is grouped."""
     first = to_refs(xr.Dataset({f"v{n}": ("time", [1.0]) for n in range(10)}, {"time": [0.0]}))

@@ -204,4 +204,6 @@ def test_a_tree_opens_by_every_road(tmp_path):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="Numcodecs codecs are not in the Zarr version 3")
                 found = xr.open_datatree(road, group=group, **options)
+                groups = xr.open_groups(road, group=group, **options)
             xr.testing.assert_identical(found.load(), wanted)
+            xr.testing.assert_identical(xr.DataTree.from_dict(groups).load(), wanted)

@@ -10,6 +10,8 @@ import pytest
 import xarray as xr
 
 import chunkmap
+from chunkmap.combining import placing
+from chunkmap.storage.parquet.chunks import PartitionedChunks
 
 
 def write_files(folder, count=4):
@@ -145,6 +147,24 @@ def test_small_chunks_are_inlined_when_asked(cube):
     assert inlined.arrays["d"].chunks.is_inline.all()
     with chunkmap.open_dataset(inlined) as found:
         xr.testing.assert_identical(expected, found.load())
+
+
+def test_inputs_in_parquet_are_fetched_together(cube, tmp_path, monkeypatch):
+    """Combining in memory asks for the chunks of all inputs at once, a table of sources for each, none for all."""
+    sets = chunkmap.scan_many(cube[0], inline_threshold=0)
+    for number, refs in enumerate(sets):
+        chunkmap.write(refs, tmp_path / f"{number}.parq")
+    asked, real = [], PartitionedChunks.together.__func__
+    monkeypatch.setattr(
+        PartitionedChunks, "together", classmethod(lambda cls, wanted: asked.append(len(wanted)) or real(cls, wanted))
+    )
+    monkeypatch.setattr(placing, "_TOGETHER", 3)
+
+    combined = chunkmap.combine([tmp_path / f"{number}.parq" for number in range(4)], concat_dims="time")
+
+    assert combined == chunkmap.combine(sets, concat_dims="time")
+    assert combined.arrays["d"].chunks.urls == tuple(refs.name for refs in sets)
+    assert 3 in asked
 
 
 @pytest.mark.parametrize("name", ["{}.json", "{}.parq"])

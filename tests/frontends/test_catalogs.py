@@ -132,6 +132,32 @@ def test_the_command_says_where_it_serves(cube, monkeypatch):
     assert result.stderr.startswith("cube.parq: Zarr v3 at http://127.0.0.1:")
 
 
+@pytest.mark.parametrize(
+    ("east", "west_and_east", "kind"),
+    [
+        ([170.0, 180.0, 190.0], (170.0, -170.0), "MultiPolygon"),
+        ([120.0, 200.0, 280.0], (120.0, -80.0), "MultiPolygon"),
+        ([-179.5, 0.5, 179.5], (0.5, -179.5), "MultiPolygon"),
+        ([0.0, 1.0, np.nan], (0.0, 1.0), "Polygon"),
+    ],
+)
+def test_the_box_of_what_lies_across_the_antimeridian(tmp_path, east, west_and_east, kind):
+    """West is the larger then, and the place is drawn in two parts; coordinates are auxiliary variables."""
+    axes = {
+        "time": ("time", [0.0], {"units": "days since 2015-01-01"}),
+        "lat": ("lat", [-5.0, 5.0], {"units": "degrees_north"}),
+        "lon": ("x", east, {"units": "degrees_east"}),
+    }
+    dataset = xr.Dataset({"tos": (("time", "lat", "x"), np.zeros((1, 2, 3)))}, axes)
+    dataset.to_netcdf(tmp_path / "f.nc", engine="h5netcdf")
+    library.write(library.scan(tmp_path / "f.nc"), tmp_path / "f.json")
+    item = stac_item(str(tmp_path / "f.json"))
+    assert item["bbox"] == [west_and_east[0], -5.0, west_and_east[1], 5.0]
+    assert item["geometry"]["type"] == kind
+    kinds = {name: one["type"] for name, one in item["properties"]["cube:variables"].items()}
+    assert kinds == {"tos": "data", "time": "auxiliary", "lat": "auxiliary", "lon": "auxiliary"}
+
+
 def test_an_item_of_stac(cube):
     """The item has times, box and cube of the set, and is what pystac takes for one."""
     result = run("stac", "cube.parq", "--id", "days")

@@ -74,3 +74,27 @@ def test_a_set_is_written_here_without_what_writes_elsewhere(folder, name):
     """
     for _ in range(2):
         assert not loaded(folder, "scan", "small.nc", "-o", name) & {"pandas", "fsspec", "asyncio", "aiohttp"}
+
+
+ENGINES = """
+import sys, xarray
+from importlib.metadata import entry_points
+ours = [point for point in entry_points(group="xarray.backends") if point.name in ("chunkmap", "kerchunk")]
+engines = [point.load()() for point in ours]
+assert len(engines) == 2
+assert not any(engine.guess_can_open(given) for engine in engines for given in ("a.nc", b"", 3))
+print(*(name for name in sys.modules if name.split(".")[0] in ("chunkmap", "kerchunk", "zarr", "numcodecs", "fsspec")))
+import numcodecs, zarr.registry
+zarr.registry.get_codec_class("bytes"), numcodecs.get_codec({"id": "zlib"})
+print(*(name for name in sys.modules if name.split(".")[0] in ("chunkmap", "kerchunk")))
+"""
+
+
+def test_who_opens_other_files_loads_nothing_of_ours():
+    """xarray loads every engine before it opens a file, and ours are then two classes: no zarr, nothing of what opens
+    or decodes; and codecs of others load none of ours.
+    """
+    done = subprocess.run([sys.executable, "-c", ENGINES], capture_output=True, text=True, check=True)
+    for line in done.stdout.splitlines():
+        assert "chunkmap.frontends.xarray_entries" in line.split()
+        assert len(line.split()) <= 6, line

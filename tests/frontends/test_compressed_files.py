@@ -1,12 +1,15 @@
 """Files that are compressed as a whole: scanned once, kept with the set, read by range."""
 
+import bz2
 import gzip
 import pickle
 import tarfile
 import zipfile
+from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow as pa
 import pytest
 import xarray as xr
 from click.testing import CliRunner
@@ -74,7 +77,26 @@ def tarred(plain, put):
     return [f"tar://m{number}.nc::{url}" for number in range(3)]
 
 
-KINDS = pytest.mark.parametrize("kind", [gzipped, zipped, tarred])
+def bzipped(plain, put):
+    """Files of bzip2, of blocks of 100 kB."""
+    for number in range(3):
+        yield put(f"m{number}.nc.bz2", bz2.compress((plain / f"m{number}.nc").read_bytes(), 1))
+
+
+def framed(plain, put):
+    """Files of zstd, of several frames."""
+    for number in range(3):
+        data = (plain / f"m{number}.nc").read_bytes()
+        yield put(f"m{number}.nc.zst", in_frames(data))
+
+
+def in_frames(data):
+    """Frames of 80 kB."""
+    parts = [data[at : at + 80_000] for at in range(0, len(data), 80_000)]
+    return b"".join(pa.compress(part, codec="zstd", asbytes=True) for part in parts)
+
+
+KINDS = pytest.mark.parametrize("kind", [gzipped, zipped, tarred, bzipped, framed])
 
 
 @pytest.fixture
@@ -112,6 +134,33 @@ def test_one_is_opened_as_any_other_file(plain, here, tmp_path):
     assert CliRunner().invoke(commands, ["scan", url, "-o", str(out)]).exit_code == 0
     assert chunkmap.open_dataset(str(out)).load().equals(dataset(0))
     assert "int v(time, x)" in CliRunner().invoke(commands, ["dump", url]).output
+
+
+@pytest.mark.parametrize("kind", [bzipped, framed])
+def test_what_else_compresses_is_opened_by_the_engine(plain, here, kind):
+    """A file of bzip2 or zstd is no set of JSON either, and a set that zstd compressed is one under any name."""
+    url = next(iter(kind(plain, here)))
+    with xr.open_dataset(url, engine="chunkmap") as opened:
+        assert opened.load().equals(dataset(0))
+    refs = here("set.json.zst", b"")
+    chunkmap.write(chunkmap.scan(url), refs)
+    with xr.open_dataset(here("set", Path(refs).read_bytes()), engine="chunkmap") as opened:
+        assert opened.load().equals(dataset(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "compress"), [("m.tar.bz2", lambda data: bz2.compress(data, 1)), ("m.tzst", in_frames)]
+)
+def test_members_of_other_compressed_archives(plain, here, tmp_path, name, compress):
+    """A member of a TAR archive that bzip2 or zstd compressed is read by range from the points around it."""
+    path = tmp_path / "m.tar"
+    with tarfile.open(path, "w") as archive:
+        for number in range(3):
+            archive.add(plain / f"m{number}.nc", f"m{number}.nc")
+    url = here(name, compress(path.read_bytes()))
+    out = str(tmp_path / "set.json")
+    chunkmap.build([f"tar://m{number}.nc::{url}" for number in range(3)], out, concat_dims="time")
+    assert chunkmap.open_dataset(out).load().equals(WHOLE)
 
 
 @KINDS
@@ -185,10 +234,8 @@ def test_references_mean_the_same_to_fsspec(plain, here, kind):
     name, offset, length = refs.to_dict()["refs"]["v/3.0"]
     protocol = name.partition("://")[0]
     if protocol not in fsspec.available_protocols():
-        assert protocol == "gzip"
-        with gzip.open(name.partition("::")[2]) as file:
-            file.seek(offset)
-            theirs = file.read(length)
+        with pa.input_stream(name.partition("::")[2], {"gzip": "gzip", "bz2": "bz2", "zstd": "zstd"}[protocol]) as file:
+            theirs = file.read(offset + length)[offset:]
     else:
         with fsspec.open(name) as file:
             file.seek(offset)

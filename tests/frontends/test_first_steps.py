@@ -7,7 +7,6 @@ import sys
 import tarfile
 import zipfile
 from importlib import import_module
-from io import StringIO
 from pathlib import Path
 
 import h5py
@@ -20,7 +19,7 @@ from rich.console import Console
 
 import chunkmap as library
 from chunkmap.errors import ChunkmapError, FormatError, NoSuchFile, NotInstalled, SkippedFiles, Unsupported
-from chunkmap.frontends.command_line import display, drawing
+from chunkmap.frontends.command_line import drawing
 from chunkmap.frontends.command_line.commands import chunkmap, doctor
 from chunkmap.io import expand_urls
 from chunkmap.packages import require
@@ -226,11 +225,9 @@ def test_without_xarray_a_verb_says_what_to_install():
 
 def test_a_narrow_terminal_has_every_number_of_the_table(days, monkeypatch):
     """In 80 columns no line is longer, and nothing of an array is left out."""
-    drawn = StringIO()
-    console = Console(file=drawn, force_terminal=True, width=80, color_system=None)
+    console = Console(force_terminal=True, width=80, color_system=None)
     monkeypatch.setattr(drawing, "Console", lambda: console)
-    display.describe(library.scan("data/d0.nc"), "a set")
-    lines = drawn.getvalue().splitlines()
+    lines = drawing.described(library.scan("data/d0.nc"), "a set").splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("tos (time, ") and "1 x 300 <f8" in line for line in lines)
     assert "  in chunks of 1 x 100; not compressed" in [line.rstrip() for line in lines]

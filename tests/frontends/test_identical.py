@@ -56,6 +56,7 @@ def write_with_h5py(path):
                 data.attrs.create(f"{name}_{code}", np.full(shape, 1.5).astype(code))
         file.attrs["complex"] = np.complex64(1 + 2j)
         file.attrs["complexes"] = np.array([1 + 2j, 3], np.complex128)
+        file.attrs["no complexes"] = np.empty(0, np.complex64)
         data.attrs["half"] = np.array([np.nan, 0.1], np.float16)
         file.attrs["null"] = h5py.Empty("f4")
         file.attrs["truths"] = np.array([True, False])
@@ -162,6 +163,27 @@ def test_icechunk_keeps_types(tmp_path):
     with xr.open_zarr(repository.readonly_session("main").store, consolidated=False) as plain:
         assert plain.attrs["one_i2"] == 7
         assert plain.v_i2.values.tolist() == pytest.approx([2.0, 2.1, 2.2, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize("own", [None, "text of its own"])
+def test_icechunk_keeps_types_where_there_is_no_array(tmp_path, own):
+    """Attributes of a file without arrays, records among them, come back as they are; an own one called so stays."""
+    pytest.importorskip("icechunk")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for place in (file, file.create_group("inner/most")):
+            place.attrs.update({name: value for name, value in OF_RECORDS.items() if value.size})
+            place.attrs.update(one=np.float32(0.1), none=np.float32(np.nan))
+        if own is not None:
+            file["inner"].attrs["chunkmap"] = own
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        chunkmap.write(scan(str(tmp_path / "a.h5")), tmp_path / "a.icechunk")
+    for group in (None, "inner", "inner/most"):
+        with (
+            xr.open_dataset(tmp_path / "a.h5", engine="h5netcdf", group=group) as expected,
+            xr.open_dataset(tmp_path / "a.icechunk", engine="chunkmap", group=group) as found,
+        ):
+            assert_identical(found, expected)
 
 
 def test_other_readers_see_plain_zarr(tmp_path):
@@ -348,6 +370,8 @@ FILLS = {
     "letter": ("S1", np.bytes_(b"a")),
     "letter of any length": ("S1", "a"),
     "longer than a letter": ("S1", "abc"),
+    "letters": ("S2", np.bytes_(b"aa")),
+    "letter of letters": ("S2", np.bytes_(b"a")),
 }
 
 
@@ -355,7 +379,7 @@ def write_fills(path, *, partly=False):
     """Variables whose `_FillValue` is of another type, or more than one value; or all of whose chunks are not there."""
     with h5py.File(path, "w") as file:
         for number, (code, fill) in enumerate(FILLS.values()):
-            data = np.array([1, 2, 3] if code != "S1" else [b"a", b"b", b"c"]).astype(code)
+            data = np.array([1, 2, 3] if code[0] != "S" else [b"a", b"b", b"aa"]).astype(code)
             if (
                 partly
                 and np.dtype(code).kind in "if"

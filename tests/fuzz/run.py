@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import collections
 import json
+import os
 import resource
 import signal
 import sys
@@ -254,14 +255,43 @@ def attempt(seed: Seed, data: bytes, number: int) -> tuple[str, str]:
 
 
 def main() -> int:
-    """Damage, scan, count."""
+    """Damage, scan, count: once, or of several parts each in a process of its own that need not import anew."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--seed", type=int, default=0, help="number of the first file")
     parser.add_argument("--only", choices=list(KINDS))
     parser.add_argument("--keep", type=Path, help="where damaged files go that were not refused as they should be")
+    parser.add_argument("--parts", nargs="*", metavar="KIND:SEED:FILES", help="these, one after the other")
     given = parser.parse_args()
+    if given.parts is None:
+        return run(given)
+    statuses = []
+    for part in given.parts:
+        given.only, seed, files = part.split(":")
+        given.seed, given.files = int(seed), int(files)
+        statuses.append(in_a_process(given))
+        print(f"part {part} ended with {statuses[-1]}", flush=True)
+    return any(statuses)
+
+
+def in_a_process(given: argparse.Namespace) -> int:
+    """Do one part in a process of its own, which may limit itself; gives how it ended."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = 2
+    try:
+        status = run(given)
+        sys.stdout.flush()
+    except BaseException:
+        traceback.print_exc(file=sys.stdout)
+        sys.stdout.flush()
+    os._exit(status)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Damage, scan, count."""
     warnings.simplefilter("ignore")
     head.WHOLE, head.HEAD = 0, 512  # type: ignore[misc]
     files = all_seeds(given.only)

@@ -36,7 +36,7 @@ def test_near_ranges_are_one_request(range_server):
 def test_far_ranges_are_fetched_at_once(range_server):
     """Ten far ranges wait for the server together, not one after the other."""
     source = open_source(range_server.put("a.bin", DATA))
-    range_server.latency = 0.2
+    range_server.together = 10
     source.read_many([Range(n * 100_000, 10) for n in range(10)])
     assert len(range_server.gets) == range_server.busiest == 10
 
@@ -45,7 +45,7 @@ def test_long_ranges_are_fetched_side_by_side(range_server):
     """A range longer than a request may be comes in pieces at once, and is whole."""
     located = locate(range_server.put("a.bin", DATA))
     source = RemoteSource(located.fs, located.path, located.url, longest=100_000)
-    range_server.latency = 0.2
+    range_server.together = 10
     assert [bytes(v) for v in source.read_many([Range(7, 950_000), Range(3, 0)])] == [DATA[7:950_007], b""]
     assert len(range_server.gets) == range_server.busiest == 10
 

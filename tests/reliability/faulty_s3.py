@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import fsspec
@@ -21,6 +22,8 @@ Answer = tuple[str, list[tuple[str, str]], Iterable[bytes]]
 
 
 class _Quiet(MotoRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept: to make one costs as much as an answer
+
     def log_request(self, *_: object) -> None:
         """Print nothing."""
 
@@ -32,6 +35,7 @@ class FaultyS3:
         self.fault: Callable[[dict[str, Any]], Answer | None] = lambda _request: None
         self.seen: list[tuple[str, str]] = []
         """Methods and paths of the requests."""
+        self._states: list[dict[str, bytes]] | None = None
         self.over = threading.Event()
         self._left: int | None = None
         self._store = get_backend("s3")["123456789012"]["aws"]
@@ -55,6 +59,15 @@ class FaultyS3:
     def is_dead(self) -> bool:
         """Whether the writer was cut off."""
         return self._left is not None and self._left < 0
+
+    @contextmanager
+    def states(self) -> Iterator[list[dict[str, bytes]]]:
+        """What is in the bucket now, and after each change: what a writer leaves who is killed then."""
+        self._states = states = [self.files()]
+        try:
+            yield states
+        finally:
+            self._states = None
 
     def files(self) -> dict[str, bytes]:
         """What is in the bucket, by key."""
@@ -89,11 +102,20 @@ class FaultyS3:
         self.seen.append((request["REQUEST_METHOD"], request["PATH_INFO"]))
         answer = self._refusal(request) or self.fault(request)
         if answer is None:
-            body: Iterable[bytes] = self._moto(request, start)
-            return body
+            return self._answer(request, start)
         request["wsgi.input"].read(int(request.get("CONTENT_LENGTH") or 0))
         status, headers, body = answer
         start(status, headers)
+        return body
+
+    def _answer(self, request: dict[str, Any], start: Any) -> Iterable[bytes]:
+        body: Iterable[bytes]
+        if self._states is None or request["REQUEST_METHOD"] not in CHANGES:
+            body = self._moto(request, start)
+            return body
+        with self._lock:
+            body = self._moto(request, start)
+            self._states.append(self.files())
         return body
 
     def _refusal(self, request: dict[str, Any]) -> Answer | None:

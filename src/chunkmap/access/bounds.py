@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from chunkmap.codecs.deflate import content
-from chunkmap.codecs.zstd_frame import MAGIC, content_size
+from chunkmap.io.compressed.zstd_frame import MAGIC, content_size
 
 __all__ = ["bound_of", "bounded"]
 

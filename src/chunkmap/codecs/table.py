@@ -102,6 +102,16 @@ CODECS: Final[Sequence[Row]] = (
 V3_CODECS: Final[Sequence[Row]] = (
     Row("chunkmap.numcodecs", "zarr.numcodecs_in_v3:NumcodecsCodec"),
     Row("chunkmap.trim", "zarr.trim:TrimCodec"),
+    Row("imagecodecs_delta", "zarr.imagecodecs_in_v3:Delta"),
+    Row("imagecodecs_floatpred", "zarr.imagecodecs_in_v3:Floatpred"),
+    Row("imagecodecs_jpeg", "zarr.imagecodecs_in_v3:Jpeg"),
+    Row("imagecodecs_jpeg2k", "zarr.imagecodecs_in_v3:Jpeg2k"),
+    Row("imagecodecs_jpegxl", "zarr.imagecodecs_in_v3:Jpegxl"),
+    Row("imagecodecs_jpegxr", "zarr.imagecodecs_in_v3:Jpegxr"),
+    Row("imagecodecs_lzw", "zarr.imagecodecs_in_v3:Lzw"),
+    Row("imagecodecs_packbits", "zarr.imagecodecs_in_v3:Packbits"),
+    Row("imagecodecs_png", "zarr.imagecodecs_in_v3:Png"),
+    Row("imagecodecs_zstd", "zarr.imagecodecs_in_v3:Zstd"),
 )
 """Codecs of Zarr v3, which zarr-python is told of."""
 

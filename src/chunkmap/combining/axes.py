@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.selectors import Column
+from chunkmap.combining.times import in_words, is_time
 from chunkmap.errors import CombineError, Remedy
 
 __all__ = ["Axis", "find_axis", "make_axes", "note_gaps"]
@@ -27,6 +28,8 @@ class Axis:
     """Input -> position of each of its values; none for inputs that have no part in the axis."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Attributes that belong to the values."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes by which numbers are told for times where they are shown."""
     path: str = ""
     """The coordinate in the result: `"time"`, or `"group/time"` in a group that has its own."""
     coordinate: str = ""
@@ -36,6 +39,10 @@ class Axis:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def in_words(self, which: slice | Sequence[int]) -> list[str]:
+        """Some of its values as people say them."""
+        return in_words(self.values[which], self.origin)
 
     @property
     def group(self) -> str:
@@ -73,7 +80,7 @@ def _make_axis(column: Column, findings: Findings) -> Axis:
     _lose_missing(column, joined, findings)
     found = _block_by_block(blocks, joined)
     values, positions = _value_by_value(column, joined, findings) if found is None else found
-    return Axis(column.dim, values, tuple(positions), column.attrs, column.path, column.coordinate)
+    return Axis(column.dim, values, tuple(positions), column.attrs, column.origin, column.path, column.coordinate)
 
 
 def _one_after_the_other(column: Column) -> Axis:
@@ -199,9 +206,11 @@ def note_gaps(axis: Axis, findings: Findings) -> None:
     at = int(jumps[0])
     before, after = (_holder(axis, position) for position in (at, at + 1))
     names = findings.names((before, after))
+    in_units = values.dtype.kind in "mM" or is_time(axis.origin.get("units"))
+    start, end = axis.in_words(slice(at, at + 2))
     message = (
-        f"jumps from {values[at]} ({names[0]}) to {values[at + 1]} ({names[1]}), where the usual step is"
-        f" {usual:g}{' in the units of the values' if values.dtype.kind in 'mM' else ''}."
+        f"jumps from {start} ({names[0]}) to {end} ({names[1]}), where the usual step is"
+        f" {usual:g}{' in the units of the values' if in_units else ''}."
     )
     if len(jumps) > 1:
         message += f" There are {len(jumps):,} such gaps; the largest step is {steps.max():g}."

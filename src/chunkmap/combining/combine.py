@@ -28,7 +28,7 @@ def combine_sets(
     return ReferenceSet(
         carry_out(plan, read),
         plan.groups,
-        tuple(problem for refs in sets for problem in refs.problems),
+        tuple(problem for refs in plan.inputs for problem in refs.problems),
         {url: target for refs in sets for url, target in refs.targets.items()},
         zarr_format=recipe.zarr_format,
         notes=plan.notes,

@@ -121,7 +121,7 @@ def _clash_of_chunks(plan: ArrayPlan, coverage: Coverage) -> tuple[int, int, str
 
 
 def _values(axes: Sequence[Axis], position: Sequence[Any]) -> str:
-    return ", ".join(f"{axis.dim} = {axis.values[int(at)]}" for axis, at in zip(axes, position, strict=True))
+    return ", ".join(f"{axis.dim} = {axis.in_words([int(at)])[0]}" for axis, at in zip(axes, position, strict=True))
 
 
 def _advice(findings: Findings, axes: Sequence[Axis], first: int, second: int) -> tuple[str, tuple[Remedy, ...]]:

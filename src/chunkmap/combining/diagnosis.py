@@ -71,7 +71,7 @@ class Diagnosis(Shown):
 
 def _said(label: str, finding: Finding) -> Iterator[str]:
     yield f"  {label}: {finding.message} [{finding.check}]"
-    for variant in finding.variants:
+    for variant in (variant for variant in finding.variants if variant.value):
         inputs = f"{variant.count:,} input{'' if variant.count == 1 else 's'}"
         yield f"    {variant.value}: {inputs}, {', '.join(variant.examples)}" + (
             ", ..." if variant.count > len(variant.examples) else ""

@@ -15,9 +15,13 @@ from chunkmap.combining.selectors import Reader
 from chunkmap.combining.times import TimeUnits, in_units
 from chunkmap.errors import CombineError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Placement, place
+from chunkmap.model.array import manifests_of
 from chunkmap.model.portable import spelled
 
 __all__ = ["assemble", "carry_out", "coordinate_array", "inline_array"]
+
+_TOGETHER = 256
+"""Inputs at rest whose chunks are fetched together: what they share is held once for each of them while it is."""
 
 
 def carry_out(plan: Plan, read: Reader) -> dict[str, ManifestArray]:
@@ -75,13 +79,23 @@ def _vlen_utf8(values: NDArray[Any]) -> bytes:
 def _place(plan: Plan, array_plan: ArrayPlan) -> ManifestArray:
     meta, parts = array_plan.meta, array_plan.parts
     last_wins = "overlap" in plan.recipe.waive
-    placements = [Placement(part.array.manifest(), part.cells) for part in (parts if last_wins else _in_order(parts))]
+    placements = _placements(parts if last_wins else _in_order(parts))
     try:
         chunks = place(meta.grid_shape, placements, last_wins=last_wins)
     except ValueError as error:
         names = [plan.inputs.name(part.index) for part in parts[:3]]
         raise CombineError(f"{array_plan.path}: {error}", inputs=names) from error
     return ManifestArray(meta, chunks)
+
+
+def _placements(parts: Sequence[Part]) -> list[Placement]:
+    """Where the chunks of all parts go; those at rest are fetched for many parts at once."""
+    groups = (parts[first : first + _TOGETHER] for first in range(0, len(parts), _TOGETHER))
+    return [
+        Placement(chunks, part.cells)
+        for some in groups
+        for part, chunks in zip(some, manifests_of([part.array for part in some]), strict=True)
+    ]
 
 
 def _in_order(parts: Sequence[Part]) -> Sequence[Part]:

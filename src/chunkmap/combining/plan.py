@@ -183,15 +183,16 @@ class Plan:
         return {"axes": axes, "arrays": arrays}
 
     def _lines(self) -> Iterator[str]:
-        yield f"{len(self.inputs):,} inputs become {len(self.arrays) + len(self.coordinates):,} arrays"
+        inputs, arrays = len(self.inputs), len(self.arrays) + len(self.coordinates)
+        yield f"{_counted(inputs, 'input')} become{'s' * (inputs == 1)} {_counted(arrays, 'array')}"
         yield "axes"
         for path, axis in self.axes.items():
-            units = f", {axis.attrs['units']}" if "units" in axis.attrs else ""
+            units = f", {axis.origin['units']}" if "units" in axis.origin else ""
             if axis.in_order:
                 yield f"  {path}: {len(axis):,} places, in the order of the inputs"
                 continue
-            ends = f"{axis.values[0]} to {axis.values[-1]}" if len(axis) else "no values"
-            yield f"  {path}: {len(axis):,} values, {ends}{units}"
+            ends = " to ".join(dict.fromkeys(axis.in_words([0, -1]))) if len(axis) else "none"
+            yield f"  {path}: {_counted(len(axis), 'value')}, {ends}{units}"
         yield "arrays"
         for path, plan in self.arrays.items():
             sizes = ", ".join(f"{d}: {n:,}" for d, n in zip(plan.meta.dims or (), plan.meta.shape, strict=False))
@@ -203,6 +204,10 @@ class Plan:
             yield f"  {self.inputs.name(index)}: {places or 'nowhere'}"
         if len(self.inputs) > _SHOWN_INPUTS:
             yield f"  ... and {len(self.inputs) - _SHOWN_INPUTS:,} more"
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _places(positions: NDArray[np.int64]) -> str:

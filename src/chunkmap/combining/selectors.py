@@ -49,6 +49,8 @@ class Column:
     """One 1-D array an input; none for inputs that have no part in it."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """What the selector says of the values: the units and calendar that times were brought to."""
+    origin: Mapping[str, Any] = field(default_factory=dict)
+    """The attributes beside the values where they were read as they are: they say whether numbers are times."""
     path: str = ""
     """The coordinate in the result."""
     coordinate: str = ""
@@ -175,7 +177,8 @@ def _column(findings: Findings, raw: _Raw, dtype: Any, *, check: bool) -> Column
     scope = raw.scope
     blocks = tuple(values.get(index, none) for index in range(len(findings.inputs)))
     in_order = any(is_order(raw.selectors[index]) for index in values)
-    return Column(raw.dim, blocks, attrs, scope.path, scope.coordinate, in_order)
+    origin = next(iter(raw.attrs.values()), {}) if check and values is raw.values else {}
+    return Column(raw.dim, blocks, attrs, attrs or origin, scope.path, scope.coordinate, in_order)
 
 
 def _note_other_types(findings: Findings, raw: _Raw) -> None:

@@ -16,7 +16,7 @@ import cftime
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TimeUnits", "as_iso", "calendar_name", "in_units", "is_time", "may_join", "same_dates"]
+__all__ = ["TimeUnits", "as_iso", "calendar_name", "in_units", "in_words", "is_time", "may_join", "same_dates"]
 
 _MICROSECONDS: Final = {
     "microsecond": 1,
@@ -189,6 +189,33 @@ def calendar_name(calendar: object) -> str:
     """
     name = str(calendar or "standard").lower()
     return _CALENDARS.get(name, name)
+
+
+def in_words(values: NDArray[Any], attrs: Mapping[str, Any]) -> list[str]:
+    """Values as people say them: dates, where the attributes beside them, or their type, make them dates.
+
+    >>> in_words(np.array([0, 30.5]), {"units": "days since 2000-01-01", "calendar": "360_day"})
+    ['2000-01-01', '2000-02-01T12:00']
+    >>> in_words(np.array([0.5]), {"units": "m"})
+    ['0.5']
+    """
+    plain = list(map(str, values))
+    if values.dtype.kind == "M":
+        return [_short(text) for text in np.datetime_as_string(values, "s").tolist()]
+    if values.dtype.kind not in "iuf" or not is_time(attrs.get("units")):
+        return plain
+    try:
+        calendar = calendar_name(attrs.get("calendar"))
+        dates = cftime.num2date(values, attrs["units"], calendar=calendar, only_use_cftime_datetimes=True)
+    except (ValueError, OverflowError):  # units, calendars and numbers that are no dates stay numbers
+        return plain
+    held = zip(plain, np.ma.getmaskarray(dates).tolist(), np.ma.getdata(dates).tolist(), strict=True)
+    return [number if masked else _short(date.isoformat(timespec="seconds")) for number, masked, date in held]
+
+
+def _short(date: str) -> str:
+    """A date without the clock at midnight, and without seconds where there are none."""
+    return date.removesuffix("T00:00:00").removesuffix(":00") if "T" in date else date
 
 
 def as_iso(texts: NDArray[Any]) -> NDArray[Any]:

@@ -9,9 +9,10 @@ from typing import Any, Final
 from chunkmap.io.filesystem import locate
 from chunkmap.io.threads import map_ahead
 from chunkmap.model import Precedent, ReferenceSet
-from chunkmap.storage import load
+from chunkmap.storage import load, open_set
+from chunkmap.storage.stores import PARQUET, find_set
 
-__all__ = ["AnySet", "Step", "each_opened", "listed", "opened"]
+__all__ = ["AnySet", "Step", "each_opened", "listed", "opened", "to_place"]
 
 _AT_ONCE: Final = 16
 """Stored sets that are fetched at one time."""
@@ -24,11 +25,22 @@ Step = Callable[[ReferenceSet], ReferenceSet]
 
 
 def opened(
-    sets: AnySet | Sequence[AnySet], storage_options: Mapping[str, Any] | None, preprocess: Step | None = None
+    sets: AnySet | Sequence[AnySet],
+    storage_options: Mapping[str, Any] | None,
+    preprocess: Step | None = None,
+    *,
+    read: Callable[..., ReferenceSet] = load,
 ) -> list[ReferenceSet]:
     """The sets that are meant, with what is done to every input done to each."""
-    found = each_opened(listed(sets), storage_options, load)
+    found = each_opened(listed(sets), storage_options, read)
     return list(found if preprocess is None else map(preprocess, found))
+
+
+def to_place(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None) -> ReferenceSet:
+    """A stored set of which chunks are to be placed: in Parquet without them, as those of many are fetched together."""
+    found = find_set(url, storage_options=storage_options)
+    refs: ReferenceSet = open_set(found) if found.store is PARQUET else found.read_as.reading.load(found)
+    return refs
 
 
 def each_opened(

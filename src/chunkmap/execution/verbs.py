@@ -13,19 +13,20 @@ from chunkmap.combining import Diagnosis, Inputs, Recipe, combine_sets, diagnose
 from chunkmap.combining import merge as merge_sets
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
-from chunkmap.execution.arguments import AnySet, Step, each_opened, listed, opened
+from chunkmap.execution.arguments import AnySet, Step, each_opened, listed, opened, to_place
 from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
+from chunkmap.execution.readable import set_or_scan
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.io.granules import Nameable
 from chunkmap.io.granules import listed as listed_urls
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import inline
-from chunkmap.storage import check_format, open_set, write
+from chunkmap.storage import check_format, load, open_set, write
 
 __all__ = ["build", "combine", "diagnose", "merge"]
 
@@ -69,7 +70,7 @@ def combine(
     sets = listed(sets)
     fetcher = Fetcher(storage_options=limited(remote_options, timeout), remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
-        inputs = opened(sets, storage_options, preprocess)
+        inputs = opened(sets, storage_options, preprocess, read=load if preprocess else to_place)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         if out is not None:
             write(
@@ -181,10 +182,16 @@ def diagnose(
 
     Which inputs differ and in what, gaps, overlaps, what is missing; every kind of finding once, with the first
     inputs and their number. `print` shows it, `fits` tells whether `combine` would go through, `to_dict` gives data.
-    The arguments, and `how` to combine, are those of `combine`.
+    The arguments, and `how` to combine, are those of `combine`. Files that are no sets are scanned; `remote_options`
+    are theirs.
     """
     recipe = Recipe(**given("diagnose", how))
-    inputs = opened(sets, storage_options, preprocess)
+    inputs = opened(
+        sets,
+        storage_options,
+        preprocess,
+        read=lambda name, storage_options: set_or_scan(name, remote_options, storage_options),
+    )
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol).learn(inputs)
     return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
 

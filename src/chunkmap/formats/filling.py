@@ -20,8 +20,11 @@ MOST_CELLS: Final = 1 << 16
 """Cells that may be given such a chunk."""
 
 
-def fill_missing(chunks: ChunkManifest, blob: bytes) -> ChunkManifest | None:
-    """The same encoded chunk, held once, in every cell that has none; None when that would cost too much."""
+def fill_missing(chunks: ChunkManifest, blob: bytes, variant: int = 0) -> ChunkManifest | None:
+    """The same encoded chunk, held once, in every cell that has none; None when that would cost too much.
+
+    `variant` is how it is encoded, where chunks are in several ways.
+    """
     missing = chunks.size - len(chunks)
     if missing > MOST_CELLS or missing * len(blob) > MOST_INLINE:
         return None
@@ -32,5 +35,6 @@ def fill_missing(chunks: ChunkManifest, blob: bytes) -> ChunkManifest | None:
         np.concatenate([chunks.source, np.full(missing, len(chunks.sources), np.uint32)]),
         np.concatenate([chunks.offset, np.zeros(missing, np.uint64)]),
         np.concatenate([chunks.length, np.full(missing, len(blob), np.uint64)]),
+        None if chunks.variant is None else np.concatenate([chunks.variant, np.full(missing, variant, np.uint16)]),
     )
     return ChunkManifest.from_columns(chunks.grid_shape, index, chunks.sources.with_blob(blob), columns)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Final, cast
 
 from chunkmap.errors import FormatError, NoSuchFile
 from chunkmap.formats import Scanned, find_format, refusing_compressed, sniff
@@ -23,17 +23,17 @@ from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_c
 from chunkmap.formats.names import storable
 from chunkmap.formats.pairs import file_name
 from chunkmap.io import (
-    GZIP,
+    PROTOCOLS,
     ArchiveFolder,
     Folder,
     HeadSource,
     Others,
     Source,
     archive_kind,
+    compressed_file,
+    compression_of,
     files_beside,
-    gzip_file,
     in_memory,
-    is_gzip,
     members,
     open_any,
     open_source,
@@ -120,13 +120,15 @@ def scan_source(
     """Scan a source of which nothing is known yet, and make sure that it was one and the same all the time.
 
     References name the source, archive or not. `tally` counts what it has cost; `others` are the files that it may
-    name, by default those below its directory, and are closed in the end. One of gzip may be told to be decompressed.
+    name, by default those below its directory, and are closed in the end. One that is compressed
+    as a whole may be told to be decompressed.
     """
     named = None if format is None else find_format(format)
     head: Source = source if named is not None or in_memory(source) else HeadSource(source)
-    if _is_compressed(head, named, decompress=decompress):
+    frame = _compression(head, named, decompress=decompress)
+    if frame is not None:
         how = {"format": format, "inline_threshold": inline_threshold, "tally": tally, **options}
-        return _scan_decompressed(source, others, how)
+        return _scan_decompressed(frame, source, others, how)
     kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
         inside = ArchiveFolder(kind, source)
@@ -157,30 +159,35 @@ def scan_source(
     return refs
 
 
-def _scan_decompressed(source: Source, others: Others | None, how: Mapping[str, Any]) -> ReferenceSet:
-    """Scan what a file of gzip decompresses to."""
-    with gzip_file(source, _decompressed(source.url), make_points=True) as plain:
+def _scan_decompressed(frame: str, source: Source, others: Others | None, how: Mapping[str, Any]) -> ReferenceSet:
+    """Scan what a compressed file decompresses to."""
+    url = _decompressed(source.url, PROTOCOLS[frame])
+    with compressed_file(frame, source, url, make_points=True) as plain:
         refs = scan_source(plain, others=others or Others(source), decompress=True, **how)
         return replace(refs, name=source.url)
 
 
-def _is_compressed(head: Source, named: Format | None, *, decompress: bool) -> bool:
-    """Whether a file is to be decompressed first. Of one whose format is known, only its name is asked."""
-    if named is not None and (named.name == "raw" or not head.url.lower().endswith((".gz", ".tgz"))):
-        return False
-    return decompress and head.size() > 0 and is_gzip(head)
+def _compression(head: Source, named: Format | None, *, decompress: bool) -> str | None:
+    """What compresses a file that is to be decompressed first. Of one whose format is known, its name is asked."""
+    if named is not None and (named.name == "raw" or not head.url.lower().endswith(_COMPRESSED)):
+        return None
+    return compression_of(head) if decompress else None
 
 
-def _decompressed(url: str) -> str:
-    """The chained URL of what a file of gzip decompresses to.
+_COMPRESSED: Final = (".gz", ".tgz", ".bz2", ".tbz2", ".tbz", ".zst", ".zstd", ".tzst")
 
-    >>> _decompressed("s3://bucket/a.nc.gz"), _decompressed("/data/a.tgz")
-    ('gzip://a.nc::s3://bucket/a.nc.gz', 'gzip://a.tar::/data/a.tgz')
+
+def _decompressed(url: str, protocol: str) -> str:
+    """The chained URL of what a compressed file decompresses to.
+
+    >>> _decompressed("s3://bucket/a.nc.gz", "gzip"), _decompressed("/data/a.tbz2", "bz2")
+    ('gzip://a.nc::s3://bucket/a.nc.gz', 'bz2://a.tar::/data/a.tbz2')
     """
     name = file_name(url)
     stem, dot, ending = name.rpartition(".")
-    plain = {"gz": stem, "tgz": f"{stem}.tar"}.get(ending.lower()) if dot and stem else None
-    return f"{GZIP}://{plain or name}::{url}"
+    known = f".{ending.lower()}" in _COMPRESSED and dot and stem
+    plain = (f"{stem}.tar" if ending.lower().startswith("t") else stem) if known else name
+    return f"{protocol}://{plain}::{url}"
 
 
 def read(

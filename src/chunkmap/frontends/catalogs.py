@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.io.names import protocol_of
@@ -34,7 +35,10 @@ def stac_item(stored: str, *, name: str | None = None, **how: Any) -> dict[str, 
     """
     with open_dataset(stored, **how) as dataset:
         dimensions = {str(dim): _dimension(dataset, str(dim)) for dim in dataset.sizes}
-        variables = {str(path): _variable(variable) for path, variable in dataset.variables.items()}
+        variables = {
+            str(path): _variable(variable, is_coordinate=path in dataset.coords)
+            for path, variable in dataset.variables.items()
+        }
         times, box = _times(dataset), _box(dataset)
     if times is None:
         raise ValueError(f"{stored}: no coordinate is a time, and STAC takes no item without one")
@@ -110,12 +114,12 @@ def _dimension(dataset: xr.Dataset, dim: str) -> dict[str, Any]:
     return {"type": str(coordinate.attrs.get("standard_name", "quantity")), "extent": extent, **unit}
 
 
-def _variable(variable: xr.Variable) -> dict[str, Any]:
+def _variable(variable: xr.Variable, *, is_coordinate: bool) -> dict[str, Any]:
     """A variable of the cube."""
-    is_coordinate = variable.dims == () or "axis" in variable.attrs
+    is_auxiliary = is_coordinate or variable.dims == ()
     said = {"description": variable.attrs.get("long_name"), "unit": variable.attrs.get("units")}
     return {
-        "type": "auxiliary" if is_coordinate else "data",
+        "type": "auxiliary" if is_auxiliary else "data",
         "dimensions": list(map(str, variable.dims)),
         **{key: str(value) for key, value in said.items() if value is not None},
     }
@@ -151,15 +155,35 @@ def _box(dataset: xr.Dataset) -> list[float] | None:
         next((dataset[name] for name in dataset.variables if _is_along(dataset[name], units, word)), None)
         for units, word in ((_EAST, "longitude"), (_NORTH, "latitude"))
     ]
-    if any(one is None or not one.size for one in found):
+    if any(one is None or not np.isfinite(np.asarray(one.values, "f8")).any() for one in found):
         return None
-    values = [np.asarray(one.values, "f8") for one in found if one is not None]
-    east = values[0]
-    east = np.where(east > 180, east - 360, east)
-    return [float(v) for v in (np.nanmin(east), np.nanmin(values[1]), np.nanmax(east), np.nanmax(values[1]))]
+    east, north = (np.asarray(one.values, "f8") for one in found if one is not None)
+    west_to_east = _around(east)
+    return [west_to_east[0], float(np.nanmin(north)), west_to_east[1], float(np.nanmax(north))]
+
+
+def _around(east: NDArray[np.float64]) -> tuple[float, float]:
+    """The westernmost and the easternmost of longitudes, between -180 and 180: across the antimeridian the first is the
+    larger, as GeoJSON has it.
+
+    >>> _around(np.array([170.0, 180.0, 190.0])), _around(np.array([0.0, 90.0, 180.0, 270.0]))
+    ((170.0, -170.0), (-90.0, 180.0))
+    """
+    there = np.unique(np.where(east > 180, east - 360, east)[np.isfinite(east)])
+    steps = np.diff(there)
+    widest = int(np.argmax(steps)) if len(steps) else 0
+    if len(steps) and steps[widest] > 1.5 * (there[0] + 360 - there[-1]):
+        return float(there[widest + 1]), float(there[widest])
+    return float(there[0]), float(there[-1])
 
 
 def _polygon(box: list[float]) -> dict[str, Any]:
+    """The box as GeoJSON draws it: in two parts where it lies across the antimeridian."""
     west, south, east, north = box
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {"type": "Polygon", "coordinates": [ring]}
+    rings = [
+        [[left, south], [right, south], [right, north], [left, north], [left, south]]
+        for left, right in ([(west, east)] if west <= east else [(west, 180.0), (-180.0, east)])
+    ]
+    if len(rings) > 1:
+        return {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
+    return {"type": "Polygon", "coordinates": rings}

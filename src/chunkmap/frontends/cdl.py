@@ -35,7 +35,18 @@ _TYPES: Final = {
 _SUFFIXES: Final = {"i1": "b", "i2": "s", "i8": "ll", "u1": "ub", "u2": "us", "u4": "u", "u8": "ull", "f4": "f"}
 _ENDIANNESS: Final = {"<": "little", ">": "big"}
 _SPECIAL: Final = re.compile(r"([^A-Za-z0-9_.@+\-\x80-\U0010ffff])")
-_IN_TEXT: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"})
+_IN_TEXT: Final = str.maketrans(
+    {
+        **{code: f"\\{code:03o}" for code in (*range(1, 32), 127)},
+        "\\": "\\\\",
+        '"': '\\"',
+        "\n": "\\n",
+        "\t": "\\t",
+        "\r": "\\r",
+        "\0": "\\0",
+    }
+)
+"""Text as CDL has it; what a terminal would take for an order is a number, as `ncdump` prints it."""
 
 
 def cdl(refs: ReferenceSet, name: str) -> str:
@@ -158,5 +169,5 @@ def _named(name: str) -> str:
     >>> print(_named("a b/c"), _named("2m_temperature"))
     a\ b\/c \2m_temperature
     """
-    escaped = _SPECIAL.sub(r"\\\1", name)
+    escaped = _SPECIAL.sub(lambda found: f"\\{found[1] if found[1].isprintable() else f'%{ord(found[1]):02x}'}", name)
     return f"\\{escaped}" if escaped[:1].isdigit() else escaped

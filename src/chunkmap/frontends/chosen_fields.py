@@ -24,10 +24,11 @@ def one_dataset(groups: Mapping[str, xr.Dataset]) -> xr.Dataset:
         raise _several(found, f"{twice[0]!r} is in more than one")
     attrs = next((one.attrs for path, one in groups.items() if path == "/"), {})
     try:
-        merged = xr.merge(found.values(), compat="equals", join="exact", combine_attrs="drop")
+        merged = xr.merge(found.values(), compat="equals", join="exact", combine_attrs="drop_conflicts")
     except ValueError as error:
         raise _several(found, str(error).partition("\n")[0]) from error
-    return merged.assign_attrs(attrs)
+    merged.attrs = dict(attrs)
+    return merged
 
 
 def _several(found: Mapping[str, xr.Dataset], why: str) -> ValueError:

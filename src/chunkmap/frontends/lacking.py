@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterable
 from typing import Final
 
 from chunkmap.model import ReferenceSet
 
-__all__ = ["say_what_lacks", "say_where_arrays_are"]
+__all__ = ["say_what_lacks", "say_where_arrays_are", "warn_caller"]
+
+_LIBRARIES: Final = frozenset({"chunkmap", "kerchunk", "xarray"})
 
 _GROUPS: Final = 5
 """Groups that are named where a dataset is empty."""
@@ -33,11 +36,10 @@ def say_what_lacks(
     if left_out:
         count = "1 array is" if len(left_out) == 1 else f"{len(left_out):,} arrays are"
         more = len(left_out) - _REASONS
-        warnings.warn(
+        warn_caller(
             f"{refs.name or 'the set'}: {count} left out. "
             + "; ".join(left_out[:_REASONS])
-            + (f"; and {more:,} more, which `problems` of the set names" if more > 0 else ""),
-            stacklevel=5 if below else 4,
+            + (f"; and {more:,} more, which `problems` of the set names" if more > 0 else "")
         )
 
 
@@ -48,11 +50,18 @@ def say_where_arrays_are(refs: ReferenceSet, group: str) -> None:
     below = sorted({path.rpartition("/")[0] for path in refs.arrays if path.startswith(above)})
     if below and own not in below:
         shown = ", ".join(below[:_GROUPS]) + (f" and {len(below) - _GROUPS:,} more" if len(below) > _GROUPS else "")
-        warnings.warn(
+        warn_caller(
             f"{refs.name or 'the set'}: no array is in its group /{own}, so the dataset is"
-            f" empty; arrays are in {shown}. Open one with group={below[0]!r}, or all with xarray.open_datatree",
-            stacklevel=4,
+            f" empty; arrays are in {shown}. Open one with group={below[0]!r}, or all with xarray.open_datatree"
         )
+
+
+def warn_caller(text: str) -> None:
+    """Warn at the line that called, through however many functions of ours and of xarray."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, stacklevel=level + 1)
 
 
 def _group_of(path: str, refs: ReferenceSet) -> str:

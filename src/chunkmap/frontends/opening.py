@@ -15,7 +15,6 @@ name no file on this one. `check="etag"` refuses files that changed since they w
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -23,6 +22,7 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.trust import Trust
 from chunkmap.formats.scanning import scan
+from chunkmap.frontends.lacking import warn_caller
 from chunkmap.io import is_far
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
@@ -76,10 +76,7 @@ def warned(store: ReferenceStore) -> ReferenceStore:
     """The store, of which it is said what it leaves out."""
     for why in dict.fromkeys(store.left_out.values()):
         paths = ", ".join(path for path, own in store.left_out.items() if own == why)
-        warnings.warn(
-            f"{store}: {why} {paths}, which are left out; read them with chunkmap.access.values.read_array",
-            stacklevel=3,
-        )
+        warn_caller(f"{store}: {why} {paths}, which are left out; read them with chunkmap.access.values.read_array")
     return store
 
 

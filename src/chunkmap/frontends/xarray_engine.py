@@ -10,15 +10,13 @@ as `group`.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar, Final, Literal, Unpack
+from typing import Any, Final, Literal, Unpack
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from xarray.backends import BackendArray, BackendEntrypoint, ZarrStore
+from xarray.backends import BackendArray, ZarrStore
 from xarray.backends.store import StoreBackendEntrypoint
 from xarray.coding.strings import create_vlen_dtype
 from xarray.core import indexing
@@ -32,40 +30,15 @@ from chunkmap.frontends.chosen_fields import one_dataset
 from chunkmap.frontends.lacking import say_what_lacks, say_where_arrays_are
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
+from chunkmap.frontends.xarray_entries import DECODING, OPENING, ChunkmapEntry
 from chunkmap.model import ArrayMeta, ReferenceSet
 from chunkmap.model.records import laid_flat
 from chunkmap.model.typed import MEANINGS, VALUES, enumerated
-from chunkmap.storage.json.reading import COMPRESSIONS
-from chunkmap.storage.stores import METADATA
 
-__all__ = [
-    "DECODING",
-    "ChunkmapBackend",
-    "open_dataset",
-    "without_encoding",
-]
+__all__ = ["ChunkmapBackend", "open_dataset", "without_encoding"]
 
-_SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
-_COMPRESSED: Final = frozenset(COMPRESSIONS)
-_HEAD: Final = 4096
 _FILL_VALUE: Final = "_FillValue"
 _OF_MASKS: Final = (_FILL_VALUE, "missing_value")
-_WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
-DECODING: Final = (
-    "mask_and_scale",
-    "decode_times",
-    "concat_characters",
-    "decode_coords",
-    "drop_variables",
-    "use_cftime",
-    "decode_timedelta",
-)
-"""What xarray's engines may be asked to decode."""
-
-_OPENING: Final = tuple(name for name in HowToOpen.__annotations__ if name != "engine")
-"""What everything that opens may be told, but `engine`, which is xarray's own word: what fetches ranges is said among
-the options of a filesystem.
-"""
 
 _ENCODERS: Final = ("compressor", "compressors", "filters", "serializer", "shards")
 
@@ -101,33 +74,8 @@ def open_dataset(
     return dataset
 
 
-class ChunkmapBackend(BackendEntrypoint):
-    """The engine `chunkmap`. Files of other engines are left to them: only reference sets are recognised unasked."""
-
-    description: ClassVar[str] = "Open archival files and reference sets through chunkmap"
-    supports_groups: ClassVar[bool] = True
-    open_dataset_parameters: ClassVar[tuple[str, ...]] = (
-        "filename_or_obj",
-        *DECODING,
-        "group",
-        *_OPENING,
-    )
-
-    def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether it is surely a reference set. Of remote names only the ending is looked at."""
-        if isinstance(filename_or_obj, (ReferenceSet, ReferenceStore)):
-            return True
-        if isinstance(filename_or_obj, Mapping):
-            return any(key in filename_or_obj for key in ("refs", ".zgroup", "zarr.json"))
-        if not isinstance(filename_or_obj, (str, os.PathLike)):
-            return False
-        path = os.fspath(filename_or_obj)
-        suffixes = PurePosixPath(path).suffixes
-        if suffixes and suffixes[-1] in _COMPRESSED:
-            suffixes.pop()
-        if not suffixes or suffixes[-1] not in _SUFFIXES:
-            return False
-        return "://" in path or _looks_like_references(Path(path))
+class ChunkmapBackend(ChunkmapEntry):
+    """The engine `chunkmap` itself."""
 
     def open_dataset(  # type: ignore[override]
         self,
@@ -317,8 +265,8 @@ def without_encoding(dataset: xr.Dataset) -> xr.Dataset:
 def _told_apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], HowToOpen]:
     """Keywords of xarray's decoding, and those of opening, to which all others belong as options of a scan."""
     decoding = {name: value for name, value in options.items() if name in DECODING}
-    how: Any = {name: value for name, value in options.items() if name in _OPENING}
-    others = {name: value for name, value in options.items() if name not in (*DECODING, *_OPENING)}
+    how: Any = {name: value for name, value in options.items() if name in OPENING}
+    others = {name: value for name, value in options.items() if name not in (*DECODING, *OPENING)}
     how["scan_options"] = {**(how.get("scan_options") or {}), **others}
     return decoding, how
 
@@ -326,16 +274,3 @@ def _told_apart(options: Mapping[str, Any]) -> tuple[dict[str, Any], HowToOpen]:
 def _below(path: str, parent: str) -> str:
     """The path of a group, from the group that was asked for on."""
     return f"/{path.strip('/').removeprefix(parent.strip('/')).strip('/')}"
-
-
-def _looks_like_references(path: Path) -> bool:
-    """Whether a local file or directory begins as a reference set does."""
-    try:
-        if path.is_dir():
-            return (path / METADATA).is_file()
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError:
-        return False
-    compressed = head.startswith(tuple(COMPRESSIONS.values()))
-    return compressed or (head.lstrip().startswith(b"{") and any(word in head for word in _WORDS))

@@ -1,6 +1,7 @@
-from .archive import ARCHIVES, GZIP, LINKS, MemberSource, gzip_file, in_memory, is_gzip, outermost, stored_file
+from .archive import ARCHIVES, LINKS, WRAPPERS, MemberSource, compressed_file, in_memory, outermost, stored_file
 from .archive_folder import ArchiveFolder, archive_kind
 from .beside import Others
+from .compressed.stream import PROTOCOLS, compression_of
 from .file_object import FileObjectSource, FileView
 from .folder import Folder, Listing, Within
 from .head import HeadSource
@@ -25,8 +26,9 @@ from .source import Range, Source
 
 __all__ = [
     "ARCHIVES",
-    "GZIP",
     "LINKS",
+    "PROTOCOLS",
+    "WRAPPERS",
     "ArchiveFolder",
     "BytesSource",
     "FileObjectSource",
@@ -44,14 +46,14 @@ __all__ = [
     "Source",
     "Within",
     "archive_kind",
+    "compressed_file",
+    "compression_of",
     "expand_urls",
     "files_beside",
     "folder_at",
-    "gzip_file",
     "in_memory",
     "is_far",
     "is_folder",
-    "is_gzip",
     "members",
     "open_any",
     "open_folder",

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
-from chunkmap.io.compressed.building import Stream
 from chunkmap.io.compressed.source import CompressedSource
+from chunkmap.io.compressed.stream import PROTOCOLS, Stream, compression_of
 from chunkmap.io.file_object import FileView
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
@@ -26,15 +26,14 @@ from chunkmap.model import Target
 
 __all__ = [
     "ARCHIVES",
-    "GZIP",
     "LINKS",
+    "WRAPPERS",
     "MemberSource",
     "check_zip_info",
+    "compressed_file",
     "deflated_member",
     "deflated_range",
-    "gzip_file",
     "in_memory",
-    "is_gzip",
     "open_member",
     "outermost",
     "stored_file",
@@ -141,27 +140,23 @@ def open_member(
 ) -> MemberSource | CompressedSource:
     """Find a member by name: a range of the archive, or what it decompresses to.
 
-    Raises SourceError when there is none, Unsupported when it is compressed by anything but deflate and gzip.
+    Raises SourceError when there is none, Unsupported when it is compressed by what has no points.
     """
     if kind == "zip":
         info = _zip_info(member, outer, url)
         if info.compress_type == zipfile.ZIP_DEFLATED:
             return compressed_source(outer, url, _deflated(info, outer), make_points=make_points)
         return MemberSource(outer, url, *zip_range(info, outer))
-    if is_gzip(outer):
-        whole = gzip_file(outer, outer.url, make_points=make_points)
+    frame = compression_of(outer)
+    if frame is not None:
+        whole = compressed_file(frame, outer, outer.url, make_points=make_points)
         return whole.part(url, *_tar_member(member, whole, url))
     return MemberSource(outer, url, *_tar_member(member, outer, url))
 
 
-def is_gzip(source: Source) -> bool:
-    """Whether a file begins as one of gzip does, by deflate."""
-    return bytes(source.read(0, min(3, source.size()))) == b"\x1f\x8b\x08"
-
-
-def gzip_file(outer: Source, url: str, *, make_points: bool = False) -> CompressedSource:
-    """What a file of gzip decompresses to."""
-    return compressed_source(outer, url, Stream("gzip", 0, outer.size()), make_points=make_points)
+def compressed_file(frame: str, outer: Source, url: str, *, make_points: bool = False) -> CompressedSource:
+    """What a file that is compressed as a whole decompresses to, by gzip, bzip2 or zstd."""
+    return compressed_source(outer, url, Stream(frame, 0, outer.size()), make_points=make_points)
 
 
 def compressed_source(outer: Source, url: str, stream: Stream, *, make_points: bool) -> CompressedSource:
@@ -306,8 +301,8 @@ def _found(member: str, names: Sequence[str], outer_url: str, url: str) -> str:
 ARCHIVES: Final = frozenset({"zip", "tar"})
 """Kinds of archives by their protocol in a chained URL."""
 
-GZIP: Final = "gzip"
-"""The protocol of a file of gzip in a chained URL; what stands before the `::` is its name, decompressed."""
+WRAPPERS: Final[Mapping[str, str]] = {protocol: frame for frame, protocol in PROTOCOLS.items()}
+"""What compresses a file, by its protocol in a chained URL; before the `::` is its name, decompressed."""
 
-LINKS: Final = ARCHIVES | {GZIP}
+LINKS: Final = ARCHIVES | WRAPPERS.keys()
 """All protocols in a chained URL that lead into another file."""

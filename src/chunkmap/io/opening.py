@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.archive import GZIP, LINKS, MemberSource, gzip_file, in_memory, open_member
+from chunkmap.io.archive import LINKS, WRAPPERS, MemberSource, compressed_file, in_memory, open_member
 from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.beside import Allowed, Others
 from chunkmap.io.compressed.source import CompressedSource
@@ -67,8 +67,8 @@ def open_source(
         archive = _outer(kind, outer, name, storage_options, permits, make_points=make_points)
         if points is not None:
             return CompressedSource(archive, name, points=Points.from_bytes(points))
-        if kind == GZIP:
-            return gzip_file(archive, name, make_points=make_points)
+        if kind in WRAPPERS:
+            return compressed_file(WRAPPERS[kind], archive, name, make_points=make_points)
         return open_member(kind, member, archive, name, make_points=make_points)
     return _file(locate(path, storage_options, url=name, permits=permits))
 
@@ -105,7 +105,7 @@ def open_folder(url: str | os.PathLike[str], *, storage_options: Mapping[str, An
     """A folder that is known to be one, whether anything is in it yet or not."""
     path = os.fspath(url)
     chain = _chain(path)
-    if chain is not None and chain[0] != GZIP:
+    if chain is not None and chain[0] not in WRAPPERS:
         kind, member, outer = chain
         return ArchiveFolder(kind, _outer(kind, outer, path, storage_options), member)
     return folder_at(locate(path, storage_options))
@@ -185,8 +185,8 @@ def _holds_any(folder: Folder, names: Collection[str]) -> bool:
 
 
 def _member_or_folder(kind: str, member: str, archive: Source, name: str) -> Source | Folder:
-    if kind == GZIP:
-        return gzip_file(archive, name, make_points=True)
+    if kind in WRAPPERS:
+        return compressed_file(WRAPPERS[kind], archive, name, make_points=True)
     folder = ArchiveFolder(kind, archive, member)
     if not member.strip("/"):
         return folder

@@ -276,7 +276,7 @@ def manifests_of(arrays: Sequence[ManifestArray]) -> list[ChunkManifest]:
     found, first, own = fetched_together(resting), 0, dict[int, ChunkManifest]()
     for array, cells in resting:
         part = end_to_end([(found, range(first, first + len(cells)))])
-        own[id(array)] = part.reshape_grid(array.meta.grid_shape)
+        own[id(array)] = part.reshape_grid(array.meta.grid_shape).compact()  # without the sources of all others
         first += len(cells)
     return [own[id(array)] if id(array) in own else array.manifest() for array in arrays]
 

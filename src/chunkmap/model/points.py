@@ -1,8 +1,8 @@
 """Restart points of a compressed file: where decompressing can begin, and what comes of it from there to the next.
 
 A stream of deflate can be entered where one of its blocks begins, by whoever has the 32 KB that were decompressed
-before: the window. Such a block begins within a byte. `Points` are the columns of these places, and a checksum of what
-lies between two of them, a *piece*.
+before: the window. Such a block begins within a byte. A block of bzip2 and a frame of Zstandard need nothing that came
+before. `Points` are the columns of these places, and a checksum of what lies between two of them, a *piece*.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LONGEST_PIECE: Final = 64 << 20
 _MAGIC: Final = b"CMRP"
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<4sHBxIQQQ")
-_FRAMES: Final = ("deflate", "gzip")
+_FRAMES: Final = ("deflate", "gzip", "bzip2", "zstd")
 _ROW: Final = np.dtype(
     [("stored", "<u8"), ("decoded", "<u8"), ("crc32", "<u4"), ("window", "<u4"), ("bits", "u1"), ("reserved", "V3")]
 )
@@ -37,13 +37,13 @@ _ROW: Final = np.dtype(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
-    """Restart points of one file in a stream of deflate.
+    """Restart points of one file in a compressed stream.
 
     Of `n` pieces, `stored` and `decoded` have `n + 1` entries: the last says where the stream ends.
     """
 
     frame: str
-    """What the stream stands in: `gzip`, of one or many members, or `deflate`, that is nothing."""
+    """What the stream is: `gzip`, of one or many members, `deflate`, which is the same without, `bzip2` or `zstd`."""
     first: int
     """The byte of the decompressed stream with which the file begins: in a TAR archive, not the first."""
     length: int
@@ -53,13 +53,14 @@ class Points:
     stored: NDArray[np.uint64]
     """The byte of the compressed file in which each piece begins."""
     bits: NDArray[np.uint8]
-    """How many low bits of that byte belong to the piece before."""
+    """How many bits of that byte belong to the piece before: the low ones, in bzip2 the high ones."""
     decoded: NDArray[np.uint64]
     """The byte of the decompressed stream with which each piece begins."""
     crc32: NDArray[np.uint32]
     """The checksum of each piece, decompressed."""
     windows: tuple[bytes, ...]
-    """What was decompressed before each piece, as zlib compresses it; nothing where a stream begins."""
+    """What was decompressed before each piece, as zlib compresses it; nothing where a stream begins, and in zstd.
+    In bzip2 the header of the stream and the bits of the block."""
 
     def __len__(self) -> int:
         return len(self.bits)
@@ -122,7 +123,7 @@ class Points:
         _, version, frame, count, first, length, size = _HEADER.unpack_from(data)
         if version != _VERSION or frame >= len(_FRAMES):
             raise StorageError(
-                f"expected restart points of version {_VERSION}, found {version}; a later chunkmap wrote them"
+                f"expected restart points of version {_VERSION}, found {version}.{frame}; a later chunkmap wrote them"
             )
         stop = _HEADER.size + (count + 1) * _ROW.itemsize
         if not count or stop > len(data) - 4:

@@ -187,6 +187,8 @@ def as_numpy(value: Any) -> Any:
     if value.code[0] != "c":
         return np.array(value, value.code)
     parts = np.array(value, np.float64)
+    if not parts.size:
+        return parts.astype(value.code)
     return (parts[..., 0] + 1j * parts[..., 1]).astype(value.code)[()]
 
 
@@ -210,13 +212,22 @@ def spelled(attrs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[st
     >>> attrs, types = spelled({"a": float("inf"), "b": typed(float("nan"), "f4")})
     >>> attrs, types, with_types(attrs, types)
     ({'a': 'Infinity', 'b': 'NaN'}, {'f4': ['b'], 'float': ['a']}, {'a': inf, 'b': nan})
+
+    Objects of no type stay as they are: numbers in them would not come back.
     """
     out, types = dict(attrs), types_of(attrs)
     for name, value in attrs.items():
-        out[name] = _spelled(value)
-        if out[name] is not value and code_of(value) is None:
-            types.setdefault(_PLAIN, []).append(name)
+        if code_of(value) is not None:
+            out[name] = _spelled(value)
+        elif not _has_objects(value):
+            out[name] = _spelled(value)
+            if out[name] is not value:
+                types.setdefault(_PLAIN, []).append(name)
     return out, types
+
+
+def _has_objects(value: Any) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and any(map(_has_objects, value)))
 
 
 def as_text(attrs: Mapping[str, Any], *, but: str | None = None) -> dict[str, Any]:

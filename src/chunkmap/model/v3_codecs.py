@@ -4,7 +4,7 @@ Specification: https://zarr-specs.readthedocs.io/en/latest/v3/codecs/index.html.
 then into bytes, then bytes into bytes. numcodecs knows no such kinds, and to decode none are needed: whatever a codec
 gives back, its bytes are what the codec before it wants. So what v3 has by its own name, or zarr-python by the name
 `numcodecs.<id>`, is written so, in its place; everything else is one codec of bytes, `CODEC`, whose configuration is
-that of numcodecs. `chunkmap.codecs` registers it with zarr-python.
+that of numcodecs. `chunkmap.codecs` registers it with zarr-python. Of what imagecodecs has, see `v3_imagecodecs`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from chunkmap.model.meta import ArrayMeta, CodecConfig
 from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_casts import CASTS, decode_cast, encode_cast, in_order_of, is_cast, stored_as
 from chunkmap.model.v3_data_types import BYTES, STRING, named
+from chunkmap.model.v3_imagecodecs import OF_ARRAYS, OF_BYTES, TO_BYTES, decode_imagecodecs, encode_imagecodecs, kind_of
 from chunkmap.model.v3_shards import SHARDING, SHARDS, sharding
 from chunkmap.model.variants import VARIANTS, Variants
 
@@ -83,11 +84,14 @@ def _chain(meta: ArrayMeta, objects: str | None) -> Iterator[dict[str, Any]]:
         yield _named("vlen-bytes" if objects == BYTES else "vlen-utf8")
         rest = rest if rest[0]["id"] == MAKES_TEXT else rest[1:]
     else:
-        arrays = list(takewhile(lambda config: _is_of_arrays(config, meta.dtype), rest))
-        yield from (encode_cast(config) if is_cast(config) else _of_numcodecs(config) for config in arrays)
+        arrays = list(takewhile(lambda config: _is_of_arrays(config, meta), rest))
+        yield from map(_of_arrays, arrays)
         rest = rest[len(arrays) :]
         if rest and rest[0]["id"] == SHARDS:
             yield sharding(rest[0])
+            rest = rest[1:]
+        elif rest and kind_of(rest[0], meta) == "to bytes":
+            yield encode_imagecodecs(rest[0])
             rest = rest[1:]
         else:
             yield from _to_bytes(stored_as(arrays, meta.dtype))
@@ -113,18 +117,26 @@ def _members(dtype: np.dtype[Any]) -> Iterator[str]:
         yield from [member.str] if member.names is None else _members(member)
 
 
-def _is_of_arrays(config: CodecConfig, dtype: np.dtype[Any]) -> bool:
+def _is_of_arrays(config: CodecConfig, meta: ArrayMeta) -> bool:
     """Whether zarr-python has the codec from arrays to arrays, and its types are in the order of `bytes`.
 
     It takes no notice of `astype` in `quantize`.
     """
-    if is_cast(config):
+    dtype = meta.dtype
+    if is_cast(config) or kind_of(config, meta) == "arrays":
         return True
     if config["id"] not in _OF_ARRAYS or dtype.kind not in "iufb":
         return False
     if config["id"] == "quantize" and np.dtype(config.get("astype", dtype)) != dtype:
         return False
     return not any(isinstance(text, str) and text[:1] == ">" for text in (dtype.str, *config.values()))
+
+
+def _of_arrays(config: CodecConfig) -> dict[str, Any]:
+    """A codec that turns arrays into arrays."""
+    if is_cast(config):
+        return encode_cast(config)
+    return encode_imagecodecs(config) if config["id"] in OF_ARRAYS else _of_numcodecs(config)
 
 
 def _encode(config: CodecConfig, dtype: np.dtype[Any]) -> dict[str, Any]:
@@ -146,6 +158,8 @@ def _encode(config: CodecConfig, dtype: np.dtype[Any]) -> dict[str, Any]:
             return _named(VARIANTS, variants=config["variants"])
         case other if other in _OF_BYTES:
             return _of_numcodecs(config)
+        case other if other in OF_BYTES and len(config) == 1:
+            return encode_imagecodecs(config)
     return {"name": CODEC, "configuration": dict(config)}
 
 
@@ -174,26 +188,31 @@ def _named(name: str, **configuration: Any) -> dict[str, Any]:
 # ---------------------------------------------------------------------- reading
 
 
-def decode_codecs(codecs: Sequence[Any], dtype: np.dtype[Any], ndim: int) -> Decoded:
-    """The dtype with its byte order, the order of elements, and the codecs of numcodecs.
+def decode_codecs(
+    codecs: Sequence[Any], dtype: np.dtype[Any], ndim: int, chunk_shape: Sequence[int] | None = None
+) -> Decoded:
+    """The dtype with its byte order, the order of elements, and the codecs of numcodecs; `chunk_shape` is None where
+    chunks have several.
 
     Raises Unsupported for a chain that cannot be told, KeyError, TypeError or ValueError for what is none.
     """
     order, arrays, rest = "C", list[CodecConfig](), [named(codec) for codec in codecs]
     while rest and _is_of_arrays_by_name(rest[0][0]):
         name, configuration = rest.pop(0)
+        chunks = chunk_shape if order == "C" else None
         if name == "transpose":
             order = _order(configuration["order"], ndim, first=not arrays and order == "C")
         elif name in CASTS:
             arrays.append(decode_cast(name, configuration, stored_as(arrays, dtype)))
         else:
-            arrays.append(_decode(name, configuration, stored_as(arrays, dtype)))
+            arrays.append(_decode(name, configuration, stored_as(arrays, dtype), chunks))
     if not rest:
         raise ValueError(f"no codec of {[name for name, _ in map(named, codecs)]} turns arrays into bytes")
-    stored, to_bytes = _serializer(*rest.pop(0), stored_as(arrays, dtype))
+    chunks = chunk_shape if order == "C" else None
+    stored, to_bytes = _serializer(*rest.pop(0), stored_as(arrays, dtype), chunks)
     arrays = in_order_of(arrays, stored)
     dtype = dtype if any(map(is_cast, arrays)) else stored
-    later = [_decode(name, configuration, stored) for name, configuration in rest]
+    later = [_decode(name, configuration, stored, chunks) for name, configuration in rest]
     if to_bytes and later and later[0].get("id") == MAKES_TEXT:
         to_bytes = ()
     chain = (*arrays, *to_bytes, *later)
@@ -214,6 +233,7 @@ def _is_of_arrays_by_name(name: str) -> bool:
     return (
         name == "transpose"
         or name in CASTS
+        or name in OF_ARRAYS
         or (name.startswith(_NUMCODECS) and name.removeprefix(_NUMCODECS) in _OF_ARRAYS)
     )
 
@@ -232,7 +252,7 @@ def _order(order: Any, ndim: int, *, first: bool) -> str:
 
 
 def _serializer(
-    name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any]
+    name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any], chunk_shape: Sequence[int] | None
 ) -> tuple[np.dtype[Any], tuple[CodecConfig, ...]]:
     """The dtype with its byte order, and the codec of numcodecs that turns arrays into bytes, if there is one."""
     if name == SHARDING and "shape" in configuration and dtype.kind != "O":
@@ -246,15 +266,23 @@ def _serializer(
         return dtype.newbyteorder(_ORDERS[endian]), ()
     if name in _OBJECT_CODECS:
         return dtype, ({"id": name},)
-    if name.removeprefix(_NUMCODECS) in _TO_BYTES:
-        return dtype, (_decode(name, configuration, dtype),)
+    if name in TO_BYTES or name.removeprefix(_NUMCODECS) in _TO_BYTES:
+        return dtype, (_decode(name, configuration, dtype, chunk_shape),)
     if name.removeprefix(_NUMCODECS) in PACKAGES:  # they have the same codec for numcodecs, which gives native bytes
         return dtype, ({"id": name.removeprefix(_NUMCODECS), **configuration},)
     raise Unsupported(f"the codec {name!r} is not known, which turns arrays into bytes", feature="codec")
 
 
-def _decode(name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any]) -> CodecConfig:
+def _decode(
+    name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any], chunk_shape: Sequence[int] | None
+) -> CodecConfig:
     """One codec as numcodecs configures it. zarr-python fills in what is the array's own."""
+    if name in OF_ARRAYS | TO_BYTES | OF_BYTES:
+        return decode_imagecodecs(name, configuration, dtype, chunk_shape)
+    return _decode_known(name, configuration, dtype)
+
+
+def _decode_known(name: str, configuration: Mapping[str, Any], dtype: np.dtype[Any]) -> CodecConfig:
     match name:
         case "gzip" | "zstd":
             return {"id": name, **configuration}

@@ -183,7 +183,8 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     shape = tuple(map(int, document["shape"]))
     dtype, objects = decode_data_type(document["data_type"])
     value = decode_scalar(document["fill_value"], dtype, objects)
-    decoded = decode_codecs(with_shape(document), dtype, len(shape))
+    chunk_shape, edges = decode_grid(*named(document["chunk_grid"]), shape)
+    decoded = decode_codecs(with_shape(document), dtype, len(shape), None if edges else chunk_shape)
     attrs = dict(document.get("attributes") or {})
     in_attrs, names = attrs.pop(DIMENSIONS, None), document.get("dimension_names")
     names = in_attrs if names is None else names
@@ -192,7 +193,6 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     if "fill_value" in beside:
         beside["fill_value"] = decode_scalar(beside["fill_value"], dtype, objects)
     fill_value, background = _decode_mask(value, is_default, attrs, beside, decoded.dtype)
-    chunk_shape, edges = decode_grid(*named(document["chunk_grid"]), shape)
     meta = ArrayMeta(
         shape=shape,
         chunk_shape=chunk_shape,

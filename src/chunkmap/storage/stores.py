@@ -45,6 +45,9 @@ ZARR: Final = ("zarr.json", ".zgroup", ".zarray")
 
 _HEAD: Final = 4096
 _GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_ZSTD_BLOCK: Final = 132 << 10
+"""Bytes after which something has come of a frame of zstd: its header, and a block of at most 128 KB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,7 @@ JSON: Final = Store(
     writes="chunkmap.storage.json.writing",
     appends="chunkmap.execution.json",
     suffixes=(".json", ".json.gz", ".json.zst", ".json.zstd"),
-    begins=(b"{", b"\x28\xb5\x2f\xfd"),
+    begins=(b"{",),
 )
 PARQUET: Final = Store(
     name="parquet",
@@ -173,7 +176,7 @@ def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping
         return FoundSet(store, name, storage_options)
     opened = open_any(name, storage_options=storage_options, holds=(METADATA, *ZARR))
     if not is_folder(opened):
-        head = _decompressed(bytes(opened.read(0, min(_HEAD, opened.size())))).lstrip()
+        head = _decompressed(opened).lstrip()
         if head.startswith(JSON.begins):
             return FoundSet(JSON, name, storage_options, opened)
         opened.close()  # who scans it opens it anew: of a compressed file there may be a temporary one
@@ -181,11 +184,17 @@ def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping
     return FoundSet(_store_of(opened), name, storage_options, opened)
 
 
-def _decompressed(head: bytes) -> bytes:
-    """The first bytes of a file, or of what gzip made smaller: many files of other formats are compressed by it."""
+def _decompressed(file: Source) -> bytes:
+    """The first bytes of a file, or of what gzip or zstd made smaller: files of other formats are, too."""
+    head = bytes(file.read(0, min(_HEAD, file.size())))
     try:
+        if head.startswith(_ZSTD):
+            block = file.read(0, min(_ZSTD_BLOCK, file.size()))
+            pa: Any = import_module("pyarrow")  # when a file needs it
+            first: bytes = pa.CompressedInputStream(pa.BufferReader(block), "zstd").read(16)
+            return first
         return zlib.decompressobj(31).decompress(head, _HEAD) if head.startswith(_GZIP) else head
-    except zlib.error:
+    except (zlib.error, OSError):
         return b""
 
 

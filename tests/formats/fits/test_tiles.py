@@ -258,6 +258,23 @@ def test_streams_that_are_cut_short(size):
             decode_tile(raw[:length], "RICE_1", told, (16, 16), is_real=False)
 
 
+def test_images_of_many_files_are_one_array_of_variants(tmp_path):
+    """Tiles that have a scale and a zero each, and dither of their own, are joined with variants, bit for bit."""
+    for number in range(3):
+        values = np.random.default_rng(number).normal(100 * number, 1 + number, (40, 60)).astype("f4")
+        options = {"quantize_level": 16, "quantize_method": 1, "dither_seed": number + 1}
+        write(tmp_path / f"{number}.fits", values, "RICE_1", (10, 60), **options)
+    paths = sorted(map(str, tmp_path.glob("*.fits")))
+    theirs = np.stack([fits.getdata(path, 1) for path in paths])
+    how = {"concat_dims": "file", "coo_map": {"file": "INDEX"}}
+    with pytest.raises(chunkmap.CombineError, match="variants=True"):
+        chunkmap.combine(chunkmap.scan_many(paths), **how)
+    for out in ("set.json", "set.parq"):
+        chunkmap.build(paths, tmp_path / out, variants=True, **how)
+        ours = chunkmap.open_dataset(str(tmp_path / out)).C.values
+        np.testing.assert_array_equal(ours.view("u4"), theirs.astype("=f4").view("u4"))
+
+
 def test_dither_against_the_standard():
     """The 10,000th random number is the one that the standard gives to check with: 1043618065 / (2^31 - 1)."""
     from chunkmap.codecs.fits.dither import _sequence

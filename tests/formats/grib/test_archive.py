@@ -178,6 +178,8 @@ def test_fields_that_are_chosen_are_one_dataset(files, tmp_path):
         assert set(dataset.data_vars) == {"t", "u"}
         assert dataset.isobaricInhPa == 850
         assert dataset.attrs["GRIB_centre"]
+        assert (dataset.t.attrs["units"], dataset.u.attrs["GRIB_shortName"]) == ("K", "u")
+        assert dataset.isobaricInhPa.attrs["units"] == "hPa"
     with xr.open_dataset(files[1, 6], engine="chunkmap", filter_by_keys={"shortName": "t"}) as dataset:
         np.testing.assert_allclose(dataset.t[:, 0, 0], of_runs_and_steps((1,), (6,))[0][0], rtol=1e-5)
     for keys, why in (({"shortName": "t"}, "'t' is in more than one"), ({"typeOfLevel": "isobaricInhPa"}, "isobaric")):

@@ -32,11 +32,12 @@ def decode_array(array, data):
         if meta.fill_value is not None:
             out[...] = meta.fill_value
     coords = list(zip(*(c.tolist() for c in chunks.coords()), strict=True)) if chunks.grid_shape else [()] * len(chunks)
+    codecs = [numcodecs.get_codec(dict(codec)) for codec in reversed(meta.codecs)]
     for row, coord in enumerate(coords):
         source, offset, length = chunks.row(row)
         raw = source[offset : offset + length] if isinstance(source, bytes) else bytes(data[offset : offset + length])
-        for codec in reversed(meta.codecs):
-            raw = numcodecs.get_codec(dict(codec)).decode(raw)
+        for codec in codecs:
+            raw = codec.decode(raw)
         block = raw if meta.dtype.kind == "O" else np.frombuffer(raw, meta.dtype, math.prod(meta.chunk_shape))
         block = np.asarray(block).reshape(meta.chunk_shape)
         start = [c * n for c, n in zip(coord, meta.chunk_shape, strict=True)]

@@ -26,7 +26,7 @@ SHAPES = {
     "extensible_to_grow": ((20, 30), (None, 50), (7, 9)),
     "extensible_last_to_grow": ((20, 30), (44, None), (7, 9)),
     "btree": ((40, 50), (None, None), (7, 9)),
-    "btree_deep": ((120, 120), (None, None), (1, 1)),
+    "btree_deep": ((80, 80), (None, None), (1, 1)),  # fewer have trees of two levels
     "btree_two_of_three": ((40, 50, 3), (None, 60, None), (7, 9, 2)),
     "larger_than_data": ((5, 6), (None, 100), (8, 9)),
 }
@@ -64,8 +64,8 @@ def write(path, version, user_block):
             d[...] = rng.integers(1, 100, (10, 10))
 
 
-@pytest.mark.parametrize("user_block", [0, 512, 4096])
 @pytest.mark.parametrize("version", VERSIONS, ids="-".join)
+@pytest.mark.parametrize("user_block", [0, 512])
 def test_every_chunk_is_where_the_index_says(tmp_path, check_values, version, user_block):
     """The bytes named for each chunk decode to what h5py reads, whatever the index and the user block."""
     path = tmp_path / "zoo.h5"

@@ -8,12 +8,15 @@ import hdf5plugin
 import netCDF4
 import numpy as np
 import pytest
+import zarr
 from numcodecs import Shuffle, Zlib, get_codec
 
+import chunkmap
 from chunkmap.codecs.hdf5.blosc2 import Hdf5Blosc2
 from chunkmap.errors import Unsupported
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, LocalSource
+from chunkmap.model.variants import variants_of
 
 scan = partial(scan_source, format="hdf5")
 
@@ -231,12 +234,62 @@ def test_chunks_with_masks_of_their_own_are_held_inline(tmp_path, check_values):
     assert refs.arrays["v"].chunks.is_inline.tolist() == [False, True, True, True, False, False]
 
 
-def test_too_many_chunks_with_masks_of_their_own_are_refused(tmp_path):
-    """What would bring more than a megabyte into the references is a problem, not a wrong reference."""
+def read_by_both(path):
+    """The set of a file, whose array is what h5py reads, through the engine and through zarr's own reader."""
+    refs = chunkmap.scan(path)
+    with h5py.File(path) as f:
+        theirs = f["v"][...]
+    ours = chunkmap.open_dataset(refs, mask_and_scale=False).v.values
+    for found in (ours, zarr.open_group(chunkmap.open_store(refs), mode="r")["v"][...]):
+        np.testing.assert_array_equal(found, theirs)
+    assert ours.dtype == theirs.dtype.newbyteorder("=")
+    return refs
+
+
+def test_many_chunks_with_masks_of_their_own_are_variants(tmp_path):
+    """What would bring more than a megabyte into the references stays in the file, and each chunk has its codecs."""
+    write_masked(tmp_path / "a.h5", [0, 0, 0, 3, 2, 1, 3], chunk=200_000)
+    refs = read_by_both(tmp_path / "a.h5")
+    chunks = refs.arrays["v"].chunks
+    assert not chunks.is_inline.any()
+    assert chunks.variant.tolist() == [0, 0, 0, 3, 2, 1, 3]
+    own = [[codec["id"] for codec in variant.filters] for variant in variants_of(refs.arrays["v"].meta)]
+    assert own == [["shuffle", "zlib"], ["zlib"], ["shuffle"], []]
+
+
+def test_chunks_with_masks_of_their_own_are_refused_where_many_must_read_them(tmp_path):
+    """Who asks for references that more readers take is told by name of an array that they could not read."""
     write_masked(tmp_path / "a.h5", [0, 0, 0, 3, 3], chunk=200_000)
-    refs = scan(LocalSource(tmp_path / "a.h5"))
+    refs = scan(LocalSource(tmp_path / "a.h5"), portable=True)
     assert [p.feature for p in refs.problems] == ["filter mask"]
     assert not refs.arrays
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<i8"])
+@pytest.mark.parametrize("fill", [None, 7])
+def test_missing_chunks_of_variants_are_fill_values(tmp_path, dtype, fill):
+    """Beside chunks that are decoded in several ways, those that were never written read as HDF5 has them."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        v = f.create_dataset("v", (1030, 1040), dtype, chunks=(400, 400), compression="gzip", fillvalue=fill)
+        v.attrs["_FillValue"] = np.array(-1, dtype)
+        for number, where in enumerate(np.ndindex(2, 3)):
+            raw = np.arange(160_000).astype(dtype).tobytes()
+            mask = int(where[1] == 2 or number == 0)
+            v.id.write_direct_chunk(tuple(400 * n for n in where), raw if mask else bytes(Zlib(1).encode(raw)), mask)
+    refs = read_by_both(path)
+    assert len(variants_of(refs.arrays["v"].meta)) == 2
+
+
+def test_a_chunk_without_filters_is_as_long_as_it_must_be(tmp_path):
+    """One that skips all filters and has other than its own bytes is damaged, and said to be."""
+    path = tmp_path / "a.h5"
+    write_masked(path, [0, 0, 0, 3, 3], chunk=200_000)
+    with h5py.File(path, "r+") as f:
+        f["v"].id.write_direct_chunk((600_000,), b"short" * 10, 3)
+    refs = scan(LocalSource(path))
+    assert [p.path for p in refs.problems] == ["v"]
+    assert "expected chunks of 800000 bytes" in refs.problems[0].message
 
 
 def test_a_chunk_that_does_not_decode_is_reported(tmp_path):

@@ -273,6 +273,26 @@ def test_inspect_counts_what_is_there(tmp_path):
     assert "\n".join(summary) in result.stdout
 
 
+def test_inspect_says_what_is_measured_when_and_where(months, tmp_path):
+    """Units, the dates that times reach from and to, all attributes of one array; an order to a terminal is text."""
+    assert run("build", months / "*.nc", "-o", tmp_path / "a.json", *CONCAT).exit_code == 0
+    refs = library.load(tmp_path / "a.json")
+    refs.groups[""]["title"] = "a\x1b[2Jb"
+    library.write(refs, tmp_path / "b.json")
+    lines = run("inspect", tmp_path / "b.json").stdout.splitlines()
+    assert next(line for line in lines if line.startswith("time_counter ")).split()[5:8] == [
+        "days",
+        "since",
+        "2015-01-01",
+    ]
+    assert "  time_counter: 2015-01-16 to 2015-03-17" in lines
+    assert r"  title: a\x1b[2Jb" in lines
+    one = run("inspect", tmp_path / "b.json", "time_counter").stdout
+    assert "attributes of time_counter\n  units: days since 2015-01-01\n" in one
+    said = json.loads(run("inspect", tmp_path / "b.json", "--json").stdout)
+    assert said["spans"]["time_counter"] == ["2015-01-16", "2015-03-17"]
+
+
 def test_a_refusal_is_one_line_and_writes_nothing(months, tmp_path):
     """Files that do not fit together: exit status 1, one line that says why, and no half of a set."""
     out = tmp_path / "cube.parq"

@@ -1,12 +1,15 @@
-"""Streams of deflate and gzip for tests, and points that are made of them."""
+"""Compressed streams for tests, and points that are made of them."""
 
+import bz2
 import gzip
 import zlib
 
 import numpy as np
+import pyarrow as pa
 
 from chunkmap.io import BytesSource
-from chunkmap.io.compressed.building import Stream, build_points
+from chunkmap.io.compressed.building import build_points
+from chunkmap.io.compressed.stream import Stream, compression_of
 
 CLOSE = {"spacing": 1 << 16, "share": 10.0}
 """Points as close as they can be."""
@@ -38,3 +41,32 @@ def members(*parts, level=6):
 def gzip_points(file, **how):
     """The points of a file of gzip."""
     return build_points(BytesSource(file, "a.gz"), Stream("gzip", 0, len(file)), **{**CLOSE, **how})
+
+
+def bzipped(*parts, level=1):
+    """A file of bzip2 of several streams, whose blocks have 100 kB and more."""
+    return b"".join(bz2.compress(part, level) for part in parts)
+
+
+def framed(*parts):
+    """A file of zstd, each frame of which says how long it is."""
+    return b"".join(pa.compress(part, codec="zstd", asbytes=True) for part in parts)
+
+
+def unsaid(*parts):
+    """A file of zstd whose frames do not say it, as those that are written piecewise, and with a frame before each that
+    is to be skipped, as `pzstd` writes it."""
+    out = pa.BufferOutputStream()
+    for part in parts:
+        out.write(b"\x50\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"skip")
+        frame = pa.BufferOutputStream()
+        with pa.CompressedOutputStream(frame, "zstd") as stream:
+            stream.write(part)
+        out.write(frame.getvalue())
+    return out.getvalue().to_pybytes()
+
+
+def points_of(file, **how):
+    """The points of a file that is compressed as a whole."""
+    source = BytesSource(file, "a")
+    return build_points(source, Stream(compression_of(source), 0, len(file)), **{**CLOSE, **how})

@@ -11,9 +11,10 @@ from tests.io.compressed.streams import CLOSE, bare, gzip_points, members, numbe
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError
 from chunkmap.io import BytesSource, Range
-from chunkmap.io.compressed.building import SPACING, Stream, build_points
+from chunkmap.io.compressed.building import SPACING, build_points
 from chunkmap.io.compressed.entering import inflated
 from chunkmap.io.compressed.source import CompressedSource
+from chunkmap.io.compressed.stream import Stream
 from chunkmap.model.points import Points
 
 DATA = numbers(1_200_000)

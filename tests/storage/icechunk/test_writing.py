@@ -1,5 +1,6 @@
 """What is read out of Icechunk is what the native libraries read from the files."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -252,8 +253,9 @@ def test_numbers_that_json_does_not_have(repository):
     store = repository.readonly_session("main").store
     assert dict(zarr.open_array(store, path="x", mode="r").attrs) == {"range": [0.0, "Infinity"]}
     assert dict(zarr.open_group(store, mode="r").attrs) == {"nan": "NaN"}
-    with pytest.raises(StorageError, match="g: the value of 'a' is NaN"):
-        chunkmap.to_icechunk(ReferenceSet({}, {"": {}, "g": {"a": {"b": np.nan}}}), repository, overwrite=True)
+    for arrays, value in itertools.product(({}, {"x": array}), ({"b": np.nan}, [{"b": np.nan}])):
+        with pytest.raises(StorageError, match="g: the value of 'a' is NaN"):
+            chunkmap.to_icechunk(ReferenceSet(arrays, {"": {}, "g": {"a": value}}), repository, overwrite=True)
 
 
 def test_nothing_is_written_below_an_array(repository):

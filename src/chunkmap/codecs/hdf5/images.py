@@ -16,6 +16,9 @@ from chunkmap.codecs.imagecodecs import require_imagecodecs
 
 __all__ = ["Hdf5Htj2k", "Hdf5JpegLs"]
 
+_SCAN, _END = b"\xff\xda", b"\xff\xd9"
+"""Markers of JPEG-LS: coded data begin, a picture ends."""
+
 
 class _Picture(Codec):  # type: ignore[misc]
     """Chunks that are pictures."""
@@ -38,6 +41,9 @@ class Hdf5JpegLs(_Picture):
     codec_id = "hdf5_jpegls"
 
     def _decode(self, raw: bytes) -> Any:
+        # within coded data no FF is followed by D9; without that end CharLS may look for its bits for ten seconds
+        if _END not in raw[max(raw.find(_SCAN), 0) :]:
+            raise ValueError(f"JPEG-LS: expected the end of a picture (FF D9), found {len(raw):,} bytes without it")
         found = np.asarray(require_imagecodecs(self.codec_id).jpegls_decode(raw))
         return found if found.ndim < 3 else np.moveaxis(found, -1, 0)
 

@@ -17,7 +17,7 @@ from numcodecs.compat import ensure_bytes, ndarray_copy
 from numcodecs.zstd import compress, decompress
 from numpy.typing import NDArray
 
-from chunkmap.codecs.zstd_frame import content_size
+from chunkmap.io.compressed.zstd_frame import content_size
 
 __all__ = ["Hdf5Vbz"]
 

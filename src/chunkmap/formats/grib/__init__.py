@@ -15,8 +15,9 @@ from chunkmap.formats.format import Scanned
 from chunkmap.formats.grib.assembly import Doubles, Layout, tree_of
 from chunkmap.formats.grib.coordinates import TIME_DIMS
 from chunkmap.formats.grib.far import walk_any
-from chunkmap.formats.grib.repeats import without_repeats
-from chunkmap.formats.grib.table import selected, table_of, unmatched
+from chunkmap.formats.grib.repeats import repeats
+from chunkmap.formats.grib.selection import selected, unmatched
+from chunkmap.formats.grib.table import Description
 from chunkmap.io.rounds import Parser
 from chunkmap.io.source import Source
 
@@ -59,17 +60,18 @@ class Options:
 
 def parse(source: Source, options: Options) -> Parser[Scanned]:
     """Every field of a file, by path. Raises FormatError where there is none."""
-    walked = yield from walk_any(source, options.index)
-    if not walked.fields:
+    description = Description()
+    walked = yield from walk_any(source, options.index, None if options.filter_by_keys else description.add)
+    if not (description.count or walked.fields):
         why = f"; {walked.problems[0].message}" if walked.problems else ""
         raise FormatError(f"expected GRIB messages, found none in {source.size()} bytes{why}", url=source.url)
-    fields = selected(walked.fields, options.filter_by_keys)
-    if not fields:
+    description.add(selected(walked.fields, options.filter_by_keys))
+    if not description.count:
         return Scanned({}, {"": {}}, (*walked.problems, unmatched(walked.fields, options.filter_by_keys, source.url)))
+    table, problems = description.table(), walked.problems
+    del description, walked  # the table says all that is needed of them
     if options.doubles == "refuse":
-        fields = yield from without_repeats(fields)
-    table, problems = table_of(fields), walked.problems
-    del fields, walked  # the table says all that is needed of them, in less
+        table = table.without((yield from repeats(table.said, table.offset, table.length)))
     layout = Layout(options.dtype, options.squeeze, options.doubles, options.times)
     tree = tree_of(table, source.url, layout)
     return Scanned(tree.arrays, tree.groups, (*problems, *tree.problems))

@@ -19,8 +19,8 @@ from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.formats.grib.coordinates import coordinates_of, times_of
 from chunkmap.formats.grib.headers import header
 from chunkmap.formats.grib.table import Table
-from chunkmap.model import ArrayMeta, ManifestArray, Problem
-from chunkmap.model.cubes import Cube, cube_of, grouped
+from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
+from chunkmap.model.cubes import Coded, Cube, cube_of, grouped
 
 __all__ = ["Doubles", "Layout", "Tree", "tree_of"]
 
@@ -69,7 +69,7 @@ def tree_of(table: Table, url: str, layout: Layout) -> Tree:
     tree = Tree({}, {"": _common([product.group for product in table.products])}, [])
     names = ["/".join(_steps_of_path(product)) for product in table.products]
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    of_product = np.array([numbers[name] for name in names], np.int64)
+    of_product = np.array([numbers[name] for name in names], np.min_scalar_type(len(names)))
     for rows in grouped([of_product[table.product]]):
         for leaf in _leaves(table, names[table.product[rows[0]]], rows, layout.times):
             _add(tree, table, leaf, url, layout)
@@ -81,7 +81,7 @@ def _untold(table: Table) -> Iterator[tuple[str, str]]:
     """What could not be told of fields and grids: the feature, and what to say of it."""
     for why, places in table.refused.items():
         yield "damaged message", f"{_at(places)}: {why}; left out"
-    timeless = table.offset[np.isnan(table.time)].tolist()
+    timeless = table.offset[np.isnan(table.time.values)[table.time.codes]].tolist()
     if timeless:
         yield "reference time", f"{_at(timeless)}: no year, as of a climate, or no date at all; without a time"
     for grid in table.grids:
@@ -103,7 +103,8 @@ def _steps_of_path(product: Any) -> list[str]:
 
 def _leaves(table: Table, path: str, rows: NDArray[np.int64], times: Sequence[str]) -> Iterator[_Leaf]:
     """The arrays of one group: one for each grid, and more where fields would stand in one cell."""
-    by_grid = [rows[group] for group in grouped([table.grid[rows]])]
+    grids = table.grid[rows]
+    by_grid = [rows] if (grids == grids[0]).all() else [rows[group] for group in grouped([grids])]
     alike: Counter[str] = Counter()
     for part in by_grid:
         label = table.grids[table.grid[part[0]]].label
@@ -127,17 +128,17 @@ def _apart(
         yield from _apart(table, path if same else f"{path}/{label}", rows[group], facets[1:], times)
 
 
-def _keys(table: Table, rows: NDArray[np.int64], times: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _keys(table: Table, rows: NDArray[np.int64], times: Sequence[str]) -> dict[str, Coded]:
     """The coordinates of a cube, as columns: number, times, level, and what products have of their own."""
     level = table.products[table.product[rows[0]]].type_of_level or "level"
-    keys = {"number": table.number, **{name: times_of(table, name) for name in times}}
+    keys = {"number": table.number.of(rows), **{name: times_of(table, name, rows) for name in times}}
     if level not in keys:
-        keys[level] = table.level
+        keys[level] = table.level.of(rows)
     for name in _EXTRA:
         if any(name in product.extra for product in table.products):
-            keys[name] = np.array([product.extra.get(name, np.nan) for product in table.products])[table.product]
-    found = {name: column[rows] for name, column in keys.items()}
-    return {name: column for name, column in found.items() if not np.isnan(column).all()}
+            extra = np.array([product.extra.get(name, np.nan) for product in table.products])
+            keys[name] = Coded(table.product[rows], extra)
+    return {name: column for name, column in keys.items() if not np.isnan(column.values[column.used()]).all()}
 
 
 _Facet = Callable[[Table, NDArray[np.int64]], NDArray[Any]]
@@ -145,12 +146,13 @@ _Facet = Callable[[Table, NDArray[np.int64]], NDArray[Any]]
 
 def _by_presence(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """Members of an ensemble, and what is no member."""
-    return np.where(np.isnan(table.number[rows]), "control", "members")
+    return np.where(np.isnan(table.number.at(rows)), "control", "members")
 
 
 def _by_interval(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """The length of the interval; all those that begin at the reference time together, where lengths vary."""
-    begin, length = table.begin[rows], table.step[rows] - table.begin[rows]
+    begin = table.begin.at(rows)
+    length = table.step.at(rows) - begin
     since_start = (begin == 0) & (len(np.unique(length[begin == 0])) > 1)
     return np.where(since_start, "since_start", _labels(length, _text_of_hours))
 
@@ -163,7 +165,7 @@ def _text_of_hours(seconds: float) -> str:
 
 def _by_bottom(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
     """The bottom of a layer."""
-    return _labels(table.bottom[rows], lambda bottom: "no_layer" if np.isnan(bottom) else f"to_{bottom:g}")
+    return _labels(table.bottom.at(rows), lambda bottom: "no_layer" if np.isnan(bottom) else f"to_{bottom:g}")
 
 
 def _labels(values: NDArray[Any], text: Callable[[Any], str]) -> NDArray[Any]:
@@ -215,9 +217,7 @@ def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, layout: Layout) -> Non
     coordinates = coordinates_of(table, leaf.rows, leaf.cube, squeeze=layout.squeeze)
     kept = [key for key, axis in leaf.cube.axes.items() if len(axis) > 1 or not layout.squeeze]
     shape = (*(len(leaf.cube.axes[key]) for key in kept), *grid.shape)
-    order = leaf.cube.last_in_cell()
-    offset, length = table.chunks
-    chunks = leaf.cube.manifest(url, (offset[leaf.rows], length[leaf.rows]), order, inner=len(grid.shape))
+    chunks = _chunks(table, leaf, url, len(grid.shape))
     chunk_shape = (*(1,) * len(kept), *grid.shape)
     single = layout.dtype == "float32" or (layout.dtype == "auto" and not table.double[leaf.rows].any())
     meta = ArrayMeta(
@@ -237,6 +237,16 @@ def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, layout: Layout) -> Non
     for key, array in {**coordinates, **grid.coordinates}.items():
         tree.arrays[f"{leaf.path}/{key}"] = array
     _add_groups(tree, leaf, products)
+
+
+def _chunks(table: Table, leaf: _Leaf, url: str, inner: int) -> ChunkManifest:
+    """The fields of a leaf in its grid, over `inner` axes of one cell each; of several in one cell, the last."""
+    rows = leaf.cube.last_in_cell()
+    cells = leaf.cube.cells[rows]
+    rows = leaf.rows[rows]
+    columns = np.ones(len(rows), np.uint32), table.offset[rows], table.length[rows]
+    del rows  # of a million fields it is as much as their offsets
+    return ChunkManifest.from_columns((*leaf.cube.shape, *(1,) * inner), cells, (None, url), columns)
 
 
 def _add_groups(tree: Tree, leaf: _Leaf, products: Sequence[Any]) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chunkmap.formats.grib.table import Table
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
-from chunkmap.model.cubes import Cube
+from chunkmap.model.cubes import Coded, Cube
 
 __all__ = ["TIME_DIMS", "coordinates_of", "held", "times_of"]
 
@@ -55,18 +55,21 @@ def coordinates_of(table: Table, rows: NDArray[np.int64], cube: Cube, *, squeeze
     """The coordinates of a cube of some rows; with `squeeze`, those of one value are scalars."""
     found = {name: _axis(name, values, squeeze=squeeze) for name, values in cube.axes.items()}
     found |= _other_times(table, rows, cube, squeeze=squeeze)
-    level = table.products[table.product[rows[0]]].type_of_level or "level"
-    if level in cube.axes and not np.isnan(table.bottom[rows]).any():
+    level, bottom = table.products[table.product[rows[0]]].type_of_level or "level", table.bottom.of(rows)
+    if level in cube.axes and not np.isnan(bottom.values[bottom.used()]).any():
         bottoms = np.full(len(cube.axes[level]), np.nan)
-        bottoms[cube.along(level)] = table.bottom[rows]
+        bottoms[cube.along(level)] = table.bottom.at(rows)
         scalar = squeeze and len(bottoms) == 1
         found["bottomLevel"] = held("bottomLevel", bottoms.reshape(() if scalar else -1), () if scalar else (level,))
     return found
 
 
-def times_of(table: Table, name: str) -> NDArray[np.float64]:
-    """The column of `time`, `step` or `valid_time`, in seconds."""
-    return {"time": table.time, "step": table.step, "valid_time": table.time + table.step}[name]
+def times_of(table: Table, name: str, rows: NDArray[np.int64]) -> Coded:
+    """The column of `time`, `step` or `valid_time` of some rows, in seconds."""
+    if name != "valid_time":
+        return (table.time if name == "time" else table.step).of(rows)
+    values, codes = np.unique(table.time.at(rows) + table.step.at(rows), return_inverse=True)
+    return Coded(codes, values)
 
 
 def _other_times(table: Table, rows: NDArray[np.int64], cube: Cube, *, squeeze: bool) -> dict[str, ManifestArray]:
@@ -87,7 +90,7 @@ def _other_times(table: Table, rows: NDArray[np.int64], cube: Cube, *, squeeze: 
     else:
         columns = {name: np.full(shape, np.nan) for name in _TIMES}
         for name, column in columns.items():
-            column[cube.along(dims[0])] = times_of(table, name)[rows]
+            column[cube.along(dims[0])] = times_of(table, name, rows).spread()
     return {
         name: held(name, _along(name, column, kept).reshape([len(cube.axes[dim]) for dim in kept]), tuple(kept))
         for name, column in columns.items()

@@ -9,11 +9,11 @@ gives: a walk counts from where the one before it arrived, and no word that look
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from chunkmap.formats.grib.fields import Steps
+from chunkmap.formats.grib.fields import Fields, Steps
 from chunkmap.formats.grib.sections import AHEAD, Walked, steps, walk, walked
 from chunkmap.formats.grib.sidecar import by_sidecar
 from chunkmap.io.archive import in_memory
@@ -32,14 +32,17 @@ _FEW: Final = 12
 """Messages that are worth no second walk."""
 
 
-def walk_any(source: Source, index: str = "auto") -> Parser[Walked]:
-    """Every field of a file: by the index beside it where that saves rounds, else from message to message."""
+def walk_any(source: Source, index: str = "auto", taker: Callable[[Fields], None] | None = None) -> Parser[Walked]:
+    """Every field of a file: by the index beside it where that saves rounds, else from message to message.
+
+    Of a file that is near, a `taker` is given the fields on the way, but the last ones.
+    """
     near = in_memory(source)
     if index != "none" and not (near and index == "auto"):
         found: Walked | None = yield from by_sidecar(source, None if index == "auto" else index)
         if found is not None:
             return found
-    return (yield from walk(source) if near else walk_far(source))
+    return (yield from walk(source, taker) if near else walk_far(source))
 
 
 def walk_far(source: Source) -> Parser[Walked]:

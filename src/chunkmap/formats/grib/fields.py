@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Field", "Fields", "Steps"]
+from chunkmap.model.cubes import grouped
 
+__all__ = ["Alike", "Field", "Fields", "Steps"]
+
+_MOST_HELD: Final = 4096
+"""Fields that a walk holds before it gives them away, where someone takes them."""
 _MOST_REASONS: Final = 1000
 """Of so many steps that were none it is kept why."""
 
@@ -47,6 +51,16 @@ class Field(NamedTuple):
     """A hash of what it says of how its values are packed."""
 
 
+class Alike(NamedTuple):
+    """Fields that share all but two sections, and whose sections are as long as one another's."""
+
+    rows: NDArray[np.int64]
+    """Which fields."""
+    identification: NDArray[np.uint8]
+    """A row of octets for each."""
+    product: NDArray[np.uint8]
+
+
 _Shared = tuple[int, bytes, bytes, bytes, bool, bool]
 """What mostly is the same in all fields of a file: edition, indicator, local, grid, bitmap, wide."""
 
@@ -69,6 +83,18 @@ class _Octets:
 
     def __getitem__(self, number: int) -> bytes:
         return bytes(self._held[self._starts[number] : self._starts[number + 1]])
+
+    def lengths(self, numbers: NDArray[Any]) -> NDArray[np.int64]:
+        """How long some of them are."""
+        starts = np.asarray(self._starts).astype(np.int64)
+        found: NDArray[np.int64] = np.diff(starts)[numbers]
+        return found
+
+    def table(self, numbers: NDArray[Any], length: int) -> NDArray[np.uint8]:
+        """Some of them that are of one length, as rows."""
+        starts = np.asarray(self._starts)[numbers].astype(np.int64)
+        found: NDArray[np.uint8] = np.frombuffer(self._held, np.uint8)[starts[:, None] + np.arange(length)]
+        return found
 
     def extend(self, other: _Octets) -> int:
         """Those of another one; by how much their numbers have risen."""
@@ -148,6 +174,22 @@ class Fields(Sequence[Field]):
         """Some of them."""
         return Fields(list(map(self._at, rows)))
 
+    def alike(self) -> Iterator[Alike]:
+        """All of them, those together that differ in little."""
+        if not len(self):
+            return
+        _, shared, one, four = np.array(self._columns, np.int64).reshape(-1, 4).T
+        lengths = self._identifications.lengths(one), self._products.lengths(four)
+        for rows in grouped([shared, *lengths]):
+            one_length, four_length = (int(length[rows[0]]) for length in lengths)
+            identification = self._identifications.table(one[rows], one_length)
+            yield Alike(rows, identification, self._products.table(four[rows], four_length))
+
+    @property
+    def packed(self) -> NDArray[np.int64]:
+        """`Field.packed` of each."""
+        return np.asarray(self._packed)
+
     @property
     def spans(self) -> NDArray[np.uint64]:
         """Offset and stop of each."""
@@ -164,13 +206,15 @@ class Fields(Sequence[Field]):
 class Steps:
     """The steps of a walk: where something begins as a message does, where to go on, and the fields found between.
 
-    A step without fields is none after all.
+    A step without fields is none after all. With a `taker`, which takes the fields by the thousand, nothing is held of
+    what was taken, and the steps cannot be joined to others.
     """
 
-    __slots__ = ("_after", "_places", "_upto", "fields", "why")
+    __slots__ = ("_after", "_broken", "_came_to", "_places", "_taker", "_upto", "fields", "why")
 
-    def __init__(self) -> None:
+    def __init__(self, taker: Callable[[Fields], None] | None = None) -> None:
         self._places, self._after, self._upto = array("Q"), array("Q"), array("Q")
+        self._taker, self._broken, self._came_to = taker, 0, 0
         self.fields = Fields()
         self.why: dict[int, str] = {}
         """Why there is no message at a place: of the first ones."""
@@ -179,14 +223,19 @@ class Steps:
         """One more step."""
         for field in fields:
             self.fields.append(field)
-        self._ended(place, after)
-        if why is not None and len(self.why) < _MOST_REASONS:
-            self.why[place] = why
-
-    def _ended(self, place: int, after: int) -> None:
         self._places.append(place)
         self._after.append(after)
         self._upto.append(len(self.fields))
+        if why is not None and len(self.why) < _MOST_REASONS:
+            self.why[place] = why
+        if self._taker is not None and len(self._places) >= _MOST_HELD:
+            self._give_away(self._taker)
+
+    def _give_away(self, taker: Callable[[Fields], None]) -> None:
+        self._broken, self._came_to = self.broken, self.after
+        taker(self.fields)
+        self.fields = Fields()
+        self._places, self._after, self._upto = array("Q"), array("Q"), array("Q")
 
     def extend(self, other: Steps, first: int = 0) -> None:
         """The steps of another walk, from the `first` on."""
@@ -216,12 +265,13 @@ class Steps:
     @property
     def after(self) -> int:
         """Where to go on."""
-        return self._after[-1]
+        return self._after[-1] if self._after else self._came_to
 
     @property
     def broken(self) -> int:
         """How many are none."""
-        return int(np.count_nonzero(np.diff(np.asarray(self._upto).astype(np.int64), prepend=0) == 0))
+        upto = np.asarray(self._upto).astype(np.int64)
+        return self._broken + int(np.count_nonzero(np.diff(upto, prepend=0) == 0))
 
     def at(self, place: int) -> int | None:
         """The number of the step at a place."""

@@ -17,12 +17,15 @@ from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.formats.grib.fields import Field
 from chunkmap.formats.grib.headers import header, start_of_product
 
-__all__ = ["Level", "Product", "Steps", "level_of", "member_of", "product_of", "reference_time", "steps_of"]
+__all__ = ["HYBRID", "HYBRID_1", "ISOBARIC", "ISOBARIC_1", "MONTHS", "NO_SURFACE", "Layout", "Level", "Product",
+           "Steps", "layout_of", "level_of", "member_of", "product_of", "reference_time", "steps_of"]  # fmt: skip
 
 T = TypeVar("T")
 
-_ISOBARIC, _HYBRID, _NO_SURFACE = 100, 105, 255
-_ISOBARIC_1, _HYBRID_1 = 100, 109
+ISOBARIC, HYBRID, NO_SURFACE = 100, 105, 255
+"""Types of surface, code table 4.5."""
+ISOBARIC_1, HYBRID_1 = 100, 109
+"""The same in edition 1, table 3."""
 _MOST_KEPT: Final = 1 << 14
 _UNKNOWN: Final = (None, "", "unknown", "undef", "~", "none")
 _PARAMETER_KEYS: Final = ("shortName", "name", "units", "cfName", "cfVarName")
@@ -36,7 +39,7 @@ _OF_GROUP: Final = ("edition", "centre", "centreDescription", "subCentre")
 _EXTRA_COORDINATES: Final = ("percentileValue", "quantile", "directionNumber", "frequencyNumber")
 _MEMBER_KEYS: Final = ("perturbationNumber", "number")
 """What counts the members of an ensemble; the latter is the number of a cluster as well."""
-_MONTHS: Final = {3: 1, 4: 12, 5: 120, 6: 360, 7: 1200}
+MONTHS: Final = {3: 1, 4: 12, 5: 120, 6: 360, 7: 1200}
 """Units of time, code table 4.4, that are no fixed number of seconds: so many months."""
 
 
@@ -79,7 +82,7 @@ class Steps(NamedTuple):
     end: float | None
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     """Where in `product` the octets stand that are compared apart; (0, 0) where there are none."""
 
     times: tuple[int, int]
@@ -108,7 +111,7 @@ class _Memory(Generic[T]):
             return answer
 
 
-_layouts: Final = _Memory[_Layout]()
+_layouts: Final = _Memory[Layout]()
 _products: Final = _Memory[Product]()
 _parameters: Final = _Memory[Mapping[str, Any]]()
 _levels: Final = _Memory[Level]()
@@ -117,13 +120,13 @@ _steps: Final = _Memory[Steps]()
 
 def product_of(field: Field) -> Product:
     """What the field is."""
-    pattern = _pattern(field, _layout(field))
+    pattern = _pattern(field, layout_of(field))
     return _products.get(pattern, lambda: _ask_product(field, pattern))
 
 
 def level_of(field: Field, product: Product) -> Level:
     """Its level, as a real number."""
-    start, stop = _layout(field).surfaces
+    start, stop = layout_of(field).surfaces
     if field.edition == 2 and stop:
         plain = _plain_level(field.product[start:stop], product.type_of_level)
         if plain is not None:
@@ -134,17 +137,17 @@ def level_of(field: Field, product: Product) -> Level:
 
 def _plain_level(surfaces: bytes, kind: str) -> float | None:
     """A whole number of hectopascals, or of a level of the model, which needs no asking: a file may have thousands."""
-    if surfaces[1] or surfaces[2] & 0x80 or surfaces[6] != _NO_SURFACE:
+    if surfaces[1] or surfaces[2] & 0x80 or surfaces[6] != NO_SURFACE:
         return None
     value = int.from_bytes(surfaces[2:6], "big")
-    if surfaces[0] == _ISOBARIC and kind == "isobaricInhPa" and not value % 100:
+    if surfaces[0] == ISOBARIC and kind == "isobaricInhPa" and not value % 100:
         return value / 100
-    return float(value) if surfaces[0] == _HYBRID and kind == "hybrid" else None
+    return float(value) if surfaces[0] == HYBRID and kind == "hybrid" else None
 
 
 def member_of(field: Field) -> int | None:
     """The number of the member of an ensemble."""
-    start, stop = _layout(field).member
+    start, stop = layout_of(field).member
     return int.from_bytes(field.product[start:stop], "big") if stop else None
 
 
@@ -164,32 +167,33 @@ def reference_time(field: Field) -> datetime | None:
 
 def steps_of(field: Field) -> Steps:
     """Begin and end of what it is about."""
-    start, stop = _layout(field).times
+    start, stop = layout_of(field).times
     if field.edition == 1:
         unit, key = field.product[17], (1, *field.product[17:23])
     else:
-        end = _layout(field).interval[0]
+        end = layout_of(field).interval[0]
         until = (field.product[end:], field.identification[12:19]) if end else ()
         unit, key = field.product[start], (field.product[7:9], field.product[start:stop], *until)
-    if stop and unit in _MONTHS:
+    if stop and unit in MONTHS:
         return _steps_in_months(field, unit)
     return _steps.get(key, lambda: _ask_steps(field))
 
 
-def _layout(field: Field) -> _Layout:
+def layout_of(field: Field) -> Layout:
+    """Where its octets stand."""
     product = field.product
     if field.edition == 1:
         return _layouts.get((1, len(product), product[4], product[40:41]), lambda: _ask_layout_1(field))
     return _layouts.get((2, len(product), product[7:9]), lambda: _ask_layout_2(field))
 
 
-def _ask_layout_1(field: Field) -> _Layout:
+def _ask_layout_1(field: Field) -> Layout:
     """Section 1 of edition 1 has fixed places, but for what a centre writes behind octet 40."""
     with Message(header(field)) as message:
-        return _Layout((17, 21), (0, 0), (9, 12), _member(message, field))
+        return Layout((17, 21), (0, 0), (9, 12), _member(message, field))
 
 
-def _ask_layout_2(field: Field) -> _Layout:
+def _ask_layout_2(field: Field) -> Layout:
     start = start_of_product(field)
     with Message(header(field)) as message:
         forecast, surface, end = (
@@ -201,7 +205,7 @@ def _ask_layout_2(field: Field) -> _Layout:
         times, interval, surfaces = (
             span if span[0] > 0 and span[1] <= len(field.product) else (0, 0) for span in spans
         )
-        return _Layout(times, interval, surfaces, _member(message, field))
+        return Layout(times, interval, surfaces, _member(message, field))
 
 
 def _member(message: Message, field: Field) -> tuple[int, int]:
@@ -223,7 +227,7 @@ def _member(message: Message, field: Field) -> tuple[int, int]:
     return 0, 0
 
 
-def _pattern(field: Field, layout: _Layout) -> bytes:
+def _pattern(field: Field, layout: Layout) -> bytes:
     """The octets that say what a field is."""
     product = bytearray(field.product)
     first, last = layout.surfaces
@@ -232,13 +236,14 @@ def _pattern(field: Field, layout: _Layout) -> bytes:
         product[12:17] = bytes(5)
         product[18:20] = bytes(2)
         product[24:25] = b"\x00"
-        if product[9] in (_ISOBARIC_1, _HYBRID_1):
+        if product[9] in (ISOBARIC_1, HYBRID_1):
             product[10:12] = bytes(2)
         own = b"1"
     else:
         own = b"2" + field.indicator[6:7] + field.identification[5:12] + field.identification[19:] + field.local
-        if last and product[first] in (_ISOBARIC, _HYBRID) and product[first + 6] == _NO_SURFACE:
-            mark = _kind_of_pressure(product[first + 1], bytes(product[first + 2 : first + 6]))
+        if last and product[first] in (ISOBARIC, HYBRID) and product[first + 6] == NO_SURFACE:
+            if product[first] == ISOBARIC:
+                mark = _kind_of_pressure(product[first + 1], bytes(product[first + 2 : first + 6]))
             product[first + 1 : first + 6] = bytes(5)
         for start, stop in (layout.times, layout.interval):
             product[start:stop] = bytes(stop - start)
@@ -321,7 +326,7 @@ def _steps_in_months(field: Field, unit: int) -> Steps:
     reference = reference_time(field)
     if reference is None:
         return Steps(None, None)
-    layout = _layout(field)
+    layout = layout_of(field)
     if field.edition == 1:
         first, second = field.product[18:20]
         counts = (first, second if field.product[20] in (2, 3, 4, 5) else first)
@@ -330,13 +335,13 @@ def _steps_in_months(field: Field, unit: int) -> Steps:
         raw = int.from_bytes(field.product[start + 1 : stop], "big")
         top = 1 << (8 * (stop - start - 1) - 1)
         counts = (-(raw & (top - 1)) if raw & top else raw,) * 2
-    begin, end = (_later(reference, count * _MONTHS[unit]) for count in counts)
+    begin, end = (_later(reference, count * MONTHS[unit]) for count in counts)
     if layout.interval[1]:
         end = _end_of_interval(field, layout) or end
     return Steps(_seconds(begin, reference), _seconds(end, reference))
 
 
-def _end_of_interval(field: Field, layout: _Layout) -> datetime | None:
+def _end_of_interval(field: Field, layout: Layout) -> datetime | None:
     start = layout.interval[0]
     octets = field.product[start : start + 7]
     try:

@@ -6,49 +6,50 @@ only *says* that it is the same, and has other values, is left to `chunkmap.form
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from chunkmap.formats.grib.fields import Field, Fields
 from chunkmap.io.rounds import Parser, Span
+from chunkmap.model.cubes import grouped
 
-__all__ = ["without_repeats"]
+__all__ = ["repeats"]
 
 _MOST_BYTES: Final = 64 << 20
 """More than so much is not read in order to compare: then repeated fields are as if they had other values."""
 
 
-def without_repeats(fields: Fields) -> Parser[Fields]:
-    """The fields without those that repeat an earlier one."""
-    alike: dict[tuple[object, ...], list[int]] = {}
-    for number in _perhaps_alike(fields):
-        alike.setdefault(_said(fields[number]), []).append(number)
-    groups = [numbers for numbers in alike.values() if len(numbers) > 1]
-    if sum(fields[n].stop - fields[n].offset for numbers in groups for n in numbers) > _MOST_BYTES:
-        return fields
-    left_out: set[int] = set()
-    for numbers in groups:
-        lengths = [fields[n].stop - fields[n].offset for n in numbers]
-        blocks = yield [Span(fields[n].offset, size, size) for n, size in zip(numbers, lengths, strict=True)]
+def repeats(
+    said: Callable[[], NDArray[np.uint64]], offset: NDArray[np.uint64], length: NDArray[Any]
+) -> Parser[list[int]]:
+    """The rows of fields that repeat an earlier one, in order; `said` makes hashes of all that is known of each."""
+    rows, hashes = _perhaps_alike(said)
+    if not len(rows) or int(length[rows].sum(dtype=np.uint64)) > _MOST_BYTES:
+        return []
+    found: list[int] = []
+    for group in grouped([hashes]):
+        numbers = rows[group].tolist()
+        spans = [Span(int(offset[number]), int(length[number]), int(length[number])) for number in numbers]
         seen: set[bytes] = set()
-        for number, block, size in zip(numbers, blocks, lengths, strict=True):
-            held = bytes(block[:size])
+        for number, span, block in zip(numbers, spans, (yield spans), strict=True):
+            held = bytes(block[: span.need])
             if held in seen:
-                left_out.add(number)
+                found.append(number)
             seen.add(held)
-    return fields.take([n for n in range(len(fields)) if n not in left_out]) if left_out else fields
+    return sorted(found)
 
 
-def _perhaps_alike(fields: Sequence[Field]) -> list[int]:
-    """The fields of which another one says what has the same hash: mostly none, and nothing is held of the others."""
-    hashes = np.fromiter((hash(_said(field)) for field in fields), np.int64, len(fields))
-    _, which, count = np.unique(hashes, return_inverse=True, return_counts=True)
-    return [int(number) for number in np.flatnonzero(count[which] > 1)]
-
-
-def _said(field: Field) -> tuple[object, ...]:
-    """All that is known of a field without its data."""
-    said = field.indicator, field.identification, field.local, field.grid, field.product, field.packed
-    return (field.stop - field.offset, field.number, *said)
+def _perhaps_alike(said: Callable[[], NDArray[np.uint64]]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """The rows of which another one has the same hash, and their hashes: mostly none, and they are made twice for some
+    rather than held twice for all.
+    """
+    hashes = said()
+    hashes.sort()
+    twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+    if not len(twice):
+        return np.empty(0, np.int64), twice
+    hashes = said()
+    rows = np.flatnonzero(np.isin(hashes, twice))
+    return rows, hashes[rows]

@@ -8,11 +8,20 @@ does not repeat from the field before.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
 from chunkmap.formats.grib.fields import Field, Fields, Steps
+from chunkmap.formats.grib.plain import (
+    HEAD_OF_BITMAP_1,
+    HEAD_OF_DATA_1,
+    LEAST_1,
+    LEAST_2,
+    Plain,
+    needs_double,
+    needs_double_1,
+)
 from chunkmap.io.rounds import Parser, Span
 from chunkmap.io.source import Source
 from chunkmap.model import Problem
@@ -26,16 +35,15 @@ AHEAD: Final = 4 << 10
 _LARGEST_WINDOW: Final = 1 << 20
 """Most bytes searched at once for the next message."""
 _MOST_PROBLEMS: Final = 20
-_SHORTEST: Final = {1: 8 + 28 + 11 + 4, 2: 16 + 4}
+_SHORTEST: Final = {1: 8 + LEAST_1[1] + LEAST_1[4] + 4, 2: 16 + 4}
 _SECTION: Final = Struct(">IB")
 _BITMAP_BEFORE: Final = 254
-_HEAD_OF_BDS: Final = 16
-_IEEE, _RUN_LENGTH = 4, 200
-_SINGLE_BITS: Final = 24
+_MOST_HELD: Final = 16 << 10
+"""Bytes in which messages are looked for one after the other, without asking for each."""
 
 
 class Walked(NamedTuple):
-    """All fields of a file, in the order of its bytes."""
+    """All fields of a file that nobody took while it was walked through, in the order of its bytes."""
 
     fields: Fields
     problems: list[Problem]
@@ -49,31 +57,54 @@ class _Broken(Exception):
         self.known = known
 
 
-def walk(source: Source) -> Parser[Walked]:
-    """Every field of a file. What is no message is passed over; what began as one and is none is a problem."""
-    return walked((yield from steps(0, source.size(), source.size())), source.url)
+def walk(source: Source, taker: Callable[[Fields], None] | None = None) -> Parser[Walked]:
+    """Every field of a file. What is no message is passed over; what began as one and is none is a problem.
+
+    A `taker` is given fields on the way, so that not all of them are held; the last ones are returned.
+    """
+    return walked((yield from steps(0, source.size(), source.size(), found=Steps(taker))), source.url)
 
 
-def steps(place: int, stop: int, size: int, *, ahead: int = AHEAD, most: int | None = None) -> Parser[Steps]:
-    """The steps that begin from `place` on and before `stop`, at most so many; `ahead` bytes are asked for at once."""
-    found = Steps()
+def steps(
+    place: int, stop: int, size: int, *, ahead: int = AHEAD, most: int | None = None, found: Steps | None = None
+) -> Parser[Steps]:
+    """The steps that begin from `place` on and before `stop`, at most so many, added to those that were `found`.
+
+    `ahead` bytes are asked for at once.
+    """
+    found = Steps() if found is None else found
     before = [b""] * 8
+    plain, held, start = Plain(before), b"", 0
     while place < stop and size - place >= _SHORTEST[2] and (most is None or len(found) < most):
-        head = yield Span(place, 16, ahead)
-        if bytes(head[:4]) != _MAGIC:
+        field = plain.field(held, place - start, place, size - place)
+        if field is None or field.stop > start + len(held):
+            held, start = bytes((yield Span(place, 16, ahead))[:_MOST_HELD]), place
+            field = plain.field(held, 0, place, size - place)
+        if field is not None and (yield from _is_whole(field, held, start)):
+            found.add(place, field.stop, (field,))
+        elif held[place - start : place - start + 4] == _MAGIC:
+            try:
+                after, fields = yield from _message(place, size, (yield Span(place, 16, ahead)), before)
+                found.add(place, after, fields)
+            except _Broken as error:
+                found.add(place, place + error.known, why=str(error))
+        else:
             place = yield from _next_magic(place, size, stop, ahead)
             continue
-        try:
-            after, fields = yield from _message(place, size, head, before)
-            found.add(place, after, fields)
-        except _Broken as error:
-            found.add(place, place + error.known, why=str(error))
         place = found.after
     if stop == size and len(_MAGIC) <= size - place < _SHORTEST[2]:
         begun = place + bytes((yield Span(place, size - place, size - place))).find(_MAGIC)
         if begun >= place:
             found.add(begun, size, why=f"the file ends after {size - begun} bytes of a message")
     return found
+
+
+def _is_whole(field: Field, held: bytes, start: int) -> Parser[bool]:
+    """Whether a message ends as one does; `held` are bytes from `start` on."""
+    end = field.stop - len(_END)
+    if field.stop <= start + len(held):
+        return held[end - start : field.stop - start] == _END
+    return bytes((yield Span(end, len(_END), AHEAD))[: len(_END)]) == _END
 
 
 def walked(found: Steps, url: str) -> Walked:
@@ -173,15 +204,14 @@ def _fields_1(reader: _Reader, length: int) -> Parser[list[Field]]:
             found.append(b"")
             continue
         section = int.from_bytes((yield from reader.take(place, 3)), "big")
-        if section < (28 if number == 1 else 6) or place + section > length - 4 - 11:
+        if section < LEAST_1[number] or place + section > length - 4 - LEAST_1[4]:
             raise _Broken(f"section {number} of {section} bytes does not fit a message of {length}")
-        found.append((yield from reader.section(number, place, 6 if number == 3 else section)))
+        found.append((yield from reader.section(number, place, HEAD_OF_BITMAP_1 if number == 3 else section)))
         place += section
-    packing = bytes((yield from reader.take(place, min(_HEAD_OF_BDS, length - 4 - place))))
+    packing = bytes((yield from reader.take(place, min(HEAD_OF_DATA_1, length - 4 - place))))
     product, grid, bitmap = found
-    wide = len(packing) > 10 and packing[10] > _SINGLE_BITS
-    stop = reader.start + length
-    return [Field(reader.start, stop, 0, 1, b"", b"", b"", grid, product, bool(bitmap), wide, hash(packing))]
+    said = (b"", b"", b"", grid, product, bool(bitmap), needs_double_1(packing), hash(packing))
+    return [Field(reader.start, reader.start + length, 0, 1, *said)]
 
 
 def _fields_2(reader: _Reader, length: int) -> Parser[list[Field]]:
@@ -205,21 +235,13 @@ def _fields_2(reader: _Reader, length: int) -> Parser[list[Field]]:
                 len(found),
                 sections[1:6],
             )
-            said = one, two, three, four, bitmap, _needs_double(five), hash(five)
+            said = one, two, three, four, bitmap, needs_double(five), hash(five)
             found.append(Field(reader.start, stop, number_of_field, 2, indicator, *said))
         place += size
         last = number if number < 7 else 1
     if last != 1 or not found:
         raise _Broken(f"the message ends with section {last}, without data of its own", place)
     return [found[0]._replace(stop=reader.start + length)] if len(found) == 1 else found
-
-
-def _needs_double(packing: bytes) -> bool:
-    """Whether section 5 of edition 2 packs values in more bits than a float32 has."""
-    template = int.from_bytes(packing[9:11], "big")
-    if template == _IEEE:
-        return packing[11:12] != b"\x01"
-    return template != _RUN_LENGTH and len(packing) > 19 and packing[19] > _SINGLE_BITS
 
 
 def _section(reader: _Reader, place: int, length: int, last: int) -> Generator[Any, Any, tuple[int, int]]:
@@ -235,7 +257,7 @@ def _section(reader: _Reader, place: int, length: int, last: int) -> Generator[A
 
 def _check_whole(sections: Sequence[bytes], place: int) -> None:
     """Each section that a field must have is there, and long enough to say what it is."""
-    for number, least in ((1, 21), (3, 14), (4, 11), (5, 11)):
+    for number, least in LEAST_2.items():
         if len(sections[number]) < least:
             found = len(sections[number])
             raise _Broken(f"a field with {found} bytes of section {number}, expected at least {least}", place)

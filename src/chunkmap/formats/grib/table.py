@@ -1,32 +1,38 @@
-"""The fields of a file as columns: one row a field, in the order of the file."""
+"""The fields of a file as columns: one row a field, in the order of the file.
+
+A row is some 25 bytes: where the field is, and for whatever it says the number of what it says. Fields that differ in
+nothing but time, level or member are asked about once; nothing is done for each field but by columns.
+"""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import fields as fields_of
 from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
+from functools import partial
+from operator import attrgetter
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.errors import FormatError
-from chunkmap.formats.grib.fields import Field, Fields
+from chunkmap.formats.grib import octets
+from chunkmap.formats.grib.columns import Narrow, Numbered, distinct_rows
+from chunkmap.formats.grib.fields import Alike, Field, Fields
 from chunkmap.formats.grib.grids import Grid, grid_of
-from chunkmap.formats.grib.headers import flaw, header
-from chunkmap.formats.grib.keys import Product, level_of, member_of, product_of, reference_time, steps_of
-from chunkmap.model import Problem
+from chunkmap.formats.grib.headers import flaw
+from chunkmap.formats.grib.keys import Level, Product, Steps, level_of, member_of, product_of, reference_time, steps_of
+from chunkmap.model.cubes import Coded
 
-__all__ = ["Table", "selected", "table_of", "unmatched"]
-
-_SHOWN: Final = 12
-"""Values of a key that are listed."""
-
-T = TypeVar("T")
+__all__ = ["Description", "Table", "table_of"]
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - times of GRIB are UTC
+_MOST_AT_ONCE: Final = 1 << 14
+_REFUSED: Final = 0xFFFFFFFF
+"""The number of a product, a time or a level that there is none of."""
+_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,162 +45,188 @@ class Table:
     firsts: Sequence[Field]
     """The first field of each product."""
     grids: Sequence[Grid]
-    product: NDArray[np.uint32]
+    product: NDArray[Any]
     """Row -> number in `products`."""
-    grid: NDArray[np.uint32]
+    grid: NDArray[Any]
     """Row -> number in `grids`."""
-    time: NDArray[np.float64]
+    time: Coded
     """Seconds since 1970."""
-    begin: NDArray[np.float64]
+    begin: Coded
     """Seconds from there to the begin of what the field is about."""
-    step: NDArray[np.float64]
+    step: Coded
     """Seconds to its end."""
-    level: NDArray[np.float64]
-    bottom: NDArray[np.float64]
-    number: NDArray[np.float64]
-    double: NDArray[np.bool_]
+    level: Coded
+    bottom: Coded
+    number: Coded
+    double: NDArray[Any]
     """Whether float32 is too short for the bits that a value is packed in."""
+    packed: NDArray[Any]
+    """A hash of how values are packed."""
     offset: NDArray[np.uint64]
     """Where the message begins."""
-    stop: NDArray[np.uint64]
-    """Where the data of the field end."""
+    length: NDArray[Any]
+    """From there to where the data of the field end."""
 
     def __len__(self) -> int:
         return len(self.offset)
 
-    @property
-    def chunks(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Offset and length of each field's bytes."""
-        return self.offset, self.stop - self.offset
+    def without(self, rows: Sequence[int]) -> Table:
+        """The table but some rows, and without the hashes, which say which these are."""
+        plain = replace(self, packed=self.packed[:0].copy())
+        if not rows:
+            return plain
+        kept = np.delete(np.arange(len(self)), rows)
+        return _changed(plain, lambda column: column.of(kept), lambda column: column[kept] if len(column) else column)
+
+    def alone(self, row: int) -> Table:
+        """The table of one row, of which it holds nothing but what that says."""
+        first = np.zeros(1, np.uint8)
+        one = _changed(
+            self, lambda column: Coded(first, column.at(np.array([row]))), lambda column: column[row : row + 1]
+        )
+        which, grid = int(one.product[0]), int(one.grid[0])
+        own: dict[str, Any] = {"products": [self.products[which]], "firsts": [self.firsts[which]]}
+        return replace(one, refused={}, grids=[self.grids[grid]], product=first, grid=first, **own)
+
+    def said(self) -> NDArray[np.uint64]:
+        """A hash of all that each field says, and of how long it is."""
+        coded = (self.time, self.step, self.level, self.number)
+        columns = (self.packed, self.product, self.grid, *(each.codes for each in coded))
+        every = self.length.astype(np.uint64)
+        for start in range(0, len(self), _MOST_AT_ONCE):
+            said = every[start : start + _MOST_AT_ONCE]
+            for column in columns:
+                said *= _MIX
+                said ^= said >> np.uint64(29)
+                said += column[start : start + _MOST_AT_ONCE]
+        return every
+
+
+def _changed(table: Table, coded: Callable[[Coded], Coded], plain: Callable[[NDArray[Any]], NDArray[Any]]) -> Table:
+    """The table with other columns."""
+    columns = {each.name: getattr(table, each.name) for each in fields_of(table)}
+    changed: dict[str, Any] = {
+        name: coded(column) if isinstance(column, Coded) else plain(column)
+        for name, column in columns.items()
+        if isinstance(column, (Coded, np.ndarray))
+    }
+    return replace(table, **changed)
 
 
 def table_of(fields: Fields) -> Table:
     """The columns of some fields."""
-    products, grids = _Numbered[tuple[Product, Field]](), _Numbered[Grid]()
-    numbers, said, refused = array("I"), array("d"), dict[str, list[int]]()
-    sound, flaws = array("I"), dict[Hashable, str | None]()
-    for place, field in enumerate(fields):
-        form = _form(field)
-        why = flaws[form] if form in flaws else flaws.setdefault(form, flaw(field))
-        try:
-            if why is not None:
-                raise FormatError(why)
-            grid, (product, values) = grid_of(field), _said(field)
-        except FormatError as error:
-            refused.setdefault(str(error), []).append(field.offset)
-        else:
-            numbers.append(products.number(product.pattern, (product, field)))
-            numbers.append(grids.number((field.edition, field.grid), grid))
-            said.extend(values)
-            sound.append(place)
-    kept = fields.take(sound) if refused else fields
-    number_of_product, number_of_grid = np.asarray(numbers).reshape(-1, 2).T
-    time, begin, step, level, bottom, number = np.asarray(said).reshape(-1, 6).T
-    offset, stop = kept.spans.T
-    return Table(
-        refused=refused,
-        products=[product for product, _ in products.values],
-        firsts=[field for _, field in products.values],
-        grids=grids.values,
-        product=number_of_product,
-        grid=number_of_grid,
-        time=time,
-        begin=begin,
-        step=step,
-        level=level,
-        bottom=bottom,
-        number=number,
-        double=kept.wide,
-        offset=offset,
-        stop=stop,
-    )
+    description = Description()
+    description.add(fields)
+    return description.table()
 
 
-def _form(field: Field) -> Hashable:
-    """What `flaw` depends on: the lengths of sections, and what says how long they must be."""
-    lengths = len(field.grid), len(field.product)
-    if field.edition == 1:
-        return (1, *lengths, field.grid[3:6])
-    return (2, *lengths, len(field.identification), field.grid[12:14], field.product[5:9])
-
-
-class _Numbered(Generic[T]):
-    """Distinct values, numbered as they come."""
+class Description:
+    """The columns of fields that come bit by bit, of which nothing else is kept."""
 
     def __init__(self) -> None:
-        self.values: list[T] = []
-        self._numbers: dict[Hashable, int] = {}
+        self.count = 0
+        """Fields that were added."""
+        self._refused: dict[str, list[int]] = {}
+        self._grids, self._products = Numbered[Grid](), Numbered[tuple[Product, Field]]()
+        self._kinds, self._kind_of = Numbered[str](), list[int]()
+        self._times, self._members = Numbered[datetime | None](), Numbered[int | None]()
+        self._steps, self._levels = Numbered[Steps](), Numbered[Level]()
+        self._codes = [Narrow() for _ in range(6)]
+        self._double, self._packed, self._offset, self._length = Narrow(), Narrow(), Narrow(), Narrow()
 
-    def number(self, key: Hashable, value: T) -> int:
-        """The number of a value, told from others by its key."""
-        found = self._numbers.setdefault(key, len(self.values))
-        if found == len(self.values):
-            self.values.append(value)
-        return found
+    def add(self, fields: Fields) -> None:
+        """More fields."""
+        for start in range(0, len(fields), _MOST_AT_ONCE):
+            self._add(fields if len(fields) <= _MOST_AT_ONCE else fields[start : start + _MOST_AT_ONCE])
+
+    def _add(self, fields: Fields) -> None:
+        self.count += len(fields)
+        codes = np.full((len(self._codes), len(fields)), _REFUSED, np.uint32)
+        for alike in fields.alike():
+            first, form = distinct_rows(octets.of_layout(fields[int(alike.rows[0])], alike))
+            for number in range(len(first)):
+                self._describe(fields, _part(alike, np.flatnonzero(form == number)), codes)
+        sound = (codes != _REFUSED).all(axis=0)
+        for column, held in zip(codes, self._codes, strict=True):
+            held.extend(column[sound])
+        offset, stop = fields.spans[sound].T
+        self._offset.extend(offset)
+        self._length.extend(stop - offset)
+        self._double.extend(fields.wide[sound])
+        self._packed.extend(fields.packed[sound].astype(np.uint64) & np.uint64(0xFFFFFFFF))
+
+    def _describe(self, fields: Fields, alike: Alike, codes: NDArray[np.uint32]) -> None:
+        """The numbers of what fields say that have one layout."""
+        field = fields[int(alike.rows[0])]
+        try:
+            why = flaw(field)
+            if why is not None:
+                raise FormatError(why)
+            grid = self._grids.number(grid_of(field), (field.edition, field.grid))
+        except FormatError as error:
+            self._refuse(str(error), fields, alike.rows)
+            return
+        asked: Sequence[tuple[Callable[[Field, Alike], NDArray[np.uint8]], Callable[[Field], int]]] = (
+            (octets.of_product, self._number_of_product),
+            (octets.of_time, lambda one: self._times.number((time := reference_time(one)), time)),
+            (octets.of_steps, lambda one: self._steps.number((steps := steps_of(one)), steps)),
+            (partial(octets.of_level, products=codes[1], kinds=self._kind_of), self._number_of_level),
+            (octets.of_member, lambda one: self._members.number((member := member_of(one)), member)),
+        )
+        for column, (octets_of, ask) in zip(codes[1:], asked, strict=True):
+            first, which = distinct_rows(octets_of(field, alike))
+            answers = np.full(len(first), _REFUSED, np.uint32)
+            for place, row in enumerate(first.tolist()):
+                try:
+                    answers[place] = ask(fields[int(alike.rows[row])])
+                except FormatError as error:
+                    self._refuse(str(error), fields, alike.rows[which == place])
+            column[alike.rows] = answers[which]
+            alike = _part(alike, np.flatnonzero(answers[which] != _REFUSED))
+        codes[0, alike.rows] = grid
+
+    def _number_of_product(self, field: Field) -> int:
+        product = product_of(field)
+        number = self._products.number((product, field), product.pattern)
+        if number == len(self._kind_of):
+            self._kind_of.append(self._kinds.number(product.type_of_level, product.type_of_level))
+        return number
+
+    def _number_of_level(self, field: Field) -> int:
+        level = level_of(field, product_of(field))
+        return self._levels.number(level, level)
+
+    def _refuse(self, why: str, fields: Fields, rows: NDArray[np.int64]) -> None:
+        self._refused.setdefault(why, []).extend(fields.spans[rows, 0].tolist())
+
+    def table(self) -> Table:
+        """All that was described. Nothing may be added while it is used."""
+        grid, product, time, step, level, number = self._codes
+        return Table(
+            refused={why: sorted(places) for why, places in self._refused.items()},
+            products=[product for product, _ in self._products.values],
+            firsts=[field for _, field in self._products.values],
+            grids=self._grids.values,
+            product=product.numbers,
+            grid=grid.numbers,
+            time=self._times.column(time, _seconds),
+            begin=self._steps.column(step, attrgetter("begin")),
+            step=self._steps.column(step, attrgetter("end")),
+            level=self._levels.column(level, attrgetter("value")),
+            bottom=self._levels.column(level, attrgetter("bottom")),
+            number=self._members.column(number, lambda member: member),
+            double=self._double.numbers,
+            packed=self._packed.numbers,
+            offset=self._offset.numbers,
+            length=self._length.numbers,
+        )
 
 
-def _said(field: Field) -> tuple[Product, list[float]]:
-    """The product, and what its fields differ in."""
-    product = product_of(field)
-    time, steps, level = reference_time(field), steps_of(field), level_of(field, product)
-    seconds = None if time is None else (time - _EPOCH) / timedelta(seconds=1)
-    said = (seconds, steps.begin, steps.end, level.value, level.bottom, member_of(field))
-    return product, [np.nan if value is None else value for value in said]
+def _seconds(time: datetime | None) -> float | None:
+    return None if time is None else (time - _EPOCH) / timedelta(seconds=1)
 
 
-def selected(fields: Fields, keys: Mapping[str, Any]) -> Fields:
-    """The fields of which each key has the value asked for, or one of several; what has no such key is none of them.
-
-    Keys are those of eccodes, and `step` and `number` as cfgrib counts them.
-    """
-    if not keys:
-        return fields
-    wanted = {key: _one_or_more(value) for key, value in keys.items()}
-    return fields.take([number for number, field in enumerate(fields) if _matches(field, wanted)])
-
-
-def _matches(field: Field, wanted: Mapping[str, Sequence[Any]]) -> bool:
-    if flaw(field) is not None:
-        return False
-    product = product_of(field)
-    with Message(header(field)) as message:
-        return all(_has(field, product, message, key, values) for key, values in wanted.items())
-
-
-def unmatched(fields: Fields, keys: Mapping[str, Any], url: str) -> Problem:
-    """What to say where no field is what was asked for: which values the keys have in the file."""
-    said: dict[str, dict[str, None]] = {key: {} for key in keys}
-    for field in fields:
-        if flaw(field) is None:
-            with Message(header(field)) as message:
-                for key, values in said.items():
-                    values[str(_value_of(field, product_of(field), message, key))] = None
-    have = "; ".join(f"{key} is {', '.join([*values][:_SHOWN])}" for key, values in said.items())
-    return Problem("", "filter_by_keys", f"no field is as asked for ({dict(keys)}); in the file {have}", url)
-
-
-def _has(field: Field, product: Product, message: Message, key: str, wanted: Sequence[Any]) -> bool:
-    found = _value_of(field, product, message, key)
-    if key == "step":
-        return found is not None and any(found == _hours(value) for value in wanted)
-    text = f"{found:g}" if isinstance(found, float) else str(found)
-    return found is not None and (found in wanted or text in wanted)
-
-
-def _value_of(field: Field, product: Product, message: Message, key: str) -> Any:
-    """The value of a key, steps in hours; None where a field has no such key."""
-    if key == "step":
-        end = steps_of(field).end
-        return None if end is None else end / 3600
-    if key == "level":
-        return level_of(field, product).value
-    return product.attrs.get(f"GRIB_{key}", message.get(key))
-
-
-def _hours(value: Any) -> float:
-    """A step as a number of hours, or as a difference of times."""
-    return float(value / np.timedelta64(3600, "s")) if isinstance(value, (timedelta, np.timedelta64)) else float(value)
-
-
-def _one_or_more(value: Any) -> Sequence[Any]:
-    return tuple(value) if isinstance(value, (list, tuple, set, frozenset, np.ndarray)) else (value,)
+def _part(alike: Alike, rows: NDArray[np.int64]) -> Alike:
+    if len(rows) == len(alike.rows):
+        return alike
+    return Alike(alike.rows[rows], alike.identification[rows], alike.product[rows])

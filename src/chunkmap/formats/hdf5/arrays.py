@@ -24,6 +24,7 @@ from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.records import laid_flat
 from chunkmap.model.typed import MEANINGS, VALUES, MeaningsOfEnumeration, typed
+from chunkmap.model.variants import ChunkVariant, Variants
 
 __all__ = ["Options", "ReadValues", "Represented", "Values", "VlenEncode", "attribute_problems", "represent"]
 
@@ -55,6 +56,9 @@ class Options:
     strict: bool = False
     """Whether an object that is damaged is an error; without, it is left out, and a problem names it."""
 
+    portable: bool = False
+    """Arrays of which many chunks skip filters are left out; without, they have the codec `chunkmap.variants`."""
+
     def __post_init__(self) -> None:
         if self.long_doubles not in (None, *get_args(LongDoubles)):
             raise ValueError(f"long_doubles is {self.long_doubles!r}, expected 'float64'")
@@ -71,6 +75,8 @@ class Values(NamedTuple):
     """As in the options."""
     read: ReadValues | None = None
     """Gives the values of a dataset whose filters have no codec, to be held inline."""
+    unlike: bool = False
+    """Whether chunks of one array may be decoded in several ways."""
 
 
 @dataclass(slots=True)
@@ -128,7 +134,7 @@ def _array(
         dataset = replace(dataset, datatype=datatype)
         return (yield from _embedded(file, path, dataset, dims, empty=values.vlen_encode == "null"))
     dtype, inner = element_dtype(datatype)
-    stored = yield from _stored(file, path, dataset, dims, values.read)
+    stored = yield from _stored(file, path, dataset, dims, values)
     if datatype.has_text:
         stored = yield from with_text_codec(file, stored, datatype, dataset.fill_value)
     native = None if dataset.datatype.needs_heap else _native_fill(stored, dataset.fill_value)
@@ -142,8 +148,7 @@ def _array(
     meta = ArrayMeta(
         shape=dims.shape + inner,
         chunk_shape=stored.chunk_shape + inner,
-        dtype=dtype,
-        filters=stored.codecs,
+        **_coded(stored, dtype),
         fill_value=fill.value,
         dims=dims.names + _inner_dims(path, inner) if inner else dims.names,
         attrs=attrs,
@@ -152,18 +157,30 @@ def _array(
     return ManifestArray(meta, chunks)
 
 
-def _stored(
-    file: File, path: str, dataset: Dataset, dims: Dimensions, read_values: ReadValues | None
-) -> Parser[Stored]:
+def _stored(file: File, path: str, dataset: Dataset, dims: Dimensions, values: Values) -> Parser[Stored]:
+    own = dataset.datatype.dtype
+    unlike = values.unlike and own is not None and own.base.kind in _OF_VARIANTS
     try:
-        stored = yield from read_stored(file, dataset)
+        stored = yield from read_stored(file, dataset, unlike=unlike)
     except UnsupportedFilter:
         size = math.prod(dataset.shape) * dataset.datatype.size
-        values = read_values(path, size) if read_values is not None else None
-        if values is None:
+        read = values.read(path, size) if values.read is not None else None
+        if read is None:
             raise
-        stored = inline_values(dataset, values)
+        stored = inline_values(dataset, read)
     return stored if dims.shape == dataset.shape else grown(stored, dims.shape)
+
+
+_OF_VARIANTS: Final = "biufcmM"
+"""Kinds of types of which chunks may be decoded in several ways."""
+
+
+def _coded(stored: Stored, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """The type and the codecs of all chunks, or the one codec that knows those of each."""
+    if not stored.variants:
+        return {"dtype": dtype, "filters": stored.codecs}
+    table = tuple(ChunkVariant(dtype=dtype, filters=codecs) for codecs in stored.variants)
+    return {"dtype": dtype.newbyteorder("="), "filters": (Variants(table),)}
 
 
 _OF_ELEMENTS: Final = ("hdf5_float", "hdf5_integer", "hdf5_long_double", "hdf5_text")

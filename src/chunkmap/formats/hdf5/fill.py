@@ -65,8 +65,8 @@ def _is_of_another_type(value: Any, dtype: np.dtype[Any]) -> bool:
 
 def _as_scalar(value: Any, dtype: np.dtype[Any]) -> Any:
     """The value in the array's own type; None when it is none of that type, and so masks nothing."""
-    if dtype.kind == "S":
-        return value if isinstance(value, bytes) and len(value) <= dtype.itemsize else None
+    if dtype.kind == "S":  # longer ones are text to netCDF's readers, which is never equal to bytes
+        return value if isinstance(value, bytes) and len(value) <= 1 else None
     if (
         dtype.kind not in "iufb"
         or not isinstance(value, (np.number, np.bool_))
@@ -95,4 +95,4 @@ def fill_native(stored: Stored, native: bytes) -> ChunkManifest | None:
         blob = encode(stored.codecs, native * count)
     except Unsupported:
         return None  # a codec that only decodes
-    return fill_missing(stored.chunks, blob)
+    return fill_missing(stored.chunks, blob, stored.variants.index(stored.codecs) if stored.variants else 0)

@@ -53,6 +53,8 @@ class Stored:
     chunk_shape: tuple[int, ...]
     codecs: tuple[CodecConfig, ...]
     chunks: ChunkManifest
+    variants: tuple[tuple[CodecConfig, ...], ...] = ()
+    """Where chunks skip filters, the codecs of each by the number of its variant; nothing where all are alike."""
 
 
 @dataclass(slots=True)

@@ -52,7 +52,7 @@ def _parse_from(
     source: Source, file: File, root: int, options: Options, read_values: ReadValues | None
 ) -> Parser[Scanned]:
     group, linked = (options.group or "").strip("/"), options.linked_datasets
-    values = Values(options.vlen_encode, options.long_doubles, read_values)
+    values = Values(options.vlen_encode, options.long_doubles, read_values, unlike=not options.portable)
     tree = build_tree((yield from read_objects(file, root)))
     file.paths = tree.paths
     known = Known()

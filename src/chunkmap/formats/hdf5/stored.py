@@ -31,8 +31,12 @@ _MOST_REWRITTEN = 1 << 20
 """Bytes of chunks with a filter mask of their own that are decoded and held inline."""
 
 
-def read_stored(file: File, dataset: Dataset) -> Parser[Stored]:
-    """Where the data is. Raises Unsupported where that is in no range of this file, or no codec decodes it."""
+def read_stored(file: File, dataset: Dataset, *, unlike: bool = False) -> Parser[Stored]:
+    """Where the data is. Chunks that skip filters are encoded anew, or where they are many, if they may be unlike the
+    rest, variants.
+
+    Raises Unsupported where the data is in no range of this file, or no codec decodes it.
+    """
     layout = dataset.layout
     if dataset.refused is not None:
         raise dataset.refused
@@ -43,11 +47,14 @@ def read_stored(file: File, dataset: Dataset) -> Parser[Stored]:
     if dataset.space.shape is None:
         raise Unsupported("it has a null dataspace: a type, but no element", feature="null dataspace")
     if isinstance(layout, Chunked):
-        stored = yield from _read_chunked(file, dataset, layout)
+        stored = yield from _read_chunked(file, dataset, layout, unlike=unlike)
     else:
         stored = Stored(tuple(max(n, 1) for n in dataset.shape), (), _one_block(file, dataset, layout))
     codec = number_codec(dataset.datatype)
-    return stored if codec is None else replace(stored, codecs=(codec, *stored.codecs))
+    if codec is None:
+        return stored
+    variants = tuple((codec, *own) for own in stored.variants)
+    return replace(stored, codecs=(codec, *stored.codecs), variants=variants)
 
 
 def chunk_bytes(file: File, chunks: ChunkManifest, rows: Sequence[int]) -> Parser[list[bytes | memoryview]]:
@@ -74,7 +81,7 @@ def _one_block(file: File, dataset: Dataset, layout: Compact | Contiguous) -> Ch
     return ChunkManifest.single(file.url, offset, size, len(shape))
 
 
-def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Stored]:
+def _read_chunked(file: File, dataset: Dataset, layout: Chunked, *, unlike: bool) -> Parser[Stored]:
     table = dataset.chunks
     assert isinstance(table, ChunkTable)
     grid = grid_shape_of(dataset.shape, layout.chunk_shape)
@@ -87,6 +94,9 @@ def _read_chunked(file: File, dataset: Dataset, layout: Chunked) -> Parser[Store
             raise file.error(f"expected chunks of {layout.chunk_nbytes} bytes, found others", dataset.address)
     chunks = _manifest(file, grid, table)
     if masks is not None and (masks != common).any():
+        rows = np.flatnonzero(masks != common)
+        if unlike and len(rows) * layout.chunk_nbytes > _MOST_REWRITTEN:
+            return _apart(file, dataset, Stored(layout.chunk_shape, codecs, chunks), masks)
         chunks = yield from _rewrite(file, dataset, chunks, masks, codecs)
     return Stored(layout.chunk_shape, codecs, chunks)
 
@@ -161,6 +171,17 @@ def _rewrite(
     return chunks.with_inline(rows, pieces)
 
 
+def _apart(file: File, dataset: Dataset, stored: Stored, masks: NDArray[np.uint32]) -> Stored:
+    """Chunks that skip other filters than most as they are, each with the number of how it is decoded."""
+    assert isinstance(dataset.layout, Chunked)
+    values, numbers = np.unique(masks, return_inverse=True)
+    variants = tuple(codecs_of(dataset.filters, int(mask)) for mask in values)
+    plain = np.array([not codecs for codecs in variants])[numbers]
+    if (stored.chunks.length[plain] != dataset.layout.chunk_nbytes).any():
+        raise file.error(f"expected chunks of {dataset.layout.chunk_nbytes} bytes, found others", dataset.address)
+    return replace(stored, chunks=replace(stored.chunks, variant=numbers.astype(np.uint16)), variants=variants)
+
+
 def is_own(file: File, chunks: ChunkManifest) -> bool:
     """Whether all chunks that are not inline are in this file."""
     return chunks.sources == (None, file.url) or all(url == file.url for url in chunks.urls)
@@ -192,5 +213,5 @@ def grown(stored: Stored, shape: tuple[int, ...]) -> Stored:
         return stored
     index = stored.chunks.positions_in(grid, (0,) * len(grid))
     chunks = stored.chunks
-    moved = ChunkManifest.from_columns(grid, index, chunks.sources, (chunks.source, chunks.offset, chunks.length))
+    moved = ChunkManifest.from_columns(grid, index, chunks.sources, chunks.columns(slice(None)))
     return replace(stored, chunks=moved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import warnings
 from collections import Counter
@@ -28,6 +29,7 @@ __all__ = [
     "note_of_icechunk",
     "of_files",
     "say_of",
+    "show",
     "size_of",
     "warn_of_problems",
     "warnings_as_notes",
@@ -50,7 +52,16 @@ def _nothing(_done: int, _total: int) -> None:
 
 def describe(refs: ReferenceSet, name: str) -> None:
     """Draw the arrays of a set, its files and its problems."""
-    _drawing().describe(refs, name)
+    show(_drawing().described(refs, name))
+
+
+def show(text: str) -> None:
+    """Say a result; where it is longer than the terminal, in the pager of the user (`PAGER`)."""
+    lines = shutil.get_terminal_size().lines
+    if sys.stdout.isatty() and text.count("\n") >= lines:
+        click.echo_via_pager(text)
+    else:
+        click.echo(text, nl=not text.endswith("\n"))
 
 
 def _drawing() -> Any:

@@ -11,36 +11,47 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chunkmap.combining.findings import shortened
 from chunkmap.frontends.command_line.display import counted
 from chunkmap.frontends.command_line.facts import who_reads
+from chunkmap.frontends.command_line.spans import spans_of
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.variants import Variants
 
-__all__ = ["describe", "human"]
+__all__ = ["described", "human", "safe"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SHOWN_URLS = 3
-_WIDTH = 120
+_SHOWN_ATTRS = 8
+_WIDEST = 10_000
 
 
-def describe(refs: ReferenceSet, name: str) -> None:
-    """Draw the arrays of a set, its files and its problems: a table, or on a narrow terminal a paragraph an array."""
+def described(refs: ReferenceSet, name: str) -> str:
+    """The arrays of a set, where its coordinates reach, its attributes, files and problems.
+
+    It is a table, or where that is wider than the terminal a paragraph an array. Of one array all attributes are said,
+    of the set its first.
+    """
     console = Console()
-    if console.is_terminal and console.width < _WIDTH:
-        console.print(Text(name, style="bold"))
-        for path, array in refs.arrays.items():
-            _draw_narrow(console, path, array)
-    else:
-        console.width = max(console.width, _WIDTH)
-        console.print(_table(refs, name))
-    urls = sorted({url for array in refs.arrays.values() for url in array.manifest().urls})
-    for line in _summary(refs, urls):
-        console.print(Text(line))
+    table = _table(refs)
+    with console.capture() as drawn:
+        console.print(Text(safe(name), style="bold"))
+        if not console.is_terminal:
+            console.width = _WIDEST
+        if console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum > console.width:
+            for path, array in refs.arrays.items():
+                _draw_narrow(console, path, array)
+        else:
+            console.print(table)
+        urls = sorted({url for array in refs.arrays.values() for url in array.manifest().urls})
+        for line in _summary(refs, urls):
+            console.print(Text(safe(line)))
+    return "\n".join(line.rstrip() for line in drawn.get().splitlines()) + "\n"
 
 
 def _draw_narrow(console: Console, path: str, array: ManifestArray) -> None:
-    dims, shape, chunks, dtype, codecs, refs, inline, missing, stored, decoded = _row(array)
-    head = Text.assemble((path, "bold"), f" ({dims}) {shape} {dtype}")
+    dims, shape, chunks, dtype, units, codecs, refs, inline, missing, stored, decoded = _row(array)
+    head = Text.assemble((safe(path), "bold"), safe(f" ({dims}) {shape} {dtype} {units}".rstrip()))
     lines = (
         f"in chunks of {chunks}; {codecs or 'not compressed'}",
         f"{refs} refs, {inline} inline, {missing} missing; {stored} stored, {decoded} decoded",
@@ -50,14 +61,14 @@ def _draw_narrow(console: Console, path: str, array: ManifestArray) -> None:
         console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
-def _table(refs: ReferenceSet, name: str) -> Table:
-    table = Table(title=Text(name, style="bold"), title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in ("array", "dims", "shape", "chunks", "dtype", "codecs"):
+def _table(refs: ReferenceSet) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("array", "dims", "shape", "chunks", "dtype", "units", "codecs"):
         table.add_column(column, overflow="fold")
     for column in ("refs", "inline", "missing", "stored", "decoded"):
         table.add_column(column, justify="right", no_wrap=True)
     for path, array in refs.arrays.items():
-        table.add_row(*map(Text, (path, *_row(array))))
+        table.add_row(*(Text(safe(text)) for text in (path, *_row(array))))
     return table
 
 
@@ -69,6 +80,7 @@ def _row(array: ManifestArray) -> tuple[str, ...]:
         _sizes(meta.shape),
         _sizes(meta.chunks),
         meta.dtype.str if meta.dtype.fields is None else str(meta.dtype),
+        str(meta.attrs.get("units", "")),
         ", ".join(map(_codec, meta.codecs)),
         f"{len(chunks) - inline:,}",
         f"{inline:,}",
@@ -102,11 +114,42 @@ def _summary(refs: ReferenceSet, urls: list[str]) -> Iterator[str]:
     yield from (f"  {url}" for url in urls[:_SHOWN_URLS])
     if len(urls) > _SHOWN_URLS:
         yield f"  ... and {len(urls) - _SHOWN_URLS:,} more"
+    spans = spans_of(refs)
+    if spans:
+        yield "from where to where"
+        yield from (
+            f"  {path}: {first if first == last else f'{first} to {last}'}" for path, (first, last) in spans.items()
+        )
+    yield from _attributes(refs)
     yield "which readers decode which arrays"
     yield from (f"  {line}" for line in who_reads(refs))
     if refs.problems:
         yield counted(len(refs.problems), "problem")
         yield from (f"  {problem}" for problem in refs.problems)
+
+
+def _attributes(refs: ReferenceSet) -> Iterator[str]:
+    """Those of the one array, and the first of the set."""
+    if len(refs.arrays) == 1:
+        ((path, array),) = refs.arrays.items()
+        if array.meta.attrs:
+            yield f"attributes of {path}"
+            yield from (f"  {name}: {value}" for name, value in array.meta.attrs.items())
+    own = refs.groups.get("", {})
+    if own:
+        yield "attributes"
+        yield from (f"  {name}: {shortened(value)}" for name, value in list(own.items())[:_SHOWN_ATTRS])
+    if len(own) > _SHOWN_ATTRS:
+        yield f"  ... and {len(own) - _SHOWN_ATTRS:,} more"
+
+
+def safe(text: str) -> str:
+    r"""What a file says, without what a terminal would take for orders.
+
+    >>> print(safe("K\x1b[2J"))
+    K\x1b[2J
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def human(count: int) -> str:

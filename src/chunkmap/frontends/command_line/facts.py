@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from chunkmap.frontends.command_line.spans import spans_of
 from chunkmap.model import WHOLE_FILE, ManifestArray, ReferenceSet
 from chunkmap.model.readers import READERS, obstacles
 
@@ -25,6 +26,7 @@ def facts_of(refs: ReferenceSet, name: str) -> dict[str, Any]:
             for path, array in refs.arrays.items()
         },
         "groups": {path: dict(attrs) for path, attrs in refs.groups.items()},
+        "spans": spans_of(refs),
         "files": sorted({url for array in refs.arrays.values() for url in array.manifest().urls}),
         "problems": [{"path": p.path, "feature": p.feature, "message": p.message, "url": p.url} for p in refs.problems],
     }

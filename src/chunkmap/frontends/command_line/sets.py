@@ -9,38 +9,37 @@ import click
 import orjson
 
 import chunkmap as library
+from chunkmap.errors import ChunkmapError
 from chunkmap.frontends.command_line.arguments import expand
 from chunkmap.frontends.command_line.display import counting, describe, note, size_of
-from chunkmap.io.filesystem import OURS
 from chunkmap.model import ReferenceSet
 from chunkmap.model.portable import portable as as_portable
-from chunkmap.storage import find_set
 
-__all__ = ["deliver", "load_all", "set_or_scan"]
+__all__ = ["deliver", "load_all"]
 
 
 def load_all(
-    sets: tuple[str, ...], options: Mapping[str, Any] | None, load: Callable[[str], ReferenceSet] | None = None
+    sets: tuple[str, ...],
+    options: Mapping[str, Any] | None,
+    load: Callable[[str], ReferenceSet] | None = None,
+    unread: list[ChunkmapError] | None = None,
 ) -> list[ReferenceSet]:
-    """The stored sets of these names, wildcards expanded, in their order."""
+    """The stored sets of these names, wildcards expanded, in their order.
+
+    Where `unread` is given, what cannot be read is put there, and the others are read all the same.
+    """
     names = expand(sets, storage_options=options)
     loaded = []
     with counting("loading", len(names)) as progress:
         for done, name in enumerate(names, start=1):
-            loaded.append(library.load(name, storage_options=options) if load is None else load(name))
+            try:
+                loaded.append(library.load(name, storage_options=options) if load is None else load(name))
+            except ChunkmapError as error:
+                if unread is None:
+                    raise
+                unread.append(error)
             progress(done, len(names))
     return loaded
-
-
-def set_or_scan(
-    name: str, file_options: Mapping[str, Any] | None, set_options: Mapping[str, Any] | None = None
-) -> ReferenceSet:
-    """The stored set of this name; a file, or a folder of another format, is scanned."""
-    is_given = bool(set_options and set_options.keys() - OURS)
-    options = set_options if is_given else file_options
-    if find_set(name, storage_options=options).store is not None:
-        return library.load(name, storage_options=options)
-    return library.scan(name, storage_options=file_options)
 
 
 def deliver(

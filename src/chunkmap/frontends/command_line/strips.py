@@ -12,7 +12,7 @@ from rich.text import Text
 
 from chunkmap.access.touching import spoken
 from chunkmap.frontends.command_line.display import counted
-from chunkmap.frontends.command_line.drawing import human
+from chunkmap.frontends.command_line.drawing import human, safe
 from chunkmap.frontends.plotting import Plot, Strip
 
 __all__ = ["draw"]
@@ -42,7 +42,7 @@ def draw(plot: Plot) -> None:
 def _head(plot: Plot) -> Iterator[Text]:
     dims = plot.meta.dims or ("?",) * plot.meta.ndim
     sizes = ", ".join(f"{dim}: {n:,}" for dim, n in zip(dims, plot.meta.shape, strict=True))
-    yield Text.assemble((plot.path, "bold"), f" ({sizes}) {plot.meta.dtype}")
+    yield Text.assemble((safe(plot.path), "bold"), f" ({sizes}) {plot.meta.dtype}")
     chunks = " x ".join(map(str, plot.meta.chunks)) or "one value"
     kinds = [f"{count:,} {what}" for count, what in ((plot.inline, "inline"), (plot.missing, "missing")) if count]
     where = f"{human(plot.stored)} in {counted(plot.files, 'file')}"

@@ -1,5 +1,6 @@
-"""Making the restart points of a compressed file: one pass by `indexed_gzip`, and a proof of every point by zlib.
+"""Making the restart points of a compressed file: one pass, and a proof of every point by what will read from it.
 
+Blocks of bzip2 and frames of Zstandard have modules of their own. What follows is about deflate, and so about gzip.
 `indexed_gzip` knows where blocks begin, which Python's zlib does not tell. Its points are not believed: each piece is
 decompressed from its point with what will read it, and what comes of the last one ends where the stream ends.
 """
@@ -20,12 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, NotInstalled, SourceError
+from chunkmap.io.compressed.bzip2 import bzip2_points
 from chunkmap.io.compressed.entering import checksum
+from chunkmap.io.compressed.stream import LONGEST, Stream
+from chunkmap.io.compressed.zstandard import zstd_points
 from chunkmap.io.file_object import Readable
 from chunkmap.io.source import Source
 from chunkmap.model.points import WINDOW, Points
 
-__all__ = ["SHARE", "SPACING", "Stream", "build_points"]
+__all__ = ["SHARE", "SPACING", "build_points"]
 
 SPACING: Final = 4 << 20
 """Bytes between two points, decompressed: a window of 32 KB, compressed like the rest, is 0.8 % of a piece."""
@@ -42,27 +46,9 @@ _FURTHEST: Final = 32 << 20
 _STRETCH: Final = 64 << 20
 """Bytes, decompressed, after which it is looked whether they are becoming too many."""
 
-_LONGEST: Final = 1 << 42
-"""Bytes, decompressed, of the longest file that is read."""
-
 _HEAD: Final = struct.Struct("<7xQQIII")
 _POINT: Final = np.dtype([("stored", "<u8"), ("decoded", "<u8"), ("bits", "u1"), ("window", "u1")])
 _GZIP: Final = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
-
-
-class Stream(NamedTuple):
-    """Where a stream is in its file."""
-
-    frame: str
-    """`gzip`, or `deflate` for a bare one, as it is in a ZIP archive."""
-    first: int
-    """Its first byte."""
-    length: int
-    """How many bytes."""
-    decoded: int | None = None
-    """How many it decompresses to, where the archive says so."""
-    crc32: int = 0
-    """The checksum of these."""
 
 
 def build_points(source: Source, stream: Stream, *, spacing: int | None = None, share: float | None = None) -> Points:
@@ -70,7 +56,12 @@ def build_points(source: Source, stream: Stream, *, spacing: int | None = None, 
 
     Raises SourceError when it is cut short, or does not decompress to what its checksums say.
     """
-    found = _found(source, stream, SPACING if spacing is None else spacing)
+    spacing = SPACING if spacing is None else spacing
+    if stream.frame == "bzip2":
+        return bzip2_points(source, stream)
+    if stream.frame == "zstd":
+        return zstd_points(source, stream, spacing=spacing)
+    found = _found(source, stream, spacing)
     points = _thinned(found, stream, SHARE if share is None else share)
     return _proven(points, source, stream)
 
@@ -132,7 +123,7 @@ def _index(source: Source, stream: Stream, spacing: int) -> BinaryIO | None:
             feature="gzip",
             url=source.url,
         ) from error
-    most = stream.decoded if stream.decoded is not None else _LONGEST
+    most = stream.decoded if stream.decoded is not None else LONGEST
     try:
         with indexed_gzip.IndexedGzipFile(fileobj=_AsGzip(source, stream), spacing=spacing) as file:
             for reached in _reached(file):

@@ -1,4 +1,4 @@
-"""Decompressing one piece of a stream of deflate, with the zlib that Python has.
+"""Decompressing one piece of a compressed file: of deflate with zlib, or zlib-ng; others have their modules.
 
 zlib begins at a byte, and a block of deflate begins at any bit of one. So it is given a *way in* first: empty blocks,
 as many as end at that bit. They decompress to nothing, whatever the window is.
@@ -6,14 +6,20 @@ as many as end at that bit. They decompress to nothing, whatever the window is.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Final, Protocol
 
 from chunkmap.errors import SourceError
+from chunkmap.io.compressed.bzip2 import Block
+from chunkmap.io.compressed.zstandard import Frames
 from chunkmap.model.points import WINDOW, Points
 
 __all__ = ["WAYS_IN", "checksum", "inflated"]
+
+# As for chunks (`access/bounds`): zlib-ng inflates nearly twice as fast, and is there where it has wheels.
+_zlib: Final = import_module("zlib_ng.zlib_ng" if find_spec("zlib_ng") else "zlib")
 
 _STEP: Final = 1 << 16
 """Compressed bytes that are handed to zlib at once: with more of them it only copies more."""
@@ -22,8 +28,15 @@ _TRAILER: Final = 8
 """Bytes after the stream of a member of gzip: its checksum and its length."""
 
 
+class _Entered(Protocol):
+    """A stream, decompressed from one of its points on."""
+
+    def more(self, most: int, /) -> bytes:
+        """At most so many bytes, at least one while there are any; nothing where it has ended."""
+
+
 class _Inflate(Protocol):
-    """What `zlib.decompressobj` gives."""
+    """What `decompressobj` gives."""
 
     @property
     def eof(self) -> bool: ...
@@ -76,7 +89,7 @@ class _Pieces:
         self._data, self._position, self._url = data, 0, url
         self._gzip = points.frame == "gzip"
         self._behind = _TRAILER if self._gzip else 0
-        self._inflate: _Inflate = zlib.decompressobj(-15, zdict=_window(points.windows[number], url))
+        self._inflate: _Inflate = _zlib.decompressobj(-15, zdict=_window(points.windows[number], url))
         bits = int(points.bits[number])
         if bits and len(data):
             before, low = WAYS_IN[bits]
@@ -108,7 +121,7 @@ class _Pieces:
             return False
         if not self._gzip:
             raise SourceError("bytes follow the end of its compressed stream", url=self._url)
-        self._inflate = zlib.decompressobj(31)
+        self._inflate = _zlib.decompressobj(31)
         return True
 
 
@@ -130,8 +143,8 @@ def _window(stored: bytes, url: str) -> bytes:
     """The window before a piece, decompressed within bounds."""
     if not stored:
         return b""
-    inflate = zlib.decompressobj()
-    window = inflate.decompress(stored, WINDOW)
+    inflate = _zlib.decompressobj()
+    window: bytes = inflate.decompress(stored, WINDOW)
     if not inflate.eof:
         raise SourceError("the window of a restart point is longer than one; scan the file again", url=url)
     return window
@@ -140,7 +153,7 @@ def _window(stored: bytes, url: str) -> bytes:
 def inflated(points: Points, number: int, data: memoryview, url: str) -> bytes:
     """A piece from its compressed bytes. Raises SourceError where it is not what it was when the points were made."""
     piece = b"".join(_blocks(_entered(points, number, data, url), points.decoded_length(number), url))
-    if zlib.crc32(piece) != int(points.crc32[number]):
+    if _zlib.crc32(piece) != int(points.crc32[number]):
         raise SourceError(_AGAIN.format(found="other bytes come than came when it was scanned"), url=url)
     return piece
 
@@ -153,26 +166,28 @@ def checksum(points: Points, number: int, data: memoryview, url: str) -> int:
     """
     pieces, found = _entered(points, number, data, url), 0
     for block in _blocks(pieces, points.decoded_length(number), url):
-        found = zlib.crc32(block, found)
+        found = _zlib.crc32(block, found)
     if number == len(points) - 1:
         try:
             more = pieces.more(1)
-        except zlib.error as error:
+        except _zlib.error as error:
             raise SourceError(f"it cannot be decompressed to its end ({error})", url=url) from error
         if more:
             raise SourceError("its compressed stream goes on after its end", url=url)
     return found
 
 
-def _entered(points: Points, number: int, data: memoryview, url: str) -> _Pieces:
+def _entered(points: Points, number: int, data: memoryview, url: str) -> _Entered:
     """A stream, entered by one of its points."""
     try:
-        return _Pieces(points, number, data, url)
-    except zlib.error as error:
+        if points.frame == "bzip2":
+            return Block(data, int(points.bits[number]), points.windows[number])
+        return Frames(data) if points.frame == "zstd" else _Pieces(points, number, data, url)
+    except (_zlib.error, ValueError) as error:
         raise SourceError(_AGAIN.format(found=f"it cannot be decompressed ({error})"), url=url) from error
 
 
-def _blocks(pieces: _Pieces, rest: int, url: str) -> Iterator[bytes]:
+def _blocks(pieces: _Entered, rest: int, url: str) -> Iterator[bytes]:
     """So many bytes of a stream, block by block."""
     try:
         while rest:
@@ -181,7 +196,7 @@ def _blocks(pieces: _Pieces, rest: int, url: str) -> Iterator[bytes]:
                 raise SourceError("its compressed stream ends too early", url=url)
             rest -= len(found)
             yield found
-    except zlib.error as error:
+    except (_zlib.error, ValueError) as error:
         raise SourceError(_AGAIN.format(found=f"it cannot be decompressed ({error})"), url=url) from error
 
 

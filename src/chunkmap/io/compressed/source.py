@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, Final, cast
 
 from chunkmap.errors import SourceError
-from chunkmap.io.compressed.building import Stream, build_points
+from chunkmap.io.compressed.building import build_points
 from chunkmap.io.compressed.entering import inflated
+from chunkmap.io.compressed.stream import Stream
 from chunkmap.io.file_object import FileObjectSource
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource

@@ -94,18 +94,19 @@ def written_documents(
     The references are set within the block: Icechunk 1 reads the document of their array for each one, so what is said
     of the files, which is long, is written when the block ends.
 
-    Zarr's readers take no entry of a group that they do not know, so the types of the attributes of all groups, of
-    those too that are `known` and not written, stand in the document of the first array. So does what is known of the
-    files.
+    Many of Zarr's readers take no entry of a group that they do not know, so the types of the attributes of all groups,
+    of those too that are `known` and not written, stand in the document of the first array; where there is none, in an
+    attribute of the first group. What is known of the files stands in the document of the first array too.
     """
     documents = {path: _document(meta) for path, meta in metas.items()}
     told = {path: spelled(attrs) for path, attrs in {**known, **groups}.items()}
     types = {path: own for path, (_, own) in told.items() if own}
     carrier = min(documents, default=None)
+    documents.update((path, group_document(told[path][0])) for path in groups)
     if types and carrier is not None:
         documents[carrier].setdefault(EXTENSION, {"must_understand": False})[_OF_GROUPS] = types
-    for path, attrs in groups.items():
-        documents[path] = group_document(attrs if carrier is None else told[path][0])
+    elif types and groups:
+        documents[min(groups)]["attributes"].setdefault(EXTENSION, json.dumps({_OF_GROUPS: types}))
     awaited(_write, store, {path: _encoded(path, document) for path, document in documents.items()})
     yield
     files = packed(targets)
@@ -201,16 +202,13 @@ def read_documents(store: Any, group: str) -> Described:
     arrays = {path: array_from_document(path, document) for path, document in found.items() if is_array(document)}
     types: dict[str, Any] = {}
     targets: dict[str, Target] = {}
-    for document in found.values():
-        said = document.get(EXTENSION)
+    attrs = {path: dict(document.get("attributes") or {}) for path, document in found.items() if path not in arrays}
+    for path, document in found.items():
+        said = document.get(EXTENSION) if path in arrays else _in_attribute(attrs[path])
         if isinstance(said, Mapping):
             types |= _types_of_groups(said)
             targets |= unpacked(said[_FILES]) if _FILES in said else {}
-    groups = {
-        path: with_types(document.get("attributes") or {}, types.get(below(group, path), {}))
-        for path, document in found.items()
-        if path not in arrays
-    }
+    groups = {path: with_types(own, types.get(below(group, path), {})) for path, own in attrs.items()}
     if not found:
         groups[""] = {}
     return Described(arrays, groups, targets)
@@ -220,6 +218,19 @@ def _types_of_groups(said: Mapping[str, Any]) -> dict[str, Types]:
     """What the document of an array says of the attributes of groups."""
     types = said.get(_OF_GROUPS)
     return {path: own for path, own in types.items() if isinstance(own, Mapping)} if isinstance(types, Mapping) else {}
+
+
+def _in_attribute(attrs: dict[str, Any]) -> Any:
+    """What an attribute of a group says instead, where there was no array; it is taken out."""
+    text = attrs.get(EXTENSION)
+    try:
+        said = parse_json(text.encode()) if isinstance(text, str) else None
+    except ValueError:  # an attribute of a file, which is called so by chance
+        return None
+    if not isinstance(said, Mapping) or _OF_GROUPS not in said:
+        return None
+    del attrs[EXTENSION]
+    return said
 
 
 async def _walk(store: Any, group: str, path: str) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 import click
 import orjson
 
+from chunkmap.execution.readable import set_or_scan
 from chunkmap.frontends.cdl import cdl
-from chunkmap.frontends.command_line.display import warn_of_problems
+from chunkmap.frontends.command_line.display import show, warn_of_problems
 from chunkmap.frontends.command_line.facts import facts_of
 from chunkmap.frontends.command_line.options import FILE, storage_option, timeout_option
-from chunkmap.frontends.command_line.sets import set_or_scan
 
 __all__ = ["dump"]
 
@@ -28,6 +28,8 @@ def dump(*, name: str, as_json: bool, storage_options: Mapping[str, Any] | None)
     In CDL: dimensions, variables with their attributes, chunks and filters, groups. Files of every format are scanned.
     """
     refs = set_or_scan(name, storage_options)
-    said = orjson.dumps(facts_of(refs, name), default=float, option=orjson.OPT_INDENT_2) if as_json else cdl(refs, name)
-    click.echo(said)
+    if as_json:
+        click.echo(orjson.dumps(facts_of(refs, name), default=float, option=orjson.OPT_INDENT_2))
+    else:
+        show(cdl(refs, name))
     warn_of_problems(refs.problems)

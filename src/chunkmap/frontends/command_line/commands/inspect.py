@@ -12,7 +12,7 @@ import orjson
 
 import chunkmap as library
 from chunkmap.frontends import html as drawing
-from chunkmap.frontends.command_line.display import describe, warn_of_problems
+from chunkmap.frontends.command_line.display import counted, describe, note, warn_of_problems
 from chunkmap.frontends.command_line.facts import facts_of, only
 from chunkmap.frontends.command_line.options import ARRAY, FILE, set_option
 
@@ -30,12 +30,14 @@ def inspect(
 ) -> None:
     """Show what a stored set holds, or one array of it.
 
-    Its arrays with their chunks, codecs and sizes, its files, and what could not be represented.
+    Its arrays with their chunks, units, codecs and sizes, where coordinates reach, attributes, files, who can read it,
+    and what could not be represented.
     """
     refs = library.load(stored, storage_options=set_options)
     shown = refs if array is None else only(refs, array)
     if html is not None:
         Path(html).write_text(drawing.page(replace(shown, name=stored), stored), encoding="utf-8")
+        note(f"{html}: {counted(len(shown.arrays), 'array')}")
     elif as_json:
         option = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY
         click.echo(orjson.dumps(facts_of(shown, stored), default=float, option=option))

@@ -10,11 +10,11 @@ import click
 import orjson
 
 from chunkmap.access.touching import spoken
+from chunkmap.execution.readable import set_or_scan
 from chunkmap.frontends import html as drawing
-from chunkmap.frontends.command_line.display import note
+from chunkmap.frontends.command_line.display import counted, note
 from chunkmap.frontends.command_line.facts import only
 from chunkmap.frontends.command_line.options import ARRAY, FILE, set_option, storage_option
-from chunkmap.frontends.command_line.sets import set_or_scan
 from chunkmap.frontends.plotting import Plot
 from chunkmap.frontends.plotting import plot as plotted
 
@@ -70,7 +70,7 @@ def _write(out: Path, plots: list[Plot], name: str) -> None:
     else:
         raise ValueError(f"{out}: expected a name that ends in .html or .svg")
     out.write_text(text, encoding="utf-8")
-    note(f"{out}: {len(plots):,} array{'' if len(plots) == 1 else 's'}")
+    note(f"{out}: {counted(len(plots), 'array')}")
 
 
 def _numbers(plot: Plot) -> dict[str, Any]:
