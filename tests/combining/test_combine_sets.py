@@ -242,7 +242,7 @@ def test_overlap_can_be_waived():
     """With the overlap waived the later input wins."""
     sets = [series([0, 1]), series([1, 2], dtype="f8")]
 
-    with pytest.raises(CombineError, match="both hold time = 1"):
+    with pytest.raises(CombineError, match="both hold time = 2000-01-02"):
         combine(sets, concat_dims=["time"])
 
     assert [0, 10, 20] == data(combine(sets, concat_dims=["time"], waive=["overlap"]))

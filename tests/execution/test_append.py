@@ -121,7 +121,7 @@ def test_what_is_there_already_is_refused(grown):
     out, urls, _ = grown
     before = files_below(out)
 
-    with pytest.raises(chunkmap.CombineError, match=r"both hold time = 4; one would hide"):
+    with pytest.raises(chunkmap.CombineError, match=r"both hold time = 2000-01-05; one would hide"):
         chunkmap.append(out, urls[1:2])
 
     assert files_below(out) == before
