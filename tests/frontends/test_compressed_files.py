@@ -174,7 +174,7 @@ def test_combined_in_memory(plain, here, kind):
 
 @KINDS
 def test_little_is_fetched_for_a_chunk(plain, range_server, tmp_path, kind):
-    """Over HTTP the scan fetches the file once, and a chunk is one or two requests for a part of it."""
+    """Over HTTP a chunk is one or two requests for a part of the file."""
     url = next(iter(kind(plain, range_server.put)))
     out = str(tmp_path / "set.json")
     chunkmap.write(chunkmap.scan(url), out)
@@ -184,6 +184,18 @@ def test_little_is_fetched_for_a_chunk(plain, range_server, tmp_path, kind):
     assert len(range_server.gets) - before <= 2
     fetched = sum(length for _, _, length in range_server.gets[before:])
     assert fetched < len(next(iter(range_server.files.values()))) / 2
+
+
+def test_the_engine_fetches_one_once(plain, range_server):
+    """Opening a file behind a server costs what its scan does, and the few bytes that tell that it is no set."""
+    url = next(iter(gzipped(plain, range_server.put)))
+    size = len(range_server.files["/m0.nc.gz"])
+    chunkmap.scan(url)
+    assert sum(length for _, _, length in range_server.gets) == size
+    range_server.forget()
+    with xr.open_dataset(url, engine="chunkmap") as opened:
+        assert sum(length for _, _, length in range_server.gets) == size + 4096
+        assert opened.v[3].load().equals(WHOLE.v[3])
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

@@ -128,7 +128,7 @@ def scan_source(
     frame = _compression(head, named, decompress=decompress)
     if frame is not None:
         how = {"format": format, "inline_threshold": inline_threshold, "tally": tally, **options}
-        return _scan_decompressed(frame, source, others, how)
+        return _scan_decompressed(frame, head, others or Others(source), how)
     kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
         inside = ArchiveFolder(kind, source)
@@ -159,11 +159,11 @@ def scan_source(
     return refs
 
 
-def _scan_decompressed(frame: str, source: Source, others: Others | None, how: Mapping[str, Any]) -> ReferenceSet:
-    """Scan what a compressed file decompresses to."""
+def _scan_decompressed(frame: str, source: Source, others: Others, how: Mapping[str, Any]) -> ReferenceSet:
+    """Scan what a compressed file decompresses to. What was fetched to recognise it is not fetched again."""
     url = _decompressed(source.url, PROTOCOLS[frame])
     with compressed_file(frame, source, url, make_points=True) as plain:
-        refs = scan_source(plain, others=others or Others(source), decompress=True, **how)
+        refs = scan_source(plain, others=others, decompress=True, **how)
         return replace(refs, name=source.url)
 
 
