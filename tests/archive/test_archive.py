@@ -1,5 +1,6 @@
 """Small sets as earlier versions wrote them are read as they were meant, by this one and by every later one."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -49,5 +50,8 @@ def test_a_set_of_an_earlier_version_is_read(tmp_path, monkeypatch, name):
     if name.endswith(".parq") or name >= "2026-11-29":  # since when JSON keeps them as well
         assert refs.problems == (Problem(path="lost", feature="a feature", message="cannot be represented"),)
         assert dict(refs.targets) == {"data.bin": Target(size=240, etag="e1", mtime=1.5e9)}
-    opened = chunkmap.open_dataset(HERE / name)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        opened = chunkmap.open_dataset(HERE / name)
+    assert ["'lost': cannot be represented" in str(one.message) for one in said] == [True] * len(refs.problems)
     assert opened["v"].dims == ("time", "x")
