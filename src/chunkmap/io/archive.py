@@ -19,6 +19,7 @@ from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
 from chunkmap.io.compressed.source import CompressedSource
 from chunkmap.io.compressed.stream import PROTOCOLS, Stream, compression_of
 from chunkmap.io.file_object import FileView
+from chunkmap.io.head import HeadSource
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
 from chunkmap.io.source import Range, Source, SourceBase, check_range
@@ -120,11 +121,15 @@ class MemberSource(SourceBase):
 
 def outermost(source: Source) -> Source:
     """The file in which a source is, however deep: itself, when it is no member."""
+    if isinstance(source, HeadSource):
+        return outermost(source.source)
     return outermost(source.outer) if isinstance(source, MemberSource) else source
 
 
 def stored_file(source: Source) -> Source:
     """The file that is really there, of whatever member or compressed file a source is."""
+    if isinstance(source, HeadSource):
+        return stored_file(source.source)
     return stored_file(source.outer) if isinstance(source, (MemberSource, CompressedSource)) else source
 
 
