@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import eccodes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,8 @@ from making import field, message, multi
 
 import chunkmap.formats.grib.fields as fields_module
 from chunkmap import scan
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
 from chunkmap.formats.grib.columns import Narrow, distinct_rows
 from chunkmap.formats.grib.fields import Fields
 from chunkmap.formats.grib.grids import grid_of
@@ -162,3 +165,32 @@ def test_rows_of_octets_are_told_apart(rows):
     first, which = distinct_rows(np.array([list(row) for row in rows], np.uint8).reshape(len(rows), -1))
     assert [rows[first[kind]] for kind in which] == rows
     assert len(first) == len(set(rows))
+
+
+def predefined(number):
+    """A message of edition 1 without section 2, whose grid is defined beforehand under a number (flag table B)."""
+    data = bytearray(message(EDITION_1))
+    begin = 8 + int.from_bytes(data[8:11], "big")
+    del data[begin : begin + int.from_bytes(data[begin : begin + 3], "big")]
+    data[8 + 6], data[8 + 7] = number, data[8 + 7] & 0x7F
+    data[4:7] = len(data).to_bytes(3, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("numbers", [(21, 24), (24, 21), (21, 61)])
+def test_grids_that_are_defined_beforehand_are_told_apart(tmp_path, numbers):
+    """Messages without a grid of their own have that of their number, beside another and after it."""
+    (tmp_path / "a.grib").write_bytes(b"".join(map(predefined, numbers)))
+    refs = scan(tmp_path / "a.grib")
+    found = {
+        path.rpartition("/")[0]: read_array(array, Fetcher())
+        for path, array in refs.arrays.items()
+        if path.endswith("/latitude")
+    }
+    expected = []
+    for number in numbers:
+        handle = eccodes.codes_new_from_message(predefined(number))
+        ends = [eccodes.codes_get(handle, f"latitudeOf{end}GridPointInDegrees") for end in ("First", "Last")]
+        expected.append((*ends, eccodes.codes_get(handle, "Nj")))
+        eccodes.codes_release(handle)
+    assert sorted((each.min(), each.max(), len(each)) for each in found.values()) == sorted(expected)

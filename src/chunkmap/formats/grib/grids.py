@@ -21,7 +21,7 @@ from chunkmap.formats.grib.headers import header, points, start_of_grid
 from chunkmap.formats.grib.parallels import gaussian_rows
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 
-__all__ = ["Grid", "grid_of"]
+__all__ = ["Grid", "grid_of", "key_of_grid"]
 
 _ROWS_ON_PARALLELS: Final = ("regular_ll", "regular_gg")
 _WITHOUT_PLACES: Final = ("sh", "unstructured_grid")
@@ -63,9 +63,16 @@ class Grid(NamedTuple):
     """Why points have no latitude and longitude, where that is no matter of course."""
 
 
+def key_of_grid(field: Field) -> tuple[int, bytes]:
+    """What a grid depends on: its section, or in edition 1 where there is none, the centre and the number of one that
+    is defined beforehand (octets 5 and 7 of section 1).
+    """
+    return field.edition, field.grid or field.product[4:5] + field.product[6:7]
+
+
 def grid_of(field: Field) -> Grid:
     """The grid of a field."""
-    key = (field.edition, field.grid)
+    key = key_of_grid(field)
     grid = _kept.get(key)
     if grid is None:
         if len(_kept) >= _MOST_KEPT:

@@ -18,8 +18,10 @@ __all__ = ["of_layout", "of_level", "of_member", "of_product", "of_steps", "of_t
 
 Octets = NDArray[np.uint8]
 
-_LAYOUT, _LAYOUT_1 = (5, 6, 7, 8), (4, 40)
-"""The number of vertical coordinates and the template; in edition 1 the centre, and its local definition."""
+_LAYOUT, _LAYOUT_1 = (5, 6, 7, 8), (4, 6, 40)
+"""The number of vertical coordinates and the template; in edition 1 the centre, its local definition, and the number of
+a grid that is defined beforehand.
+"""
 _DATE, _DATE_1 = slice(12, 19), (12, 13, 14, 15, 16, 24)
 
 

@@ -21,7 +21,7 @@ from chunkmap.errors import FormatError
 from chunkmap.formats.grib import octets
 from chunkmap.formats.grib.columns import Narrow, Numbered, distinct_rows
 from chunkmap.formats.grib.fields import Alike, Field, Fields
-from chunkmap.formats.grib.grids import Grid, grid_of
+from chunkmap.formats.grib.grids import Grid, grid_of, key_of_grid
 from chunkmap.formats.grib.headers import flaw
 from chunkmap.formats.grib.keys import Level, Product, Steps, level_of, member_of, product_of, reference_time, steps_of
 from chunkmap.model.cubes import Coded
@@ -162,7 +162,7 @@ class Description:
             why = flaw(field)
             if why is not None:
                 raise FormatError(why)
-            grid = self._grids.number(grid_of(field), (field.edition, field.grid))
+            grid = self._grids.number(grid_of(field), key_of_grid(field))
         except FormatError as error:
             self._refuse(str(error), fields, alike.rows)
             return
