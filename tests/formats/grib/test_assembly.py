@@ -381,3 +381,16 @@ def test_eccodes_is_asked_for_all_fields_of_a_kind_once(monkeypatch):
     monkeypatch.setattr(ours.eccodes, "codes_new_from_message", lambda data: made.append(1) or new(data))
     scanned(*fields)
     assert len(made) < 60
+
+
+def test_fields_without_a_level_have_a_group_of_their_own_beside_those_with_one(tmp_path):
+    """A tree of xarray takes both, whatever their grids; alone they stand where they did."""
+    sample = "regular_ll_sfc_grib2"
+    levelless = message(sample, np.arange(12.0), **lattice(), typeOfFirstFixedSurface=255)
+    (tmp_path / "a.grib").write_bytes(levelless + message(sample, np.arange(15.0), **lattice(5, 3)))
+    paths = set(variables(chunkmap.scan(tmp_path / "a.grib")))
+    assert paths == {"t/instant/none/t", "t/instant/surface/t"}
+    with xr.open_datatree(tmp_path / "a.grib", engine="chunkmap") as tree:
+        assert tree["t/instant/none/t"].shape == (3, 4)
+        assert tree["t/instant/surface/t"].shape == (3, 5)
+    assert set(variables(scanned(levelless))) == {"t/instant/t"}

@@ -56,6 +56,10 @@ class Layout(NamedTuple):
     times: tuple[str, ...] = ("time", "step")
 
 
+_NO_LEVEL: Final = "none"
+"""The group of fields without a kind of level, where others of the parameter have one."""
+
+
 class _Leaf(NamedTuple):
     """The fields of one array."""
 
@@ -67,7 +71,7 @@ class _Leaf(NamedTuple):
 def tree_of(table: Table, url: str, layout: Layout) -> Tree:
     """All fields of a file as arrays."""
     tree = Tree({}, {"": _common([product.group for product in table.products])}, [])
-    names = ["/".join(_steps_of_path(product)) for product in table.products]
+    names = _groups_of(table.products)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
     of_product = np.array([numbers[name] for name in names], np.min_scalar_type(len(names)))
     for rows in grouped([of_product[table.product]]):
@@ -95,6 +99,15 @@ def _untold(table: Table) -> Iterator[tuple[str, str]]:
 def _at(places: Sequence[int]) -> str:
     """Fields, by where the first of them is."""
     return f"the field at byte {places[0]}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
+
+
+def _groups_of(products: Sequence[Any]) -> list[str]:
+    """The group of each product. What has no kind of level has a group of its own beside those that have one: in trees
+    of xarray the axes of a group are those of all groups below it.
+    """
+    paths = ["/".join(_steps_of_path(product)) for product in products]
+    above = {path[:end] for path in set(paths) for end in range(len(path)) if path[end] == "/"}
+    return [f"{path}/{_NO_LEVEL}" if path in above else path for path in paths]
 
 
 def _steps_of_path(product: Any) -> list[str]:
