@@ -153,10 +153,14 @@ def scan_source(
             raise
         source.confirm()
         beside.confirm()
+    _log(source.url, found, refs, tally)
+    return refs
+
+
+def _log(url: str, found: Format, refs: ReferenceSet, tally: Tally) -> None:
     if _LOG.isEnabledFor(logging.INFO):
         cost = f"{tally.rounds} rounds, {tally.requests} requests, {tally.bytes} bytes"
-        _LOG.info("%s: %s, %d arrays, %d chunks; %s", source.url, found.name, len(refs.arrays), refs.nchunks, cost)
-    return refs
+        _LOG.info("%s: %s, %d arrays, %d chunks; %s", url, found.name, len(refs.arrays), refs.nchunks, cost)
 
 
 def _scan_decompressed(frame: str, source: Source, others: Others, how: Mapping[str, Any]) -> ReferenceSet:

@@ -262,5 +262,10 @@ def _decode_number(value: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def _decode_double(text: str) -> float:
-    number: float = struct.unpack("<d", base64.standard_b64decode(text))[0]
+    try:
+        number: float = struct.unpack("<d", base64.standard_b64decode(text))[0]
+    except (ValueError, struct.error) as error:
+        raise Unsupported(
+            f"the attribute {_MASK} is {text!r}; of floats xarray takes 8 bytes in base64 there", feature=_MASK
+        ) from error
     return number

@@ -240,3 +240,15 @@ def test_every_cut_of_an_archive_is_an_error(tmp_path):
     at = data.index(b"(5,)")
     with pytest.raises(TruncatedFile, match="the array 'x'"):
         scan_source(BytesSource(data[:at] + b"(9,)" + data[at + 4 :], "a.npz"))
+
+
+@pytest.mark.parametrize("dtype", ["g", "G", [("a", "<i4"), ("b", [("c", "g")])], [("a", "g", 2)]])
+def test_long_doubles_are_refused_by_name(tmp_path, dtype):
+    """No form of Zarr has them: they are left out when a file is scanned, not when it is read."""
+    np.savez(tmp_path / "a.npz", x=np.arange(3), lost=np.zeros(2, dtype))
+    refs = chunkmap.scan(tmp_path / "a.npz")
+    assert set(refs.arrays) == {"x"}
+    assert set(refs.left_out) == {"lost"}
+    np.save(tmp_path / "a.npy", np.zeros(2, dtype))
+    with pytest.raises(Unsupported, match="have no form in Zarr"):
+        chunkmap.scan(tmp_path / "a.npy")

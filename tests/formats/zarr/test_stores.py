@@ -400,3 +400,14 @@ def test_a_store_opens_as_a_dataset(tmp_path):
         for name in (f"{version}.zarr", f"{version}.zarr.zip"):
             with xr.open_dataset(tmp_path / name, engine="chunkmap") as found:
                 xr.testing.assert_identical(found.load(), given)
+
+
+def test_a_fill_value_that_is_no_number_costs_its_array_alone(tmp_path):
+    """Of floats, v3 has the attribute `_FillValue` in base64; an array with another text is left out by name."""
+    group = zarr.open_group(tmp_path / "s", mode="w", zarr_format=3)
+    for name in ("a", "b"):
+        group.create_array(name, shape=(4,), chunks=(4,), dtype="f4")[:] = np.arange(4)
+    group["a"].attrs["_FillValue"] = "-9999.0"
+    refs = chunkmap.scan(tmp_path / "s")
+    assert set(refs.arrays) == {"b"}
+    assert "_FillValue is '-9999.0'" in refs.left_out["a"].message

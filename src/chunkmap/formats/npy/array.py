@@ -10,6 +10,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 from numpy.lib.format import descr_to_dtype
 
 from chunkmap.errors import FormatError, Unsupported
@@ -116,7 +117,7 @@ def _meta(header: dict[str, Any], source: Source) -> ArrayMeta:
             feature="object array",
             url=source.url,
         )
-    if not dtype.itemsize or dtype.subdtype is not None:
+    if not dtype.itemsize or dtype.subdtype is not None or _has_long_doubles(dtype):
         raise Unsupported(f"elements of type {dtype} have no form in Zarr", feature="data type", url=source.url)
     ndim = len(shape)
     flat, nested = flat_and_nested(dtype)
@@ -128,3 +129,11 @@ def _meta(header: dict[str, Any], source: Source) -> ArrayMeta:
         dims=tuple(f"dim_{axis}" for axis in range(ndim)),
         nested=nested,
     )
+
+
+def _has_long_doubles(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers are of more than 64 bits, or parts of them, which are the machine's own affair."""
+    if dtype.fields is not None:
+        return any(_has_long_doubles(member) for member, *_ in dtype.fields.values())
+    dtype = dtype.base
+    return dtype.itemsize > {"f": 8, "c": 16}.get(dtype.kind, dtype.itemsize)
