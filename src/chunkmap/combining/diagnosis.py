@@ -14,6 +14,7 @@ from chunkmap.combining.planning import survey
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.selectors import Reader
 from chunkmap.model import ReferenceSet
+from chunkmap.model.wording import counted
 from chunkmap.notebooks import Shown
 
 __all__ = ["Diagnosis", "diagnose_sets"]
@@ -72,8 +73,7 @@ class Diagnosis(Shown):
 def _said(label: str, finding: Finding) -> Iterator[str]:
     yield f"  {label}: {finding.message} [{finding.check}]"
     for variant in (variant for variant in finding.variants if variant.value):
-        inputs = f"{variant.count:,} input{'' if variant.count == 1 else 's'}"
-        yield f"    {variant.value}: {inputs}, {', '.join(variant.examples)}" + (
+        yield f"    {variant.value}: {counted(variant.count, 'input')}, {', '.join(variant.examples)}" + (
             ", ..." if variant.count > len(variant.examples) else ""
         )
 

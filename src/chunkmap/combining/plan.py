@@ -22,6 +22,7 @@ from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.portable import spelled
 from chunkmap.model.typed import as_text
 from chunkmap.model.variants import variants_of
+from chunkmap.model.wording import counted
 
 __all__ = ["ArrayPlan", "Cause", "Part", "Plan", "Reason", "Repeat"]
 
@@ -184,7 +185,7 @@ class Plan:
 
     def _lines(self) -> Iterator[str]:
         inputs, arrays = len(self.inputs), len(self.arrays) + len(self.coordinates)
-        yield f"{_counted(inputs, 'input')} become{'s' * (inputs == 1)} {_counted(arrays, 'array')}"
+        yield f"{counted(inputs, 'input')} become{'s' * (inputs == 1)} {counted(arrays, 'array')}"
         yield "axes"
         for path, axis in self.axes.items():
             units = f", {axis.origin['units']}" if "units" in axis.origin else ""
@@ -192,7 +193,7 @@ class Plan:
                 yield f"  {path}: {len(axis):,} places, in the order of the inputs"
                 continue
             ends = " to ".join(dict.fromkeys(axis.in_words([0, -1]))) if len(axis) else "none"
-            yield f"  {path}: {_counted(len(axis), 'value')}, {ends}{units}"
+            yield f"  {path}: {counted(len(axis), 'value')}, {ends}{units}"
         yield "arrays"
         for path, plan in self.arrays.items():
             sizes = ", ".join(f"{d}: {n:,}" for d, n in zip(plan.meta.dims or (), plan.meta.shape, strict=False))
@@ -204,10 +205,6 @@ class Plan:
             yield f"  {self.inputs.name(index)}: {places or 'nowhere'}"
         if len(self.inputs) > _SHOWN_INPUTS:
             yield f"  ... and {len(self.inputs) - _SHOWN_INPUTS:,} more"
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _places(positions: NDArray[np.int64]) -> str:

@@ -6,10 +6,13 @@ import zlib
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import strategies as st
 
-from chunkmap.io import BytesSource
+from chunkmap.io import BytesSource, Range
 from chunkmap.io.compressed.building import build_points
+from chunkmap.io.compressed.source import CompressedSource
 from chunkmap.io.compressed.stream import Stream, compression_of
+from chunkmap.model.points import Points
 
 CLOSE = {"spacing": 1 << 16, "share": 10.0}
 """Points as close as they can be."""
@@ -19,6 +22,16 @@ def numbers(count, seed=0):
     """Bytes that compress to about a third, and to blocks of many kinds."""
     walk = np.cumsum(np.random.default_rng(seed).integers(-3, 4, count // 4))
     return walk.astype("<i4").tobytes()
+
+
+def check_ranges(whole, file, points, data):
+    """Ranges that are drawn read as those of what was compressed, by points that were at rest."""
+    source = CompressedSource(BytesSource(file, "a"), "a", points=Points.from_bytes(points.to_bytes()))
+    assert source.size() == len(whole)
+    places = st.tuples(st.integers(0, len(whole)), st.integers(0, len(whole))).map(sorted)
+    ranges = data.draw(st.lists(places, max_size=6))
+    found = source.read_many([Range(a, b - a) for a, b in ranges])
+    assert [bytes(each) for each in found] == [whole[a:b] for a, b in ranges]
 
 
 def bare(data, level=6, strategy=zlib.Z_DEFAULT_STRATEGY, flush=0):

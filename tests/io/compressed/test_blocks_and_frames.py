@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.io.compressed.streams import bzipped, framed, numbers, points_of, unsaid
+from tests.io.compressed.streams import bzipped, check_ranges, framed, numbers, points_of, unsaid
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError, Unsupported
-from chunkmap.io import BytesSource, Range
+from chunkmap.io import BytesSource
 from chunkmap.io.compressed import bzip2, stream
 from chunkmap.io.compressed.entering import inflated
 from chunkmap.io.compressed.source import CompressedSource
@@ -166,12 +166,7 @@ def test_any_range_of_any_file(how, data):
     parts = [numbers(count, seed) for seed, count in runs]
     whole, file = b"".join(parts), make(*parts)
     assume(whole)
-    source = CompressedSource(BytesSource(file, "a"), "a", points=Points.from_bytes(points_of(file).to_bytes()))
-    assert source.size() == len(whole)
-    places = st.tuples(st.integers(0, len(whole)), st.integers(0, len(whole))).map(sorted)
-    ranges = data.draw(st.lists(places, max_size=6))
-    found = source.read_many([Range(a, b - a) for a, b in ranges])
-    assert [bytes(each) for each in found] == [whole[a:b] for a, b in ranges]
+    check_ranges(whole, file, points_of(file), data)
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.io.compressed.streams import CLOSE, bare, gzip_points, members, numbers
+from tests.io.compressed.streams import CLOSE, bare, check_ranges, gzip_points, members, numbers
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError
-from chunkmap.io import BytesSource, Range
+from chunkmap.io import BytesSource
 from chunkmap.io.compressed.building import SPACING, build_points
 from chunkmap.io.compressed.entering import inflated
 from chunkmap.io.compressed.source import CompressedSource
@@ -115,13 +115,7 @@ def test_any_range_of_any_file(parts, level, data):
     """Ranges of files of members of any content and level read as those of what was compressed."""
     whole, file = b"".join(parts), members(*parts, level=level)
     assume(whole)
-    points = Points.from_bytes(gzip_points(file).to_bytes())
-    source = CompressedSource(BytesSource(file, "a.gz"), "a", points=points)
-    assert source.size() == len(whole)
-    places = st.tuples(st.integers(0, len(whole)), st.integers(0, len(whole))).map(sorted)
-    ranges = data.draw(st.lists(places, max_size=6))
-    found = source.read_many([Range(a, b - a) for a, b in ranges])
-    assert [bytes(each) for each in found] == [whole[a:b] for a, b in ranges]
+    check_ranges(whole, file, gzip_points(file), data)
 
 
 @settings(max_examples=15, deadline=None)

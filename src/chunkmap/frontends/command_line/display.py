@@ -18,11 +18,11 @@ from chunkmap.errors import ChunkmapError, NotInstalled, SkippedFiles, Unsupport
 from chunkmap.execution.bars import steps
 from chunkmap.frontends.command_line.arguments import as_option
 from chunkmap.model import Problem, ReferenceSet
+from chunkmap.model.wording import counted
 from chunkmap.storage import ICECHUNK
 from chunkmap.storage.stores import store_named
 
 __all__ = [
-    "counted",
     "counting",
     "describe",
     "note",
@@ -97,15 +97,6 @@ def of_files(names: Sequence[str], skipped: Sequence[object]) -> str:
     """
     used = f"{len(names) - len(skipped):,} of " if skipped else ""
     return f"{used}{counted(len(names), 'file')}"
-
-
-def counted(count: int, word: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "chunk"), counted(1000, "file")
-    ('1 chunk', '1,000 files')
-    """
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def note(text: str) -> None:

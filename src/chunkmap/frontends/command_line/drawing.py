@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 from chunkmap.combining.findings import shortened
-from chunkmap.frontends.command_line.display import counted
 from chunkmap.frontends.command_line.facts import who_reads
 from chunkmap.frontends.command_line.spans import spans_of
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.variants import Variants
+from chunkmap.model.wording import counted
 
 __all__ = ["described", "human", "safe"]
 

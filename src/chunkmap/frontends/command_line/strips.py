@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from chunkmap.access.touching import spoken
-from chunkmap.frontends.command_line.display import counted
 from chunkmap.frontends.command_line.drawing import human, safe
 from chunkmap.frontends.plotting import Plot, Strip
+from chunkmap.model.wording import counted
 
 __all__ = ["draw"]
 

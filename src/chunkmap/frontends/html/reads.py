@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chunkmap.access.touching import spoken
 from chunkmap.frontends.html.parts import colour, document, fold
 from chunkmap.frontends.plotting import Plot, Strip
+from chunkmap.model.wording import counted
 
 __all__ = ["reads_page", "reads_svg"]
 
@@ -45,7 +46,7 @@ def reads_svg(plot: Plot, *, alone: bool = True) -> str:
         rows.append(f'<g transform="translate(0,{height})">{"".join(_strip(strip))}</g>')
         height += _TEXT + _STRIP + len(strip.touched) * (_READ + 1) + 8
     if plot.files > len(plot.strips):
-        rows.append(_text(0, height + 10, f"... and {_counted(plot.files - len(plot.strips), 'more file')}"))
+        rows.append(_text(0, height + 10, f"... and {counted(plot.files - len(plot.strips), 'more file')}"))
         height += _TEXT + 4
     return (
         f'<svg class="reads" xmlns="http://www.w3.org/2000/svg" viewBox="-4 0 {_WIDTH + 8} {height}"'
@@ -65,7 +66,7 @@ def _legend(plot: Plot) -> str:
 
 def _strip(strip: Strip) -> Iterator[str]:
     size = f"{strip.size:,} bytes" + ("" if strip.is_size_known else " or more")
-    yield _text(0, 11, f"{_short(strip.url)}: {_counted(strip.chunks, 'chunk')}, {size}")
+    yield _text(0, 11, f"{_short(strip.url)}: {counted(strip.chunks, 'chunk')}, {size}")
     yield (
         f'<rect x="0.5" y="{_TEXT + 0.5}" width="{_WIDTH - 1}" height="{_STRIP}" fill="none" stroke="currentColor"'
         ' stroke-opacity="0.5"/>'
@@ -97,17 +98,13 @@ def _short(url: str) -> str:
     return url if len(url) <= 80 else f"...{url[-77:]}"
 
 
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 def _head(plot: Plot) -> str:
     dims = plot.meta.dims or ("?",) * plot.meta.ndim
     sizes = ", ".join(f"{dim}: {n:,}" for dim, n in zip(dims, plot.meta.shape, strict=True))
     chunks = " x ".join(map(str, plot.meta.chunks)) or "one value"
     return (
-        f'<b>{escape(plot.path)}</b> <span class="dim">({escape(sizes)})</span> {_counted(plot.chunks, "chunk")} of'
-        f" {chunks} in {_counted(plot.files, 'file')}, {plot.inline:,} inline, {plot.missing:,} missing"
+        f'<b>{escape(plot.path)}</b> <span class="dim">({escape(sizes)})</span> {counted(plot.chunks, "chunk")} of'
+        f" {chunks} in {counted(plot.files, 'file')}, {plot.inline:,} inline, {plot.missing:,} missing"
     )
 
 

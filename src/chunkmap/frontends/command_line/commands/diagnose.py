@@ -13,9 +13,9 @@ import chunkmap as library
 from chunkmap.errors import ChunkmapError, respelled
 from chunkmap.execution.readable import set_or_scan
 from chunkmap.frontends.command_line.arguments import as_option
-from chunkmap.frontends.command_line.display import counted
 from chunkmap.frontends.command_line.options import FILE, combine_options, fit_options, set_option, storage_option
 from chunkmap.frontends.command_line.sets import load_all
+from chunkmap.model.wording import counted
 
 __all__ = ["diagnose"]
 

@@ -12,9 +12,10 @@ import orjson
 
 import chunkmap as library
 from chunkmap.frontends import html as drawing
-from chunkmap.frontends.command_line.display import counted, describe, note, warn_of_problems
+from chunkmap.frontends.command_line.display import describe, note, warn_of_problems
 from chunkmap.frontends.command_line.facts import facts_of, only
 from chunkmap.frontends.command_line.options import ARRAY, FILE, set_option
+from chunkmap.model.wording import counted
 
 __all__ = ["inspect"]
 

@@ -12,11 +12,12 @@ import orjson
 from chunkmap.access.touching import spoken
 from chunkmap.execution.readable import set_or_scan
 from chunkmap.frontends import html as drawing
-from chunkmap.frontends.command_line.display import counted, note
+from chunkmap.frontends.command_line.display import note
 from chunkmap.frontends.command_line.facts import only
 from chunkmap.frontends.command_line.options import ARRAY, FILE, set_option, storage_option
 from chunkmap.frontends.plotting import Plot
 from chunkmap.frontends.plotting import plot as plotted
+from chunkmap.model.wording import counted
 
 __all__ = ["plot"]
 
