@@ -74,11 +74,11 @@ def prepare(folder):
     done = folder / "prepared"
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        for subject in (hdf5_files, far_files, reading, stores, million):
+        # Coded ones first: h5py cannot write Blosc where netCDF4 is loaded before hdf5plugin.
+        for subject in (coded_reading, hdf5_files, far_files, reading, stores, million):
             subject.prepare(folder)
         done.touch()
     images.prepare(folder)
-    coded_reading.prepare(folder)
     archives.prepare(folder)
     starting.prepare(folder)
 

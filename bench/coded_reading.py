@@ -33,7 +33,7 @@ def prepare(folder):
     """Write the files; those that are there stay."""
     import h5py
 
-    (folder / "coded").mkdir(exist_ok=True)
+    (folder / "coded").mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(0)
     values = np.cumsum(random.normal(0, 1, (CHUNKS, ELEMENTS)), axis=1).round(1).astype("f4")
     for codec in CODECS:
