@@ -7,12 +7,14 @@ anew as long as a good part of it is used.
 from __future__ import annotations
 
 import os.path
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, Final, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chunkmap.model.matching import Pieces
 
 __all__ = ["PackedSources", "Source", "encode_url"]
 
@@ -187,43 +189,30 @@ class PackedSources(Sequence[Source]):
         """
         texts = ((encode_url(url), url) for url in urls)
         tails = {text[len(self.prefix) :]: url for text, url in texts if text.startswith(self.prefix)}
-        numbers = self._perhaps(tails) if tails else np.empty(0, np.intp)
-        spans = zip(numbers.tolist(), self.starts[numbers].tolist(), self.stops[numbers].tolist(), strict=True)
-        pieces = ((number, self.data[start:stop]) for number, start, stop in spans)
-        return [(number, tails[piece]) for number, piece in pieces if piece in tails]
-
-    def _perhaps(self, tails: Collection[bytes]) -> NDArray[np.intp]:
-        """Numbers among which are those of all URLs with these tails: of their lengths, and like them at the end."""
-        numbers = np.flatnonzero(_any_of(self._lengths, {len(tail) for tail in tails}))
+        numbers, which = self._pieces_of_text.equal(list(tails))
         if self.inline is not None:
-            numbers = numbers[~self.inline[numbers]]
-        # From the end: the URLs of a store differ there.
-        for back in range(1, min(map(len, tails)) + 1):
-            if len(numbers) <= len(tails):
-                break
-            last = self._bytes[self.stops[numbers].astype(np.int64) - back]
-            numbers = numbers[_any_of(last, {tail[-back] for tail in tails})]
-        return numbers
+            numbers, which = numbers[~self.inline[numbers]], which[~self.inline[numbers]]
+        asked = list(tails.values())
+        return [(number, asked[key]) for number, key in zip(numbers.tolist(), which.tolist(), strict=True)]
 
-    def beginning(self, texts: Iterable[bytes], among: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
-        """For each text, the numbers of those sources that are URLs which begin with it, and with no text before it.
+    def beginning(self, texts: Sequence[bytes], among: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
+        """For each text, the numbers of those sources that are URLs which begin with it, and with no longer one.
 
         >>> packed = PackedSources.of(["s3://b/x/0", "s3://b/y/0", b"s3://b/x/"])
         >>> [rows.tolist() for rows in packed.beginning([b"s3://b/y/", b"s3://"], np.ones(3, bool))]
         [[1], [0]]
         """
         left = among.copy() if self.inline is None else among & ~self.inline
-        tails = None
-        for text in texts:
-            rows: NDArray[np.intp] = np.empty(0, np.intp)
-            if self.prefix.startswith(text):
-                rows = np.flatnonzero(left)
-            elif text.startswith(self.prefix):
-                tails = tails or _Tails(self.data, self.starts, self.stops)
-                rows = tails.beginning(text[len(self.prefix) :])
-                rows = rows[left[rows]]
-            left[rows] = False
-            yield rows
+        found = [np.empty(0, np.intp)] * len(texts)
+        longer = [n for n, text in enumerate(texts) if text.startswith(self.prefix) and text != self.prefix]
+        rows, which = self._pieces_of_text.beginning([texts[n][len(self.prefix) :] for n in longer], left)
+        for n, some in zip(longer, _sorted_apart(rows, which, len(longer)), strict=True):
+            found[n] = some
+        left[rows] = False
+        of_all = [n for n, text in enumerate(texts) if n not in longer and self.prefix.startswith(text)]
+        if of_all:
+            found[max(of_all, key=lambda n: len(texts[n]))] = np.flatnonzero(left)
+        return found
 
     def moved(self, old: bytes, new: bytes) -> PackedSources:
         """URLs, all of which begin with `old`, with `new` in its place."""
@@ -231,6 +220,10 @@ class PackedSources(Sequence[Source]):
             return PackedSources(new + self.prefix[len(old) :], self.data, self.stops, None, self.starts)
         cut = self.starts.dtype.type(len(old) - len(self.prefix))
         return PackedSources(new, self.data, self.stops, None, self.starts + cut).without_unused()
+
+    @property
+    def _pieces_of_text(self) -> Pieces:
+        return Pieces(self.data, self.starts, self.stops)
 
     @property
     def _bytes(self) -> NDArray[np.uint8]:
@@ -252,29 +245,6 @@ class PackedSources(Sequence[Source]):
 
     def _pieces(self) -> list[bytes]:
         return [self.data[start:stop] for start, stop in self._spans()]
-
-
-class _Tails:
-    """Many pieces of a text, which are compared by their first two bytes, and then eight bytes at a time."""
-
-    def __init__(self, data: bytes, starts: NDArray[Any], stops: NDArray[Any]) -> None:
-        self._starts, self._stops = starts, stops
-        self._padded = data + bytes(8)
-        letters, places = np.frombuffer(self._padded, np.uint8), starts.astype(np.intp)
-        self._first = letters.take(places).astype(np.uint16)
-        self._first |= letters[1:].take(places).astype(np.uint16) << 8
-
-    def beginning(self, tail: bytes) -> NDArray[np.intp]:
-        """Which of them begin so: with a byte at least."""
-        first = int.from_bytes(tail[:2], "little")
-        rows: NDArray[np.intp] = np.flatnonzero((self._first if len(tail) > 1 else self._first & 0xFF) == first)
-        rows = rows[self._stops[rows] - self._starts[rows] >= len(tail)]
-        words = np.ndarray((len(self._padded) - 7,), "<u8", self._padded, strides=(1,))  # from each byte on
-        for at in range(2, len(tail), 8):
-            some = tail[at : at + 8]
-            mask, wanted = np.uint64((1 << 8 * len(some)) - 1), np.uint64(int.from_bytes(some, "little"))
-            rows = rows[(words[self._starts[rows].astype(np.int64) + at] & mask) == wanted]
-        return rows
 
 
 def encode_url(url: str) -> bytes:
@@ -300,10 +270,8 @@ def _stops(pieces: Sequence[Source], less: int = 0) -> NDArray[np.uint64]:
     return np.cumsum(lengths).astype(np.uint64)
 
 
-def _any_of(values: NDArray[Any], wanted: Collection[int]) -> NDArray[np.bool_]:
-    """Which of some values are wanted."""
-    if len(wanted) == 1:
-        return np.asarray(values == next(iter(wanted)))
-    table = np.zeros(max(wanted) + 2, np.bool_)
-    table[list(wanted)] = True
-    return np.asarray(table[np.minimum(values, len(table) - 1)])
+def _sorted_apart(rows: NDArray[np.intp], which: NDArray[np.intp], count: int) -> list[NDArray[np.intp]]:
+    """For each of some keys, the rows that have it."""
+    keys = which.astype(np.min_scalar_type(count))  # few bytes are sorted at once
+    order = np.argsort(keys, kind="stable")
+    return np.split(rows[order], np.searchsorted(keys[order], np.arange(1, count))) if count else []

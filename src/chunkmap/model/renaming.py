@@ -75,7 +75,7 @@ def _parts(block: Block, names: Mapping[str, str]) -> Iterator[tuple[slice | NDA
         left[list(exact)] = False
         yield np.array(list(exact)), tuple(names[url] for url in exact.values())
     folders = {old: encode_url(old) for old in _folders(names)}
-    for (old, text), found in zip(folders.items(), block.beginning(folders.values(), left), strict=True):
+    for (old, text), found in zip(folders.items(), block.beginning(list(folders.values()), left), strict=True):
         if len(found):
             rows = _as_slice(found)
             left[rows] = False
