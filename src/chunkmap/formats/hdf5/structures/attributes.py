@@ -40,6 +40,9 @@ FILL_VALUE: Final = "_FillValue"
 _SKIPPED: Final = "REFERENCE_LIST"  # who refers to a scale: long, and told by DIMENSION_LIST already
 _NAMES, _CREATION_ORDER = 8, 9  # types of a version 2 B-tree
 
+_SHORT: Final = 256
+"""Bytes up to which a message is read once, however often it is met."""
+
 _sizes = struct.Struct("<HHH").unpack_from
 _creation_order = struct.Struct("<9xI").unpack_from
 
@@ -79,22 +82,20 @@ class Attributes:
 
 def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
     """Every attribute of an object, in the order of the file."""
-    bodies: list[bytes | memoryview] = []
-    for message in messages:
-        kind, flags, body = message
-        if kind == ATTRIBUTE:
-            bodies.append((yield from resolve_shared(file, message)) if flags & _SHARED else body)
-        elif kind == ATTRIBUTE_INFO:
-            bodies += yield from _read_dense(file, body)
     found = Attributes({}, None, [])
     values, waiting = found.values, list[_Waiting]()
-    for raw in map(bytes, bodies):
+    for raw in map(bytes, (yield from _read_bodies(file, messages))):
+        value = None
         if raw[0] > 1 and raw[1] & 3:
             kind_of, data = yield from _resolve_parts(file, raw)
+        elif len(raw) <= _SHORT:
+            kind_of, data, value = _split_short(raw, file.sizes)
         else:
-            kind_of, data = _split(file, raw)
+            kind_of, data = _split(raw, file.sizes)
         kind_of = _with_doubles(kind_of, found) if file.long_doubles else kind_of
-        if kind_of.decode is not None:
+        if value is not None:
+            values[kind_of.name] = value
+        elif kind_of.decode is not None:
             values[kind_of.name] = kind_of.decode(data)
         elif kind_of.in_heap:
             values[kind_of.name] = None
@@ -107,6 +108,18 @@ def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
     if waiting:
         yield from _read_waiting(file, found, waiting)
     return found
+
+
+def _read_bodies(file: File, messages: list[Message]) -> Parser[list[bytes | memoryview]]:
+    """Every attribute message of an object, wherever it lies."""
+    bodies: list[bytes | memoryview] = []
+    for message in messages:
+        kind, flags, body = message
+        if kind == ATTRIBUTE:
+            bodies.append((yield from resolve_shared(file, message)) if flags & _SHARED else body)
+        elif kind == ATTRIBUTE_INFO:
+            bodies += yield from _read_dense(file, body)
+    return bodies
 
 
 def _with_doubles(kind: _Kind, found: Attributes) -> _Kind:
@@ -160,11 +173,22 @@ def _padded(size: int) -> int:
     return size + 7 & ~7
 
 
-def _split(file: File, body: bytes) -> tuple[_Kind, bytes]:
+def _split(body: bytes, sizes: Sizes) -> tuple[_Kind, bytes]:
     """Cut an attribute message without shared parts."""
     start = _places(body[:8])[3]
-    kind = _kind_of(body[:start], file.sizes)
+    kind = _kind_of(body[:start], sizes)
     return kind, _exactly(kind, body[start : start + kind.size])
+
+
+@lru_cache(maxsize=8192)
+def _split_short(body: bytes, sizes: Sizes) -> tuple[_Kind, bytes, str | int | float | None]:
+    """The same of a short message, and its value where that is one text or number, which nobody can change.
+
+    Objects of a file, and files of a series, say very many of them to the letter alike.
+    """
+    kind, data = _split(body, sizes)
+    value = None if kind.decode is None else kind.decode(data)
+    return kind, data, value if isinstance(value, (str, int, float)) else None
 
 
 @lru_cache(maxsize=8192)
