@@ -38,6 +38,14 @@ def test_a_file_is_loaded_from_a_busy_server(tmp_path, refs, range_server, name)
     assert load(url) == refs
 
 
+def test_a_file_whose_name_says_nothing_is_fetched_once(tmp_path, refs, range_server):
+    """The bytes by which a set is told to be one are not fetched again to load it."""
+    write(refs, tmp_path / "set.json")
+    data = (tmp_path / "set.json").read_bytes()
+    assert load(range_server.put("bare", data)) == refs
+    assert [length for _, _, length in range_server.gets] == [len(data)]
+
+
 @pytest.mark.parametrize("name", ["set.parq", "bare"])
 def test_a_directory_is_loaded_from_a_busy_server(tmp_path, refs, range_server, name):
     """A Parquet set over HTTP is loaded although the server is busy, whether its name says what it is or not."""

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypedDict, Unpack
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.trust import Trust
-from chunkmap.formats.scanning import scan
+from chunkmap.execution.readable import scan_found
 from chunkmap.frontends.lacking import warn_caller
 from chunkmap.io import is_far
 from chunkmap.io.engines import Engine
@@ -120,9 +120,9 @@ def _references(
         return refs_or_path, True
     if isinstance(refs_or_path, Mapping):
         return load(refs_or_path), True
-    found = find_set(refs_or_path, storage_options=storage_options)
+    found = find_set(refs_or_path, storage_options=storage_options, to_scan=True)
     if found.store is None:
-        return scan(found.url, **{"storage_options": storage_options, "allow": allow, **scan_options}), True
+        return scan_found(found, **{"allow": allow, **scan_options}), True
     if scan_options:
         raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but {found.url} is a stored set")
     return open_set(found, problems=False), is_open(found.url) or not is_far(found.url)

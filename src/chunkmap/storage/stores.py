@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from chunkmap.errors import StorageError
-from chunkmap.io import Folder, LocalFolder, Source, is_folder, open_any, open_folder, open_whole
+from chunkmap.io import Folder, LocalFolder, Source, is_folder, open_any, open_folder, open_whole, whole, with_head
 from chunkmap.io.filesystem import Located
 from chunkmap.io.names import name_of
 from chunkmap.packages import not_installed
@@ -160,13 +160,21 @@ class FoundSet(NamedTuple):
 
     def whole(self) -> Source:
         """The file of the set, in memory."""
-        return open_whole(self.url, storage_options=self.options)
+        if self.opened is None or is_folder(self.opened):
+            return open_whole(self.url, storage_options=self.options)
+        return whole(self.opened)
 
 
-def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping[str, Any] | None = None) -> FoundSet:
+def find_set(
+    url: str | os.PathLike[str] | Icechunk,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    to_scan: bool = False,
+) -> FoundSet:
     """What lies at a URL: told from its name, and where that says nothing from what is there.
 
-    Raises SourceError when there is nothing.
+    Of what is no set, `opened` is left open `to_scan` it, with what was fetched and decompressed to tell; otherwise it
+    is closed. Raises SourceError when there is nothing.
     """
     if is_open(url):
         return FoundSet(ICECHUNK, url)
@@ -175,13 +183,15 @@ def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping
     if store is not None:
         return FoundSet(store, name, storage_options)
     opened = open_any(name, storage_options=storage_options, holds=(METADATA, *ZARR))
-    if not is_folder(opened):
-        head = _decompressed(opened).lstrip()
-        if head.startswith(JSON.begins):
-            return FoundSet(JSON, name, storage_options, opened)
-        opened.close()  # who scans it opens it anew: of a compressed file there may be a temporary one
+    if is_folder(opened):
+        return FoundSet(_store_of(opened), name, storage_options, opened)
+    head = with_head(opened)
+    if _decompressed(head).lstrip().startswith(JSON.begins):
+        return FoundSet(JSON, name, storage_options, head)
+    if not to_scan:
+        head.close()  # of a compressed file there is a temporary one
         return FoundSet(None, name, storage_options)
-    return FoundSet(_store_of(opened), name, storage_options, opened)
+    return FoundSet(None, name, storage_options, head)
 
 
 def _decompressed(file: Source) -> bytes:
