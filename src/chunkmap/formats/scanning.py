@@ -90,6 +90,7 @@ def scan(
 def scan_opened(
     opened: Source | Folder,
     name: str | None = None,
+    /,
     *,
     storage_options: Mapping[str, Any] | None = None,
     allow: Sequence[str] = (),

@@ -22,13 +22,13 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.trust import Trust
 from chunkmap.execution.readable import scan_found
-from chunkmap.frontends.lacking import warn_caller
 from chunkmap.io import is_far
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.keywords import check_keywords
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import find_set, is_open, load, open_set
+from chunkmap.warning import warn_caller
 
 __all__ = ["HowToOpen", "HowToReach", "Openable", "check_how", "open_references", "open_store", "warned"]
 
