@@ -134,7 +134,7 @@ def _unshuffling(config: Mapping[str, Any]) -> Step:
 
     def unshuffle(data: Any) -> NDArray[Any]:
         planes = _planes(data, dtype)
-        return _joined(planes, np.empty(planes.shape[1:], dtype))
+        return _joined(planes, np.empty(planes.shape[1:], dtype)).view(np.uint8)  # the codec before takes bytes
 
     return unshuffle
 
