@@ -36,7 +36,7 @@ class Pieces:
     """Pieces of a text, by where each begins and ends.
 
     >>> pieces = Pieces(b"x/0x/1y/0", np.array([0, 3, 6]), np.array([3, 6, 9]))
-    >>> [found.tolist() for found in pieces.equal([b"x/1", b"y/1"])]
+    >>> [found.tolist() for found in pieces.equal([b"x/1", b"y/1"])]  # numbers of pieces, and of keys
     [[1], [0]]
     >>> [found.tolist() for found in pieces.beginning([b"y/", b"x"])]
     [[2, 0, 1], [0, 1, 1]]
