@@ -402,6 +402,21 @@ def test_a_store_opens_as_a_dataset(tmp_path):
                 xr.testing.assert_identical(found.load(), given)
 
 
+@pytest.mark.parametrize("fill", [0, 1, 1.5, 0.0, True, -9999, "0", "gap", "", None])
+def test_fill_values_of_texts(tmp_path, stores, fill):
+    """Zarr 2 wrote numbers where texts are meant; what is missing reads as zarr-python 3 and xarray read it."""
+    group = zarr.open_group(tmp_path / "s", mode="w", zarr_format=2)
+    group.create_array("x", shape=(4,), chunks=(2,), dtype=str, fill_value="")[:2] = ["a", "b"]
+    document = json.loads((tmp_path / "s/x/.zarray").read_text())
+    (tmp_path / "s/x/.zarray").write_text(json.dumps({**document, "fill_value": fill}))
+    (tmp_path / "s/x/.zattrs").write_text('{"_ARRAY_DIMENSIONS": ["x"]}')
+    refs = stores.check(tmp_path / "s")
+    found = read_array(refs.arrays["x"], Fetcher())
+    assert found.tolist() == zarr.open(tmp_path / "s", mode="r")["x"][...].tolist()
+    expected = xr.open_dataset(tmp_path / "s", engine="zarr", consolidated=False)
+    xr.testing.assert_equal(xr.open_dataset(tmp_path / "s", engine="chunkmap"), expected)
+
+
 NO_MASKS = [
     ("f4", "-9999.0"),
     ("f4", {"a": 1}),
