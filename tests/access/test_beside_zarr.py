@@ -20,7 +20,7 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.strided import even_grid, read_grid
-from chunkmap.errors import FormatError, TruncatedFile
+from chunkmap.errors import FormatError, TruncatedFile, Unsupported
 from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.io import BytesSource
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
@@ -352,3 +352,12 @@ def test_every_thread_inflates_into_memory_of_its_own():
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(read, (range(0, 50, 2), range(1, 50, 2))))
     assert make_steps([{"id": "zlib"}], 1 << 60, 1 << 60, passing=True).last is not None
+
+
+@pytest.mark.parametrize(("codec", "extra"), [("zfpy", "zfpy"), ("pcodec", "pcodec"), ("msgpack2", "msgpack")])
+def test_extras_of_numcodecs_are_named(codec, extra, monkeypatch):
+    """A codec that numcodecs has only with a package more says how to install it."""
+    monkeypatch.delitem(numcodecs.registry.codec_registry, codec, raising=False)
+    monkeypatch.delitem(numcodecs.registry.entries, codec, raising=False)
+    with pytest.raises(Unsupported, match=rf"pip install 'numcodecs\[{extra}\]'"):
+        make_codec({"id": codec})
