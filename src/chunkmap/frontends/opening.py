@@ -21,13 +21,13 @@ from typing import Any, Literal, TypedDict, Unpack
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.trust import Trust
-from chunkmap.execution.readable import scan_found
+from chunkmap.execution.readable import find_any, scan_found
 from chunkmap.io import is_far
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.keywords import check_keywords
 from chunkmap.model import ReferenceSet
-from chunkmap.storage import find_set, is_open, load, open_set
+from chunkmap.storage import is_open, load, open_set
 from chunkmap.warning import warn_caller
 
 __all__ = ["HowToOpen", "HowToReach", "Openable", "check_how", "open_references", "open_store", "warned"]
@@ -120,7 +120,7 @@ def _references(
         return refs_or_path, True
     if isinstance(refs_or_path, Mapping):
         return load(refs_or_path), True
-    found = find_set(refs_or_path, storage_options=storage_options, to_scan=True)
+    found = find_any(refs_or_path, storage_options)
     if found.store is None:
         return scan_found(found, **{"allow": allow, **scan_options}), True
     if scan_options:
