@@ -11,13 +11,13 @@ import gzip
 import json
 import posixpath
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import fsspec
 import numpy as np
 
+from chunkmap.warning import warn_caller
 from kerchunk._grib_aggregation import (
     COORD_DIM_MAPPING,
     ECCODES_VERTICAL_LEVELS,
@@ -144,9 +144,9 @@ def _check_mapping(found: pd.DataFrame, basename: str) -> None:
                 f" {differ.iloc[0]['attrs']!r}"
             )
     if found["attrs"].duplicated().any():
-        warnings.warn(f"{basename}: lines of its index say the same: drop all but one of them", stacklevel=3)
+        warn_caller(f"{basename}: lines of its index say the same: drop all but one of them")
     if there.duplicated(["varname", "typeOfLevel", "stepType", "level", "valid_time"]).any():
-        warnings.warn(f"{basename}: fields are the same but for what a hierarchy of names can say", stacklevel=3)
+        warn_caller(f"{basename}: fields are the same but for what a hierarchy of names can say")
 
 
 def _map_grib_file_by_group(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -20,6 +19,7 @@ from chunkmap.errors import CombineError
 from chunkmap.model import ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import collector_at_rest, documents, json_text
 from chunkmap.model.edits import inline
+from chunkmap.warning import warn_caller
 from kerchunk._inputs import as_set, load_inputs, open_document
 from kerchunk.utils import consolidate
 
@@ -113,7 +113,7 @@ class MultiZarrToZarr:
                 text = (
                     f"Concatenated coordinate '{dim}' contains less than expected number of values across the datasets"
                 )
-                warnings.warn(f"{text}: {values}", stacklevel=2)
+                warn_caller(f"{text}: {values}")
         self.cf_units = {dim: dict(axis.attrs) for dim, axis in self._plan.axes.items() if axis.attrs} or None
         self.done.add(1)
         return {dim: set(values.tolist()) for dim, values in self.coos.items()}

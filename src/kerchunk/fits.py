@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from typing import Any, Final
@@ -19,6 +18,7 @@ from chunkmap.formats.fits.scanner import Options, parse_units
 from chunkmap.io import Source, open_source
 from chunkmap.io.rounds import run
 from chunkmap.model import ManifestArray, Problem, ReferenceSet
+from chunkmap.warning import warn_caller
 from kerchunk.utils import class_factory
 
 __all__ = ["BITPIX2DTYPE", "FitsToZarr", "add_wcs_coords", "process_file"]
@@ -46,7 +46,7 @@ def process_file(
     with closing(opened) as source, refusing_compressed(source):
         refs = _scan(source, extension, attributes=primary_attr_to_group)
     for problem in refs.problems:
-        warnings.warn(str(problem), stacklevel=2)
+        warn_caller(str(problem))
     document: dict[str, Any] = refs.to_dict()["refs"]
     if out is None:
         return document

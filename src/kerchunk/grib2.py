@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from typing import Any, Final
@@ -18,6 +17,7 @@ from chunkmap.formats.grib.single import parse_fields
 from chunkmap.io import open_source
 from chunkmap.io.rounds import run
 from chunkmap.model import ReferenceSet
+from chunkmap.warning import warn_caller
 from kerchunk._grib_idx import (
     AggregationType,
     build_idx_grib_mapping,
@@ -59,7 +59,7 @@ def scan_grib(
             refuse_compressed(source)
     sets = [ReferenceSet(each.arrays, each.groups, each.problems, {}, source.url) for each in found]
     for problem in {str(problem) for each in sets for problem in each.problems}:
-        warnings.warn(problem, stacklevel=2)
+        warn_caller(problem)
     return [{"version": 1, "refs": _templated(each.to_dict()["refs"], url), "templates": {"u": url}} for each in sets]
 
 

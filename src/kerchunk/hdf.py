@@ -7,7 +7,6 @@ import os
 import pdb  # noqa: T100 - what error="pdb" asks for
 import sys
 import traceback
-import warnings
 from collections.abc import Mapping, MutableMapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -25,6 +24,7 @@ from chunkmap.formats.inlining import small_chunks
 from chunkmap.formats.scanning import read
 from chunkmap.io import BytesSource, FileObjectSource, FileView, LocalSource, Source, open_source
 from chunkmap.model import Problem, ReferenceSet
+from chunkmap.warning import warn_caller
 
 __all__ = ["Hdf5FeatureNotSupported", "NotHdf5", "SingleHdf5ToZarr", "has_visititems_links"]
 
@@ -167,9 +167,7 @@ class SingleHdf5ToZarr:
             if self.error == "pdb":
                 _debug(problem)
             elif self.error not in ("ignore", "raise"):
-                warnings.warn(
-                    f"The following exception was caught and quashed while traversing HDF5\n{problem}", stacklevel=3
-                )
+                warn_caller(f"The following exception was caught and quashed while traversing HDF5\n{problem}")
 
     def _decode_filters(self, h5obj: Any) -> list[Any]:
         """The numcodecs codecs of an h5py dataset. Kept because rashdf calls it, with `self` None."""

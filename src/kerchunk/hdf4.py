@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, MutableMapping
 from contextlib import closing
 from typing import Any
@@ -13,6 +12,7 @@ import orjson
 
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import open_source
+from chunkmap.warning import warn_caller
 
 __all__ = ["HDF4ToZarr"]
 
@@ -40,7 +40,7 @@ class HDF4ToZarr:
         with closing(open_source(self.path, storage_options=self.st)) as source:
             refs = scan_source(source, format="hdf4", inline_threshold=self.thresh or 0, eos=False)
         for problem in refs.problems:
-            warnings.warn(str(problem), stacklevel=2)
+            warn_caller(str(problem))
         found = refs.to_dict()["refs"]
         if self.out is not None:
             self.out.update(found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, MutableMapping
 from contextlib import closing
 from typing import Any, Final
@@ -12,6 +11,7 @@ from chunkmap.formats import netcdf3, refusing_compressed
 from chunkmap.formats.inlining import small_arrays
 from chunkmap.formats.scanning import read
 from chunkmap.io import open_source
+from chunkmap.warning import warn_caller
 
 __all__ = ["NetCDF3ToZarr", "netcdf_recording_file"]
 
@@ -50,7 +50,7 @@ class NetCDF3ToZarr:
             with refusing_compressed(source):
                 refs = read(source, parser, inline=small_arrays(self.inline or 0))
         for problem in refs.problems:
-            warnings.warn(str(problem), stacklevel=2)
+            warn_caller(str(problem))
         document = {"version": 1, "refs": refs.to_dict()["refs"]}
         if self.out is None:
             return document

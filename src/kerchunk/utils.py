@@ -7,7 +7,6 @@ Whole sets and bare dictionaries of references are both taken. What is given is 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -29,6 +28,7 @@ from chunkmap.model.dictionary import chunk_values, decode_inline, encode_inline
 from chunkmap.model.edits import subchunk_array
 from chunkmap.model.zarr_v2 import array_document
 from chunkmap.model.zarr_v2 import encode_fill_value as _encode_scalar
+from chunkmap.warning import warn_caller
 from kerchunk._filesystems import StoreOfGroups, filesystems, with_mode
 
 __all__ = [
@@ -238,7 +238,7 @@ def dereference_archives(
     chained = {value[0] for value in refs.values() if _is_range(value) and _is_member(value[0])}
     places = {url: _place(url, remote_options) for url in sorted(chained)}
     if any(deflated for *_, deflated in places.values()):
-        warnings.warn("ZIP file contains compressed files, must use DeflateCodec", stacklevel=2)
+        warn_caller("ZIP file contains compressed files, must use DeflateCodec")
     return {
         key: _moved(key, value, places[value[0]]) if _is_range(value) and value[0] in places else value
         for key, value in refs.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, MutableMapping
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +12,7 @@ from fsspec.mapping import FSMap
 from chunkmap.formats.folders import holds, scan_folder
 from chunkmap.io import ArchiveFolder, Folder, RemoteFolder, Source, archive_kind, open_any, open_folder
 from chunkmap.io.folder import FolderBase
+from chunkmap.warning import warn_caller
 from kerchunk.utils import class_factory
 
 __all__ = ["ZarrToZarr", "single_zarr"]
@@ -34,7 +34,7 @@ def single_zarr(
     with closing(_folder(uri_or_store, storage_options)) as folder:
         refs = scan_folder(folder, format="zarr", inline_threshold=threshold or 0)
     for problem in refs.problems:
-        warnings.warn(str(problem), stacklevel=2)
+        warn_caller(str(problem))
     document = refs.to_dict(zarr_format=refs.zarr_format)
     if out is None:
         return document

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import h5py
 import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packed_files import Kind, assert_same, joined, written
+from packed_files import Kind, assert_same, joined, partly_written, written
 
 import chunkmap
 from chunkmap.combining import Recipe
@@ -267,15 +266,7 @@ def test_other_readers_refuse_by_name(tmp_path):
 
 def test_missing_chunks_that_read_as_something_else_are_refused(tmp_path):
     """A chunk that was never written reads as zero, scaled; in the array of all inputs it would be NaN."""
-    for number, scale in enumerate([0.5, 0.25]):
-        with h5py.File(tmp_path / f"{number}.nc", "w") as file:
-            time = file.create_dataset("time", data=np.arange(4) + 4 * number)
-            time.make_scale("time")
-            v = file.create_dataset("v", (4,), "i2", chunks=(2,))
-            v.dims[0].attach_scale(time)
-            v.attrs["scale_factor"] = scale
-            v[:2] = 1
-    sets = chunkmap.scan_many([str(tmp_path / f"{number}.nc") for number in range(2)])
+    sets = chunkmap.scan_many(partly_written(tmp_path, [(0.5, 2), (0.25, 2)]))
     with pytest.raises(CombineError, match=r"1 of the chunks of .* are not there, and read as 0\.0"):
         chunkmap.combine(sets, concat_dims="time", variants=True, load_below=0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fsspec
 import numpy as np
 import pytest
-from packed_files import Kind, assert_same, joined, written
+from packed_files import Kind, assert_same, joined, partly_written, written
 
 import chunkmap
 from chunkmap.errors import CombineError
@@ -79,17 +79,9 @@ def test_inputs_at_rest_are_fetched_together(tmp_path, monkeypatch):
 
 def test_chunks_that_lack_at_rest_are_refused(tmp_path):
     """Where a chunk that is not there would read otherwise than a missing one, its input is named when it is placed."""
-    import h5py
-
-    for number, (scale, written_to) in enumerate([(0.5, 4), (0.25, 2)]):
-        with h5py.File(tmp_path / f"{number}.nc", "w") as file:
-            time = file.create_dataset("time", data=np.arange(4) + 4 * number)
-            time.make_scale("time")
-            v = file.create_dataset("v", (4,), "i2", chunks=(2,))
-            v.dims[0].attach_scale(time)
-            v.attrs["scale_factor"] = scale
-            v[:written_to] = 1
-        chunkmap.write(chunkmap.scan(str(tmp_path / f"{number}.nc"), inline_threshold=0), tmp_path / f"{number}.parq")
-    stored = [str(tmp_path / f"{number}.parq") for number in range(2)]
+    stored = []
+    for name in partly_written(tmp_path, [(0.5, 4), (0.25, 2)]):
+        stored.append(name.replace(".nc", ".parq"))
+        chunkmap.write(chunkmap.scan(name, inline_threshold=0), stored[-1])
     with pytest.raises(CombineError, match=r"1 (of the )?chunks"):
         chunkmap.combine(stored, out=tmp_path / "set.parq", **HOW)

@@ -1,6 +1,7 @@
 """Scanning by URL: the format is found, options are checked, members of archives become ranges."""
 
 import io
+import struct
 import tarfile
 import zipfile
 
@@ -111,6 +112,16 @@ def test_probes_further_inside_are_one_round():
         sniff(Counting(bytes(100_000)))
     assert len(rounds) == 1
     assert rounds[0] > 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"#ASDF 1.0.0\n#ASDF_STANDARD 1.6.0\n%YAML 1.1\n", struct.pack(">65i", 256, *range(1, 65)), b"\x89PNG\r\n\x1a\n"],
+)
+def test_files_of_other_formats_are_refused(head):
+    """ASDF, PP of the Unified Model and whatever else there is are taken for none of ours."""
+    with pytest.raises(FormatError, match=r"expected a file of hdf5, .*, but it begins with"):
+        sniff(BytesSource(head + bytes(10_000), "a.dat"))
 
 
 def test_empty_file_is_a_source_error():

@@ -5,6 +5,7 @@ import gzip
 import pickle
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import fsspec
@@ -17,8 +18,11 @@ from click.testing import CliRunner
 import chunkmap
 from chunkmap.errors import ChunkmapError, SourceError, Unsupported
 from chunkmap.execution.cache import ScanCache
+from chunkmap.execution.readable import set_or_scan
+from chunkmap.frontends import opening
 from chunkmap.frontends.command_line.commands import chunkmap as commands
 from chunkmap.io.compressed import building
+from chunkmap.io.compressed import source as compressed_source
 
 LENGTH = 10_000
 
@@ -186,16 +190,31 @@ def test_little_is_fetched_for_a_chunk(plain, range_server, tmp_path, kind):
     assert fetched < len(next(iter(range_server.files.values()))) / 2
 
 
-def test_the_engine_fetches_one_once(plain, range_server):
-    """Opening a file behind a server costs what its scan does, and the few bytes that tell that it is no set."""
+ENGINE = partial(xr.open_dataset, engine="chunkmap")
+
+
+@pytest.mark.parametrize("opened", [ENGINE, chunkmap.open_store, partial(set_or_scan, file_options=None)])
+@pytest.mark.parametrize("link", ["", "gzip://m0.nc::"])
+def test_what_opens_one_fetches_it_once(plain, range_server, monkeypatch, opened, link):
+    """Telling that a file behind a server is no set costs nothing beside its scan: not a byte twice, one set of points,
+    whether its name has a link or not.
+    """
+    url = link + next(iter(gzipped(plain, range_server.put)))
+    size, made, real = len(range_server.files["/m0.nc.gz"]), [], building.build_points
+    monkeypatch.setattr(compressed_source, "build_points", lambda *given: made.append(given) or real(*given))
+    for verb in (chunkmap.scan, opened):
+        range_server.forget()
+        made.clear()
+        verb(url)
+        assert (len(range_server.heads), sum(length for _, _, length in range_server.gets), len(made)) == (1, size, 1)
+
+
+def test_a_file_is_opened_as_its_scan_is_told(plain, range_server):
+    """Options of opening among those of the scan open the file anew, by the name that they give it."""
     url = next(iter(gzipped(plain, range_server.put)))
-    size = len(range_server.files["/m0.nc.gz"])
-    chunkmap.scan(url)
-    assert sum(length for _, _, length in range_server.gets) == size
-    range_server.forget()
-    with xr.open_dataset(url, engine="chunkmap") as opened:
-        assert sum(length for _, _, length in range_server.gets) == size + 4096
-        assert opened.v[3].load().equals(WHOLE.v[3])
+    assert opening.open_references(url, scan_options={"url": "other.nc.gz"})[0].name == "other.nc.gz"
+    store = opening.open_references(url, scan_options={"timeout": 5, "format": "hdf5"})[0]
+    assert store == chunkmap.scan(url)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

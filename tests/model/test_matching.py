@@ -46,3 +46,11 @@ def test_keys_whose_hashes_are_alike_are_told_apart(monkeypatch) -> None:
     assert (rows.tolist(), which.tolist()) == ([1], [0])
     rows, which = pieces_of([first, second]).equal([first, second])
     assert sorted(zip(rows.tolist(), which.tolist(), strict=True)) == [(0, 0), (1, 1)]
+
+
+def test_one_key_is_a_piece_and_no_place_in_the_text() -> None:
+    """Where pieces side by side spell a key none of them is it, and one that stands at many places is found at all."""
+    rows, which = pieces_of([b"x", b"ab", b"a", b"b", b"xab", b"ab"]).equal([b"ab"])
+    assert (rows.tolist(), which.tolist()) == ([1, 5], [0, 0])
+    assert pieces_of([b"aa"] * 20).equal([b"aa"])[0].tolist() == list(range(20))
+    assert not len(pieces_of([b"ab", b"b"]).equal([b"ba"])[0])

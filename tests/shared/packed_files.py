@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import netCDF4
 import numpy as np
 import xarray as xr
@@ -77,3 +79,18 @@ def assert_same(found: xr.DataArray, expected: xr.DataArray) -> None:
     """The same values, bit for bit, in the same type."""
     assert found.dtype == expected.dtype
     assert found.values.tobytes() == expected.values.tobytes()
+
+
+def partly_written(folder: Path, files: Sequence[tuple[float, int]]) -> list[str]:
+    """Files of four numbers each, in chunks of two: what each is scaled by, and up to where it was written."""
+    names = []
+    for number, (scale, written_to) in enumerate(files):
+        names.append(str(folder / f"{number}.nc"))
+        with h5py.File(names[-1], "w") as file:
+            time = file.create_dataset("time", data=np.arange(4) + 4 * number)
+            time.make_scale("time")
+            v = file.create_dataset("v", (4,), "i2", chunks=(2,))
+            v.dims[0].attach_scale(time)
+            v.attrs["scale_factor"] = scale
+            v[:written_to] = 1
+    return names

@@ -8,7 +8,7 @@ import pytest
 import zarr
 
 import chunkmap
-from chunkmap.errors import NoSuchFile, StorageError
+from chunkmap.errors import FormatError, NoSuchFile, StorageError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.storage import JSON, PARQUET, find_set, load, open_set, write
 from chunkmap.storage.parquet import chunks as at_rest
@@ -36,6 +36,14 @@ def test_a_file_is_loaded_from_a_busy_server(tmp_path, refs, range_server, name)
     url = range_server.put(name, next(tmp_path.iterdir()).read_bytes())
     range_server.failures[f"/{name}"] = [503, 0]
     assert load(url) == refs
+
+
+def test_a_file_whose_name_says_nothing_is_fetched_once(tmp_path, refs, range_server):
+    """The bytes by which a set is told to be one are not fetched again to load it."""
+    write(refs, tmp_path / "set.json")
+    data = (tmp_path / "set.json").read_bytes()
+    assert load(range_server.put("bare", data)) == refs
+    assert [length for _, _, length in range_server.gets] == [len(data)]
 
 
 @pytest.mark.parametrize("name", ["set.parq", "bare"])
@@ -124,3 +132,24 @@ def test_printing_what_build_gave_reads_nothing(tmp_path, refs, monkeypatch, nam
     monkeypatch.setattr(at_rest, "decode_partitions", None)
     (tmp_path / "out.json").write_text(json.dumps("not a set"))
     assert "2 arrays, 31 chunks" in repr(stored)
+
+
+def test_a_folder_of_another_format_is_told_by_its_files(tmp_path, range_server):
+    """What is to be scanned is told by the files that formats have, those of other packages too, here and far away."""
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy/toy.json").write_text("{}")
+    range_server.put("toy/toy.json", b"{}")
+    for url in (tmp_path / "toy", range_server.url("toy")):
+        assert find_set(url, to_scan=("toy.json", ".zgroup")).store is None
+    assert find_set(tmp_path / "toy").store is PARQUET
+    with pytest.raises(NoSuchFile):
+        find_set(range_server.url("toy"))
+
+
+def test_archives_are_opened_as_they_are_scanned(tmp_path):
+    """An archive that is named as a folder is no set: of arrays it is one set, and empty it says so."""
+    np.savez(tmp_path / "a.npz", x=np.arange(3))
+    np.savez(tmp_path / "none.npz")
+    assert chunkmap.open_dataset(f"zip://::{tmp_path}/a.npz").x.values.tolist() == [0, 1, 2]
+    with pytest.raises(FormatError, match="it is empty"):
+        chunkmap.open_dataset(f"zip://::{tmp_path}/none.npz")

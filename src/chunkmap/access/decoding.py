@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from chunkmap.access.bounds import bounded
 from chunkmap.errors import Unsupported
-from chunkmap.model.codecs import PACKAGES
+from chunkmap.model.codecs import EXTRAS, PACKAGES
 from chunkmap.packages import require
 
 __all__ = ["Step", "Steps", "make_codec", "make_step", "make_steps"]
@@ -118,7 +118,8 @@ def make_codec(config: Mapping[str, Any]) -> Any:
     try:
         return numcodecs.get_codec(dict(config))
     except (ValueError, TypeError, ImportError, KeyError) as error:
-        package = PACKAGES.get(config.get("id", ""))
+        name = config.get("id", "")
+        package = f"'numcodecs[{EXTRAS[name]}]'" if name in EXTRAS else PACKAGES.get(name)
         remedy = f"install its package: pip install {package}" if package else "is the package that has it installed?"
         raise Unsupported(f"the codec {dict(config)} cannot be made: {error}; {remedy}", feature="codec") from error
 
@@ -134,7 +135,7 @@ def _unshuffling(config: Mapping[str, Any]) -> Step:
 
     def unshuffle(data: Any) -> NDArray[Any]:
         planes = _planes(data, dtype)
-        return _joined(planes, np.empty(planes.shape[1:], dtype))
+        return _joined(planes, np.empty(planes.shape[1:], dtype)).view(np.uint8)  # the codec before takes bytes
 
     return unshuffle
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from chunkmap.logs import logger
 from chunkmap.model import ReferenceSet, Target
 from chunkmap.storage.spill import read_spill, write_spill
 from chunkmap.version import __version__
+from chunkmap.warning import warn_caller
 
 __all__ = ["ScanCache", "scan_with"]
 
@@ -94,5 +94,5 @@ def _found(entry: Located) -> ReferenceSet | None:
     try:
         return read_spill(entry)
     except StorageError as error:
-        warnings.warn(f"{error}; the file is scanned again", stacklevel=2)
+        warn_caller(f"{error}; the file is scanned again")
         return None

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from chunkmap.formats.scanning import scan
+from chunkmap.formats.folders import holds
+from chunkmap.formats.scanning import scan, scan_opened
 from chunkmap.io.filesystem import OURS
 from chunkmap.model import ReferenceSet
-from chunkmap.storage import find_set, load
+from chunkmap.storage import FoundSet, Icechunk, find_set
 
-__all__ = ["set_or_scan"]
+__all__ = ["find_any", "scan_found", "set_or_scan"]
+
+_OF_OPENING: Final = frozenset({"url", "storage_options", "timeout", "engine"})
+"""Arguments of a scan that say how a file is opened."""
 
 
 def set_or_scan(
@@ -20,6 +24,25 @@ def set_or_scan(
     """The stored set of this name; a file, or a folder of another format, is scanned."""
     is_given = bool(set_options and set_options.keys() - OURS)
     options = set_options if is_given else file_options
-    if find_set(name, storage_options=options).store is not None:
-        return load(name, storage_options=options)
-    return scan(name, storage_options=file_options)
+    found = find_any(name, options)
+    if found.store is None:
+        return scan_found(found, **({"storage_options": file_options} if is_given else {}))
+    refs: ReferenceSet = found.store.reading.load(found)
+    return refs
+
+
+def find_any(name: str | os.PathLike[str] | Icechunk, options: Mapping[str, Any] | None) -> FoundSet:
+    """What lies at a URL, a set or what `scan_found` scans."""
+    return find_set(name, storage_options=options, to_scan=holds())
+
+
+def scan_found(found: FoundSet, **options: Any) -> ReferenceSet:
+    """Scan what `find_any` found to be no set: by the source that it opened, unless it is to be opened otherwise.
+
+    What was fetched to tell what it is, and the restart points of a compressed file, are not made again.
+    """
+    assert found.opened is not None
+    if options.keys() & _OF_OPENING:
+        found.opened.close()
+        return scan(found.url, **{"storage_options": found.options, **options})
+    return scan_opened(found.opened, found.url, storage_options=found.options, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, listed, options_with
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.settings import settings
+from chunkmap.warning import warn_caller
 
 __all__ = ["Cache", "Scanning", "scan_many"]
 
@@ -95,8 +95,8 @@ class Scanning:
     def __post_init__(self) -> None:
         if self.on_error not in {"raise", "skip"}:
             raise ValueError(f"on_error is {self.on_error!r}, expected 'raise' or 'skip'")
-        if self.cache is None and "cache" in settings():
-            object.__setattr__(self, "cache", settings()["cache"])
+        if self.cache is None:
+            object.__setattr__(self, "cache", settings().get("cache"))
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"workers is {self.workers!r}, expected 1 or more, or None for one a core")
 
@@ -129,7 +129,7 @@ class Scanning:
             raise
         failed = [error for error in found if isinstance(error, ChunkmapError)]
         if failed:
-            warnings.warn(SkippedFiles(failed, len(files)), stacklevel=3)
+            warn_caller(SkippedFiles(failed, len(files)))
         return [refs for refs in found if isinstance(refs, ReferenceSet)]
 
     def _spread(

@@ -70,7 +70,7 @@ class Job:
             _LOG.info("%s", finding)
         refs: ReferenceSet = store_for(self.at).appending.carry_out(self, plan)
         if self.origin.is_portable:
-            warn_unless_portable(in_strict_json(refs, self.zarr_format), self.zarr_format, stacklevel=4)
+            warn_unless_portable(in_strict_json(refs, self.zarr_format), self.zarr_format)
         _WRITTEN.info("%s: wrote %d arrays, at most %d chunks", self.at.url, len(refs.arrays), refs.nchunks)
         return refs
 

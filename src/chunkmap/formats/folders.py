@@ -67,7 +67,7 @@ def recognise_folder(folder: Folder) -> Format:
     for row in FORMATS:
         if row.holds and bool((folder.sizes(row.holds) >= 0).any()):
             return row
-    found = _by_members(folder.listing().names) if isinstance(folder, ArchiveFolder) else None
+    found = _by_members(folder) if isinstance(folder, ArchiveFolder) else None
     if found is not None:
         return found
     names = ", ".join(f"{row.name} ({', '.join(row.holds)})" for row in FORMATS if row.holds)
@@ -76,11 +76,14 @@ def recognise_folder(folder: Folder) -> Format:
     )
 
 
-def _by_members(names: Sequence[str]) -> Format | None:
-    """The format all members of which are called as those of an archive are."""
+def _by_members(folder: ArchiveFolder) -> Format | None:
+    """The format all members of which are called as those of an archive are. Raises FormatError where there is none."""
+    names = folder.listing().names
+    if not names:
+        raise FormatError("it is empty: there is no file in it", url=folder.url)
     for row in FORMATS:
         end = row.members
-        if end is not None and names and all(name.endswith(end) for name in names):
+        if end is not None and all(name.endswith(end) for name in names):
             return row
     return None
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Iterator
 from importlib.metadata import entry_points
 from typing import Final
 
 from chunkmap.formats.format import Format
+from chunkmap.warning import warn_caller
 
 __all__ = ["GROUP", "installed"]
 
@@ -22,11 +22,11 @@ def installed(taken: Collection[str]) -> Iterator[Format]:
         try:
             row = point.load()
         except Exception as error:  # noqa: BLE001 - whatever another package does, other formats are scanned
-            warnings.warn(f"the format {point.name!r} ({point.value}) cannot be used: {error!r}", stacklevel=2)
+            warn_caller(f"the format {point.name!r} ({point.value}) cannot be used: {error!r}")
             continue
         if not isinstance(row, Format) or row.name in names:
             what = f"the name {row.name!r} is taken" if isinstance(row, Format) else f"it is no Format but {row!r}"
-            warnings.warn(f"the format {point.name!r} ({point.value}) cannot be used: {what}", stacklevel=2)
+            warn_caller(f"the format {point.name!r} ({point.value}) cannot be used: {what}")
             continue
         names.add(row.name)
         yield row

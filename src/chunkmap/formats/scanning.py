@@ -26,29 +26,28 @@ from chunkmap.io import (
     PROTOCOLS,
     ArchiveFolder,
     Folder,
-    HeadSource,
     Others,
     Source,
     archive_kind,
     compressed_file,
     compression_of,
     files_beside,
-    in_memory,
+    is_folder,
     members,
     open_any,
     open_source,
     outermost,
+    with_head,
 )
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
-from chunkmap.io.folder import FolderBase
 from chunkmap.io.granules import Nameable, options_with, single_url
 from chunkmap.io.rounds import Parser, Tally, run
 from chunkmap.logs import logger
 from chunkmap.model import ReferenceSet
 from chunkmap.model.edits import dereference
 
-__all__ = ["INLINE_THRESHOLD", "read", "reading", "scan", "scan_source"]
+__all__ = ["INLINE_THRESHOLD", "read", "reading", "scan", "scan_opened", "scan_source"]
 
 _LOG = logger("scan")
 
@@ -82,23 +81,37 @@ def scan(
     """
     storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout, engine)
     file = single_url(file)
-    if portable:
-        options[PORTABLE] = True
+    how = {"format": format, "inline_threshold": inline_threshold, "allow": allow, "portable": portable, **options}
     opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
+    name = os.fspath(cast("str", file)) if url is None and is_folder(opened) else url
+    return scan_opened(opened, name, storage_options=storage_options, **how)
+
+
+def scan_opened(
+    opened: Source | Folder,
+    name: str | None = None,
+    /,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    allow: Sequence[str] = (),
+    portable: bool = False,
+    **how: Any,
+) -> ReferenceSet:
+    """Scan what was opened, with `storage_options`, and close it: as `scan`, of which the other arguments are.
+
+    `name` is what a folder is called; a file is called by the URL of its source.
+    """
+    if portable:
+        how[PORTABLE] = True
     with closing(opened):
-        if isinstance(opened, FolderBase):
-            folder = cast("Folder", opened)
-            refs = scan_folder(folder, format=format, inline_threshold=inline_threshold, **options)
-            return _plain(replace(refs, name=os.fspath(cast("str", file)) if url is None else url), portable=portable)
-        source = cast("Source", opened)
-        others = files_beside(source, allow=allow, timeout=(storage_options or {}).get("timeout"))
-        refs = scan_source(
-            source, format=format, inline_threshold=inline_threshold, others=others, decompress=True, **options
-        )
-        refs = _plain(refs, portable=portable)
-        if url is not None and "::" not in url:
+        if is_folder(opened):
+            refs = scan_folder(opened, **how)
+            return _plain(replace(refs, name=name or opened.url), portable=portable)
+        others = files_beside(opened, allow=allow, timeout=(storage_options or {}).get("timeout"))
+        refs = _plain(scan_source(opened, others=others, decompress=True, **how), portable=portable)
+        if _is_renamed(opened):
             return refs
-        opened_by_it = [source, *others.sources.values()]
+        opened_by_it = [opened, *others.sources.values()]
         return _outside(refs, [*opened_by_it, *_members_named(refs, opened_by_it, storage_options)])
 
 
@@ -124,7 +137,7 @@ def scan_source(
     as a whole may be told to be decompressed.
     """
     named = None if format is None else find_format(format)
-    head: Source = source if named is not None or in_memory(source) else HeadSource(source)
+    head: Source = source if named is not None else with_head(source)
     frame = _compression(head, named, decompress=decompress)
     if frame is not None:
         how = {"format": format, "inline_threshold": inline_threshold, "tally": tally, **options}
@@ -212,6 +225,11 @@ def reading(source: Source, parser: Parser[Scanned], *, inline: Choose | None = 
     arrays = found.arrays if inline is None else (yield from inlined(found.arrays, source.url, inline))
     targets = {source.url: source.target(), **found.files}
     return ReferenceSet(arrays, found.groups, found.problems, targets, source.url, found.zarr_format)
+
+
+def _is_renamed(source: Source) -> bool:
+    """Whether a member of an archive is called by the name of a file that is no member: then references keep it."""
+    return bool(members(source)) and "::" not in source.url
 
 
 def _members_named(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-import warnings
 from collections.abc import Iterable
 from typing import Final
 
 from chunkmap.model import ReferenceSet
+from chunkmap.warning import warn_caller
 
-__all__ = ["say_what_lacks", "say_where_arrays_are", "warn_caller"]
-
-_LIBRARIES: Final = frozenset({"chunkmap", "kerchunk", "xarray"})
+__all__ = ["say_what_lacks", "say_where_arrays_are"]
 
 _GROUPS: Final = 5
 """Groups that are named where a dataset is empty."""
@@ -54,14 +51,6 @@ def say_where_arrays_are(refs: ReferenceSet, group: str) -> None:
             f"{refs.name or 'the set'}: no array is in its group /{own}, so the dataset is"
             f" empty; arrays are in {shown}. Open one with group={below[0]!r}, or all with xarray.open_datatree"
         )
-
-
-def warn_caller(text: str) -> None:
-    """Warn at the line that called, through however many functions of ours and of xarray."""
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(text, stacklevel=level + 1)
 
 
 def _group_of(path: str, refs: ReferenceSet) -> str:

@@ -21,14 +21,14 @@ from typing import Any, Literal, TypedDict, Unpack
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.trust import Trust
-from chunkmap.formats.scanning import scan
-from chunkmap.frontends.lacking import warn_caller
+from chunkmap.execution.readable import find_any, scan_found
 from chunkmap.io import is_far
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.keywords import check_keywords
 from chunkmap.model import ReferenceSet
-from chunkmap.storage import find_set, is_open, load, open_set
+from chunkmap.storage import is_open, load, open_set
+from chunkmap.warning import warn_caller
 
 __all__ = ["HowToOpen", "HowToReach", "Openable", "check_how", "open_references", "open_store", "warned"]
 
@@ -120,9 +120,9 @@ def _references(
         return refs_or_path, True
     if isinstance(refs_or_path, Mapping):
         return load(refs_or_path), True
-    found = find_set(refs_or_path, storage_options=storage_options)
+    found = find_any(refs_or_path, storage_options)
     if found.store is None:
-        return scan(found.url, **{"storage_options": storage_options, "allow": allow, **scan_options}), True
+        return scan_found(found, **{"allow": allow, **scan_options}), True
     if scan_options:
         raise TypeError(f"{', '.join(map(repr, scan_options))}: options of a scan, but {found.url} is a stored set")
     return open_set(found, problems=False), is_open(found.url) or not is_far(found.url)

@@ -9,13 +9,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.access.touching import Touch, lengths_of, reads_of, touch
+from chunkmap.access.touching import Key, Touch, lengths_of, touch
+from chunkmap.combining.times import is_time
 from chunkmap.model import ArrayMeta, ReferenceSet
 
-__all__ = ["Plot", "Strip", "plot"]
+__all__ = ["Plot", "Strip", "plot", "reads_of"]
 
 _CELLS: Final = 240
 """Into so many parts a file is cut: a picture has one for each, a line of text one for several."""
+
+_ALL: Final = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,53 @@ class Plot:
     reads: Mapping[str, Touch]
     strips: tuple[Strip, ...]
     """Of the first files."""
+
+    @property
+    def lengths(self) -> str:
+        """Its dimensions with their lengths, as they are shown."""
+        dims = self.meta.dims or ("?",) * self.meta.ndim
+        return ", ".join(f"{dim}: {n:,}" for dim, n in zip(dims, self.meta.shape, strict=True))
+
+    @property
+    def chunk_lengths(self) -> str:
+        """The lengths of a chunk, as they are shown."""
+        return " x ".join(map(str, self.meta.chunks)) or "one value"
+
+
+def reads_of(meta: ArrayMeta, refs: ReferenceSet) -> dict[str, Key]:
+    """The reads that people make of an array, by what they are called: one time, a map, a series, everything.
+
+    Time is the axis that is one by its units or its name, else the first of three or more; a map lies on the last two
+    others, and a series at one place of it. Of what has two axes and no time, it is a row and a column. Elements are
+    taken from the middle of each axis.
+    """
+    everything: Key = (_ALL,) * meta.ndim
+    if meta.ndim < 2:
+        return {"everything": everything}
+    middle = tuple(n // 2 for n in meta.shape)
+    time = _time_axis(meta, refs)
+    if time is None:
+        return {"a row": (middle[0], _ALL), "a column": (_ALL, middle[1]), "everything": everything}
+    flat = [axis for axis in range(meta.ndim) if axis != time][-2:]
+    found = {
+        f"one {_called(meta, time)}": tuple(middle[a] if a == time else _ALL for a in range(meta.ndim)),
+        "a map": tuple(_ALL if a in flat else middle[a] for a in range(meta.ndim)),
+        "a series": tuple(_ALL if a == time else middle[a] for a in range(meta.ndim)),
+        "everything": everything,
+    }
+    return {", ".join(name for name, other in found.items() if other == key): key for key in found.values()}
+
+
+def _time_axis(meta: ArrayMeta, refs: ReferenceSet) -> int | None:
+    dims = meta.dims or ()
+    for axis, dim in enumerate(dims):
+        if dim.lower() in {"time", "t"} or (dim in refs.arrays and is_time(refs.arrays[dim].meta.attrs.get("units"))):
+            return axis
+    return 0 if meta.ndim > 2 else None
+
+
+def _called(meta: ArrayMeta, axis: int) -> str:
+    return "step" if meta.dims is None else meta.dims[axis]
 
 
 def plot(refs: ReferenceSet, path: str, *, files: int, cells: int = _CELLS) -> Plot:

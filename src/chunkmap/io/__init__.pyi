@@ -1,4 +1,14 @@
-from .archive import ARCHIVES, LINKS, WRAPPERS, MemberSource, compressed_file, in_memory, outermost, stored_file
+from .archive import (
+    ARCHIVES,
+    LINKS,
+    WRAPPERS,
+    MemberSource,
+    compressed_file,
+    in_memory,
+    outermost,
+    stored_file,
+    with_head,
+)
 from .archive_folder import ArchiveFolder, archive_kind
 from .beside import Others
 from .compressed.stream import PROTOCOLS, compression_of
@@ -19,6 +29,7 @@ from .opening import (
     open_folder,
     open_source,
     open_whole,
+    whole,
 )
 from .remote import RemoteSource
 from .remote_folder import RemoteFolder
@@ -61,4 +72,6 @@ __all__ = [
     "open_whole",
     "outermost",
     "stored_file",
+    "whole",
+    "with_head",
 ]

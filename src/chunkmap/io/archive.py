@@ -30,6 +30,7 @@ __all__ = [
     "LINKS",
     "WRAPPERS",
     "MemberSource",
+    "bare",
     "check_zip_info",
     "compressed_file",
     "deflated_member",
@@ -40,6 +41,7 @@ __all__ = [
     "stored_file",
     "tar_directory",
     "tar_range",
+    "with_head",
     "zip_directory",
     "zip_range",
 ]
@@ -119,17 +121,25 @@ class MemberSource(SourceBase):
         self._outer.close()
 
 
+def bare(source: Source) -> Source:
+    """A source without the head that was put around it."""
+    return bare(source.source) if isinstance(source, HeadSource) else source
+
+
+def with_head(source: Source) -> Source:
+    """A source with its head, where its bytes must be fetched; one that has it already as it is."""
+    return source if in_memory(source) or isinstance(source, HeadSource) else HeadSource(source)
+
+
 def outermost(source: Source) -> Source:
     """The file in which a source is, however deep: itself, when it is no member."""
-    if isinstance(source, HeadSource):
-        return outermost(source.source)
+    source = bare(source)
     return outermost(source.outer) if isinstance(source, MemberSource) else source
 
 
 def stored_file(source: Source) -> Source:
     """The file that is really there, of whatever member or compressed file a source is."""
-    if isinstance(source, HeadSource):
-        return stored_file(source.source)
+    source = bare(source)
     return stored_file(source.outer) if isinstance(source, (MemberSource, CompressedSource)) else source
 
 

@@ -15,8 +15,7 @@ from typing import Self
 from urllib.parse import unquote
 
 from chunkmap.errors import ChunkmapError, NoSuchFile, Remedy, SourceError, Unsupported
-from chunkmap.io.archive import ARCHIVES, MemberSource, open_member
-from chunkmap.io.head import HeadSource
+from chunkmap.io.archive import ARCHIVES, MemberSource, bare, open_member
 from chunkmap.io.local import LocalSource
 from chunkmap.io.prefixes import begins, parent
 from chunkmap.io.remote import RemoteSource
@@ -52,7 +51,7 @@ class Others:
     ) -> None:
         if isinstance(allow, str):
             raise TypeError(f"allow is {allow!r}: expected a list of URL prefixes, [{allow!r}]")
-        self._root, self._allow, self._open_far = _bare(root), tuple(allow), open_url
+        self._root, self._allow, self._open_far = bare(root), tuple(allow), open_url
         self._looked: dict[tuple[str, str], Looked] = {}
         self.sources: dict[str, Source] = {}
         """Those that were opened, by URL."""
@@ -74,7 +73,7 @@ class Others:
     def look(self, asker: Source, name: str) -> Looked:
         """Look for a file, as the network and the system have it. Changes nothing: several may look side by side."""
         try:
-            return self._open(_bare(asker), name)
+            return self._open(bare(asker), name)
         except NoSuchFile:
             return None
         except ChunkmapError as error:
@@ -178,11 +177,6 @@ class Others:
             return SourceError(said, url=asker.url)
         remedy = Remedy("allow", [*self._allow, parent(url)])
         return SourceError(f"{said}; if that is right, pass {remedy}", url=asker.url).helped_by(remedy)
-
-
-def _bare(source: Source) -> Source:
-    """A source without what was put around it."""
-    return _bare(source.source) if isinstance(source, HeadSource) else source
 
 
 def _beside(url: str, name: str) -> str:

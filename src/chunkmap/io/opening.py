@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.archive import LINKS, WRAPPERS, MemberSource, compressed_file, in_memory, open_member
+from chunkmap.io.archive import LINKS, WRAPPERS, MemberSource, bare, compressed_file, in_memory, open_member
 from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.beside import Allowed, Others
 from chunkmap.io.compressed.source import CompressedSource
@@ -37,6 +37,7 @@ __all__ = [
     "open_folder",
     "open_source",
     "open_whole",
+    "whole",
 ]
 
 
@@ -118,13 +119,17 @@ def open_whole(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any
     """
     path = os.fspath(url)
     if _chain(path) is not None:
-        member = open_source(path, storage_options=storage_options)
-        return member if in_memory(member) else BytesSource(member.read(0, member.size()), path)
+        return whole(open_source(path, storage_options=storage_options))
     located = locate(path, storage_options)
     if located.is_local:
         return LocalSource(located.path, path)
     data: bytes = ask(lambda: located.fs.cat_file(located.path), path)
     return BytesSource(data, path)
+
+
+def whole(source: Source) -> Source:
+    """The same, with all of its bytes in memory."""
+    return source if in_memory(source) else BytesSource(source.read(0, source.size()), source.url)
 
 
 def files_beside(source: Source, *, allow: Sequence[str] = (), timeout: float | None = None) -> Others:
@@ -234,7 +239,8 @@ def is_far(url: str | os.PathLike[str]) -> bool:
 
 def members(source: Source) -> dict[str, tuple[str, int, int]]:
     """The member that a source is, as `ChunkManifest.moved` takes it: nothing for a source that is no member."""
-    return {source.url: source.range_in_file()} if isinstance(source, MemberSource) else {}
+    member = bare(source)
+    return {member.url: member.range_in_file()} if isinstance(member, MemberSource) else {}
 
 
 def _below(kind: str, options: Mapping[str, Any] | None) -> Mapping[str, Any]:

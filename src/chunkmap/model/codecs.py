@@ -7,13 +7,16 @@ from typing import Any, Final
 
 from chunkmap.model.meta import CodecConfig
 
-__all__ = ["COMPRESSORS", "PACKAGES", "decodes_as"]
+__all__ = ["COMPRESSORS", "EXTRAS", "PACKAGES", "decodes_as"]
 
 COMPRESSORS: Final = frozenset({"blosc", "bz2", "gzip", "lz4", "lzma", "zlib", "zstd"})
 """Codecs that Zarr v2 has a place of its own for, behind all others."""
 
 PACKAGES: Final[Mapping[str, str]] = {"gribberish": "gribberish", "grib2io": "grib2io"}
 """Codecs of other packages that sets made by them name: the package that has each, for Zarr v2 and for v3."""
+
+EXTRAS: Final[Mapping[str, str]] = {"msgpack2": "msgpack", "pcodec": "pcodec", "zfpy": "zfpy"}
+"""Codecs of numcodecs that need a package more: the extra of numcodecs that installs it."""
 
 _ONLY_ENCODING: Final[Mapping[str, Collection[str]]] = {
     "zlib": {"level"},

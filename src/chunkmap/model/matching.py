@@ -28,6 +28,10 @@ _Found = tuple[NDArray[np.intp], NDArray[np.intp]]
 _NONE: Final[NDArray[np.intp]] = np.empty(0, np.intp)
 
 
+_MOST_PLACES: Final = 8
+"""Places at which one key may stand in a text to be searched for: each takes a look at every piece."""
+
+
 class Pieces:
     """Pieces of a text, by where each begins and ends.
 
@@ -47,6 +51,9 @@ class Pieces:
 
     def equal(self, keys: Sequence[bytes]) -> _Found:
         """Pieces that are one of the keys, of which each stands once; and which key each of them is."""
+        alone = self._searched(keys[0]) if len(keys) == 1 else None
+        if alone is not None:
+            return alone, np.zeros(len(alone), np.intp)
         perhaps = self._ending(keys) if keys else _NONE
         lengths = self._lengths[perhaps]
         found = [
@@ -54,6 +61,18 @@ class Pieces:
             for length, some in _by_length(keys)
         ]
         return _joined(found)
+
+    def _searched(self, key: bytes) -> NDArray[np.intp] | None:
+        """Pieces that are a key, by a search through the text; None where it stands at many places of it."""
+        places: list[int] = []
+        at = self._data.find(key) if key else None
+        while at is not None and at >= 0 and len(places) < _MOST_PLACES:
+            places.append(at)
+            at = self._data.find(key, at + 1)
+        if at != -1:
+            return None
+        rows = np.flatnonzero(self._lengths == len(key)) if places else _NONE
+        return rows[np.isin(self._starts[rows], places)]
 
     def _ending(self, keys: Sequence[bytes]) -> NDArray[np.intp]:
         """Pieces that end as one of the keys, as far as all keys reach and eight bytes tell; and perhaps others."""

@@ -69,6 +69,13 @@ def array_document(meta: ArrayMeta) -> dict[str, Any]:
     }
 
 
+def _said_fill_value(zarray: Mapping[str, Any]) -> Any:
+    """The fill value of the document; of texts a number stands for itself as text, as zarr-python has it since 3."""
+    value = zarray.get("fill_value")
+    is_text = any(config.get("id") == "vlen-utf8" for config in zarray.get("filters") or ())
+    return str(value) if is_text and isinstance(value, (int, float)) else value
+
+
 def attrs_document(meta: ArrayMeta) -> dict[str, Any]:
     """The content of an array's `.zattrs`: the attributes, and the names of the axes among them."""
     attrs = {name: value for name, value in meta.attrs.items() if name != DIMENSIONS}
@@ -92,7 +99,7 @@ def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[s
             dtype=dtype,
             filters=tuple(map(_codec, zarray.get("filters") or ())),
             compressor=None if zarray.get("compressor") is None else _codec(zarray["compressor"]),
-            fill_value=decode_fill_value(zarray.get("fill_value"), dtype),
+            fill_value=decode_fill_value(_said_fill_value(zarray), dtype),
             order=_order(zarray.get("order", "C")),
             dims=None if dims is None else tuple(map(str, dims)),
             attrs=attrs,

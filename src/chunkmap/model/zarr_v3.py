@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
 from chunkmap.model.meta import ArrayMeta, check_cells, check_extent, same_scalar
-from chunkmap.model.typed import codes_of
+from chunkmap.model.typed import as_numpy, codes_of, typed
 from chunkmap.model.v3_codecs import decode_codecs, encode_codecs, objects_of
 from chunkmap.model.v3_data_types import (
     decode_data_type,
@@ -123,6 +123,7 @@ def _encode_number(value: Any, dtype: np.dtype[Any]) -> Any:
     """A masked value as xarray has it among the attributes in v3; None for what it does not understand there."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value) if dtype.kind == "b" else None
+    value = as_numpy(value) if dtype.kind == "c" else value
     if dtype.kind == "c" and isinstance(value, (complex, np.complexfloating)):
         return [_encode_double(float(value.real)), _encode_double(float(value.imag))]
     if not isinstance(value, (int, float, np.integer, np.floating)):
@@ -236,9 +237,9 @@ def _decode_mask(
     """The fill value and the background that v2 would have; the attributes are changed to those of v2."""
     background = None if is_default else value
     if _MASK in attrs:
-        mask = _decode_number(attrs.pop(_MASK), dtype)
+        mask = _decode_mask_value(attrs.pop(_MASK), dtype)
         if not same_scalar(mask, value):
-            attrs[_MASK] = mask
+            attrs[_MASK] = mask if dtype.kind != "c" else typed([float(mask.real), float(mask.imag)], dtype.str[1:])
             return None, background
         fill_value = value
     elif "fill_value" in beside:
@@ -252,20 +253,55 @@ def _decode_mask(
     return fill_value, None
 
 
-def _decode_number(value: Any, dtype: np.dtype[Any]) -> Any:
-    """The masked value that xarray reads among the attributes; what it would not understand stays as it is."""
-    if dtype.kind == "f" and isinstance(value, str):
-        return _decode_double(value)
-    if dtype.kind == "c" and isinstance(value, (list, tuple)) and all(isinstance(part, str) for part in value):
-        return dtype.type(complex(*map(_decode_double, value)))
+def _decode_mask_value(value: Any, dtype: np.dtype[Any]) -> Any:
+    """The masked value among the attributes: as xarray spells it, or a plain number; null is none. Raises Unsupported
+    for all else, with which xarray opens nothing.
+    """
+    decode, spelling = _SPELLINGS.get(dtype.kind, (_one_value, "one value"))
+    try:
+        return None if value is None else decode(value, dtype)
+    except (ValueError, TypeError, OverflowError, struct.error) as error:
+        raise Unsupported(f"the attribute {_MASK} is {value!r}; of {dtype} it is {spelling}", feature=_MASK) from error
+
+
+def _double(value: Any, _dtype: np.dtype[Any]) -> Any:
+    if not isinstance(value, str):
+        return _number(value)
+    return struct.unpack("<d", base64.standard_b64decode(value))[0]
+
+
+def _two_doubles(value: Any, dtype: np.dtype[Any]) -> Any:
+    if not isinstance(value, list):
+        return dtype.type(_number(value))
+    real, imaginary = (_double(part, dtype) for part in value)
+    return dtype.type(complex(real, imaginary))
+
+
+def _integer(value: Any, _dtype: np.dtype[Any]) -> int:
+    return int(_number(value))
+
+
+def _truth(value: Any, _dtype: np.dtype[Any]) -> bool:
+    return bool(value)
+
+
+def _one_value(value: Any, _dtype: np.dtype[Any]) -> Any:
+    if isinstance(value, (list, dict)):
+        raise TypeError("several values")
     return value
 
 
-def _decode_double(text: str) -> float:
-    try:
-        number: float = struct.unpack("<d", base64.standard_b64decode(text))[0]
-    except (ValueError, struct.error) as error:
-        raise Unsupported(
-            f"the attribute {_MASK} is {text!r}; of floats xarray takes 8 bytes in base64 there", feature=_MASK
-        ) from error
-    return number
+def _number(value: Any) -> int | float:
+    if not isinstance(value, (int, float)):
+        raise TypeError("no number")
+    return value
+
+
+_SPELLINGS: Final[Mapping[str, tuple[Callable[[Any, np.dtype[Any]], Any], str]]] = {
+    "f": (_double, "8 bytes in base64"),
+    "c": (_two_doubles, "two texts, each 8 bytes in base64"),
+    "i": (_integer, "a number"),
+    "u": (_integer, "a number"),
+    "b": (_truth, "true or false"),
+}
+"""How xarray spells a masked value of each kind of type: what reads it, and what an error says."""

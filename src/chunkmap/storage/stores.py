@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from chunkmap.errors import StorageError
-from chunkmap.io import Folder, LocalFolder, Source, is_folder, open_any, open_folder, open_whole
+from chunkmap.io import (
+    ArchiveFolder,
+    Folder,
+    LocalFolder,
+    Source,
+    is_folder,
+    open_any,
+    open_folder,
+    open_whole,
+    whole,
+    with_head,
+)
 from chunkmap.io.filesystem import Located
 from chunkmap.io.names import name_of
 from chunkmap.packages import not_installed
@@ -160,13 +171,21 @@ class FoundSet(NamedTuple):
 
     def whole(self) -> Source:
         """The file of the set, in memory."""
-        return open_whole(self.url, storage_options=self.options)
+        if self.opened is None or is_folder(self.opened):
+            return open_whole(self.url, storage_options=self.options)
+        return whole(self.opened)
 
 
-def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping[str, Any] | None = None) -> FoundSet:
+def find_set(
+    url: str | os.PathLike[str] | Icechunk,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    to_scan: Collection[str] = (),
+) -> FoundSet:
     """What lies at a URL: told from its name, and where that says nothing from what is there.
 
-    Raises SourceError when there is nothing.
+    Who will scan what is no set says by which files folders are told, `to_scan`: then it is left open, with what was
+    fetched and decompressed to tell; otherwise it is closed. Raises SourceError when there is nothing.
     """
     if is_open(url):
         return FoundSet(ICECHUNK, url)
@@ -174,14 +193,16 @@ def find_set(url: str | os.PathLike[str] | Icechunk, *, storage_options: Mapping
     store = store_named(name)
     if store is not None:
         return FoundSet(store, name, storage_options)
-    opened = open_any(name, storage_options=storage_options, holds=(METADATA, *ZARR))
-    if not is_folder(opened):
-        head = _decompressed(opened).lstrip()
-        if head.startswith(JSON.begins):
-            return FoundSet(JSON, name, storage_options, opened)
-        opened.close()  # who scans it opens it anew: of a compressed file there may be a temporary one
+    opened = open_any(name, storage_options=storage_options, holds=(METADATA, *(to_scan or ZARR)))
+    if is_folder(opened):
+        return FoundSet(_store_of(opened, to_scan), name, storage_options, opened)
+    head = with_head(opened)
+    if _decompressed(head).lstrip().startswith(JSON.begins):
+        return FoundSet(JSON, name, storage_options, head)
+    if not to_scan:
+        head.close()  # of a compressed file there is a temporary one
         return FoundSet(None, name, storage_options)
-    return FoundSet(_store_of(opened), name, storage_options, opened)
+    return FoundSet(None, name, storage_options, head)
 
 
 def _decompressed(file: Source) -> bytes:
@@ -217,13 +238,15 @@ def store_for(at: Located) -> Store:
     raise StorageError(f"{at.url}: expected a name that ends in one of {endings}")
 
 
-def _store_of(folder: Folder) -> Store | None:
-    """How a set in a folder is kept; None for a Zarr store. An empty folder is a set that is incomplete."""
+def _store_of(folder: Folder, to_scan: Collection[str]) -> Store | None:
+    """How a set in a folder is kept; None for a folder to be scanned. An empty one is a set that is incomplete."""
     if isinstance(folder, LocalFolder) and _is_repository(Path(folder.path)):
         return ICECHUNK
     if is_set(folder.read_many([METADATA], optional=True)[0]):
         return PARQUET
-    return None if any(size >= 0 for size in folder.sizes([METADATA, *ZARR]).tolist()) else PARQUET
+    if to_scan and isinstance(folder, ArchiveFolder):
+        return None
+    return None if any(size >= 0 for size in folder.sizes([METADATA, *(to_scan or ZARR)]).tolist()) else PARQUET
 
 
 def is_set(metadata: bytes | None) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.edits import uneven_apart
 from chunkmap.storage.explicit_ranges import with_explicit_ranges
 from chunkmap.storage.stores import ICECHUNK, FoundSet, Icechunk, Store, find_set, is_open, store_for
+from chunkmap.warning import warn_caller
 
 __all__ = ["check_format", "convert", "load", "open_set", "warn_unless_portable", "write"]
 
@@ -144,17 +144,17 @@ def convert(
 def _portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> ReferenceSet:
     """The set as more readers take it; a warning says which do not."""
     refs = import_module("chunkmap.model.portable").portable(refs, zarr_format)
-    warn_unless_portable(refs, zarr_format, stacklevel=5)
+    warn_unless_portable(refs, zarr_format)
     return refs
 
 
-def warn_unless_portable(refs: ReferenceSet, zarr_format: ZarrFormat, *, stacklevel: int = 3) -> None:
+def warn_unless_portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> None:
     """Warn of the arrays of a set that some reader does not decode."""
     obstacles = import_module("chunkmap.model.readers").obstacles
     found = {path: obstacles(path, array, zarr_format) for path, array in refs.arrays.items()}
     left = {path: own for path, own in found.items() if own}
     if left:
-        warnings.warn(NotPortable(left), stacklevel=stacklevel)
+        warn_caller(NotPortable(left))
 
 
 def check_format(at: Located, zarr_format: ZarrFormat) -> Store:

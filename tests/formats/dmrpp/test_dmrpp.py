@@ -177,6 +177,22 @@ def test_values_in_the_document():
     assert refs.problems == ()
 
 
+@pytest.mark.parametrize("sizes", [(0,), (0, 3), (3, 0), (2, 0, 1)])
+def test_arrays_without_elements(sizes):
+    """An axis of length 0 makes any variable empty, texts of any length too, and no other one is lost."""
+    dims = "".join(f'<Dim size="{n}"/>' for n in sizes)
+    chunked = f"<dmrpp:chunkDimensionSizes>{' '.join('2' * len(sizes))}</dmrpp:chunkDimensionSizes>"
+    refs = scanned(
+        f"""<String name="text">{dims}<dmrpp:vlsa/></String>
+        <Int16 name="number">{dims}<dmrpp:chunks fillValue="3">{chunked}</dmrpp:chunks></Int16>
+        <Float32 name="whole">{dims}<dmrpp:chunks/></Float32>"""
+    )
+    assert not refs.problems
+    for name, dtype in (("text", "O"), ("number", "<i2"), ("whole", "<f4")):
+        found = read_array(refs.arrays[name], Fetcher())
+        assert (found.shape, found.dtype) == (sizes, np.dtype(dtype))
+
+
 def test_one_piece_directly_in_the_variable():
     """Values in one piece may be said without `chunks` around them."""
     refs = scanned('<Int16 name="a"><Dim size="2"/><Dim size="2"/><dmrpp:chunk nBytes="8" offset="2220"/></Int16>')

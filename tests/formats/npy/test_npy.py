@@ -252,3 +252,10 @@ def test_long_doubles_are_refused_by_name(tmp_path, dtype):
     np.save(tmp_path / "a.npy", np.zeros(2, dtype))
     with pytest.raises(Unsupported, match="have no form in Zarr"):
         chunkmap.scan(tmp_path / "a.npy")
+
+
+def test_an_archive_without_arrays_is_said_to_be_empty(tmp_path):
+    """What `numpy.savez` writes of nothing is an archive of no format: it is said that it is empty."""
+    np.savez(tmp_path / "a.npz")
+    with pytest.raises(FormatError, match=r"a\.npz: it is empty: there is no file in it"):
+        chunkmap.scan(tmp_path / "a.npz")

@@ -7,8 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 import zarr
+from fsspec.implementations.reference import ReferenceFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zarr.storage import FsspecStore
 
 import chunkmap
 from chunkmap.access.fetching import Fetcher
@@ -305,6 +307,23 @@ def test_whole_shards(tmp_path, index, fill, versions):
         opened = zarr.open_array(chunkmap.open_store(str(tmp_path / "a.json")), mode="r")
         np.testing.assert_array_equal(opened[:], expected)
         np.testing.assert_array_equal(opened[9:11, 3:7], expected[9:11, 3:7])
+
+
+@pytest.mark.parametrize("threshold", [0, 10_000])
+@pytest.mark.parametrize("index", ["start", "end"])
+def test_whole_shards_in_other_readers(tmp_path, repository, index, threshold):
+    """fsspec and Icechunk find the index of a shard within its reference, in a file or inline."""
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3)
+    shards = {"shape": (8, 10), "index_location": index}
+    made = group.create_array("x", shape=(20, 10), shards=shards, chunks=(4, 5), dtype="<i4", fill_value=7)
+    made[:16] = np.arange(160).reshape(16, 10)
+    refs = chunkmap.scan(tmp_path / "a.zarr", shards="whole", inline_threshold=threshold)
+    assert refs.arrays["x"].chunks.is_inline.all() == bool(threshold)
+    chunkmap.write(refs, tmp_path / "a.json", zarr_format=3)
+    files = ReferenceFileSystem(str(tmp_path / "a.json"), asynchronous=True)
+    chunkmap.to_icechunk(refs, repository)
+    for store in (FsspecStore(files, read_only=True, path=""), repository.readonly_session("main").store):
+        np.testing.assert_array_equal(zarr.open_array(store, path="x", mode="r")[...], made[...])
 
 
 def test_whole_shards_are_compared(tmp_path):

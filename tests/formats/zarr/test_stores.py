@@ -402,12 +402,71 @@ def test_a_store_opens_as_a_dataset(tmp_path):
                 xr.testing.assert_identical(found.load(), given)
 
 
-def test_a_fill_value_that_is_no_number_costs_its_array_alone(tmp_path):
-    """Of floats, v3 has the attribute `_FillValue` in base64; an array with another text is left out by name."""
+@pytest.mark.parametrize("fill", [0, 1, 1.5, 0.0, True, -9999, "0", "gap", "", None])
+def test_fill_values_of_texts(tmp_path, stores, fill):
+    """Zarr 2 wrote numbers where texts are meant; what is missing reads as zarr-python 3 and xarray read it."""
+    group = zarr.open_group(tmp_path / "s", mode="w", zarr_format=2)
+    group.create_array("x", shape=(4,), chunks=(2,), dtype=str, fill_value="")[:2] = ["a", "b"]
+    document = json.loads((tmp_path / "s/x/.zarray").read_text())
+    (tmp_path / "s/x/.zarray").write_text(json.dumps({**document, "fill_value": fill}))
+    (tmp_path / "s/x/.zattrs").write_text('{"_ARRAY_DIMENSIONS": ["x"]}')
+    refs = stores.check(tmp_path / "s")
+    found = read_array(refs.arrays["x"], Fetcher())
+    assert found.tolist() == zarr.open(tmp_path / "s", mode="r")["x"][...].tolist()
+    expected = xr.open_dataset(tmp_path / "s", engine="zarr", consolidated=False)
+    xr.testing.assert_equal(xr.open_dataset(tmp_path / "s", engine="chunkmap"), expected)
+
+
+NO_MASKS = [
+    ("f4", "-9999.0"),
+    ("f4", {"a": 1}),
+    ("f8", [1]),
+    ("i2", "5"),
+    ("u1", [5]),
+    ("i4", {}),
+    ("c8", "AAAAAAAA+H8="),
+]
+NO_MASKS += [("c8", ["AAAAAAAA+H8="]), ("U3", ["a"]), ("S3", {"a": "b"})]
+
+
+@pytest.mark.parametrize(("dtype", "mask"), NO_MASKS)
+def test_a_fill_value_that_is_no_value_costs_its_array_alone(tmp_path, dtype, mask):
+    """Of floats, v3 has the attribute `_FillValue` in base64, of others as one value: an array with what xarray cannot
+    read there is left out by name, and the engine opens the rest.
+    """
     group = zarr.open_group(tmp_path / "s", mode="w", zarr_format=3)
     for name in ("a", "b"):
-        group.create_array(name, shape=(4,), chunks=(4,), dtype="f4")[:] = np.arange(4)
-    group["a"].attrs["_FillValue"] = "-9999.0"
+        group.create_array(name, shape=(4,), chunks=(4,), dtype=dtype, dimension_names=["x"])
+    group["a"].attrs["_FillValue"] = mask
     refs = chunkmap.scan(tmp_path / "s")
     assert set(refs.arrays) == {"b"}
-    assert "_FillValue is '-9999.0'" in refs.left_out["a"].message
+    assert f"_FillValue is {mask!r}" in refs.left_out["a"].message
+    with pytest.raises((TypeError, ValueError)):
+        xr.open_dataset(tmp_path / "s", engine="zarr", consolidated=False)
+    with pytest.warns(UserWarning, match="1 array is left out. 'a': "):
+        assert set(xr.open_dataset(tmp_path / "s", engine="chunkmap")) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mask", "values"),
+    [
+        ("c8", ["AAAAAAAAAEA=", "AAAAAAAA+D8="], [2 + 1.5j, 1, 2, 0]),
+        ("f4", "AAAAAAAA+D8=", [1.5, 1, 0, 2]),
+        ("i2", 1.5, [1, 2, 0, 3]),
+        ("u1", True, [1, 2, 0, 3]),
+    ],
+)
+def test_a_masked_value_beside_the_fill_value(tmp_path, dtype, mask, values):
+    """What `_FillValue` says of any kind of number is masked as xarray masks it, through memory and at rest."""
+    group = zarr.open_group(tmp_path / "s", mode="w", zarr_format=3)
+    array = group.create_array("x", shape=(4,), chunks=(2,), dtype=dtype, dimension_names=["x"], fill_value=0)
+    array[:] = values
+    array.attrs["_FillValue"] = mask
+    expected = xr.open_dataset(tmp_path / "s", engine="zarr", consolidated=False).x
+    refs = chunkmap.scan(tmp_path / "s")
+    chunkmap.write(refs, tmp_path / "2.json")
+    chunkmap.write(refs, tmp_path / "3.json", zarr_format=3)
+    for opened in (refs, tmp_path / "2.json", tmp_path / "3.json"):
+        found = xr.open_dataset(opened, engine="chunkmap").x
+        np.testing.assert_array_equal(found, expected)
+        assert (found.dtype, found.encoding["_FillValue"]) == (expected.dtype, expected.encoding["_FillValue"])

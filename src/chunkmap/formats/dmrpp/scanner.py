@@ -21,6 +21,7 @@ from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Span
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
+from chunkmap.model.meta import grid_shape_of
 
 __all__ = ["Options", "parse"]
 
@@ -109,16 +110,17 @@ def _texts(variable: Variable, texts: list[str]) -> ManifestArray:
         raise Unsupported(f"expected {count} texts, found {len(texts)}", feature="values in the document")
     blob = bytes(VLenUTF8().encode(np.array(texts, object)))
     shape = variable.shape
-    chunks = ChunkManifest.single(blob, 0, len(blob), len(shape)) if count else ChunkManifest.empty((0,) * len(shape))
+    whole = tuple(max(n, 1) for n in shape)
+    empty = ChunkManifest.empty(grid_shape_of(shape, whole))
     meta = ArrayMeta(
         shape=shape,
-        chunk_shape=tuple(max(n, 1) for n in shape),
+        chunk_shape=whole,
         dtype=np.dtype(object),
         filters=({"id": "vlen-utf8"},),
         dims=variable.dims,
         attrs=variable.attrs,
     )
-    return ManifestArray(meta, chunks)
+    return ManifestArray(meta, ChunkManifest.single(blob, 0, len(blob), len(shape)) if count else empty)
 
 
 def _dtype(variable: Variable, order: Literal["<", ">"], ends: str) -> np.dtype[Any]:

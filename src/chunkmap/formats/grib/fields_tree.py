@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +13,7 @@ from chunkmap.formats.grib.coordinates import held
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.cubes import Cube, cube_of
 from chunkmap.model.source_table import SourceTable
+from chunkmap.warning import warn_caller
 
 __all__ = ["tree_of_sets"]
 
@@ -43,7 +43,7 @@ def tree_of_sets(sets: Sequence[ReferenceSet]) -> ReferenceSet:
     for refs in sets:
         field = _field(refs)
         if field is None:
-            warnings.warn(f"{refs.name or 'a set'}: a message of an unknown parameter is left out", stacklevel=3)
+            warn_caller(f"{refs.name or 'a set'}: a message of an unknown parameter is left out")
         else:
             groups.setdefault(field.path, []).append(field)
     arrays: dict[str, ManifestArray] = {}
@@ -91,7 +91,7 @@ def _arrays(path: str, fields: Sequence[_Field]) -> dict[str, ManifestArray]:
     crowded = cube.crowded()
     if len(crowded):
         inputs = " and ".join(dict.fromkeys(_names(*(fields[row] for row in crowded[:2]))))
-        warnings.warn(f"{path}: {len(crowded)} messages of {inputs} say the same; the last is taken", stacklevel=4)
+        warn_caller(f"{path}: {len(crowded)} messages of {inputs} say the same; the last is taken")
     found = {first.name: _cube_array(fields, cube)}
     for name, column in columns.items():
         attrs, dtype = first.refs.arrays[name].meta.attrs, first.refs.arrays[name].meta.dtype

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -61,53 +61,68 @@ def _parse_from(
         names = ", ".join(repr(name) for name in tree.groups if name)
         there = f"its groups are {names}" if names else "it has none"
         raise ValueError(f"{source.url}: expected a group {group!r}, {there}")
-    dims = find_dimensions(tree)
-    paths = [p for p, d in tree.datasets.items() if _is_within(p, group) and not is_bare_dimension(d)]
-    outcomes: list[Represented] = yield Together([represent(file, p, tree.datasets[p], dims[p], values) for p in paths])
-    for found_group in tree.groups.values():
-        name_references(found_group.attributes, tree.paths)
-    paths = [variable_path(p, tree) for p in paths]
-    arrays = {p: o.array for p, o in zip(paths, outcomes, strict=True) if o.array is not None}
-    problems = [
-        Problem(_below(p, group), feature, message, source.url)
-        for p, o in zip(paths, outcomes, strict=True)
-        for feature, message in (*o.problems, *more.get(p, ()))
-    ]
+    arrays, problems = yield from _represented(file, tree, group, values, more)
     problems += _other_problems(tree, group, source.url)
     if linked:
         arrays |= _linked(tree, arrays, group)
     else:
-        problems += [
-            Problem(
-                _below(alias, group),
-                "link",
-                f"another name of {path or '/'!r}; linked_datasets gives it too",
-                source.url,
-            )
-            for alias, path in tree.aliases.items()
-            if (path in arrays or path in tree.groups) and alias != path and _is_within(alias, group)
-        ]
-    links = list(_external_links(tree, group))
-    found_there: list[dict[str, ManifestArray] | str]
-    if linked:
-        found_there = yield Together([_follow(name, target, options, known) for _, name, target in links])
-    else:
-        found_there = ["not followed; linked_datasets follows it"] * len(links)
-    for (path, file_name, target), found in zip(links, found_there, strict=True):
-        if isinstance(found, str):
-            problems.append(Problem(_below(path, group), "external link", f"{file_name}:{target}: {found}", source.url))
-        else:
-            arrays |= {f"{path}/{name}".strip("/"): array for name, array in found.items()}
+        problems += _unlinked(tree, arrays, group, source.url)
+    there_too, lost = yield from _behind_links(tree, group, options, known)
     return Scanned(
-        {_below(path, group): array for path, array in arrays.items()},
+        {_below(path, group): array for path, array in (arrays | there_too).items()},
         {
             _below(path, group): visible(g.attributes.values)
             for path, g in tree.groups.items()
             if _is_within(path, group)
         },
-        tuple(problems),
+        (*problems, *(Problem(path, "external link", message, source.url) for path, message in lost)),
         known.targets,
     )
+
+
+def _represented(
+    file: File, tree: Tree, group: str, values: Values, more: Mapping[str, Sequence[tuple[str, str]]]
+) -> Parser[tuple[dict[str, ManifestArray], list[Problem]]]:
+    """The arrays of a group, and what is wrong with any; `more` is known already."""
+    dims = find_dimensions(tree)
+    paths = [p for p, d in tree.datasets.items() if _is_within(p, group) and not is_bare_dimension(d)]
+    outcomes: list[Represented] = yield Together([represent(file, p, tree.datasets[p], dims[p], values) for p in paths])
+    for found_group in tree.groups.values():
+        name_references(found_group.attributes, tree.paths)
+    named = [(variable_path(p, tree), outcome) for p, outcome in zip(paths, outcomes, strict=True)]
+    problems = [
+        Problem(_below(p, group), feature, message, file.url)
+        for p, outcome in named
+        for feature, message in (*outcome.problems, *more.get(p, ()))
+    ]
+    return {p: outcome.array for p, outcome in named if outcome.array is not None}, problems
+
+
+def _unlinked(tree: Tree, arrays: Mapping[str, ManifestArray], group: str, url: str) -> list[Problem]:
+    """Other names of what is there, which are not given."""
+    return [
+        Problem(_below(alias, group), "link", f"another name of {path or '/'!r}; linked_datasets gives it too", url)
+        for alias, path in tree.aliases.items()
+        if (path in arrays or path in tree.groups) and alias != path and _is_within(alias, group)
+    ]
+
+
+def _behind_links(
+    tree: Tree, group: str, options: Options, known: Known
+) -> Parser[tuple[dict[str, ManifestArray], list[tuple[str, str]]]]:
+    """The arrays to which links into other files lead, and why others do not, by their paths below the group."""
+    links = list(_external_links(tree, group))
+    found: list[dict[str, ManifestArray] | str] = ["not followed; linked_datasets follows it"] * len(links)
+    if options.linked_datasets:
+        found = yield Together([_follow(name, target, options, known) for _, name, target in links])
+    arrays: dict[str, ManifestArray] = {}
+    lost: list[tuple[str, str]] = []
+    for (path, file_name, target), there in zip(links, found, strict=True):
+        if isinstance(there, str):
+            lost.append((_below(path, group), f"{file_name}:{target}: {there}"))
+        else:
+            arrays |= {f"{path}/{name}".strip("/"): array for name, array in there.items()}
+    return arrays, lost
 
 
 def _is_within(path: str, group: str) -> bool:

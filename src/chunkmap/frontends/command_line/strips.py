@@ -40,13 +40,10 @@ def draw(plot: Plot) -> None:
 
 
 def _head(plot: Plot) -> Iterator[Text]:
-    dims = plot.meta.dims or ("?",) * plot.meta.ndim
-    sizes = ", ".join(f"{dim}: {n:,}" for dim, n in zip(dims, plot.meta.shape, strict=True))
-    yield Text.assemble((safe(plot.path), "bold"), f" ({sizes}) {plot.meta.dtype}")
-    chunks = " x ".join(map(str, plot.meta.chunks)) or "one value"
+    yield Text.assemble((safe(plot.path), "bold"), f" ({plot.lengths}) {plot.meta.dtype}")
     kinds = [f"{count:,} {what}" for count, what in ((plot.inline, "inline"), (plot.missing, "missing")) if count]
     where = f"{human(plot.stored)} in {counted(plot.files, 'file')}"
-    yield Text(f"  {counted(plot.chunks, 'chunk')} of {chunks}; {', '.join([where, *kinds])}")
+    yield Text(f"  {counted(plot.chunks, 'chunk')} of {plot.chunk_lengths}; {', '.join([where, *kinds])}")
 
 
 def _reads(plot: Plot) -> Table:

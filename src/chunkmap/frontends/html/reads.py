@@ -99,12 +99,9 @@ def _short(url: str) -> str:
 
 
 def _head(plot: Plot) -> str:
-    dims = plot.meta.dims or ("?",) * plot.meta.ndim
-    sizes = ", ".join(f"{dim}: {n:,}" for dim, n in zip(dims, plot.meta.shape, strict=True))
-    chunks = " x ".join(map(str, plot.meta.chunks)) or "one value"
     return (
-        f'<b>{escape(plot.path)}</b> <span class="dim">({escape(sizes)})</span> {counted(plot.chunks, "chunk")} of'
-        f" {chunks} in {counted(plot.files, 'file')}, {plot.inline:,} inline, {plot.missing:,} missing"
+        f'<b>{escape(plot.path)}</b> <span class="dim">({escape(plot.lengths)})</span> {counted(plot.chunks, "chunk")}'
+        f" of {plot.chunk_lengths} in {counted(plot.files, 'file')}, {plot.inline:,} inline, {plot.missing:,} missing"
     )
 
 

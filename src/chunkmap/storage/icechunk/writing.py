@@ -5,7 +5,6 @@ Everything is checked before anything is written: that Icechunk can read every f
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import MappingProxyType
@@ -26,6 +25,7 @@ from chunkmap.storage.icechunk.documents import (
 from chunkmap.storage.icechunk.locations import check_containers, checksum_of, location_of, url_of
 from chunkmap.storage.icechunk.repository import IS_FIRST, Transaction, awaited
 from chunkmap.storage.names import check_names
+from chunkmap.warning import warn_caller
 
 __all__ = ["Writer", "check_set", "names_of", "write_set"]
 
@@ -42,10 +42,9 @@ def names_of(sets: Sequence[ReferenceSet]) -> Names:
     checksums = {url: checksum_of(location, targets.get(url, Target())) for url, location in locations.items()}
     unknown = [url for url, checksum in checksums.items() if checksum is None]
     if unknown:
-        warnings.warn(
+        warn_caller(
             f"of {len(unknown):,} of {len(urls):,} files neither etag nor time of change is known, one is {unknown[0]}:"
-            " Icechunk cannot tell when they change. Sets of other tools do not say it, scans and sets of chunkmap do",
-            stacklevel=4,
+            " Icechunk cannot tell when they change. Sets of other tools do not say it, scans and sets of chunkmap do"
         )
     known = {url_of(location): targets.get(url, Target()) for url, location in locations.items()}
     return Names(locations, checksums, known)
