@@ -1,6 +1,7 @@
 """Files that are compressed as a whole: scanned once, kept with the set, read by range."""
 
 import gzip
+import json
 import pickle
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 from compressed_kinds import KINDS, WHOLE, bzipped, dataset, framed, gzipped, tar_bz2, tar_gz, write_plain, zipped
+from fsspec.implementations.reference import ReferenceNotReachable
 
 import chunkmap
-from chunkmap.errors import ChunkmapError, SourceError, Unsupported
+from chunkmap.errors import ChunkmapError, NotPortable, SourceError, Unsupported
 from chunkmap.execution.cache import ScanCache
 from chunkmap.frontends.command_line.commands import chunkmap as commands
+from chunkmap.frontends.command_line.drawing import human
 from chunkmap.io.compressed import building
+from chunkmap.model.readers import READERS
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +103,27 @@ def test_the_engine_fetches_one_once(plain, range_server):
     with xr.open_dataset(url, engine="chunkmap") as opened:
         assert sum(length for _, _, length in range_server.gets) == size + 4096
         assert opened.v[3].load().equals(WHOLE.v[3])
+
+
+@KINDS
+@pytest.mark.parametrize("name", ["set.json", "set.parq"])
+def test_inspect_says_what_points_cost_and_who_reads(plain, here, tmp_path, kind, name):
+    """Their share of the compressed files, each counted once; and that no other reader follows a chained URL."""
+    urls, out = list(kind(plain, here)), str(tmp_path / name)
+    chunkmap.build(urls, out, concat_dims="time")
+    size = sum(Path(path).stat().st_size for path in {url.rpartition("::")[2] for url in urls})
+    found = json.loads(CliRunner().invoke(commands, ["inspect", out, "--json"]).output)
+    cost = sum(len(target.points) for target in chunkmap.load(out).targets.values())
+    assert found["restart_points"] == {"files": 3, "bytes": cost, "compressed_bytes": size}
+    assert found["arrays"]["time"]["not_read_by"] == {}
+    assert set(found["arrays"]["v"]["not_read_by"]) == {reader.name for reader in READERS if 2 in reader.codecs}
+    shown = CliRunner().invoke(commands, ["inspect", out, "v"]).output
+    assert f"restart points of 3 compressed files: {human(cost)}, {100 * cost / size:.2g} % of {human(size)}" in shown
+    assert "zarr-python 3: all but v (files within compressed ones, but through chunkmap.open_store)" in shown
+    with pytest.warns(NotPortable, match="files within compressed ones"):
+        chunkmap.write(chunkmap.load(out), str(tmp_path / "all.json"), portable=True)
+    with pytest.raises(ReferenceNotReachable):
+        fsspec.filesystem("reference", fo=str(tmp_path / "all.json"), remote_protocol="file").cat_file("v/3.0")
 
 
 @KINDS

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
 
-__all__ = ["LONGEST_PIECE", "WINDOW", "Points"]
+__all__ = ["LONGEST_PIECE", "WINDOW", "Points", "compressed_size"]
 
 WINDOW: Final = 1 << 15
 """Most bytes that a block of deflate may look back."""
@@ -143,6 +143,11 @@ class Points:
             rows["crc32"][:-1].copy(),
             tuple(data[a:b] for a, b in pairwise(starts)),
         )
+
+
+def compressed_size(data: bytes) -> int:
+    """The bytes of the compressed file, of points as they are stored; nothing where they are damaged."""
+    return int(_HEADER.unpack_from(data)[-1]) if len(data) >= _HEADER.size else 0
 
 
 def _check(rows: NDArray[Any], first: int, length: int, size: int, fits: bool) -> None:

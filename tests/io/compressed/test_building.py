@@ -60,7 +60,7 @@ def test_the_index_is_a_hundredth_at_most():
     for file in (members(data), members(numbers(20 << 20), level=1)):
         points = build_points(BytesSource(file, "a.gz"), Stream("gzip", 0, len(file)))
         assert len(points) > 1
-        assert len(points.to_bytes()) - 200 < 0.01 * len(file)
+        assert 4 / 3 * (len(points.to_bytes()) - 200) < 0.01 * len(file)  # as text in JSON
         assert int(np.diff(points.decoded).max()) < 10 * SPACING
 
 
