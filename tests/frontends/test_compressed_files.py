@@ -1,5 +1,6 @@
 """Files that are compressed as a whole: scanned once, kept with the set, read by range."""
 
+import dataclasses
 import gzip
 import json
 import pickle
@@ -14,11 +15,12 @@ from compressed_kinds import KINDS, WHOLE, bzipped, dataset, framed, gzipped, ta
 from fsspec.implementations.reference import ReferenceNotReachable
 
 import chunkmap
-from chunkmap.errors import ChunkmapError, NotPortable, SourceError, Unsupported
+from chunkmap.errors import ChunkmapError, NotPortable, SourceError, StorageError, Unsupported
 from chunkmap.execution.cache import ScanCache
 from chunkmap.frontends.command_line.commands import chunkmap as commands
 from chunkmap.frontends.command_line.drawing import human
 from chunkmap.io.compressed import building
+from chunkmap.model.points import Points
 from chunkmap.model.readers import READERS
 
 
@@ -178,6 +180,28 @@ def test_points_of_another_file_are_no_points(plain, here):
         one.arrays, one.groups, targets={url: type(known)(known.size, known.etag, known.mtime, points)}
     )
     with pytest.raises(ChunkmapError):
+        chunkmap.open_dataset(wrong).load()
+
+
+@KINDS
+@pytest.mark.parametrize("change", ["first", "length", "frame", "no block"])
+def test_points_that_lead_elsewhere_are_refused(plain, here, kind, change):
+    """A file begins with what its stream does, or with a block of its archive, and is as long as its pieces."""
+    refs = chunkmap.scan(next(iter(kind(plain, here))))
+    ((url, known),) = refs.targets.items()
+    points = Points.from_bytes(known.points)
+    inner = url.startswith("tar://")
+    changes = {
+        "first": {"first": points.first + 7, "length": points.length - 7},
+        "length": {"length": points.length - 200_000},
+        "frame": {"frame": "deflate" if points.frame == "gzip" else "gzip"},
+        "no block": {"first": points.first + 512 * 200, "length": points.length - 512 * 200},
+    }
+    points = dataclasses.replace(points, **changes[change])
+    target = dataclasses.replace(known, points=points.to_bytes())
+    wrong = dataclasses.replace(refs, targets={url: target})
+    kinds = (ChunkmapError,) if inner else (SourceError, StorageError)
+    with pytest.raises(kinds, match="another file|cannot be right|restart point" if not inner else None):
         chunkmap.open_dataset(wrong).load()
 
 

@@ -66,7 +66,7 @@ def open_source(
         kind, member, outer = chain
         archive = _outer(kind, outer, name, storage_options, permits, make_points=make_points)
         if points is not None:
-            return CompressedSource(archive, name, points=Points.from_bytes(points))
+            return _by_points(kind, archive, name, Points.from_bytes(points))
         if kind in WRAPPERS:
             return compressed_file(WRAPPERS[kind], archive, name, make_points=make_points)
         return open_member(kind, member, archive, name, make_points=make_points)
@@ -196,6 +196,13 @@ def _member_or_folder(kind: str, member: str, archive: Source, name: str) -> Sou
         if folder.is_empty:
             raise
         return folder
+
+
+def _by_points(kind: str, archive: Source, name: str, points: Points) -> CompressedSource:
+    """A compressed file that was scanned. Raises SourceError for points that are not of such a file."""
+    if not points.lead_into(kind):
+        raise SourceError("its restart points are those of another file; scan it again", url=name)
+    return CompressedSource(archive, name, points=points)
 
 
 def _chain(path: str) -> tuple[str, str, str] | None:
