@@ -8,10 +8,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.archive import LINKS, WRAPPERS, MemberSource, compressed_file, in_memory, open_member
+from chunkmap.io.archive import (
+    LINKS,
+    WRAPPERS,
+    MemberSource,
+    compressed_file,
+    compressed_members,
+    in_memory,
+    open_member,
+)
 from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.beside import Allowed, Others
 from chunkmap.io.compressed.source import CompressedSource
+from chunkmap.io.compressed.stream import compression_of
 from chunkmap.io.file_object import FileObjectSource
 from chunkmap.io.filesystem import OURS, Located, ask, limited, locate, may_be_absent
 from chunkmap.io.folder import Folder, FolderBase
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 __all__ = [
+    "compressed_names",
     "files_beside",
     "folder_at",
     "is_far",
@@ -99,6 +109,23 @@ def open_any(
         is_directory = os.path.isdir(located.path)  # noqa: PTH112 - a Path takes three times as long
         return LocalFolder(located.path, name) if is_directory else LocalSource(located.path, name)
     return _file_or_folder(located, holds, is_folder=path.endswith("/"))
+
+
+def compressed_names(url: str, *, storage_options: Mapping[str, Any] | None = None) -> list[str] | None:
+    """The members of the compressed TAR archive that a chained URL leads into; None where it leads elsewhere.
+
+    What compresses an archive is told by its first bytes, whatever it is called.
+    """
+    chain = _chain(url)
+    if chain is None or chain[0] != "tar" or "*" in chain[2]:
+        return None
+    outer = _outer(chain[0], chain[2], url, storage_options, make_points=True)
+    frame = compression_of(outer)
+    if frame is None:
+        return None
+    whole, members = compressed_members(frame, outer, make_points=True)
+    whole.close()
+    return [name for name, info in members.items() if info.isreg()]
 
 
 def open_folder(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> Folder:
