@@ -310,7 +310,7 @@ def test_damaged_tables_are_refused(damage):
     ],
 )
 def test_a_packing_that_no_variant_has_is_named(tmp_path, kind, why):
-    """xarray makes integers of integers with an integer as a factor, which overflow; what it makes of two is no array."""
+    """xarray makes integers, which overflow, of integers with an integer as a factor; two offsets are no number."""
     names = written(tmp_path, [Kind(), kind])
     with pytest.raises(CombineError, match=why):
         chunkmap.combine(chunkmap.scan_many(names), concat_dims="time", variants=True, load_below=0)

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 from tests.io.compressed.streams import bzipped, framed, members, numbers
 
-from chunkmap.errors import NoSuchFile, SourceError
+from chunkmap.errors import NoSuchFile, SourceError, Unsupported
 from chunkmap.io import compressed_tar, expand_urls, open_source
 from chunkmap.io.compressed import source
 
@@ -127,3 +127,27 @@ def test_an_archive_that_cannot_be_listed_is_an_error_of_ours(tmp_path):
     for name in ("a.tar", "a.tgz"):
         with pytest.raises(SourceError, match=name):
             expand_urls(f"tar://*::{tmp_path / name}")
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_long_names_are_found(tmp_path, form):
+    """A name that a header has no room for stands in a member before it, as each kind of archive has it."""
+    name, body, whole = "d" * 120 + "/" + "é" * 80 + "/m", numbers(100_000), io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", format=form) as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(body)
+        tar.addfile(info, io.BytesIO(body))
+    (tmp_path / "a.tgz").write_bytes(members(whole.getvalue()))
+    assert read(f"tar://{name}::{tmp_path / 'a.tgz'}") == body
+
+
+def test_a_sparse_member_is_refused(tmp_path):
+    """What it holds is no range of the archive, compressed or not."""
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("m")
+        info.size, info.pax_headers = 4, {"GNU.sparse.map": "0,4", "GNU.sparse.size": "9"}
+        tar.addfile(info, io.BytesIO(b"some"))
+    (tmp_path / "a.tgz").write_bytes(members(whole.getvalue()))
+    with pytest.raises(Unsupported, match="stored sparse"):
+        read(f"tar://m::{tmp_path / 'a.tgz'}")
