@@ -289,6 +289,8 @@ def test_missing_chunks_that_read_as_something_else_are_refused(tmp_path):
         {"dtype": "<i2", "packing": {"sign": "x"}},
         {"dtype": "<i2", "packing": {"masked": [["u1", 300]]}},
         {"dtype": "<i2", "order": "A"},
+        {"dtype": "<i2", "filters": [{"id": {}}]},
+        {"dtype": "<i2", "compressor": {"id": 3}},
         {},
     ],
 )

@@ -223,8 +223,8 @@ def why_apart(request: Request, found: Found) -> str:
         if not variants_of(meta) and packing_of(untrimmed(meta)) is None:
             said = ", ".join(f"{name} {meta.attrs[name]!r}" for name in PACKING_ATTRS if name in meta.attrs)
             return (
-                f"They are no variants of one array: what {request.inputs.name(index)} says of its packing ({said}) does"
-                " not unpack to floats, with one number as a factor and one as an offset. "
+                f"They are no variants of one array: what {request.inputs.name(index)} says of its packing ({said})"
+                " does not unpack to floats, with one number as a factor and one as an offset. "
             )
     return ""
 
