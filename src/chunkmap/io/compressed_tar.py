@@ -60,9 +60,13 @@ def gone_through(
         lock = _passes.setdefault(key, threading.Lock())
     with lock:
         known = _known.get(key)
-        whole = opened(None if known is None else known.points)
-        if known is None:
-            known = _Known(whole.points, _listed(whole, directory))
+        try:
+            whole = opened(None if known is None else known.points)
+            known = known or _Known(whole.points, _listed(whole, directory))
+        except BaseException:
+            with _guard:
+                _passes.pop(key, None)
+            raise
         _keep(key, known)
     return whole, known.members
 
