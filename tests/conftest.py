@@ -7,9 +7,10 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import hdf5plugin  # noqa: F401 - before netCDF4, beside whose HDF5 library Blosc cannot be registered any more
 import pyproj  # noqa: F401 - before eccodes, beside whose PROJ it does not work any more
@@ -176,16 +177,44 @@ def range_server() -> Iterator[RangeServer]:
     server.close()
 
 
+class CountedGets:
+    """An object store that notes down what it answers GETs with: (path, bytes)."""
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self.gets: list[tuple[str, int]] = []
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        body = b"".join(self._app(environ, start_response))
+        if environ["REQUEST_METHOD"] == "GET":
+            self.gets.append((environ["PATH_INFO"], len(body)))
+        return [body]
+
+
 @pytest.fixture(scope="session")
-def s3_options():
-    """An object store for all tests: the storage options of moto's server. Each test makes a bucket of its own."""
+def s3_server():
+    """An object store for all tests: moto's server, with what is counted of it."""
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    host, port = server.get_host_and_port()
-    yield {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
+    server._server.app = counted = CountedGets(server._server.app)
+    yield server, counted
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_options(s3_server):
+    """The storage options of that object store. Each test makes a bucket of its own."""
+    host, port = s3_server[0].get_host_and_port()
+    return {"key": "a", "secret": "b", "client_kwargs": {"endpoint_url": f"http://{host}:{port}"}}
+
+
+@pytest.fixture
+def s3_gets(s3_server):
+    """What the object store answers GETs with from now on: (path, bytes)."""
+    s3_server[1].gets.clear()
+    return s3_server[1].gets
 
 
 @pytest.fixture

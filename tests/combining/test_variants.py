@@ -190,7 +190,7 @@ def test_what_means_other_things_is_refused(tmp_path):
     Kind("i2", attrs={"scale_factor": 0.5}).write(tmp_path / "2.nc", 0, units="days")
     Kind("f4").write(tmp_path / "3.nc", 4, units="days")
     sets = chunkmap.scan_many([str(tmp_path / "2.nc"), str(tmp_path / "3.nc")])
-    with pytest.raises(CombineError, match=r"v: scale_factor is 0.5"):
+    with pytest.raises(CombineError, match=r"v: scale_factor is 0\.5 .* Times are joined as variants only where"):
         chunkmap.combine(sets, concat_dims="time", variants=True, load_below=0)
 
 
@@ -280,6 +280,8 @@ def test_missing_chunks_that_read_as_something_else_are_refused(tmp_path):
         {"dtype": "<i2", "packing": {"sign": "x"}},
         {"dtype": "<i2", "packing": {"masked": [["u1", 300]]}},
         {"dtype": "<i2", "order": "A"},
+        {"dtype": "<i2", "filters": [{"id": {}}]},
+        {"dtype": "<i2", "compressor": {"id": 3}},
         {},
     ],
 )
@@ -291,3 +293,17 @@ def test_damaged_tables_are_refused(damage):
     }  # fmt: skip
     with pytest.raises(StorageError, match=r"v/\.zarray"):
         chunkmap.ReferenceSet.from_dict({"version": 1, "refs": {"v/.zarray": json.dumps(document)}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (Kind(attrs={"scale_factor": np.int16(3)}), r"1\.nc says of its packing \(scale_factor 3\) does not unpack"),
+        (Kind(attrs={"add_offset": np.array([1.0, 2.0])}), r"packing \(add_offset \[1\.0, 2\.0\]\) does not unpack"),
+    ],
+)
+def test_a_packing_that_no_variant_has_is_named(tmp_path, kind, why):
+    """xarray makes integers, which overflow, of integers with an integer as a factor; two offsets are no number."""
+    names = written(tmp_path, [Kind(), kind])
+    with pytest.raises(CombineError, match=why):
+        chunkmap.combine(chunkmap.scan_many(names), concat_dims="time", variants=True, load_below=0)

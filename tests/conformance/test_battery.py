@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import pickle
 import random
 import warnings
+import zipfile
 import zlib
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow as pa
 import pytest
 import xarray as xr
 import zarr
@@ -45,7 +50,8 @@ def check(refs, sample, **options):
     paths = list(sample.arrays)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
-        found = read_arrays([refs.arrays[path] for path in paths], Fetcher(storage_options=options or None))
+        fetcher = Fetcher(storage_options=options or None).learn([refs])
+        found = read_arrays([refs.arrays[path] for path in paths], fetcher)
     for path, values in zip(paths, found, strict=True):
         assert difference(np.asarray(values), np.asarray(sample.arrays[path])) is None, path
 
@@ -152,6 +158,34 @@ def test_in_an_archive(row, sample, kind, tmp_path):
     check(refs, sample)
     urls = {url for array in refs.arrays.values() for url in array.chunks.urls}
     assert urls == {str(path)}
+
+
+def deflated(data):
+    """The one member of a ZIP archive."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m", data)
+    return held.getvalue()
+
+
+COMPRESSED = {
+    "gzip://m::{}": gzip.compress,
+    "bz2://m::{}": bz2.compress,
+    "zstd://m::{}": lambda data: pa.compress(data, codec="zstd", asbytes=True),
+    "zip://m::{}": deflated,
+}
+
+
+@pytest.mark.parametrize("url", COMPRESSED)
+def test_compressed_as_a_whole(row, sample, url, tmp_path):
+    """A file that is compressed is read from its restart points, and its set is stored with them."""
+    if len(sample.files) > 1 or sample.is_folder:
+        pytest.skip("of several files, which find one another beside themselves")
+    path = tmp_path / "m.packed"
+    path.write_bytes(COMPRESSED[url](sample.files[sample.main]))
+    chunkmap.write(chunkmap.scan(url.format(path), inline_threshold=0, **sample.options), tmp_path / "set.parq")
+    refs = chunkmap.load(tmp_path / "set.parq")
+    check(refs, sample)
 
 
 def test_from_a_slow_server(row, sample, range_server, written):

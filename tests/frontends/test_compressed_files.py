@@ -1,30 +1,31 @@
 """Files that are compressed as a whole: scanned once, kept with the set, read by range."""
 
-import bz2
+import dataclasses
 import gzip
+import json
 import pickle
-import tarfile
-import zipfile
 from functools import partial
 from pathlib import Path
 
 import fsspec
-import numpy as np
 import pyarrow as pa
 import pytest
 import xarray as xr
 from click.testing import CliRunner
+from compressed_kinds import KINDS, WHOLE, bzipped, dataset, framed, gzipped, tar_bz2, tar_gz, write_plain, zipped
+from fsspec.implementations.reference import ReferenceNotReachable
 
 import chunkmap
-from chunkmap.errors import ChunkmapError, SourceError, Unsupported
+from chunkmap.errors import ChunkmapError, NotPortable, SourceError, StorageError, Unsupported
 from chunkmap.execution.cache import ScanCache
 from chunkmap.execution.readable import set_or_scan
 from chunkmap.frontends import opening
 from chunkmap.frontends.command_line.commands import chunkmap as commands
+from chunkmap.frontends.command_line.drawing import human
 from chunkmap.io.compressed import building
 from chunkmap.io.compressed import source as compressed_source
-
-LENGTH = 10_000
+from chunkmap.model.points import Points
+from chunkmap.model.readers import READERS
 
 
 @pytest.fixture(autouse=True)
@@ -34,73 +35,10 @@ def close_points(monkeypatch):
     monkeypatch.setattr(building, "SHARE", 10.0)
 
 
-def dataset(number):
-    """Ten chunks of 40 KB, of plain bytes: a file of a model, which is compressed afterwards."""
-    walk = np.cumsum(np.random.default_rng(number).integers(-3, 4, (10, LENGTH)), axis=1)
-    coords = {"time": np.arange(10) + 10 * number}
-    return xr.Dataset({"v": (("time", "x"), walk.astype("i4"))}, coords=coords)
-
-
-WHOLE = xr.concat([dataset(number) for number in range(3)], "time")
-
-
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """Three files that are not compressed yet."""
-    folder = tmp_path_factory.mktemp("plain")
-    for number in range(3):
-        encoding = {"v": {"chunksizes": (1, LENGTH)}}
-        dataset(number).to_netcdf(folder / f"m{number}.nc", engine="h5netcdf", encoding=encoding)
-    return folder
-
-
-def gzipped(plain, put):
-    """Files of gzip, of two members each."""
-    for number in range(3):
-        data = (plain / f"m{number}.nc").read_bytes()
-        yield put(f"m{number}.nc.gz", gzip.compress(data[:200_000], 1) + gzip.compress(data[200_000:], 1))
-
-
-def zipped(plain, put):
-    """Deflated members of ZIP archives, chained."""
-    for number in range(3):
-        path = plain / f"m{number}.zip"
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            archive.writestr("first", b"before" * 1000)
-            archive.write(plain / f"m{number}.nc", "in/m.nc")
-        yield f"zip://in/m.nc::{put(path.name, path.read_bytes())}"
-
-
-def tarred(plain, put):
-    """Members of one TAR archive that is compressed by gzip, chained."""
-    path = plain / "m.tar.gz"
-    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
-        for number in range(3):
-            archive.add(plain / f"m{number}.nc", f"m{number}.nc")
-    url = put(path.name, path.read_bytes())
-    return [f"tar://m{number}.nc::{url}" for number in range(3)]
-
-
-def bzipped(plain, put):
-    """Files of bzip2, of blocks of 100 kB."""
-    for number in range(3):
-        yield put(f"m{number}.nc.bz2", bz2.compress((plain / f"m{number}.nc").read_bytes(), 1))
-
-
-def framed(plain, put):
-    """Files of zstd, of several frames."""
-    for number in range(3):
-        data = (plain / f"m{number}.nc").read_bytes()
-        yield put(f"m{number}.nc.zst", in_frames(data))
-
-
-def in_frames(data):
-    """Frames of 80 kB."""
-    parts = [data[at : at + 80_000] for at in range(0, len(data), 80_000)]
-    return b"".join(pa.compress(part, codec="zstd", asbytes=True) for part in parts)
-
-
-KINDS = pytest.mark.parametrize("kind", [gzipped, zipped, tarred, bzipped, framed])
+    return write_plain(tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture
@@ -152,21 +90,6 @@ def test_what_else_compresses_is_opened_by_the_engine(plain, here, kind):
         assert opened.load().equals(dataset(0))
 
 
-@pytest.mark.parametrize(
-    ("name", "compress"), [("m.tar.bz2", lambda data: bz2.compress(data, 1)), ("m.tzst", in_frames)]
-)
-def test_members_of_other_compressed_archives(plain, here, tmp_path, name, compress):
-    """A member of a TAR archive that bzip2 or zstd compressed is read by range from the points around it."""
-    path = tmp_path / "m.tar"
-    with tarfile.open(path, "w") as archive:
-        for number in range(3):
-            archive.add(plain / f"m{number}.nc", f"m{number}.nc")
-    url = here(name, compress(path.read_bytes()))
-    out = str(tmp_path / "set.json")
-    chunkmap.build([f"tar://m{number}.nc::{url}" for number in range(3)], out, concat_dims="time")
-    assert chunkmap.open_dataset(out).load().equals(WHOLE)
-
-
 @KINDS
 def test_combined_in_memory(plain, here, kind):
     """Coordinates of compressed files are read for combining, and chunks of what comes of it."""
@@ -174,20 +97,6 @@ def test_combined_in_memory(plain, here, kind):
     combined = chunkmap.combine(sets, concat_dims="time", inline_threshold=200)
     assert chunkmap.open_dataset(combined).load().equals(WHOLE)
     assert chunkmap.diagnose(sets, concat_dims="time").fits
-
-
-@KINDS
-def test_little_is_fetched_for_a_chunk(plain, range_server, tmp_path, kind):
-    """Over HTTP a chunk is one or two requests for a part of the file."""
-    url = next(iter(kind(plain, range_server.put)))
-    out = str(tmp_path / "set.json")
-    chunkmap.write(chunkmap.scan(url), out)
-    array = chunkmap.open_dataset(out).v
-    before = len(range_server.gets)
-    assert array[7].load().equals(WHOLE.v[7])
-    assert len(range_server.gets) - before <= 2
-    fetched = sum(length for _, _, length in range_server.gets[before:])
-    assert fetched < len(next(iter(range_server.files.values()))) / 2
 
 
 ENGINE = partial(xr.open_dataset, engine="chunkmap")
@@ -217,26 +126,25 @@ def test_a_file_is_opened_as_its_scan_is_told(plain, range_server):
     assert store == chunkmap.scan(url)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-@pytest.mark.parametrize("kind", [gzipped, zipped])
-def test_in_a_bucket(plain, s3_options, kind):
-    """Files of gzip, and deflated members of ZIP archives, on S3: built, added to, verified, and read by range."""
-    bucket, folder = fsspec.filesystem("s3", **s3_options), f"compressed-{kind.__name__}"
-    bucket.mkdir(folder)
-
-    def put(name, data):
-        bucket.pipe(f"{folder}/{name}", data)
-        return f"s3://{folder}/{name}"
-
-    urls, out = list(kind(plain, put)), f"s3://{folder}/set.parq"
-    options = {"storage_options": s3_options, "output_options": s3_options}
-    chunkmap.build(urls[:2], out, concat_dims="time", **options)
-    chunkmap.append(out, urls[2:], **options)
-    read = {"storage_options": s3_options, "remote_options": s3_options}
-    assert chunkmap.open_dataset(out, **read).load().equals(WHOLE)
-    stored = chunkmap.load(out, storage_options=s3_options)
-    assert all(url.startswith(("gzip://", "zip://")) and f"::s3://{folder}/" in url for url in stored.targets)
-    assert chunkmap.verify(out, **read)
+@KINDS
+@pytest.mark.parametrize("name", ["set.json", "set.parq"])
+def test_inspect_says_what_points_cost_and_who_reads(plain, here, tmp_path, kind, name):
+    """Their share of the compressed files, each counted once; and that no other reader follows a chained URL."""
+    urls, out = list(kind(plain, here)), str(tmp_path / name)
+    chunkmap.build(urls, out, concat_dims="time")
+    size = sum(Path(path).stat().st_size for path in {url.rpartition("::")[2] for url in urls})
+    found = json.loads(CliRunner().invoke(commands, ["inspect", out, "--json"]).output)
+    cost = sum(len(target.points) for target in chunkmap.load(out).targets.values())
+    assert found["restart_points"] == {"files": 3, "bytes": cost, "compressed_bytes": size}
+    assert found["arrays"]["time"]["not_read_by"] == {}
+    assert set(found["arrays"]["v"]["not_read_by"]) == {reader.name for reader in READERS if 2 in reader.codecs}
+    shown = CliRunner().invoke(commands, ["inspect", out, "v"]).output
+    assert f"restart points of 3 compressed files: {human(cost)}, {100 * cost / size:.2g} % of {human(size)}" in shown
+    assert "zarr-python 3: all but v (files within compressed ones, but through chunkmap.open_store)" in shown
+    with pytest.warns(NotPortable, match="files within compressed ones"):
+        chunkmap.write(chunkmap.load(out), str(tmp_path / "all.json"), portable=True)
+    with pytest.raises(ReferenceNotReachable):
+        fsspec.filesystem("reference", fo=str(tmp_path / "all.json"), remote_protocol="file").cat_file("v/3.0")
 
 
 @KINDS
@@ -257,7 +165,7 @@ def test_a_changed_file_is_refused(plain, here, tmp_path, kind):
     assert not chunkmap.verify(refs)
 
 
-@KINDS
+@pytest.mark.parametrize("kind", [gzipped, zipped, bzipped, framed, tar_gz, tar_bz2])
 def test_references_mean_the_same_to_fsspec(plain, here, kind):
     """Where fsspec knows the chain, it reads the bytes of a chunk that we read."""
     url = next(iter(kind(plain, here)))
@@ -294,6 +202,28 @@ def test_points_of_another_file_are_no_points(plain, here):
         chunkmap.open_dataset(wrong).load()
 
 
+@KINDS
+@pytest.mark.parametrize("change", ["first", "length", "frame", "no block"])
+def test_points_that_lead_elsewhere_are_refused(plain, here, kind, change):
+    """A file begins with what its stream does, or with a block of its archive, and is as long as its pieces."""
+    refs = chunkmap.scan(next(iter(kind(plain, here))))
+    ((url, known),) = refs.targets.items()
+    points = Points.from_bytes(known.points)
+    inner = url.startswith("tar://")
+    changes = {
+        "first": {"first": points.first + 7, "length": points.length - 7},
+        "length": {"length": points.length - 200_000},
+        "frame": {"frame": "deflate" if points.frame == "gzip" else "gzip"},
+        "no block": {"first": points.first + 512 * 200, "length": points.length - 512 * 200},
+    }
+    points = dataclasses.replace(points, **changes[change])
+    target = dataclasses.replace(known, points=points.to_bytes())
+    wrong = dataclasses.replace(refs, targets={url: target})
+    kinds = (ChunkmapError,) if inner else (SourceError, StorageError)
+    with pytest.raises(kinds, match="another file|cannot be right|restart point" if not inner else None):
+        chunkmap.open_dataset(wrong).load()
+
+
 def test_a_scan_is_found_in_the_cache(plain, here, tmp_path):
     """Points are kept in the cache of scans with the set, for a file that did not change."""
     urls = list(gzipped(plain, here))
@@ -305,7 +235,7 @@ def test_a_scan_is_found_in_the_cache(plain, here, tmp_path):
 
 def test_a_file_within_a_compressed_archive_is_a_folder_too(plain, here):
     """An archive as a whole is decompressed first, then told: one that holds no format is refused as a plain one is."""
-    tar = tarred(plain, here)[0].partition("::")[2]
+    tar = next(tar_gz(plain, here)).partition("::")[2]
     with pytest.raises(ChunkmapError):
         chunkmap.scan(tar)
 

@@ -10,7 +10,7 @@ import fsspec
 import pytest
 
 from chunkmap.errors import ChunkmapError, FormatError, SourceError, TruncatedFile, Unsupported
-from chunkmap.io import members, open_source, outermost
+from chunkmap.io import BytesSource, members, open_source, outermost
 from chunkmap.io.archive import deflated_member, open_member
 
 DATA = bytes(range(256)) * 40
@@ -235,3 +235,31 @@ def test_reading_past_a_member_is_refused(tmp_path):
             read()
     assert source.target().size == len(DATA)
     source.close()
+
+
+class Unseekable(io.RawIOBase):
+    """Where an archive is written as it comes: sizes of members follow them."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        return self._file.write(data)
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_sizes_of_members_may_stand_elsewhere(method, streams, force):
+    """In fields of ZIP64, or behind the member; the directory says them, and something may stand before it all."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(Unseekable(held) if streams else held, "w", method) as archive:
+        archive.comment = b"PK" * 30_000
+        with archive.open("m", "w", force_zip64=force) as member:
+            member.write(DATA)
+    outer = BytesSource(b"#!/bin/sh\n" * 50 + held.getvalue(), "a.zip")
+    with contextlib.closing(open_member("zip", "m", outer, "zip://m::a.zip", make_points=True)) as found:
+        assert bytes(found.read(0, found.size())) == DATA

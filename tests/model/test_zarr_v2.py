@@ -121,6 +121,11 @@ def test_what_does_not_fit_together_is_refused(wrong):
         ("dtype", "2<i4", "that of one element"),
         ("dtype", [["a"]], "out of range"),
         ("order", "K", "order is 'K'"),
+        ("shape", [2, 2.5], "are no lengths"),
+        ("shape", [True, 2], "are no lengths"),
+        ("shape", ["2", 2], "are no lengths"),
+        ("chunks", [1, 2**63], "are no lengths"),
+        ("chunks", [1, 1e308], "are no lengths"),
     ],
 )
 def test_what_is_no_metadata_is_refused_with_its_name(entry, value, words):

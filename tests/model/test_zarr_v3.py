@@ -276,6 +276,8 @@ BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
         ({"fill_value": "a"}, StorageError, "x/zarr.json"),
         ({"fill_value": 1.5}, StorageError, "fill_value"),
         ({"shape": [4]}, StorageError, "as many axes"),
+        ({"shape": [4, 4.5]}, StorageError, "no lengths"),
+        ({"chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 2**63]}}}, StorageError, "no lengths"),
         ({"zarr_format": 2}, StorageError, "zarr_format 2"),
         ({"node_type": "group"}, StorageError, "expected 'array'"),
         (

@@ -109,8 +109,12 @@ def _inflates(config: Mapping[str, Any]) -> bool:
 def _is_fast(config: Mapping[str, Any]) -> bool:
     """Whether a codec is undone here, and not by numcodecs."""
     if config.get("id") == "shuffle":
-        return config.get("elementsize", 4) in _JOINED and sys.byteorder == "little"
-    return _HAS_IMAGECODECS and config.get("id") in _FAST and np.dtype(config["dtype"]).isnative
+        size = config.get("elementsize", 4)
+        return type(size) is int and size in _JOINED and sys.byteorder == "little"
+    try:
+        return _HAS_IMAGECODECS and config["id"] in _FAST and np.dtype(config["dtype"]).isnative
+    except (KeyError, TypeError, ValueError):  # of what is no type numcodecs says so
+        return False
 
 
 def make_codec(config: Mapping[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from chunkmap.combining.findings import shortened
 from chunkmap.combining.plan import Cause, Reason
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.times import calendar_name, is_time, may_join
-from chunkmap.combining.variants import are_times
+from chunkmap.combining.variants import are_times, why_apart
 from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.model.packing import PACKING_ATTRS
@@ -140,7 +140,8 @@ def _report(request: Request, path: str, indexes: tuple[int, int], difference: D
     apart, waive, join = Remedy("eras", True), Remedy("waive", check), Remedy("variants", True)
     joinable = difference.what in _JOINABLE and not request.recipe.variants and not are_times(found[0][1].meta)
     ways = f"combine them apart ({apart} does), " + (f"join them as variants ({join} does), " if joinable else "")
-    advice = f"Under one array they would be read wrongly; {ways}or convert them."
+    why = why_apart(request, found) if difference.what in _JOINABLE else ""
+    advice = f"{why}Under one array they would be read wrongly; {ways}or convert them."
     if check in WAIVABLE:
         advice += f" To use the first one's all the same, {waive}."
     request.findings.each(

@@ -32,7 +32,7 @@ from chunkmap.model.trimming import trim_axis, untrimmed
 from chunkmap.model.typed import code_of
 from chunkmap.model.variants import MOST_VARIANTS, ChunkVariant, Variants, variants_of
 
-__all__ = ["are_times", "as_variants", "without_encoding"]
+__all__ = ["are_times", "as_variants", "why_apart", "without_encoding"]
 
 _PACKED: Final = ("valid_min", "valid_max", "valid_range")
 """Attributes in stored numbers, which say nothing of unpacked ones (CF section 2.5.1)."""
@@ -210,6 +210,23 @@ def are_times(meta: ArrayMeta) -> bool:
     """Whether xarray makes times of the values, in ways that depend on the type in which they are stored."""
     units = meta.attrs.get("units")
     return is_time(units) or (isinstance(units, str) and units in _DURATIONS)
+
+
+def why_apart(request: Request, found: Found) -> str:
+    """Why arrays are no variants of one, where the recipe asks for variants; nothing where it is not known."""
+    if not request.recipe.variants:
+        return ""
+    if any(are_times(array.meta) for _, array in found):
+        return "Times are joined as variants only where they differ in codecs alone. "
+    for index, array in found:
+        meta = array.meta
+        if not variants_of(meta) and packing_of(untrimmed(meta)) is None:
+            said = ", ".join(f"{name} {meta.attrs[name]!r}" for name in PACKING_ATTRS if name in meta.attrs)
+            return (
+                f"They are no variants of one array: what {request.inputs.name(index)} says of its packing ({said})"
+                " does not unpack to floats, with one number as a factor and one as an offset. "
+            )
+    return ""
 
 
 def without_encoding(meta: ArrayMeta) -> ArrayMeta:

@@ -18,12 +18,14 @@ from typing import Final
 from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
 from chunkmap.io.compressed.source import CompressedSource
 from chunkmap.io.compressed.stream import PROTOCOLS, Stream, compression_of
+from chunkmap.io.compressed_tar import gone_through
 from chunkmap.io.file_object import FileView
 from chunkmap.io.head import HeadSource
 from chunkmap.io.local import LocalSource
 from chunkmap.io.memory import BytesSource
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
+from chunkmap.model.points import Points
 
 __all__ = [
     "ARCHIVES",
@@ -33,6 +35,7 @@ __all__ = [
     "bare",
     "check_zip_info",
     "compressed_file",
+    "compressed_members",
     "deflated_member",
     "deflated_range",
     "in_memory",
@@ -164,14 +167,31 @@ def open_member(
         return MemberSource(outer, url, *zip_range(info, outer))
     frame = compression_of(outer)
     if frame is not None:
-        whole = compressed_file(frame, outer, outer.url, make_points=make_points)
-        return whole.part(url, *_tar_member(member, whole, url))
-    return MemberSource(outer, url, *_tar_member(member, outer, url))
+        whole, members = compressed_members(frame, outer, make_points=make_points)
+        try:
+            return whole.part(url, *_tar_member(member, members, outer.url, url))
+        except BaseException:
+            whole.close()
+            raise
+    return MemberSource(outer, url, *_tar_member(member, tar_directory(outer, member), outer.url, url))
 
 
 def compressed_file(frame: str, outer: Source, url: str, *, make_points: bool = False) -> CompressedSource:
     """What a file that is compressed as a whole decompresses to, by gzip, bzip2 or zstd."""
     return compressed_source(outer, url, Stream(frame, 0, outer.size()), make_points=make_points)
+
+
+def compressed_members(
+    frame: str, outer: Source, *, make_points: bool = False
+) -> tuple[CompressedSource, Mapping[str, tarfile.TarInfo]]:
+    """What a compressed TAR archive decompresses to, and its members: one pass for all that are asked for."""
+
+    def opened(points: Points | None) -> CompressedSource:
+        if points is not None and make_points:
+            return CompressedSource(outer, outer.url, points=points)
+        return compressed_file(frame, outer, outer.url, make_points=make_points)
+
+    return gone_through(outer, opened, tar_directory)
 
 
 def compressed_source(outer: Source, url: str, stream: Stream, *, make_points: bool) -> CompressedSource:
@@ -275,18 +295,17 @@ def zip_range(info: zipfile.ZipInfo, outer: Source) -> tuple[int, int]:
     return _zip_data(info, outer), info.file_size
 
 
-def _tar_member(member: str, outer: Source, url: str) -> tuple[int, int]:
-    members = tar_directory(outer, member)
-    return tar_range(members[_found(member, list(members), outer.url, url)], outer, url)
+def _tar_member(member: str, members: Mapping[str, tarfile.TarInfo], archive: str, url: str) -> tuple[int, int]:
+    return tar_range(members[_found(member, list(members), archive, url)], archive, url)
 
 
-def tar_range(info: tarfile.TarInfo, outer: Source, url: str) -> tuple[int, int]:
+def tar_range(info: tarfile.TarInfo, archive: str, url: str) -> tuple[int, int]:
     """The first byte and the length of a member that is a plain file."""
     member = info.name
     if info.issparse():
-        raise Unsupported(f"member {member!r} is stored sparse", feature="sparse TAR member", url=outer.url)
+        raise Unsupported(f"member {member!r} is stored sparse", feature="sparse TAR member", url=archive)
     if not info.isreg():
-        raise SourceError(f"member {member!r} of {outer.url} is not a file", url=url)
+        raise SourceError(f"member {member!r} of {archive} is not a file", url=url)
     return info.offset_data, info.size
 
 

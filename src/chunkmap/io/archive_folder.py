@@ -155,7 +155,7 @@ class ArchiveFolder(FolderBase):
     def _source(self, info: _Info, url: str) -> MemberSource:
         if isinstance(info, zipfile.ZipInfo):
             return MemberSource(self._outer, url, *zip_range(check_zip_info(info, self._outer, url), self._outer))
-        return MemberSource(self._outer, url, *tar_range(info, self._outer, url))
+        return MemberSource(self._outer, url, *tar_range(info, self._outer.url, url))
 
     def read_many(self, names: Sequence[str], *, optional: bool = False) -> list[bytes | None]:  # noqa: ARG002 - no one
         """Stored members all at once; short deflated ones are inflated."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import tarfile
+import zipfile
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ from chunkmap.errors import SourceError
 from chunkmap.io.filesystem import ask, locate
 from chunkmap.io.granules import Nameable, listed, urls_of
 from chunkmap.io.names import name_of
+from chunkmap.io.opening import compressed_names
 
 __all__ = ["expand_urls"]
 
@@ -40,16 +45,33 @@ def _absolute(url: str) -> str:
     return url if "://" in url else str(Path(url).absolute())
 
 
+def _within_compressed(name: str, options: Mapping[str, Any]) -> list[str] | None:
+    """Members of a compressed TAR archive that match; None of anything else, which fsspec lists."""
+    names = compressed_names(name, storage_options=options)
+    if names is None:
+        return None
+    head, link, rest = name.partition("::")
+    kind, _, wanted = head.partition("://")
+    matches = re.compile(import_module("fsspec.utils").glob_translate(wanted.strip("/"))).match
+    found = sorted(each for each in names if matches(each.removeprefix("./")))
+    if not found:
+        raise SourceError("no file matches", url=name)
+    return [f"{kind}://{each}{link}{rest}" for each in found]
+
+
 def _expanded(name: str, options: Mapping[str, Any]) -> list[str]:
     wild = "*" in name or "[" in name or ("?" in name and "://" not in name)
     if not wild or os.path.exists(name):  # noqa: PTH110 - a URL is no Path
         return [name]
     head, link, rest = name.partition("::")
+    inside = _within_compressed(name, options) if link else None
+    if inside is not None:
+        return inside
     try:
         located = locate(name, options)
         fs, path = located.fs, located.path
         found = sorted(ask(lambda: fs.glob(path), name))
-    except SourceError as error:
+    except (SourceError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise SourceError(f"cannot be listed: {error.__cause__ or error}", url=name) from error
     if not found:
         raise SourceError("no file matches", url=name)

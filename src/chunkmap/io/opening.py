@@ -8,10 +8,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.archive import LINKS, WRAPPERS, MemberSource, bare, compressed_file, in_memory, open_member
+from chunkmap.io.archive import (
+    LINKS,
+    WRAPPERS,
+    MemberSource,
+    bare,
+    compressed_file,
+    compressed_members,
+    in_memory,
+    open_member,
+)
 from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.beside import Allowed, Others
 from chunkmap.io.compressed.source import CompressedSource
+from chunkmap.io.compressed.stream import compression_of
 from chunkmap.io.file_object import FileObjectSource
 from chunkmap.io.filesystem import OURS, Located, ask, limited, locate, may_be_absent
 from chunkmap.io.folder import Folder, FolderBase
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
 __all__ = [
+    "compressed_names",
     "files_beside",
     "folder_at",
     "is_far",
@@ -67,7 +78,7 @@ def open_source(
         kind, member, outer = chain
         archive = _outer(kind, outer, name, storage_options, permits, make_points=make_points)
         if points is not None:
-            return CompressedSource(archive, name, points=Points.from_bytes(points))
+            return _by_points(kind, archive, name, Points.from_bytes(points))
         if kind in WRAPPERS:
             return compressed_file(WRAPPERS[kind], archive, name, make_points=make_points)
         return open_member(kind, member, archive, name, make_points=make_points)
@@ -100,6 +111,23 @@ def open_any(
         is_directory = os.path.isdir(located.path)  # noqa: PTH112 - a Path takes three times as long
         return LocalFolder(located.path, name) if is_directory else LocalSource(located.path, name)
     return _file_or_folder(located, holds, is_folder=path.endswith("/"))
+
+
+def compressed_names(url: str, *, storage_options: Mapping[str, Any] | None = None) -> list[str] | None:
+    """The members of the compressed TAR archive that a chained URL leads into; None where it leads elsewhere.
+
+    What compresses an archive is told by its first bytes, whatever it is called.
+    """
+    chain = _chain(url)
+    if chain is None or chain[0] != "tar" or "*" in chain[2]:
+        return None
+    outer = _outer(chain[0], chain[2], url, storage_options, make_points=True)
+    frame = compression_of(outer)
+    if frame is None:
+        return None
+    whole, members = compressed_members(frame, outer, make_points=True)
+    whole.close()
+    return [name for name, info in members.items() if info.isreg()]
 
 
 def open_folder(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None = None) -> Folder:
@@ -201,6 +229,13 @@ def _member_or_folder(kind: str, member: str, archive: Source, name: str) -> Sou
         if folder.is_empty:
             raise
         return folder
+
+
+def _by_points(kind: str, archive: Source, name: str, points: Points) -> CompressedSource:
+    """A compressed file that was scanned. Raises SourceError for points that are not of such a file."""
+    if not points.lead_into(kind):
+        raise SourceError("its restart points are those of another file; scan it again", url=name)
+    return CompressedSource(archive, name, points=points)
 
 
 def _chain(path: str) -> tuple[str, str, str] | None:

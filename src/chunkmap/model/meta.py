@@ -19,7 +19,7 @@ from chunkmap.model.edges import Edges, EvenSteps
 from chunkmap.model.records import NESTED, nested_in, nested_text
 from chunkmap.model.typed import types_of, with_codes
 
-__all__ = ["ArrayMeta", "CodecConfig", "check_cells", "check_extent", "grid_shape_of"]
+__all__ = ["ArrayMeta", "CodecConfig", "check_cells", "check_extent", "grid_shape_of", "lengths_of"]
 
 _MOST_AXES: Final = 64
 """Axes that an array of numpy may have."""
@@ -209,6 +209,18 @@ def check_extent(shape: Sequence[Any], codecs: Sequence[Any]) -> None:
         raise ValueError(f"{len(shape)} axes, expected {_MOST_AXES} or fewer")
     if len(codecs) > _MOST_CODECS:
         raise ValueError(f"{len(codecs)} codecs, expected {_MOST_CODECS} or fewer")
+
+
+def lengths_of(said: Sequence[Any]) -> tuple[int, ...]:
+    """Lengths of axes or chunks as JSON has them. Raises ValueError for what is no whole number, or too large a one.
+
+    >>> lengths_of([3, 4.0])
+    (3, 4)
+    """
+    lengths = tuple(int(n) for n in said if isinstance(n, (int, float)) and not isinstance(n, bool))
+    if lengths != tuple(said) or not all(0 <= n <= _MOST_CELLS for n in lengths):
+        raise ValueError(f"{str(said)[:60]} are no lengths, expected whole numbers of 64 bits")
+    return lengths
 
 
 def check_cells(meta: ArrayMeta) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
 
-__all__ = ["LONGEST_PIECE", "WINDOW", "Points"]
+__all__ = ["LONGEST_PIECE", "WINDOW", "Points", "compressed_size"]
 
 WINDOW: Final = 1 << 15
 """Most bytes that a block of deflate may look back."""
@@ -30,6 +30,8 @@ _MAGIC: Final = b"CMRP"
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<4sHBxIQQQ")
 _FRAMES: Final = ("deflate", "gzip", "bzip2", "zstd")
+_FRAME_OF: Final = {"zip": "deflate", "gzip": "gzip", "bz2": "bzip2", "zstd": "zstd"}
+_TAR_BLOCK: Final = 512
 _ROW: Final = np.dtype(
     [("stored", "<u8"), ("decoded", "<u8"), ("crc32", "<u4"), ("window", "<u4"), ("bits", "u1"), ("reserved", "V3")]
 )
@@ -102,6 +104,16 @@ class Points:
             windows=self.windows[start:stop],
         )
 
+    def lead_into(self, kind: str) -> bool:
+        """Whether they may be those of a file that a chained URL names so: the kind of archive, or what compresses it.
+
+        Members of TAR archives begin after whole blocks; other files are all that a stream decompresses to.
+        """
+        if kind == "tar":
+            return self.frame != "deflate" and self.first % _TAR_BLOCK == 0
+        whole = self.first == int(self.decoded[0]) == 0 and self.length == int(self.decoded[-1])
+        return whole and self.frame == _FRAME_OF.get(kind)
+
     def to_bytes(self) -> bytes:
         """The points as bytes: a header, a row for each, the windows, and a checksum of it all."""
         rows = np.zeros(len(self) + 1, _ROW)
@@ -145,6 +157,11 @@ class Points:
         )
 
 
+def compressed_size(data: bytes) -> int:
+    """The bytes of the compressed file, of points as they are stored; nothing where they are damaged."""
+    return int(_HEADER.unpack_from(data)[-1]) if len(data) >= _HEADER.size else 0
+
+
 def _check(rows: NDArray[Any], first: int, length: int, size: int, fits: bool) -> None:
     """Raise StorageError for points that lead out of the file, go back, or would fill the memory."""
     stored, decoded = rows["stored"], rows["decoded"]
@@ -161,5 +178,7 @@ def _check(rows: NDArray[Any], first: int, length: int, size: int, fits: bool) -
         wrong = "bits or windows that no deflate has"
     elif first < int(decoded[0]) or first + length > int(decoded[-1]):
         wrong = "a file that is longer than its pieces"
+    elif length and (first >= int(decoded[1]) or first + length <= int(decoded[-2])):
+        wrong = "pieces in which nothing of the file is"
     if wrong is not None:
         raise StorageError(f"restart points of a compressed file cannot be right: {wrong}; scan the file again")

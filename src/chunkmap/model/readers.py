@@ -14,11 +14,12 @@ from typing import Final
 from chunkmap.model.array import ManifestArray
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.references import ReferenceSet
 from chunkmap.model.typed import is_json
 from chunkmap.model.v3_codecs import encode_codecs
 from chunkmap.model.variants import variants_of
 
-__all__ = ["READERS", "Reader", "obstacles"]
+__all__ = ["READERS", "Reader", "obstacles", "obstacles_of"]
 
 _OF_OTHERS: Final = ("hdf4_", "hdf5_", "fits_", "tiff_", "zarr_", "FITS", "chunkmap.", "imagecodecs_")
 _OURS: Final = frozenset({"fill_hdf_strings", "record_member", "record_slice", "deflate", "grib"})
@@ -74,6 +75,8 @@ def _is_of_objects(array: ManifestArray, _version: ZarrFormat) -> bool:
     return array.meta.dtype.kind == "O" and all(codec["id"] not in texts for codec in array.meta.codecs)
 
 
+_CHAIN: Final = "::"
+_INNER: Final = "files within compressed ones, but through chunkmap.open_store"
 _OBJECTS: Final = "objects that are no text: sequences of variable length"
 _ZARRITA: Final = frozenset({"zlib", "gzip", "zstd", "lz4", "blosc", "shuffle", "delta", "bitround", "vlen-utf8"})
 _GDAL: Final = frozenset({"gzip", "zstd", "blosc"})
@@ -139,6 +142,21 @@ def obstacles(path: str, array: ManifestArray, version: ZarrFormat = 2) -> dict[
     """
     found = {reader.name: _obstacle(reader, path, array, version) for reader in READERS if version in reader.codecs}
     return {name: why for name, why in found.items() if why is not None}
+
+
+def obstacles_of(refs: ReferenceSet, version: ZarrFormat) -> dict[str, dict[str, str]]:
+    """Array -> reader -> why it does not decode the array, of those arrays that some reader does not.
+
+    Files within others have chained URLs, which fsspec opens, and no reader of references follows.
+    """
+    inner = any(_CHAIN in url for url in refs.targets)
+    found = {}
+    for path, array in refs.arrays.items():
+        own = obstacles(path, array, version)
+        if inner and any(_CHAIN in url for url in array.manifest().urls):
+            own = {reader.name: own.get(reader.name, _INNER) for reader in READERS if version in reader.codecs}
+        found[path] = own
+    return {path: own for path, own in found.items() if own}
 
 
 def _obstacle(reader: Reader, path: str, array: ManifestArray, version: ZarrFormat) -> str | None:

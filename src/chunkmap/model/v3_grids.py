@@ -14,7 +14,7 @@ import numpy as np
 
 from chunkmap.errors import Unsupported
 from chunkmap.model.edges import Edges
-from chunkmap.model.meta import ArrayMeta
+from chunkmap.model.meta import ArrayMeta, lengths_of
 
 __all__ = ["decode_grid", "encode_grid"]
 
@@ -56,7 +56,7 @@ def decode_grid(
     Raises Unsupported for other grids, KeyError, TypeError or ValueError for what is none.
     """
     if name == "regular":
-        return tuple(map(int, configuration["chunk_shape"])), ()
+        return lengths_of(configuration["chunk_shape"]), ()
     if name != "rectilinear" or configuration["kind"] != "inline":
         raise Unsupported(f"the chunk grid {name!r} is not read, only regular and rectilinear are", feature=name)
     shapes = configuration["chunk_shapes"]

@@ -93,7 +93,8 @@ class ChunkVariant:
         if dtype.kind not in _KINDS or not isinstance(said["dtype"], str):
             raise ValueError(f"a variant is of {said['dtype']!r}, expected numbers, times or text of one length")
         for codec in codecs:
-            if not isinstance(codec, Mapping) or str(codec["id"]).startswith("chunkmap."):
+            is_codec = isinstance(codec, Mapping) and isinstance(codec["id"], str)
+            if not is_codec or codec["id"].startswith("chunkmap."):
                 raise ValueError(f"a variant has the codec {codec!r}, expected one of numcodecs")
         if said.get("order", "C") not in ("C", "F"):
             raise ValueError(f"order is {said['order']!r}, expected 'C' or 'F'")

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.errors import Remedy, StorageError, Unsupported
-from chunkmap.model.meta import ArrayMeta, check_cells, check_extent
+from chunkmap.model.meta import ArrayMeta, check_cells, check_extent, lengths_of
 from chunkmap.model.records import check_packed
 from chunkmap.model.trimming import trim_axis
 from chunkmap.model.variants import VARIANTS, Variants
@@ -94,8 +94,8 @@ def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[s
         attrs = dict(zattrs)
         dims = attrs.pop(DIMENSIONS, None)
         meta = ArrayMeta(
-            shape=tuple(map(int, zarray["shape"])),
-            chunk_shape=tuple(map(int, zarray["chunks"])),
+            shape=lengths_of(zarray["shape"]),
+            chunk_shape=lengths_of(zarray["chunks"]),
             dtype=dtype,
             filters=tuple(map(_codec, zarray.get("filters") or ())),
             compressor=None if zarray.get("compressor") is None else _codec(zarray["compressor"]),

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from chunkmap.errors import StorageError, Unsupported
-from chunkmap.model.meta import ArrayMeta, check_cells, check_extent, same_scalar
+from chunkmap.model.meta import ArrayMeta, check_cells, check_extent, lengths_of, same_scalar
 from chunkmap.model.typed import as_numpy, codes_of, typed
 from chunkmap.model.v3_codecs import decode_codecs, encode_codecs, objects_of
 from chunkmap.model.v3_data_types import (
@@ -181,7 +181,7 @@ def array_from_document(path: str, document: Mapping[str, Any]) -> ArrayMeta:
 
 def _array(document: Mapping[str, Any]) -> ArrayMeta:
     check_extent(document["shape"], document["codecs"])
-    shape = tuple(map(int, document["shape"]))
+    shape = lengths_of(document["shape"])
     dtype, objects = decode_data_type(document["data_type"])
     value = decode_scalar(document["fill_value"], dtype, objects)
     chunk_shape, edges = decode_grid(*named(document["chunk_grid"]), shape)

@@ -150,9 +150,7 @@ def _portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> ReferenceSet:
 
 def warn_unless_portable(refs: ReferenceSet, zarr_format: ZarrFormat) -> None:
     """Warn of the arrays of a set that some reader does not decode."""
-    obstacles = import_module("chunkmap.model.readers").obstacles
-    found = {path: obstacles(path, array, zarr_format) for path, array in refs.arrays.items()}
-    left = {path: own for path, own in found.items() if own}
+    left = import_module("chunkmap.model.readers").obstacles_of(refs, zarr_format)
     if left:
         warn_caller(NotPortable(left))
 

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import struct
 import zlib
 
 import numpy as np
@@ -49,6 +50,16 @@ def bare(data, level=6, strategy=zlib.Z_DEFAULT_STRATEGY, flush=0):
 def members(*parts, level=6):
     """A file of gzip of several members."""
     return b"".join(gzip.compress(part, level, mtime=0) for part in parts)
+
+
+def with_header(data, *, name=b"", comment=b"", extra=b"", is_summed=False):
+    """A member of gzip whose header says more than it must (RFC 1952, section 2.3)."""
+    flags = (is_summed << 1) | (bool(extra) << 2) | (bool(name) << 3) | (bool(comment) << 4)
+    head = struct.pack("<BBBBIBB", 0x1F, 0x8B, 8, flags, 1, 0, 255)
+    head += struct.pack("<H", len(extra)) + extra if extra else b""
+    head += b"".join(text + b"\0" for text in (name, comment) if text)
+    head += struct.pack("<H", zlib.crc32(head) & 0xFFFF) if is_summed else b""
+    return head + bare(data) + struct.pack("<II", zlib.crc32(data), len(data))
 
 
 def gzip_points(file, **how):

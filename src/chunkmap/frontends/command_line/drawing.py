@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chunkmap.combining.findings import shortened
-from chunkmap.frontends.command_line.facts import who_reads
+from chunkmap.frontends.command_line.facts import points_of, who_reads
 from chunkmap.frontends.command_line.spans import spans_of
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.variants import Variants
@@ -114,6 +114,13 @@ def _summary(refs: ReferenceSet, urls: list[str]) -> Iterator[str]:
     yield from (f"  {url}" for url in urls[:_SHOWN_URLS])
     if len(urls) > _SHOWN_URLS:
         yield f"  ... and {len(urls) - _SHOWN_URLS:,} more"
+    points = points_of(refs)
+    if points is not None:
+        share = 100 * points["bytes"] / max(points["compressed_bytes"], 1)
+        yield (
+            f"restart points of {counted(points['files'], 'compressed file')}: {human(points['bytes'])}, {share:.2g} %"
+            f" of {human(points['compressed_bytes'])}"
+        )
     spans = spans_of(refs)
     if spans:
         yield "from where to where"

@@ -65,6 +65,8 @@ class Block:
         header, count = _ENTRY.unpack(window)
         if header not in _LEVELS or not _HEAD <= count <= 8 * len(data) - bits:
             raise ValueError("a block of bzip2 has a header, and at least 80 bits")
+        if not _only_ends(data, bits + count):
+            raise ValueError("a block of bzip2 is followed by another that is in no piece")
         self._stream = memoryview(_alone(header, data, bits, count))
         self._bz2 = bz2.BZ2Decompressor()
 
@@ -83,6 +85,21 @@ class Block:
         if self._bz2.unused_data:
             raise ValueError("a block of bzip2 ends before its end")
         return b""
+
+
+def _only_ends(data: memoryview, bit: int) -> bool:
+    """Whether nothing follows but ends of streams, and beginnings of others; a rest of a byte is of the next piece."""
+    while 8 * len(data) - bit >= 8:
+        if _number(data, bit) != _END >> 16:
+            return False
+        bit = (bit + _HEAD + 7) // 8 * 8
+        header = bytes(data[bit // 8 : bit // 8 + 4])
+        if not header:
+            return True
+        if header not in _LEVELS:
+            return False
+        bit += 32
+    return True
 
 
 def _alone(header: bytes, data: memoryview, bits: int, count: int) -> bytes:

@@ -151,8 +151,13 @@ def _window(stored: bytes, url: str) -> bytes:
 
 
 def inflated(points: Points, number: int, data: memoryview, url: str) -> bytes:
-    """A piece from its compressed bytes. Raises SourceError where it is not what it was when the points were made."""
-    piece = b"".join(_blocks(_entered(points, number, data, url), points.decoded_length(number), url))
+    """A piece from its compressed bytes. Raises SourceError where it is not what it was when the points were made, and
+    where more comes of these bytes than the points say: some lie between two pieces.
+    """
+    entered = _entered(points, number, data, url)
+    piece = b"".join(_blocks(entered, points.decoded_length(number), url))
+    if _goes_on(entered):
+        raise SourceError(_AGAIN.format(found="more bytes come than are in its piece"), url=url)
     if _zlib.crc32(piece) != int(points.crc32[number]):
         raise SourceError(_AGAIN.format(found="other bytes come than came when it was scanned"), url=url)
     return piece
@@ -175,6 +180,14 @@ def checksum(points: Points, number: int, data: memoryview, url: str) -> int:
         if more:
             raise SourceError("its compressed stream goes on after its end", url=url)
     return found
+
+
+def _goes_on(entered: _Entered) -> bool:
+    """Whether more comes; the last bytes of a piece may begin what the next one goes on with."""
+    try:
+        return bool(entered.more(1))
+    except (SourceError, _zlib.error, ValueError):
+        return False
 
 
 def _entered(points: Points, number: int, data: memoryview, url: str) -> _Entered:
