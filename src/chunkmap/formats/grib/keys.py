@@ -212,7 +212,8 @@ def _ask_product(field: Field, pattern: bytes) -> Product:
             parameter = _ask_parameter(message)
         else:
             parameter = _parameters.get(identity, partial(_ask_parameter, message))
-        meaning = tuple(message.get(key) for key in MEANING)
+        known = {**found, **parameter, **dict(zip(_SUBSTANCES, substance, strict=True))}
+        meaning = tuple(known[key] if key in known else message.get(key) for key in MEANING)
         extra = {key: message.get(key, float) for key in _EXTRA_COORDINATES}
         extra |= {name: _limit(message, name) for name in ("lowerLimit", "upperLimit")}
     attrs = {
