@@ -86,6 +86,16 @@ def test_grib_tree_lays_groups_and_hypercubes(file):
     assert json.loads(tree["refs"]["t/instant/.zattrs"]) == {"name": "Temperature", "stepType": "instant"}
 
 
+def test_grib_tree_refuses_one_array_of_two_units(tmp_path):
+    """Precipitation in metres and in kilograms a square metre has one name in eccodes; one array would be neither."""
+    path = tmp_path / "a.grib"
+    metres = field(0, "regular_ll_sfc_grib1", paramId=228, timeRangeIndicator=4, P1=0, P2=6)
+    sample, rain = "regular_ll_sfc_grib2", {"paramId": 228228, "stepRange": "0-12"}
+    path.write_bytes(metres + field(1, sample, productDefinitionTemplateNumber=8, **rain))
+    with pytest.raises(chunkmap.errors.CombineError, match="differ in their grids, coordinates or units"):
+        grib_tree(scan_grib(str(path)))
+
+
 def test_grib_tree_takes_messages_of_several_runs(tmp_path):
     """Messages of two reference times are one array; of a message that is there twice the last is taken."""
     sets = []

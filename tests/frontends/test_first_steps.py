@@ -127,15 +127,23 @@ def test_names_beside_a_wildcard_are_absolute_as_its_matches_are(days):
 
 def test_a_directory_or_an_archive_is_told_how_to_name_its_files(days):
     """The wildcard that the error shows is one that finds the files."""
-    with pytest.raises(FormatError, match="all of a kind") as directory:
+    with pytest.raises(FormatError, match="all of a kind with scan_many or build") as directory:
         library.scan("data")
     with tarfile.open("a.tar", "w") as archive:
         archive.add("data")
-    with pytest.raises(FormatError, match="all of a kind") as whole:
+    with pytest.raises(FormatError, match="all of a kind with scan_many or build") as whole:
         library.scan("a.tar")
     for error in (directory, whole):
-        wildcard = str(error.value).rpartition("kind: ")[2].strip("'")
+        wildcard = str(error.value).rpartition("build: ")[2].strip("'")
         assert [refs.arrays.keys() for refs in library.scan_many(wildcard)] == [{"time", "tos", "inner/x"}] * 2
+
+
+def test_a_wildcard_given_to_scan_is_told_which_verbs_take_it(days):
+    """`scan` is of one file: the error of a wildcard in an archive says so."""
+    with tarfile.open("a.tar", "w") as archive:
+        archive.add("data")
+    with pytest.raises(NoSuchFile, match="wildcards are for scan_many and build"):
+        library.scan("tar://**/*.nc::a.tar")
 
 
 def test_a_group_that_is_not_there_is_refused_with_the_file_and_its_groups(days):

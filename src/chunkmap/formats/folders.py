@@ -98,7 +98,7 @@ def _what_is_there(folder: Folder) -> str:
         more = f", and {len(stores) - 1:,} more are in it" if len(stores) > 1 else ""
         return f"A store is further inside{more}: scan '{inside}{stores[0]}{link}{archive}'"
     below = f"{inside}{'**/' if link else ''}*{suffix}"
-    return f"To scan files in it, name them, or all of a kind: '{below}{link}{archive}'"
+    return f"To scan files in it, name one, or all of a kind with scan_many or build: '{below}{link}{archive}'"
 
 
 def _found_in(names: Sequence[str]) -> tuple[list[str], str]:

@@ -8,7 +8,7 @@ from typing import Final
 from chunkmap.model import ReferenceSet
 from chunkmap.warning import warn_caller
 
-__all__ = ["say_what_lacks", "say_where_arrays_are"]
+__all__ = ["check_group", "say_what_lacks", "say_where_arrays_are"]
 
 _GROUPS: Final = 5
 """Groups that are named where a dataset is empty."""
@@ -40,16 +40,34 @@ def say_what_lacks(
         )
 
 
+def check_group(refs: ReferenceSet, group: str) -> None:
+    """Raise KeyError where there is no such group, saying which there are, or that `filter_by_keys` leaves none."""
+    own = group.strip("/")
+    if not own or own in refs.groups or any(path.startswith(f"{own}/") for path in (*refs.groups, *refs.arrays)):
+        return
+    name = refs.name or "the set"
+    for problem in refs.problems:
+        if problem.feature == "filter_by_keys":
+            raise KeyError(f"{name}: there is no group {own!r}: {problem.message}")
+    raise KeyError(f"{name}: there is no group {own!r}; arrays are in {_groups_with_arrays(refs)}")
+
+
+def _groups_with_arrays(refs: ReferenceSet, above: str = "") -> str:
+    """The first groups, from one on, that have arrays."""
+    below = sorted({path.rpartition("/")[0] or "/" for path in refs.arrays if path.startswith(above)})
+    return ", ".join(below[:_GROUPS]) + (f" and {len(below) - _GROUPS:,} more" if len(below) > _GROUPS else "")
+
+
 def say_where_arrays_are(refs: ReferenceSet, group: str) -> None:
     """Warn of a dataset without a variable where groups below it have arrays: tiles of HDF-EOS, messages of GRIB."""
     own = group.strip("/")
     above = f"{own}/" if own else ""
     below = sorted({path.rpartition("/")[0] for path in refs.arrays if path.startswith(above)})
     if below and own not in below:
-        shown = ", ".join(below[:_GROUPS]) + (f" and {len(below) - _GROUPS:,} more" if len(below) > _GROUPS else "")
         warn_caller(
             f"{refs.name or 'the set'}: no array is in its group /{own}, so the dataset is"
-            f" empty; arrays are in {shown}. Open one with group={below[0]!r}, or all with xarray.open_datatree"
+            f" empty; arrays are in {_groups_with_arrays(refs, above)}. Open one with group={below[0]!r},"
+            " or all with xarray.open_datatree"
         )
 
 

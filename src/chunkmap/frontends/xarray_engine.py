@@ -27,7 +27,7 @@ from chunkmap.access.store_for_xarray import EvenStore, lengths_of_chunks
 from chunkmap.access.values import sequences_of
 from chunkmap.errors import Unsupported
 from chunkmap.frontends.chosen_fields import one_dataset
-from chunkmap.frontends.lacking import say_what_lacks, say_where_arrays_are
+from chunkmap.frontends.lacking import check_group, say_what_lacks, say_where_arrays_are
 from chunkmap.frontends.levels import with_levels
 from chunkmap.frontends.opening import HowToOpen, Openable, open_references, warned
 from chunkmap.frontends.xarray_entries import DECODING, OPENING, ChunkmapEntry
@@ -91,6 +91,7 @@ class ChunkmapBackend(ChunkmapEntry):
         if group is None and (how["scan_options"] or {}).get("filter_by_keys"):
             return one_dataset(self.open_groups_as_dict(filename_or_obj, **options))
         store: Any = _store_for_xarray(filename_or_obj, **how)
+        check_group(store.source[0], group or "")
         opened = _ReferencesInXarray.open_group(store, group=group, consolidated=True, zarr_format=store.zarr_format)
         opened.shows_masks = decoding.get("mask_and_scale") is False
         dataset = without_encoding(StoreBackendEntrypoint().open_dataset(opened, **decoding))
@@ -113,6 +114,7 @@ class ChunkmapBackend(ChunkmapEntry):
         """Open each group as a dataset, by path."""
         decoding, how = _told_apart(options)
         store: Any = _store_for_xarray(filename_or_obj, **how)
+        check_group(store.source[0], group or "")
         parent = f"/{(group or '').strip('/')}"
         opened = _ReferencesInXarray.open_store(store, group=parent, consolidated=True, zarr_format=store.zarr_format)
         say_what_lacks(store.source[0], parent, decoding.get("drop_variables"), below=True)

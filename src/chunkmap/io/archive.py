@@ -329,7 +329,8 @@ def _found(member: str, names: Sequence[str], outer_url: str, url: str) -> str:
         if name in names:
             return name
     some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    raise NoSuchFile(f"no member {member!r} in {outer_url}; it has {some or 'no members'}", url=url)
+    hint = "; wildcards are for scan_many and build" if set(member) & set("*[?") else ""
+    raise NoSuchFile(f"no member {member!r} in {outer_url}; it has {some or 'no members'}{hint}", url=url)
 
 
 ARCHIVES: Final = frozenset({"zip", "tar"})

@@ -187,6 +187,15 @@ def test_fields_that_are_chosen_are_one_dataset(files, tmp_path):
             xr.open_dataset(path, engine="chunkmap", filter_by_keys=keys)
 
 
+def test_a_group_that_no_chosen_field_is_in_is_refused_with_what_the_file_has(files):
+    """The error says which values the keys have in the file; without keys, which groups there are."""
+    with pytest.raises(KeyError, match=r"no field is as asked for .* in the file shortName is t"):
+        xr.open_dataset(files[1, 6], engine="chunkmap", group=GROUP, filter_by_keys={"shortName": "none"})
+    for opener in (xr.open_dataset, xr.open_datatree):
+        with pytest.raises(KeyError, match=f"there is no group 'elsewhere'; arrays are in {GROUP}"):
+            opener(files[1, 6], engine="chunkmap", group="elsewhere")
+
+
 def test_members_of_archives(files, tmp_path):
     """A GRIB file in a tar or a zip is scanned in place; references lead into the archive."""
     with tarfile.open(tmp_path / "a.tar", "w") as archive:

@@ -14,6 +14,7 @@ from making import field, lattice, message
 
 import chunkmap
 from chunkmap.formats.grib import keys as said
+from chunkmap.formats.grib import layout
 from chunkmap.formats.grib.sections import walk
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource
@@ -96,7 +97,7 @@ def test_clusters_are_a_dimension():
 @pytest.mark.parametrize(("definition", "most"), [(1, 255), (12, 300), (16, 300)])
 def test_members_are_counted_in_as_many_octets_as_the_centre_has_for_them(monkeypatch, definition, most):
     """The number of a member has one octet or two, as a local section of edition 1 has it, and the first may be 0."""
-    monkeypatch.setattr(said._layouts, "_answers", {})
+    monkeypatch.setattr(layout._layouts, "_answers", {})
     local = {"setLocalDefinition": 1, "localDefinitionNumber": definition}
     members = [field(n % 50, "regular_ll_sfc_grib1", **local, perturbationNumber=n) for n in (0, 1, most)]
     ((path, array),) = variables(scanned(*members)).items()

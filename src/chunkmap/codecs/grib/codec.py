@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from chunkmap.codecs.grib.apart import decode_apart
 from chunkmap.codecs.grib.headers import check_headers
 from chunkmap.codecs.grib.packing import why_apart
+from chunkmap.codecs.grib.room import check_room
 from chunkmap.codecs.grib.sections import one_field, split
 from chunkmap.errors import FormatError
 
@@ -61,6 +62,7 @@ def _decoded(buf: bytes, key: str) -> NDArray[np.float64]:
     message = one_field(buf)
     sections = split(message)
     check_headers(sections)
+    check_room(sections)
     if key != "values":
         return places_of(message, key)
     return decode_here(message, key) if why_apart(sections) is None else decode_apart(message, key)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.formats.grib.coordinates import coordinates_of, times_of
 from chunkmap.formats.grib.headers import header
+from chunkmap.formats.grib.keys import MEANING
 from chunkmap.formats.grib.table import Table
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 from chunkmap.model.cubes import Coded, Cube, cube_of, grouped
@@ -88,12 +89,10 @@ def _untold(table: Table) -> Iterator[tuple[str, str]]:
     timeless = table.offset[np.isnan(table.time.values)[table.time.codes]].tolist()
     if timeless:
         yield "reference time", f"{_at(timeless)}: no year, as of a climate, or no date at all; without a time"
-    for grid in table.grids:
+    for grid in {each.places: each for each in table.grids}.values():
         if grid.problem is not None:
-            yield (
-                "coordinates of the grid",
-                f"the points of {grid.label} have no latitude and longitude: {grid.problem}",
-            )
+            why = f"the points of {grid.label} have no latitude and longitude: {grid.problem}"
+            yield "coordinates of the grid", why
 
 
 def _at(places: Sequence[int]) -> str:
@@ -116,7 +115,7 @@ def _steps_of_path(product: Any) -> list[str]:
 
 def _leaves(table: Table, path: str, rows: NDArray[np.int64], times: Sequence[str]) -> Iterator[_Leaf]:
     """The arrays of one group: one for each grid, and more where fields would stand in one cell."""
-    grids = table.grid[rows]
+    grids = _first_with_the_same_places(table)[table.grid[rows]]
     by_grid = [rows] if (grids == grids[0]).all() else [rows[group] for group in grouped([grids])]
     alike: Counter[str] = Counter()
     for part in by_grid:
@@ -126,14 +125,24 @@ def _leaves(table: Table, path: str, rows: NDArray[np.int64], times: Sequence[st
         yield from _apart(table, f"{path}/{label}" if len(by_grid) > 1 else path, part, _FACETS, times)
 
 
+def _first_with_the_same_places(table: Table) -> NDArray[Any]:
+    """The number of each grid -> that of the first one with the same points."""
+    first: dict[Any, int] = {}
+    numbers = [first.setdefault(grid.places, number) for number, grid in enumerate(table.grids)]
+    return np.array(numbers, table.grid.dtype)
+
+
 def _apart(
     table: Table, path: str, rows: NDArray[np.int64], facets: Sequence[_Facet], times: Sequence[str]
 ) -> Iterator[_Leaf]:
-    """The fields as one cube; where two stand in one cell, and a facet tells them apart, as several."""
-    cube = cube_of(_keys(table, rows, times), falling=_FALLING)
-    if not facets or not len(cube.crowded()):
-        yield _Leaf(path, rows, cube)
-        return
+    """The fields as one cube; as several where they are different things, or where two stand in one cell and a facet
+    tells them apart.
+    """
+    if not facets or facets[0] not in _ALWAYS:
+        cube = cube_of(_keys(table, rows, times), falling=_FALLING)
+        if not facets or not len(cube.crowded()):
+            yield _Leaf(path, rows, cube)
+            return
     labels = facets[0](table, rows)
     for group in grouped([labels]):
         label = str(labels[group[0]])
@@ -155,6 +164,24 @@ def _keys(table: Table, rows: NDArray[np.int64], times: Sequence[str]) -> dict[s
 
 
 _Facet = Callable[[Table, NDArray[np.int64]], NDArray[Any]]
+
+
+def _by_meaning(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """What fields are that are called the same: parameters, substances, means and spreads, probabilities."""
+    numbers = table.product[rows]
+    meanings = {number: table.products[number].meaning for number in np.unique(numbers).tolist()}
+    distinct = list(dict.fromkeys(meanings.values()))
+    if len(distinct) == 1:
+        return np.zeros(len(rows), np.uint8)
+    labels = {meaning: f"kind_{place}" for place, meaning in enumerate(distinct, 1)}
+    for key, *said in reversed(list(zip(MEANING, *distinct, strict=True))):
+        if len(set(said)) == len(said):
+            labels = {meaning: f"{key}_{_in_path(value)}" for meaning, value in zip(distinct, said, strict=True)}
+    return _labels(numbers, lambda number: labels[meanings[number]])
+
+
+def _in_path(value: Any) -> str:
+    return "none" if value is None else str(value).replace("/", "_")
 
 
 def _by_presence(table: Table, rows: NDArray[np.int64]) -> NDArray[Any]:
@@ -210,7 +237,9 @@ def _telling_labels(table: Table, distinct: Sequence[int]) -> Mapping[int, str]:
     return {number: f"variant_{place}" for place, number in enumerate(distinct, 1)}
 
 
-_FACETS: Final[Sequence[_Facet]] = (_by_presence, _by_interval, _by_bottom, _by_octets)
+_ALWAYS: Final[Sequence[_Facet]] = (_by_meaning, _by_presence)
+"""What tells fields apart even where they do not stand in one cell."""
+_FACETS: Final[Sequence[_Facet]] = (*_ALWAYS, _by_interval, _by_bottom, _by_octets)
 
 
 def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, layout: Layout) -> None:
@@ -222,7 +251,8 @@ def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, layout: Layout) -> Non
         if layout.doubles == "refuse":
             return
     products = [table.products[number] for number in np.unique(table.product[leaf.rows]).tolist()]
-    grid = table.grids[table.grid[leaf.rows[0]]]
+    grids = [table.grids[number] for number in np.unique(table.grid[leaf.rows]).tolist()]
+    grid = grids[0]
     if 0 in grid.shape:
         tree.problems.append(Problem(leaf.path, "grid", "the grid has no points; left out", url))
         return
@@ -242,7 +272,7 @@ def _add(tree: Tree, table: Table, leaf: _Leaf, url: str, layout: Layout) -> Non
         dims=(*kept, *grid.dims),
         attrs={
             **_common([product.attrs for product in products]),
-            **grid.attrs,
+            **_common([each.attrs for each in grids]),
             "coordinates": " ".join([*coordinates, *grid.coordinates]),
         },
     )

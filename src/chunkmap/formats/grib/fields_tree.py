@@ -36,6 +36,11 @@ class _Field(NamedTuple):
         parts = (self.name, attrs.get("GRIB_stepType"), attrs.get("GRIB_typeOfLevel"))
         return "/".join(str(part) for part in parts if part)
 
+    @property
+    def alike(self) -> tuple[Any, ...]:
+        """What fields of one array have in common."""
+        return self.array.meta.shape, self.array.meta.attrs.get("GRIB_units"), self.scalars.keys()
+
 
 def tree_of_sets(sets: Sequence[ReferenceSet]) -> ReferenceSet:
     """A group for each name, step type and type of level; in it an array over member, time, step and level."""
@@ -79,9 +84,9 @@ def _arrays(path: str, fields: Sequence[_Field]) -> dict[str, ManifestArray]:
     """The array of a group, and its coordinates."""
     first = fields[0]
     for other in fields:
-        if other.array.meta.shape != first.array.meta.shape or other.scalars.keys() != first.scalars.keys():
+        if other.alike != first.alike:
             raise CombineError(
-                f"{path}: its messages differ in their grids or coordinates", inputs=_names(first, other)
+                f"{path}: its messages differ in their grids, coordinates or units", inputs=_names(first, other)
             )
     names = [name for name in ("number", *_ALWAYS, *first.scalars) if name in first.scalars and name != "valid_time"]
     columns = {name: np.array([field.scalars[name] for field in fields]) for name in dict.fromkeys(names)}

@@ -7,7 +7,7 @@ by the codec of the values, from a message of some 200 bytes that has the grid a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.errors import ChunkmapError
 from chunkmap.formats.grib.fields import Field
 from chunkmap.formats.grib.headers import header, points, start_of_grid
+from chunkmap.formats.grib.layout import CENTRE_AND_TABLES
 from chunkmap.formats.grib.parallels import gaussian_rows
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 
@@ -47,7 +48,9 @@ _MOST_TRIED: Final = 1 << 20
 """Lists of more points are not placed in order to see whether they can be."""
 _BY_COLUMN, _ALTERNATING = 0x20, 0x10
 _MOST_KEPT: Final = 256
-_kept: Final[dict[tuple[int, bytes], Grid]] = {}
+_kept: Final[dict[Hashable, Grid]] = {}
+_OF_A_CENTRE: Final = 1 << 15
+"""Templates from here on are those of a centre."""
 
 
 class Grid(NamedTuple):
@@ -61,12 +64,21 @@ class Grid(NamedTuple):
     """What tells it from other grids of a file."""
     problem: str | None
     """Why points have no latitude and longitude, where that is no matter of course."""
+    places: Hashable = None
+    """What its points depend on; how it is called in `attrs` depends on whose tables are meant, too."""
 
 
-def key_of_grid(field: Field) -> tuple[int, bytes]:
-    """What a grid depends on: its section, or in edition 1 where there is none, the centre and the number of one that
-    is defined beforehand (octets 5 and 7 of section 1).
+def key_of_grid(field: Field) -> Hashable:
+    """What a grid depends on: its section, and the centre and tables, which say what is meant by it; in edition 1 where
+    there is none, the centre and the number of one that is defined beforehand (octets 5 and 7 of section 1).
     """
+    return _places_of_grid(field), field.identification[CENTRE_AND_TABLES]
+
+
+def _places_of_grid(field: Field) -> Hashable:
+    template = int.from_bytes(field.grid[12:14], "big")
+    if field.edition == 2 and template >= _OF_A_CENTRE:
+        return field.grid, field.identification[CENTRE_AND_TABLES]
     return field.edition, field.grid or field.product[4:5] + field.product[6:7]
 
 
@@ -77,7 +89,7 @@ def grid_of(field: Field) -> Grid:
     if grid is None:
         if len(_kept) >= _MOST_KEPT:
             _kept.clear()
-        grid = _kept[key] = _ask(field)
+        grid = _kept[key] = _ask(field)._replace(places=_places_of_grid(field))
     return grid
 
 

@@ -10,6 +10,7 @@ from struct import Struct
 from typing import Final
 
 from chunkmap.codecs.grib.headers import check_headers
+from chunkmap.codecs.grib.room import check_room
 from chunkmap.codecs.grib.sections import split
 from chunkmap.errors import FormatError
 from chunkmap.formats.grib.fields import Field
@@ -41,7 +42,9 @@ def header(field: Field) -> bytes:
 def flaw(field: Field) -> str | None:
     """Why eccodes is not to see what the field says of itself; None where its sections are as long as they must be."""
     try:
-        check_headers(split(header(field)))
+        sections = split(header(field))
+        check_headers(sections)
+        check_room(sections)
     except FormatError as error:
         return str(error)
     return None

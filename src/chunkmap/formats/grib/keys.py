@@ -2,43 +2,44 @@
 
 Asking eccodes for the name of a parameter takes a millisecond, and a file has thousands of fields. So it is asked once
 for all fields that say the same: their octets are compared without those of time, member, and isobaric or hybrid
-level, which no name depends on; these are asked for once for each of their own values. Where they stand differs from
-template to template, and from one local extension to the next: eccodes says where.
+level, which no name depends on; these are asked for once for each of their own values. `layout` says where they stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from chunkmap.codecs.grib.eccodes import Message
 from chunkmap.formats.grib.fields import Field
-from chunkmap.formats.grib.headers import header, start_of_product
+from chunkmap.formats.grib.headers import header, start_of_grid
+from chunkmap.formats.grib.layout import CENTRE_AND_TABLES, MEMBER_KEYS, Layout, layout_of
+from chunkmap.formats.grib.memory import Memory
 
-__all__ = ["HYBRID", "HYBRID_1", "ISOBARIC", "ISOBARIC_1", "MONTHS", "NO_SURFACE", "Layout", "Level", "Product",
-           "Steps", "layout_of", "level_of", "member_of", "product_of", "reference_time", "steps_of"]  # fmt: skip
-
-T = TypeVar("T")
+__all__ = ["HYBRID", "HYBRID_1", "ISOBARIC", "ISOBARIC_1", "MEANING", "MONTHS", "NO_SURFACE", "Level", "Product",
+           "Steps", "level_of", "member_of", "product_of", "reference_time", "steps_of"]  # fmt: skip
 
 ISOBARIC, HYBRID, NO_SURFACE = 100, 105, 255
 """Types of surface, code table 4.5."""
 ISOBARIC_1, HYBRID_1 = 100, 109
 """The same in edition 1, table 3."""
-_MOST_KEPT: Final = 1 << 14
 _UNKNOWN: Final = (None, "", "unknown", "undef", "~", "none")
 _PARAMETER_KEYS: Final = ("shortName", "name", "units", "cfName", "cfVarName")
 _SUBSTANCES: Final = ("constituentType", "aerosolType")
 """What a parameter of chemistry is of: its number alone does not say, and CF has a name for each."""
+MEANING: Final = (
+    "paramId", "units", "constituentType", "aerosolType", "derivedForecast", "probabilityType",
+    "scaledValueOfFirstWavelength", "scaledValueOfFirstSize", "scaledValueOfCentralWaveNumber", "satelliteNumber",
+)  # fmt: skip
+"""Keys by which fields are different things, even where no other field stands in their place."""
 _ATTRIBUTE_KEYS: Final = (
     "edition", "centre", "subCentre", "paramId", "dataType", "typeOfLevel", "stepType", "totalNumber",
     "numberOfDirections", "numberOfFrequencies", "NV",
 )  # fmt: skip
 _OF_GROUP: Final = ("edition", "centre", "centreDescription", "subCentre")
 _EXTRA_COORDINATES: Final = ("percentileValue", "quantile", "directionNumber", "frequencyNumber")
-_MEMBER_KEYS: Final = ("perturbationNumber", "number")
-"""What counts the members of an ensemble; the latter is the number of a cluster as well."""
 MONTHS: Final = {3: 1, 4: 12, 5: 120, 6: 360, 7: 1200}
 """Units of time, code table 4.4, that are no fixed number of seconds: so many months."""
 
@@ -54,6 +55,8 @@ class Product(NamedTuple):
     """Attributes of the group."""
     extra: Mapping[str, float]
     """Coordinates of its own: the percentile, the limits of a probability, direction and frequency of waves."""
+    meaning: tuple[Any, ...]
+    """What two fields must have in common to stand in one array: the values of `MEANING`."""
     pattern: bytes
     """All octets that were compared: fields of the same name that differ here are different things."""
 
@@ -82,40 +85,11 @@ class Steps(NamedTuple):
     end: float | None
 
 
-class Layout(NamedTuple):
-    """Where in `product` the octets stand that are compared apart; (0, 0) where there are none."""
-
-    times: tuple[int, int]
-    """Unit and forecast time."""
-    interval: tuple[int, int]
-    """End of the overall time interval."""
-    surfaces: tuple[int, int]
-    """Both fixed surfaces: type, scale factor and value of each."""
-    member: tuple[int, int]
-
-
-class _Memory(Generic[T]):
-    """Answers that were asked for, under what they depend on. It forgets everything when it is full."""
-
-    def __init__(self) -> None:
-        self._answers: dict[Hashable, T] = {}
-
-    def get(self, key: Hashable, ask: Callable[[], T]) -> T:
-        """The answer, asked for where it is not known."""
-        try:
-            return self._answers[key]
-        except KeyError:
-            if len(self._answers) >= _MOST_KEPT:
-                self._answers.clear()
-            answer = self._answers[key] = ask()
-            return answer
-
-
-_layouts: Final = _Memory[Layout]()
-_products: Final = _Memory[Product]()
-_parameters: Final = _Memory[Mapping[str, Any]]()
-_levels: Final = _Memory[Level]()
-_steps: Final = _Memory[Steps]()
+_products: Final = Memory[Product]()
+_parameters: Final = Memory[Mapping[str, Any]]()
+_members: Final = Memory[int | None]()
+_levels: Final = Memory[Level]()
+_steps: Final = Memory[Steps]()
 
 
 def product_of(field: Field) -> Product:
@@ -148,7 +122,12 @@ def _plain_level(surfaces: bytes, kind: str) -> float | None:
 def member_of(field: Field) -> int | None:
     """The number of the member of an ensemble."""
     start, stop = layout_of(field).member
-    return int.from_bytes(field.product[start:stop], "big") if stop else None
+    if stop:
+        return int.from_bytes(field.product[start:stop], "big")
+    if not field.local:
+        return None
+    key = (field.identification[CENTRE_AND_TABLES], field.local, field.product[7:9])
+    return _members.get(key, lambda: _ask_member_of_centre(field))
 
 
 def reference_time(field: Field) -> datetime | None:
@@ -179,52 +158,14 @@ def steps_of(field: Field) -> Steps:
     return _steps.get(key, lambda: _ask_steps(field))
 
 
-def layout_of(field: Field) -> Layout:
-    """Where its octets stand."""
-    product = field.product
-    if field.edition == 1:
-        return _layouts.get((1, len(product), product[4], product[40:41]), lambda: _ask_layout_1(field))
-    return _layouts.get((2, len(product), product[7:9]), lambda: _ask_layout_2(field))
-
-
-def _ask_layout_1(field: Field) -> Layout:
-    """Section 1 of edition 1 has fixed places, but for what a centre writes behind octet 40."""
+def _ask_member_of_centre(field: Field) -> int | None:
+    """The number that stands in the section of the centre, section 2 of edition 2."""
     with Message(header(field)) as message:
-        return Layout((17, 21), (0, 0), (9, 12), _member(message, field))
-
-
-def _ask_layout_2(field: Field) -> Layout:
-    start = start_of_product(field)
-    with Message(header(field)) as message:
-        forecast, surface, end = (
-            (message.offset(key) or start) - start
-            for key in ("forecastTime", "typeOfFirstFixedSurface", "yearOfEndOfOverallTimeInterval")
-        )
-        width = surface - forecast if surface - forecast in (2, 4) else 4
-        spans = ((forecast - 1, forecast + width), (end, end + 7), (surface, surface + 12))
-        times, interval, surfaces = (
-            span if span[0] > 0 and span[1] <= len(field.product) else (0, 0) for span in spans
-        )
-        return Layout(times, interval, surfaces, _member(message, field))
-
-
-def _member(message: Message, field: Field) -> tuple[int, int]:
-    """Where the number of the member stands: where eccodes says, and as wide as it is found to read it there.
-
-    A number of 0 does not tell one octet from two. So another one is put there, and eccodes is asked again.
-    """
-    key = next((key for key in _MEMBER_KEYS if message.get(key, int) is not None), None)
-    place = None if key is None else message.offset(key)
-    if key is None or place is None:
-        return 0, 0
-    place -= start_of_product(field)
-    for width in (1, 2):
-        if 0 < place <= len(field.product) - width:
-            product = field.product[:place] + (1).to_bytes(width, "big") + field.product[place + width :]
-            with Message(header(field._replace(product=product))) as changed:
-                if changed.get(key, int) == 1:
-                    return place, place + width
-    return 0, 0
+        for key in MEMBER_KEYS:
+            place, member = message.offset(key), message.get(key, int)
+            if member is not None and place is not None and place < start_of_grid(field):
+                return int(member)
+    return None
 
 
 def _pattern(field: Field, layout: Layout) -> bytes:
@@ -271,6 +212,8 @@ def _ask_product(field: Field, pattern: bytes) -> Product:
             parameter = _ask_parameter(message)
         else:
             parameter = _parameters.get(identity, partial(_ask_parameter, message))
+        known = {**found, **parameter, **dict(zip(_SUBSTANCES, substance, strict=True))}
+        meaning = tuple(known[key] if key in known else message.get(key) for key in MEANING)
         extra = {key: message.get(key, float) for key in _EXTRA_COORDINATES}
         extra |= {name: _limit(message, name) for name in ("lowerLimit", "upperLimit")}
     attrs = {
@@ -283,7 +226,7 @@ def _ask_product(field: Field, pattern: bytes) -> Product:
     group = {f"GRIB_{key}": found[key] for key in _OF_GROUP if found[key] is not None}
     group |= {"Conventions": "CF-1.7", "institution": found["centreDescription"]}
     coordinates = {key: value for key, value in extra.items() if value is not None}
-    return Product(_name(parameter, field), attrs, group, coordinates, pattern)
+    return Product(_name(parameter, field), attrs, group, coordinates, meaning, pattern)
 
 
 def _ask_parameter(message: Message) -> Mapping[str, Any]:

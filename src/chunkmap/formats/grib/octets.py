@@ -12,23 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.formats.grib.fields import Alike, Field
-from chunkmap.formats.grib.keys import HYBRID, HYBRID_1, ISOBARIC, ISOBARIC_1, MONTHS, NO_SURFACE, layout_of
+from chunkmap.formats.grib.keys import HYBRID, HYBRID_1, ISOBARIC, ISOBARIC_1, MONTHS, NO_SURFACE
+from chunkmap.formats.grib.layout import CENTRE_AND_TABLES, layout_of, parts_of_layout
 
 __all__ = ["of_layout", "of_level", "of_member", "of_product", "of_steps", "of_time"]
 
 Octets = NDArray[np.uint8]
 
-_LAYOUT, _LAYOUT_1 = (5, 6, 7, 8), (4, 6, 40)
-"""The number of vertical coordinates and the template; in edition 1 the centre, its local definition, and the number of
-a grid that is defined beforehand.
-"""
 _DATE, _DATE_1 = slice(12, 19), (12, 13, 14, 15, 16, 24)
 
 
 def of_layout(field: Field, alike: Alike) -> Octets:
     """What places and lengths depend on; all that follows is of fields that have these in common."""
-    places = [place for place in (_LAYOUT_1 if field.edition == 1 else _LAYOUT) if place < alike.product.shape[1]]
-    return alike.product[:, places]
+    templates = np.unique(alike.product[:, 7:9].copy().view(">u2")).tolist()
+    told = [alike.product[:, part] for part in parts_of_layout(field.edition, *templates)]
+    return np.hstack(told) if field.edition == 1 else np.hstack((*told, alike.identification[:, CENTRE_AND_TABLES]))
 
 
 def of_product(field: Field, alike: Alike) -> Octets:

@@ -159,9 +159,7 @@ class Description:
         """The numbers of what fields say that have one layout."""
         field = fields[int(alike.rows[0])]
         try:
-            why = flaw(field)
-            if why is not None:
-                raise FormatError(why)
+            _check(field)
             grid = self._grids.number(grid_of(field), key_of_grid(field))
         except FormatError as error:
             self._refuse(str(error), fields, alike.rows)
@@ -186,6 +184,7 @@ class Description:
         codes[0, alike.rows] = grid
 
     def _number_of_product(self, field: Field) -> int:
+        _check(field)
         product = product_of(field)
         number = self._products.number((product, field), product.pattern)
         if number == len(self._kind_of):
@@ -220,6 +219,13 @@ class Description:
             offset=self._offset.numbers,
             length=self._length.numbers,
         )
+
+
+def _check(field: Field) -> None:
+    """Raise FormatError where eccodes is not to see what a field says of itself."""
+    why = flaw(field)
+    if why is not None:
+        raise FormatError(why)
 
 
 def _seconds(time: datetime | None) -> float | None:
