@@ -132,7 +132,7 @@ def _check_name(path: str, url: str) -> None:
     except UnicodeEncodeError:
         found = True
     if found:
-        raise SourceError("cannot be the name of a file", url=ascii(url)[1:-1])
+        raise SourceError("cannot be opened: this cannot be the name of a file", url=ascii(url)[1:-1])
 
 
 def _fsspec() -> Any:
