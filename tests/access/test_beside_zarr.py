@@ -104,7 +104,7 @@ def test_every_array_is_what_zarr_reads(tmp_path, monkeypatch, data, made):
     """
     monkeypatch.setattr(selection, "_FEW", 1)
     monkeypatch.setattr(selection, "_WORTH_THREADS", data.draw(st.sampled_from([1, 1 << 20])))
-    for name in ("_PORTION", "_LONG_PORTION", "_SHORT_PORTION", "_WORTH_THREADS"):
+    for name in ("_PORTION", "_LONG_PORTION", "_NEAR", "_WORTH_THREADS"):
         monkeypatch.setattr(strided, name, data.draw(st.sampled_from([1, 24, 1 << 20])))
     refs = reference(tmp_path / "data", made)
     meta = refs.arrays["x"].meta

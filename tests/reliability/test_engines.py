@@ -189,6 +189,18 @@ def test_bodies_cut_short_are_fetched_again(s3, asked):
         assert bytes(source.read(5, 10)) == DATA[5:15]
 
 
+@pytest.mark.parametrize("how", ["opened", "pickled"])
+def test_other_bytes_than_asked_for_are_refused_by_both(s3, engine, asked, how):
+    """An answer of S3 that says that it is of other bytes than were asked for is an error that says both."""
+    source = open_source(URL, storage_options=s3.options)
+    source = pickle.loads(pickle.dumps(source)) if how == "pickled" else source
+    said = f"bytes 6-15/{len(DATA)}"
+    headers = [("Content-Length", "10"), ("ETag", '"x"'), ("Content-Range", said)]
+    s3.fault = lambda request: ("206 Partial Content", headers, [DATA[6:16]]) if "HTTP_RANGE" in request else None
+    with pytest.raises(SourceError, match="asked for bytes 5 to 14, the server sent bytes 6 to 15"):
+        source.read(5, 10)
+
+
 def test_an_open_file_pickles_and_is_read_within_a_loop(s3, engine, asked):
     """A source reads on after it was pickled, and where an event loop runs."""
     source = open_source(URL, storage_options=s3.options)

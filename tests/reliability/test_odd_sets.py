@@ -1,5 +1,8 @@
 """Sets with one odd array: the others are read, and the odd one is refused by name."""
 
+import os
+import sys
+
 import numcodecs
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ import zarr
 import chunkmap
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.errors import ChunkmapError, StorageError
+from chunkmap.errors import ChunkmapError, SourceError, StorageError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 
 
@@ -56,3 +59,28 @@ def test_a_path_cannot_lead_out(tmp_path, name, out):
     with pytest.raises(StorageError, match="cannot be the name of a directory"):
         chunkmap.write(_set(name), tmp_path / "below" / out)
     assert [path.name for path in tmp_path.rglob("*")] == ["below"]
+
+
+@pytest.mark.parametrize("ending", ["json", "json.gz", "parq"])
+@pytest.mark.parametrize("verb", ["write", "build"])
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of files are bytes on Linux")
+def test_a_file_whose_name_is_no_text_is_refused_when_it_is_written(tmp_path, verb, ending):
+    """A name in bytes that are no UTF-8 is read, but no set can hold it: an error that quotes it, and leaves none."""
+    name, out = os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.npy"), tmp_path / f"set.{ending}"
+    with open(name, "wb") as file:  # noqa: PTH123
+        np.save(file, np.arange(1000.0))
+    refs = chunkmap.scan(name)
+    assert read_array(next(iter(refs.arrays.values())), Fetcher()).tolist() == list(range(1000))
+    with pytest.raises(StorageError, match=r"cannot be written: .*a.udcff.npy' is no text that UTF-8 can hold"):
+        chunkmap.write(refs, out) if verb == "write" else chunkmap.build([name], out, coo_map={"n": [0]})
+    assert [path.name for path in tmp_path.iterdir()] == [os.path.basename(name)]  # noqa: PTH119
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b"])
+@pytest.mark.parametrize("ending", ["json", "parq"])
+def test_an_output_that_can_have_no_such_name_is_refused(tmp_path, name, ending):
+    """What is no name of a file on any system is an error of ours, whose text can be printed."""
+    refs = _set("odd")
+    with pytest.raises(SourceError, match="cannot be the name of a file") as caught:
+        chunkmap.write(refs, f"{tmp_path}/{name}.{ending}")
+    assert str(caught.value).encode().isascii()

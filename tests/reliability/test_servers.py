@@ -1,6 +1,8 @@
 """Servers that answer wrongly, change their files, are silent, or refuse."""
 
 import io
+import json
+import re
 import socket
 import time
 from contextlib import ExitStack, suppress
@@ -8,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from types import SimpleNamespace
 
+import aiohttp
 import fsspec
 import h5py
 import numpy as np
@@ -16,9 +19,11 @@ from click.testing import CliRunner
 from fsspec.implementations.memory import MemoryFileSystem
 
 import chunkmap
+from chunkmap.access.fetching import Fetcher
 from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.frontends.command_line.commands import chunkmap as chunkmap_command
 from chunkmap.io import Range, http_client, open_source
+from chunkmap.model import ChunkManifest
 
 DATA = bytes(np.random.default_rng(0).integers(0, 256, 300_000, dtype="u1"))
 
@@ -36,6 +41,59 @@ def test_other_bytes_than_asked_for_are_refused(server, shift):
     server.fault = shifted
     with pytest.raises(SourceError, match=rf"asked for bytes 1000 to 1009, .* sent bytes {1000 + shift} to"):
         source.read(1000, 10)
+
+
+AMISS = ["bytes={0}-{1}/{2}", "BYTES {0} - {1} / {2}", "bytes {0}-{1}", "{0}-{1}/{2}"]
+
+
+@pytest.mark.parametrize("written", AMISS)
+def test_ranges_that_are_written_amiss_are_compared_too(server, written):
+    """A Content-Range in another form than the standard's says which bytes came all the same."""
+    source, shift = open_source(server.put("a.bin", DATA)), [0]
+
+    def answer(request):
+        first, stop = (n + shift[0] for n in request.asked(len(DATA)))
+        request.answer(206, DATA[first:stop], Content_Range=written.format(first, stop - 1, len(DATA)))
+        return True
+
+    server.fault = answer
+    assert source.read(1000, 10) == DATA[1000:1010]
+    shift[0] = -100
+    with pytest.raises(SourceError, match="asked for bytes 1000 to 1009, the server sent bytes 900 to 909 of"):
+        source.read(1000, 10)
+
+
+@pytest.mark.parametrize("said", ["bytes */300000", "bytes 1000-1009/0x", "pages 1-2/3"])
+def test_ranges_that_cannot_be_read_are_refused(server, said):
+    """A Content-Range that does not say which bytes came is an error that quotes it."""
+    source = open_source(server.put("a.bin", DATA))
+    server.fault = lambda request: request.answer(206, DATA[1000:1010], Content_Range=said) is None
+    with pytest.raises(SourceError, match=f"asked for bytes 1000 to 1009, the server sent '{re.escape(said)}'"):
+        source.read(1000, 10)
+
+
+def test_a_part_is_not_taken_for_the_whole(server, sets):
+    """A set that is asked for whole, of which the answer says that it is a part, is an error, whatever is in it."""
+    text = json.dumps({"version": 1, "refs": {}}).encode()
+    server.fault = lambda request: request.answer(206, text, Content_Range=f"bytes 0-{len(text) - 1}/9999") is None
+    with pytest.raises(SourceError, match="asked for the whole file, the server sent bytes 0 to"):
+        chunkmap.load(sets["json"])
+
+
+def test_an_answer_that_is_no_http_is_named(server):
+    """What cannot be read as an answer of HTTP is not called a refusal of the server."""
+    url = server.put("a.bin", DATA)
+    for sent in (
+        b"\0\1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"a" * 50_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+    ):
+        server.fault = lambda request, sent=sent: (
+            request.wfile.write(sent),
+            setattr(request, "close_connection", True),
+        )
+        with pytest.raises(SourceError, match="the server's answer cannot be read as HTTP"):
+            open_source(url)
 
 
 def test_another_total_is_refused(server):
@@ -278,6 +336,17 @@ def test_secrets_do_not_follow_a_redirect(server, options, secrets):
     assert any("Range" in headers for path, headers in server.seen if path == "/b.bin")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("options", [lambda auth: {"client_kwargs": {"auth": auth}}, lambda auth: {"auth": auth}])
+def test_a_password_does_not_follow_a_redirect(server, options):
+    """A name and a password for every request of a client, or for each, are sent to the host that was named alone."""
+    url, _ = _redirected(server)
+    source = open_source(url, storage_options=options(aiohttp.BasicAuth("user", "secret")))
+    assert bytes(source.read(5, 10)) == DATA[5:15]
+    had = {path: {headers.get("Authorization") for at, headers in server.seen if at == path} for path, _ in server.seen}
+    assert had == {"/a.bin": {aiohttp.BasicAuth("user", "secret").encode()}, "/b.bin": {None}}
+
+
 def test_a_redirect_obeys_allow(server, tmp_path):
     """A file that a set, or another file, names may be allowed, and what its server sends us on to must be as well."""
     url, elsewhere = _redirected(server)
@@ -486,6 +555,33 @@ def test_a_file_that_changes_while_it_is_read_is_refused(server, sets):
     server.headers = {"ETag": '"two"'}
     with pytest.raises(SourceError, match="changed while it was read"):
         _ = dataset["v"][1].values
+
+
+def test_a_file_that_changes_and_loses_its_etag_is_refused(server, sets):
+    """Where only some answers have an etag, a time of change that no answer with an etag had says that it changed."""
+    at = "Thu, 01 Jan {} 00:00:00 GMT"
+    server.headers = {"ETag": '"one"', "Last-Modified": at.format(2015)}
+    dataset = chunkmap.open_dataset(sets["read"])
+    _ = dataset["v"][0].values
+    del server.headers["ETag"]
+    _ = dataset["v"][1].values
+    server.headers["Last-Modified"] = at.format(2016)
+    with pytest.raises(SourceError, match="changed while it was read: it was changed at"):
+        _ = dataset["v"][2].values
+
+
+def test_a_file_that_changes_between_two_openings_of_a_reader_is_refused(server, sets, monkeypatch):
+    """A reader of more files than are held open remembers what those were like that it let go."""
+    monkeypatch.setattr("chunkmap.access.fetching._OPEN", 1)
+    server.headers = {"ETag": '"one"'}
+    fetcher = Fetcher()
+    first, other = sets["read"].arrays["v"].manifest(), ChunkManifest.single(server.put("b.bin", DATA), 0, 9, ndim=1)
+    for chunks in (first, other, first, other):
+        fetcher.fetch(chunks, np.array([0]))
+    server.headers = {"ETag": '"two"'}
+    for _ in range(2):
+        with pytest.raises(SourceError, match="changed while it was read: expected etag"):
+            fetcher.fetch(first, np.array([1]))
 
 
 def test_a_file_that_changes_while_it_is_scanned_is_refused(server):

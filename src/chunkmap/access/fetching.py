@@ -7,16 +7,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.access.changes import check_unchanged
+from chunkmap.access.changes import check_unchanged, difference
 from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
-from chunkmap.io import LINKS, BytesSource, LocalSource, Range, Source, open_source
+from chunkmap.io import LINKS, BytesSource, LocalSource, Range, Source, is_far, open_source
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet, Target
 
 __all__ = ["Fetcher"]
@@ -57,7 +57,9 @@ class Fetcher:
 
     `storage_options` go to the filesystem of every URL; `remote_protocol` is that of URLs that name none. `trust`
     says which URLs may be opened. With `expected`, the `targets` of a set, a file that is not as it was when it was
-    scanned is refused. Pickles without what it holds open.
+    scanned is refused. So is one that is not as it was when it was first opened: a local file always, one of a web
+    server by what its answers say, and any that is opened once more because too many were open. Pickles without what
+    it holds open.
 
     >>> manifest = ChunkManifest.single(b"held inline", 0, 4, ndim=1)
     >>> bytes(Fetcher().fetch(manifest)[0])
@@ -79,6 +81,7 @@ class Fetcher:
         self.trust, self.expected = Trust() if trust is None else trust, expected
         self._known: list[Mapping[str, Target]] = []
         self._sources: OrderedDict[str, Source] = OrderedDict()
+        self._closed: dict[str, Target] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -140,8 +143,8 @@ class Fetcher:
             if any(one.length == WHOLE_FILE for one in ranges):
                 ranges = [Range(0, source.size()) if one.length == WHOLE_FILE else one for one in ranges]
             pieces: Iterator[Stored] = iter(source.read_many(ranges))
-            if self.expected is not None:
-                source.confirm(always=True)  # it was the one that was scanned when it was opened
+            if self.expected is not None or not is_far(self.resolved(url)):
+                source.confirm(always=True)  # it was the one that was scanned when it was opened; here it costs nothing
             for some in wanted[url]:
                 of_these = list(itertools.islice(pieces, len(some.offsets)))
                 some.give(list(map(bytes, of_these)) if copy else of_these)
@@ -188,10 +191,20 @@ class Fetcher:
         if self.expected is not None:
             check_unchanged(source, self.expected)
         with self._lock:
+            self._check_reopened(source, url)
             source = self._sources.setdefault(url, source)
             while len(self._sources) > _OPEN:
-                self._sources.popitem(last=False)
+                name, oldest = self._sources.popitem(last=False)
+                self._closed[name] = replace(oldest.target(), points=None)
         return source
+
+    def _check_reopened(self, source: Source, url: str) -> None:
+        """Raise SourceError where a file that was let go is another one now than when it was read."""
+        before = self._closed.pop(url, Target())
+        changed = difference(before, source.target())
+        if changed is not None:
+            self._closed[url] = before
+            raise SourceError(f"the file changed while it was read: {changed}. Read it again", url=url)
 
     def resolved(self, url: str) -> str:
         """What to open: a URL without a protocol gets that of the fetcher."""

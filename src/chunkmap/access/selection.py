@@ -161,7 +161,10 @@ class ArrayReader:
         source = self._fetcher.at_hand(sources.pop())
         even = None if source is None else even_grid(offsets.reshape(grid), self.meta)
         result = None if source is None or even is None else read_grid(source, even)
-        return None if result is None else result.reshape([axis.length for axis in axes])
+        if source is None or result is None:
+            return None
+        source.confirm()
+        return result.reshape([axis.length for axis in axes])
 
     def _parts(self, axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]) -> list[_Part]:
         """Where some of the selected chunks are, given by which of the chunks of each axis they are."""

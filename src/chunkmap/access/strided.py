@@ -3,7 +3,8 @@
 Uncompressed chunks of one file mostly stand in the order of the grid, one after another or a record apart. Then the
 whole grid of them is one array with strides over the file. It is read a portion at a time, straight into the result
 where the order is the same, else into memory that stays in the cache of a core, from where numpy puts the elements in
-order: no step of Python a chunk. Where a portion holds much else, what is wanted is copied out of the mapped file.
+order: no step of Python a chunk. Where much else stands between the chunks, each run of near ones is read by a call of
+its own. The file is not mapped: one that is cut short meanwhile would end the process.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _PORTION: Final = 1 << 20
 _LONG_PORTION: Final = 8 << 20
 """The same where nothing is to be put in order; and most that one portion may be."""
 
-_SHORT_PORTION: Final = 128 << 10
-"""Bytes below which to ask the system for a portion takes longer than to touch it in the mapped file."""
+_NEAR: Final = 8 << 10
+"""Bytes between two chunks up to which to read them too takes no longer than another call."""
 
 _WORTH_THREADS: Final = 8 << 20
 """Bytes from which on several threads are faster than one."""
@@ -72,6 +73,34 @@ class EvenGrid(NamedTuple):
         return self.offset + low, self.offset + high + self.meta.chunk_nbytes
 
     @property
+    def runs(self) -> tuple[int, int]:
+        """The first axis along which chunks are near each other, as they are along all that follow it, and the bytes
+        from the first of them to the end of the last: what is read by one call.
+        """
+        axis, span = len(self.grid), self.meta.chunk_nbytes
+        while axis and abs(self.strides[axis - 1]) <= span + max(span, _NEAR):
+            axis -= 1
+            span += abs(self.strides[axis]) * (self.grid[axis] - 1)
+        return axis, span
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where each run begins in the file."""
+        axis, _ = self.runs
+        starts = np.full(self.grid[:axis], self.offset - self.gathered.offset, np.int64)
+        for number, stride in enumerate(self.strides[:axis]):
+            starts += np.arange(self.grid[number]).reshape([-1 if a == number else 1 for a in range(axis)]) * stride
+        return starts.reshape(-1)
+
+    @property
+    def gathered(self) -> EvenGrid:
+        """The chunks as they stand when the runs are put one after another."""
+        axis, span = self.runs
+        before = sum(min(s * (n - 1), 0) for s, n in zip(self.strides[axis:], self.grid[axis:], strict=True))
+        steps = [span * math.prod(self.grid[number + 1 : axis]) for number in range(axis)]
+        return self._replace(offset=-before, strides=(*steps, *self.strides[axis:]))
+
+    @property
     def is_in_order(self) -> bool:
         """Whether the elements stand in the file as they stand in the array."""
         expected = self.meta.dtype.itemsize
@@ -86,10 +115,9 @@ class EvenGrid(NamedTuple):
         first = sum(pick.start * stride for pick, stride in zip(picks, self.strides, strict=True))
         return self._replace(offset=self.offset + first, grid=tuple(pick.stop - pick.start for pick in picks))
 
-    def view(self, data: memoryview | NDArray[np.uint8], base: int = 0) -> NDArray[np.generic]:
-        """The chunks as one array over bytes, of which the first stands at byte `base` of the file."""
-        flat = np.frombuffer(data, np.uint8)
-        first = flat[self.offset - base : self.offset - base + self.meta.dtype.itemsize].view(self.meta.dtype)
+    def view(self, data: NDArray[np.uint8]) -> NDArray[np.generic]:
+        """The chunks as one array over bytes."""
+        first = data[self.offset : self.offset + self.meta.dtype.itemsize].view(self.meta.dtype)
         return np.lib.stride_tricks.as_strided(first, self.shape, self.steps, writeable=False)
 
 
@@ -126,20 +154,11 @@ def read_grid(source: Source, chunks: EvenGrid) -> NDArray[np.generic] | None:
     if chunks.is_in_order:
         _read_in_order(source, chunks.offset, result)
         return result
-    steps = _steps(chunks)
-    if _is_dense(chunks.part([slice(0, step) for step in steps])):
 
-        def read(picks: Sequence[slice]) -> None:
-            _read_portion(source, chunks.part(picks), result[_in_result(picks)])
+    def read(picks: Sequence[slice]) -> None:
+        _read_portion(source, chunks.part(picks), result[_in_result(picks)])
 
-    else:
-        data = source.view(0, source.size())
-        steps = (-(-chunks.grid[0] // CORES), *chunks.grid[1:])
-
-        def read(picks: Sequence[slice]) -> None:
-            np.copyto(result[_in_result(picks)], chunks.part(picks).view(data))
-
-    _on_cores(read, list(_portions(chunks.grid, steps)), result.nbytes)
+    _on_cores(read, list(_portions(chunks.grid, _steps(chunks))), result.nbytes)
     return result
 
 
@@ -153,32 +172,30 @@ def _read_in_order(source: Source, offset: int, result: NDArray[np.generic]) -> 
 
 
 def _read_portion(source: Source, chunks: EvenGrid, into: NDArray[np.generic]) -> None:
-    low, high = chunks.extent
-    if chunks.is_in_order and into.flags.c_contiguous:
-        source.read_into(low, into.reshape(-1).view(np.uint8).data)
+    starts, gathered = chunks.starts, chunks.gathered
+    if gathered.is_in_order and into.flags.c_contiguous:
+        _read_runs(source, starts, into.reshape(len(starts), -1).view(np.uint8))
         return
-    held = np.empty(high - low, np.uint8)
-    source.read_into(low, held.data)
-    np.copyto(into, chunks.view(held, low))
+    held = np.empty((len(starts), chunks.runs[1]), np.uint8)
+    _read_runs(source, starts, held)
+    np.copyto(into, gathered.view(held.reshape(-1)))
+
+
+def _read_runs(source: Source, starts: NDArray[np.int64], rows: NDArray[np.uint8]) -> None:
+    for start, row in zip(starts.tolist(), rows, strict=True):
+        source.read_into(start, row.data)
 
 
 def _steps(chunks: EvenGrid) -> tuple[int, ...]:
     """How many chunks of each axis make a portion: all of the last axes, some of one, and one of those before."""
-    steps, span = [1] * len(chunks.grid), chunks.meta.chunk_nbytes
-    for axis in reversed(range(len(chunks.grid))):
-        n, stride = chunks.grid[axis], abs(chunks.strides[axis])
-        if span + stride * (n - 1) > _PORTION and stride:
-            steps[axis] = min(n, max(1, (_PORTION - span) // stride + 1))
+    steps, held = [1] * len(chunks.grid), chunks.meta.chunk_nbytes
+    for axis, stride in reversed(list(enumerate(chunks.gathered.strides))):
+        n = chunks.grid[axis]
+        if held + abs(stride) * (n - 1) > _PORTION and stride:
+            steps[axis] = min(n, max(1, (_PORTION - held) // abs(stride) + 1))
             break
-        steps[axis], span = n, span + stride * (n - 1)
+        steps[axis], held = n, held + abs(stride) * (n - 1)
     return tuple(steps)
-
-
-def _is_dense(portion: EvenGrid) -> bool:
-    """Whether reading a portion whole is better than touching what is needed of it in the mapped file."""
-    low, high = portion.extent
-    wanted = math.prod(portion.grid) * portion.meta.chunk_nbytes
-    return wanted >= _SHORT_PORTION and high - low <= min(2 * wanted, _LONG_PORTION)
 
 
 def _portions(grid: Sequence[int], steps: Sequence[int]) -> Iterator[tuple[slice, ...]]:

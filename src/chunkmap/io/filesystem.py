@@ -13,7 +13,8 @@ from chunkmap.errors import ChunkmapError, NoSuchFile, SourceError
 from chunkmap.io.engines import Engine, check_engine
 from chunkmap.io.http_client import TIMEOUT, Permits, get_client
 from chunkmap.io.names import local_path, name_of
-from chunkmap.io.retrying import causes, is_transient, remarks, status_of, with_retries
+from chunkmap.io.retrying import causes, is_transient, not_http, remarks, status_of, with_retries
+from chunkmap.io.s3_answers import compare_ranges
 from chunkmap.settings import settings
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def locate(
     own = None if given.keys() - OURS else local_path(path)
     if own is not None:
         check_engine(given.get("engine"))
+        _check_name(own, name)
         return Located(name, own, options=storage_options)
     given = {**{key: value for key, value in settings().items() if key in OURS}, **given}
     engine = check_engine(given.pop("engine", None))
@@ -117,9 +119,20 @@ def locate(
         raise SourceError(f"cannot be opened: {error}", url=name) from error
     if isinstance(getattr(fs, "retries", None), int):
         fs.retries = 1  # s3fs: who asks tries again, for longer, and as the server says
+    compare_ranges(fs)
     # What is permitted goes for redirects too, and only fsspec shows them.
     by = engine if permits is None else "fsspec"
     return Located(name, inner.rstrip("/") or "/", fs, storage_options, by)
+
+
+def _check_name(path: str, url: str) -> None:
+    """Raise SourceError for what is no name of a file on any system."""
+    try:
+        found = b"\0" in os.fsencode(path)
+    except UnicodeEncodeError:
+        found = True
+    if found:
+        raise SourceError("cannot be opened: this cannot be the name of a file", url=ascii(url)[1:-1])
 
 
 def _fsspec() -> Any:
@@ -176,6 +189,9 @@ _ANSWERS: Final = {
 }
 """What is said of answers that will be no other one."""
 
+_ABSENT: Final = {"written": "cannot be written: there is no such folder or bucket, or not any more"}
+"""What is said of what is not there, where that is no file."""
+
 
 def named(error: BaseException, url: str, doing: str = "read") -> SourceError:
     """What a filesystem raised, as our own error."""
@@ -187,10 +203,10 @@ def named(error: BaseException, url: str, doing: str = "read") -> SourceError:
         return SourceError("is redirected in a circle, or too often", url=url)
     if status in _ANSWERS:
         kind = NoSuchFile if status == 410 else SourceError
-        return kind(_ANSWERS[status].format(doing=doing), url=url)
+        return kind(not_http(error) or _ANSWERS[status].format(doing=doing), url=url)
     if isinstance(error, FileNotFoundError):
         if is_absent(error):
-            return NoSuchFile("there is no such file (404, or no such key)", url=url)
+            return NoSuchFile(_ABSENT.get(doing, "there is no such file (404, or no such key)"), url=url)
         return SourceError(f"cannot be {doing}: {reason(error.__cause__ or error)}{_tries(error)}", url=url)
     if isinstance(error, PermissionError):
         return SourceError(f"may not be {doing}: {error}", url=url)

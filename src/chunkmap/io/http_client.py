@@ -18,7 +18,7 @@ from weakref import WeakSet
 from chunkmap.errors import SourceError
 from chunkmap.io.retrying import RECEIVED
 
-__all__ = ["CONNECTIONS", "TIMEOUT", "Permits", "Watch", "get_client", "time_of_change"]
+__all__ = ["CONNECTIONS", "TIMEOUT", "Permits", "Watch", "get_client", "time_of_change", "wrong_range"]
 
 CONNECTIONS: Final = 256
 """Most connections open at once; aiohttp's own default of 100 makes waves of a round of many small reads."""
@@ -35,8 +35,8 @@ _UNTOLD: Final = 2 << 30
 """Most bytes of an answer that was asked for whole, and does not say how long it is."""
 
 _ASKED: Final = re.compile(r"bytes=(\d+)-(\d*)")
-_SENT: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-"""Ranges in requests and answers (RFC 9110, 14.2 and 14.4)."""
+_SENT: Final = re.compile(r"(?:bytes)?[ =:]*(\d+) *- *(\d+) *(?:/ *(\d+|\*))?", re.IGNORECASE)
+"""Ranges in requests and answers (RFC 9110, 14.2 and 14.4); those of answers also as servers write them amiss."""
 
 _HARMLESS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "if-match", "if-range", "range", "user-agent"}
@@ -62,6 +62,8 @@ class Watch:
         self.lengths: set[int] = set()
         self.etags: set[str] = set()
         self.times: set[float] = set()
+        self.times_alone: set[float] = set()
+        """Times of answers that had no etag beside."""
         self.ranges = False
         """Whether the server is known to serve ranges."""
         with _lock:
@@ -75,7 +77,7 @@ class Watch:
         self.ranges = self.ranges or status == 206 or headers.get("Accept-Ranges") == "bytes"
         changed = time_of_change(headers)
         if changed is not None:
-            self.times.add(changed)
+            (self.times if etag else self.times_alone).add(changed)
         length = headers.get("Content-Range", "").rpartition("/")[2] if status == 206 else headers.get("Content-Length")
         if length and length.isdigit() and headers.get("Content-Encoding", "identity") in ("identity", ""):
             self.lengths.add(int(length))
@@ -86,14 +88,15 @@ class Watch:
             return f"it had {' bytes, then '.join(map(str, sorted(self.lengths)))} bytes"
         if len(self.etags) > 1:
             return f"it had the etags {' and '.join(sorted(self.etags))}"
-        if not self.etags and len(self.times) > 1:
-            return f"it was changed at {' and at '.join(map(str, sorted(self.times)))} (seconds since 1970)"
+        if len(self.times_alone | self.times) > 1 and not self.times_alone <= self.times:
+            times = sorted(self.times_alone | self.times)
+            return f"it was changed at {' and at '.join(map(str, times))} (seconds since 1970)"
         return ""
 
     @property
     def time(self) -> float | None:
         """When the file was changed, as the server says."""
-        return max(self.times, default=None)
+        return max(self.times | self.times_alone, default=None)
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -136,6 +139,8 @@ async def get_client(**options: Any) -> Any:
     options.setdefault("response_class", _counting())
     if cookies := options.pop("cookies", None):  # a header, as the client itself would send them to every host
         options["headers"] = {**dict(options.get("headers") or {}), "Cookie": _cookie_header(cookies)}
+    if auth := options.pop("auth", None):  # the same of a name and its password
+        options["headers"] = {**dict(options.get("headers") or {}), "Authorization": auth.encode()}
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(_note)
     if permits := options.pop("permits", None):
@@ -266,17 +271,27 @@ def wrong_range(asked: str, sent: str) -> str:
 
     >>> wrong_range("bytes=10-19", "bytes 0-9/100")
     'asked for bytes 10 to 19, the server sent bytes 0 to 9 of 100 (Content-Range); a cache or proxy may be at fault'
-    >>> wrong_range("bytes=90-199", "bytes 90-99/100")
-    ''
+    >>> wrong_range("bytes=90-199", "bytes 90-99/100"), wrong_range("", "bytes 0-99/100")
+    ('', '')
     """
-    wanted, found = _ASKED.fullmatch(asked), _SENT.fullmatch(sent)
-    if wanted is None or found is None:
+    wanted, found = _ASKED.fullmatch(asked or "bytes=0-"), _SENT.fullmatch(sent.strip())
+    if wanted is None or not sent:
         return ""
-    first, last = int(wanted[1]), int(wanted[2] or 0)
-    end = last if found[3] == "*" else min(last, int(found[3]) - 1)
-    if int(found[1]) == first and (not wanted[2] or int(found[2]) == end):
+    first, last = int(wanted[1]), wanted[2]
+    if (
+        found is not None
+        and int(found[1]) == first
+        and (_is_end(int(found[2]), last, found[3]) or (asked and not last))
+    ):
         return ""
-    return (
-        f"asked for bytes {first} to {wanted[2]}, the server sent bytes {found[1]} to {found[2]} of {found[3]}"
-        " (Content-Range); a cache or proxy may be at fault"
-    )
+    what = repr(sent[:80]) if found is None else f"bytes {found[1]} to {found[2]} of {found[3] or '*'}"
+    to = f"bytes {first} to {last or 'the end'}" if asked else "the whole file"
+    return f"asked for {to}, the server sent {what} (Content-Range); a cache or proxy may be at fault"
+
+
+def _is_end(found: int, last: str, total: str | None) -> bool:
+    """Whether a range of an answer ends where the one that was asked for does, or the file."""
+    ends = [int(last)] if last else []
+    if total and total != "*":
+        ends.append(int(total) - 1)
+    return not ends or found == min(ends)

@@ -14,6 +14,7 @@ from chunkmap.io.filesystem import ask
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
 from chunkmap.io.joining import GAP, LONGEST, coalesce, in_pieces
 from chunkmap.io.retrying import is_transient
+from chunkmap.io.s3_answers import compare_ranges
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
 
@@ -127,6 +128,11 @@ class RemoteSource(SourceBase):
     def __getstate__(self) -> dict[str, Any]:
         """What obstore holds open stays in this process."""
         return {name: value for name, value in vars(self).items() if name != "_object"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The filesystem is another one now."""
+        vars(self).update(state)
+        compare_ranges(self._fs)
 
     @property
     def is_page(self) -> bool:

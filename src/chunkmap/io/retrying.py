@@ -15,7 +15,17 @@ from typing import Any, Final, TypeVar
 
 from chunkmap.logs import logger
 
-__all__ = ["PATIENCE", "RECEIVED", "SHORT_PATIENCE", "causes", "is_transient", "remarks", "status_of", "with_retries"]
+__all__ = [
+    "PATIENCE",
+    "RECEIVED",
+    "SHORT_PATIENCE",
+    "causes",
+    "is_transient",
+    "not_http",
+    "remarks",
+    "status_of",
+    "with_retries",
+]
 
 T = TypeVar("T")
 
@@ -97,6 +107,16 @@ def status_of(error: BaseException | None) -> int | None:
         if isinstance(status, int):
             return status
     return None
+
+
+def not_http(error: BaseException) -> str:
+    """What is wrong with an answer that is no HTTP, for which aiohttp makes up the status 400; empty for any other."""
+    garbled = _of("aiohttp.http_exceptions", "HttpProcessingError")
+    cause = next((cause for cause in causes(error) if isinstance(cause, garbled)), None)
+    if cause is None or status_of(error) is None:
+        return ""
+    what = " ".join(str(getattr(cause, "message", cause)).split())[:200]
+    return f"the server's answer cannot be read as HTTP: {what}"
 
 
 def _code_of(error: BaseException) -> str | None:

@@ -32,6 +32,7 @@ __all__ = [
     "output_errors",
     "publish_file",
     "replacing",
+    "text_errors",
     "write_part",
 ]
 
@@ -45,10 +46,12 @@ def publish_file(at: Located, pieces: Iterable[bytes | memoryview], *, expected:
     Raises StorageError where that is not the `expected` one any more, SourceError when it cannot be written.
     """
     if not at.is_local:
-        replace_file(at, b"".join(pieces), expected)
+        with text_errors(at):
+            data = b"".join(pieces)
+        replace_file(at, data, expected)
         return state_of(at)
     target = Path(os.path.realpath(at.path))
-    with output_errors(at), _beside(target) as temporary, _held_file(temporary) as file:
+    with output_errors(at), text_errors(at), _beside(target) as temporary, _held_file(temporary) as file:
         with file:
             for piece in pieces:
                 file.write(piece)
@@ -115,14 +118,16 @@ def replacing(
         )
     if not at.is_local:
         stage = StageThere(at, last, keeping or (), expected)
-        yield stage
+        with text_errors(at):
+            yield stage
         stage.finish()
         return
     with directory_beside(at, expected) as temporary:
         here = _StageHere(at, temporary)
         with output_errors(at):
             here.keep(keeping or ())
-        yield here
+        with text_errors(at):
+            yield here
 
 
 @contextmanager
@@ -292,6 +297,18 @@ def output_errors(at: Located) -> Iterator[None]:
         raise
     except OSError as error:
         raise named(error, at.url, "written") from error
+
+
+@contextmanager
+def text_errors(at: Located) -> Iterator[None]:
+    """Text that no set can hold, such as the name of a file in bytes that are no UTF-8, as our own error."""
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        raise StorageError(
+            f"{at.url}: cannot be written: {error.object[:200]!r} is no text that UTF-8 can hold; rename the file, or"
+            " what is called so"
+        ) from error
 
 
 def _settle(file: BinaryIO) -> None:

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-__all__ = ["Bounded", "parse_json"]
+__all__ = ["Bounded", "parse_json", "quoted"]
 
 _SPARE: Final = 32 << 20
 _TIMES: Final = 50
@@ -63,3 +63,16 @@ def parse_json(data: bytes) -> Any:
         return json.loads(data)
     except RecursionError as error:
         raise ValueError(f"nested too deeply: {error}") from error
+
+
+def quoted(text: str | None) -> bytes:
+    """A text in JSON. Raises UnicodeEncodeError where UTF-8 cannot hold it.
+
+    >>> quoted("a"), quoted(None)
+    (b'"a"', b'null')
+    """
+    try:
+        return orjson.dumps(text)
+    except TypeError:
+        (text or "").encode()
+        raise

@@ -26,8 +26,9 @@ from chunkmap.model.variant_runs import Runs, runs_of
 from chunkmap.storage import arrow
 from chunkmap.storage.about import About
 from chunkmap.storage.names import check_names
-from chunkmap.storage.publishing import output_errors, publish_file
+from chunkmap.storage.publishing import output_errors, publish_file, text_errors
 from chunkmap.storage.states import State
+from chunkmap.storage.text import quoted
 
 __all__ = ["Written", "write", "write_json_in_stretches"]
 
@@ -74,7 +75,7 @@ def write_json_in_stretches(
     arrays are known.
     """
     written: dict[str, Written] = {}
-    with output_errors(at), tempfile.TemporaryFile() as waiting:
+    with output_errors(at), text_errors(at), tempfile.TemporaryFile() as waiting:
         for array in arrays:
             count, runs = 0, Runs()
             for first, chunks in array.stretches:
@@ -124,7 +125,7 @@ def _documents(
     yield b'{"version":1,"refs":{'
     comma = b""
     for key, document in documents(arrays, groups, zarr_format).items():
-        yield comma + orjson.dumps(key) + b":" + orjson.dumps(json_text(document))
+        yield comma + quoted(key) + b":" + orjson.dumps(json_text(document))
         comma = b","
 
 
@@ -133,7 +134,7 @@ def _chunk_pieces(
 ) -> Iterator[memoryview]:
     """`,"x/0.0":["a.nc",0,100]` for every chunk, a block at a time; positions count from the cell `first`."""
     before, separator = chunk_key_parts(path, grid_shape, zarr_format)
-    prefix = "," + orjson.dumps(before).decode()[:-1]
+    prefix = "," + quoted(before).decode()[:-1]
     urls = arrow.texts([f"[{_json_url(source)}," for source in chunks.sources])
     inline = chunks.is_inline
 
@@ -188,7 +189,7 @@ def _odd_value(chunks: ChunkManifest, row: int, inline: bool) -> str:
 
 def _json_url(source: str | bytes | None) -> str:
     """A URL as JSON; a file without a name is null."""
-    return orjson.dumps(source or None).decode() if isinstance(source, str) else ""
+    return quoted(source or None).decode() if isinstance(source, str) else ""
 
 
 def _text(strings: pa.Array) -> memoryview:
