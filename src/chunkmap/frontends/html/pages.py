@@ -83,12 +83,12 @@ def _array(array: ManifestArray) -> str:
 
 
 def _diagnosis(found: Diagnosis) -> str:
-    verdict = "fit together" if found.fits else "do not fit together"
     refused = [str(finding) for finding in found.findings if finding.refused]
     noted = [str(finding) for finding in found.findings if not finding.refused]
     plan = f"<pre>{escape(found.plan.summary())}</pre>"
     return (
-        f'<div class="head">chunkmap.Diagnosis: {len(found.plan.inputs):,} inputs {verdict}</div>'
+        f'<div class="head">chunkmap.Diagnosis: {found.verdict()}</div>'
+        + section("Cannot be read", len(found.unread), listed(map(str, found.unread)), is_open=True)
         + section("Refused", len(refused), listed(refused), is_open=True)
         + section("Worth knowing", len(noted), listed(noted))
         + section("The result" if found.fits else "What fits", len(found.plan.arrays), plan)
