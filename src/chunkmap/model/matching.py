@@ -1,7 +1,7 @@
 """Which of many pieces of a text are one of some keys, or begin with one: by columns, eight bytes at a time.
 
-Keys of one length are looked up together, by a hash of their bytes that is taken from their end, where the URLs of a store
-differ. What a hash finds is compared with the key.
+Keys of one length are looked up together, by a hash of their bytes that is taken from their end, where the URLs of a
+store differ. What a hash finds is compared with the key.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class Pieces:
     """Pieces of a text, by where each begins and ends.
 
     >>> pieces = Pieces(b"x/0x/1y/0", np.array([0, 3, 6]), np.array([3, 6, 9]))
-    >>> [(rows.tolist(), keys.tolist()) for rows, keys in (pieces.equal([b"x/1", b"y/1"]), pieces.beginning([b"y/", b"x"]))]
-    [([1], [0]), ([2, 0, 1], [0, 1, 1])]
+    >>> [found.tolist() for found in pieces.equal([b"x/1", b"y/1"])]  # numbers of pieces, and of keys
+    [[1], [0]]
+    >>> [found.tolist() for found in pieces.beginning([b"y/", b"x"])]
+    [[2, 0, 1], [0, 1, 1]]
     """
 
     def __init__(self, data: bytes, starts: NDArray[Any], stops: NDArray[Any]) -> None:
