@@ -116,7 +116,8 @@ docs: $(DOCS_VENV)/docs.stamp
 	@"$(DOCS_VENV)/bin/python" -m sphinx -q -W --keep-going -b html -c site .site/source .site/html
 	@echo "== docs: pages as notebooks, run"
 	@"$(DOCS_VENV)/bin/python" site/notebooks.py .site/notebooks
-	@"$(DOCS_VENV)/bin/python" -m nbconvert --log-level WARN --execute --to html --output-dir .site/html/notebooks .site/notebooks/*.ipynb
+	@"$(DOCS_VENV)/bin/python" -m nbconvert --log-level WARN --to notebook --execute --inplace .site/notebooks/*.ipynb
+	@"$(DOCS_VENV)/bin/python" -m nbconvert --log-level WARN --CoalesceStreamsPreprocessor.enabled=True --to html --output-dir .site/html/notebooks .site/notebooks/*.ipynb
 	@echo ".site/html/index.html, .site/html/notebooks"
 
 bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/virtualizarr.stamp

@@ -17,6 +17,7 @@ from chunkmap.combining import Diagnosis
 from chunkmap.frontends.html.grid import grid_svg
 from chunkmap.frontends.html.parts import STYLE, document, fold, listed, section, table
 from chunkmap.model import WHOLE_FILE, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.model.wording import counted
 
 __all__ = ["as_html", "page"]
 
@@ -41,8 +42,11 @@ def _drawn(thing: ReferenceSet | ManifestArray | Diagnosis | Report) -> str:
 def _set(refs: ReferenceSet) -> str:
     most = sum(array.most_chunks for array in refs.arrays.values())
     name = f" {escape(refs.name)}" if refs.name else ""
-    counts = f"{len(refs.arrays):,} arrays, {most:,} chunks"
-    arrays = "".join(fold(_array_head(path, array), _array(array)) for path, array in refs.arrays.items())
+    counts = f"{counted(len(refs.arrays), 'array')}, {counted(most, 'chunk')}"
+    alone = len(refs.arrays) == 1
+    arrays = "".join(
+        fold(_array_head(path, array), _array(array), is_open=alone) for path, array in refs.arrays.items()
+    )
     groups = {path or "/": attrs for path, attrs in refs.groups.items() if attrs}
     return (
         f'<div class="head">chunkmap.ReferenceSet{name} <span class="dim">{counts}</span></div>'
