@@ -43,7 +43,7 @@ KERCHUNK_VENV ?= .venv-kerchunk
 VIRTUALIZARR_VENV ?= .venv-virtualizarr
 TESTS ?= tests
 WORKERS ?= 2
-OLDEST ?= $(addprefix tests/,model io codecs formats storage access combining execution frontends conformance)
+OLDEST ?= $(addprefix tests/,model io codecs formats storage access combining execution frontends)
 FUZZ ?= 100000
 KIND ?= hdf5
 SOAK ?= 600
@@ -74,7 +74,7 @@ test: $(VENV)/test.stamp
 
 oldest: $(OLDEST_VENV)/oldest.stamp
 	@echo "== oldest: $$("$(OLDEST_VENV)/bin/python" --version), $(OLDEST)"
-	@"$(OLDEST_VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q $(OLDEST)
+	@"$(OLDEST_VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q @tests/packaging/oracles_too_old.txt $(OLDEST)
 
 readers: $(VENV)/test.stamp .venv-zarr2/zarr2.stamp
 	@npm install --silent --no-save --prefix .node zarrita@0.7 || echo "== readers: no npm that installs it, so zarrita is left out"

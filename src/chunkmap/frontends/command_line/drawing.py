@@ -54,7 +54,8 @@ def _draw_narrow(console: Console, path: str, array: ManifestArray) -> None:
     head = Text.assemble((safe(path), "bold"), safe(f" ({dims}) {shape} {dtype} {units}".rstrip()))
     lines = (
         f"in chunks of {chunks}; {codecs or 'not compressed'}",
-        f"{refs} refs, {inline} inline, {missing} missing; {stored} stored, {decoded} decoded",
+        f"{refs} ref{'' if refs == '1' else 's'}, {inline} inline, {missing} missing;"
+        f" {stored} stored, {decoded} decoded",
     )
     console.print(head)
     for line in lines:
