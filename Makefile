@@ -3,6 +3,7 @@
 #   make demo     three real ocean files become one dataset, checked value by value
 #   make test     the tests
 #   make readers  other readers of what is written, two of them in environments of their own (zarr-python 2, zarrita)
+#   make oldest   the tests on the oldest Python, with the oldest of every dependency and extra
 #   make package  the wheel and the source distribution, installed into fresh environments and used
 #   make fuzz     damaged files, 100,000 of them: only errors of chunkmap may come out; and random sound ones
 #   make guided   the same, led by what code is reached (atheris; where there is a wheel of it)
@@ -16,6 +17,7 @@
 # PYTHON=...  which Python (>= 3.11) to build the environment with; found by itself when not given
 # VENV=...    where the environment goes
 # TESTS=...   what `make test` runs;  WORKERS=...  on how many processes
+# OLDEST=...  what `make oldest` runs, in an environment of its own
 # PYTHONS=... which Pythons `make package` installs into; that of VENV when not given
 # FUZZ=...    how many damaged files `make fuzz` makes;  KIND=...  of which kind `make guided` makes them
 # SOAK=...    for how many seconds `make soak` runs
@@ -25,7 +27,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test readers package fuzz guided soak check docs bench format clean
+.PHONY: help demo test oldest readers package fuzz guided soak check docs bench format clean
 
 # Found only when an environment has to be made: the first Python >= 3.11 that runs and can make one.
 PYTHON ?= $(shell \
@@ -35,11 +37,13 @@ PYTHON ?= $(shell \
 		then echo "$$candidate"; break; fi; \
 	done)
 VENV ?= .venv
+OLDEST_VENV ?= .venv-oldest
 DOCS_VENV ?= .venv-docs
 KERCHUNK_VENV ?= .venv-kerchunk
 VIRTUALIZARR_VENV ?= .venv-virtualizarr
 TESTS ?= tests
 WORKERS ?= 2
+OLDEST ?= $(addprefix tests/,model io codecs formats storage access combining execution frontends)
 FUZZ ?= 100000
 KIND ?= hdf5
 SOAK ?= 600
@@ -67,6 +71,10 @@ endif
 test: $(VENV)/test.stamp
 	@echo "== test: $$("$(VENV)/bin/python" --version), $(TESTS)"
 	@"$(VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q $(TESTS)
+
+oldest: $(OLDEST_VENV)/oldest.stamp
+	@echo "== oldest: $$("$(OLDEST_VENV)/bin/python" --version), $(OLDEST)"
+	@"$(OLDEST_VENV)/bin/python" -m pytest -n $(WORKERS) --dist loadfile -q @tests/packaging/oracles_too_old.txt $(OLDEST)
 
 readers: $(VENV)/test.stamp .venv-zarr2/zarr2.stamp
 	@npm install --silent --no-save --prefix .node zarrita@0.7 || echo "== readers: no npm that installs it, so zarrita is left out"
@@ -108,7 +116,8 @@ docs: $(DOCS_VENV)/docs.stamp
 	@"$(DOCS_VENV)/bin/python" -m sphinx -q -W --keep-going -b html -c site .site/source .site/html
 	@echo "== docs: pages as notebooks, run"
 	@"$(DOCS_VENV)/bin/python" site/notebooks.py .site/notebooks
-	@"$(DOCS_VENV)/bin/python" -m nbconvert --log-level WARN --execute --to html --output-dir .site/html/notebooks .site/notebooks/*.ipynb
+	@"$(DOCS_VENV)/bin/python" -m nbconvert --log-level WARN --to notebook --execute --inplace .site/notebooks/*.ipynb
+	@"$(DOCS_VENV)/bin/python" -m nbconvert --log-level WARN --CoalesceStreamsPreprocessor.enabled=True --to html --output-dir .site/html/notebooks .site/notebooks/*.ipynb
 	@echo ".site/html/index.html, .site/html/notebooks"
 
 bench: $(VENV)/test.stamp $(KERCHUNK_VENV)/kerchunk.stamp $(VIRTUALIZARR_VENV)/virtualizarr.stamp
@@ -143,6 +152,17 @@ $(VENV)/demo.stamp: pyproject.toml | $(VENV)/pip.stamp
 $(VENV)/test.stamp: pyproject.toml | $(VENV)/pip.stamp
 	@echo "== installing chunkmap with every extra, and what the tests need"
 	@"$(VENV)/bin/python" -m pip install -qq --editable ".[all]" --group test
+	@touch "$@"
+
+# The oldest Python, unless one is named.
+$(OLDEST_VENV)/pip.stamp: PYTHON = $(shell for candidate in python3.11 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.11.*/bin/python; do \
+		if "$$candidate" -c 'import venv, ensurepip' >/dev/null 2>&1; then echo "$$candidate"; break; fi; \
+	done)
+
+$(OLDEST_VENV)/oldest.stamp: pyproject.toml tests/packaging/oldest.py | $(OLDEST_VENV)/pip.stamp
+	@echo "== installing chunkmap with the oldest version of every dependency and extra, and what the tests need"
+	@"$(OLDEST_VENV)/bin/python" tests/packaging/oldest.py pyproject.toml >"$(OLDEST_VENV)/constraints.txt"
+	@"$(OLDEST_VENV)/bin/python" -m pip install -qq --editable ".[all]" --group test --constraint "$(OLDEST_VENV)/constraints.txt"
 	@touch "$@"
 
 $(VENV)/check.stamp: pyproject.toml $(VENV)/test.stamp

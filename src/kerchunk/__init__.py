@@ -4,10 +4,9 @@ Importing this package makes its codecs known to numcodecs, as scripts rely on.
 """
 
 import warnings
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-
-import fsspec
 
 from chunkmap import codecs as _codecs
 from kerchunk import codecs as _own_codecs  # noqa: F401 - makes them known at once, as scripts rely on
@@ -41,4 +40,4 @@ _name_a_mixture()
 
 def set_reference_filesystem_cachable(cachable: bool = True) -> None:
     """Say whether fsspec keeps one instance of a reference filesystem for all who ask for the same references."""
-    fsspec.get_filesystem_class("reference").cachable = cachable
+    import_module("fsspec").get_filesystem_class("reference").cachable = cachable

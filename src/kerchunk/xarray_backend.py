@@ -1,30 +1,44 @@
-"""kerchunk.xarray_backend: the xarray engine `kerchunk`. A door: references are read by `chunkmap.access`."""
+"""kerchunk.xarray_backend: the xarray engine `kerchunk`. A door: references are read by `chunkmap.access`.
+
+xarray loads it before it opens its first file, whichever engine that is for: what opens is loaded when it opens. Its
+entry point is that of kerchunk itself, word for word, so that xarray finds one engine where both are installed.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from importlib import import_module
+from typing import Any, ClassVar, Final
 
 import xarray as xr
-from fsspec.implementations.reference import LazyReferenceMapper
-from zarr.abc.store import Store
+from xarray.backends import BackendEntrypoint
 
-from chunkmap.access.store import ReferenceStore
-from chunkmap.frontends.opening import open_store
-from chunkmap.frontends.xarray_engine import without_encoding
-from chunkmap.frontends.xarray_entries import KerchunkEntry
-from kerchunk._filesystems import StoreOfGroups
-from kerchunk.utils import refs_as_fs
+from chunkmap.frontends.xarray_entries import DECODING
 
 __all__ = ["KerchunkBackend", "open_reference_dataset"]
 
-_FSSPEC: Final = frozenset({"fs", "target", "template_overrides", "ref_storage_args"})
-"""Options that only fsspec's own reader of references knows; all others but those of `_store` change no value."""
+_SUFFIXES: Final = (".json", ".json.gz", ".json.zst", ".json.zstd", ".parq", ".parquet")
 
 
-class KerchunkBackend(KerchunkEntry):
+class KerchunkBackend(BackendEntrypoint):
     """The engine `kerchunk` itself."""
+
+    description: ClassVar[str] = "Open Kerchunk References with Xarray"
+    url: ClassVar[str] = "https://fsspec.github.io/kerchunk/"
+    supports_groups: ClassVar[bool] = True
+    open_dataset_parameters: ClassVar[tuple[str, ...]] = (
+        "filename_or_obj",
+        "storage_options",
+        "open_dataset_options",
+        *DECODING,
+    )
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether the name ends as those of reference sets do."""
+        if not isinstance(filename_or_obj, (str, os.PathLike)):
+            return False
+        return os.fspath(filename_or_obj).rstrip("/").endswith(_SUFFIXES)
 
     def open_dataset(
         self,
@@ -54,9 +68,9 @@ class KerchunkBackend(KerchunkEntry):
         **kw: Any,
     ) -> dict[str, xr.Dataset]:
         """Open each group as a dataset, by path, with the options of `open_dataset`."""
-        store, options = _opened(filename_or_obj, storage_options, {**(open_dataset_options or {}), **kw})
-        groups = xr.open_groups(store, engine="zarr", **options)  # type: ignore[arg-type]
-        return {path: without_encoding(dataset) for path, dataset in groups.items()}
+        asked = {**(open_dataset_options or {}), **kw}
+        groups: dict[str, xr.Dataset] = _rooms().open_groups(filename_or_obj, storage_options, asked)
+        return groups
 
 
 def open_reference_dataset(
@@ -70,37 +84,9 @@ def open_reference_dataset(
     `storage_options` are those of fsspec's ReferenceFileSystem: `remote_protocol`, `remote_options`, `target_protocol`,
     `target_options`, and so on. `open_dataset_options` go to `xarray.open_zarr`.
     """
-    store, options = _opened(filename_or_obj, storage_options, open_dataset_options)
-    dataset: xr.Dataset = xr.open_zarr(store, **options)
-    return without_encoding(dataset)
+    dataset: xr.Dataset = _rooms().open_reference_dataset(filename_or_obj, storage_options, open_dataset_options)
+    return dataset
 
 
-def _opened(
-    filename_or_obj: Any, storage_options: Mapping[str, Any] | None, asked: Mapping[str, Any] | None
-) -> tuple[Store, dict[str, Any]]:
-    """The store of references, and the options with which xarray opens it."""
-    options = dict(storage_options or {})
-    given = {name for name, value in options.items() if value is not None}
-    store = _fsspec_store(filename_or_obj, options) if given & _FSSPEC else _store(filename_or_obj, options)
-    return store, {"zarr_format": 2, "consolidated": isinstance(store, ReferenceStore), **(asked or {})}
-
-
-def _store(refs: Any, options: Mapping[str, Any]) -> Store:
-    target_options = options.get("target_options")
-    if isinstance(refs, LazyReferenceMapper):
-        refs, target_options = refs.out_root, refs.fs.storage_options
-    elif isinstance(refs, (str, os.PathLike)):
-        protocol, path = options.get("target_protocol"), os.fspath(refs)
-        refs = path if protocol is None or "://" in path else f"{protocol}://{path}"
-    return open_store(
-        refs,
-        storage_options=target_options,
-        remote_options=options.get("remote_options"),
-        remote_protocol=options.get("remote_protocol"),
-        zarr_format=2,
-    )
-
-
-def _fsspec_store(refs: Any, options: Mapping[str, Any]) -> Store:
-    """Options that only fsspec's own reader has (`fs`, `target`...) take its road."""
-    return StoreOfGroups(refs_as_fs(refs, **{**options, "asynchronous": True}), read_only=True, path="")
+def _rooms() -> Any:
+    return import_module("kerchunk._datasets")

@@ -65,7 +65,7 @@ def test_texts_of_fixed_length(tmp_path):
         with netCDF4.Dataset(tmp_path / f"{n}.nc", "w") as file:
             for dim, size in {"station": 1, "width": 5, "t": 2}.items():
                 file.createDimension(dim, size)
-            file.createVariable("name", "S1", ("station", "width"))[0] = netCDF4.stringtochar(np.array([name], "S5"))
+            file.createVariable("name", "S1", ("station", "width"))[0] = np.array([name], "S5").view("S1")
             file.createVariable("d", "f8", ("station", "t"))[:] = n
     sets = chunkmap.scan_many(str(tmp_path / "*.nc"))
 

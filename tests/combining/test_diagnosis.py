@@ -50,7 +50,7 @@ def test_what_fits():
     assert all(
         words in str(report) for words in ("2 inputs fit together", "time: 2 values, 0.0 to 1.0", "1.nc: time 1")
     )
-    assert "2 inputs to 1 arrays along time: 2" in repr(report.plan)
+    assert "2 inputs to 1 array along time: 2" in repr(report.plan)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_what_is_held_inline_is_noted(days, out):
     assert note.message == (
         "chunks are (2, 100) in a.nc but (3, 100) in c.nc: it is read, and held inline (9,600 bytes)"
     )
-    assert "1 notes" in repr(refs)
+    assert "1 note" in repr(refs)
     assert "9,600 bytes" in refs._repr_html_()
 
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import chunkmap
+from chunkmap.errors import CombineError, NoSuchFile
 from chunkmap.frontends.cdl import cdl
 from chunkmap.frontends.command_line.commands import chunkmap as command
 
@@ -110,6 +111,15 @@ def test_diagnose_names_every_file_that_cannot_be_read(path, tmp_path):
     nothing = CliRunner().invoke(command, ["diagnose", *map(str, bad), *words])
     assert nothing.exit_code == 1
     assert "2 inputs cannot be read" in nothing.stderr
+    how = {"concat_dims": "run", "coo_map": {"run": "INDEX"}}
+    found = chunkmap.diagnose([bad[0], path, bad[1]], **how)
+    assert ([error.url for error in found.unread], found.fits) == ([str(name) for name in bad], False)
+    assert str(found).startswith("2 inputs cannot be read\n")
+    assert "gone.nc" in found._repr_html_()
+    with pytest.raises(CombineError, match="2 inputs cannot be read"):
+        chunkmap.diagnose(bad, **how)
+    with pytest.raises(NoSuchFile, match="gone"):
+        chunkmap.diagnose(bad[1], **how)
 
 
 def test_diagnose_ends_with_a_command_that_works(path, tmp_path, monkeypatch):

@@ -90,11 +90,15 @@ print(*(name for name in sys.modules if name.split(".")[0] in ("chunkmap", "kerc
 """
 
 
-def test_who_opens_other_files_loads_nothing_of_ours():
-    """xarray loads every engine before it opens a file, and ours are then two classes: no zarr, nothing of what opens
-    or decodes; and codecs of others load none of ours.
+def test_who_opens_other_files_loads_nothing_that_opens():
+    """xarray loads every engine before it opens a file: ours are then two classes, and what `import kerchunk` promises,
+    its codecs; no zarr, no fsspec, nothing of what opens or scans. Codecs of others load none of ours.
     """
     done = subprocess.run([sys.executable, "-c", ENGINES], capture_output=True, text=True, check=True)
-    for line in done.stdout.splitlines():
-        assert "chunkmap.frontends.xarray_entries" in line.split()
-        assert len(line.split()) <= 6, line
+    first, after = (set(line.split()) for line in done.stdout.splitlines())
+    assert {"chunkmap.frontends.xarray_entries", "kerchunk.xarray_backend"} <= first
+    assert not {name for name in first if name.split(".")[0] in ("zarr", "fsspec")}
+    rooms = {name.split(".")[1] for name in first if name.startswith("chunkmap.")}
+    assert rooms == {"codecs", "errors", "frontends", "packages", "version"}
+    assert len([name for name in first if name.startswith("kerchunk")]) == 3
+    assert after <= first

@@ -83,7 +83,7 @@ def test_a_set_at_rest_opens_with_its_metadata_alone(range_server, tmp_path):
     refs, fetcher = open_references(range_server.url("set.parq"), check="etag")
     asked = {path for path, _, _ in range_server.gets} | set(range_server.heads)
     assert {path.rpartition("/")[2] for path in asked} == {".zmetadata", ".chunkmap.json"}
-    assert repr(refs).endswith("1 arrays, 200 chunks, 0 problems>")
+    assert repr(refs).endswith("1 array, 200 chunks, 0 problems>")
     range_server.forget()
     reader = ArrayReader(refs, "x", fetcher)
     assert not reader.read((slice(60, 62), slice(None))).any()

@@ -21,7 +21,7 @@ def test_sets_are_equal_by_content():
     assert a != ReferenceSet({"y": one_array()}, a.groups)
     assert a != 1
     assert str(problem) == "u x: feature: message"
-    assert repr(a) == "<ReferenceSet name 1 arrays, 2 chunks, 1 problems>"
+    assert repr(a) == "<ReferenceSet name 1 array, 2 chunks, 1 problem>"
     assert a.nchunks == 2
     assert np.isnan(a.attrs["n"])
 

@@ -57,6 +57,7 @@ def test_the_wheel_says_what_it_is(built):
     assert metadata["License-Expression"] == "MIT"
     assert "LICENSE" in inside
     assert "chunkmap = chunkmap.frontends.command_line:main" in entry_points
+    assert "kerchunk = kerchunk.xarray_backend:KerchunkBackend" in entry_points  # another one's would be a second
     assert "hdf5_lzf = chunkmap.codecs.hdf5.lzf:Hdf5Lzf" in entry_points
     assert {"cli", "grib", "fits", "serve", "all"} <= set(metadata.get_all("Provides-Extra"))
 

@@ -119,7 +119,7 @@ def test_printing_a_stored_set_reads_nothing(tmp_path, refs, monkeypatch):
     real = at_rest.decode_partitions
     monkeypatch.setattr(at_rest, "decode_partitions", lambda files: decoded.extend(files) or real(files))
     stored = open_set(tmp_path / "set.parq")
-    assert "1 arrays, 30 chunks" in repr(stored)
+    assert "1 array, 30 chunks" in repr(stored)
     assert not decoded
     assert stored == refs
     assert len(decoded) == 30

@@ -5,14 +5,30 @@ It is large, and few files need it: it is no dependency but part of the extras `
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from chunkmap.codecs.table import CODECS_BY_ID
+from chunkmap.errors import NotInstalled
 from chunkmap.packages import require
 
-__all__ = ["require_imagecodecs"]
+__all__ = ["require_decoder", "require_imagecodecs"]
 
 
 def require_imagecodecs(codec: str) -> Any:
     """The module. Raises NotInstalled saying what to install where it is not there."""
     return require("imagecodecs", CODECS_BY_ID[codec].extra, f"the codec {codec!r}")
+
+
+def require_decoder(codec: str, function: str) -> Callable[..., Any]:
+    """A function of the module. Raises NotInstalled too where the module is too old to have it."""
+    package = require_imagecodecs(codec)
+    found: Callable[..., Any] | None = getattr(package, function, None)
+    if found is None:
+        extra = CODECS_BY_ID[codec].extra
+        raise NotInstalled(
+            f"the codec {codec!r} needs a newer imagecodecs, found {package.__version__}:"
+            f" pip install --upgrade imagecodecs 'chunkmap[{extra}]'",
+            feature="imagecodecs",
+        )
+    return found

@@ -13,11 +13,12 @@ from chunkmap.combining.plan import Plan
 from chunkmap.combining.planning import survey
 from chunkmap.combining.recipe import Recipe
 from chunkmap.combining.selectors import Reader
+from chunkmap.errors import ChunkmapError
 from chunkmap.model import ReferenceSet
 from chunkmap.model.wording import counted
 from chunkmap.notebooks import Shown
 
-__all__ = ["Diagnosis", "diagnose_sets"]
+__all__ = ["Diagnosis", "diagnose_sets", "said_of_unread"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,15 +29,25 @@ class Diagnosis(Shown):
     """What would be combined, of what fits."""
     findings: tuple[Finding, ...]
     """What was found: what a combine refuses first, then what is worth knowing."""
+    unread: tuple[ChunkmapError, ...] = ()
+    """Why inputs that cannot be read cannot; the others were looked at."""
 
     @property
     def fits(self) -> bool:
         """Whether a combine of the same inputs would be carried out."""
-        return not any(finding.refused for finding in self.findings)
+        return not self.unread and not any(finding.refused for finding in self.findings)
+
+    def verdict(self) -> str:
+        """Whether those that were read fit, in a line."""
+        count, refused = len(self.plan.inputs), any(finding.refused for finding in self.findings)
+        if count == 1:
+            return f"1 input, which {'does not fit' if refused else 'fits'}"
+        return f"{count:,} inputs {'do not fit together' if refused else 'fit together'}"
 
     def __repr__(self) -> str:
         refused = sum(finding.refused for finding in self.findings)
-        return f"<Diagnosis of {len(self.plan.inputs)} inputs: {refused} refused, {len(self.findings)} findings>"
+        inputs, findings = counted(len(self.plan.inputs), "input"), counted(len(self.findings), "finding")
+        return f"<Diagnosis of {inputs}: {refused} refused, {findings}>"
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -46,6 +57,7 @@ class Diagnosis(Shown):
         return {
             "fits": self.fits,
             "inputs": len(self.plan.inputs),
+            "unread": list(map(str, self.unread)),
             "findings": [finding.to_dict() for finding in self.findings],
             "result": self.plan.to_dict(),
         }
@@ -53,11 +65,9 @@ class Diagnosis(Shown):
     def _lines(self) -> Iterator[str]:
         refused = together(finding for finding in self.findings if finding.refused)
         noted = together(finding for finding in self.findings if not finding.refused)
-        count = len(self.plan.inputs)
-        if count == 1:
-            yield f"1 input, which {'does not fit' if refused else 'fits'}"
-        else:
-            yield f"{count:,} inputs {'do not fit together' if refused else 'fit together'}"
+        if self.unread:
+            yield said_of_unread(self.unread)
+        yield self.verdict()
         if refused:
             yield "refused"
             for label, finding in refused:
@@ -68,6 +78,11 @@ class Diagnosis(Shown):
                 yield from _said(label, finding)
         yield "what fits" if refused else "the result"
         yield from (f"  {line}" for line in self.plan.summary().splitlines())
+
+
+def said_of_unread(errors: Sequence[ChunkmapError]) -> str:
+    """How many inputs cannot be read, and a line for each."""
+    return "\n  ".join([f"{counted(len(errors), 'input')} cannot be read", *map(str, errors)])
 
 
 def _said(label: str, finding: Finding) -> Iterator[str]:

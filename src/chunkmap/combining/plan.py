@@ -104,14 +104,13 @@ class ArrayPlan:
     @property
     def _how(self) -> str:
         if self.load is not None:
-            return f"read from {len(self.parts):,} inputs and held inline: {self.load}"
+            return f"read from {counted(len(self.parts), 'input')} and held inline: {self.load}"
         if self.same:
             return f"taken once, the same in {len(self.same) + 1:,} inputs"
+        chunks = f"chunks of {counted(len(self.parts), 'input')}"
         if self.meta.edges:
-            return f"chunks of {len(self.parts):,} inputs, each of its own length"
-        if self.is_cut:
-            return f"chunks of {len(self.parts):,} inputs, cut to one grid"
-        return f"chunks of {len(self.parts):,} input{'' if len(self.parts) == 1 else 's'}"
+            return f"{chunks}, each of its own length"
+        return f"{chunks}, cut to one grid" if self.is_cut else chunks
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -133,7 +132,7 @@ class Plan:
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{path}: {len(axis)}" for path, axis in self.axes.items())
-        return f"<Plan of {len(self.inputs)} inputs to {len(self.arrays)} arrays along {axes}>"
+        return f"<Plan of {counted(len(self.inputs), 'input')} to {counted(len(self.arrays), 'array')} along {axes}>"
 
     @property
     def coordinates(self) -> dict[str, Axis]:

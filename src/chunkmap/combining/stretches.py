@@ -32,6 +32,7 @@ from chunkmap.model import (
 )
 from chunkmap.model.array import fetched_together
 from chunkmap.model.grid import index_dtype
+from chunkmap.model.wording import counted
 
 __all__ = [
     "Census",
@@ -157,8 +158,8 @@ class Census:
             return replace(meta, fill_value=meta.dtype.type(np.nan))
         waive = Remedy("waive", "missing")
         raise CombineError(
-            f"{self.array_plan.path}: {absent - own:,} chunks are in none of the inputs, and {meta.dtype.str} has no"
-            f" fill value to say so: they would read as zeros. Give all inputs, or {waive}"
+            f"{self.array_plan.path}: {counted(absent - own, 'chunk', 'is')} in none of the inputs, and"
+            f" {meta.dtype.str} has no fill value to say so: they would read as zeros. Give all inputs, or {waive}"
         ).helped_by(waive)
 
 

@@ -21,7 +21,7 @@ from chunkmap.errors import CombineError, NoSuchFile, OtherWriter, Remedy, Sourc
 from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import Headers, headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
-from chunkmap.execution.order_of_inputs import counted, refuse_other_order
+from chunkmap.execution.order_of_inputs import next_index, refuse_other_order
 from chunkmap.execution.provenance import Origin
 from chunkmap.execution.scanning import Scanning
 from chunkmap.execution.streaming import Job
@@ -158,7 +158,7 @@ class Adding:
             executor=scanning.executor if at.is_local or scanning.cache is not None else None,
             expected=before.state,
         )
-        inputs = Inputs([old, *new], combined=1, first=origin.inputs or counted(old, recipe))
+        inputs = Inputs([old, *new], combined=1, first=origin.inputs or next_index(old, recipe))
         plan = before.read(lambda: job.plan(inputs))
         refuse_other_order(plan, self.where)
         made = replace(job.origin, inputs=origin.inputs + len(new), scan_options=scanning.options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from chunkmap.io.filesystem import locate
 from chunkmap.io.threads import map_ahead
@@ -17,6 +17,7 @@ __all__ = ["AnySet", "Step", "each_opened", "listed", "opened", "to_place"]
 _AT_ONCE: Final = 16
 """Stored sets that are fetched at one time."""
 
+R = TypeVar("R")
 AnySet = ReferenceSet | Mapping[str, Any] | str | os.PathLike[str]
 """A set, a dictionary, or the URL of a stored set."""
 
@@ -44,14 +45,14 @@ def to_place(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] 
 
 
 def each_opened(
-    sets: Sequence[AnySet], storage_options: Mapping[str, Any] | None, read: Callable[..., ReferenceSet]
-) -> Iterator[ReferenceSet]:
+    sets: Sequence[AnySet], storage_options: Mapping[str, Any] | None, read: Callable[..., R]
+) -> Iterator[R | ReferenceSet]:
     """The sets, in their order; stored ones as `read` gives them, of which those on servers are fetched side by side, a
     few ahead of who takes them.
     """
     precedent = Precedent()
 
-    def opened_one(refs: AnySet) -> ReferenceSet:
+    def opened_one(refs: AnySet) -> R | ReferenceSet:
         if isinstance(refs, ReferenceSet):
             return refs
         if isinstance(refs, Mapping):

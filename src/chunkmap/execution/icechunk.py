@@ -24,11 +24,12 @@ from chunkmap.errors import CombineError
 from chunkmap.execution.appending import Adding
 from chunkmap.execution.arguments import AnySet, opened
 from chunkmap.execution.bars import steps
-from chunkmap.execution.order_of_inputs import counted, refuse_other_order
+from chunkmap.execution.order_of_inputs import next_index, refuse_other_order
 from chunkmap.execution.streaming import Job, problems_of, targets_of
 from chunkmap.model import ArrayMeta, ChunkManifest, Finding, ManifestArray, Placement, ReferenceSet, place
 from chunkmap.model.edits import inline, uneven_apart
 from chunkmap.model.trimming import trim_axis
+from chunkmap.model.wording import counted
 from chunkmap.storage import ICECHUNK, Icechunk, load, with_explicit_ranges
 
 __all__ = ["append", "append_to_icechunk", "carry_out", "to_icechunk"]
@@ -112,7 +113,7 @@ def append_to_icechunk(
             )
         if any(array.meta.edges for array in longer.old.arrays.values()):
             recipe = replace(recipe, zarr_format=3)
-        plan = make_plan(Inputs([longer.old, *new], combined=1, first=counted(longer.old, recipe)), recipe, read)
+        plan = make_plan(Inputs([longer.old, *new], combined=1, first=next_index(longer.old, recipe)), recipe, read)
         refuse_other_order(plan, str(longer.old.name))
         referred = {path: array_plan for path, array_plan in plan.arrays.items() if array_plan.load is None}
         for path, array_plan in referred.items():
@@ -139,8 +140,8 @@ def _check_stays(array_plan: ArrayPlan, old: ReferenceSet) -> None:
     gaps = math.prod(grid_shape) - covered
     if gaps > 0:
         raise CombineError(
-            f"{path}: {gaps:,} chunks would be in none of the inputs. Append what covers them too, or combine all"
-            " inputs and write the set again"
+            f"{path}: {counted(gaps, 'chunk')} would be in none of the inputs. Append what covers them too, or combine"
+            " all inputs and write the set again"
         )
 
 

@@ -11,10 +11,10 @@ from chunkmap.combining import Plan, Recipe
 from chunkmap.errors import CombineError
 from chunkmap.model import ReferenceSet
 
-__all__ = ["counted", "refuse_other_order"]
+__all__ = ["next_index", "refuse_other_order"]
 
 
-def counted(old: ReferenceSet, recipe: Recipe) -> int:
+def next_index(old: ReferenceSet, recipe: Recipe) -> int:
     """The place that INDEX goes on from, when nothing is written down of how many inputs there were."""
     dims = [dim for dim, selector in recipe.selectors.items() if isinstance(selector, str) and selector == "INDEX"]
     return max((old.arrays[dim].meta.size for dim in dims if dim in old.arrays), default=0)

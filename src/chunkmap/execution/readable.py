@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from chunkmap.errors import ChunkmapError
 from chunkmap.formats.folders import holds
 from chunkmap.formats.scanning import scan, scan_opened
 from chunkmap.io.filesystem import OURS
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import FoundSet, Icechunk, find_set
 
-__all__ = ["find_any", "scan_found", "set_or_scan"]
+__all__ = ["find_any", "readable", "scan_found", "set_or_scan"]
 
 _OF_OPENING: Final = frozenset({"url", "storage_options", "timeout", "engine"})
 """Arguments of a scan that say how a file is opened."""
 
 
 def set_or_scan(
-    name: str | os.PathLike[str], file_options: Mapping[str, Any] | None, set_options: Mapping[str, Any] | None = None
+    name: str | os.PathLike[str],
+    file_options: Mapping[str, Any] | None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> ReferenceSet:
-    """The stored set of this name; a file, or a folder of another format, is scanned."""
-    is_given = bool(set_options and set_options.keys() - OURS)
-    options = set_options if is_given else file_options
+    """The stored set of this name, opened with `storage_options`; a file, or a folder of another format, is scanned."""
+    is_given = bool(storage_options and storage_options.keys() - OURS)
+    options = storage_options if is_given else file_options
     found = find_any(name, options)
     if found.store is None:
         return scan_found(found, **({"storage_options": file_options} if is_given else {}))
@@ -46,3 +49,15 @@ def scan_found(found: FoundSet, **options: Any) -> ReferenceSet:
         found.opened.close()
         return scan(found.url, **{"storage_options": found.options, **options})
     return scan_opened(found.opened, found.url, storage_options=found.options, **options)
+
+
+def readable(read: Callable[..., ReferenceSet]) -> Callable[..., ReferenceSet | ChunkmapError]:
+    """A function that gives why something cannot be read where `read` raises it."""
+
+    def either(*args: Any, **options: Any) -> ReferenceSet | ChunkmapError:
+        try:
+            return read(*args, **options)
+        except ChunkmapError as error:
+            return error
+
+    return either

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Unpack
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Diagnosis, Inputs, Recipe, combine_sets, diagnose_sets
 from chunkmap.combining import merge as merge_sets
+from chunkmap.combining.diagnosis import said_of_unread
 from chunkmap.combining.merging import COMPARE_BELOW
 from chunkmap.combining.recipe import HowToCombine, given
+from chunkmap.errors import ChunkmapError, CombineError
 from chunkmap.execution.arguments import AnySet, Step, each_opened, listed, opened, to_place
 from chunkmap.execution.bars import steps
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
-from chunkmap.execution.readable import set_or_scan
+from chunkmap.execution.readable import readable, set_or_scan
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.io.granules import Nameable
@@ -183,17 +186,17 @@ def diagnose(
     Which inputs differ and in what, gaps, overlaps, what is missing; every kind of finding once, with the first
     inputs and their number. `print` shows it, `fits` tells whether `combine` would go through, `to_dict` gives data.
     The arguments, and `how` to combine, are those of `combine`. Files that are no sets are scanned; `remote_options`
-    are theirs.
+    are theirs. All that cannot be read are in `unread`, and the others are looked at; raises where there are none.
     """
     recipe = Recipe(**given("diagnose", how))
-    inputs = opened(
-        sets,
-        storage_options,
-        preprocess,
-        read=lambda name, storage_options: set_or_scan(name, remote_options, storage_options),
-    )
+    read = readable(partial(set_or_scan, file_options=remote_options))
+    found = list(each_opened(listed(sets), storage_options, read))
+    unread = tuple(error for error in found if isinstance(error, ChunkmapError))
+    inputs = [refs if preprocess is None else preprocess(refs) for refs in found if isinstance(refs, ReferenceSet)]
+    if unread and not inputs:
+        raise unread[0] if len(unread) == 1 else CombineError(said_of_unread(unread))
     fetcher = Fetcher(storage_options=remote_options, remote_protocol=remote_protocol).learn(inputs)
-    return diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher))
+    return replace(diagnose_sets(inputs, recipe, lambda arrays: read_arrays(arrays, fetcher)), unread=unread)
 
 
 def merge(

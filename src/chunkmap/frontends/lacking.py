@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from chunkmap.model import ReferenceSet
+from chunkmap.model.wording import counted
 from chunkmap.warning import warn_caller
 
 __all__ = ["check_group", "say_what_lacks", "say_where_arrays_are"]
@@ -31,10 +32,9 @@ def say_what_lacks(
         if path.rpartition("/")[2] not in names and _is_in(_group_of(path, refs), own, below=below)
     ]
     if left_out:
-        count = "1 array is" if len(left_out) == 1 else f"{len(left_out):,} arrays are"
         more = len(left_out) - _REASONS
         warn_caller(
-            f"{refs.name or 'the set'}: {count} left out. "
+            f"{refs.name or 'the set'}: {counted(len(left_out), 'array', 'is')} left out. "
             + "; ".join(left_out[:_REASONS])
             + (f"; and {more:,} more, which `problems` of the set names" if more > 0 else "")
         )

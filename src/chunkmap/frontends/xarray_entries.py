@@ -1,4 +1,4 @@
-"""The engines `chunkmap` and `kerchunk` as xarray finds them: what they are, and what they recognise.
+"""The engine `chunkmap` as xarray finds it: what it is, and what it recognises.
 
 xarray loads every engine that is installed before it opens its first file, whichever engine that is for. So what opens
 is loaded when something is to be opened, and nobody waits for it who opens other files.
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 import xarray as xr
 from xarray.backends import BackendEntrypoint
 
-__all__ = ["DECODING", "OPENING", "ChunkmapEntry", "KerchunkEntry"]
+__all__ = ["DECODING", "OPENING", "ChunkmapEntry"]
 
 DECODING: Final = (
     "mask_and_scale",
@@ -42,15 +42,22 @@ OPENING: Final = (
 _SUFFIXES: Final = frozenset({".parq", ".parquet", ".json"})
 _HEAD: Final = 4096
 _WORDS: Final = (b'"refs"', b".zgroup", b".zarray", b"zarr.json")
-_OF_KERCHUNK: Final = (".json", ".json.gz", ".json.zst", ".json.zstd", ".parq", ".parquet")
 
 
-class _Entry(BackendEntrypoint):
-    """An engine that is loaded when it opens something."""
+class ChunkmapEntry(BackendEntrypoint):
+    """The engine `chunkmap`. Files of other engines are left to them: only reference sets are recognised unasked."""
 
+    description: ClassVar[str] = "Open archival files and reference sets through chunkmap"
     supports_groups: ClassVar[bool] = True
-    where: ClassVar[tuple[str, str]]
-    """The module and the name of the engine itself."""
+    open_dataset_parameters: ClassVar[tuple[str, ...]] = ("filename_or_obj", *DECODING, "group", *OPENING)
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether it is surely a reference set. Of remote names only the ending is looked at."""
+        if isinstance(filename_or_obj, Mapping):
+            return any(key in filename_or_obj for key in ("refs", ".zgroup", "zarr.json"))
+        if isinstance(filename_or_obj, (str, os.PathLike)):
+            return _names_references(os.fspath(filename_or_obj))
+        return _is_open_set(filename_or_obj)
 
     def open_dataset(self, filename_or_obj: Any, **options: Any) -> xr.Dataset:
         """Open one group as a dataset."""
@@ -68,44 +75,7 @@ class _Entry(BackendEntrypoint):
         return groups
 
     def _engine(self) -> Any:
-        module, name = self.where
-        return getattr(import_module(module), name)()
-
-
-class ChunkmapEntry(_Entry):
-    """The engine `chunkmap`. Files of other engines are left to them: only reference sets are recognised unasked."""
-
-    description: ClassVar[str] = "Open archival files and reference sets through chunkmap"
-    where: ClassVar[tuple[str, str]] = ("chunkmap.frontends.xarray_engine", "ChunkmapBackend")
-    open_dataset_parameters: ClassVar[tuple[str, ...]] = ("filename_or_obj", *DECODING, "group", *OPENING)
-
-    def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether it is surely a reference set. Of remote names only the ending is looked at."""
-        if isinstance(filename_or_obj, Mapping):
-            return any(key in filename_or_obj for key in ("refs", ".zgroup", "zarr.json"))
-        if isinstance(filename_or_obj, (str, os.PathLike)):
-            return _names_references(os.fspath(filename_or_obj))
-        return _is_open_set(filename_or_obj)
-
-
-class KerchunkEntry(_Entry):
-    """The engine `kerchunk`."""
-
-    description: ClassVar[str] = "Open Kerchunk References with Xarray"
-    url: ClassVar[str] = "https://fsspec.github.io/kerchunk/"
-    where: ClassVar[tuple[str, str]] = ("kerchunk.xarray_backend", "KerchunkBackend")
-    open_dataset_parameters: ClassVar[tuple[str, ...]] = (
-        "filename_or_obj",
-        "storage_options",
-        "open_dataset_options",
-        *DECODING,
-    )
-
-    def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether the name ends as those of reference sets do."""
-        if not isinstance(filename_or_obj, (str, os.PathLike)):
-            return False
-        return os.fspath(filename_or_obj).rstrip("/").endswith(_OF_KERCHUNK)
+        return import_module("chunkmap.frontends.xarray_engine").ChunkmapBackend()
 
 
 def _is_open_set(given: Any) -> bool:

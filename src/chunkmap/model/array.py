@@ -95,7 +95,7 @@ class ManifestArray(Shown):
         >>> meta = ArrayMeta(shape=(4,), chunk_shape=(2,), dtype="<i2")
         >>> array = ManifestArray(meta, ChunkManifest.from_rows((2,), [[1]], ["a.nc"], [8], [4]))
         >>> array.locate(0), array.locate(1)
-        (None, (<ChunkManifest 1 of 2 chunks, grid (2,), 1 urls>, 0))
+        (None, (<ChunkManifest 1 of 2 chunks, grid (2,), 1 url>, 0))
         """
         number, cell = divmod(position, self.stretch)
         chunks = self.in_stretch(number)

@@ -54,7 +54,7 @@ class Gathering:
     >>> gathering.add({"x/.zarray": {"shape": [4], "chunks": [2], "dtype": "<i2"}, "x/0": ["a.nc", 0, 4]})
     >>> gathering.add({"x/1": ["a.nc", 4, 4]})
     >>> gathering.finish()[0]["x"].chunks
-    <ChunkManifest 2 of 2 chunks, grid (2,), 1 urls>
+    <ChunkManifest 2 of 2 chunks, grid (2,), 1 url>
     """
 
     def __init__(self, templates: Mapping[str, str] | None = None, precedent: Precedent | None = None) -> None:

@@ -36,6 +36,7 @@ from chunkmap.model.grid import (
 from chunkmap.model.renaming import renamed
 from chunkmap.model.source_table import SourceTable
 from chunkmap.model.sources import Sources, same_sources
+from chunkmap.model.wording import counted
 
 __all__ = ["WHOLE_FILE", "ChunkManifest", "Reference"]
 
@@ -183,7 +184,8 @@ class ChunkManifest:
         return len(self.source)
 
     def __repr__(self) -> str:
-        return f"<ChunkManifest {len(self)} of {self.size} chunks, grid {self.grid_shape}, {len(self.urls)} urls>"
+        urls = counted(len(self.urls), "url")
+        return f"<ChunkManifest {len(self)} of {counted(self.size, 'chunk')}, grid {self.grid_shape}, {urls}>"
 
     def __eq__(self, other: object) -> bool:
         """The same chunks in the same cells, however the tables of sources are ordered."""

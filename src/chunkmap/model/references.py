@@ -18,6 +18,7 @@ from chunkmap.model.keys import Precedent
 from chunkmap.model.meta import same_attrs
 from chunkmap.model.problem import Problem
 from chunkmap.model.variant_runs import runs_of
+from chunkmap.model.wording import counted
 from chunkmap.notebooks import Shown
 
 __all__ = ["ReferenceSet", "Target"]
@@ -47,7 +48,7 @@ class ReferenceSet(Shown):
     ...                  ' "fill_value": null, "order": "C", "zarr_format": 2}',
     ...     "x/0": ["a.nc", 0, 4], "x/1": ["a.nc", 4, 4]}})
     >>> refs.arrays["x"].chunks
-    <ChunkManifest 2 of 2 chunks, grid (2,), 1 urls>
+    <ChunkManifest 2 of 2 chunks, grid (2,), 1 url>
     """
 
     arrays: Mapping[str, ManifestArray] = field(default_factory=dict)
@@ -74,9 +75,9 @@ class ReferenceSet(Shown):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        counts = f"{len(self.arrays)} arrays, {self.nchunks} chunks, {len(self.problems)} problems"
-        counts += f", {len(self.notes)} notes" if self.notes else ""
-        return f"<ReferenceSet {self.name or ''} {counts}>"
+        counts = {"array": len(self.arrays), "chunk": self.nchunks, "problem": len(self.problems)}
+        counts |= {"note": len(self.notes)} if self.notes else {}
+        return f"<ReferenceSet {self.name or ''} {', '.join(counted(count, word) for word, count in counts.items())}>"
 
     @property
     def nchunks(self) -> int:

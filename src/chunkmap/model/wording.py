@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = ["counted"]
 
+_OF_MANY: Final = {"is": "are", "was": "were"}
+"""What one thing is or does, as it is said of many."""
 
-def counted(count: int, word: str) -> str:
-    """A number of things.
 
-    >>> counted(1, "chunk"), counted(1000, "file")
-    ('1 chunk', '1,000 files')
+def counted(count: int, word: str, verb: str = "") -> str:
+    """A number of things, and what they are or do.
+
+    >>> counted(1, "chunk"), counted(1000, "file"), counted(2, "array", "is")
+    ('1 chunk', '1,000 files', '2 arrays are')
     """
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+    said = f"{count:,} {word}{'' if count == 1 else 's'}"
+    return f"{said} {verb if count == 1 else _OF_MANY[verb]}" if verb else said

@@ -129,3 +129,14 @@ def test_an_array_is_shown_with_its_compression():
     array = made().arrays["x"]
     chunks = ChunkManifest.from_rows((3, 2), [(i, j) for i in range(3) for j in range(2)], ["a"] * 6, range(6), [2] * 6)
     assert "<th>compression</th><td>2.00</td>" in as_html(ManifestArray(array.meta, chunks))
+
+
+def test_one_is_said_as_one_and_is_open():
+    """A set of one array says so, and shows it without a click; of several each is folded."""
+    alone, several = made(), made()
+    several = ReferenceSet(arrays={**several.arrays, "y": several.arrays["x"]})
+    assert "1 array, 4 chunks" in as_html(alone)
+    assert as_html(alone).count("<details open>") == as_html(several).count("<details open>") + 1
+    assert "1 input, which fits" in as_html(
+        diagnose_sets([alone], Recipe(concat_dims="run", coo_map={"run": "INDEX"}), None)
+    )

@@ -12,7 +12,7 @@ import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
-from chunkmap.codecs.imagecodecs import require_imagecodecs
+from chunkmap.codecs.imagecodecs import require_decoder, require_imagecodecs
 
 __all__ = ["Hdf5Htj2k", "Hdf5JpegLs"]
 
@@ -54,4 +54,4 @@ class Hdf5Htj2k(_Picture):
     codec_id = "hdf5_htj2k"
 
     def _decode(self, raw: bytes) -> Any:
-        return require_imagecodecs(self.codec_id).htj2k_decode(raw)
+        return require_decoder(self.codec_id, "htj2k_decode")(raw)

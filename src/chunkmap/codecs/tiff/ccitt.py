@@ -1,7 +1,7 @@
 """The codecs `imagecodecs_ccittrle`, `imagecodecs_ccittfax3`, `imagecodecs_ccittfax4`: facsimiles, one bit a pixel.
 
 TIFF 6.0 sections 10 and 11; ITU-T recommendations T.4 and T.6. The ids are those of the package imagecodecs, which
-decodes the streams since its version 2026.3.6.
+decodes the streams since its version 2026.3.6, which the extra asks for.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import numpy as np
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
-from chunkmap.codecs.imagecodecs import require_imagecodecs
-from chunkmap.errors import NotInstalled
+from chunkmap.codecs.imagecodecs import require_decoder
 
 __all__ = ["ImagecodecsCcittfax3", "ImagecodecsCcittfax4", "ImagecodecsCcittrle"]
 
@@ -32,14 +31,8 @@ class _Facsimile(Codec):  # type: ignore[misc]
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The pixels, row by row."""
-        package = require_imagecodecs(self.codec_id)
-        if not hasattr(package, self.function):
-            raise NotInstalled(
-                f"the codec {self.codec_id!r} needs imagecodecs 2026.3.6 or newer, found {package.__version__}:"
-                " pip install --upgrade imagecodecs",
-                feature="imagecodecs",
-            )
-        found = getattr(package, self.function)(ensure_bytes(buf), height=self.height, width=self.width, **self.own)
+        decoder = require_decoder(self.codec_id, self.function)
+        found = decoder(ensure_bytes(buf), height=self.height, width=self.width, **self.own)
         return ndarray_copy(np.ascontiguousarray(found), out)
 
     @property

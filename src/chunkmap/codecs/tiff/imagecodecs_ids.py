@@ -16,7 +16,7 @@ from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ensure_contiguous_ndarray, ndarray_copy
 from numpy.typing import NDArray
 
-from chunkmap.codecs.imagecodecs import require_imagecodecs
+from chunkmap.codecs.imagecodecs import require_decoder, require_imagecodecs
 
 __all__ = [
     "ImagecodecsBitorder",
@@ -70,7 +70,7 @@ class _ByPackage(_ReadOnly):
     function = ""
 
     def _decode(self, buf: Any) -> Any:
-        return getattr(require_imagecodecs(self.codec_id), self.function)(ensure_bytes(buf))
+        return require_decoder(self.codec_id, self.function)(ensure_bytes(buf))
 
 
 def _by_package(name: str, what: str) -> type[_ByPackage]:

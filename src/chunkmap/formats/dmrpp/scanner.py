@@ -22,6 +22,7 @@ from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Span
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
 from chunkmap.model.meta import grid_shape_of
+from chunkmap.model.wording import counted
 
 __all__ = ["Options", "parse"]
 
@@ -193,7 +194,7 @@ def _settle_fill(variable: Variable, dtype: np.dtype[Any], found: Layout, native
     full = fill_missing(chunks, blob) if blob else None
     if full is None:
         missing = chunks.size - len(chunks)
-        what = f"{missing} chunks were never written and read as {value!r}, which is not what is masked"
+        what = f"{counted(missing, 'chunk', 'was')} never written and read as {value!r}, which is not what is masked"
         raise Unsupported(what, feature="fill value")
     return _Settled(masked, attrs, full)
 

@@ -15,6 +15,7 @@ from chunkmap.formats.hdf4.numbers import default_fill
 from chunkmap.formats.hdf4.sds import Sds
 from chunkmap.io.rounds import Parser
 from chunkmap.model import ArrayMeta, ManifestArray
+from chunkmap.model.wording import counted
 
 __all__ = ["STORED_OFFSET", "Calibration", "arrays_of", "as_cf", "as_scalar"]
 
@@ -90,7 +91,7 @@ def _settle_fill(layout: Layout, sds: Sds) -> _Fill:
     if native == masked or (native != native and masked != masked):
         return _Fill(masked, keeps_attribute=False)
     missing = layout.chunks.size - len(layout.chunks)
-    text = f"{missing} chunks were never written and read as {native!r}, which is masked too"
+    text = f"{counted(missing, 'chunk', 'was')} never written and read as {native!r}, which is masked too"
     return _Fill(native, keeps_attribute=True, problem=text)
 
 

@@ -161,7 +161,8 @@ def latitudes_longitudes(grid: Grid, y: Floats, x: Floats) -> tuple[Floats, Floa
             return _sinusoidal(grid, x, y, grid.axes[0])
         if grid.projection in _INTEGERIZED:
             return integerized(grid.parameters, grid.axes[0], x, y)
-    longitude, latitude = _moved(grid, x, y, inverse=True)
+    points = (x.item(), y.item()) if x.size == y.size == 1 else (x, y)  # pyproj may take one for a scalar, and warn
+    longitude, latitude = (np.reshape(found, x.shape) for found in _moved(grid, *points, inverse=True))
     outside = ~np.isfinite(latitude)
     return np.where(outside, np.nan, latitude), np.where(outside, np.nan, longitude)
 

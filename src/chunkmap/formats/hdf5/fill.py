@@ -17,6 +17,7 @@ from chunkmap.formats.filling import MOST_CELLS, fill_missing
 from chunkmap.formats.hdf5.stored import Stored
 from chunkmap.formats.hdf5.structures.filters import encode
 from chunkmap.model import ChunkManifest
+from chunkmap.model.wording import counted
 
 __all__ = ["Fill", "fill_native", "settle_fill"]
 
@@ -54,7 +55,9 @@ def settle_fill(stored: Stored, dtype: np.dtype[Any], native: bytes | None, attr
     if filled is not None:
         return Fill(masked, keeps, filled)
     value = np.frombuffer(native, dtype.base)[0]
-    text = f"{chunks.size - len(chunks)} chunks were never written and read as {value!r}, which is masked too"
+    text = (
+        f"{counted(chunks.size - len(chunks), 'chunk', 'was')} never written and read as {value!r}, which is masked too"
+    )
     return Fill(value, True, chunks, text)
 
 

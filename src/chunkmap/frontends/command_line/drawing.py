@@ -52,9 +52,10 @@ def described(refs: ReferenceSet, name: str) -> str:
 def _draw_narrow(console: Console, path: str, array: ManifestArray) -> None:
     dims, shape, chunks, dtype, units, codecs, refs, inline, missing, stored, decoded = _row(array)
     head = Text.assemble((safe(path), "bold"), safe(f" ({dims}) {shape} {dtype} {units}".rstrip()))
+    there = f"{refs} ref{'' if refs == '1' else 's'}, {inline} inline, {missing} missing"
     lines = (
         f"in chunks of {chunks}; {codecs or 'not compressed'}",
-        f"{refs} refs, {inline} inline, {missing} missing; {stored} stored, {decoded} decoded",
+        f"{there}; {stored} stored, {decoded} decoded",
     )
     console.print(head)
     for line in lines:

@@ -17,6 +17,7 @@ from chunkmap.combining import Diagnosis
 from chunkmap.frontends.html.grid import grid_svg
 from chunkmap.frontends.html.parts import STYLE, document, fold, listed, section, table
 from chunkmap.model import WHOLE_FILE, DeferredArray, ManifestArray, ReferenceSet
+from chunkmap.model.wording import counted
 
 __all__ = ["as_html", "page"]
 
@@ -41,8 +42,11 @@ def _drawn(thing: ReferenceSet | ManifestArray | Diagnosis | Report) -> str:
 def _set(refs: ReferenceSet) -> str:
     most = sum(array.most_chunks for array in refs.arrays.values())
     name = f" {escape(refs.name)}" if refs.name else ""
-    counts = f"{len(refs.arrays):,} arrays, {most:,} chunks"
-    arrays = "".join(fold(_array_head(path, array), _array(array)) for path, array in refs.arrays.items())
+    counts = f"{counted(len(refs.arrays), 'array')}, {counted(most, 'chunk')}"
+    alone = len(refs.arrays) == 1
+    arrays = "".join(
+        fold(_array_head(path, array), _array(array), is_open=alone) for path, array in refs.arrays.items()
+    )
     groups = {path or "/": attrs for path, attrs in refs.groups.items() if attrs}
     return (
         f'<div class="head">chunkmap.ReferenceSet{name} <span class="dim">{counts}</span></div>'
@@ -83,12 +87,12 @@ def _array(array: ManifestArray) -> str:
 
 
 def _diagnosis(found: Diagnosis) -> str:
-    verdict = "fit together" if found.fits else "do not fit together"
     refused = [str(finding) for finding in found.findings if finding.refused]
     noted = [str(finding) for finding in found.findings if not finding.refused]
     plan = f"<pre>{escape(found.plan.summary())}</pre>"
     return (
-        f'<div class="head">chunkmap.Diagnosis: {len(found.plan.inputs):,} inputs {verdict}</div>'
+        f'<div class="head">chunkmap.Diagnosis: {found.verdict()}</div>'
+        + section("Cannot be read", len(found.unread), listed(map(str, found.unread)), is_open=True)
         + section("Refused", len(refused), listed(refused), is_open=True)
         + section("Worth knowing", len(noted), listed(noted))
         + section("The result" if found.fits else "What fits", len(found.plan.arrays), plan)

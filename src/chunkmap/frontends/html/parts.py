@@ -19,7 +19,8 @@ STYLE: Final = (
     ".chunkmap table{border-collapse:collapse;margin:4px 0}.chunkmap td,.chunkmap th{padding:1px 8px;text-align:left;"
     "vertical-align:top;border:0;background:none;color:inherit}.chunkmap summary{cursor:pointer}"
     ".chunkmap .head{border-bottom:1px solid rgba(128,128,128,.5);padding:4px 0;margin-bottom:4px}"
-    ".chunkmap .dim{opacity:.7}.chunkmap details details{margin-left:16px}.chunkmap svg{max-width:100%}"
+    ".chunkmap .dim{opacity:.7}.chunkmap details details{margin-left:16px}.chunkmap svg{max-width:100%;height:auto}"
+    ".chunkmap details{overflow-x:auto}.chunkmap .number,.chunkmap .read{white-space:nowrap}"
     ".chunkmap .wrong{color:#c33}.chunkmap .number{text-align:right}</style>"
 )
 
@@ -28,7 +29,8 @@ def document(body: str, title: str) -> str:
     """A page of its own, light or dark as its reader has it."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="color-scheme" content="light dark"></head><body>{STYLE}<div class="chunkmap">{body}</div></body>'
+        f'<meta name="color-scheme" content="light dark"><meta name="viewport" content="width=device-width">'
+        f'</head><body>{STYLE}<div class="chunkmap">{body}</div></body>'
         "</html>\n"
     )
 

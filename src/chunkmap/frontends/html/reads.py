@@ -112,6 +112,7 @@ def _table(plot: Plot) -> str:
         numbers = (one.requests, one.files, len(one.rows), one.read, one.wanted)
         cells = "".join(f'<td class="number">{number:,}</td>' for number in numbers)
         rows.append(
-            f"<tr><th>{escape(name)}</th><td>{spoken(one.key)}</td>{cells}<td class='number'>{one.times:,.2f}</td></tr>"
+            f"<tr><th>{escape(name)}</th><td class='read'>{spoken(one.key)}</td>{cells}"
+            f"<td class='number'>{one.times:,.2f}</td></tr>"
         )
     return f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{''.join(rows)}</table>"

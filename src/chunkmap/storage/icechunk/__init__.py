@@ -14,6 +14,7 @@ from typing import Any, Final
 from chunkmap.io.filesystem import Located, locate
 from chunkmap.model import ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
+from chunkmap.model.wording import counted
 from chunkmap.storage.icechunk.documents import written_and_read
 from chunkmap.storage.icechunk.reading import read_header, read_set, refuse_first
 from chunkmap.storage.icechunk.repository import IS_FIRST, open_here, open_or_create, readable, transaction
@@ -92,7 +93,7 @@ def write_icechunk(refs: ReferenceSet, target: Located | Any, *, group: str = ""
     names = names_of([refs])
     if isinstance(target, Located):
         target = open_or_create(target, names.locations.values())
-    with transaction(target, f"Written by chunkmap: {refs.nchunks:,} chunks", chunks=refs.nchunks) as written:
+    with transaction(target, f"Written by chunkmap: {counted(refs.nchunks, 'chunk')}", chunks=refs.nchunks) as written:
         write_set(refs, Writer(written, names, group), overwrite=overwrite)
 
 
@@ -125,7 +126,7 @@ def appending(target: Located | Any, sets: Sequence[ReferenceSet], group: str = 
     repository = open_here(target, names.locations.values()) if isinstance(target, Located) else target
     chunks = sum(refs.nchunks for refs in sets)
     with transaction(
-        repository, f"Appended by chunkmap: {len(sets):,} sets of {chunks:,} chunks", chunks=chunks
+        repository, f"Appended by chunkmap: {counted(len(sets), 'set')} of {counted(chunks, 'chunk')}", chunks=chunks
     ) as written:
         where = target.url if isinstance(target, Located) else "the Icechunk store"
         yield Longer(read_header(written.store, group=group, name=where), Writer(written, names, group))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import click
 import orjson
 
 import chunkmap as library
+from chunkmap.combining.diagnosis import said_of_unread
 from chunkmap.errors import ChunkmapError, respelled
 from chunkmap.execution.readable import set_or_scan
 from chunkmap.frontends.command_line.arguments import as_option
 from chunkmap.frontends.command_line.options import FILE, combine_options, fit_options, set_option, storage_option
 from chunkmap.frontends.command_line.sets import load_all
-from chunkmap.model.wording import counted
 
 __all__ = ["diagnose"]
 
@@ -58,20 +59,16 @@ def diagnose(
     unread: list[ChunkmapError] = []
     read = load_all(sets, set_options, lambda name: set_or_scan(name, storage_options, set_options), unread)
     if not read:
-        raise click.ClickException("\n  ".join([f"{counted(len(unread), 'input')} cannot be read", *map(str, unread)]))
-    found = library.diagnose(read, remote_options=storage_options, **recipe)
-    fits = found.fits and not unread
+        raise click.ClickException(said_of_unread(unread))
+    found = replace(library.diagnose(read, remote_options=storage_options, **recipe), unread=tuple(unread))
     if as_json:
-        data = {**found.to_dict(), "fits": fits, "unread": list(map(str, unread))}
-        click.echo(orjson.dumps(data, option=orjson.OPT_INDENT_2))
+        click.echo(orjson.dumps(found.to_dict(), option=orjson.OPT_INDENT_2))
     else:
-        if unread:
-            click.echo("\n  ".join([f"{counted(len(unread), 'input')} cannot be read", *map(str, unread)]))
         remedies = [remedy for finding in found.findings for remedy in finding.remedies]
         click.echo(respelled(str(found), remedies, as_option))
-        if fits:
+        if found.fits:
             click.echo(_command(read), nl=False)
-    click.get_current_context().exit(0 if fits else 1)
+    click.get_current_context().exit(0 if found.fits else 1)
 
 
 def _command(read: Sequence[library.ReferenceSet]) -> str:
