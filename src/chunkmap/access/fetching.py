@@ -143,7 +143,8 @@ class Fetcher:
             if any(one.length == WHOLE_FILE for one in ranges):
                 ranges = [Range(0, source.size()) if one.length == WHOLE_FILE else one for one in ranges]
             pieces: Iterator[Stored] = iter(source.read_many(ranges))
-            if self.expected is not None or not is_far(self.resolved(url)):
+            name = self.resolved(url)
+            if self.expected is not None or "://" not in name or not is_far(name):
                 source.confirm(always=True)  # it was the one that was scanned when it was opened; here it costs nothing
             for some in wanted[url]:
                 of_these = list(itertools.islice(pieces, len(some.offsets)))
