@@ -332,6 +332,26 @@ def test_an_unstructured_grid_says_which_file_has_its_points():
     assert not {"latitude", "longitude"} & {*dataset.coords}
 
 
+@pytest.mark.parametrize("sample", ["reduced_gg_pl_32_grib1", "reduced_rotated_gg_pl_32_grib1"])
+def test_an_area_of_a_reduced_grid_is_placed_by_eccodes(sample):
+    """Its rows are cut, so that they have fewer points than the grid says of a whole parallel."""
+    handle = eccodes.codes_grib_new_from_samples(sample)
+    rows = np.unique(np.round(eccodes.codes_get_array(handle, "distinctLatitudes"), 6))[::-1][:10]
+    eccodes.codes_set_array(handle, "pl", eccodes.codes_get_array(handle, "pl")[:10])
+    area = {"latitudeOfFirst": rows[0], "latitudeOfLast": rows[-1], "longitudeOfFirst": 30, "longitudeOfLast": 120}
+    for key, value in {"Nj": 10, **{f"{name}GridPointInDegrees": value for name, value in area.items()}}.items():
+        eccodes.codes_set(handle, key, value)
+    count = eccodes.codes_get(handle, "numberOfDataPoints")
+    eccodes.codes_set_values(handle, np.arange(float(count)))
+    assert count < eccodes.codes_get_array(handle, "pl").sum()
+    refs = scanned(eccodes.codes_get_message(handle))
+    (path,) = variables(refs)
+    dataset = opened(refs, path.rpartition("/")[0])
+    for name in ("latitude", "longitude"):
+        assert np.array_equal(dataset[name].values, eccodes.codes_get_array(handle, f"{name}s"))
+    eccodes.codes_release(handle)
+
+
 @pytest.mark.parametrize("option", [{"doubles": "first"}, {"dtype": "int16"}])
 def test_options_are_checked(option):
     """A value that an option does not have is refused, with those it has."""

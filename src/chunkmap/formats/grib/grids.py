@@ -125,7 +125,7 @@ def _number_of_points(field: Field, message: Message) -> int:
 
 
 def _rows_fit(message: Message, count: int) -> bool:
-    """Whether the rows of a reduced grid have as many points as the grid."""
+    """Whether the rows of a reduced grid have as many points as the grid: not of an area, whose rows are cut."""
     try:
         rows = message.reals("pl")
     except ChunkmapError:
@@ -140,8 +140,8 @@ def _listed(field: Field, message: Message, attrs: Mapping[str, Any], kind: str,
         return Grid(("values",), (count,), {}, attrs, label, f"{count} points are more than are placed")
     if kind in _WITHOUT_PLACES or not count:
         return Grid(("values",), (count,), {}, attrs, label, None)
-    if kind in _IN_ROWS:
-        problem = None if _rows_fit(message, count) else f"rows of other lengths than make {count} points"
+    if kind in _IN_ROWS and _rows_fit(message, count):
+        problem = None
     elif count <= _MOST_TRIED:
         problem = _placeable(field, field.grid, count)
     else:
