@@ -20,4 +20,15 @@ def logger(name: str) -> logging.Logger:
     root = logging.getLogger("chunkmap")
     if not root.handlers:
         root.addHandler(logging.NullHandler())
-    return root.getChild(name)
+    child = root.getChild(name)
+    child.addFilter(_as_text)
+    return child
+
+
+def _as_text(record: logging.LogRecord) -> bool:
+    """Show bytes of a file's name that are no text as escapes: what cannot be encoded, no handler can write."""
+    message = record.getMessage()
+    text = message.encode("utf-8", "backslashreplace").decode()
+    if text != message:
+        record.msg, record.args = text, ()
+    return True

@@ -64,12 +64,14 @@ def test_a_path_cannot_lead_out(tmp_path, name, out):
 @pytest.mark.parametrize("ending", ["json", "json.gz", "parq"])
 @pytest.mark.parametrize("verb", ["write", "build"])
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of files are bytes on Linux")
-def test_a_file_whose_name_is_no_text_is_refused_when_it_is_written(tmp_path, verb, ending):
+def test_a_file_whose_name_is_no_text_is_refused_when_it_is_written(tmp_path, caplog, verb, ending):
     """A name in bytes that are no UTF-8 is read, but no set can hold it: an error that quotes it, and leaves none."""
     name, out = os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.npy"), tmp_path / f"set.{ending}"
     with open(name, "wb") as file:  # noqa: PTH123
         np.save(file, np.arange(1000.0))
-    refs = chunkmap.scan(name)
+    with caplog.at_level("INFO", "chunkmap"):
+        refs = chunkmap.scan(name)
+    assert r"a\udcff.npy" in caplog.text
     assert read_array(next(iter(refs.arrays.values())), Fetcher()).tolist() == list(range(1000))
     with pytest.raises(StorageError, match=r"cannot be written: .*a.udcff.npy' is no text that UTF-8 can hold"):
         chunkmap.write(refs, out) if verb == "write" else chunkmap.build([name], out, coo_map={"n": [0]})

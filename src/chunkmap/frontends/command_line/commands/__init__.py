@@ -88,9 +88,11 @@ def _show_logs(ctx: click.Context, _param: click.Parameter, count: int) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
         root = logging.getLogger("chunkmap")
+        level = root.level
         root.addHandler(handler)
         root.setLevel(logging.INFO)
         ctx.call_on_close(lambda: root.removeHandler(handler))
+        ctx.call_on_close(lambda: root.setLevel(level))
 
 
 _verbose: Final = click.Option(
