@@ -52,7 +52,7 @@ def test_nothing_is_said_to_who_does_not_ask(days):
 
 @pytest.mark.parametrize("words", [("-v", "scan", "d0.nc"), ("scan", "d0.nc", "-v")])
 def test_the_command_line_says_more_when_asked(days, words):
-    """-v, before or after the command, shows on standard error what is logged; without it nothing is, nor afterwards."""
+    """-v, before or after the command, shows on standard error what is logged; without it, and after it, nothing is."""
     level = logging.getLogger("chunkmap").level
     assert "chunkmap.scan: " in run(*words).stderr
     assert logging.getLogger("chunkmap").level == level
