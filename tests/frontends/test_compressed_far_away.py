@@ -6,26 +6,15 @@ import zlib
 
 import fsspec
 import pytest
-from compressed_kinds import KINDS, WHOLE, write_plain
+from compressed_kinds import KINDS, WHOLE
 
 import chunkmap
 from chunkmap.errors import ChunkmapError, SourceError
-from chunkmap.io.compressed import building
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-
-
-@pytest.fixture(autouse=True)
-def close_points(monkeypatch):
-    """Points every 64 KB, so that small files have many."""
-    monkeypatch.setattr(building, "SPACING", 1 << 16)
-    monkeypatch.setattr(building, "SHARE", 10.0)
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """Three files that are not compressed yet."""
-    return write_plain(tmp_path_factory.mktemp("plain"))
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+    pytest.mark.usefixtures("close_points"),
+]
 
 
 class OnHttp:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import xarray as xr
 from click.testing import CliRunner
-from compressed_kinds import KINDS, WHOLE, bzipped, dataset, framed, gzipped, tar_bz2, tar_gz, write_plain, zipped
+from compressed_kinds import KINDS, WHOLE, bzipped, dataset, framed, gzipped, tar_bz2, tar_gz, zipped
 from fsspec.implementations.reference import ReferenceNotReachable
 
 import chunkmap
@@ -27,18 +27,7 @@ from chunkmap.io.compressed import source as compressed_source
 from chunkmap.model.points import Points
 from chunkmap.model.readers import READERS
 
-
-@pytest.fixture(autouse=True)
-def close_points(monkeypatch):
-    """Points every 64 KB, so that small files have many."""
-    monkeypatch.setattr(building, "SPACING", 1 << 16)
-    monkeypatch.setattr(building, "SHARE", 10.0)
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """Three files that are not compressed yet."""
-    return write_plain(tmp_path_factory.mktemp("plain"))
+pytestmark = pytest.mark.usefixtures("close_points")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from chunkmap.io.filesystem import OURS
 from chunkmap.model import ReferenceSet
 from chunkmap.storage import FoundSet, Icechunk, find_set
 
-__all__ = ["find_any", "readable", "scan_found", "set_or_scan"]
+__all__ = ["find_any", "or_error", "scan_found", "set_or_scan"]
 
 _OF_OPENING: Final = frozenset({"url", "storage_options", "timeout", "engine"})
 """Arguments of a scan that say how a file is opened."""
@@ -51,7 +51,7 @@ def scan_found(found: FoundSet, **options: Any) -> ReferenceSet:
     return scan_opened(found.opened, found.url, storage_options=found.options, **options)
 
 
-def readable(read: Callable[..., ReferenceSet]) -> Callable[..., ReferenceSet | ChunkmapError]:
+def or_error(read: Callable[..., ReferenceSet]) -> Callable[..., ReferenceSet | ChunkmapError]:
     """A function that gives why something cannot be read where `read` raises it."""
 
     def either(*args: Any, **options: Any) -> ReferenceSet | ChunkmapError:

@@ -22,7 +22,7 @@ from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
-from chunkmap.execution.readable import readable, set_or_scan
+from chunkmap.execution.readable import or_error, set_or_scan
 from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.io.granules import Nameable
@@ -189,7 +189,7 @@ def diagnose(
     are theirs. All that cannot be read are in `unread`, and the others are looked at; raises where there are none.
     """
     recipe = Recipe(**given("diagnose", how))
-    read = readable(partial(set_or_scan, file_options=remote_options))
+    read = or_error(partial(set_or_scan, file_options=remote_options))
     found = list(each_opened(listed(sets), storage_options, read))
     unread = tuple(error for error in found if isinstance(error, ChunkmapError))
     inputs = [refs if preprocess is None else preprocess(refs) for refs in found if isinstance(refs, ReferenceSet)]

@@ -124,9 +124,10 @@ def compressed_names(url: str, *, storage_options: Mapping[str, Any] | None = No
     outer = _outer(chain[0], chain[2], url, storage_options, make_points=True)
     frame = compression_of(outer)
     if frame is None:
+        outer.close()
         return None
-    whole, members = compressed_members(frame, outer, make_points=True)
-    whole.close()
+    archive, members = compressed_members(frame, outer, make_points=True)
+    archive.close()
     return [name for name, info in members.items() if info.isreg()]
 
 

@@ -191,7 +191,8 @@ class PackedSources(Sequence[Source]):
         tails = {text[len(self.prefix) :]: url for text, url in texts if text.startswith(self.prefix)}
         numbers, which = self._pieces_of_text.equal(list(tails))
         if self.inline is not None:
-            numbers, which = numbers[~self.inline[numbers]], which[~self.inline[numbers]]
+            is_url = ~self.inline[numbers]
+            numbers, which = numbers[is_url], which[is_url]
         asked = list(tails.values())
         return [(number, asked[key]) for number, key in zip(numbers.tolist(), which.tolist(), strict=True)]
 
@@ -209,7 +210,7 @@ class PackedSources(Sequence[Source]):
         for n, some in zip(longer, _sorted_apart(rows, which, len(longer)), strict=True):
             found[n] = some
         left[rows] = False
-        of_all = [n for n, text in enumerate(texts) if n not in longer and self.prefix.startswith(text)]
+        of_all = [n for n, text in enumerate(texts) if self.prefix.startswith(text)]
         if of_all:
             found[max(of_all, key=lambda n: len(texts[n]))] = np.flatnonzero(left)
         return found
