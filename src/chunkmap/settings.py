@@ -7,7 +7,6 @@ are not here: fsspec has a file of its own for them, which holds for whatever it
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -58,6 +57,8 @@ def _in_file(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: cannot be read as TOML: {error}") from error
     for name in said:
         if name not in _KINDS:
+            from difflib import get_close_matches  # noqa: PLC0415 - for who misspelt
+
             close = get_close_matches(name, _KINDS, n=1)
             meant = f": did you mean {close[0]!r}?" if close else f"; there are {', '.join(_KINDS)}"
             raise ValueError(f"{path}: no setting {name!r}{meant}")

@@ -22,7 +22,8 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
 from chunkmap.errors import Unsupported
 from chunkmap.io import members, open_source
-from chunkmap.io.archive import ARCHIVES, deflated_member
+from chunkmap.io.archive import deflated_member
+from chunkmap.io.names import ARCHIVES
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.dictionary import chunk_values, decode_inline, encode_inline, expand_templates, json_text
 from chunkmap.model.edits import subchunk_array

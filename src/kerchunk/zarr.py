@@ -9,7 +9,8 @@ from typing import Any, cast
 
 from fsspec.mapping import FSMap
 
-from chunkmap.formats.folders import holds, scan_folder
+from chunkmap.formats import holds
+from chunkmap.formats.folders import scan_folder
 from chunkmap.io import ArchiveFolder, Folder, RemoteFolder, Source, archive_kind, open_any, open_folder
 from chunkmap.io.folder import FolderBase
 from chunkmap.warning import warn_caller
@@ -54,7 +55,7 @@ def _folder(store: Any, options: Mapping[str, Any] | None) -> Folder:
         outer = rest.pop("fo")
         return open_folder(f"{url}::{outer}", storage_options=rest)
     name = url if "://" in url else f"file://{Path(url).absolute()}"  # as kerchunk names what is here
-    opened = open_any(url, url=name, storage_options=options, holds=holds())
+    opened = open_any(url, url=name, storage_options=options, holds=holds)
     if isinstance(opened, FolderBase):
         return cast("Folder", opened)
     source = cast("Source", opened)

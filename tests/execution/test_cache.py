@@ -14,7 +14,7 @@ import xarray as xr
 from sets import files_below
 
 import chunkmap
-from chunkmap.execution import cache as cache_module
+from chunkmap.execution import cached as cache_module
 
 
 def write(path, number, value=0.0):

@@ -21,7 +21,7 @@ from chunkmap.execution.cache import ScanCache
 from chunkmap.execution.readable import set_or_scan
 from chunkmap.frontends import opening
 from chunkmap.frontends.command_line.commands import chunkmap as commands
-from chunkmap.frontends.command_line.drawing import human
+from chunkmap.frontends.command_line.contents import human
 from chunkmap.io.compressed import building
 from chunkmap.io.compressed import source as compressed_source
 from chunkmap.model.points import Points

@@ -21,6 +21,7 @@ import chunkmap as library
 from chunkmap.errors import ChunkmapError, FormatError, NoSuchFile, NotInstalled, SkippedFiles, Unsupported
 from chunkmap.frontends.command_line import drawing
 from chunkmap.frontends.command_line.commands import chunkmap, doctor
+from chunkmap.frontends.command_line.contents import contents_of
 from chunkmap.io import expand_urls
 from chunkmap.packages import require
 
@@ -235,7 +236,7 @@ def test_a_narrow_terminal_has_every_number_of_the_table(days, monkeypatch):
     """In 80 columns no line is longer, and nothing of an array is left out."""
     console = Console(force_terminal=True, width=80, color_system=None)
     monkeypatch.setattr(drawing, "Console", lambda: console)
-    lines = drawing.described(library.scan("data/d0.nc"), "a set").splitlines()
+    lines = drawing.drawn(contents_of(library.scan("data/d0.nc"), "a set")).splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("tos (time, ") and "1 x 300 <f8" in line for line in lines)
     assert "  in chunks of 1 x 100; not compressed" in [line.rstrip() for line in lines]

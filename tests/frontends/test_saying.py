@@ -82,7 +82,7 @@ def test_progress_needs_rich(days, monkeypatch):
 @pytest.fixture
 def interrupted(monkeypatch):
     """Somebody presses Ctrl-C when the second file is scanned."""
-    from chunkmap.execution import cache, scanning
+    from chunkmap.execution import cached, scanning
 
     def scan(url, **how):
         if url.endswith("d1.nc"):
@@ -90,7 +90,7 @@ def interrupted(monkeypatch):
         return library.scan(url, **how)
 
     monkeypatch.setattr(scanning, "scan", scan)
-    monkeypatch.setattr(cache, "scan", scan)
+    monkeypatch.setattr(cached, "scan", scan)
 
 
 def test_an_interruption_says_how_to_go_on(days, interrupted):

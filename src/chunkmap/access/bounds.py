@@ -14,7 +14,6 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-from chunkmap.codecs.deflate import content
 from chunkmap.io.compressed.zstd_frame import MAGIC, content_size
 
 __all__ = ["bound_of", "bounded"]
@@ -60,6 +59,8 @@ def bounded(config: Mapping[str, Any], step: Step, most: int) -> Step:
     if name in _STREAMS:
         return lambda data: _inflated(lambda: _STREAMS[name](config), data, most)
     if name == "deflate":
+        from chunkmap.codecs.deflate import content  # noqa: PLC0415 - a codec, which loads numcodecs
+
         return lambda data: content(bytes(data), most)
     told = _TOLD.get(name)
     if told is None:

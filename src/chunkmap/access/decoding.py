@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, NamedTuple
 
-import numcodecs
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.bounds import bounded
+from chunkmap.codecs import make
 from chunkmap.errors import Unsupported
 from chunkmap.model.codecs import EXTRAS, PACKAGES
 from chunkmap.packages import require
@@ -120,7 +120,7 @@ def _is_fast(config: Mapping[str, Any]) -> bool:
 def make_codec(config: Mapping[str, Any]) -> Any:
     """The codec of numcodecs. Raises Unsupported when there is no such codec here."""
     try:
-        return numcodecs.get_codec(dict(config))
+        return make(config)
     except (ValueError, TypeError, ImportError, KeyError) as error:
         name = config.get("id", "")
         package = f"'numcodecs[{EXTRAS[name]}]'" if name in EXTRAS else PACKAGES.get(name)

@@ -21,6 +21,7 @@ from chunkmap.access.selection import ArrayReader
 from chunkmap.access.trust import Trust
 from chunkmap.access.values import Decoder, check_codecs, check_filled, decoder_of
 from chunkmap.access.zarr_support import unknown_to_zarr
+from chunkmap.codecs import register
 from chunkmap.codecs.zarr.numcodecs_in_v3 import register_with_zarr
 from chunkmap.errors import Unsupported
 from chunkmap.model import ChunkManifest, ManifestArray, ReferenceSet
@@ -30,6 +31,7 @@ from chunkmap.model.typed import as_numpy
 from chunkmap.model.variants import seen_by_readers, variants_of
 from chunkmap.model.zarr_v3 import DOCUMENT, group_document
 
+register()
 register_with_zarr()
 
 __all__ = ["ReferenceStore"]

@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 from chunkmap.access.bounds import bound_of
 from chunkmap.access.decoding import make_steps
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.codecs import register
 from chunkmap.errors import ChunkmapError, FormatError, StorageError, Unsupported
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.array import manifests_of
 from chunkmap.model.trimming import trim, trim_axis, untrimmed
 from chunkmap.model.variants import ChunkVariant, variants_of
-
-register()
 
 _MUCH: Final = 1 << 28
 _LARGEST_ELEMENT: Final = 1 << 26

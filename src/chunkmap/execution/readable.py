@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chunkmap.errors import ChunkmapError
-from chunkmap.formats.folders import holds
+from chunkmap.formats import holds
 from chunkmap.formats.scanning import scan, scan_opened
 from chunkmap.io.filesystem import OURS
 from chunkmap.model import ReferenceSet

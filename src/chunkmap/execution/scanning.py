@@ -1,4 +1,7 @@
-"""Scanning many files: how it is done, said once for every verb that does it."""
+"""Scanning many files: how it is done, said once for every verb that does it.
+
+What looks into a cache, and what spreads files over processes, is loaded by who has a cache or more files than one.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from chunkmap.errors import ChunkmapError, SkippedFiles
-from chunkmap.execution.arguments import Step
 from chunkmap.execution.bars import steps
-from chunkmap.execution.cache import ScanCache, scan_with
+from chunkmap.execution.cache import ScanCache
 from chunkmap.execution.mapping import AnyExecutor, Progress, map_ordered
-from chunkmap.execution.spreading import Outcome, spread
 from chunkmap.formats.scanning import scan
 from chunkmap.io import expand_urls, is_far
 from chunkmap.io.engines import Engine
@@ -23,6 +24,10 @@ from chunkmap.io.granules import Nameable, listed, options_with
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.settings import settings
 from chunkmap.warning import warn_caller
+
+if TYPE_CHECKING:
+    from chunkmap.execution.arguments import Step
+    from chunkmap.execution.spreading import Outcome
 
 __all__ = ["Cache", "Scanning", "scan_many"]
 
@@ -136,6 +141,8 @@ class Scanning:
         self, one: _ScanOne, files: Sequence[str], keep: Callable[[Found], Found], progress: Progress | None
     ) -> list[Found]:
         """What is found in every file, by this process or by others as well."""
+        from chunkmap.execution.spreading import spread  # noqa: PLC0415 - processes
+
         found: list[Found] = []
         with closing(spread(one, files, workers=self.workers, share=_shared)) as results:
             for result in results:
@@ -165,6 +172,8 @@ class _ScanOne:
     def __call__(self, url: str) -> Found:
         try:
             if self.cache is not None:
+                from chunkmap.execution.cached import scan_with  # noqa: PLC0415 - what writes tables
+
                 return scan_with(self.cache, url, storage_options=self.storage_options, options=self.options)
             return scan(url, storage_options=self.storage_options, **self.options)
         except ChunkmapError as error:

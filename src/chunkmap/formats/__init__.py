@@ -6,15 +6,25 @@ packages add rows by entry points of the group `chunkmap.formats`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, Final
 
 from chunkmap.formats.format import Format, Magic, Scanned
-from chunkmap.formats.installed import installed
 from chunkmap.formats.recognising import recognise, refuse_compressed, refusing_compressed
 from chunkmap.io import Source
 
-__all__ = ["FORMATS", "Format", "Magic", "Scanned", "find_format", "refuse_compressed", "refusing_compressed", "sniff"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Magic",
+    "Scanned",
+    "find_format",
+    "holds",
+    "refuse_compressed",
+    "refusing_compressed",
+    "sniff",
+]
 
 _OWN: Final[Sequence[Format]] = (
     Format(
@@ -66,7 +76,31 @@ _OWN: Final[Sequence[Format]] = (
     Format(name="grib", module="chunkmap.formats.grib", begins=(Magic(b"GRIB", within=4096),), extra="grib"),
 )
 
-FORMATS: Final[Sequence[Format]] = (*_OWN, *installed({row.name for row in _OWN}))
+
+class _Formats(Sequence[Format]):
+    """Rows of this package, and behind them those of others, which are looked for when somebody gets that far: all that
+    is installed is searched for them, which takes longer than to scan a small file.
+    """
+
+    def __iter__(self) -> Iterator[Format]:
+        yield from _OWN
+        yield from _others()
+
+    def __len__(self) -> int:
+        return len(_OWN) + len(_others())
+
+    def __getitem__(self, number: Any) -> Any:
+        return (*_OWN, *_others())[number]
+
+
+@cache
+def _others() -> tuple[Format, ...]:
+    from chunkmap.formats.installed import installed  # noqa: PLC0415 - see above
+
+    return tuple(installed({row.name for row in _OWN}))
+
+
+FORMATS: Final[Sequence[Format]] = _Formats()
 """Every format, in the order in which they are tried; those of other packages come last."""
 
 
@@ -76,6 +110,11 @@ def find_format(name: str) -> Format:
         if row.name == name:
             return row
     raise ValueError(f"format is {name!r}, expected one of {', '.join(row.name for row in FORMATS)}")
+
+
+def holds() -> tuple[str, ...]:
+    """Files by which folders are told: each format has some."""
+    return tuple(name for row in FORMATS for name in row.holds)
 
 
 def sniff(source: Source) -> Format:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError
-from chunkmap.formats import FORMATS, Format, find_format, sniff
+from chunkmap.formats import FORMATS, Format, find_format, holds, sniff
 from chunkmap.formats.format import options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD
 from chunkmap.formats.names import storable
@@ -21,12 +21,7 @@ from chunkmap.io.rounds.folders import answered
 from chunkmap.model import ChunkManifest, ReferenceSet
 from chunkmap.model.edits import inline
 
-__all__ = ["holds", "recognise_any", "recognise_folder", "scan_folder"]
-
-
-def holds() -> tuple[str, ...]:
-    """Files by which folders are told: each format has some."""
-    return tuple(name for row in FORMATS for name in row.holds)
+__all__ = ["recognise_any", "recognise_folder", "scan_folder"]
 
 
 def scan_folder(

@@ -3,6 +3,8 @@
 What every format needs is done here once: the file is opened, its format told, options are checked, the parser is
 brought its bytes, small chunks are held inline, members of archives become ranges of the archive, and it is made sure
 that the file was one and the same all the time.
+
+What scans folders, archives and compressed files is loaded with the first of them.
 """
 
 from __future__ import annotations
@@ -16,20 +18,17 @@ from importlib import import_module
 from typing import Any, BinaryIO, Final, cast
 
 from chunkmap.errors import FormatError, NoSuchFile
-from chunkmap.formats import Scanned, find_format, refusing_compressed, sniff
-from chunkmap.formats.folders import holds, scan_folder
+from chunkmap.formats import Scanned, find_format, holds, refusing_compressed, sniff
 from chunkmap.formats.format import PORTABLE, Format, options_of
 from chunkmap.formats.inlining import INLINE_THRESHOLD, Choose, inlined, small_chunks
 from chunkmap.formats.names import storable
 from chunkmap.formats.pairs import file_name
 from chunkmap.io import (
     PROTOCOLS,
-    ArchiveFolder,
     Folder,
     Others,
     Source,
     archive_kind,
-    compressed_file,
     compression_of,
     files_beside,
     is_folder,
@@ -82,7 +81,7 @@ def scan(
     storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout, engine)
     file = single_url(file)
     how = {"format": format, "inline_threshold": inline_threshold, "allow": allow, "portable": portable, **options}
-    opened = open_any(file, url=url, storage_options=storage_options, holds=holds())
+    opened = open_any(file, url=url, storage_options=storage_options, holds=holds)
     name = os.fspath(cast("str", file)) if url is None and is_folder(opened) else url
     return scan_opened(opened, name, storage_options=storage_options, **how)
 
@@ -105,6 +104,8 @@ def scan_opened(
         how[PORTABLE] = True
     with closing(opened):
         if is_folder(opened):
+            from chunkmap.formats.folders import scan_folder  # noqa: PLC0415
+
             refs = scan_folder(opened, **how)
             return _plain(replace(refs, name=name or opened.url), portable=portable)
         others = files_beside(opened, allow=allow, timeout=(storage_options or {}).get("timeout"))
@@ -144,6 +145,9 @@ def scan_source(
         return _scan_decompressed(frame, head, others or Others(source), how)
     kind = archive_kind(head) if (named is None or named.is_folder) and source.size() else None
     if kind is not None:
+        from chunkmap.formats.folders import scan_folder  # noqa: PLC0415
+        from chunkmap.io import ArchiveFolder  # noqa: PLC0415
+
         inside = ArchiveFolder(kind, source)
         refs = scan_folder(inside, format=format, inline_threshold=inline_threshold, **options)
         return replace(refs, name=source.url)
@@ -178,6 +182,8 @@ def _log(url: str, found: Format, refs: ReferenceSet, tally: Tally) -> None:
 
 def _scan_decompressed(frame: str, source: Source, others: Others, how: Mapping[str, Any]) -> ReferenceSet:
     """Scan what a compressed file decompresses to. What was fetched to recognise it is not fetched again."""
+    from chunkmap.io import compressed_file  # noqa: PLC0415
+
     url = _decompressed(source.url, PROTOCOLS[frame])
     with compressed_file(frame, source, url, make_points=True) as plain:
         refs = scan_source(plain, others=others, decompress=True, **how)

@@ -1,24 +1,16 @@
-from .archive import (
-    ARCHIVES,
-    LINKS,
-    WRAPPERS,
-    MemberSource,
-    compressed_file,
-    in_memory,
-    outermost,
-    stored_file,
-    with_head,
-)
-from .archive_folder import ArchiveFolder, archive_kind
+from .archive import compressed_file, stored_file
+from .archive_folder import ArchiveFolder
 from .beside import Others
-from .compressed.stream import PROTOCOLS, compression_of
+from .compressed.stream import compression_of
 from .file_object import FileObjectSource, FileView
 from .folder import Folder, Listing, Within
-from .head import HeadSource
+from .head import HeadSource, with_head
 from .listing import expand_urls
 from .local import LocalSource
 from .local_folder import LocalFolder
+from .member import MemberSource, archive_kind, outermost
 from .memory import BytesSource
+from .names import ARCHIVES, LINKS, PROTOCOLS, WRAPPERS
 from .opening import (
     files_beside,
     folder_at,
@@ -62,7 +54,6 @@ __all__ = [
     "expand_urls",
     "files_beside",
     "folder_at",
-    "in_memory",
     "is_far",
     "is_folder",
     "members",

@@ -17,34 +17,26 @@ from typing import Final
 
 from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
 from chunkmap.io.compressed.source import CompressedSource
-from chunkmap.io.compressed.stream import PROTOCOLS, Stream, compression_of
+from chunkmap.io.compressed.stream import Stream, compression_of
 from chunkmap.io.compressed_tar import gone_through
 from chunkmap.io.file_object import FileView
-from chunkmap.io.head import HeadSource
-from chunkmap.io.local import LocalSource
-from chunkmap.io.memory import BytesSource
-from chunkmap.io.source import Range, Source, SourceBase, check_range
-from chunkmap.model import Target
+from chunkmap.io.head import bare
+from chunkmap.io.member import MemberSource, outermost
+from chunkmap.io.names import WRAPPERS
+from chunkmap.io.source import Source
 from chunkmap.model.points import Points
 
 __all__ = [
-    "ARCHIVES",
-    "LINKS",
-    "WRAPPERS",
-    "MemberSource",
-    "bare",
     "check_zip_info",
     "compressed_file",
     "compressed_members",
     "deflated_member",
     "deflated_range",
-    "in_memory",
+    "open_inside",
     "open_member",
-    "outermost",
     "stored_file",
     "tar_directory",
     "tar_range",
-    "with_head",
     "zip_directory",
     "zip_range",
 ]
@@ -60,97 +52,27 @@ _WRONG_BYTES: Final = (struct.error, ValueError, EOFError, OverflowError, OSErro
 _ZIP_METHODS: Final[Mapping[int, str]] = {8: "deflate", 9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd"}
 
 
-class MemberSource(SourceBase):
-    """The bytes of a member. `outer_url` and `first` say where they are in the archive."""
-
-    def __init__(self, outer: Source, url: str, first: int, length: int) -> None:
-        self.url, self.first = url, first
-        self._outer, self._length = outer, length
-        check_range(outer.url, outer.size(), first, length)
-
-    @property
-    def outer(self) -> Source:
-        """The archive; itself a member when archives are nested."""
-        return self._outer
-
-    def size(self) -> int:
-        """Length of the member in bytes."""
-        return self._length
-
-    def read(self, offset: int, length: int) -> memoryview:
-        """A range of the member, read from the archive."""
-        return self._outer.read(*self.in_archive(Range(offset, length)))
-
-    def view(self, offset: int, length: int) -> memoryview:
-        """The same without a copy, where the archive can."""
-        return self._outer.view(*self.in_archive(Range(offset, length)))
-
-    def check_size(self) -> None:
-        """A member ends with its archive."""
-        self._outer.check_size()
-
-    def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
-        """Ranges of the member, read from the archive at once."""
-        return self._outer.read_many(list(map(self.in_archive, ranges)))
-
-    def fetch(self, ranges: Sequence[Range]) -> list[memoryview]:
-        """Ranges of the member, each by a request of its own to the archive."""
-        return self._outer.fetch(list(map(self.in_archive, ranges)))
-
-    def in_archive(self, wanted: Range) -> Range:
-        """A range of the member as one of the archive."""
-        offset, length = wanted
-        check_range(self.url, self._length, offset, length)
-        return Range(self.first + offset, length)
-
-    def confirm(self, *, always: bool = False) -> None:
-        """A member changes with its archive."""
-        self._outer.confirm(always=always)
-
-    def target(self) -> Target:
-        """What is known of the archive, with the member's own size."""
-        outer = self._outer.target()
-        return Target(size=self._length, etag=outer.etag, mtime=outer.mtime)
-
-    def range_in_file(self) -> tuple[str, int, int]:
-        """Where the member is in the outermost file: (URL, first byte, length)."""
-        if isinstance(self._outer, MemberSource):
-            url, first, _ = self._outer.range_in_file()
-            return url, first + self.first, self._length
-        return self._outer.url, self.first, self._length
-
-    def close(self) -> None:
-        """Close the archive."""
-        self._outer.close()
-
-
-def bare(source: Source) -> Source:
-    """A source without the head that was put around it."""
-    return bare(source.source) if isinstance(source, HeadSource) else source
-
-
-def with_head(source: Source) -> Source:
-    """A source with its head, where its bytes must be fetched; one that has it already as it is."""
-    return source if in_memory(source) or isinstance(source, HeadSource) else HeadSource(source)
-
-
-def outermost(source: Source) -> Source:
-    """The file in which a source is, however deep: itself, when it is no member."""
-    source = bare(source)
-    return outermost(source.outer) if isinstance(source, MemberSource) else source
-
-
 def stored_file(source: Source) -> Source:
     """The file that is really there, of whatever member or compressed file a source is."""
     source = bare(source)
     return stored_file(source.outer) if isinstance(source, (MemberSource, CompressedSource)) else source
 
 
-def in_memory(source: Source) -> bool:
-    """Whether bytes of a source are there without being fetched: read, or mapped. Decompressed ones are not."""
-    return (
-        in_memory(source.outer) if isinstance(source, MemberSource) else isinstance(source, (BytesSource, LocalSource))
-    )
+def open_inside(
+    kind: str, member: str, outer: Source, url: str, *, points: bytes | None = None, make_points: bool = False
+) -> Source:
+    """What a link of a chained URL leads to: a member of an archive, or what a file decompresses to.
+
+    `points` are the restart points of what is compressed. Raises SourceError for points that are not of such a file.
+    """
+    if points is not None:
+        known = Points.from_bytes(points)
+        if not known.lead_into(kind):
+            raise SourceError("its restart points are those of another file; scan it again", url=url)
+        return CompressedSource(outer, url, points=known)
+    if kind in WRAPPERS:
+        return compressed_file(WRAPPERS[kind], outer, url, make_points=make_points)
+    return open_member(kind, member, outer, url, make_points=make_points)
 
 
 def open_member(
@@ -331,13 +253,3 @@ def _found(member: str, names: Sequence[str], outer_url: str, url: str) -> str:
     some = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     hint = "; wildcards are for scan_many and build" if set(member) & set("*[?") else ""
     raise NoSuchFile(f"no member {member!r} in {outer_url}; it has {some or 'no members'}{hint}", url=url)
-
-
-ARCHIVES: Final = frozenset({"zip", "tar"})
-"""Kinds of archives by their protocol in a chained URL."""
-
-WRAPPERS: Final[Mapping[str, str]] = {protocol: frame for frame, protocol in PROTOCOLS.items()}
-"""What compresses a file, by its protocol in a chained URL; before the `::` is its name, decompressed."""
-
-LINKS: Final = ARCHIVES | WRAPPERS.keys()
-"""All protocols in a chained URL that lead into another file."""

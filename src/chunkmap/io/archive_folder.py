@@ -13,23 +13,25 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.errors import FormatError, NoSuchFile, Unsupported
+from chunkmap.errors import FormatError, NoSuchFile, SourceError, Unsupported
 from chunkmap.io.archive import (
-    MemberSource,
     check_zip_info,
+    compressed_file,
     deflated_range,
-    outermost,
+    open_member,
     tar_directory,
     tar_range,
     zip_directory,
     zip_range,
 )
-from chunkmap.io.folder import FolderBase, Listing, Within, check_name
+from chunkmap.io.folder import Folder, FolderBase, Listing, Within, check_name
+from chunkmap.io.member import MemberSource, outermost
+from chunkmap.io.names import WRAPPERS
 from chunkmap.io.rounds import Gather, Parser, run
 from chunkmap.io.source import Range, Source
 from chunkmap.model import Target
 
-__all__ = ["ArchiveFolder", "archive_kind"]
+__all__ = ["ArchiveFolder", "member_or_folder"]
 
 _Info = zipfile.ZipInfo | tarfile.TarInfo
 
@@ -40,15 +42,19 @@ _LONGEST_INFLATED: Final = 64 << 20
 """Bytes of a compressed member that are read whole: documents are, chunks are not."""
 
 
-def archive_kind(source: Source) -> str | None:
-    """Which kind of archive a file is, by how it begins; None for one that is none.
-
-    A TAR archive begins with the header of its first member, which has a name and `ustar` at byte 257.
-    """
-    head = bytes(source.read(0, min(source.size(), 512)))
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return "zip"
-    return "tar" if head[257:262] == b"ustar" else None
+def member_or_folder(kind: str, member: str, archive: Source, name: str) -> Source | Folder:
+    """What a link of a chained URL leads to, of which nobody knows whether it is a member or a directory."""
+    if kind in WRAPPERS:
+        return compressed_file(WRAPPERS[kind], archive, name, make_points=True)
+    folder = ArchiveFolder(kind, archive, member)
+    if not member.strip("/"):
+        return folder
+    try:
+        return open_member(kind, member, archive, name, make_points=True)
+    except SourceError:
+        if folder.is_empty:
+            raise
+        return folder
 
 
 class ArchiveFolder(FolderBase):

@@ -15,8 +15,10 @@ from typing import Self
 from urllib.parse import unquote
 
 from chunkmap.errors import ChunkmapError, NoSuchFile, Remedy, SourceError, Unsupported
-from chunkmap.io.archive import ARCHIVES, MemberSource, bare, open_member
+from chunkmap.io.head import bare
 from chunkmap.io.local import LocalSource
+from chunkmap.io.member import MemberSource
+from chunkmap.io.names import ARCHIVES
 from chunkmap.io.prefixes import begins, parent
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.source import Source
@@ -165,6 +167,8 @@ class Others:
         top = posixpath.dirname(self._root.url.partition("::")[0].partition("://")[2])
         if kind not in ARCHIVES or not (f"{path}/".startswith(f"{top}/" if top else "") and not _climbs(path)):
             raise self._refusal(asker, f"{kind}://{path}::{outer}")
+        from chunkmap.io.archive import open_member  # noqa: PLC0415 - only beside a member
+
         return open_member(kind, path, asker.outer, f"{kind}://{path}::{outer}")
 
     def _is_allowed(self, url: str) -> bool:

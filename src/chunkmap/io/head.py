@@ -8,7 +8,7 @@ from typing import Final
 from chunkmap.io.source import Range, Source, SourceBase, check_range
 from chunkmap.model import Target
 
-__all__ = ["HEAD", "WHOLE", "HeadSource", "head_of"]
+__all__ = ["HEAD", "WHOLE", "HeadSource", "bare", "head_of", "with_head"]
 
 WHOLE: Final = 8 << 20
 """A file that must be fetched and is not longer than this is fetched whole, at once."""
@@ -71,3 +71,13 @@ class HeadSource(SourceBase):
         rest = [r for r in ranges if r[0] + r[1] > len(head)]
         fetched = iter(read(rest) if rest else [])
         return [next(fetched) if o + n > len(head) else head[o : o + n] for o, n in ranges]
+
+
+def bare(source: Source) -> Source:
+    """A source without the head that was put around it."""
+    return bare(source.source) if isinstance(source, HeadSource) else source
+
+
+def with_head(source: Source) -> Source:
+    """A source with its head, where its bytes must be fetched; one that has it already as it is."""
+    return source if source.is_in_memory or isinstance(source, HeadSource) else HeadSource(source)

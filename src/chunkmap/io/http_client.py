@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from functools import cache, partial
-from http import HTTPStatus
 from threading import Lock
 from typing import Any, Final
 from weakref import WeakSet
 
 from chunkmap.errors import SourceError
-from chunkmap.io.retrying import RECEIVED
+from chunkmap.io.retrying import RECEIVED, seconds_of
 
 __all__ = ["CONNECTIONS", "TIMEOUT", "Permits", "Watch", "get_client", "time_of_change", "wrong_range"]
 
@@ -114,11 +112,11 @@ def time_of_change(headers: Any) -> float | None:
     60.0
     """
     try:
-        changed = parsedate_to_datetime(headers["Last-Modified"]).timestamp()
+        changed = seconds_of(headers["Last-Modified"])
     except (KeyError, ValueError):
         return None
     try:
-        made = parsedate_to_datetime(headers["Date"]).timestamp()
+        made = seconds_of(headers["Date"])
     except (KeyError, ValueError):
         return changed
     return changed if changed < made else None
@@ -200,6 +198,8 @@ async def _note(_session: Any, _context: Any, answered: Any) -> None:
     response = answered.response
     asked = response.history[0] if response.history else response
     if answered.method in ("GET", "HEAD") and response.status in _WITHOUT_FILE:
+        from http import HTTPStatus  # noqa: PLC0415 - a few servers answer so
+
         response.close()
         what = f"{response.status} {HTTPStatus(response.status).phrase}"
         raise SourceError(f"expected a file, the server answers {what}, in which there is none", url=str(asked.url))

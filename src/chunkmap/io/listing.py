@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tarfile
-import zipfile
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -59,6 +57,14 @@ def _within_compressed(name: str, options: Mapping[str, Any]) -> list[str] | Non
     return [f"{kind}://{each}{link}{rest}" for each in found]
 
 
+def _unlisted() -> tuple[type[Exception], ...]:
+    """What is raised where nothing can be listed, by fsspec for archives that are none too; asked for when it was."""
+    import tarfile  # noqa: PLC0415
+    import zipfile  # noqa: PLC0415
+
+    return SourceError, tarfile.TarError, zipfile.BadZipFile
+
+
 def _expanded(name: str, options: Mapping[str, Any]) -> list[str]:
     wild = "*" in name or "[" in name or ("?" in name and "://" not in name)
     if not wild or os.path.exists(name):  # noqa: PTH110 - a URL is no Path
@@ -71,7 +77,7 @@ def _expanded(name: str, options: Mapping[str, Any]) -> list[str]:
         located = locate(name, options)
         fs, path = located.fs, located.path
         found = sorted(ask(lambda: fs.glob(path), name))
-    except (SourceError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except _unlisted() as error:
         raise SourceError(f"cannot be listed: {error.__cause__ or error}", url=name) from error
     if not found:
         raise SourceError("no file matches", url=name)

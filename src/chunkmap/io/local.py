@@ -54,6 +54,11 @@ class LocalSource(SourceBase):
     def __reduce__(self) -> tuple[type[LocalSource], tuple[str, str]]:
         return LocalSource, (self.path, self.url)
 
+    @property
+    def is_in_memory(self) -> bool:
+        """It is mapped by who looks at much of it."""
+        return True
+
     def size(self) -> int:
         """Length in bytes when it was opened."""
         return self._stat.st_size

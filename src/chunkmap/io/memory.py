@@ -21,6 +21,11 @@ class BytesSource(SourceBase):
         self.url = url
         self._view = memoryview(data).cast("B").toreadonly()
 
+    @property
+    def is_in_memory(self) -> bool:
+        """All of them are."""
+        return True
+
     def size(self) -> int:
         """Length in bytes."""
         return len(self._view)

@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
-__all__ = ["LOCAL", "local_path", "name_in", "name_of", "path_in", "protocol_of"]
+__all__ = [
+    "ARCHIVES",
+    "LINKS",
+    "LOCAL",
+    "PROTOCOLS",
+    "WRAPPERS",
+    "local_path",
+    "name_in",
+    "name_of",
+    "path_in",
+    "protocol_of",
+]
 
 LOCAL: Final = frozenset({None, "file", "local"})
 """Protocols of files on this machine."""
+
+ARCHIVES: Final = frozenset({"zip", "tar"})
+"""Kinds of archives by their protocol in a chained URL."""
+
+PROTOCOLS: Final[Mapping[str, str]] = {"gzip": "gzip", "bzip2": "bz2", "zstd": "zstd"}
+"""What compresses files as a whole, and the protocol by which a chained URL names what such a file decompresses to."""
+
+WRAPPERS: Final[Mapping[str, str]] = {protocol: frame for frame, protocol in PROTOCOLS.items()}
+"""What compresses a file, by its protocol in a chained URL; before the `::` is its name, decompressed."""
+
+LINKS: Final = ARCHIVES | WRAPPERS.keys()
+"""All protocols in a chained URL that lead into another file."""
 
 _PREFIXES: Final = ("file://", "file:", "local://", "local:")
 

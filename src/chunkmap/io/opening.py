@@ -1,38 +1,30 @@
-"""The only way in: from a URL, a path or a file object to what lies there, a `Source` or a `Folder`."""
+"""The only way in: from a URL, a path or a file object to what lies there, a `Source` or a `Folder`.
+
+What leads into archives and compressed files is loaded with the first URL that does.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chunkmap.errors import NoSuchFile, SourceError
-from chunkmap.io.archive import (
-    LINKS,
-    WRAPPERS,
-    MemberSource,
-    bare,
-    compressed_file,
-    compressed_members,
-    in_memory,
-    open_member,
-)
-from chunkmap.io.archive_folder import ArchiveFolder
 from chunkmap.io.beside import Allowed, Others
-from chunkmap.io.compressed.source import CompressedSource
-from chunkmap.io.compressed.stream import compression_of
 from chunkmap.io.file_object import FileObjectSource
 from chunkmap.io.filesystem import OURS, Located, ask, limited, locate, may_be_absent
 from chunkmap.io.folder import Folder, FolderBase
+from chunkmap.io.head import bare
 from chunkmap.io.http_client import Permits
 from chunkmap.io.local import LocalSource
 from chunkmap.io.local_folder import LocalFolder
+from chunkmap.io.member import MemberSource
 from chunkmap.io.memory import BytesSource
+from chunkmap.io.names import LINKS, WRAPPERS
 from chunkmap.io.remote import RemoteSource
 from chunkmap.io.remote_folder import RemoteFolder
 from chunkmap.io.source import Source
-from chunkmap.model.points import Points
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -76,12 +68,10 @@ def open_source(
     chain = _chain(path)
     if chain is not None:
         kind, member, outer = chain
+        from chunkmap.io.archive import open_inside  # noqa: PLC0415
+
         archive = _outer(kind, outer, name, storage_options, permits, make_points=make_points)
-        if points is not None:
-            return _by_points(kind, archive, name, Points.from_bytes(points))
-        if kind in WRAPPERS:
-            return compressed_file(WRAPPERS[kind], archive, name, make_points=make_points)
-        return open_member(kind, member, archive, name, make_points=make_points)
+        return open_inside(kind, member, archive, name, points=points, make_points=make_points)
     return _file(locate(path, storage_options, url=name, permits=permits))
 
 
@@ -90,13 +80,13 @@ def open_any(
     *,
     url: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
-    holds: Collection[str] = (),
+    holds: Callable[[], Collection[str]] = tuple,
 ) -> Source | Folder:
     """Open what lies at a URL: a file, or a folder of files.
 
     Filesystems say which of them it is; a directory of an archive is a folder, as is a URL that ends in a slash. A web
     server says nothing of folders: where it has no file of this name, or shows a page, it is a folder if one of the
-    files called `holds` is below it. Raises SourceError when there is neither.
+    files that `holds` gives is below it. Raises SourceError when there is neither.
     """
     if not isinstance(file, (str, os.PathLike)):
         return _file_object(file, url)
@@ -104,8 +94,10 @@ def open_any(
     name = path if url is None else url
     chain = _chain(path)
     if chain is not None:
+        from chunkmap.io.archive_folder import member_or_folder  # noqa: PLC0415
+
         kind, member, outer = chain
-        return _member_or_folder(kind, member, _outer(kind, outer, name, storage_options, make_points=True), name)
+        return member_or_folder(kind, member, _outer(kind, outer, name, storage_options, make_points=True), name)
     located = locate(path, storage_options, url=name)
     if located.is_local:
         is_directory = os.path.isdir(located.path)  # noqa: PTH112 - a Path takes three times as long
@@ -121,6 +113,9 @@ def compressed_names(url: str, *, storage_options: Mapping[str, Any] | None = No
     chain = _chain(url)
     if chain is None or chain[0] != "tar" or "*" in chain[2]:
         return None
+    from chunkmap.io.archive import compressed_members  # noqa: PLC0415
+    from chunkmap.io.compressed.stream import compression_of  # noqa: PLC0415
+
     outer = _outer(chain[0], chain[2], url, storage_options, make_points=True)
     frame = compression_of(outer)
     if frame is None:
@@ -136,6 +131,8 @@ def open_folder(url: str | os.PathLike[str], *, storage_options: Mapping[str, An
     path = os.fspath(url)
     chain = _chain(path)
     if chain is not None and chain[0] not in WRAPPERS:
+        from chunkmap.io.archive_folder import ArchiveFolder  # noqa: PLC0415
+
         kind, member, outer = chain
         return ArchiveFolder(kind, _outer(kind, outer, path, storage_options), member)
     return folder_at(locate(path, storage_options))
@@ -158,7 +155,7 @@ def open_whole(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any
 
 def whole(source: Source) -> Source:
     """The same, with all of its bytes in memory."""
-    return source if in_memory(source) else BytesSource(source.read(0, source.size()), source.url)
+    return source if source.is_in_memory else BytesSource(source.read(0, source.size()), source.url)
 
 
 def files_beside(source: Source, *, allow: Sequence[str] = (), timeout: float | None = None) -> Others:
@@ -194,17 +191,17 @@ def _file(located: Located) -> Source:
     return RemoteSource(located.fs, located.path, located.url, engine=located.engine)
 
 
-def _file_or_folder(located: Located, holds: Collection[str], *, is_folder: bool) -> Source | Folder:
+def _file_or_folder(located: Located, holds: Callable[[], Collection[str]], *, is_folder: bool) -> Source | Folder:
     folder = RemoteFolder(located.fs, located.path, located.url, engine=located.engine)
     if is_folder:
         return folder
     try:
         source = RemoteSource(located.fs, located.path, located.url, engine=located.engine)
     except SourceError as error:
-        if isinstance(error.__cause__, IsADirectoryError) or _may_be_folder(folder, holds, error):
+        if isinstance(error.__cause__, IsADirectoryError) or _may_be_folder(folder, holds(), error):
             return folder
         raise
-    return folder if source.is_page and _holds_any(folder, holds) else source
+    return folder if source.is_page and _holds_any(folder, holds()) else source
 
 
 def _may_be_folder(folder: RemoteFolder, holds: Collection[str], error: SourceError) -> bool:
@@ -216,27 +213,6 @@ def _may_be_folder(folder: RemoteFolder, holds: Collection[str], error: SourceEr
 
 def _holds_any(folder: Folder, names: Collection[str]) -> bool:
     return any(size >= 0 for size in folder.sizes(list(names)).tolist())
-
-
-def _member_or_folder(kind: str, member: str, archive: Source, name: str) -> Source | Folder:
-    if kind in WRAPPERS:
-        return compressed_file(WRAPPERS[kind], archive, name, make_points=True)
-    folder = ArchiveFolder(kind, archive, member)
-    if not member.strip("/"):
-        return folder
-    try:
-        return open_member(kind, member, archive, name, make_points=True)
-    except SourceError:
-        if folder.is_empty:
-            raise
-        return folder
-
-
-def _by_points(kind: str, archive: Source, name: str, points: Points) -> CompressedSource:
-    """A compressed file that was scanned. Raises SourceError for points that are not of such a file."""
-    if not points.lead_into(kind):
-        raise SourceError("its restart points are those of another file; scan it again", url=name)
-    return CompressedSource(archive, name, points=points)
 
 
 def _chain(path: str) -> tuple[str, str, str] | None:

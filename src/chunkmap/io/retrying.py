@@ -2,15 +2,16 @@
 
 Waits double from a tenth of a second to half a minute, never less than a server asks for by `Retry-After`, until it
 took some minutes in all. What a server does not explain (500), and one that cannot be reached, has less time.
+
+Files of this machine come by here too, and fail at once or not at all: what is for servers alone, dates and chance, is
+loaded where it is needed.
 """
 
 from __future__ import annotations
 
-import random
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 from chunkmap.logs import logger
@@ -23,6 +24,7 @@ __all__ = [
     "is_transient",
     "not_http",
     "remarks",
+    "seconds_of",
     "status_of",
     "with_retries",
 ]
@@ -135,6 +137,8 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _wait(error: BaseException, tries: int) -> float:
     """Seconds until the next try, never the same for many who failed together."""
+    import random  # noqa: PLC0415 - as above
+
     wait = min(_FIRST * 2.0 ** min(tries - 1, 16), _LONGEST) * random.uniform(0.5, 1)  # noqa: S311 - no secret
     return max(wait, _retry_after(error))
 
@@ -152,9 +156,20 @@ def _retry_after(error: BaseException) -> float:
     if text.isdecimal():
         return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        return max(0.0, seconds_of(text) - time.time())
     except ValueError:
         return 0.0
+
+
+def seconds_of(date: str) -> float:
+    """A date of HTTP (RFC 9110, 5.6.7) in seconds since 1970. Raises ValueError for what is none.
+
+    >>> seconds_of("Thu, 01 Jan 1970 00:01:00 GMT")
+    60.0
+    """
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - as above
+
+    return parsedate_to_datetime(date).timestamp()
 
 
 def _headers(error: BaseException) -> Mapping[str, Any] | None:

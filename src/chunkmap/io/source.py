@@ -32,6 +32,10 @@ class Source(Protocol):
     def url(self) -> str:
         """Its name, as references give it."""
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether its bytes are there without being fetched: read, or mapped. Decompressed ones are not."""
+
     def size(self) -> int:
         """Its length in bytes."""
 
@@ -83,6 +87,11 @@ class Closing:
 
 class SourceBase(Closing):
     """What sources share."""
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Not, unless a source says otherwise."""
+        return False
 
     def read(self, offset: int, length: int) -> memoryview:
         """Every source has its own."""

@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 from chunkmap.errors import StorageError
 from chunkmap.io import (
-    ArchiveFolder,
     Folder,
     LocalFolder,
     Source,
@@ -193,7 +192,7 @@ def find_set(
     store = store_named(name)
     if store is not None:
         return FoundSet(store, name, storage_options)
-    opened = open_any(name, storage_options=storage_options, holds=(METADATA, *(to_scan or ZARR)))
+    opened = open_any(name, storage_options=storage_options, holds=lambda: (METADATA, *(to_scan or ZARR)))
     if is_folder(opened):
         return FoundSet(_store_of(opened, to_scan), name, storage_options, opened)
     head = with_head(opened)
@@ -244,9 +243,15 @@ def _store_of(folder: Folder, to_scan: Collection[str]) -> Store | None:
         return ICECHUNK
     if is_set(folder.read_many([METADATA], optional=True)[0]):
         return PARQUET
-    if to_scan and isinstance(folder, ArchiveFolder):
+    if to_scan and _is_archive(folder):
         return None
     return None if any(size >= 0 for size in folder.sizes([METADATA, *(to_scan or ZARR)]).tolist()) else PARQUET
+
+
+def _is_archive(folder: Folder) -> bool:
+    from chunkmap.io import ArchiveFolder  # noqa: PLC0415 - whoever has no archive needs nothing that reads one
+
+    return isinstance(folder, ArchiveFolder)
 
 
 def is_set(metadata: bytes | None) -> bool:

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
-import numcodecs
 import numpy as np
-from numcodecs.vlen import VLenUTF8
 
+from chunkmap.codecs import make
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.dmrpp.document import DMRPP, NUMBERS, Member, Variable, attribute_value, read_document
 from chunkmap.formats.dmrpp.layout import Layout, attributes_of, find_layout, strings
@@ -20,7 +19,7 @@ from chunkmap.formats.filling import MOST_INLINE, fill_missing
 from chunkmap.formats.format import Scanned
 from chunkmap.io import Source
 from chunkmap.io.rounds import Parser, Span
-from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, Problem
+from chunkmap.model import ArrayMeta, ChunkManifest, CodecConfig, ManifestArray, Problem
 from chunkmap.model.meta import grid_shape_of
 from chunkmap.model.wording import counted
 
@@ -30,6 +29,7 @@ _PLACEHOLDER: Final = "OPeNDAP_DMRpp_DATA_ACCESS_URL"
 _SUFFIX: Final = ".dmrpp"
 _LONGEST: Final = 256 << 20
 _FILL: Final = "_FillValue"
+_VLEN_UTF8: Final[CodecConfig] = {"id": "vlen-utf8"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def _texts(variable: Variable, texts: list[str]) -> ManifestArray:
     count = math.prod(variable.shape)
     if len(texts) != count:
         raise Unsupported(f"expected {count} texts, found {len(texts)}", feature="values in the document")
-    blob = bytes(VLenUTF8().encode(np.array(texts, object)))
+    blob = bytes(make(_VLEN_UTF8).encode(np.array(texts, object)))
     shape = variable.shape
     whole = tuple(max(n, 1) for n in shape)
     empty = ChunkManifest.empty(grid_shape_of(shape, whole))
@@ -117,7 +117,7 @@ def _texts(variable: Variable, texts: list[str]) -> ManifestArray:
         shape=shape,
         chunk_shape=whole,
         dtype=np.dtype(object),
-        filters=({"id": "vlen-utf8"},),
+        filters=(_VLEN_UTF8,),
         dims=variable.dims,
         attrs=variable.attrs,
     )
@@ -205,7 +205,7 @@ def _full(value: Any, count: int, dtype: np.dtype[Any], found: Layout) -> bytes:
         return b""
     blob = np.full(count, value, dtype).tobytes()
     for codec in found.codecs:
-        blob = bytes(numcodecs.get_codec(dict(codec)).encode(blob))
+        blob = bytes(make(codec).encode(blob))
     return blob
 
 

@@ -16,7 +16,6 @@ from typing import Final
 from chunkmap.formats.grib.fields import Fields, Steps
 from chunkmap.formats.grib.sections import AHEAD, Walked, steps, walk, walked
 from chunkmap.formats.grib.sidecar import by_sidecar
-from chunkmap.io.archive import in_memory
 from chunkmap.io.rounds import Parser, Together
 from chunkmap.io.source import Source
 
@@ -37,7 +36,7 @@ def walk_any(source: Source, index: str = "auto", taker: Callable[[Fields], None
 
     Of a file that is near, a `taker` is given the fields on the way, but the last ones.
     """
-    near = in_memory(source)
+    near = source.is_in_memory
     if index != "none" and not (near and index == "auto"):
         found: Walked | None = yield from by_sidecar(source, None if index == "auto" else index)
         if found is not None:

@@ -10,8 +10,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-import numcodecs
-
+from chunkmap.codecs import make
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.model import CodecConfig
 
@@ -92,7 +91,7 @@ def decode(codecs: Sequence[CodecConfig], data: bytes, nbytes: int) -> bytes:
             if config["id"] == "zlib":
                 out = zlib.decompressobj().decompress(out, max(nbytes, 1))
             else:
-                out = numcodecs.get_codec(dict(config)).decode(out)
+                out = make(config).decode(out)
     except (ValueError, RuntimeError, EOFError, OSError, zlib.error) as error:
         raise FormatError(f"a compressed element cannot be decoded: {error}") from error
     return bytes(out)

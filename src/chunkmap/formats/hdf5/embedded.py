@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numcodecs import VLenArray, VLenUTF8
 from numpy.typing import NDArray
 
-from chunkmap.codecs.hdf5.text import Hdf5Text
+from chunkmap.codecs import make
+from chunkmap.codecs.hdf5.padding import nul_padded
 from chunkmap.errors import Unsupported
 from chunkmap.formats.filling import fill_missing
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
@@ -107,8 +107,7 @@ def _encoding(datatype: Datatype) -> tuple[np.dtype[Any], CodecConfig, Encoder, 
         return dtype, VLEN_UTF8, _encode_text, False
     base = datatype.base
     if datatype.is_vlen and base is not None and _is_number(base):
-        codec = {"id": "vlen-array", "dtype": require_dtype(base).str}
-        return dtype, codec, _sequence_encoder(base), True
+        return dtype, _vlen_array_of(require_dtype(base)), _sequence_encoder(base), True
     raise Unsupported(f"its type, {datatype.lacks}, has no counterpart in Zarr", feature=datatype.lacks)
 
 
@@ -153,7 +152,7 @@ def _reference_encoder(datatype: Datatype) -> Encoder:
 
 
 def _vlen_utf8(texts: list[str]) -> bytes:
-    return bytes(VLenUTF8().encode(np.array(texts, object)))
+    return bytes(make(VLEN_UTF8).encode(np.array(texts, object)))
 
 
 def _sequence_encoder(base: Datatype) -> Encoder:
@@ -166,11 +165,15 @@ def _sequence_encoder(base: Datatype) -> Encoder:
     return encoder
 
 
+def _vlen_array_of(dtype: np.dtype[Any]) -> CodecConfig:
+    return {"id": "vlen-array", "dtype": dtype.str}
+
+
 def _vlen_array(sequences: list[NDArray[Any]], dtype: np.dtype[Any]) -> bytes:
     elements = np.empty(len(sequences), object)
     for place, sequence in enumerate(sequences):
         elements[place] = sequence
-    return bytes(VLenArray(dtype.str).encode(elements))
+    return bytes(make(_vlen_array_of(dtype)).encode(elements))
 
 
 def _heap_objects(file: File, contents: Contents, size: int = 1) -> Parser[list[list[bytes]]]:
@@ -261,7 +264,7 @@ def _columns(file: File, parts: Contents, member: _Member, size: int) -> Parser[
     dtype = require_dtype(datatype)
     padded = texts_in(datatype)
     if padded:
-        raw = [Hdf5Text(datatype.size, padded).decode(piece) for piece in raw]
+        raw = [nul_padded(piece, datatype.size, padded) for piece in raw]
     return {member.name: [np.frombuffer(plain_bytes(datatype, piece), dtype) for piece in raw]}
 
 

@@ -10,9 +10,7 @@ import math
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
-from chunkmap.codecs.hdf5.text import Hdf5Text
+from chunkmap.codecs.hdf5.padding import check_texts, nul_padded
 from chunkmap.formats.hdf5.stored import Stored, chunk_bytes, is_own
 from chunkmap.formats.hdf5.structures.datatype import Datatype
 from chunkmap.formats.hdf5.structures.file import File
@@ -32,16 +30,17 @@ def with_text_codec(file: File, stored: Stored, datatype: Datatype, native: byte
     texts = texts_in(datatype)
     if not texts:
         return stored
-    codec = Hdf5Text(datatype.size, texts)
+    check_texts(datatype.size, texts)
     can_be_clean = all(padding == _NUL_TERMINATED for _, _, padding in texts)
-    if can_be_clean and (yield from _is_clean(file, stored, codec, native)):
+    if can_be_clean and (yield from _is_clean(file, stored, datatype, native)):
         return stored
-    return replace(stored, codecs=({"id": codec.codec_id, "size": codec.size, "texts": codec.texts}, *stored.codecs))
+    codec = {"id": "hdf5_text", "size": datatype.size, "texts": [list(text) for text in texts]}
+    return replace(stored, codecs=(codec, *stored.codecs))
 
 
-def _is_clean(file: File, stored: Stored, codec: Hdf5Text, native: bytes | None) -> Parser[bool]:
+def _is_clean(file: File, stored: Stored, datatype: Datatype, native: bytes | None) -> Parser[bool]:
     """Whether all text reads the same with and without the codec."""
-    chunk = math.prod(stored.chunk_shape) * codec.size
+    chunk = math.prod(stored.chunk_shape) * datatype.size
     if not is_own(file, stored.chunks):
         return False
     if len(stored.chunks) * chunk > _MOST_READ or int(stored.chunks.length.sum()) > _MOST_READ:
@@ -49,4 +48,5 @@ def _is_clean(file: File, stored: Stored, codec: Hdf5Text, native: bytes | None)
     raw = yield from chunk_bytes(file, stored.chunks, range(len(stored.chunks)))
     contents = [decode(stored.codecs, data) for data in raw]
     contents += [native] if native else []
-    return all(np.array_equal(np.frombuffer(codec.decode(c), np.uint8), np.frombuffer(c, np.uint8)) for c in contents)
+    texts = texts_in(datatype)
+    return all(nul_padded(content, datatype.size, texts) == bytes(content) for content in contents)

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numcodecs
 import numpy as np
 from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
+from chunkmap.codecs import make
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.model.v3_data_types import named
 
@@ -100,7 +100,7 @@ class IndexEncoding:
                 raise _damaged(name)
 
     def _check(self, codec: str, own: Mapping[str, Any], raw: NDArray[np.uint8], names: Sequence[str]) -> None:
-        decoder = numcodecs.get_codec({"id": codec.removeprefix("numcodecs."), **own})
+        decoder = make({"id": codec.removeprefix("numcodecs."), **own})
         for name, row in zip(names, raw, strict=True):
             try:
                 decoder.decode(row.tobytes())

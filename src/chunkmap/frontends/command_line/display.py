@@ -52,7 +52,11 @@ def _nothing(_done: int, _total: int) -> None:
 
 def describe(refs: ReferenceSet, name: str) -> None:
     """Draw the arrays of a set, its files and its problems."""
-    show(_drawing().described(refs, name))
+    from chunkmap.frontends.command_line import plain  # noqa: PLC0415 - so are these: other output needs neither
+    from chunkmap.frontends.command_line.contents import contents_of  # noqa: PLC0415
+
+    contents = contents_of(refs, name)
+    show(plain.written(contents) if plain.is_enough(contents) else _drawing().drawn(contents))
 
 
 def show(text: str) -> None:

@@ -7,8 +7,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from chunkmap.access.fetching import Fetcher
-from chunkmap.access.values import read_array
 from chunkmap.errors import ChunkmapError
 from chunkmap.model import ManifestArray, ReferenceSet
 
@@ -28,25 +26,28 @@ def spans_of(refs: ReferenceSet) -> dict[str, tuple[str, str]]:
 
 
 def _spans(refs: ReferenceSet) -> Iterator[tuple[str, tuple[str, str]]]:
-    fetcher = Fetcher()
     for path, array in refs.arrays.items():
         if not _is_coordinate(path, array) or _PACKED & array.meta.attrs.keys():
             continue
         chunks = array.manifest()
         if not 0 < chunks.size <= _MOST_CHUNKS or len(chunks) != chunks.size or not chunks.is_inline.all():
             continue
-        words = _ends(array, fetcher)
+        words = _ends(array)
         if words:
             yield path, (words[0], words[-1])
 
 
-def _ends(array: ManifestArray, fetcher: Fetcher) -> list[str]:
+def _ends(array: ManifestArray) -> list[str]:
     """The first and the last value; none where a codec is missing here: the table of the set stands without it."""
+    # What decodes, and cftime: for sets with coordinates.
+    from chunkmap.access.fetching import Fetcher  # noqa: PLC0415
+    from chunkmap.access.values import read_array  # noqa: PLC0415
+    from chunkmap.combining.times import in_words  # noqa: PLC0415
+
     try:
-        values: Any = read_array(array, fetcher)
+        values: Any = read_array(array, Fetcher())
     except ChunkmapError:
         return []
-    from chunkmap.combining.times import in_words  # noqa: PLC0415 - cftime, for sets with coordinates
 
     return in_words(np.asarray(values)[[0, -1]], array.meta.attrs)
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chunkmap.access.touching import spoken
-from chunkmap.frontends.command_line.drawing import human, safe
+from chunkmap.frontends.command_line.contents import human, safe
 from chunkmap.frontends.plotting import Plot, Strip
 from chunkmap.model.wording import counted
 

@@ -17,7 +17,8 @@ import numpy as np
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.verifying import Chunk, Finding
 from chunkmap.errors import ChunkmapError, FormatError, NotInstalled
-from chunkmap.formats.folders import holds, recognise_any
+from chunkmap.formats import holds
+from chunkmap.formats.folders import recognise_any
 from chunkmap.formats.scanning import scan
 from chunkmap.frontends.oracles import Oracle, Original, Piece, find_oracle
 from chunkmap.frontends.oracles.difference import attribute_differences, difference, holds_references
@@ -114,7 +115,7 @@ def _open(url: str, fetcher: Fetcher, compared: ReferenceSet) -> _Opened | str:
     """Scan a file as it was for a set, and open it with its library; else why that cannot be."""
     resolved, options = fetcher.resolved(url), fetcher.storage_options
     fetcher.trust.check(resolved)
-    opened = open_any(resolved, url=url, storage_options=options, holds=holds())
+    opened = open_any(resolved, url=url, storage_options=options, holds=holds)
     try:
         lies, row = recognise_any(opened)
     except FormatError:

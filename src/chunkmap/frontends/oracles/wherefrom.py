@@ -11,7 +11,7 @@ import numpy as np
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.errors import ChunkmapError
-from chunkmap.formats.folders import holds
+from chunkmap.formats import holds
 from chunkmap.io import ArchiveFolder, archive_kind, open_folder
 from chunkmap.model import ReferenceSet
 from chunkmap.storage.stores import store_named

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from chunkmap.errors import Unsupported
 from chunkmap.io.compressed.zstd_frame import MAGIC, is_skippable
 from chunkmap.io.source import Source
 
-__all__ = ["LONGEST", "MOST_PIECES", "PROTOCOLS", "Stream", "compression_of"]
+__all__ = ["LONGEST", "MOST_PIECES", "Stream", "compression_of"]
 
 LONGEST: Final = 1 << 42
 """Bytes, decompressed, of the longest file that is read."""
@@ -19,9 +18,6 @@ _MOST, _TIMES = 1 << 30, 5000
 
 MOST_PIECES: Final = 1 << 20
 """Blocks or frames of a file that are points: of bzip2 a terabyte of data has so many."""
-
-PROTOCOLS: Final[Mapping[str, str]] = {"gzip": "gzip", "bzip2": "bz2", "zstd": "zstd"}
-"""What compresses files as a whole, and the protocol by which a chained URL names what such a file decompresses to."""
 
 
 class Stream(NamedTuple):

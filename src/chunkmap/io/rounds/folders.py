@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.io.archive import MemberSource
 from chunkmap.io.folder import Folder
+from chunkmap.io.member import MemberSource
 from chunkmap.io.rounds.requests import Parser, Together
 from chunkmap.io.rounds.scheduler import Reading, run_many
 from chunkmap.io.source import Range, Source

@@ -27,7 +27,6 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypeVar
 
 from chunkmap.errors import ChunkmapError, Unsupported
-from chunkmap.io.archive import in_memory
 from chunkmap.io.beside import Others
 from chunkmap.io.rounds.answers import Fetched, InMemory
 from chunkmap.io.rounds.requests import Found, Hint, Other, Parser, Together
@@ -105,7 +104,7 @@ class _Family:
         """The bytes of a file, and whether nobody is reading it yet."""
         held, readers = self.under_way.get(source.url, (None, 0))
         if held is None:
-            held = InMemory(source) if in_memory(source) else Fetched(source)
+            held = InMemory(source) if source.is_in_memory else Fetched(source)
         self.under_way[source.url] = held, readers + 1
         return held, not readers
 
@@ -281,7 +280,7 @@ class _Rounds:
         asking, self._asking = [(t, o) for t, o in self._asking if t.visit.is_wanted], []
         wanted = {(t.visit.source.url, o.name, id(t.visit.tree)): (t.visit, o.name) for t, o in asking}
         looks = [(v, name) for v, name in wanted.values() if not v.tree.others.is_known(v.source, name)]
-        is_far = any(not in_memory(visit.source) for visit, _ in looks)
+        is_far = any(not visit.source.is_in_memory for visit, _ in looks)
         found = _map(lambda look: look[0].tree.others.look(look[0].source, look[1]), looks, side_by_side=is_far)
         for (visit, name), outcome in zip(looks, found, strict=True):
             visit.tree.others.keep(visit.source, name, outcome)

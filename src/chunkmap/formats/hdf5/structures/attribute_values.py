@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.codecs.hdf5.text import Hdf5Text
+from chunkmap.codecs.hdf5.padding import nul_padded
 from chunkmap.formats.hdf5.structures.datatype import Datatype, plain_bytes
 from chunkmap.formats.hdf5.structures.references import Target, object_addresses, reference_text
 from chunkmap.formats.hdf5.structures.text_members import texts_in
@@ -118,7 +118,7 @@ def _values(datatype: Datatype, shape: tuple[int, ...], data: bytes) -> Any:
     element, inner = datatype.dtype.subdtype or (datatype.dtype, ())
     texts = [] if datatype.is_string else texts_in(datatype)
     if texts:
-        data = Hdf5Text(datatype.size, texts).decode(data)
+        data = nul_padded(data, datatype.size, texts)
     values, shape = np.frombuffer(plain_bytes(datatype, data), element), shape + inner
     if datatype.is_string:
         return unwrapped([_text(v, datatype.padding) for v in values.tolist()], shape)

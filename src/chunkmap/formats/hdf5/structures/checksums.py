@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import numpy as np
-from numcodecs.jenkins import jenkins_lookup3
 from numpy.typing import NDArray
 
 from chunkmap.formats.hdf5.structures.file import File, u32
@@ -16,9 +17,18 @@ CHECKSUM: Final = 4
 """Bytes of a checksum."""
 
 
+@cache
+def _lookup3() -> Callable[[bytes | memoryview], int]:
+    """The checksum as numcodecs has it, which is loaded for the first: older structures have none."""
+    from numcodecs.jenkins import jenkins_lookup3  # noqa: PLC0415 - takes longer than a small file to scan
+
+    found: Callable[[bytes | memoryview], int] = jenkins_lookup3
+    return found
+
+
 def check(file: File, block: memoryview, size: int, address: int) -> None:
     """Raise FormatError unless the last 4 of the `size` bytes of a structure are the checksum of the others."""
-    expected, found = jenkins_lookup3(block[: size - CHECKSUM]), u32(block, size - CHECKSUM)[0]
+    expected, found = _lookup3()(block[: size - CHECKSUM]), u32(block, size - CHECKSUM)[0]
     if expected != found:
         _refuse(file, expected, found, address)
 
@@ -26,7 +36,7 @@ def check(file: File, block: memoryview, size: int, address: int) -> None:
 def check_zeroed(file: File, block: memoryview, place: int, address: int) -> None:
     """The same for a structure that has its checksum inside, and counts it as zeros."""
     zeroed = b"".join((block[:place], bytes(CHECKSUM), block[place + CHECKSUM :]))
-    expected, found = jenkins_lookup3(zeroed), u32(block, place)[0]
+    expected, found = _lookup3()(zeroed), u32(block, place)[0]
     if expected != found:
         _refuse(file, expected, found, address)
 
@@ -36,7 +46,8 @@ def check_rows(file: File, rows: NDArray[np.uint8], sizes: NDArray[np.int64], ad
     flat, starts = rows.reshape(-1).data, np.arange(len(rows)) * rows.shape[1]
     ends = sizes - CHECKSUM
     bounds = zip(starts.tolist(), (starts + ends).tolist(), strict=True)
-    expected = np.array([jenkins_lookup3(flat[start:end]) for start, end in bounds], np.uint32)
+    checksum = _lookup3()
+    expected = np.array([checksum(flat[start:end]) for start, end in bounds], np.uint32)
     found = rows[np.arange(len(rows))[:, None], ends[:, None] + np.arange(CHECKSUM)].view("<u4")[:, 0]
     if np.count_nonzero(expected != found):
         row = int(np.flatnonzero(expected != found)[0])

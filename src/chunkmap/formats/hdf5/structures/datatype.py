@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
-from numcodecs import get_codec
 
+from chunkmap.codecs import make
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.structures.floats import float_codec, float_layout
 from chunkmap.formats.text import text_of
@@ -383,7 +383,7 @@ def plain_bytes(datatype: Datatype, data: bytes) -> bytes:
     codec = number_codec(datatype)
     if codec is None:
         return data
-    decoded: bytes = get_codec(codec).decode(data)
+    decoded: bytes = make(codec).decode(data)
     return decoded
 
 

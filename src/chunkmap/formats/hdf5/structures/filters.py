@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-import numcodecs
 import numpy as np
 
-from chunkmap.codecs import register
+from chunkmap.codecs import make
 from chunkmap.errors import Unsupported
 from chunkmap.formats.hdf5.structures.messages import Filter
 from chunkmap.model import CodecConfig
@@ -66,9 +65,6 @@ class UnsupportedFilter(Unsupported):
     """A filter that no codec decodes."""
 
 
-register()
-
-
 @lru_cache(maxsize=256)
 def codecs_of(filters: tuple[Filter, ...], mask: int) -> tuple[CodecConfig, ...]:
     """The codecs, in the order of encoding, of chunks that were written with this filter mask.
@@ -101,14 +97,14 @@ def _keeps_whole(filter_: Filter, size: int) -> bool:
 
 def codec_objects(filters: Sequence[Filter]) -> list[Any]:
     """The same as objects of numcodecs."""
-    return [numcodecs.get_codec(dict(codec)) for codec in codecs_of(tuple(filters), 0)]
+    return [make(codec) for codec in codecs_of(tuple(filters), 0)]
 
 
 def decode(codecs: Sequence[CodecConfig], data: bytes | memoryview) -> bytes:
     """The bytes of a chunk as they were before its filters. Raises Unsupported when they do not decode."""
     try:
         for codec in reversed(codecs):
-            data = numcodecs.get_codec(dict(codec)).decode(data)
+            data = make(codec).decode(data)
     except _DAMAGED as error:
         raise Unsupported(f"one of its chunks does not decode: {error}", feature="damaged chunk") from error
     return _plain(data)
@@ -118,7 +114,7 @@ def encode(codecs: Sequence[CodecConfig], data: bytes) -> bytes:
     """The bytes of a chunk as its filters store them. Raises Unsupported when the filters do not take them."""
     try:
         for codec in codecs:
-            data = numcodecs.get_codec(dict(codec)).encode(data)
+            data = make(codec).encode(data)
     except _DAMAGED as error:
         raise Unsupported(f"its filters do not take its chunks: {error}", feature="damaged filter") from error
     return _plain(data)
@@ -145,7 +141,7 @@ def _made(codec: CodecConfig, filter_: Filter) -> CodecConfig:
     """The configuration, where a codec can be made of it: the client data may describe what there is not."""
     if codec["id"] in _CHECKED:
         try:
-            numcodecs.get_codec(dict(codec))
+            make(codec)
         except _DAMAGED as error:
             raise UnsupportedFilter(
                 f"its filter {filter_.identifier} cannot be decoded: {error}", feature=f"filter {filter_.name}"

@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numcodecs import get_codec
 
-from chunkmap.codecs import register
+from chunkmap.codecs import make
 from chunkmap.model import CodecConfig
 
 __all__ = ["FloatLayout", "float_codec", "float_layout"]
-
-register()
 
 # size -> bit offset, precision, exponent location and size, mantissa location and size, exponent bias; sign location
 _IEEE: Final[Mapping[int, tuple[tuple[int, ...], int]]] = {
@@ -61,7 +58,7 @@ def float_layout(size: int, flags: int, properties: tuple[int, ...]) -> FloatLay
     if larger is None:
         return FloatLayout(lacks=f"floating-point number of {size} bytes that no other holds")
     bits = (size, sign, *properties[2:])
-    get_codec(float_codec(f"{order}f{larger}", bits))  # which checks that all is in the element
+    make(float_codec(f"{order}f{larger}", bits))  # which checks that all is in the element
     return FloatLayout(np.dtype(f"{order}f{larger}"), bits)
 
 
