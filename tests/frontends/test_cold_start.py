@@ -20,11 +20,21 @@ print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """
 SERVERS = {"fsspec", "asyncio", "aiohttp", "ssl", "s3fs"}
 OTHERS = {"zarr", "xarray", "pandas", "dask", "h5py", "cftime", "icechunk", "pyarrow"}
+HEAVY = {
+    *("numcodecs", "rich", "zlib_ng"),
+    *("email", "http", "socket", "random", "hashlib"),
+    *("multiprocessing", "subprocess"),
+    *("tarfile", "zipfile", "tempfile", "shutil", "bz2", "lzma"),
+    *("importlib.metadata", "difflib", "click.shell_completion"),
+}
+"""What codecs, terminals, servers, processes, archives and plugins need, and a plain file or set of this machine does
+not.
+"""
 
 
 def loaded(folder, *words):
     """The modules that a command loads, each under its full name."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "FORCE_", "TTY_"))}
     words = [sys.executable, "-c", CODE, *words]
     done = subprocess.run(words, cwd=folder, env=plain, capture_output=True, text=True, check=True)
     code, modules = json.loads(done.stderr.splitlines()[-1])
@@ -50,6 +60,21 @@ def test_the_overview_of_the_commands_loads_none_of_them(folder):
     ours = {name for name in modules if name.startswith("chunkmap.")}
     rooms = {name for name in ours if not name.startswith("chunkmap.frontends")}
     assert rooms <= {"chunkmap.errors", "chunkmap.packages", "chunkmap.version"}
+
+
+@pytest.mark.parametrize(
+    ("words", "most"),
+    [(("--help",), 7), (("scan", "small.nc"), 167), (("inspect", "small.json"), 107), (("dump", "small.nc"), 165)],
+)
+def test_no_more_modules_of_ours_are_loaded_than_before(folder, words, most):
+    """Each costs half a millisecond. A number that has become smaller is written here."""
+    assert most - 3 <= len([name for name in loaded(folder, *words) if name.startswith("chunkmap")]) <= most
+
+
+@pytest.mark.parametrize("words", [("scan", "small.nc"), ("inspect", "small.json")])
+def test_what_is_plain_is_shown_without_codecs_terminals_and_archives(folder, words):
+    """No chunk is decoded, nothing is compressed as a whole, no other process is started, and nobody sees colours."""
+    assert not loaded(folder, *words) & HEAVY
 
 
 @pytest.mark.parametrize(

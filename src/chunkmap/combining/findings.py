@@ -12,12 +12,12 @@ from typing import Any, Final
 from chunkmap.combining.inputs import Inputs
 from chunkmap.errors import CombineError, Remedy
 from chunkmap.model import Finding, Variant
+from chunkmap.model.wording import shortened
 
 __all__ = ["Finding", "Findings", "Variant", "refusal", "together"]
 
 _EXAMPLES: Final = 3
 _VARIANTS: Final = 5
-_VALUE_LENGTH: Final = 80
 _RAISED: Final = 8
 _RAISED_LENGTH: Final = 1_000
 
@@ -131,16 +131,6 @@ class Findings:
     def _listed(self, indexes: Sequence[int]) -> str:
         more = len(indexes) - _EXAMPLES
         return ", ".join(self.names(indexes[:_EXAMPLES])) + (f" and {more:,} more" if more > 0 else "")
-
-
-def shortened(value: object) -> str:
-    """A value as messages show it.
-
-    >>> shortened("K"), len(shortened("K" * 1000))
-    ('K', 80)
-    """
-    text = str(value)
-    return text if len(text) <= _VALUE_LENGTH else text[: _VALUE_LENGTH - 3] + "..."
 
 
 def together(findings: Iterable[Finding]) -> list[tuple[str, Finding]]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from chunkmap.combining.differences import WAIVABLE, Difference, differences, masks_nothing
-from chunkmap.combining.findings import shortened
 from chunkmap.combining.plan import Cause, Reason
 from chunkmap.combining.request import Found, Request
 from chunkmap.combining.times import calendar_name, is_time, may_join
@@ -15,6 +14,7 @@ from chunkmap.combining.variants import are_times, why_apart
 from chunkmap.errors import Remedy
 from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
 from chunkmap.model.packing import PACKING_ATTRS
+from chunkmap.model.wording import shortened
 
 __all__ = ["compare", "compare_identical"]
 

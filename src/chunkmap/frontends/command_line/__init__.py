@@ -5,6 +5,8 @@ Drawing and parsing are click's and rich's (extra `cli`); without them `main` sa
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from importlib.util import find_spec
@@ -18,6 +20,7 @@ def main() -> None:
     if missing:
         sys.stderr.write(f"chunkmap: {' and '.join(missing)} not installed: pip install 'chunkmap[cli]'\n")
         raise SystemExit(1)
+    atexit.register(gc.freeze)  # what a process holds goes with it: looking for cycles took a tenth of a short command
     os.environ.setdefault("ICECHUNK_LOG", "error")  # what it warns of, and this says better, is no output of ours
     from chunkmap.frontends.command_line.commands import chunkmap  # noqa: PLC0415 - needs what is checked above
 

@@ -1,4 +1,4 @@
-"""What words on the command line mean: names of files, selectors, JSON."""
+"""What words on the command line mean: names of files, selectors, JSON. What keeps sets is loaded for who writes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import orjson
 
 from chunkmap.errors import Remedy
 from chunkmap.io import expand_urls
-from chunkmap.storage.stores import store_named
 
 __all__ = ["as_option", "destinations", "expand", "json_object", "selectors", "stored_name", "words_by_name"]
 
@@ -86,8 +85,12 @@ def stored_name(url: str) -> str:
 
 def destinations(names: list[str], out: str | None) -> dict[str | None, str | None]:
     """File -> where its set goes: nowhere, to the one name given, or into the directory of this name."""
-    is_set = out is not None and (out == "-" or store_named(out) is not None)
-    if out is None or (is_set and len(names) == 1):
+    if out is None:
+        return dict.fromkeys(names, out)
+    from chunkmap.storage.stores import store_named  # noqa: PLC0415
+
+    is_set = out == "-" or store_named(out) is not None
+    if is_set and len(names) == 1:
         return dict.fromkeys(names, out)
     if is_set:
         raise ValueError(

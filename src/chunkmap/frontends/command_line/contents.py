@@ -7,12 +7,11 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from chunkmap.combining.findings import shortened
 from chunkmap.frontends.command_line.facts import points_of, who_reads
 from chunkmap.frontends.command_line.spans import spans_of
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.model.variants import Variants
-from chunkmap.model.wording import counted
+from chunkmap.model.wording import counted, shortened
 
 __all__ = ["NUMBERS", "TEXTS", "Contents", "contents_of", "human", "safe"]
 

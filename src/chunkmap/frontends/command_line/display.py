@@ -1,8 +1,10 @@
-"""What the command line says: sets on standard output; notes, warnings and progress on standard error."""
+"""What the command line says: sets on standard output; notes, warnings and progress on standard error.
+
+What only some output needs is loaded where that is said: rich for terminals, what keeps sets for notes of those.
+"""
 
 from __future__ import annotations
 
-import shutil
 import sys
 import warnings
 from collections import Counter
@@ -19,8 +21,6 @@ from chunkmap.execution.bars import steps
 from chunkmap.frontends.command_line.arguments import as_option
 from chunkmap.model import Problem, ReferenceSet
 from chunkmap.model.wording import counted
-from chunkmap.storage import ICECHUNK
-from chunkmap.storage.stores import store_named
 
 __all__ = [
     "counting",
@@ -52,7 +52,7 @@ def _nothing(_done: int, _total: int) -> None:
 
 def describe(refs: ReferenceSet, name: str) -> None:
     """Draw the arrays of a set, its files and its problems."""
-    from chunkmap.frontends.command_line import plain  # noqa: PLC0415 - so are these: other output needs neither
+    from chunkmap.frontends.command_line import plain  # noqa: PLC0415
     from chunkmap.frontends.command_line.contents import contents_of  # noqa: PLC0415
 
     contents = contents_of(refs, name)
@@ -61,11 +61,16 @@ def describe(refs: ReferenceSet, name: str) -> None:
 
 def show(text: str) -> None:
     """Say a result; where it is longer than the terminal, in the pager of the user (`PAGER`)."""
-    lines = shutil.get_terminal_size().lines
-    if sys.stdout.isatty() and text.count("\n") >= lines:
+    if sys.stdout.isatty() and text.count("\n") >= _lines_of_terminal():
         click.echo_via_pager(text)
     else:
         click.echo(text, nl=not text.endswith("\n"))
+
+
+def _lines_of_terminal() -> int:
+    import shutil  # noqa: PLC0415
+
+    return shutil.get_terminal_size().lines
 
 
 def _drawing() -> Any:
@@ -110,6 +115,8 @@ def note(text: str) -> None:
 
 def note_of_icechunk(out: str) -> None:
     """Say, before a repository is written, that this installation will not read its references back."""
+    from chunkmap.storage.stores import ICECHUNK, store_named  # noqa: PLC0415
+
     if store_named(out) is ICECHUNK:
         try:
             ICECHUNK.reading.check_lists(out)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
-from click.shell_completion import CompletionItem
 
 from chunkmap.errors import ChunkmapError
 from chunkmap.frontends.command_line.arguments import json_object, selectors
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = [
     "ARRAY",
@@ -29,12 +31,18 @@ __all__ = [
 Command = Callable[..., Any]
 
 
+def _item(value: str, **kind: Any) -> CompletionItem:
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only while a word is completed
+
+    return CompletionItem(value, **kind)
+
+
 class _FileName(click.types.StringParamType):
     """A text that names a file or a URL: shells complete it as a file name."""
 
     def shell_complete(self, _ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """What the shell's own completion of files gives."""
-        return [CompletionItem(incomplete, type="file")]
+        return [_item(incomplete, type="file")]
 
 
 FILE: Final = _FileName()
@@ -51,7 +59,7 @@ class _ArrayName(click.types.StringParamType):
             refs = load(ctx.params["stored"], storage_options=ctx.params.get("set_options"))
         except (ChunkmapError, OSError, KeyError):
             return []
-        return [CompletionItem(path) for path in refs.arrays if path.startswith(incomplete)]
+        return [_item(path) for path in refs.arrays if path.startswith(incomplete)]
 
 
 ARRAY: Final = _ArrayName()
