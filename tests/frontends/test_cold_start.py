@@ -101,6 +101,16 @@ def test_a_set_is_written_here_without_what_writes_elsewhere(folder, name):
         assert not loaded(folder, "scan", "small.nc", "-o", name) & {"pandas", "fsspec", "asyncio", "aiohttp"}
 
 
+VERBS = "import sys; from chunkmap import scan, combine; print(*sys.modules)"
+
+
+def test_the_verbs_are_imported_without_what_reads_servers_and_other_stores():
+    """What scans and combines is there before any codec, client of servers, or store is needed."""
+    done = subprocess.run([sys.executable, "-c", VERBS], capture_output=True, text=True, check=True)
+    unwanted = {"numcodecs", "rich", "http", "email", "zipfile", "tarfile", "multiprocessing", "importlib.metadata"}
+    assert not set(done.stdout.split()) & {*SERVERS, *OTHERS - {"cftime"}, *unwanted}
+
+
 ENGINES = """
 import sys, xarray
 from importlib.metadata import entry_points

@@ -29,6 +29,13 @@ def test_it_is_what_rich_writes(name, rows, lines):
     assert plain.written(contents) == drawn(contents)
 
 
+def test_long_names_are_not_broken():
+    """A file or a pipe has no width: who reads it by lines finds the name of a set in one."""
+    contents = Contents("/archive" * 30, [["cell"] * len(TEXTS + NUMBERS)], ["line " * 50])
+    assert plain.written(contents).splitlines()[0] == drawn(contents).splitlines()[0] == contents.name
+    assert plain.written(contents) == drawn(contents)
+
+
 @pytest.mark.parametrize("text", ["語", "e\u0301", "😀", "x" * 5000])
 def test_characters_of_other_widths_are_richs(text):
     """What is wider than one column, stands above another character, or needs a second line."""

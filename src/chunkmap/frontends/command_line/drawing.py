@@ -23,9 +23,9 @@ def drawn(contents: Contents) -> str:
     console = Console()
     table = _table(contents.rows)
     with console.capture() as written:
-        console.print(Text(contents.name, style="bold"))
         if not console.is_terminal:
             console.width = WIDEST
+        console.print(Text(contents.name, style="bold"))
         if console.measure(table, options=console.options.update(max_width=WIDEST)).maximum > console.width:
             for row in contents.rows:
                 _draw_narrow(console, row)
