@@ -7,7 +7,6 @@ codec when so. Text that is padded with spaces always has one.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -36,7 +35,7 @@ def with_text_codec(file: File, stored: Stored, datatype: Datatype, native: byte
     can_be_clean = all(padding == _NUL_TERMINATED for _, _, padding in texts)
     if can_be_clean and (yield from _is_clean(file, stored, codec, native)):
         return stored
-    return replace(stored, codecs=({"id": codec.codec_id, "size": codec.size, "texts": codec.texts}, *stored.codecs))
+    return stored._replace(codecs=({"id": codec.codec_id, "size": codec.size, "texts": codec.texts}, *stored.codecs))
 
 
 def _is_clean(file: File, stored: Stored, codec: Hdf5Text, native: bytes | None) -> Parser[bool]:
