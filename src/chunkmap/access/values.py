@@ -242,6 +242,8 @@ def stored_at(chunks: ChunkManifest, row: int) -> str:
 
 def _assemble(meta: ArrayMeta, chunks: ChunkManifest, stored: Sequence[Stored]) -> NDArray[Any]:
     if len(chunks) == chunks.size == 1 and meta.shape == meta.chunk_shape:
+        if not meta.codecs and meta.dtype.kind != "O" and len(stored[0]) == meta.nbytes:
+            return np.frombuffer(stored[0], meta.dtype).reshape(meta.shape, order=meta.order).copy()
         return decoder_of(meta).decode(stored[0], chunks, 0).copy()
     whole = len(chunks) == chunks.size
     values = np.empty(meta.shape, meta.dtype) if whole else empty_array(meta, meta.shape)
