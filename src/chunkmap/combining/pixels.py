@@ -27,9 +27,11 @@ _TOLERANCE: Final = 1e-2
 
 def check_pixels(axis: Axis, inputs: Inputs, findings: Findings) -> None:
     """Report inputs whose pixels are not those of the first one's grid."""
+    if axis.values.dtype.kind != "f":
+        return
     sizes = {index: size for index in range(len(inputs)) if (size := _pixel_size(axis, inputs, index)) is not None}
     members = [index for index in sizes if len(axis.positions[index])]
-    if len(members) < 2 or axis.values.dtype.kind != "f":
+    if len(members) < 2:
         return
     first, size = members[0], sizes[members[0]]
     origin = float(axis.values[axis.positions[first][0]])
