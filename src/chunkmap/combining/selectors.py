@@ -81,10 +81,11 @@ def evaluate(
     `eras` names for every input the group of the result that it goes to. Arrays are read together, in one call of
     `read`. An input whose values are not found is reported, and lost.
     """
-    chosen = [recipe.of_combined if index < inputs.combined else recipe.selectors for index in range(len(inputs))]
+    of_combined, of_new = recipe.of_combined, recipe.selectors
+    chosen = [of_combined if index < inputs.combined else of_new for index in range(len(inputs))]
     scopes = [
         scope
-        for dim in recipe.selectors
+        for dim in of_new
         if dim != VARIABLES
         for scope in scopes_of(inputs, dim, [mapping.get(dim) for mapping in chosen], eras)
     ]
