@@ -338,6 +338,23 @@ def test_the_last_codec_is_undone_where_the_values_go(dtype, last):
     assert not whole.any()
 
 
+@pytest.mark.parametrize("name", ["zstd", "blosc", "lz4", "hdf5_lz4"])
+def test_what_says_its_length_is_undone_where_the_values_go(name):
+    """Into whole rows of a larger array; nothing is touched where lengths differ, or the place is in pieces."""
+    values = np.arange(12, dtype="<i4").reshape(3, 4)
+    codec = numcodecs.get_codec({"id": name})
+    stored, whole = bytes(codec.encode(values.tobytes())), np.zeros((9, 4), "<i4")
+    steps = make_steps([{"id": name}], 10_000, 48)
+    assert steps.land(stored, whole[2:5])
+    np.testing.assert_array_equal(whole[2:5], values)
+    whole[2:5] = 0
+    for place in (whole[:2], whole[:4], whole[:6, :2]):
+        assert not steps.land(stored, place)
+    assert not whole.any()
+    with pytest.raises((EOFError, ValueError, RuntimeError)):
+        steps.land(stored[:-1], whole[2:5])
+
+
 def test_every_thread_inflates_into_memory_of_its_own():
     """What one thread decodes stays until it decodes again, whatever others do; no memory is kept for huge chunks."""
     chunks = [zlib.compress(bytes([n]) * 1000) for n in range(50)]

@@ -14,9 +14,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chunkmap.io.compressed.zstd_frame import MAGIC, content_size
 
-__all__ = ["bound_of", "bounded"]
+__all__ = ["Landing", "bound_of", "bounded", "landing"]
 
 # Measured on a million values in chunks of 256 kB: zlib-ng inflates 1.8 times as fast as zlib. Where there are no
 # wheels of it for a machine, zlib gives the same, later. isal inflates chunks no faster.
@@ -28,6 +31,8 @@ _TIMES: Final = 8
 
 Step = Callable[[Any], Any]
 
+Landing = Callable[[Any, NDArray[Any]], bool]
+"""A step into an array of the type and the shape of a chunk. Gives whether it can; else the array is as it was."""
 
 _UNKNOWN: Final = 1 << 28
 """The same where a codec takes a part of what another makes, or makes objects: then little can be told."""
@@ -65,31 +70,47 @@ def bounded(config: Mapping[str, Any], step: Step, most: int) -> Step:
     told = _TOLD.get(name)
     if told is None:
         return step
-    if name == "blosc":
-        step = _whole(step)
     if name == "zstd":
         return lambda data: _of_frames(data, step, most)
 
     def asked(data: Any) -> Any:
-        found = told(memoryview(data).cast("B"))
+        view = memoryview(data).cast("B")
+        found = told(view)
         if found is not None and found > most:
             raise _too_much(most, f"{found} bytes")
+        if name == "blosc":
+            _check_whole(view)
         return step(data)
 
     return asked
 
 
-def _whole(step: Step) -> Step:
-    """Blosc, which reads on behind the end of bytes that were cut short: its head says how many there must be."""
+def landing(config: Mapping[str, Any], decode: Callable[[Any, NDArray[np.uint8]], Any]) -> Landing | None:
+    """A codec undone straight into the array that is read, which must have just the bytes that the head says.
 
-    def checked(data: Any) -> Any:
+    None for a codec that does not say it, or that only copies to there.
+    """
+    name = str(config.get("id"))
+    if name not in _INTO:
+        return None
+
+    def land(data: Any, place: NDArray[Any]) -> bool:
         view = memoryview(data).cast("B")
-        expected = int.from_bytes(view[12:16], "little")
-        if view.nbytes < max(expected, 16):
-            raise EOFError(f"{view.nbytes} bytes of Blosc, which are {expected} as their head says: they are cut short")
-        return step(data)
+        if not place.flags.c_contiguous or _TOLD[name](view) != place.nbytes:
+            return False
+        if name == "blosc":
+            _check_whole(view)
+        decode(view, place.reshape(-1).view(np.uint8))
+        return True
 
-    return checked
+    return land
+
+
+def _check_whole(view: memoryview) -> None:
+    """Blosc reads on behind the end of bytes that were cut short: its head says how many there must be."""
+    expected = int.from_bytes(view[12:16], "little")
+    if view.nbytes < max(expected, 16):
+        raise EOFError(f"{view.nbytes} bytes of Blosc, which are {expected} as their head says: they are cut short")
 
 
 def _inflated(new: Callable[[], Any], data: Any, most: int) -> bytes:
@@ -160,3 +181,6 @@ _TOLD: Final[Mapping[str, Callable[[memoryview], int | None]]] = {
     "hdf5_vbz": _number(0),
 }
 """How many bytes come out, as the head of the stored bytes says."""
+
+_INTO: Final = frozenset({"zstd", "blosc", "lz4", "hdf5_lz4"})
+"""Those of them that can be undone into memory that is there."""

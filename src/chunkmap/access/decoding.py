@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.access.bounds import bounded
+from chunkmap.access.bounds import Landing, bounded, landing
 from chunkmap.codecs import make
 from chunkmap.errors import Unsupported
 from chunkmap.model.codecs import EXTRAS, PACKAGES
@@ -28,9 +28,6 @@ __all__ = ["Step", "Steps", "make_codec", "make_step", "make_steps"]
 
 Step = Callable[[Any], Any]
 """Encoded bytes -> bytes or an array, one codec undone."""
-
-Landing = Callable[[Any, NDArray[Any]], bool]
-"""The same into an array of the type and the shape of a chunk. Gives whether it can; else the array is as it was."""
 
 
 class Steps(NamedTuple):
@@ -81,8 +78,15 @@ def make_steps(
     steps = [make_step(config, most, likely) for config in configs]
     if passing and likely and likely <= _LARGEST and _inflates(configs[0]):
         steps[0] = _inflating(make_step(configs[0], most), likely, _Memory(likely))
-    landing = _LANDINGS.get(configs[-1].get("id")) if _is_fast(configs[-1]) else None
-    return Steps(steps[:-1], steps[-1], None if landing is None else landing(configs[-1]))
+    return Steps(steps[:-1], steps[-1], _landing(configs[-1]))
+
+
+def _landing(config: Mapping[str, Any]) -> Landing | None:
+    """How to undo a codec straight into an array."""
+    if _is_fast(config):
+        fast = _LANDINGS.get(config["id"])
+        return None if fast is None else fast(config)
+    return landing(config, make_codec(config).decode)
 
 
 def make_step(config: Mapping[str, Any], most: int, likely: int | None = None) -> Step:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, groupby
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,11 @@ from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray
 from chunkmap.model.array import manifests_of
 from chunkmap.model.trimming import trim, trim_axis, untrimmed
 from chunkmap.model.variants import ChunkVariant, variants_of
+
+_TOGETHER: Final = 1 << 26
+"""Bytes of arrays that are fetched together."""
+
+_ALIGNED: Final = 16
 
 _MUCH: Final = 1 << 28
 _LARGEST_ELEMENT: Final = 1 << 26
@@ -51,12 +57,40 @@ def read_array(array: ManifestArray, fetcher: Fetcher) -> NDArray[Any]:
 
 
 def read_arrays(arrays: Sequence[ManifestArray], fetcher: Fetcher) -> list[NDArray[Any]]:
-    """All values of many arrays, fetched together."""
+    """All values of many arrays, fetched together; of very many, some at a time, so that what they are made from is not
+    all held beside them.
+    """
     for array in arrays:
         check_filled("an array to be read whole", array)
+    sizes = accumulate(array.meta.nbytes for array in arrays)
+    turns = groupby(zip(arrays, sizes, strict=True), lambda pair: pair[1] // _TOGETHER)
+    return [values for _, turn in turns for values in _read_together([array for array, _ in turn], fetcher)]
+
+
+def _read_together(arrays: Sequence[ManifestArray], fetcher: Fetcher) -> list[NDArray[Any]]:
     manifests = manifests_of(arrays)
     stored = fetcher.fetch_many([(chunks, None) for chunks in manifests])
-    return [_assemble(*found) for found in zip((array.meta for array in arrays), manifests, stored, strict=True)]
+    metas = [array.meta for array in arrays]
+    return _in_one_place([_assemble(*found) for found in zip(metas, manifests, stored, strict=True)])
+
+
+def _in_one_place(found: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """The arrays, those that stand in what was fetched copied to one piece of memory: thousands of pieces would leave
+    their holes in it when they go.
+    """
+    starts = [
+        0,
+        *accumulate(0 if values.flags.owndata else values.nbytes + -values.nbytes % _ALIGNED for values in found),
+    ]
+    room = np.empty(starts[-1], np.uint8)
+    apart = list[NDArray[Any]]()
+    for values, start in zip(found, starts, strict=False):
+        if values.flags.owndata or values.dtype.hasobject or not values.nbytes:
+            apart.append(values if values.flags.owndata else values.copy())
+            continue
+        apart.append(room[start : start + values.nbytes].view(values.dtype).reshape(values.shape))
+        apart[-1][...] = values
+    return apart
 
 
 def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -239,7 +273,9 @@ def stored_at(chunks: ChunkManifest, row: int) -> str:
 
 def _assemble(meta: ArrayMeta, chunks: ChunkManifest, stored: Sequence[Stored]) -> NDArray[Any]:
     if len(chunks) == chunks.size == 1 and meta.shape == meta.chunk_shape:
-        return decoder_of(meta).decode(stored[0], chunks, 0).copy()
+        if not meta.codecs and meta.dtype.kind != "O" and len(stored[0]) == meta.nbytes:
+            return np.frombuffer(stored[0], meta.dtype).reshape(meta.shape, order=meta.order)
+        return decoder_of(meta).decode(stored[0], chunks, 0)
     whole = len(chunks) == chunks.size
     values = np.empty(meta.shape, meta.dtype) if whole else empty_array(meta, meta.shape)
     decoder = decoder_of(meta, passing=True)

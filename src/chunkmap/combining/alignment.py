@@ -24,11 +24,8 @@ class Places:
 
     def __init__(self, axis: Axis) -> None:
         self.axis = axis
-        self.lengths = [len(block) for block in axis.positions]
-        self._start = np.array([int(block[0]) if len(block) else 0 for block in axis.positions], np.int64)
-        self._follows = np.array(
-            [len(block) < 2 or bool((np.diff(block) == 1).all()) for block in axis.positions], np.bool_
-        )
+        self.lengths: list[int] = axis.positions.lengths.tolist()
+        self._start = axis.positions.firsts
         self._cells: dict[int, list[Cells]] = {}
         self._misfits: dict[int, frozenset[int]] = {}
         self.own_grids: dict[Hashable, Any] = {}
@@ -38,9 +35,8 @@ class Places:
         """Input -> the cells that its chunks take: the first one, or each where they are scattered."""
         if chunk not in self._cells:
             first = (self._start // chunk).tolist()
-            scattered = np.flatnonzero(~self._follows).tolist()
-            for index in scattered:
-                first[index] = self.axis.positions[index][::chunk] // chunk
+            for index, positions in self.axis.positions.scattered.items():
+                first[index] = positions[::chunk] // chunk
             self._cells[chunk] = first
         return self._cells[chunk]
 
@@ -52,8 +48,8 @@ class Places:
             lengths = np.array(self.lengths, np.int64)
             ends = (lengths % chunk == 0) | (self._start + lengths == len(self.axis))
             fits = (self._start % chunk == 0) & ends
-            for index in np.flatnonzero(~self._follows).tolist():
-                fits[index] = _aligned(self.axis.positions[index], chunk, len(self.axis))
+            for index, positions in self.axis.positions.scattered.items():
+                fits[index] = _aligned(positions, chunk, len(self.axis))
             self._misfits[chunk] = frozenset(np.flatnonzero(~fits & (lengths > 0)).tolist())
         return self._misfits[chunk]
 
@@ -62,7 +58,7 @@ class Places:
         own = np.array([index for index in indexes if self.lengths[index]], np.int64)
         if not len(own):
             return chunk
-        if not bool(self._follows[own].all()):
+        if not self.axis.positions.scattered.keys().isdisjoint(own.tolist()):
             return 1
         start, lengths = self._start[own], np.array(self.lengths, np.int64)[own]
         inner = lengths[start + lengths < len(self.axis)]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.combining.findings import Finding, Findings
+from chunkmap.combining.positions import Positions
 from chunkmap.combining.selectors import Column
 from chunkmap.combining.times import in_words, is_time
 from chunkmap.errors import CombineError, Remedy
@@ -24,7 +25,7 @@ class Axis:
     dim: str
     values: NDArray[Any]
     """The coordinate, each value once: rising; falling when the inputs fall; else in the order of the inputs."""
-    positions: tuple[NDArray[np.int64], ...]
+    positions: Positions
     """Input -> position of each of its values; none for inputs that have no part in the axis."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Attributes that belong to the values."""
@@ -73,60 +74,50 @@ def make_axes(columns: Sequence[Column], findings: Findings) -> dict[str, Axis]:
 
 
 def _make_axis(column: Column, findings: Findings) -> Axis:
-    blocks = column.values
     if column.in_order:
         return _one_after_the_other(column)
-    joined = _joined(column)
-    _lose_missing(column, joined, findings)
-    found = _block_by_block(blocks, joined)
-    values, positions = _value_by_value(column, joined, findings) if found is None else found
-    return Axis(column.dim, values, tuple(positions), column.attrs, column.origin, column.path, column.coordinate)
+    dtype = _common_type(column)
+    _lose_missing(column, dtype, findings)
+    values, positions = _block_by_block(column.values, dtype) or _value_by_value(column, dtype, findings)
+    return Axis(column.dim, values, positions, column.attrs, column.origin, column.path, column.coordinate)
 
 
 def _one_after_the_other(column: Column) -> Axis:
     """The axis of inputs that follow one another as they are given."""
-    stops = np.cumsum([len(block) for block in column.values])
-    places = np.arange(stops[-1])
+    lengths = [len(block) for block in column.values]
     return Axis(
         column.dim,
-        places,
-        tuple(np.split(places, stops[:-1])),
+        np.arange(sum(lengths)),
+        Positions.end_to_end(lengths, range(len(lengths))),
         path=column.path,
         coordinate=column.coordinate,
         in_order=True,
     )
 
 
-def _block_by_block(
-    blocks: Sequence[NDArray[Any]], joined: NDArray[Any]
-) -> tuple[NDArray[Any], list[NDArray[np.int64]]] | None:
+def _block_by_block(blocks: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> tuple[NDArray[Any], Positions] | None:
     """The axis of inputs that follow one another, in whatever order they were given: it takes no sorting of values.
 
     None where some inputs interleave, overlap, or do not rise or fall.
     """
-    if joined.dtype.kind not in "iufmM":
+    if dtype.kind not in "iufmM":
         return None
     members = [index for index, block in enumerate(blocks) if len(block)]
     falls = any(bool(blocks[index][0] > blocks[index][-1]) for index in members)
-    order = np.argsort(np.array([blocks[index][0] for index in members], joined.dtype), kind="stable").tolist()
+    order = np.argsort(np.array([blocks[index][0] for index in members], dtype), kind="stable").tolist()
     order = [members[rank] for rank in (order[::-1] if falls else order)]
-    values = joined if order == members else np.concatenate([blocks[index] for index in order])
+    data = b"".join(np.ascontiguousarray(blocks[index], dtype).view(np.uint8).data for index in order)
+    values = np.frombuffer(data, dtype) if data else np.empty(0, dtype)  # the bytes that are written, held once
     before, after = values[:-1], values[1:]
     if not bool((before > after if falls else before < after).all()):
         return None
-    positions, stop = [np.empty(0, np.int64)] * len(blocks), 0
-    for index in order:
-        positions[index] = np.arange(stop, stop + len(blocks[index]))
-        stop += len(blocks[index])
-    return values, positions
+    return values, Positions.end_to_end([len(block) for block in blocks], order)
 
 
-def _value_by_value(
-    column: Column, joined: NDArray[Any], findings: Findings
-) -> tuple[NDArray[Any], Sequence[NDArray[np.int64]]]:
+def _value_by_value(column: Column, dtype: np.dtype[Any], findings: Findings) -> tuple[NDArray[Any], Positions]:
     """The axis of any inputs."""
     blocks = column.values
-    values, inverse = np.unique(joined, return_inverse=True)
+    values, inverse = np.unique(_concatenated(blocks, dtype), return_inverse=True)
     inverse = inverse.astype(np.int64, copy=False).reshape(-1)
     lengths = np.array([len(block) for block in blocks])
     stops = np.cumsum(lengths)
@@ -140,25 +131,32 @@ def _value_by_value(
         positions = [len(values) - 1 - p for p in positions]
     elif not bool((steps > 0).all()):
         _lose_repeated(column, positions, findings)
-        return _in_order_of_inputs(values, positions)
-    return values, positions
+        values, positions = _in_order_of_inputs(values, positions)
+    return values, Positions.of(positions)
 
 
-def _joined(column: Column) -> NDArray[Any]:
+def _common_type(column: Column) -> np.dtype[Any]:
+    """The type that holds the values of all inputs."""
     kinds = {block.dtype.kind for block in column.values if len(block)}
     if kinds & set("SUO") and not kinds <= set("SUO"):
         raise CombineError(f"{column.path}: some inputs give text and others numbers")
     if "O" in kinds or kinds == {"S", "U"}:
-        return np.array([_text(value) for block in column.values for value in block.tolist()], np.str_)
-    return np.concatenate(column.values)
+        return np.dtype(np.str_)
+    return np.concatenate([block[:0] for block in column.values]).dtype
+
+
+def _concatenated(blocks: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if dtype == np.dtype(np.str_):
+        return np.array([_text(value) for block in blocks for value in block.tolist()], np.str_)
+    return np.concatenate(blocks)
 
 
 def _text(value: object) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
-def _lose_missing(column: Column, joined: NDArray[Any], findings: Findings) -> None:
-    if joined.dtype.kind not in "fmMc" or not bool(np.isnan(joined).any()):
+def _lose_missing(column: Column, dtype: np.dtype[Any], findings: Findings) -> None:
+    if dtype.kind not in "fmMc":
         return
     for index, block in enumerate(column.values):
         if bool(np.isnan(block).any()):
@@ -219,4 +217,5 @@ def note_gaps(axis: Axis, findings: Findings) -> None:
 
 def _holder(axis: Axis, position: int) -> int:
     """The first input that holds a position."""
-    return next(index for index, block in enumerate(axis.positions) if bool((block == position).any()))
+    positions = axis.positions
+    return next(index for index in range(len(positions.lengths)) if bool((positions[index] == position).any()))

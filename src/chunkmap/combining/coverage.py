@@ -42,6 +42,9 @@ class Coverage:
 def cover(axes: tuple[Axis, ...], indexes: Sequence[int]) -> Coverage:
     """Count how inputs fill the product of axes, from the positions of their values alone."""
     total = math.prod(len(axis) for axis in axes)
+    apart = axes[0].positions.fill_apart(indexes) if len(axes) == 1 else None
+    if apart is not None:
+        return Coverage(axes, total, apart)
     blocks = [_product(axes, index) for index in indexes]
     joined = np.concatenate(blocks) if blocks else np.empty(0, np.int64)
     if total <= _MOST_COUNTED:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
+
 from chunkmap.combining.axes import Axis
 from chunkmap.combining.findings import Finding, Findings
 from chunkmap.combining.recipe import Recipe
@@ -22,7 +24,7 @@ __all__ = ["check_order"]
 def check_order(axis: Axis, recipe: Recipe, findings: Findings) -> None:
     """Say that the order is the caller's, and find what speaks against it."""
     inputs = findings.inputs
-    members = [index for index, block in enumerate(axis.positions) if len(block) and index >= inputs.combined]
+    members = [index for index in np.flatnonzero(axis.positions.lengths).tolist() if index >= inputs.combined]
     if not axis.in_order or not members:
         return
     if "overlap" not in recipe.waive:

@@ -27,17 +27,19 @@ _TOLERANCE: Final = 1e-2
 
 def check_pixels(axis: Axis, inputs: Inputs, findings: Findings) -> None:
     """Report inputs whose pixels are not those of the first one's grid."""
+    if axis.values.dtype.kind != "f":
+        return
     sizes = {index: size for index in range(len(inputs)) if (size := _pixel_size(axis, inputs, index)) is not None}
-    members = [index for index in sizes if len(axis.positions[index])]
-    if len(members) < 2 or axis.values.dtype.kind != "f":
+    members = [index for index in sizes if axis.positions.lengths[index]]
+    if len(members) < 2:
         return
     first, size = members[0], sizes[members[0]]
-    origin = float(axis.values[axis.positions[first][0]])
+    origin = float(axis.values[axis.positions.firsts[first]])
     for index in members[1:]:
         if abs(sizes[index] - size) > abs(size) * _TOLERANCE / max(len(axis), 1):
             _report(axis, findings, (first, index), f"pixels are {size!r} apart in {{0}} and {sizes[index]!r} in {{1}}")
             return
-        begins = float(axis.values[axis.positions[index][0]])
+        begins = float(axis.values[axis.positions.firsts[index]])
         beside = (begins - origin) / size
         if abs(beside - round(beside)) > _TOLERANCE:
             text = (

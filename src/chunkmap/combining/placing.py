@@ -40,7 +40,7 @@ def carry_out(plan: Plan, read: Reader) -> dict[str, ManifestArray]:
 def coordinate_array(plan: Plan, axis: Axis) -> ManifestArray:
     """The values of an axis as an array held inline, with the attributes that the first input gives them."""
     attrs: dict[str, Any] = {}
-    members = (plan.inputs[index] for index, block in enumerate(axis.positions) if len(block))
+    members = (plan.inputs[index] for index in np.flatnonzero(axis.positions.lengths).tolist())
     own = next((refs.arrays[axis.coordinate] for refs in members if axis.coordinate in refs.arrays), None)
     if own is not None:
         attrs = dict(own.meta.attrs)
@@ -66,8 +66,16 @@ def inline_array(values: NDArray[Any], dims: tuple[str, ...], attrs: dict[str, A
     )
     if not values.size:
         return ManifestArray(meta, ChunkManifest.empty(meta.grid_shape))
-    data = _vlen_utf8(values) if text else np.ascontiguousarray(values).tobytes()
+    data = _vlen_utf8(values) if text else _bytes_of(values)
     return ManifestArray(meta, ChunkManifest.single(data, 0, len(data), values.ndim))
+
+
+def _bytes_of(values: NDArray[Any]) -> bytes:
+    """The bytes of values in C order: those that they stand in, where they are all of these, and not a copy."""
+    own: object = values.base
+    if isinstance(own, bytes) and values.flags.c_contiguous and values.nbytes == len(own):
+        return own
+    return values.tobytes()
 
 
 def _vlen_utf8(values: NDArray[Any]) -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chunkmap.combining.alignment import Places
-from chunkmap.combining.axes import find_axis, make_axes
+from chunkmap.combining.axes import Axis, find_axis, make_axes
 from chunkmap.combining.coverage import Coverage, check_missing, find_overlap
 from chunkmap.combining.differences import with_widest_packing
 from chunkmap.combining.eras import eras_of
@@ -55,8 +55,8 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     check_usable(inputs, findings)
     check_named(inputs, recipe, findings)
     eras = eras_of(inputs, recipe, findings)
-    columns, names = evaluate(inputs, recipe, read, findings, eras)
-    places = {path: Places(axis) for path, axis in make_axes(columns, findings).items()}
+    axes, names = _axes(inputs, recipe, read, findings, eras)
+    places = {path: Places(axis) for path, axis in axes.items()}
     for place in places.values():
         check_pixels(place.axis, inputs, findings)
         check_order(place.axis, recipe, findings)
@@ -67,11 +67,20 @@ def survey(inputs: Inputs, recipe: Recipe, read: Reader) -> tuple[Plan, tuple[Fi
     if "identical" not in recipe.waive:
         check_identical(arrays.values(), recipe, read, findings)
     used = {(path.rpartition("/")[0], dim) for path, plan in arrays.items() for dim in plan.meta.dims or ()}
-    axes = {path: place.axis for path, place in places.items()}
     named = {id(axis) for group, dim in used if (axis := find_axis(axes, f"{group}/{dim}", dim)) is not None}
     axes = {path: axis for path, axis in axes.items() if axis.dim in recipe.dims or id(axis) in named}
     chosen = tuple(sorted({name for name in names if name is not None}))
     return plan_apart(Plan(inputs, recipe, axes, arrays, _groups(request), chosen)), findings.done()
+
+
+def _axes(
+    inputs: Inputs, recipe: Recipe, read: Reader, findings: Findings, eras: Sequence[str]
+) -> tuple[dict[str, Axis], list[str | None]]:
+    """The axes of the result, and the names that inputs give their data variables; the values of each input are let
+    go of here.
+    """
+    columns, names = evaluate(inputs, recipe, read, findings, eras)
+    return make_axes(columns, findings), names
 
 
 def _groups(request: Request) -> dict[str, Mapping[str, object]]:

@@ -46,7 +46,7 @@ def scopes_of(inputs: Inputs, dim: str, selectors: Sequence[Selector], eras: Seq
             name = selector.partition(":")[2].strip("/")
             for group in _groups_with(inputs[index], name, dim):
                 members.setdefault((eras[index], group), []).append(index)
-        if is_order(selector):
+        elif is_order(selector):
             for group in filter(None, groups_along(inputs[index], dim)):
                 members.setdefault((eras[index], group), []).append(index)
     nested = {era for era, group in members if group}

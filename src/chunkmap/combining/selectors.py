@@ -81,10 +81,11 @@ def evaluate(
     `eras` names for every input the group of the result that it goes to. Arrays are read together, in one call of
     `read`. An input whose values are not found is reported, and lost.
     """
-    chosen = [recipe.of_combined if index < inputs.combined else recipe.selectors for index in range(len(inputs))]
+    of_combined, of_new = recipe.of_combined, recipe.selectors
+    chosen = [of_combined if index < inputs.combined else of_new for index in range(len(inputs))]
     scopes = [
         scope
-        for dim in recipe.selectors
+        for dim in of_new
         if dim != VARIABLES
         for scope in scopes_of(inputs, dim, [mapping.get(dim) for mapping in chosen], eras)
     ]
@@ -166,7 +167,8 @@ def _keep(raw: _Raw, findings: Findings, index: int, value: Any) -> None:
 def _column(findings: Findings, raw: _Raw, dtype: Any, *, check: bool) -> Column:
     attrs: Mapping[str, Any] = {}
     values = raw.values
-    as_times = any(isinstance(raw.selectors[i], str) and raw.selectors[i].startswith("cf:") for i in values)
+    kinds = {id(selector): selector for selector in map(raw.selectors.__getitem__, values)}.values()
+    as_times = any(isinstance(selector, str) and selector.startswith("cf:") for selector in kinds)
     if as_times or (check and _find_other_units(findings, raw)):
         values, attrs = _times(findings, raw, dtype)
     if dtype is not None:
@@ -176,7 +178,7 @@ def _column(findings: Findings, raw: _Raw, dtype: Any, *, check: bool) -> Column
     none = next(iter(values.values()), np.empty(0))[:0]
     scope = raw.scope
     blocks = tuple(values.get(index, none) for index in range(len(findings.inputs)))
-    in_order = any(is_order(raw.selectors[index]) for index in values)
+    in_order = any(map(is_order, kinds))
     origin = next(iter(raw.attrs.values()), {}) if check and values is raw.values else {}
     return Column(raw.dim, blocks, attrs, attrs or origin, scope.path, scope.coordinate, in_order)
 

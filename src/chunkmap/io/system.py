@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -41,13 +42,14 @@ def open_to_read(path: str | os.PathLike[str]) -> int:
     return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
 
-def pread(file: int, length: int, offset: int) -> bytes:
-    """Some bytes of a file that others read too; fewer where it ends."""
-    if hasattr(os, "pread"):
-        return os.pread(file, length, offset)
+def _pread(file: int, length: int, offset: int) -> bytes:
     with _at_a_place:
         os.lseek(file, offset, os.SEEK_SET)
         return os.read(file, length)
+
+
+pread: Final[Callable[[int, int, int], bytes]] = getattr(os, "pread", _pread)
+"""Some bytes of a file (its number, how many, from where) that others read too; fewer where it ends."""
 
 
 def pread_into(file: int, room: memoryview, offset: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from sys import intern
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -100,7 +101,7 @@ class Hierarchy:
 
     def arrays(self) -> list[str]:
         """The paths of all arrays, as their documents came."""
-        v2 = [key.rpartition("/")[0] for key in self._parsed if key.rpartition("/")[2] == ".zarray"]
+        v2 = [intern(key.rpartition("/")[0]) for key in self._parsed if key.rpartition("/")[2] == ".zarray"]
         return list(dict.fromkeys([*v2, *(path for path in self._nodes if path in self._v3)]))
 
     def groups(self) -> Groups:

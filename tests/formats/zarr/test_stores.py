@@ -304,6 +304,21 @@ def test_what_is_no_store_is_refused(tmp_path, stores, name, text, says):
         stores.scan(tmp_path)
 
 
+@pytest.mark.parametrize("consolidated", [True, False])
+def test_a_set_of_references_is_no_store(tmp_path, consolidated):
+    """Its metadata stand in a file of the same name: no verb that scans takes it for a store without a chunk."""
+    write_tree(tmp_path / "tree", 2)
+    refs = chunkmap.scan(tmp_path / "tree")
+    chunkmap.write(refs, tmp_path / "set.parq")
+    with pytest.raises(
+        FormatError, match=r"set\.parq: expected a Zarr store, found a set of references.*chunkmap\.load"
+    ):
+        chunkmap.scan(tmp_path / "set.parq", consolidated=consolidated)
+    with pytest.raises(FormatError, match="found a set of references"):
+        chunkmap.build([tmp_path / "set.parq"], tmp_path / "out.json", concat_dims=["x"])
+    assert chunkmap.load(tmp_path / "set.parq").arrays.keys() == refs.arrays.keys()
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_group_that_cannot_be_listed_is_refused(tmp_path, range_server, version):
     """Over HTTP a group without consolidated metadata is an error, never a set of nothing."""

@@ -10,14 +10,17 @@ from __future__ import annotations
 import struct
 from typing import Any, Final
 
+import numpy as np
 from numcodecs.abc import Codec
-from numcodecs.compat import ensure_bytes, ndarray_copy
+from numcodecs.compat import ensure_bytes, ensure_contiguous_ndarray
 from numcodecs.lz4 import decompress
+from numpy.typing import NDArray
 
 __all__ = ["Hdf5Lz4", "lz4_block"]
 
 _HEADER: Final = struct.Struct(">QI")
 _LENGTH: Final = struct.Struct(">I")
+_NUMCODECS: Final = struct.Struct("<I")
 _BEST_RATIO: Final = 256
 _LARGEST: Final = 2**31 - 1
 
@@ -25,7 +28,7 @@ _LARGEST: Final = 2**31 - 1
 class Hdf5Lz4(Codec):  # type: ignore[misc]
     """LZ4 in blocks.
 
-    >>> Hdf5Lz4().decode(Hdf5Lz4().encode(b"some bytes"))
+    >>> bytes(Hdf5Lz4().decode(Hdf5Lz4().encode(b"some bytes")))
     b'some bytes'
     """
 
@@ -38,30 +41,51 @@ class Hdf5Lz4(Codec):  # type: ignore[misc]
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The bytes of the chunk. Raises ValueError or RuntimeError for damaged ones."""
-        raw = ensure_bytes(buf)
+        raw = memoryview(bytearray(ensure_contiguous_ndarray(buf).view("u1")))
         if len(raw) < _HEADER.size:
             raise ValueError("a chunk compressed by LZ4 ends inside its header")
         size, block_size = _HEADER.unpack_from(raw)
         if size > _LARGEST or (size and not block_size):
             raise ValueError(f"a chunk compressed by LZ4 claims {size} bytes in blocks of {block_size}")
-        parts, place, left = [], _HEADER.size, size
-        while left:
-            wanted = min(block_size, left)
-            if place + _LENGTH.size > len(raw):
-                raise ValueError("a chunk compressed by LZ4 ends before its data do")
-            (stored,) = _LENGTH.unpack_from(raw, place)
-            block = raw[place + _LENGTH.size : place + _LENGTH.size + stored]
-            parts.append(block if stored == wanted else lz4_block(block, wanted))
-            place, left = place + _LENGTH.size + stored, left - wanted
-        data = b"".join(parts)
-        if len(data) != size:
-            raise ValueError(f"expected {size} bytes from a chunk compressed by LZ4, found {len(data)}")
-        return ndarray_copy(data, out)
+        target = np.empty(size, np.uint8) if out is None else ensure_contiguous_ndarray(out).view("u1")
+        if len(target) != size:
+            raise ValueError(f"expected {len(target)} bytes from a chunk compressed by LZ4, found {size}")
+        place, done = _HEADER.size, 0
+        while done < size:
+            wanted = min(block_size, size - done)
+            place += _undo_block(raw, place, target[done : done + wanted])
+            done += wanted
+        return target if out is None else out
+
+
+def _undo_block(raw: memoryview, place: int, target: NDArray[np.uint8]) -> int:
+    """Undo the block that stands at a place behind its stored length, and give the bytes of both.
+
+    The length is overwritten by that of the content, which numcodecs wants there.
+    """
+    start = place + _LENGTH.size
+    if start > len(raw):
+        raise ValueError("a chunk compressed by LZ4 ends before its data do")
+    stored: int = _LENGTH.unpack_from(raw, place)[0]
+    block = raw[start : start + stored]
+    if len(block) < stored:
+        raise ValueError("a chunk compressed by LZ4 ends before its data do")
+    if stored == len(target):
+        target[:] = np.frombuffer(block, np.uint8)
+    else:
+        _check_ratio(stored, len(target))
+        _NUMCODECS.pack_into(raw, place, len(target))
+        decompress(raw[place : start + stored], target)
+    return _LENGTH.size + stored
 
 
 def lz4_block(block: bytes, size: int) -> bytes:
     """Decompress one bare block of LZ4 that holds `size` bytes. numcodecs wants the size before it."""
-    if size > _BEST_RATIO * (len(block) + 1):
-        raise ValueError(f"a block of LZ4 of {len(block)} bytes claims to hold {size}")
-    data: bytes = decompress(struct.pack("<I", size) + block)
+    _check_ratio(len(block), size)
+    data: bytes = decompress(_NUMCODECS.pack(size) + block)
     return data
+
+
+def _check_ratio(stored: int, size: int) -> None:
+    if size > _BEST_RATIO * (stored + 1):
+        raise ValueError(f"a block of LZ4 of {stored} bytes claims to hold {size}")

@@ -104,6 +104,8 @@ def represent(file: File, path: str, dataset: Dataset, dims: Dimensions, values:
 
 def attribute_problems(attributes: Attributes) -> list[tuple[str, str]]:
     """Attributes that have no JSON value, or not the very one."""
+    if not attributes.lost and not attributes.rounded:
+        return []
     left_out = [
         ("attribute", f"attribute {name!r} is left out: it is a {kind}" if name else f"attributes are left out: {kind}")
         for name, kind in attributes.lost
@@ -236,7 +238,7 @@ def _embedded(file: File, path: str, dataset: Dataset, dims: Dimensions, *, empt
         inner, datatype = inner + datatype.shape, datatype.base
     axes = len(inner)
     chunks = stored.chunks.reshape_grid(stored.chunks.grid_shape + (1,) * axes) if axes else stored.chunks
-    stored = replace(stored, chunk_shape=stored.chunk_shape + inner, chunks=chunks)
+    stored = stored._replace(chunk_shape=stored.chunk_shape + inner, chunks=chunks)
     found = yield from embed(file, stored, datatype, native, empty=empty)
     attrs = visible(dataset.attributes.values)
     if FILL_VALUE in dataset.attributes.values:

@@ -65,6 +65,8 @@ def variable_path(path: str, tree: Tree) -> str:
     A variable that has the name of a dimension, but is no coordinate, is stored as `_nc4_non_coord_<name>`.
     """
     group, slash, name = path.rpartition("/")
+    if not name.startswith(_NOT_COORDINATE):
+        return path
     plain = f"{group}{slash}{name.removeprefix(_NOT_COORDINATE)}"
     taken = tree.datasets.get(plain)
     return path if taken is not None and not is_bare_dimension(taken) else plain
@@ -149,9 +151,9 @@ class _Finder:
 
     def _invent(self, group: str, paths: list[str], scales: int, phonies: int) -> dict[str, int]:
         """A group's phony dimensions: for each length, as many as one dataset needs beyond the scales there are."""
-        datasets = [self._tree.datasets[path] for path in paths]
+        datasets = [self._tree.datasets[path] for path in paths if path not in self._scales[group]]
         wanted: Counter[int] = Counter()
-        for shape in dict.fromkeys(d.shape for d in datasets if not _is_scale(d) and not _listed(d)):
+        for shape in dict.fromkeys(d.shape for d in datasets if not _listed(d)):
             wanted |= Counter(shape)
         there = Counter(self._tree.datasets[path].shape[:1] for path in self._scales[group])
         invented: dict[str, int] = {}
@@ -163,22 +165,19 @@ class _Finder:
 
     def names(self, path: str, dataset: Dataset) -> tuple[str, ...]:
         """The dimensions of one dataset."""
-        rank = len(dataset.shape)
-        group = path.rpartition("/")[0]
-        if _is_scale(dataset):
-            found = self._by_number(group, dataset.attributes.values.get("_Netcdf4Coordinates"), rank)
+        shape, group = dataset.shape, path.rpartition("/")[0]
+        if path in self._scales[group]:
+            found = self._by_number(group, dataset.attributes.values.get("_Netcdf4Coordinates"), len(shape))
             if found is not None:
                 return found
-            if rank == 1:
+            if len(shape) == 1:
                 return (path,)
-        listed = self._listed_names(dataset)
-        if None not in listed:
-            return tuple(name for name in listed if name is not None)
-        if any(listed):
-            return self._with_phony(group, dataset.shape, listed)
-        unnamed = self._unnamed.get((group, dataset.shape))
+        references = _listed(dataset)
+        if references is not None and len(references.addresses) == len(shape):
+            return self._with_phony(group, shape, self._listed_names(references))
+        unnamed = self._unnamed.get((group, shape))
         if unnamed is None:
-            unnamed = self._unnamed[group, dataset.shape] = self._with_phony(group, dataset.shape, listed)
+            unnamed = self._unnamed[group, shape] = self._with_phony(group, shape, [None] * len(shape))
         return unnamed
 
     def _by_number(self, group: str, numbers: Any, rank: int) -> tuple[str, ...] | None:
@@ -190,12 +189,8 @@ class _Finder:
         found = [scope.get(number) for number in numbers if isinstance(number, int)]
         return tuple(f for f in found if f is not None) if len(found) == rank and None not in found else None
 
-    def _listed_names(self, dataset: Dataset) -> list[str | None]:
+    def _listed_names(self, references: References) -> list[str | None]:
         """From DIMENSION_LIST: "if a dimension has more than one scale, the last one" counts, as for netCDF-C."""
-        rank = len(dataset.shape)
-        references = _listed(dataset)
-        if references is None or len(references.addresses) != rank:
-            return [None] * rank
         return [self._tree.paths.get(axis[-1]) if axis else None for axis in references.addresses]
 
     def _with_phony(self, group: str, shape: tuple[int, ...], listed: list[str | None]) -> tuple[str, ...]:
@@ -237,12 +232,11 @@ def _upwards(group: str) -> Iterator[str]:
 
 def _unlimited_lengths(tree: Tree, names: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
     """Unlimited dimensions are as long as the longest variable along them."""
-    lengths: dict[str, int] = {}
-    for path, axes in names.items():
+    lengths = {path: 0 for path, scale in tree.datasets.items() if scale.space.maximum[:1] == (None,)}
+    for path, axes in names.items() if lengths else ():
         for name, length in zip(axes, tree.datasets[path].shape, strict=True):
-            scale = tree.datasets.get(name)
-            if scale is not None and scale.space.maximum[:1] == (None,):
-                lengths[name] = max(lengths.get(name, 0), length)
+            if name in lengths:
+                lengths[name] = max(lengths[name], length)
     return lengths
 
 

@@ -10,7 +10,7 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from chunkmap.errors import FormatError, Unsupported
 from chunkmap.formats.hdf5.chunk_indexes.btree_v1 import Leaf, decode_leaves
@@ -46,8 +46,7 @@ BROKEN: Final = (struct.error, IndexError, ValueError, OverflowError)
 """What reading past the end of a message, or believing a number in it, comes to in Python."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """The data of one dataset."""
 
     chunk_shape: tuple[int, ...]

@@ -54,7 +54,7 @@ def read_stored(file: File, dataset: Dataset, *, unlike: bool = False) -> Parser
     if codec is None:
         return stored
     variants = tuple((codec, *own) for own in stored.variants)
-    return replace(stored, codecs=(codec, *stored.codecs), variants=variants)
+    return stored._replace(codecs=(codec, *stored.codecs), variants=variants)
 
 
 def chunk_bytes(file: File, chunks: ChunkManifest, rows: Sequence[int]) -> Parser[list[bytes | memoryview]]:
@@ -179,7 +179,7 @@ def _apart(file: File, dataset: Dataset, stored: Stored, masks: NDArray[np.uint3
     plain = np.array([not codecs for codecs in variants])[numbers]
     if (stored.chunks.length[plain] != dataset.layout.chunk_nbytes).any():
         raise file.error(f"expected chunks of {dataset.layout.chunk_nbytes} bytes, found others", dataset.address)
-    return replace(stored, chunks=replace(stored.chunks, variant=numbers.astype(np.uint16)), variants=variants)
+    return stored._replace(chunks=replace(stored.chunks, variant=numbers.astype(np.uint16)), variants=variants)
 
 
 def is_own(file: File, chunks: ChunkManifest) -> bool:
@@ -214,4 +214,4 @@ def grown(stored: Stored, shape: tuple[int, ...]) -> Stored:
     index = stored.chunks.positions_in(grid, (0,) * len(grid))
     chunks = stored.chunks
     moved = ChunkManifest.from_columns(grid, index, chunks.sources, chunks.columns(slice(None)))
-    return replace(stored, chunks=moved)
+    return stored._replace(chunks=moved)

@@ -7,7 +7,6 @@ codec when so. Text that is padded with spaces always has one.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Final
 
 from chunkmap.codecs.hdf5.padding import check_texts, nul_padded
@@ -35,7 +34,7 @@ def with_text_codec(file: File, stored: Stored, datatype: Datatype, native: byte
     if can_be_clean and (yield from _is_clean(file, stored, datatype, native)):
         return stored
     codec = {"id": "hdf5_text", "size": datatype.size, "texts": [list(text) for text in texts]}
-    return replace(stored, codecs=(codec, *stored.codecs))
+    return stored._replace(codecs=(codec, *stored.codecs))
 
 
 def _is_clean(file: File, stored: Stored, datatype: Datatype, native: bytes | None) -> Parser[bool]:

@@ -40,9 +40,9 @@ def build_tree(objects: Objects) -> Tree:
     """Name every object."""
     tree = Tree()
     _name(objects, tree)
-    order = {path: number for number, path in enumerate(_in_order(tree))}
-    tree.groups = dict(sorted(tree.groups.items(), key=lambda item: order[item[0]]))
-    tree.datasets = dict(sorted(tree.datasets.items(), key=lambda item: order[item[0]]))
+    order = _in_order(tree)
+    tree.groups = {path: tree.groups[path] for path in order if path in tree.groups}
+    tree.datasets = {path: tree.datasets[path] for path in order if path in tree.datasets}
     _resolve_soft_links(tree)
     return tree
 

@@ -79,6 +79,7 @@ def read_documents(
     roots = [name for name in _ROOTS if known is None or name in known]
     found = dict(zip(roots, (yield Files(roots)), strict=True))
     documents = {name: _parse(url, name, data) for name, data in found.items() if data is not None}
+    _check_store(url, documents)
     version = zarr_format or _version(documents, listed or ())
     below = _consolidated(url, documents, version) if consolidated else None
     is_array = ".zarray" in documents or documents.get(DOCUMENT, {}).get("node_type") == "array"
@@ -99,6 +100,18 @@ def read_documents(
     for path, node in _nodes(every, version):
         _take_in(store, url, path, node)
     return store
+
+
+def _check_store(url: str, documents: Mapping[str, Any]) -> None:
+    """Raise FormatError for a set of references in Parquet, whose documents are in a file of the same name: scanned as
+    a store it would be one in which every chunk is missing.
+    """
+    if "record_size" in documents.get(CONSOLIDATED, {}):
+        raise FormatError(
+            "expected a Zarr store, found a set of references in Parquet, which was scanned already. Load it"
+            " (chunkmap.load), or give its URL to combine, which takes stored sets",
+            url=url,
+        )
 
 
 def _version(documents: Mapping[str, Any], listed: Sequence[str]) -> ZarrFormat:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
@@ -20,7 +20,7 @@ from chunkmap.model.grid import index_dtype
 from chunkmap.model.placement import rows_of_each
 from chunkmap.storage.parquet.cache import PartitionCache
 from chunkmap.storage.parquet.decoding import PartitionFile, decode_partitions
-from chunkmap.storage.parquet.sidecar import PartitionRecord
+from chunkmap.storage.parquet.sidecar import PartitionRecords
 from chunkmap.storage.stores import METADATA
 
 __all__ = ["PartitionedChunks", "partition_name", "stamp_of"]
@@ -55,7 +55,7 @@ class PartitionedChunks(ChunksElsewhere):
     """The array."""
     grid_shape: tuple[int, ...]
     record_size: int
-    records: Mapping[int, PartitionRecord] | None
+    records: PartitionRecords | None
     """Partitions in which chunks are, by number; None where that was not written down."""
     stamp: Target | None = None
     """What the filesystem said of the metadata when the set was opened; None where partitions have checksums."""
@@ -67,7 +67,7 @@ class PartitionedChunks(ChunksElsewhere):
         """How many there are, or may be."""
         if self.records is None:
             return math.prod(self.grid_shape)
-        return sum(record.chunks for record in self.records.values())
+        return self.records.chunks
 
     def between(self, start: int, stop: int) -> ChunkManifest:
         """The chunks in cells `start` to `stop`: only the partitions that hold these are read."""

@@ -23,7 +23,15 @@ from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet.cache import PartitionCache
 from chunkmap.storage.parquet.chunks import PartitionedChunks, stamp_of
-from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, belongs_to, decode_targets
+from chunkmap.storage.parquet.sidecar import (
+    SIDECAR,
+    TARGETS,
+    PartitionRecord,
+    PartitionRecords,
+    Sidecar,
+    belongs_to,
+    decode_targets,
+)
 from chunkmap.storage.place import set_aside
 from chunkmap.storage.stores import METADATA, ZARR, FoundSet, is_set
 from chunkmap.storage.text import parse_json
@@ -33,6 +41,9 @@ __all__ = ["PartitionedSet", "load", "open_set"]
 
 _TRIES: Final = 3
 """How often the files of a set are read that do not belong together: then somebody changed them by hand."""
+
+
+_NO_RECORDS: Final = PartitionRecords({})
 
 
 class PartitionedSet:
@@ -54,7 +65,7 @@ class PartitionedSet:
                 path,
                 array.meta.grid_shape,
                 self.record_size,
-                None if self.records is None else self.records.get(path, {}),
+                None if self.records is None else self.records.get(path, _NO_RECORDS),
                 stamp,
                 cache,
             )
@@ -79,7 +90,7 @@ class PartitionedSet:
         return ReferenceSet(arrays, self._groups, known, self._targets(), self.url)
 
     @property
-    def records(self) -> Mapping[str, Mapping[int, PartitionRecord]] | None:
+    def records(self) -> Mapping[str, PartitionRecords] | None:
         """What is known of every partition; None for a set that another tool wrote."""
         return None if self._sidecar is None else self._sidecar.partitions
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+import struct
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -28,6 +31,7 @@ __all__ = [
     "SIDECAR",
     "TARGETS",
     "PartitionRecord",
+    "PartitionRecords",
     "Sidecar",
     "belongs_to",
     "decode_targets",
@@ -41,7 +45,8 @@ TARGETS: Final = ".chunkmap-targets.parq"
 """The name of the table of targets in the root of the set."""
 
 _LAYOUT: Final = 1
-
+_ROW: Final = struct.Struct("<4q")
+"""A partition's number, its chunks, and the length and checksum of its file."""
 
 _METADATA: Final = re.compile(rb'"metadata":(\d{1,10})\}\s*\Z')
 """The end of a sidecar."""
@@ -78,13 +83,49 @@ class PartitionRecord(NamedTuple):
         return data
 
 
+class PartitionRecords(Mapping[int, PartitionRecord]):
+    """The records of an array's partitions, by number, in rising order: few bytes each, as those of very many sets are
+    held at one time.
+
+    >>> records = PartitionRecords({7: (100, 9, 2), 1: (50, 8, 3)})
+    >>> list(records), records[7].nbytes, records.chunks, 2 in records
+    ([1, 7], 9, 150, False)
+    """
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, records: Mapping[int, Sequence[int]]) -> None:
+        self._rows = b"".join(_ROW.pack(number, *records[number]) for number in sorted(records))
+
+    def __getitem__(self, number: int) -> PartitionRecord:
+        row = bisect_left(range(len(self)), number, key=self._number)
+        if row == len(self) or self._number(row) != number:
+            raise KeyError(number)
+        return PartitionRecord(*_ROW.unpack_from(self._rows, row * _ROW.size)[1:])
+
+    def _number(self, row: int) -> int:
+        number: int = _ROW.unpack_from(self._rows, row * _ROW.size)[0]
+        return number
+
+    def __iter__(self) -> Iterator[int]:
+        return map(itemgetter(0), _ROW.iter_unpack(self._rows))
+
+    def __len__(self) -> int:
+        return len(self._rows) // _ROW.size
+
+    @property
+    def chunks(self) -> int:
+        """Chunks in all of them."""
+        return sum(map(itemgetter(1), _ROW.iter_unpack(self._rows)))
+
+
 @dataclass(frozen=True, slots=True)
 class Sidecar:
     """The content of `.chunkmap.json`."""
 
     version: str
     """The version of chunkmap that wrote the set."""
-    partitions: Mapping[str, Mapping[int, PartitionRecord]] = field(default_factory=dict)
+    partitions: Mapping[str, PartitionRecords] = field(default_factory=dict)
     """Partitions by array and number; one that is not here has no chunk in it."""
     targets: PartitionRecord | None = None
     """The table of targets, when there is one."""
@@ -123,7 +164,7 @@ class Sidecar:
             return cls(
                 version=str(document["chunkmap"]),
                 partitions={
-                    path: {int(number): PartitionRecord(*map(int, record)) for number, record in records.items()}
+                    path: PartitionRecords({int(number): tuple(map(int, record)) for number, record in records.items()})
                     for path, records in document["partitions"].items()
                 },
                 targets=None if document["targets"] is None else PartitionRecord(*map(int, document["targets"])),
@@ -132,7 +173,7 @@ class Sidecar:
             )
         except StorageError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, struct.error) as error:
             raise StorageError(f"{where}: expected the sidecar of a reference set, it is damaged: {error!r}") from error
 
 

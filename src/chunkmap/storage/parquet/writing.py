@@ -37,7 +37,14 @@ from chunkmap.storage.checksum import checksum
 from chunkmap.storage.names import check_names
 from chunkmap.storage.parquet.chunks import partition_name
 from chunkmap.storage.parquet.partition import MOST_ROWS, check_rows, encode_partition
-from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, encode_targets
+from chunkmap.storage.parquet.sidecar import (
+    SIDECAR,
+    TARGETS,
+    PartitionRecord,
+    PartitionRecords,
+    Sidecar,
+    encode_targets,
+)
 from chunkmap.storage.publishing import Stage, replacing
 from chunkmap.storage.states import State
 from chunkmap.storage.stores import METADATA, is_set
@@ -142,7 +149,8 @@ class ParquetWriter:
         heads = {path: ManifestArray(meta, ChunkManifest.empty(meta.grid_shape)) for path, meta in self.metas.items()}
         said = {"metadata": documents(heads, groups), "record_size": self.record_size}
         metadata = json.dumps({**said, **beside(heads, groups)}, separators=(",", ":")).encode()
-        sidecar = Sidecar(__version__, self.records, targets, about.problems, about.origin, checksum(metadata))
+        records = {path: PartitionRecords(own) for path, own in self.records.items()}
+        sidecar = Sidecar(__version__, records, targets, about.problems, about.origin, checksum(metadata))
         self.stage.put({SIDECAR: sidecar.encode()})
         self.stage.put({METADATA: metadata})
 

@@ -31,7 +31,8 @@ class Leaf(NamedTuple):
     """The entries of a tree that is one leaf, as they stand in the file."""
 
     grid: Grid
-    entries: memoryview
+    entries: bytes
+    """A copy: a view would hold the block of the file that it lies in, until the last leaf is decoded."""
 
 
 def read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable | Leaf]:
@@ -45,7 +46,7 @@ def read_btree_v1(file: File, grid: Grid) -> Parser[ChunkTable | Leaf]:
     if level == 0 and count <= 2 * file.chunk_k:
         file.expect(root, b"TREE\x01", grid.layout.address)
         start = _prefix(file)
-        return Leaf(grid, root[start : start + count * entry.itemsize])
+        return Leaf(grid, bytes(root[start : start + count * entry.itemsize]))
     nodes = np.frombuffer(root, np.uint8).reshape(1, -1)
     used = _check_nodes(file, nodes, level)
     while level > 1:

@@ -40,9 +40,9 @@ def read_chunk_index(file: File, layout: Chunked, space: Dataspace) -> Parser[Ch
     if layout.address == file.undefined or not math.prod(space.shape or (0,)):
         return empty_table()
     grid = Grid.of(layout, space)
-    if layout.index in _COMPUTED:
-        return _COMPUTED[layout.index](file, grid)
-    return (yield from _READERS[layout.index](file, grid))
+    if layout.indexing in _COMPUTED:
+        return _COMPUTED[layout.indexing](file, grid)
+    return (yield from _READERS[layout.indexing](file, grid))
 
 
 def _single(file: File, grid: Grid) -> ChunkTable:

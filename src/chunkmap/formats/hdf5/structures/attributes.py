@@ -20,7 +20,12 @@ from chunkmap.formats.hdf5.structures.btree_v2 import read_btree_v2, split_recor
 from chunkmap.formats.hdf5.structures.datatype import Datatype, parse_datatype, with_doubles
 from chunkmap.formats.hdf5.structures.file import File, Sizes
 from chunkmap.formats.hdf5.structures.fractal_heap import read_heap
-from chunkmap.formats.hdf5.structures.global_heap import HeapReference, heap_references, read_heap_objects
+from chunkmap.formats.hdf5.structures.global_heap import (
+    HeapReference,
+    heap_references,
+    heap_text,
+    read_heap_objects,
+)
 from chunkmap.formats.hdf5.structures.messages import parse_dataspace
 from chunkmap.formats.hdf5.structures.object_header import Message, resolve_shared
 from chunkmap.formats.hdf5.structures.references import object_addresses, read_references
@@ -43,6 +48,9 @@ _NAMES, _CREATION_ORDER = 8, 9  # types of a version 2 B-tree
 _SHORT: Final = 256
 """Bytes up to which a message is read once, however often it is met."""
 
+_MOST: Final = 8192
+"""Messages that are held so; then they are let go, all at once."""
+
 _sizes = struct.Struct("<HHH").unpack_from
 _creation_order = struct.Struct("<9xI").unpack_from
 
@@ -58,9 +66,14 @@ class _Kind:
     """Bytes of data."""
     in_heap: bool
     """Whether the value lies in the global heap."""
+    one_text: bool
+    """Whether it is a single text there."""
     decode: Callable[[bytes], Any] | None
     """From data to the JSON value, which nobody may change; None where there is none, or it lies in the heap."""
 
+
+_Known = dict[bytes, tuple[str, str | float]]
+"""Name and value of messages that were read before."""
 
 _Waiting = tuple[_Kind, bytes]
 """An attribute whose elements lie in the global heap, and its references to them."""
@@ -82,32 +95,58 @@ class Attributes:
 
 def read_attributes(file: File, messages: list[Message]) -> Parser[Attributes]:
     """Every attribute of an object, in the order of the file."""
-    found = Attributes({}, None, [])
-    values, waiting = found.values, list[_Waiting]()
+    found, waiting = Attributes({}, None, []), list[_Waiting]()
+    values, known = found.values, _known(file.sizes)
     for raw in map(bytes, (yield from _read_bodies(file, messages))):
-        value = None
-        if raw[0] > 1 and raw[1] & 3:
-            kind_of, data = yield from _resolve_parts(file, raw)
-        elif len(raw) <= _SHORT:
-            kind_of, data, value = _split_short(raw, file.sizes)
+        met = known.get(raw)
+        if met is not None:
+            values[met[0]] = met[1]
+        elif raw[0] > 1 and raw[1] & 3:
+            _keep(file, found, waiting, *(yield from _resolve_parts(file, raw)))
         else:
-            kind_of, data = _split(raw, file.sizes)
-        kind_of = _with_doubles(kind_of, found) if file.long_doubles else kind_of
-        if value is not None:
-            values[kind_of.name] = value
-        elif kind_of.decode is not None:
-            values[kind_of.name] = kind_of.decode(data)
-        elif kind_of.in_heap:
-            values[kind_of.name] = None
-            waiting.append((kind_of, data))
-        else:
-            found.lost.append((kind_of.name, kind_of.datatype.lacks or "opaque value"))
-        if kind_of.name == FILL_VALUE:
-            found.fill_value = scalar(kind_of.datatype, data)
+            kind, data = _split(raw, file.sizes)
+            value = _keep(file, found, waiting, kind, data)
+            if value is not None and len(raw) <= _SHORT:
+                _remember(known, raw, kind.name, value)
     values.pop(_SKIPPED, None)
     if waiting:
         yield from _read_waiting(file, found, waiting)
     return found
+
+
+def _keep(file: File, found: Attributes, waiting: list[_Waiting], kind: _Kind, data: bytes) -> str | float | None:
+    """File an attribute. Gives its value where the message alone says it, and nobody can change it."""
+    name = kind.name
+    if file.long_doubles:
+        kind = _with_doubles(kind, found)
+    if name == FILL_VALUE:
+        found.fill_value = scalar(kind.datatype, data)
+    if kind.decode is not None:
+        value = found.values[name] = kind.decode(data)
+        is_whole = isinstance(value, (str, int, float)) and name != FILL_VALUE and not file.long_doubles
+        return value if is_whole else None
+    if not kind.in_heap:
+        found.lost.append((name, kind.datatype.lacks or "opaque value"))
+        return None
+    found.values[name] = text = heap_text(file, data) if kind.one_text else None
+    if text is None:
+        waiting.append((kind, data))
+    return None
+
+
+@lru_cache(maxsize=16)
+def _known(_sizes: Sizes) -> _Known:
+    """Name and value of short messages that were met in files of these sizes.
+
+    Objects of a file, and files of a series, say very many of them to the letter alike.
+    """
+    return {}
+
+
+def _remember(known: _Known, raw: bytes, name: str, value: str | float) -> None:
+    if len(known) >= _MOST:
+        known.clear()
+    known[raw] = name, value
 
 
 def _read_bodies(file: File, messages: list[Message]) -> Parser[list[bytes | memoryview]]:
@@ -181,17 +220,6 @@ def _split(body: bytes, sizes: Sizes) -> tuple[_Kind, bytes]:
 
 
 @lru_cache(maxsize=8192)
-def _split_short(body: bytes, sizes: Sizes) -> tuple[_Kind, bytes, str | int | float | None]:
-    """The same of a short message, and its value where that is one text or number, which nobody can change.
-
-    Objects of a file, and files of a series, say very many of them to the letter alike.
-    """
-    kind, data = _split(body, sizes)
-    value = None if kind.decode is None else kind.decode(data)
-    return kind, data, value if isinstance(value, (str, int, float)) else None
-
-
-@lru_cache(maxsize=8192)
 def _kind_of(head: bytes, sizes: Sizes) -> _Kind:
     """What a message says that has no shared parts, up to its data."""
     name, datatype, dataspace, _ = _places(head[:8])
@@ -221,8 +249,11 @@ def _kind(name: bytes, datatype: bytes, dataspace: bytes, sizes: Sizes) -> _Kind
     text = text_of(name.split(b"\0")[0])
     size = 0 if shape is None else math.prod(shape) * parsed.size
     if text == _SKIPPED:
-        return _Kind(text, parsed, shape, size, in_heap=False, decode=nothing)
-    return _Kind(text, parsed, shape, size, shape is not None and parsed.needs_heap, decoder(parsed, shape))
+        return _Kind(text, parsed, shape, size, in_heap=False, one_text=False, decode=nothing)
+    in_heap = shape is not None and parsed.needs_heap
+    base = parsed.base if parsed.is_vlen and parsed.is_string else None
+    one_text = in_heap and base is not None and base.size == 1 and size == parsed.size
+    return _Kind(text, parsed, shape, size, in_heap=in_heap, one_text=one_text, decode=decoder(parsed, shape))
 
 
 def _read_waiting(file: File, found: Attributes, waiting: list[_Waiting]) -> Parser[None]:

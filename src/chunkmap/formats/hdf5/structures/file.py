@@ -52,6 +52,8 @@ class File:
         "committed",
         "extent",
         "group_k",
+        "heap_reference",
+        "heap_references",
         "image",
         "leaf_k",
         "length",
@@ -100,6 +102,9 @@ class File:
         self.address_pair = fields("AA", sizes).unpack_from
         self.extent = fields("AL", sizes).unpack_from
         """An address and a length."""
+        of_heap = fields("IAI", sizes)
+        self.heap_reference, self.heap_references = of_heap.unpack_from, of_heap.iter_unpack
+        """How many elements of variable length, and the collection and object of the global heap that hold them."""
 
     def fields(self, layout: str) -> struct.Struct:
         """`fields` of this file."""

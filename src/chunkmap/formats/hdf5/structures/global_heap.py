@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from chunkmap.formats.hdf5.structures.file import File, u16
+from chunkmap.formats.text import text_of
 from chunkmap.io.rounds import Parser
 
-__all__ = ["HeapReference", "heap_references", "read_heap_objects"]
+__all__ = ["HeapReference", "heap_references", "heap_text", "read_heap_objects"]
 
 _SMALLEST: Final = 4096
 """No collection that the library writes is shorter."""
 
 _NOTHING: Final = memoryview(b"")
+_NO_OBJECTS: Final[Mapping[int, memoryview]] = {}
 
 
 class HeapReference(NamedTuple):
@@ -26,7 +28,16 @@ class HeapReference(NamedTuple):
 
 def heap_references(file: File, data: bytes | memoryview) -> list[HeapReference]:
     """The elements of variable length in stored data: length, address of a collection, index of an object."""
-    return list(map(HeapReference._make, file.fields("IAI").iter_unpack(data)))
+    return list(map(HeapReference._make, file.heap_references(data)))
+
+
+def heap_text(file: File, data: bytes) -> str | None:
+    """The one text that stored data refers to; None where its collection was not read yet, or has no such text."""
+    size, address, number = file.heap_reference(data)
+    content = file.collections.get(address, _NO_OBJECTS).get(number)
+    if content is None or not size or len(content) < size:
+        return None
+    return text_of(bytes(content[:size]).partition(b"\0")[0])
 
 
 def read_heap_objects(file: File, references: Iterable[HeapReference]) -> Parser[Iterator[memoryview]]:

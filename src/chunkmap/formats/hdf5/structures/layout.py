@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -50,13 +49,12 @@ class Virtual(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Chunked:
+class Chunked(NamedTuple):
     """The data is in chunks, which an index finds."""
 
     chunk_shape: tuple[int, ...]
     element_size: int
-    index: Index
+    indexing: Index
     address: int
     """Where the index is; of a single chunk, where the chunk is."""
     single_size: int | None = None
@@ -127,10 +125,10 @@ def _parse_version_3(body: bytes | memoryview, sizes: Sizes) -> Layout:
         return Contiguous(*fields("AL", sizes).unpack_from(body, 2))
     if kind != _CHUNKED:
         raise FormatError(f"expected a layout class from 0 to 2, found {kind}")
-    address, *dims = fields(f"A{body[2]}I", sizes).unpack_from(body, 3)
-    if not dims:
+    found = fields(f"A{body[2]}I", sizes).unpack_from(body, 3)
+    if len(found) < 2:
         raise FormatError("a chunked layout has no dimensions")
-    return Chunked(tuple(dims[:-1]), dims[-1], Index.BTREE_V1, address)
+    return Chunked(found[1:-1], found[-1], Index.BTREE_V1, found[0])
 
 
 def _parse_version_4(body: bytes | memoryview, sizes: Sizes) -> Layout:

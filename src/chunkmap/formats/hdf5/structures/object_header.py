@@ -129,16 +129,16 @@ def _read_version_1(file: File, address: int, block: memoryview) -> Parser[list[
 
 def _split_version_1(file: File, collected: _Collected, part: bytes, count: int) -> int:
     """Header message: type, size of data, flags, reserved, data. Gives the number of messages still to come."""
-    place, end = 0, len(part) - 8
-    while place <= end and count > 0:
-        kind, size, flags = _message_v1(part, place)
-        body = part[place + 8 : place + 8 + size]
-        if kind in _PLAIN and len(body) == size:  # nearly all of them: a call for each is a fortieth of a scan
-            collected.messages.append((kind, flags, body))
+    start, length, keep = 8, len(part), collected.messages.append
+    while start <= length and count > 0:
+        kind, size, flags = _message_v1(part, start - 8)
+        stop = start + size
+        if kind in _PLAIN and stop <= length:  # nearly all of them: a call for each is a fortieth of a scan
+            keep((kind, flags, part[start:stop]))
         else:
-            collected.add(file, kind, flags, body, size)
+            collected.add(file, kind, flags, part[start:stop], size)
         count -= 1
-        place += 8 + size
+        start = stop + 8
     return count
 
 
