@@ -72,7 +72,7 @@ def test_records_that_were_never_written(tmp_path):
 
 @pytest.mark.parametrize(("length", "chunk"), [(6, 2), (200_000, 2000)])
 def test_records_that_were_never_written_are_nothing_to_zarr(tmp_path, length, chunk):
-    """zarr takes a null for the number 0 in each member, the text b"0", and cannot where there are gaps between them."""
+    """zarr takes a null for the number 0 in each member, the text b"0", and fails where there are gaps between them."""
     text = np.dtype([("n", "<i2"), ("s", "S4"), ("u", h5py.string_dtype("utf-8", 3))])
     gaps = np.dtype([("n", "u1"), ("x", "<f8")], align=True)
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -86,6 +86,8 @@ def test_records_that_were_never_written_are_nothing_to_zarr(tmp_path, length, c
             found, expected = zarr.open_array(store, path=name, mode="r")[...], dataset[()]
             for member in expected.dtype.names:
                 np.testing.assert_array_equal(found[member], expected[member], name)
+    with xr.open_dataset(store, engine="chunkmap", decode_cf=False) as opened:
+        assert not any(opened[name].attrs for name in opened)
     if length == 6:  # of few no fill value says it, which xarray could not decode
         with xr.open_zarr(store, consolidated=False) as opened:
             assert opened.chunked.values["s"].tolist() == [b"ab", *[b""] * 5]
