@@ -8,6 +8,7 @@ leave out the file of a partition in which no chunk is: there, a file that is no
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from chunkmap.io.folder import Renamed
 from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, Target
 from chunkmap.model.dictionary import BESIDE, gathered
 from chunkmap.model.variants import variants_of
+from chunkmap.model.wording import counted
 from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet.cache import PartitionCache
@@ -167,7 +169,9 @@ def _decode_metadata(
         folder.read_many([METADATA])  # says so where it is there, and may not be read
         if any(size >= 0 for size in folder.sizes(ZARR).tolist()):
             raise _zarr(url)
-        raise NoSuchFile(f"expected a reference set as Parquet, there is no {METADATA}", url=url)
+        raise NoSuchFile(
+            f"expected a reference set as Parquet, there is no {METADATA}{_what_is_there(folder)}", url=url
+        )
     if b"zarr_consolidated_format" in data and not is_set(data):
         raise _zarr(url)
     try:
@@ -207,6 +211,17 @@ def _set_in_between(folder: Folder) -> Folder:
         return folder if aside is None else LocalFolder(aside, folder.url)
     journal = folder.read_many([JOURNAL], optional=True)[0]
     return folder if journal is None else Renamed(folder, waiting_names(journal, f"{folder.url}/{JOURNAL}"))
+
+
+def _what_is_there(folder: Folder) -> str:
+    """What makes a set of the files of a directory that is none; nothing is said of one without files."""
+    names = sorted(os.listdir(folder.path)) if isinstance(folder, LocalFolder) else []  # noqa: PTH208 - names alone
+    files = [name for name in names if not name.startswith(".") and not Path(folder.path, name).is_dir()]
+    if not files and isinstance(folder, LocalFolder):
+        return ""
+    of_files = f". It is a directory of {counted(len(files), 'file')}: {files[0]} is one" if files else ""
+    wildcard = f"{folder.url}/*{os.path.splitext(files[0])[1] if files else '.nc'}"  # noqa: PTH122 - no path
+    return f"{of_files}. Files become one set with chunkmap.build({wildcard!r}, 'set.json', concat_dims=[...])"
 
 
 def _zarr(url: str) -> StorageError:
