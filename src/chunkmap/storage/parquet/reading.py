@@ -215,13 +215,17 @@ def _set_in_between(folder: Folder) -> Folder:
 
 def _what_is_there(folder: Folder) -> str:
     """What makes a set of the files of a directory that is none; nothing is said of one without files."""
-    names = sorted(os.listdir(folder.path)) if isinstance(folder, LocalFolder) else []  # noqa: PTH208 - names alone
-    files = [name for name in names if not name.startswith(".") and not Path(folder.path, name).is_dir()]
-    if not files and isinstance(folder, LocalFolder):
+    if not isinstance(folder, LocalFolder):
+        return _remedy(folder, ".nc")
+    files = sorted(file.name for file in os.scandir(folder.path) if not file.name.startswith(".") and file.is_file())
+    if not files:
         return ""
-    of_files = f". It is a directory of {counted(len(files), 'file')}: {files[0]} is one" if files else ""
-    wildcard = f"{folder.url}/*{os.path.splitext(files[0])[1] if files else '.nc'}"  # noqa: PTH122 - no path
-    return f"{of_files}. Files become one set with chunkmap.build({wildcard!r}, 'set.json', concat_dims=[...])"
+    what = f". It is a directory of {counted(len(files), 'file')}: {files[0]} is one"
+    return what + _remedy(folder, Path(files[0]).suffix)
+
+
+def _remedy(folder: Folder, suffix: str) -> str:
+    return f". Files become one set with chunkmap.build('{folder.url}/*{suffix}', 'set.json', concat_dims=[...])"
 
 
 def _zarr(url: str) -> StorageError:
