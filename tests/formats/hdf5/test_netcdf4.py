@@ -225,6 +225,19 @@ FILLS = {
 }
 
 
+def test_a_zero_with_a_sign_is_another_one(tmp_path, values):
+    """What is masked says -0.0, and what was never written reads as 0.0, which is masked too as they are equal."""
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        for name, native, attribute in (("a", 0.0, -0.0), ("b", -0.0, 0.0), ("c", -0.0, -0.0)):
+            f.create_dataset(name, (4,), ">f4", chunks=(2,), fillvalue=native)[:2] = 1
+            f[name].attrs["_FillValue"] = np.array([attribute], ">f4")
+        want = {name: f[name][()].tobytes() for name in f}
+    refs = scan(LocalSource(tmp_path / "a.h5"))
+    assert {name: values(refs, name).tobytes() for name in want} == want
+    with xr.open_dataset(refs, engine="chunkmap") as found:
+        assert all(np.isnan(found[name][2:]).all() for name in want)
+
+
 @pytest.mark.parametrize("case", FILLS)
 @pytest.mark.parametrize("filters", [{}, {"compression": 1, "shuffle": True}], ids=["plain", "filtered"])
 def test_fill_values(tmp_path, values, case, filters):

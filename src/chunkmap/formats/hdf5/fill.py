@@ -100,7 +100,9 @@ def _as_scalar(value: Any, dtype: np.dtype[Any]) -> Any:
 
 def _reads_as(native: bytes | None, masked: Any, dtype: np.dtype[Any]) -> bool:
     found = np.frombuffer(native, dtype)[0] if native else np.zeros((), dtype)[()]
-    return bool(found == masked or (found != found and masked != masked))
+    if found != found:
+        return bool(masked != masked)
+    return bool(found == masked) and (dtype.kind != "f" or bool(np.signbit(found) == np.signbit(masked)))
 
 
 def fill_native(stored: Stored, native: bytes) -> ChunkManifest | None:
