@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import fsspec
 import numpy as np
 import pytest
 import zarr
@@ -164,6 +165,11 @@ def test_a_directory_of_files_is_no_set(tmp_path, refs):
     for open_it in (load, chunkmap.open_store, chunkmap.open_dataset):
         with pytest.raises(NoSuchFile, match=remedy):
             open_it(tmp_path / "files")
+    fsspec.filesystem("memory").pipe("/far/files/a.nc", b"CDF\1")
+    with pytest.raises(NoSuchFile, match=r"chunkmap\.build\('memory://far/files/\*\.nc'"):
+        load("memory://far/files")
+    with pytest.raises(NoSuchFile, match=r"there is no \.zmetadata$"):
+        load("memory://far/files.parq")
     write(refs, tmp_path / "set.parq")
     (tmp_path / "set.parq/.zmetadata").unlink()
     with pytest.raises(NoSuchFile, match=r"there is no \.zmetadata$"):  # a set that was damaged

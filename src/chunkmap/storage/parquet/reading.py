@@ -27,7 +27,7 @@ from chunkmap.storage.parquet.cache import PartitionCache
 from chunkmap.storage.parquet.chunks import PartitionedChunks, stamp_of
 from chunkmap.storage.parquet.sidecar import SIDECAR, TARGETS, PartitionRecord, Sidecar, belongs_to, decode_targets
 from chunkmap.storage.place import set_aside
-from chunkmap.storage.stores import METADATA, ZARR, FoundSet, is_set
+from chunkmap.storage.stores import METADATA, PARQUET, ZARR, FoundSet, is_set
 from chunkmap.storage.text import parse_json
 
 __all__ = ["PartitionedSet", "load", "open_set"]
@@ -214,9 +214,12 @@ def _set_in_between(folder: Folder) -> Folder:
 
 
 def _what_is_there(folder: Folder) -> str:
-    """What makes a set of the files of a directory that is none; nothing is said of one without files."""
+    """What makes a set of the files of a directory that is none; nothing is said of one without files, or of what is
+    called a set.
+    """
     if not isinstance(folder, LocalFolder):
-        return _remedy(folder, ".nc")
+        is_listed = not folder.url.startswith(("http://", "https://"))
+        return _remedy(folder, ".nc") if is_listed and not folder.url.endswith(PARQUET.suffixes) else ""
     files = sorted(file.name for file in os.scandir(folder.path) if not file.name.startswith(".") and file.is_file())
     if not files:
         return ""
