@@ -77,7 +77,7 @@ class PartitionedSet:
         Without `problems` it is not looked for partitions that have no file, which takes a listing of every array.
         """
         arrays = {path: DeferredArray(array.meta, self._chunks[path]) for path, array in self._arrays.items()}
-        known = self._problems() if problems or self._sidecar is not None else ()
+        known = self._problems() if problems or self._sidecar is not None else self._left_out
         return ReferenceSet(arrays, self._groups, known, self._targets(), self.url)
 
     @property
@@ -220,7 +220,8 @@ def _what_is_there(folder: Folder) -> str:
     if not isinstance(folder, LocalFolder):
         is_listed = not folder.url.startswith(("http://", "https://"))
         return _remedy(folder, ".nc") if is_listed and not folder.url.endswith(PARQUET.suffixes) else ""
-    files = sorted(file.name for file in os.scandir(folder.path) if not file.name.startswith(".") and file.is_file())
+    lies = os.scandir(folder.path) if Path(folder.path).is_dir() else ()
+    files = sorted(file.name for file in lies if not file.name.startswith(".") and file.is_file())
     if not files:
         return ""
     what = f". It is a directory of {counted(len(files), 'file')}: {files[0]} is one"
