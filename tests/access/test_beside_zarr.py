@@ -1,5 +1,6 @@
 """What is read in bulk is what zarr reads, whatever the shape, the chunks, the codecs, the type and the selection."""
 
+import json
 import math
 import threading
 import zlib
@@ -20,6 +21,7 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.strided import even_grid, read_grid
+from chunkmap.access.values import read_array
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
 from chunkmap.frontends.xarray_engine import open_dataset
 from chunkmap.io import BytesSource
@@ -380,3 +382,18 @@ def test_extras_of_numcodecs_are_named(codec, extra, monkeypatch):
     monkeypatch.delitem(numcodecs.registry.entries, codec, raising=False)
     with pytest.raises(Unsupported, match=rf"pip install 'numcodecs\[{extra}\]'"):
         make_codec({"id": codec})
+
+
+@pytest.mark.parametrize("told", [None, "", "AAAA", "aGV5", "aGV5AA=="])
+def test_fill_values_of_bytes_of_any_length_are_those_of_zarr(tmp_path, told):
+    """A fill value is base64 in the document of zarr-python 3, bytes here, and base64 again where it is written."""
+    document = {"shape": [2], "chunks": [1], "dtype": "|O", "compressor": None, "filters": [{"id": "vlen-bytes"}]}
+    document |= {"zarr_format": 2, "order": "C", "fill_value": told}
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / ".zarray").write_text(json.dumps(document))
+    expected = zarr.open_array(tmp_path / "v", mode="r")[...].tolist()
+    refs = ReferenceSet.from_dict({".zgroup": '{"zarr_format": 2}', "v/.zarray": json.dumps(document)})
+    for version in (2, 3):
+        again = ReferenceSet.from_dict(refs.to_dict(zarr_format=version))
+        assert read_array(again.arrays["v"], Fetcher()).tolist() == expected
+        assert zarr.open_array(ReferenceStore(refs, zarr_format=version), path="v", mode="r")[...].tolist() == expected

@@ -13,6 +13,7 @@ from chunkmap.codecs.table import CODECS, V3_CODECS
 from chunkmap.model.trimming import TRIM
 from chunkmap.model.v3_codecs import CODEC
 from chunkmap.model.v3_imagecodecs import OF_ARRAYS, OF_BYTES, TO_BYTES
+from chunkmap.model.variants import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -43,7 +44,7 @@ def test_rows_lead_to_codecs_of_their_id(row):
 def test_codecs_of_zarr_v3_have_the_names_that_sets_use():
     """Those that metadata are written with."""
     of_images = OF_ARRAYS | TO_BYTES | OF_BYTES
-    assert [row.id for row in V3_CODECS] == [CODEC, TRIM, *sorted(of_images)]
+    assert [row.id for row in V3_CODECS] == [CODEC, TRIM, VARIANTS, *sorted(of_images)]
 
 
 def test_codecs_of_other_packages_give_way():

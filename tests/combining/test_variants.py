@@ -10,15 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import fsspec
 import numcodecs
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packed_files import Kind, assert_same, joined, partly_written, written
 
 import chunkmap
+from chunkmap.codecs import register
+from chunkmap.codecs.zarr.variants import VariantsCodec
 from chunkmap.combining import Recipe
 from chunkmap.errors import CombineError, StorageError, Unsupported
 from chunkmap.execution.tree import Tree, reduce_on_dask
@@ -262,6 +266,25 @@ def test_other_readers_refuse_by_name(tmp_path):
         numcodecs.get_codec(document["filters"][0]).decode(b"abcd")
     document = json.loads(refs.to_dict(zarr_format=3)["refs"]["v/zarr.json"])
     assert [codec["name"] for codec in document["codecs"]] == ["bytes", "chunkmap.variants"]
+
+
+@pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
+def test_zarr_opens_what_stands_beside_variants(tmp_path):
+    """Where chunkmap is installed, zarr-python knows the name: others are read, and this array says what reads it."""
+    register()
+    names = written(tmp_path, [Kind(), Kind("f4")])
+    how = {"concat_dims": "time", "variants": True, "load_below": 0, "zarr_format": 3}
+    chunkmap.build(names, tmp_path / "set.json", **how)
+    stored = {"asynchronous": True, "remote_protocol": "file", "remote_options": {"asynchronous": True}}
+    files = fsspec.filesystem("reference", fo=str(tmp_path / "set.json"), **stored)
+    group = zarr.open_group(zarr.storage.FsspecStore(files, path=""), mode="r")
+    assert isinstance(group["v"].metadata.codecs[-1], VariantsCodec)
+    with chunkmap.open_dataset(tmp_path / "set.json", decode_times=False) as expected:
+        assert group["time"][:].tolist() == expected.time.values.tolist()
+    with pytest.raises(Unsupported, match=r"chunkmap\.open_store"):
+        group["v"][:]
+    again = zarr.core.metadata.ArrayV3Metadata.from_dict(group["v"].metadata.to_dict())
+    assert again.to_dict() == group["v"].metadata.to_dict()
 
 
 def test_missing_chunks_that_read_as_something_else_are_refused(tmp_path):

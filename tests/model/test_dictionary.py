@@ -152,8 +152,6 @@ def test_templates_are_filled_in_and_nothing_is_run():
         ({"x/.zarray": zarray(chunks=(0,))}, r"x/\.zarray"),
         ({"x/.zarray": zarray(chunks=(2, 2))}, r"x/\.zarray"),
         ({"x/.zarray": zarray(order="Z")}, r"x/\.zarray"),
-        ({"x/.zarray": zarray(fill_value=1.5)}, "fill_value"),
-        ({"x/.zarray": zarray(fill_value=10**6)}, r"x/\.zarray"),
         ({"x/.zarray": zarray(zarr_format=3)}, "zarr_format"),
         ({"y/0": ["a", 0, 1]}, "y/0: a chunk key without an array"),
         ({"x/.zarray": zarray(), "x/0": ["a", 0, 1], "x/00": ["a", 0, 1]}, "one cell"),
@@ -171,6 +169,37 @@ def test_what_is_wrong_is_named(refs, match):
     """Each fault of a dictionary is a StorageError that names the key."""
     with pytest.raises(StorageError, match=match):
         ReferenceSet.from_dict(refs)
+
+
+TEXTS, BLOBS = ({"dtype": "|O", "filters": [{"id": name}]} for name in ("vlen-utf8", "vlen-bytes"))
+OF_V3 = {
+    "zarr_format": 3,
+    "node_type": "array",
+    "shape": [1],
+    "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [1]}},
+    "chunk_key_encoding": {"name": "default"},
+    "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}],
+}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"x/.zarray": zarray(fill_value=1.5)},
+        {"x/.zarray": zarray(fill_value=10**6)},
+        {"x/.zarray": zarray(**TEXTS, fill_value=[1])},
+        {"x/.zarray": zarray(**TEXTS, fill_value={"a": 1})},
+        {"x/.zarray": zarray(**BLOBS, fill_value="abc")},
+        {"x/.zarray": zarray(**BLOBS, fill_value=3)},
+        {"x/zarr.json": json.dumps({**OF_V3, "data_type": "int16", "fill_value": 1.5})},
+        {"x/zarr.json": json.dumps({**OF_V3, "data_type": "int16", "fill_value": "one"})},
+    ],
+)
+def test_a_fill_value_that_is_none_costs_its_array(document):
+    """The array is left out with a problem that names it, and the others are read."""
+    refs = ReferenceSet.from_dict({"y/.zarray": zarray(), **document})
+    assert list(refs.arrays) == ["y"]
+    assert [(p.path, "fill_value is" in p.message or "expected" in p.message) for p in refs.problems] == [("x", True)]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import zipfile
 
+import fsspec
 import numpy as np
 import pytest
 import zarr
@@ -153,3 +154,23 @@ def test_archives_are_opened_as_they_are_scanned(tmp_path):
     assert chunkmap.open_dataset(f"zip://::{tmp_path}/a.npz").x.values.tolist() == [0, 1, 2]
     with pytest.raises(FormatError, match="it is empty"):
         chunkmap.open_dataset(f"zip://::{tmp_path}/none.npz")
+
+
+def test_a_directory_of_files_is_no_set(tmp_path, refs):
+    """Who opens one is told what it is, and by which verb the files in it become a set."""
+    for name in ("b.nc", "a.nc", ".hidden"):
+        (tmp_path / "files" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "files" / name).write_bytes(b"CDF\1")
+    remedy = rf"a directory of 2 files: a\.nc is one\. .*chunkmap\.build\('{tmp_path}/files/\*\.nc'"
+    for open_it in (load, chunkmap.open_store, chunkmap.open_dataset):
+        with pytest.raises(NoSuchFile, match=remedy):
+            open_it(tmp_path / "files")
+    fsspec.filesystem("memory").pipe("/far/files/a.nc", b"CDF\1")
+    with pytest.raises(NoSuchFile, match=r"chunkmap\.build\('memory://far/files/\*\.nc'"):
+        load("memory://far/files")
+    with pytest.raises(NoSuchFile, match=r"there is no \.zmetadata$"):
+        load("memory://far/files.parq")
+    write(refs, tmp_path / "set.parq")
+    (tmp_path / "set.parq/.zmetadata").unlink()
+    with pytest.raises(NoSuchFile, match=r"there is no \.zmetadata$"):  # a set that was damaged
+        load(tmp_path / "set.parq")

@@ -105,7 +105,9 @@ def empty_array(meta: ArrayMeta, shape: tuple[int, ...]) -> NDArray[Any]:
         return values
     if meta.dtype.kind == "O":
         empty = b"" if any(config.get("id") == "vlen-bytes" for config in meta.filters) else ""
-        return np.full(shape, meta.missing or empty, meta.dtype)
+        objects = np.empty(shape, meta.dtype)
+        objects.fill(meta.missing or empty)  # np.full would take bytes for those of a type that ends before a NUL
+        return objects
     if meta.missing is not None:
         return np.full(shape, meta.missing, meta.dtype)
     return np.full(shape, "NaT", meta.dtype) if meta.dtype.kind in "mM" else np.zeros(shape, meta.dtype)

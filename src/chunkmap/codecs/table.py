@@ -102,6 +102,7 @@ CODECS: Final[Sequence[Row]] = (
 V3_CODECS: Final[Sequence[Row]] = (
     Row("chunkmap.numcodecs", "zarr.numcodecs_in_v3:NumcodecsCodec"),
     Row("chunkmap.trim", "zarr.trim:TrimCodec"),
+    Row("chunkmap.variants", "zarr.variants:VariantsCodec"),
     Row("imagecodecs_delta", "zarr.imagecodecs_in_v3:Delta"),
     Row("imagecodecs_floatpred", "zarr.imagecodecs_in_v3:Floatpred"),
     Row("imagecodecs_jpeg", "zarr.imagecodecs_in_v3:Jpeg"),

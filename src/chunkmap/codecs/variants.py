@@ -12,7 +12,7 @@ from numcodecs.abc import Codec
 
 from chunkmap.errors import Unsupported
 
-__all__ = ["ChunkmapVariants"]
+__all__ = ["ChunkmapVariants", "refusal"]
 
 
 class ChunkmapVariants(Codec):  # type: ignore[misc]
@@ -25,14 +25,15 @@ class ChunkmapVariants(Codec):  # type: ignore[misc]
 
     def encode(self, buf: Any) -> NoReturn:
         """Not possible. Raises Unsupported."""
-        raise _refusal(buf)
+        raise refusal(buf)
 
     def decode(self, buf: Any, out: Any = None) -> NoReturn:  # noqa: ARG002 - as numcodecs has it
         """Not possible. Raises Unsupported."""
-        raise _refusal(buf)
+        raise refusal(buf)
 
 
-def _refusal(data: Any) -> Unsupported:
+def refusal(data: Any) -> Unsupported:
+    """Why a chunk is not decoded, and what reads it."""
     return Unsupported(
         f"{memoryview(data).nbytes} bytes of a chunk: chunks of this array are encoded in several ways, and which it is"
         " only chunkmap reads in the set. Open the set with chunkmap.open_dataset, or hand"

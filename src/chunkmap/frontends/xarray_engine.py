@@ -175,6 +175,8 @@ class _ReferencesInXarray(ZarrStore):
         dtype = _type_for_xarray(variable, reader.meta)
         if "_Unsigned" in variable.attrs:  # of which xarray masks nothing where the order is not the machine's
             dtype = dtype.newbyteorder("=")
+        if _is_of_zeros(reader.meta):
+            variable.attrs.pop(_FILL_VALUE, None)
         if dtype.names or sequences_of(reader.meta) is not None:
             hidden = [] if self.shows_masks else [name for name in _OF_MASKS if name in variable.attrs]
             encoding = {**encoding, **{name: variable.attrs.pop(name) for name in hidden}}
@@ -189,6 +191,12 @@ def _with_types(attrs: Mapping[str, Any], store: ReferenceStore, meta: ArrayMeta
     if is_said and not isinstance(own.get(_FILL_VALUE), (np.generic, np.ndarray)):
         own.pop(_FILL_VALUE, None)  # without a type of its own it is of the array's
     return {name: own.get(name, value) for name, value in attrs.items()}
+
+
+def _is_of_zeros(meta: ArrayMeta) -> bool:
+    """Whether the fill value of records only says what null says of numbers, and no attribute of the file says it."""
+    is_said = meta.dtype.names is not None and meta.fill_value is not None and _FILL_VALUE not in meta.attrs
+    return is_said and not any(meta.fill_value.tobytes())
 
 
 def _type_for_xarray(variable: xr.Variable, meta: ArrayMeta) -> np.dtype[Any]:

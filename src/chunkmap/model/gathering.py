@@ -33,6 +33,7 @@ from chunkmap.model.templates import expand_templates
 from chunkmap.model.told import told_in
 from chunkmap.model.typed import codes_of, with_codes
 from chunkmap.model.variant_runs import RUNS, with_runs
+from chunkmap.model.zarr_v2 import NoFillValue
 
 __all__ = ["Arrays", "Gathering", "collector_at_rest"]
 
@@ -157,13 +158,13 @@ class Gathering:
         return (*unread, *starmap(_stray, self._strays.items()))
 
     def _meta(self, path: str) -> ArrayMeta | None:
-        """What an array is; None where its documents lack what they must say."""
+        """What an array is; None where its documents lack what they must say, or call fill value what is none."""
         if path in self._unread:
             return None
         try:
             return self._hierarchy.meta(path)
         except StorageError as error:
-            if not self._hierarchy.lacks(path):
+            if not isinstance(error.__cause__, NoFillValue) and not self._hierarchy.lacks(path):
                 raise
             self._unread[path] = str(error)
             return None

@@ -23,6 +23,7 @@ from chunkmap.model.variants import VARIANTS, Variants
 __all__ = [
     "DIMENSIONS",
     "GROUP",
+    "NoFillValue",
     "array_document",
     "array_from_documents",
     "attrs_document",
@@ -69,11 +70,36 @@ def array_document(meta: ArrayMeta) -> dict[str, Any]:
     }
 
 
+class NoFillValue(ValueError):
+    """What a document calls the fill value is none of its type: all else of the array may be as it should."""
+
+
+def _fill_value(zarray: Mapping[str, Any], dtype: np.dtype[Any]) -> Any:
+    said = _said_fill_value(zarray)
+    try:
+        return decode_fill_value(said, dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        text = str(error)
+        raise NoFillValue(text if "fill_value" in text else f"fill_value is {said!r}: {text}") from error
+
+
 def _said_fill_value(zarray: Mapping[str, Any]) -> Any:
-    """The fill value of the document; of texts a number stands for itself as text, as zarr-python has it since 3."""
-    value = zarray.get("fill_value")
-    is_text = any(config.get("id") == "vlen-utf8" for config in zarray.get("filters") or ())
-    return str(value) if is_text and isinstance(value, (int, float)) else value
+    """The fill value of the document; of objects as zarr-python has it since 3: of text a number stands for itself as
+    text, and that of bytes is base64.
+    """
+    value, codecs = zarray.get("fill_value"), [config.get("id") for config in zarray.get("filters") or ()]
+    if value is None:
+        return None
+    if "vlen-utf8" in codecs:
+        if not isinstance(value, (str, int, float)):
+            raise NoFillValue(f"fill_value is {value!r}, expected text or a number")
+        return str(value)
+    if "vlen-bytes" in codecs:
+        try:
+            return base64.standard_b64decode(value)
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise NoFillValue(f"fill_value is {value!r}, expected bytes in base64") from error
+    return value
 
 
 def attrs_document(meta: ArrayMeta) -> dict[str, Any]:
@@ -99,7 +125,7 @@ def array_from_documents(path: str, zarray: Mapping[str, Any], zattrs: Mapping[s
             dtype=dtype,
             filters=tuple(map(_codec, zarray.get("filters") or ())),
             compressor=None if zarray.get("compressor") is None else _codec(zarray["compressor"]),
-            fill_value=decode_fill_value(_said_fill_value(zarray), dtype),
+            fill_value=_fill_value(zarray, dtype),
             order=_order(zarray.get("order", "C")),
             dims=None if dims is None else tuple(map(str, dims)),
             attrs=attrs,
@@ -117,9 +143,9 @@ def encode_fill_value(value: Any, dtype: np.dtype[Any]) -> Any:
     >>> encode_fill_value(np.float32("nan"), np.dtype("f4")), encode_fill_value(b"ab", np.dtype("S2"))
     ('NaN', 'YWI=')
     """
-    if value is None or dtype.kind == "O":
+    if value is None or (dtype.kind == "O" and not isinstance(value, bytes)):
         return value
-    if dtype.kind in "SV":
+    if dtype.kind in "SVO":
         raw = value.tobytes() if isinstance(value, np.void) else bytes(value)
         return base64.standard_b64encode(raw).decode("ascii")
     if dtype.kind == "U":

@@ -32,7 +32,7 @@ from chunkmap.model.v3_data_types import (
 )
 from chunkmap.model.v3_grids import decode_grid, encode_grid
 from chunkmap.model.v3_shards import with_shape
-from chunkmap.model.zarr_v2 import DIMENSIONS
+from chunkmap.model.zarr_v2 import DIMENSIONS, NoFillValue
 
 __all__ = [
     "DOCUMENT",
@@ -183,7 +183,7 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     check_extent(document["shape"], document["codecs"])
     shape = lengths_of(document["shape"])
     dtype, objects = decode_data_type(document["data_type"])
-    value = decode_scalar(document["fill_value"], dtype, objects)
+    value = _fill_value(document["fill_value"], dtype, objects)
     chunk_shape, edges = decode_grid(*named(document["chunk_grid"]), shape)
     decoded = decode_codecs(with_shape(document), dtype, len(shape), None if edges else chunk_shape)
     attrs = dict(document.get("attributes") or {})
@@ -210,6 +210,14 @@ def _array(document: Mapping[str, Any]) -> ArrayMeta:
     check_cells(meta)
     types = beside.get("attribute_types")
     return meta.with_types(codes_of(types)) if isinstance(types, Mapping) else meta
+
+
+def _fill_value(said: Any, dtype: np.dtype[Any], objects: str | None) -> Any:
+    try:
+        return decode_scalar(said, dtype, objects)
+    except (KeyError, TypeError, ValueError, OverflowError, struct.error) as error:
+        text = str(error)
+        raise NoFillValue(text if "fill_value" in text else f"fill_value is {said!r}: {text}") from error
 
 
 def _is_default(value: Any, default: Any, dtype: np.dtype[Any]) -> bool:

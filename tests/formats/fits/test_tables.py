@@ -310,6 +310,23 @@ def test_portable_tables(tmp_path, reading):
     np.testing.assert_array_equal(opened["J"], stored["J"])
 
 
+def test_portable_tables_say_which_numbers_are_no_values(tmp_path, reading):
+    """Columns that astropy scales or masks are named: as they are stored they are other numbers."""
+    plain = [column("I", "I", np.arange(3)), column("E", "E", np.arange(3)), column("A", "2A", ["a", "b", "c"])]
+    others = [
+        fits.Column("U", "J", bzero=2**31, array=np.arange(3, dtype="u4")),
+        fits.Column("N", "I", null=2, array=np.arange(3)),
+        column("L", "L", [True, False, True]),
+        column("X", "3X", np.ones((3, 3), bool)),
+        column("P", "PJ()", np.array([np.arange(n) for n in range(3)], object)),
+    ]
+    path = write(tmp_path / "a.fits", *plain, *others)
+    (problem,) = reading.scan(path, portable=True).problems
+    assert (problem.path, problem.feature) == ("T", "stored values")
+    assert problem.message.endswith("of U, N, L, X, P")
+    assert not reading.scan(write(tmp_path / "b.fits", *plain), portable=True).problems
+
+
 def test_what_is_refused_by_name(tmp_path, reading):
     """A compressed table, columns that do not fit their rows and a type that is none are problems of their table."""
     path = write(tmp_path / "a.fits", column("A", "J", np.arange(3)), ZTABLE=True)

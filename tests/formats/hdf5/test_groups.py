@@ -6,6 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
+import chunkmap
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import LocalSource
 
@@ -53,7 +56,8 @@ def test_links(tmp_path, version):
     assert set(refs.arrays) == {"a/hard"}
     assert set(refs.groups) == {"", "a"}
     linked = scan(LocalSource(path), linked_datasets=True)
-    assert set(linked.arrays) == {"a/hard", "b", "a/soft", "a/relative", "a/chain", "to_group/hard"}
+    names = {"hard", "soft", "relative", "chain"}
+    assert set(linked.arrays) == {"b", *(f"{group}/{name}" for group in ("a", "to_group") for name in names)}
     assert all(array == linked.arrays["a/hard"] for array in linked.arrays.values())
 
 
@@ -84,3 +88,69 @@ def test_groups_of_several_links(tmp_path):
     refs = scan(LocalSource(path), linked_datasets=True)
     assert set(refs.arrays) == {"g/h/y", "g/x", "hard/h/y", "hard/x", "soft/y"}
     assert refs.arrays["hard/h/y"] == refs.arrays["g/h/y"]
+
+
+def names_of(path):
+    """Every name of every dataset, as h5py walks from the root; no group is entered within itself."""
+    found = {}
+
+    def walk(group, at, inside):
+        for name in group:
+            try:
+                lies = group.get(name)
+            except RuntimeError:  # a circle of links
+                continue
+            if isinstance(lies, h5py.Dataset):
+                found[f"{at}{name}"] = lies[()]
+            elif isinstance(lies, h5py.Group) and lies.id not in inside:
+                walk(lies, f"{at}{name}/", [*inside, lies.id])
+
+    with h5py.File(path) as file:
+        walk(file, "", [file["/"].id])
+    return found
+
+
+def test_links_within_linked_groups(tmp_path):
+    """Names that go through links, in a path of a link or below a linked group, are those of h5py."""
+    path = tmp_path / "a.h5"
+    with h5py.File(tmp_path / "other.h5", "w") as f:
+        f["e/x"], f["e/back"] = np.arange(4), h5py.ExternalLink("a.h5", "/a")
+        f["e"].attrs["name"] = "e"
+    with h5py.File(path, "w") as f:
+        f["a/x"], f["a/b/y"], f["a/b/z"] = np.arange(3), np.arange(5), 1.0
+        f["soft"], f["hard"], f["c/through"] = h5py.SoftLink("/a"), f["a/b"], h5py.SoftLink("/soft/b/y")
+        f["a/b/up"], f["a/b/loop"], f["c/first"] = h5py.SoftLink("/a/x"), f["a"], h5py.SoftLink("second/b/y")
+        f["c/second"], f["circle"] = h5py.SoftLink("/soft"), h5py.SoftLink("/circle2/x")
+        f["circle2"], f["nowhere"] = h5py.SoftLink("/circle"), h5py.SoftLink("/soft/no/y")
+        f["d/out"], f["linked"], f["root"] = h5py.ExternalLink("other.h5", "/e"), h5py.SoftLink("/d"), f["/"]
+        f["a"].attrs["name"], f["a/b"].attrs["name"], f["d"].attrs["name"] = "a", "b", "d"
+    refs = chunkmap.scan(path, linked_datasets=True)
+    expected = {name: values for name, values in names_of(path).items() if "/back/" not in name}
+    assert set(refs.arrays) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(read_array(refs.arrays[name], Fetcher()), values)
+    with h5py.File(path) as f:
+        named = {group: dict(f[group or "/"].attrs) for group in refs.groups}
+    assert {group: dict(attributes) for group, attributes in refs.groups.items()} == named
+    assert {"soft", "soft/b", "hard", "hard/loop", "c/second", "d/out", "linked", "linked/out"} <= refs.groups.keys()
+    assert {(p.path, p.feature) for p in refs.problems} == {("d/out/back", "external link")}
+    said = {p.path for p in chunkmap.scan(path).problems}
+    assert {"soft", "hard", "c/through", "a/b/up", "a/b/loop", "c/first", "c/second", "d/out", "linked", "root"} == said
+
+
+def test_many_links_in_a_row_and_links_that_make_any_number_of_names(tmp_path, monkeypatch):
+    """A link leads over thousands of others; names beyond all bounds are left out by a problem."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f["x"] = 1
+        for number in range(3000):
+            f[f"l{number}"] = h5py.SoftLink(f"/l{number + 1}" if number < 2999 else "/x")
+    assert len(chunkmap.scan(path, linked_datasets=True).arrays) == 3001
+    monkeypatch.setattr("chunkmap.formats.hdf5.linked._MOST", 1000)
+    with h5py.File(path, "w") as f:
+        f["g0/x"] = 1
+        for number in range(40):
+            f[f"g{number + 1}/left"], f[f"g{number + 1}/right"] = f[f"g{number}"], f[f"g{number}"]
+    refs = chunkmap.scan(path, linked_datasets=True)
+    assert len(refs.arrays) < 2000
+    assert "more names than are given" in {p.message for p in refs.problems}

@@ -134,6 +134,51 @@ def test_dimensions_without_a_scale_are_numbered_as_h5netcdf_does(tmp_path):
     assert refs.arrays["g/attached"].meta.dims == ("scale",)
 
 
+def test_an_unlimited_scale_of_a_length_is_no_reason_for_fewer_phony_dimensions(tmp_path):
+    """h5netcdf counts an unlimited scale among those of no length, so the numbers go on behind one more."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as f:
+        f.create_dataset("t", (2,), "f4", maxshape=(None,), chunks=(2,)).make_scale("t")
+        f["a"], f["b"] = np.zeros((2, 1, 1)), np.zeros((2, 2, 5))
+        f["g/a"] = np.zeros((2, 1))
+    found = {}
+    with h5netcdf.File(path, phony_dims="sort") as f:
+        found = {name: f[name].dimensions for name in ("a", "b", "g/a")}
+    assert {name: scan(LocalSource(path)).arrays[name].meta.dims for name in found} == found
+
+
+def test_dimensions_of_one_name_in_a_group(tmp_path):
+    """A variable made along a dimension that its own group hides later: it has another axis, and the others open."""
+    path = tmp_path / "a.nc"
+    with netCDF4.Dataset(path, "w") as f:
+        f.createDimension("t", 2)
+        f.createVariable("t", "i4", ("t",))[:] = [7, 8]
+        group = f.createGroup("g")
+        group.createVariable("early", "f4", ("t",))[:] = [1, 2]
+        group.createDimension("t", 3)
+        group.createVariable("late", "f4", ("t",))[:] = [3, 4, 5]
+        group.createVariable("t", "i4", ("t",))[:] = [9, 10, 11]
+        below = group.createGroup("h")
+        below.createVariable("v", "f4", ("t",))[:] = [1, 2, 3]
+        same = f.createGroup("same")
+        same.createVariable("early", "f4", ("t",))[:] = [1, 2]
+        same.createDimension("t", 2)
+        same.createVariable("late", "f4", ("t",))[:] = [3, 4]
+    refs = scan(LocalSource(path))
+    assert {name: array.meta.dims for name, array in refs.arrays.items() if name.startswith("g/")} == {
+        "g/early": ("t_2",),
+        "g/late": ("t",),
+        "g/t": ("t",),
+        "g/h/v": ("t",),
+    }
+    assert [(p.path, "2 elements along 't', which has 3" in p.message) for p in refs.problems] == [("g/early", True)]
+    with xr.open_dataset(refs, engine="chunkmap", group="g") as found, h5py.File(path) as f:
+        for name in ("early", "late", "t"):
+            np.testing.assert_array_equal(found[name], f["g"][name])
+    with xr.open_dataset(path, engine="netcdf4", group="same") as expected:
+        xr.testing.assert_identical(xr.open_dataset(refs, engine="chunkmap", group="same"), expected)
+
+
 def test_a_coordinate_of_two_dimensions(tmp_path):
     """A variable that is a scale and has two axes finds them by the numbers of its dimensions."""
     path = tmp_path / "a.nc"
@@ -163,7 +208,8 @@ def test_a_scale_without_data_is_still_a_variable(tmp_path):
     with h5py.File(path, "w") as f:
         f.create_dataset("x", (4,), "f4").make_scale("x")
         f.create_dataset("y", (4,), "f4").make_scale("This is a netCDF dimension but not a netCDF variable.         4")
-    assert list(scan(LocalSource(path)).arrays) == ["x"]
+        f.create_dataset("z", (4,), "f4").make_scale("This is a netCDF dimension but not a netCDF variable of mine")
+    assert list(scan(LocalSource(path)).arrays) == ["x", "z"]
 
 
 FILLS = {
@@ -177,6 +223,19 @@ FILLS = {
     "fill alone, all written": (5, None, True, None, False),
     "zero is missing": (0, 0, False, 0, False),
 }
+
+
+def test_a_zero_with_a_sign_is_another_one(tmp_path, values):
+    """What is masked says -0.0, and what was never written reads as 0.0, which is masked too as they are equal."""
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        for name, native, attribute in (("a", 0.0, -0.0), ("b", -0.0, 0.0), ("c", -0.0, -0.0)):
+            f.create_dataset(name, (4,), ">f4", chunks=(2,), fillvalue=native)[:2] = 1
+            f[name].attrs["_FillValue"] = np.array([attribute], ">f4")
+        want = {name: f[name][()].tobytes() for name in f}
+    refs = scan(LocalSource(tmp_path / "a.h5"))
+    assert {name: values(refs, name).tobytes() for name in want} == want
+    with xr.open_dataset(refs, engine="chunkmap") as found:
+        assert all(np.isnan(found[name][2:]).all() for name in want)
 
 
 @pytest.mark.parametrize("case", FILLS)

@@ -5,10 +5,13 @@ import ctypes
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
+import zarr
 
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
 from chunkmap.formats.scanning import scan
+from chunkmap.frontends.opening import open_store
 
 TEXT = h5py.string_dtype()
 
@@ -65,6 +68,29 @@ def test_records_that_were_never_written(tmp_path):
     dtype = np.dtype([("n", "<i4"), ("text", TEXT), ("data", h5py.ref_dtype), ("s", h5py.vlen_dtype("f8"))])
     _, values = written(tmp_path, lambda file: file.create_dataset("v", (3,), dtype))
     assert values["v"].tolist() == [(0, b"", b"", 0)] * 3
+
+
+@pytest.mark.parametrize(("length", "chunk"), [(6, 2), (200_000, 2000)])
+def test_records_that_were_never_written_are_nothing_to_zarr(tmp_path, length, chunk):
+    """zarr takes a null for the number 0 in each member, the text b"0", and fails where there are gaps between them."""
+    text = np.dtype([("n", "<i2"), ("s", "S4"), ("u", h5py.string_dtype("utf-8", 3))])
+    gaps = np.dtype([("n", "u1"), ("x", "<f8")], align=True)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("contiguous", (3,), text)
+        file.create_dataset("scalar", (), gaps)
+        file.create_dataset("gaps", (length,), gaps, chunks=(chunk,), fletcher32=True)[:1] = np.ones(1, gaps)
+        file.create_dataset("chunked", (length,), text, chunks=(chunk,))[:1] = (1, b"ab", b"c")
+    store = open_store(scan(str(tmp_path / "a.h5")))
+    with h5py.File(tmp_path / "a.h5") as file:
+        for name, dataset in file.items():
+            found, expected = zarr.open_array(store, path=name, mode="r")[...], dataset[()]
+            for member in expected.dtype.names:
+                np.testing.assert_array_equal(found[member], expected[member], name)
+    with xr.open_dataset(store, engine="chunkmap", decode_cf=False) as opened:
+        assert not any(opened[name].attrs for name in opened)
+    if length == 6:  # of few no fill value says it, which xarray could not decode
+        with xr.open_zarr(store, consolidated=False) as opened:
+            assert opened.chunked.values["s"].tolist() == [b"ab", *[b""] * 5]
 
 
 def write_array_of_texts(file, texts):

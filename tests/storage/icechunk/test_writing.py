@@ -390,6 +390,22 @@ def test_a_path_is_a_repository_that_is_made_or_replaced(tmp_path):
     assert_same(repository.readonly_session("main").store, path, "scipy")
 
 
+def test_a_file_in_whose_bytes_no_chunk_lies(tmp_path):
+    """All values are held inline, and an array without elements names the file: there is nothing to check."""
+    with netCDF4.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("time", None)
+        file.createDimension("x", 3)
+        file.createVariable("time", "f8", ("time",))
+        file.createVariable("v", "i2", ("x",))[:] = [1, 2, 3]
+    refs = chunkmap.scan(str(tmp_path / "a.nc"))
+    assert not any(array.chunks.compact().urls for array in refs.arrays.values())
+    assert any(array.chunks.urls for array in refs.arrays.values())
+    chunkmap.write(refs, tmp_path / "a.icechunk")
+    session = icechunk.Repository.open(icechunk.local_filesystem_storage(str(tmp_path / "a.icechunk")))
+    with xr.open_zarr(session.readonly_session("main").store, consolidated=False) as found:
+        assert (found.v.values.tolist(), found.time.shape) == ([1, 2, 3], (0,))
+
+
 def test_other_files_are_not_overwritten(tmp_path):
     """A directory that is no repository is refused; so is a place elsewhere."""
     (tmp_path / "data.icechunk").mkdir()

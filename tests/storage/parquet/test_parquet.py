@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileSystem
 
+import chunkmap
 from chunkmap.errors import SourceError, StorageError
 from chunkmap.model import WHOLE_FILE, ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 from chunkmap.storage import load, open_set, write
@@ -479,3 +480,20 @@ def test_a_store_that_may_not_be_listed_needs_no_sidecar(error, monkeypatch):
     assert load(url) == ReferenceSet({"x": array(5)})
     with pytest.raises(SourceError, match=r"cannot be read|may not be read"):
         load("memory://unlisted/other.parq")
+
+
+def test_an_array_that_cannot_be_read_is_said_when_the_set_is_opened(tmp_path):
+    """A set of another tool with a fill value that is none: the others open, with a warning that names the array."""
+    entries = {"shape": [2], "chunks": [2], "compressor": None, "order": "C", "zarr_format": 2}
+    metadata = {
+        ".zgroup": {"zarr_format": 2},
+        "v/.zarray": {**entries, "dtype": "|O", "filters": [{"id": "vlen-utf8"}], "fill_value": [1]},
+        "w/.zarray": {**entries, "dtype": "<i2", "filters": None, "fill_value": None},
+        "w/.zattrs": {"_ARRAY_DIMENSIONS": ["x"]},
+    }
+    (tmp_path / "a.parq").mkdir()
+    (tmp_path / "a.parq" / ".zmetadata").write_text(json.dumps({"metadata": metadata, "record_size": 10}))
+    with pytest.warns(UserWarning, match=r"1 array is left out\. 'v': .* fill_value is \[1\]"):
+        opened = chunkmap.open_dataset(tmp_path / "a.parq")
+    assert opened.w.values.tolist() == [0, 0]
+    assert [problem.path for problem in open_set(tmp_path / "a.parq").problems][:1] == ["v"]

@@ -13,7 +13,7 @@ from chunkmap.formats.fits.heap import variable_arrays
 from chunkmap.formats.fits.images import image
 from chunkmap.formats.fits.names import axis_names, distinct, unit_names, without_conflicts
 from chunkmap.formats.fits.records import Records
-from chunkmap.formats.fits.tables import column_arrays, group_arrays, structured
+from chunkmap.formats.fits.tables import column_arrays, group_arrays, read_otherwise, structured
 from chunkmap.formats.fits.tiles import image_attributes, is_compressed, tiled_image, whole_image
 from chunkmap.formats.fits.world import has_world, with_coordinates, world_coordinates
 from chunkmap.formats.format import Scanned
@@ -134,6 +134,10 @@ def _table(source: Source, options: Options, name: str, unit: Unit, found: _Foun
     if options.portable and not is_ascii:
         array = structured(records, columns)
         found.arrays[name] = array.with_meta(attrs=unit.header.attributes(), dims=(f"{name}_row",))
+        others = read_otherwise(columns)
+        if others:
+            message = f"numbers as they are stored, which its keywords scale or mask, of {', '.join(others)}"
+            found.problems.append(Problem(name, "stored values", message, source.url))
         return
     arrays = column_arrays(records, columns, is_ascii=is_ascii)
     names = [column.name for column in columns]

@@ -21,7 +21,7 @@ from chunkmap.formats.fits.names import axis_names, distinct, name_of
 from chunkmap.formats.fits.records import Records
 from chunkmap.model import CodecConfig, ManifestArray
 
-__all__ = ["column_arrays", "group_arrays", "structured", "values_of_column"]
+__all__ = ["column_arrays", "group_arrays", "read_otherwise", "structured", "values_of_column"]
 
 _TYPES: Final = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8", "C": ">c8", "M": ">c16"}
 _LONGEST_SHORT, _LONGEST_LONG = 4, 9  # digits of an ASCII table's integers
@@ -147,6 +147,17 @@ def structured(records: Records, columns: Sequence[Column]) -> ManifestArray:
     one = next(n for n in range(records.chunk, 0, -1) if records.count % n == 0) if records.count else 1
     array = replace(records, chunk=one).array(0, records.nbytes, Values(dtype, (), {}, None), (), {})
     return array.with_meta(dims=("row",), filters=())
+
+
+def read_otherwise(columns: Sequence[Column]) -> list[str]:
+    """The columns whose values are not what is stored: scaled or masked numbers, truth values, various lengths."""
+    found = []
+    for column in columns:
+        values = values_of_column(column, "B" if column.code in "PQ" else None)
+        is_scaled = bool(values.attrs or values.fill_value is not None)
+        if is_scaled or column.code in "PQ" or (values.filters and column.code != "A"):
+            found.append(column.name)
+    return found
 
 
 def _members(column: Column) -> list[tuple[str, str]]:

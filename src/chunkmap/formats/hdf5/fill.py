@@ -50,7 +50,7 @@ def settle_fill(stored: Stored, dtype: np.dtype[Any], native: bytes | None, attr
     if masked is not None and _reads_as(native, masked, dtype):
         return Fill(masked, keeps, chunks)
     if is_zero or native is None:
-        return Fill(None, True, chunks)
+        return _of_zeros(stored, dtype)
     filled = fill_native(stored, native)
     if filled is not None:
         return Fill(masked, keeps, filled)
@@ -59,6 +59,20 @@ def settle_fill(stored: Stored, dtype: np.dtype[Any], native: bytes | None, attr
         f"{counted(chunks.size - len(chunks), 'chunk', 'was')} never written and read as {value!r}, which is masked too"
     )
     return Fill(value, True, chunks, text)
+
+
+def _of_zeros(stored: Stored, dtype: np.dtype[Any]) -> Fill:
+    """What was never written reads as zeros.
+
+    zarr-python takes null for the number 0 in each member of a record, which is b"0" as text, and no bytes at all.
+    """
+    kinds = {dtype.base[name].base.kind for name in dtype.base.names or ()}
+    if not kinds & {"S", "V"}:
+        return Fill(None, True, stored.chunks)
+    filled = fill_native(stored, bytes(dtype.itemsize))
+    if filled is None:
+        return Fill(np.zeros((), dtype.base)[()], True, stored.chunks)
+    return Fill(None, True, filled)
 
 
 def _is_of_another_type(value: Any, dtype: np.dtype[Any]) -> bool:
@@ -86,7 +100,9 @@ def _as_scalar(value: Any, dtype: np.dtype[Any]) -> Any:
 
 def _reads_as(native: bytes | None, masked: Any, dtype: np.dtype[Any]) -> bool:
     found = np.frombuffer(native, dtype)[0] if native else np.zeros((), dtype)[()]
-    return bool(found == masked or (found != found and masked != masked))
+    if found != found:
+        return bool(masked != masked)
+    return bool(found == masked) and (dtype.kind != "f" or bool(np.signbit(found) == np.signbit(masked)))
 
 
 def fill_native(stored: Stored, native: bytes) -> ChunkManifest | None:

@@ -47,7 +47,7 @@ _HIDDEN_OF_SCALES: Final = HIDDEN | {FILL_VALUE}
 _HIDDEN_OF_OTHERS: Final = _HIDDEN_OF_SCALES - _OF_SCALES
 
 _NOT_COORDINATE: Final = "_nc4_non_coord_"
-_BARE_DIMENSION: Final = "This is a netCDF dimension but not a netCDF variable"
+_BARE_DIMENSION: Final = "This is a netCDF dimension but not a netCDF variable."
 
 
 class Dimensions(NamedTuple):
@@ -99,15 +99,45 @@ def find_dimensions(tree: Tree) -> dict[str, Dimensions]:
     finder = _Finder(tree)
     names = {path: finder.names(path, dataset) for path, dataset in tree.datasets.items()}
     lengths = _unlimited_lengths(tree, names)
+    hiding = _hiding(tree, names)
     found: dict[str, Dimensions] = {}
-    known: dict[tuple[tuple[str, ...], tuple[int, ...]], Dimensions] = {}
+    known: dict[tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...]], Dimensions] = {}
     for path, axes in names.items():
         shape = _grown(tree.datasets[path], axes, lengths)
-        fitting = known.get((axes, shape))
+        meant = _meant(path, axes, hiding) if hiding else axes
+        fitting = known.get((axes, shape, meant))
         if fitting is None:  # most datasets of a file have the axes of others
-            fitting = known[axes, shape] = _fitting(tree, axes, shape, lengths)
+            fitting = known[axes, shape, meant] = _fitting(tree, meant, shape, lengths)
         found[path] = fitting
     return found
+
+
+def _hiding(tree: Tree, names: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, str], str]:
+    """By group and plain name, the dimension that has the name there, of names that several dimensions have.
+
+    Datasets of a group may lie along that of a group above as well; xarray has one of a name in a group.
+    """
+    plain = Counter(path.rpartition("/")[2] for path, dataset in tree.datasets.items() if _is_scale(dataset))
+    several = {name for name, count in plain.items() if count > 1}
+    found: dict[tuple[str, str], str] = {}
+    for path, axes in names.items() if several else ():
+        for axis in axes:
+            key = path.rpartition("/")[0], axis.rpartition("/")[2]
+            if key[1] in several and _depth(axis, key[0]) >= _depth(found.get(key, axis), key[0]):
+                found[key] = axis
+    return found
+
+
+def _depth(dimension: str, group: str) -> int:
+    """How near a dimension is to a group below that in which it is; -1 for one of another group."""
+    own = dimension.rpartition("/")[0]
+    return dimension.count("/") if f"{group}/".startswith(f"{own}/" if own else "") else -1
+
+
+def _meant(path: str, axes: tuple[str, ...], hiding: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
+    """The dimensions that have the names of a dataset's axes in its group."""
+    group = path.rpartition("/")[0]
+    return tuple(hiding.get((group, axis.rpartition("/")[2]), axis) for axis in axes)
 
 
 def _fitting(tree: Tree, axes: tuple[str, ...], shape: tuple[int, ...], lengths: Mapping[str, int]) -> Dimensions:
@@ -150,12 +180,15 @@ class _Finder:
             phonies += len(self._phony[group])
 
     def _invent(self, group: str, paths: list[str], scales: int, phonies: int) -> dict[str, int]:
-        """A group's phony dimensions: for each length, as many as one dataset needs beyond the scales there are."""
+        """A group's phony dimensions: for each length, as many as one dataset needs beyond the scales of that length.
+
+        Unlimited scales are not among them for h5netcdf, though one that has the length is taken first.
+        """
         datasets = [self._tree.datasets[path] for path in paths if path not in self._scales[group]]
         wanted: Counter[int] = Counter()
         for shape in dict.fromkeys(d.shape for d in datasets if not _listed(d)):
             wanted |= Counter(shape)
-        there = Counter(self._tree.datasets[path].shape[:1] for path in self._scales[group])
+        there = Counter(self._tree.datasets[path].space.maximum[:1] for path in self._scales[group])
         invented: dict[str, int] = {}
         for length, count in wanted.items():
             for _ in range(there[(length,)], count):

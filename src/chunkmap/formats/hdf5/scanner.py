@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, NamedTuple
 
 from chunkmap.errors import ChunkmapError
 from chunkmap.formats.format import Scanned
@@ -17,6 +17,7 @@ from chunkmap.formats.hdf5.arrays import (
     represent,
 )
 from chunkmap.formats.hdf5.elsewhere import Known, find_elsewhere
+from chunkmap.formats.hdf5.linked import linked_arrays
 from chunkmap.formats.hdf5.netcdf4 import find_dimensions, is_bare_dimension, name_references, variable_path, visible
 from chunkmap.formats.hdf5.objects import NAMED_TYPE, read_objects
 from chunkmap.formats.hdf5.structures.file import File
@@ -28,9 +29,6 @@ from chunkmap.io.rounds import Found, Other, Parser, Together
 from chunkmap.model import ManifestArray, Problem
 
 __all__ = ["parse"]
-
-_MOST_LINKED: Final = 1 << 16
-"""Arrays that are given under other names."""
 
 
 def parse(source: Source, options: Options, *, read_values: ReadValues | None = None) -> Parser[Scanned]:
@@ -63,19 +61,20 @@ def _parse_from(
         raise ValueError(f"{source.url}: expected a group {group!r}, {there}")
     arrays, problems = yield from _represented(file, tree, group, values, more)
     problems += _other_problems(tree, group, source.url)
+    there_too, groups, lost = yield from _behind_links(tree, group, options, known, source.url)
+    arrays |= there_too
+    groups = {p: visible(g.attributes.values) for p, g in tree.groups.items() if _is_within(p, group)} | groups
     if linked:
-        arrays |= _linked(tree, arrays, group)
+        others = linked_arrays(tree, arrays, [alias for alias in tree.aliases if _is_within(alias, group)])
+        arrays |= others.arrays
+        groups |= {alias: groups[path] for alias, path in others.groups.items() if path in groups}
+        problems += [Problem(_below(p, group), "link", "more names than are given", source.url) for p in others.left]
     else:
         problems += _unlinked(tree, arrays, group, source.url)
-    there_too, lost = yield from _behind_links(tree, group, options, known)
     return Scanned(
-        {_below(path, group): array for path, array in (arrays | there_too).items()},
-        {
-            _below(path, group): visible(g.attributes.values)
-            for path, g in tree.groups.items()
-            if _is_within(path, group)
-        },
-        (*problems, *(Problem(path, "external link", message, source.url) for path, message in lost)),
+        {_below(path, group): array for path, array in arrays.items()},
+        {_below(path, group): attributes for path, attributes in groups.items()},
+        (*problems, *lost),
         known.targets,
     )
 
@@ -108,21 +107,24 @@ def _unlinked(tree: Tree, arrays: Mapping[str, ManifestArray], group: str, url: 
 
 
 def _behind_links(
-    tree: Tree, group: str, options: Options, known: Known
-) -> Parser[tuple[dict[str, ManifestArray], list[tuple[str, str]]]]:
-    """The arrays to which links into other files lead, and why others do not, by their paths below the group."""
+    tree: Tree, group: str, options: Options, known: Known, url: str
+) -> Parser[tuple[dict[str, ManifestArray], dict[str, Mapping[str, Any]], list[Problem]]]:
+    """The arrays and groups to which links into other files lead by their paths, and why others do not."""
     links = list(_external_links(tree, group))
-    found: list[dict[str, ManifestArray] | str] = ["not followed; linked_datasets follows it"] * len(links)
+    found: list[_There | str] = ["not followed; linked_datasets follows it"] * len(links)
     if options.linked_datasets:
         found = yield Together([_follow(name, target, options, known) for _, name, target in links])
     arrays: dict[str, ManifestArray] = {}
-    lost: list[tuple[str, str]] = []
+    groups: dict[str, Mapping[str, Any]] = {}
+    lost: list[Problem] = []
     for (path, file_name, target), there in zip(links, found, strict=True):
         if isinstance(there, str):
-            lost.append((_below(path, group), f"{file_name}:{target}: {there}"))
+            lost.append(Problem(_below(path, group), "external link", f"{file_name}:{target}: {there}", url))
         else:
-            arrays |= {f"{path}/{name}".strip("/"): array for name, array in there.items()}
-    return arrays, lost
+            arrays |= {f"{path}/{name}".strip("/"): array for name, array in there.arrays.items()}
+            groups |= {f"{path}/{name}".strip("/"): attributes for name, attributes in there.groups.items()}
+            lost += [replace(p, path=_below(f"{path}/{p.path}".strip("/"), group)) for p in there.problems]
+    return arrays, groups, lost
 
 
 def _is_within(path: str, group: str) -> bool:
@@ -131,19 +133,6 @@ def _is_within(path: str, group: str) -> bool:
 
 def _below(path: str, group: str) -> str:
     return path[len(group) + 1 :] if group else path
-
-
-def _linked(tree: Tree, arrays: dict[str, ManifestArray], group: str) -> dict[str, ManifestArray]:
-    """The arrays under their other names, and those below a group under its other names, which are not in it."""
-    found: dict[str, ManifestArray] = {}
-    for alias, path in tree.aliases.items():
-        if not _is_within(alias, group) or len(found) > _MOST_LINKED:
-            continue
-        if path in arrays:
-            found[alias] = arrays[path]
-        elif path in tree.groups and path and not _is_within(alias, path):
-            found |= {alias + p.removeprefix(path): a for p, a in arrays.items() if p.startswith(f"{path}/")}
-    return found
 
 
 def _external_links(tree: Tree, group: str) -> Iterator[tuple[str, str, str]]:
@@ -157,8 +146,17 @@ def _external_links(tree: Tree, group: str) -> Iterator[tuple[str, str, str]]:
                     yield join(path, link.name), name, target
 
 
-def _follow(name: str, target: str, options: Options, known: Known) -> Parser[dict[str, ManifestArray] | str]:
-    """The arrays that a link to another file leads to, by path below the link; a text says why there are none."""
+class _There(NamedTuple):
+    """What a link to another file leads to, by path below the link."""
+
+    arrays: dict[str, ManifestArray]
+    groups: dict[str, Mapping[str, Any]]
+    problems: list[Problem]
+    """What is there and not given: links further, among others."""
+
+
+def _follow(name: str, target: str, options: Options, known: Known) -> Parser[_There | str]:
+    """What a link to another file leads to; a text says why there is nothing."""
     there = replace(options, group=None, linked_datasets=False)
     try:
         found: Found | None = yield Other(name, lambda source: parse(source, there))
@@ -169,8 +167,18 @@ def _follow(name: str, target: str, options: Options, known: Known) -> Parser[di
     scanned: Scanned = found.result
     known.targets.update({found.url: found.target, **scanned.files})
     path = target.strip("/")
-    below = {p[len(path) :].strip("/"): a for p, a in scanned.arrays.items() if p == path or _is_within(p, path)}
-    return below or "there is no such object that is a dataset or holds any"
+    below = {_below(p, path): a for p, a in scanned.arrays.items() if _is_within(p, path)}
+    problems = [_further(p, path) for p in scanned.problems if _is_within(p.path, path)]
+    if not below and not problems:
+        return "there is no such object that is a dataset or holds any"
+    groups = {_below(p, path): attributes for p, attributes in scanned.groups.items() if _is_within(p, path)}
+    return _There(below, groups, problems)
+
+
+def _further(problem: Problem, path: str) -> Problem:
+    """A problem of a file that a link leads to, in which links are not followed."""
+    message = "a link in a file that a link leads to is not followed" if "link" in problem.feature else problem.message
+    return replace(problem, path=_below(problem.path, path), message=message)
 
 
 def _other_problems(tree: Tree, group: str, url: str) -> Iterator[Problem]:

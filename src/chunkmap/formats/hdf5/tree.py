@@ -6,6 +6,7 @@ it; the other names are aliases.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from chunkmap.errors import Unsupported
@@ -95,15 +96,45 @@ def _resolve_soft_links(tree: Tree) -> None:
         for link in group.links
         if link.kind == "soft"
     }
-    for path, first in soft.items():
-        target = first
-        for _ in range(len(soft)):
-            target = tree.aliases.get(target, target)
-            if target not in soft:
-                break
-            target = soft[target]
+    hard, found = dict(tree.aliases), dict[str, str | None]()
+    for path in soft:
+        target = found[path] if path in found else _resolve(path, hard, soft, found)
         if target in tree.datasets or target in tree.groups:
             tree.aliases[path] = target
+
+
+def _resolve(path: str, hard: Mapping[str, str], soft: Mapping[str, str], found: dict[str, str | None]) -> str | None:
+    """The own path of what a soft link leads to, through links wherever they stand in its path; None for a circle.
+
+    What was `found` of soft links is kept. Links that lead to links are no recursion: a file may have very many.
+    """
+    waiting = {path: None}
+    while waiting:
+        link = next(reversed(waiting))
+        target, unknown = _walked(soft[link], hard, soft, found)
+        if unknown is not None and unknown not in waiting:
+            waiting[unknown] = None
+            continue
+        found[link] = target if unknown is None else None
+        del waiting[link]
+    return found[path]
+
+
+def _walked(
+    path: str, hard: Mapping[str, str], soft: Mapping[str, str], found: Mapping[str, str | None]
+) -> tuple[str | None, str | None]:
+    """Where a path leads by what is known; the first soft link in it of which that is not known yet."""
+    at: str | None = ""
+    for part in path.split("/") if path else ():
+        if at is None:
+            return None, None
+        at = join(at, part)
+        at = hard.get(at, at)
+        if at in soft:
+            if at not in found:
+                return None, at
+            at = found[at]
+    return at, None
 
 
 def _absolute(group: str, target: str) -> str:

@@ -166,12 +166,12 @@ class _Sources:
 
     @classmethod
     def of(cls, chunks: ChunkManifest, names: Names) -> _Sources:
-        """Those of a manifest; inline bytes have none."""
-        urls = [source if isinstance(source, str) else None for source in chunks.sources]
-        checksum = [None if url is None else names.checksums[url] for url in urls]
+        """Those of a manifest; inline bytes have none, and files that are in its table and no chunk lies in."""
+        urls = [source if isinstance(source, str) else "" for source in chunks.sources]
+        checksum = list(map(names.checksums.get, urls))
         number = {value: at for at, value in enumerate(dict.fromkeys(checksum))}
         return cls(
-            np.array([None if url is None else names.locations[url] for url in urls], object),
+            np.array(list(map(names.locations.get, urls)), object),
             np.array(checksum, object),
             np.array([number[value] for value in checksum], np.int64),
         )

@@ -8,6 +8,7 @@ leave out the file of a partition in which no chunk is: there, a file that is no
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from chunkmap.io.folder import Renamed
 from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, Target
 from chunkmap.model.dictionary import BESIDE, gathered
 from chunkmap.model.variants import variants_of
+from chunkmap.model.wording import counted
 from chunkmap.storage.journal import JOURNAL, waiting_names
 from chunkmap.storage.names import check_path
 from chunkmap.storage.parquet.cache import PartitionCache
@@ -33,7 +35,7 @@ from chunkmap.storage.parquet.sidecar import (
     decode_targets,
 )
 from chunkmap.storage.place import set_aside
-from chunkmap.storage.stores import METADATA, ZARR, FoundSet, is_set
+from chunkmap.storage.stores import METADATA, PARQUET, ZARR, FoundSet, is_set
 from chunkmap.storage.text import parse_json
 
 __all__ = ["PartitionedSet", "load", "open_set"]
@@ -86,7 +88,7 @@ class PartitionedSet:
         Without `problems` it is not looked for partitions that have no file, which takes a listing of every array.
         """
         arrays = {path: DeferredArray(array.meta, self._chunks[path]) for path, array in self._arrays.items()}
-        known = self._problems() if problems or self._sidecar is not None else ()
+        known = self._problems() if problems or self._sidecar is not None else self._left_out
         return ReferenceSet(arrays, self._groups, known, self._targets(), self.url)
 
     @property
@@ -178,7 +180,9 @@ def _decode_metadata(
         folder.read_many([METADATA])  # says so where it is there, and may not be read
         if any(size >= 0 for size in folder.sizes(ZARR).tolist()):
             raise _zarr(url)
-        raise NoSuchFile(f"expected a reference set as Parquet, there is no {METADATA}", url=url)
+        raise NoSuchFile(
+            f"expected a reference set as Parquet, there is no {METADATA}{_what_is_there(folder)}", url=url
+        )
     if b"zarr_consolidated_format" in data and not is_set(data):
         raise _zarr(url)
     try:
@@ -218,6 +222,25 @@ def _set_in_between(folder: Folder) -> Folder:
         return folder if aside is None else LocalFolder(aside, folder.url)
     journal = folder.read_many([JOURNAL], optional=True)[0]
     return folder if journal is None else Renamed(folder, waiting_names(journal, f"{folder.url}/{JOURNAL}"))
+
+
+def _what_is_there(folder: Folder) -> str:
+    """What makes a set of the files of a directory that is none; nothing is said of one without files, or of what is
+    called a set.
+    """
+    if not isinstance(folder, LocalFolder):
+        is_listed = not folder.url.startswith(("http://", "https://"))
+        return _remedy(folder, ".nc") if is_listed and not folder.url.endswith(PARQUET.suffixes) else ""
+    lies = os.scandir(folder.path) if Path(folder.path).is_dir() else ()
+    files = sorted(file.name for file in lies if not file.name.startswith(".") and file.is_file())
+    if not files:
+        return ""
+    what = f". It is a directory of {counted(len(files), 'file')}: {files[0]} is one"
+    return what + _remedy(folder, Path(files[0]).suffix)
+
+
+def _remedy(folder: Folder, suffix: str) -> str:
+    return f". Files become one set with chunkmap.build('{folder.url}/*{suffix}', 'set.json', concat_dims=[...])"
 
 
 def _zarr(url: str) -> StorageError:
