@@ -16,7 +16,19 @@ from weakref import WeakSet
 from chunkmap.errors import SourceError
 from chunkmap.io.retrying import RECEIVED, seconds_of
 
-__all__ = ["CONNECTIONS", "TIMEOUT", "Permits", "Watch", "get_client", "time_of_change", "wrong_range"]
+__all__ = [
+    "CONNECTIONS",
+    "SWOLLEN_SPARE",
+    "SWOLLEN_TIMES",
+    "TIMEOUT",
+    "Permits",
+    "Watch",
+    "get_client",
+    "time_of_change",
+    "too_short",
+    "wrong_range",
+    "wrong_status",
+]
 
 CONNECTIONS: Final = 256
 """Most connections open at once; aiohttp's own default of 100 makes waves of a round of many small reads."""
@@ -237,9 +249,8 @@ def _watches_of(url: Any) -> list[Watch]:
 
 def _wrong_answer(response: Any, asked: str) -> str:
     """What is wrong with an answer that is no error, before its body is read; empty when nothing is."""
-    if response.status not in _WITH_FILE:
-        what = f"{response.status} {response.reason or ''}".strip()
-        return f"expected a file, the server answers {what[:80]}, in which there is none"
+    if wrong := wrong_status(response.status, response.reason):
+        return wrong
     if response.status == 200:
         return _too_much(asked, response.content_length)
     if response.content_type == "multipart/byteranges":
@@ -248,18 +259,43 @@ def _wrong_answer(response: Any, asked: str) -> str:
 
 
 def _check_whole(url: Any, asked: str, length: int) -> None:
-    """Raise SourceError where the whole of a file, as its server calls it, is too short to have the range in it that
-    was asked for; else tell who watches the file how long it is, which the server may not have said.
+    """Raise SourceError where the whole of a file is too short; else tell who watches it how long it is, which the
+    server may not have said.
     """
-    wanted = _ASKED.fullmatch(asked)
-    if wanted is not None and int(wanted[1]) and length <= int(wanted[2] or wanted[1]):
-        raise SourceError(
-            f"asked for {asked}, the server sent {length} bytes as the whole file; it does not serve ranges, or the"
-            " file has changed",
-            url=str(url),
-        )
+    if wrong := too_short(asked, length):
+        raise SourceError(wrong, url=str(url))
     for watch in _watches_of(url):
         watch.lengths.add(length)
+
+
+def wrong_status(status: int, reason: str | None = None) -> str:
+    """What is wrong with an answer that is no error and has no file in it; empty for one that has.
+
+    >>> wrong_status(202, "Accepted"), wrong_status(206)
+    ('expected a file, the server answers 202 Accepted, in which there is none', '')
+    """
+    if status in _WITH_FILE or status >= 400:
+        return ""
+    what = f"{status} {reason or ''}".strip()[:80]
+    return f"expected a file, the server answers {what}, in which there is none"
+
+
+def too_short(asked: str, length: int) -> str:
+    """What is wrong with the whole of a file, as its server calls it, in which the range is not that was asked for;
+    empty where it may be in it.
+
+    >>> too_short("bytes=10-19", 20)
+    ''
+    >>> too_short("bytes=10-19", 10)
+    'asked for bytes=10-19, the server sent 10 bytes as the whole file; it does not serve ranges, or the file has changed'
+    """  # noqa: E501 - a message is one line
+    wanted = _ASKED.fullmatch(asked)
+    if wanted is None or not int(wanted[1]) or length > int(wanted[2] or wanted[1]):
+        return ""
+    return (
+        f"asked for {asked}, the server sent {length} bytes as the whole file; it does not serve ranges, or the file"
+        " has changed"
+    )
 
 
 def _too_much(asked: str, length: int | None) -> str:
