@@ -4,6 +4,7 @@ import json
 import os
 import sys
 
+import h5py
 import numcodecs
 import numpy as np
 import pytest
@@ -125,3 +126,20 @@ def test_a_chunk_without_bytes_is_not_taken_for_zeros(tmp_path, shape, stored):
     (array,) = chunkmap.load({**refs, f"x/{shape // 4 - 1}": [str(tmp_path / "a.bin")]}).arrays.values()
     with pytest.raises(FormatError, match=f"expected a chunk of 4 values of uint8, found {len(stored)}"):
         read_array(array, Fetcher())
+
+
+@pytest.mark.parametrize("ending", ["json", "parq"])
+@pytest.mark.parametrize("deep", [127, 128, 129])
+def test_what_is_too_deep_to_be_read_is_not_written(tmp_path, ending, deep):
+    """A file may have groups in groups deeper than sets are read: such a set is refused before anything is left."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["/".join(["g"] * deep) + "/v"] = np.arange(3)
+    refs = chunkmap.scan(tmp_path / "a.h5")
+    out = tmp_path / f"set.{ending}"
+    if deep < 128:
+        chunkmap.write(refs, out)
+        assert chunkmap.load(out).arrays.keys() == refs.arrays.keys()
+    else:
+        with pytest.raises(StorageError, match=f"{deep + 1} groups deep, expected 128 or fewer"):
+            chunkmap.write(refs, out)
+        assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
