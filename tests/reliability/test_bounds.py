@@ -106,6 +106,13 @@ def test_a_compressed_set_that_would_be_gigabytes_is_refused(head):
         read_json(BytesSource(sink.getvalue()), "bomb.json.gz")
 
 
+def test_a_compressed_set_of_nothing_but_lists_is_refused():
+    """Text no longer than a set may become, but with a list for each three bytes of it, is refused by its lists."""
+    text = gzip.compress(b'{"version":1,"refs":{"a":[' + b"[]," * (4 << 20) + b"1]}}")
+    with pytest.raises(StorageError, match="lists and objects, which no set of references does"):
+        read_json(BytesSource(text), "lists.json.gz")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the address space of a process is limited by Linux")
 def test_what_says_that_it_is_gigabytes_is_refused_before_it_is_made():
     """Partitions, generated keys, deep paths, coordinates, elements, grids and chunks that a few bytes say are huge: a
