@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import subprocess
 import sys
 import tracemalloc
@@ -105,6 +106,13 @@ def test_a_compressed_set_that_would_be_gigabytes_is_refused(head):
         read_json(BytesSource(sink.getvalue()), "bomb.json.gz")
 
 
+def test_a_compressed_set_of_nothing_but_lists_is_refused():
+    """Text no longer than a set may become, but with a list for each three bytes of it, is refused by its lists."""
+    text = gzip.compress(b'{"version":1,"refs":{"a":[' + b"[]," * (4 << 20) + b"1]}}")
+    with pytest.raises(StorageError, match="lists and objects, which no set of references does"):
+        read_json(BytesSource(text), "lists.json.gz")
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the address space of a process is limited by Linux")
 def test_what_says_that_it_is_gigabytes_is_refused_before_it_is_made():
     """Partitions, generated keys, deep paths, coordinates, elements, grids and chunks that a few bytes say are huge: a
@@ -142,3 +150,49 @@ def test_partitions_that_are_kept_are_counted_once():
     for number in (999, 990, 989):
         cache.get("x", number, lambda number=number: reads.append(number) or chunks)
     assert reads == [989]
+
+
+VBZ = {"id": "hdf5_vbz", "version": 0, "size": 1, "zigzag": False, "zstd": True}
+
+
+def _behind(codec):
+    """Chunks of a codec in which what becomes large stands behind something small."""
+    zstd = numcodecs.get_codec({"id": "zstd"})
+    small, large = bytes(zstd.encode(b"12345678")), bytes(zstd.encode(bytes(LARGE)))
+    skipped = b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
+    if codec["id"] == "zstd":
+        return [small + large, skipped + large, small + skipped + large]
+    if codec["id"] == "hdf5_vbz":
+        return [(8).to_bytes(4, "little") + small + large]
+
+    def frame(size, told):
+        """A frame of Blosc2 that says its size, of a chunk that says its own."""
+        head = bytearray(b"\x9e\xa8b2frame\0".ljust(87, b"\0"))
+        for at, kind, value in ((11, ">i", 87), (30, ">q", size), (39, ">q", 32), (48, ">i", 1), (58, ">i", size)):
+            struct.pack_into(kind, head, at, value)
+        return bytes(head) + bytes([2, 1, 0x21, 1]) + struct.pack("<iii", told, told, 32) + bytes(16)
+
+    return [frame(LARGE, LARGE), frame(100, LARGE)]
+
+
+@pytest.mark.parametrize("codec", [{"id": "zstd"}, VBZ, {"id": "hdf5_blosc2"}], ids=lambda codec: codec["id"])
+def test_what_is_large_behind_something_small_is_not_made(codec):
+    """A first frame that says that it is small, and one whose chunk says otherwise, are not believed for the rest."""
+    step = make_step(codec, bound_of(100, [codec]))
+    for bomb in _behind(codec):
+        tracemalloc.start()
+        try:
+            with pytest.raises(ValueError, match=r"expected (no more than|at most|a chunk of)"):
+                step(bomb)
+            assert tracemalloc.get_traced_memory()[1] < 16 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_many_frames_that_fit_are_read():
+    """Frames of zstd, one after the other and between others that are skipped, are one chunk."""
+    codec, skipped = numcodecs.get_codec({"id": "zstd"}), b"\x50\x2a\x4d\x18\x04\0\0\0abcd"
+    frames = [bytes(codec.encode(part)) for part in (b"12345", b"678")]
+    step = make_step({"id": "zstd"}, bound_of(8, [{"id": "zstd"}]))
+    for stored in (b"".join(frames), skipped + frames[0] + skipped + frames[1], frames[0] + frames[1] + skipped):
+        assert bytes(step(stored)) == bytes(codec.decode(stored)) == b"12345678"

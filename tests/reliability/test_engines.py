@@ -201,6 +201,22 @@ def test_other_bytes_than_asked_for_are_refused_by_both(s3, engine, asked, how):
         source.read(5, 10)
 
 
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [
+        ("200 OK", "the server sent 10 bytes as the whole file"),
+        ("202 Accepted", "the server answers 202, in which there is none"),
+        ("203 Other", "the server answers 203, in which there is none"),
+    ],
+)
+def test_what_is_no_range_is_refused_by_both(s3, engine, asked, status, says):
+    """As many bytes as were asked for, of an answer of S3 that is no range of the object, are not taken for it."""
+    source = open_source(URL, storage_options=s3.options)
+    s3.fault = lambda request: (status, [("Content-Length", "10")], [DATA[:10]]) if "HTTP_RANGE" in request else None
+    with pytest.raises(SourceError, match=says):
+        source.read(5, 10)
+
+
 def test_an_open_file_pickles_and_is_read_within_a_loop(s3, engine, asked):
     """A source reads on after it was pickled, and where an event loop runs."""
     source = open_source(URL, storage_options=s3.options)

@@ -1,8 +1,10 @@
 """Sets with one odd array: the others are read, and the odd one is refused by name."""
 
+import json
 import os
 import sys
 
+import h5py
 import numcodecs
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import zarr
 import chunkmap
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_array
-from chunkmap.errors import ChunkmapError, SourceError, StorageError
+from chunkmap.errors import ChunkmapError, FormatError, SourceError, StorageError
 from chunkmap.model import ArrayMeta, ChunkManifest, ManifestArray, ReferenceSet
 
 
@@ -86,3 +88,58 @@ def test_an_output_that_can_have_no_such_name_is_refused(tmp_path, name, ending)
     with pytest.raises(SourceError, match="cannot be the name of a file") as caught:
         chunkmap.write(refs, f"{tmp_path}/{name}.{ending}")
     assert str(caught.value).encode().isascii()
+
+
+@pytest.mark.parametrize("ending", ["json", "parq"])
+def test_an_output_below_a_thousand_directories_is_refused(tmp_path, ending):
+    """A name of more directories than can be made one in the other is an error of ours, and makes none."""
+    out = f"{tmp_path}/{'x/' * 2000}set.{ending}"
+    with pytest.raises(SourceError, match="cannot be written"):
+        chunkmap.write(_set("odd"), out)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such pipes")
+@pytest.mark.parametrize("verb", ["scan", "load", "read"])
+def test_a_pipe_is_refused_and_nobody_is_waited_for(tmp_path, verb):
+    """A pipe into which nobody writes, and a device, are errors and are not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path / "pipe"), "/dev/zero"):
+        chunks = ChunkManifest.single(path, 0, 0, ndim=1)
+        calls = {
+            "scan": lambda path=path: chunkmap.scan(path),
+            "load": lambda path=path: chunkmap.load(path),
+            "read": lambda chunks=chunks: Fetcher().fetch(chunks),
+        }
+        with pytest.raises(SourceError, match="expected a file, found a pipe, a socket or a device"):
+            calls[verb]()
+
+
+@pytest.mark.parametrize("shape", [4, 8, 12])
+@pytest.mark.parametrize("stored", [b"", b"abc"])
+def test_a_chunk_without_bytes_is_not_taken_for_zeros(tmp_path, shape, stored):
+    """A last chunk of which nothing is stored, or not enough, is an error where all of it are elements of the array."""
+    (tmp_path / "a.bin").write_bytes(stored)
+    known = {"shape": [shape], "chunks": [4], "dtype": "|u1", "compressor": None, "filters": None, "fill_value": None}
+    refs = {"x/.zarray": json.dumps({"zarr_format": 2, "order": "C", **known})}
+    refs |= {f"x/{number}": "1234" for number in range(shape // 4 - 1)}
+    (array,) = chunkmap.load({**refs, f"x/{shape // 4 - 1}": [str(tmp_path / "a.bin")]}).arrays.values()
+    with pytest.raises(FormatError, match=f"expected a chunk of 4 values of uint8, found {len(stored)}"):
+        read_array(array, Fetcher())
+
+
+@pytest.mark.parametrize("ending", ["json", "parq"])
+@pytest.mark.parametrize("deep", [127, 128, 129])
+def test_what_is_too_deep_to_be_read_is_not_written(tmp_path, ending, deep):
+    """A file may have groups in groups deeper than sets are read: such a set is refused before anything is left."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["/".join(["g"] * deep) + "/v"] = np.arange(3)
+    refs = chunkmap.scan(tmp_path / "a.h5")
+    out = tmp_path / f"set.{ending}"
+    if deep < 128:
+        chunkmap.write(refs, out)
+        assert chunkmap.load(out).arrays.keys() == refs.arrays.keys()
+    else:
+        with pytest.raises(StorageError, match=f"{deep + 1} groups deep, expected 128 or fewer"):
+            chunkmap.write(refs, out)
+        assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]

@@ -14,7 +14,10 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 import chunkmap
+from chunkmap.access.fetching import Fetcher
+from chunkmap.access.values import read_array
 from chunkmap.errors import ChunkmapError, OtherWriter, SourceError, StorageError
+from chunkmap.io import LocalFolder
 from chunkmap.storage import journal, place, publishing
 
 OUT = "memory://reliability/set.parq"
@@ -448,5 +451,27 @@ def test_directories_are_settled(write_series, tmp_path, monkeypatch):
     """The names of files are on the disk, in every directory of a set and in the one above it."""
     settled = []
     monkeypatch.setattr(publishing, "settle_directory", lambda path: settled.append(path.name))
-    chunkmap.write(chunkmap.scan(write_series("a.h5", 1)), tmp_path / "set.parq")
+    refs = chunkmap.scan(write_series("a.h5", 1))
+    chunkmap.write(refs, tmp_path / "set.parq")
     assert {"v", "time", tmp_path.name} <= set(settled)
+    settled.clear()
+    chunkmap.write(refs, tmp_path / "set.json")
+    assert settled == [tmp_path.name]
+
+
+def test_files_of_two_writers_are_not_taken_for_one_set(write_series, tmp_path, monkeypatch):
+    """Who reads the metadata of the old set, and then what is said of the partitions of the new one, reads again."""
+    files, out = [write_series(f"{k}.h5", k, first=4.0 * k) for k in range(3)], tmp_path / "set.parq"
+    chunkmap.build(files[:1], out, concat_dims=["time"])
+    old = (out / ".zmetadata").read_bytes()
+    chunkmap.build(files[1:], out, concat_dims=["time"])
+    real, mixed = LocalFolder.read_many, [True]
+
+    def read_many(folder, names, **options):
+        found = real(folder, names, **options)
+        return [old, *found[1:]] if names[0] == ".zmetadata" and mixed and mixed.pop() else found
+
+    monkeypatch.setattr(LocalFolder, "read_many", read_many)
+    found = chunkmap.load(out).arrays["v"]
+    assert not mixed
+    assert read_array(found, Fetcher())[:, 0, 0].tolist() == [1.0] * 4 + [2.0] * 4

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from chunkmap.io.compressed.zstd_frame import MAGIC, content_size
+from chunkmap.io.compressed.zstd_frame import MAGIC, content_size, is_one_frame, is_skippable
 
 __all__ = ["Landing", "bound_of", "bounded", "landing"]
 
@@ -128,10 +128,11 @@ def _inflated(new: Callable[[], Any], data: Any, most: int) -> bytes:
 
 
 def _of_frames(data: Any, step: Step, most: int) -> Any:
-    """Zstandard, whose frames say how long their content is, or are undone as a stream, as far as they may be."""
+    """Zstandard: one frame that says how long its content is; all else is undone as a stream, as far as it may be."""
     view = memoryview(data).cast("B")
     found = content_size(view)
-    if found is None and bytes(view[:4]) == MAGIC:
+    is_stream = found is None and (bytes(view[:4]) == MAGIC or is_skippable(bytes(view[:4])))
+    if is_stream or (found is not None and found <= most and not is_one_frame(view)):
         pa: Any = import_module("pyarrow")  # when a chunk needs it
         with pa.CompressedInputStream(pa.py_buffer(view), "zstd") as stream:
             out: bytes = stream.read(most + 1)
@@ -179,6 +180,7 @@ _TOLD: Final[Mapping[str, Callable[[memoryview], int | None]]] = {
     "lz4": _number(0),
     "hdf5_lz4": _number(0, 8, big=True),
     "hdf5_vbz": _number(0),
+    "hdf5_blosc2": _number(30, 8, big=True),
 }
 """How many bytes come out, as the head of the stored bytes says."""
 

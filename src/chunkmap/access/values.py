@@ -199,14 +199,14 @@ class ChunkDecoder:
 
     def _stored_short(self, chunks: ChunkManifest, row: int) -> int | None:
         """How many values the last chunk along the first axis has that are elements of the array, where its writer
-        stored no others: HDF5 reads such chunks, of direct writes.
+        stored no others: HDF5 reads such chunks, of direct writes. None where all of them are.
         """
         meta = self._meta
         if meta.edges or self._order != "C" or not meta.ndim or meta.dtype.kind == "O":
             return None
         if chunks.grid_shape == meta.grid_shape and int(chunks.coords()[0][row]) != meta.grid_shape[0] - 1:
             return None
-        return meta.shape[0] % meta.chunk_shape[0] * math.prod(meta.chunk_shape[1:])
+        return meta.shape[0] % meta.chunk_shape[0] * math.prod(meta.chunk_shape[1:]) or None
 
     def _typed(self, data: Any) -> NDArray[Any]:
         if self._dtype.kind == "O":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -197,7 +198,7 @@ def named(error: BaseException, url: str, doing: str = "read") -> SourceError:
     """What a filesystem raised, as our own error."""
     for cause in causes(error):
         if isinstance(cause, SourceError):
-            return cause
+            return copy(cause)  # what was caused by it is not to be its cause as well
     status = status_of(error)
     if any(type(cause).__name__ == "TooManyRedirects" for cause in causes(error)):
         return SourceError("is redirected in a circle, or too often", url=url)
@@ -217,9 +218,15 @@ def named(error: BaseException, url: str, doing: str = "read") -> SourceError:
 
 def is_absent(error: BaseException) -> bool:
     """Whether an error says that there is no such file, and not that it could not be told."""
-    if any(isinstance(cause, SourceError) and not isinstance(cause, NoSuchFile) for cause in causes(error)):
+    if any(isinstance(cause, _NO_WORD) and not isinstance(cause, NoSuchFile) for cause in causes(error)):
         return False
     return isinstance(error, FileNotFoundError) and status_of(error) in (None, 404, 410) and not is_transient(error)
+
+
+_NO_WORD: Final = (SourceError, ArithmeticError, AttributeError, TypeError, ValueError)
+"""What fsspec turns into a missing file when it asks a web server for one, and is no word of the server: where it sends
+us on to is no URL, say.
+"""
 
 
 def may_be_absent(error: BaseException | None) -> bool:

@@ -16,7 +16,19 @@ from weakref import WeakSet
 from chunkmap.errors import SourceError
 from chunkmap.io.retrying import RECEIVED, seconds_of
 
-__all__ = ["CONNECTIONS", "TIMEOUT", "Permits", "Watch", "get_client", "time_of_change", "wrong_range"]
+__all__ = [
+    "CONNECTIONS",
+    "SWOLLEN_SPARE",
+    "SWOLLEN_TIMES",
+    "TIMEOUT",
+    "Permits",
+    "Watch",
+    "get_client",
+    "time_of_change",
+    "too_short",
+    "wrong_range",
+    "wrong_status",
+]
 
 CONNECTIONS: Final = 256
 """Most connections open at once; aiohttp's own default of 100 makes waves of a round of many small reads."""
@@ -32,17 +44,27 @@ WHOLE: Final = 256 << 20
 _UNTOLD: Final = 2 << 30
 """Most bytes of an answer that was asked for whole, and does not say how long it is."""
 
+SWOLLEN_SPARE: Final = 32 << 20
+SWOLLEN_TIMES: Final = 50
+"""Compressed text of a set may become so many bytes, and so many times its own: references compress to a tenth or a
+thirtieth.
+"""
+
 _ASKED: Final = re.compile(r"bytes=(\d+)-(\d*)")
-_SENT: Final = re.compile(r"(?:bytes)?[ =:]*(\d+) *- *(\d+) *(?:/ *(\d+|\*))?", re.IGNORECASE)
+_SENT: Final = re.compile(r"(?:bytes)?[ =:]*(\d{1,20}) *- *(\d{1,20}) *(?:/ *(\d{1,20}|\*))?", re.IGNORECASE)
 """Ranges in requests and answers (RFC 9110, 14.2 and 14.4); those of answers also as servers write them amiss."""
+
+_LENGTH: Final = re.compile(r"\d{1,20}", re.ASCII)
 
 _HARMLESS: Final = frozenset(
     {"accept", "accept-encoding", "accept-language", "if-match", "if-range", "range", "user-agent"}
 )
 """Headers of a request that may follow a redirect to another host; all others may be secrets."""
 
-_WITHOUT_FILE: Final = frozenset({204, 205, 300, 304, 305, 306})
-"""Answers that are no error, are not followed as redirects are, and whose body is not the file (RFC 9110, 15)."""
+_WITH_FILE: Final = frozenset({200, 206})
+"""Answers whose body is the file, or a range of it. Any other that is no error has none, or one that is not made yet,
+or that a proxy made of it, or says that it is elsewhere and not where (RFC 9110, 15).
+"""
 
 _watches: dict[str, WeakSet[Watch]] = {}
 _lock = Lock()
@@ -77,7 +99,7 @@ class Watch:
         if changed is not None:
             (self.times if etag else self.times_alone).add(changed)
         length = headers.get("Content-Range", "").rpartition("/")[2] if status == 206 else headers.get("Content-Length")
-        if length and length.isdigit() and headers.get("Content-Encoding", "identity") in ("identity", ""):
+        if length and _LENGTH.fullmatch(length) and headers.get("Content-Encoding", "identity") in ("identity", ""):
             self.lengths.add(int(length))
 
     def changes(self) -> str:
@@ -111,15 +133,8 @@ def time_of_change(headers: Any) -> float | None:
     >>> time_of_change({"Last-Modified": "Thu, 01 Jan 1970 00:01:00 GMT"})
     60.0
     """
-    try:
-        changed = seconds_of(headers["Last-Modified"])
-    except (KeyError, ValueError):
-        return None
-    try:
-        made = seconds_of(headers["Date"])
-    except (KeyError, ValueError):
-        return changed
-    return changed if changed < made else None
+    changed, made = (seconds_of(headers.get(name, "")) for name in ("Last-Modified", "Date"))
+    return None if changed is None or (made is not None and changed >= made) else changed
 
 
 async def get_client(**options: Any) -> Any:
@@ -155,26 +170,41 @@ def _counting() -> type[Any]:
 
     class Counting(aiohttp.ClientResponse):
         async def read(self) -> bytes:
-            most = _most(self.request_info.headers.get("Range", ""), self.status, self.content_length)
+            asked = self.request_info.headers.get("Range", "")
+            most = _most(asked, self.status, self.content_length)
             try:
-                return await (super().read() if most is None else self._read_up_to(most))
+                if most is None and not self.headers.get("Content-Encoding"):
+                    return await super().read()
+                data = await self._read_up_to(_UNTOLD if most is None else most)
             except (aiohttp.ClientError, TimeoutError) as error:
                 whole = "" if self.content_length is None else f" of {self.content_length}"
                 error.add_note(f"{RECEIVED}{self.content.total_bytes}{whole} bytes")
                 raise
+            if self.status == 200:
+                _check_whole(_first_of(self).url, asked, len(data))
+            return data
 
         async def _read_up_to(self, most: int) -> bytes:
             pieces, found = list[bytes](), 0
             async for piece in self.content.iter_any():
                 found += len(piece)
-                if found > most:
+                if found > min(most, self._may_become()):
                     self.close()
                     raise SourceError(
-                        f"expected {most:,} bytes at the most, the server sends more; a cache or proxy may be at fault",
+                        f"expected {min(most, self._may_become()):,} bytes at the most, the server sends more;"
+                        " a cache or proxy may be at fault",
                         url=str(self.url),
                     )
                 pieces.append(piece)
             return b"".join(pieces)
+
+        def _may_become(self) -> int:
+            """How many bytes may have come of those that were sent; older versions of aiohttp do not count these."""
+            sent = getattr(self.content, "total_compressed_bytes", None)
+            sent = self.content_length if sent is None else sent
+            if sent is None or not self.headers.get("Content-Encoding"):
+                return _UNTOLD
+            return SWOLLEN_SPARE + SWOLLEN_TIMES * int(sent)
 
     return Counting
 
@@ -196,27 +226,76 @@ def _most(asked: str, status: int, told: int | None) -> int | None:
 
 async def _note(_session: Any, _context: Any, answered: Any) -> None:
     response = answered.response
-    asked = response.history[0] if response.history else response
-    if answered.method in ("GET", "HEAD") and response.status in _WITHOUT_FILE:
-        from http import HTTPStatus  # noqa: PLC0415 - a few servers answer so
-
-        response.close()
-        what = f"{response.status} {HTTPStatus(response.status).phrase}"
-        raise SourceError(f"expected a file, the server answers {what}, in which there is none", url=str(asked.url))
-    if response.status not in (200, 206):
+    url = _first_of(response).url
+    if response.status >= 400 or answered.method not in ("GET", "HEAD"):
         return
-    wanted = answered.headers.get("Range", "")
-    if response.status == 206:
-        wrong = wrong_range(wanted, response.headers.get("Content-Range", ""))
-    else:
-        wrong = _too_much(wanted, response.content_length)
+    wrong = _wrong_answer(response, answered.headers.get("Range", ""))
     if wrong:
         response.close()
-        raise SourceError(wrong, url=str(asked.url))
-    with _lock:
-        watches = list(_watches.get(str(asked.url), ()))
-    for watch in watches:
+        raise SourceError(wrong, url=str(url))
+    for watch in _watches_of(url):
         watch.note(response.headers, response.status)
+
+
+def _first_of(response: Any) -> Any:
+    """The first answer to a request: where it was not sent on, the last one."""
+    return response.history[0] if response.history else response
+
+
+def _watches_of(url: Any) -> list[Watch]:
+    with _lock:
+        return list(_watches.get(str(url), ()))
+
+
+def _wrong_answer(response: Any, asked: str) -> str:
+    """What is wrong with an answer that is no error, before its body is read; empty when nothing is."""
+    if wrong := wrong_status(response.status, response.reason):
+        return wrong
+    if response.status == 200:
+        return _too_much(asked, response.content_length)
+    if response.content_type == "multipart/byteranges":
+        return f"asked for {asked or 'the whole file'}, the server sent several ranges (multipart/byteranges)"
+    return wrong_range(asked, response.headers.get("Content-Range", ""))
+
+
+def _check_whole(url: Any, asked: str, length: int) -> None:
+    """Raise SourceError where the whole of a file is too short; else tell who watches it how long it is, which the
+    server may not have said.
+    """
+    if wrong := too_short(asked, length):
+        raise SourceError(wrong, url=str(url))
+    for watch in _watches_of(url):
+        watch.lengths.add(length)
+
+
+def wrong_status(status: int, reason: str | None = None) -> str:
+    """What is wrong with an answer that is no error and has no file in it; empty for one that has.
+
+    >>> wrong_status(202, "Accepted"), wrong_status(206)
+    ('expected a file, the server answers 202 Accepted, in which there is none', '')
+    """
+    if status in _WITH_FILE or status >= 400:
+        return ""
+    what = f"{status} {reason or ''}".strip()[:80]
+    return f"expected a file, the server answers {what}, in which there is none"
+
+
+def too_short(asked: str, length: int) -> str:
+    """What is wrong with the whole of a file, as its server calls it, in which the range is not that was asked for;
+    empty where it may be in it.
+
+    >>> too_short("bytes=10-19", 20)
+    ''
+    >>> too_short("bytes=10-19", 10)
+    'asked for bytes=10-19, the server sent 10 bytes as the whole file; it does not serve ranges, or the file has changed'
+    """  # noqa: E501 - a message is one line
+    wanted = _ASKED.fullmatch(asked)
+    if wanted is None or not int(wanted[1]) or length > int(wanted[2] or wanted[1]):
+        return ""
+    return (
+        f"asked for {asked}, the server sent {length} bytes as the whole file; it does not serve ranges, or the file"
+        " has changed"
+    )
 
 
 def _too_much(asked: str, length: int | None) -> str:

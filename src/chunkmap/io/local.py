@@ -48,6 +48,8 @@ class LocalSource(SourceBase):
         weakref.finalize(self, os.close, self._file)
         if stat.S_ISDIR(self._stat.st_mode):
             raise SourceError("expected a file, found a directory", url=url)
+        if not stat.S_ISREG(self._stat.st_mode):
+            raise SourceError("expected a file, found a pipe, a socket or a device", url=url)
         self.url, self.path = url, os.fspath(path)
         """Where it is, whatever references call it."""
 

@@ -18,7 +18,7 @@ from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.folder import FolderBase, Listing, check_name
 from chunkmap.io.local import LocalSource
 from chunkmap.io.source import Range, Source, check_range
-from chunkmap.io.system import pread_into
+from chunkmap.io.system import open_to_read, pread_into
 
 __all__ = ["LocalFolder"]
 
@@ -100,7 +100,7 @@ class LocalFolder(FolderBase):
     def _range(self, name: str, wanted: Range, room: memoryview) -> None:
         """By plain calls of the system: a shard is opened for a few bytes of it, and there are many."""
         try:
-            file = os.open(self._path(name), os.O_RDONLY)
+            file = open_to_read(self._path(name))
         except FileNotFoundError as error:
             raise NoSuchFile("there is no such file", url=f"{self.url}/{name}") from error
         except OSError as error:

@@ -129,8 +129,10 @@ def _code_of(error: BaseException) -> str | None:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and what caused it."""
-    while error is not None:
+    """An error, and what caused it; once where one caused the other and the other way round."""
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = error.__cause__
 
@@ -155,21 +157,22 @@ def _retry_after(error: BaseException) -> float:
     text = next((str(headers["Retry-After"]).strip() for headers in map(_headers, causes(error)) if headers), "")
     if text.isdecimal():
         return float(text)
-    try:
-        return max(0.0, seconds_of(text) - time.time())
-    except ValueError:
-        return 0.0
+    date = seconds_of(text)
+    return 0.0 if date is None else max(0.0, date - time.time())
 
 
-def seconds_of(date: str) -> float:
-    """A date of HTTP (RFC 9110, 5.6.7) in seconds since 1970. Raises ValueError for what is none.
+def seconds_of(date: str) -> float | None:
+    """A date as HTTP has it, in seconds since 1970; None for what is none, or one that no clock shows.
 
-    >>> seconds_of("Thu, 01 Jan 1970 00:01:00 GMT")
-    60.0
+    >>> seconds_of("Thu, 01 Jan 1970 00:01:00 GMT"), seconds_of("soon")
+    (60.0, None)
     """
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - as above
 
-    return parsedate_to_datetime(date).timestamp()
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _headers(error: BaseException) -> Mapping[str, Any] | None:

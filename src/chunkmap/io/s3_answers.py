@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from chunkmap.errors import SourceError
-from chunkmap.io.http_client import wrong_range
+from chunkmap.io.http_client import too_short, wrong_range, wrong_status
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
@@ -37,6 +37,12 @@ def _keep(*, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
 
 def _compare(*, http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     asked, url = context.get(_ASKED, ("", ""))
-    wrong = wrong_range(asked, parsed.get("ContentRange", "")) if http_response.status_code == 206 else ""
+    status = http_response.status_code
+    if status == 206:
+        wrong = wrong_range(asked, parsed.get("ContentRange", ""))
+    elif status == 200:
+        wrong = too_short(asked, parsed.get("ContentLength") or 0)
+    else:
+        wrong = wrong_status(status)
     if wrong:
         raise SourceError(wrong, url=url)

@@ -37,9 +37,9 @@ _at_a_place = threading.Lock()
 
 def open_to_read(path: str | os.PathLike[str]) -> int:
     """A file, to be read at places: in a third of the time that an object for it takes. On most systems it may be a
-    directory.
+    directory. Nobody is waited for who would write into it, where it is a pipe.
     """
-    return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def _pread(file: int, length: int, offset: int) -> bytes:
@@ -94,7 +94,7 @@ def is_free(path: str, changed: float) -> bool:
     """Whether no living process has locked what lies there; without locks, whether it is old."""
     if _flock is None:
         return time.time() - changed > _LONG_DEAD
-    file = os.open(path, os.O_RDONLY)
+    file = open_to_read(path)
     try:
         return lock(file, wait=False)
     finally:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from chunkmap.errors import StorageError
+from chunkmap.model.keys import MOST_GROUPS
 from chunkmap.model.zarr_v3 import DOCUMENT
 
 __all__ = ["check_names", "check_path"]
@@ -20,6 +21,12 @@ def check_names(arrays: Collection[str], groups: Iterable[str]) -> None:
     An array at the root is all that its set is, and has no name to check.
     """
     above = {path for path in groups if path}
+    deepest = max((*arrays, *above), key=lambda path: path.count("/"), default="")
+    if deepest.count("/") >= MOST_GROUPS:
+        deep = deepest.count("/") + 1
+        raise StorageError(
+            f"{deepest[:60]}...: {deep} groups deep, expected {MOST_GROUPS} or fewer: sets that are deeper are not read"
+        )
     for path in filter(None, arrays):
         check_path(path)
         parts = path.split("/")

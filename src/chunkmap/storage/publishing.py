@@ -295,7 +295,7 @@ def output_errors(at: Located) -> Iterator[None]:
         yield
     except ChunkmapError:
         raise
-    except OSError as error:
+    except (OSError, RecursionError) as error:  # that comes of a thousand directories to be made
         raise named(error, at.url, "written") from error
 
 

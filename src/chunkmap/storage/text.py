@@ -7,11 +7,9 @@ from typing import Any, BinaryIO, Final
 
 import orjson
 
-__all__ = ["Bounded", "parse_json", "quoted"]
+from chunkmap.io.http_client import SWOLLEN_SPARE, SWOLLEN_TIMES
 
-_SPARE: Final = 32 << 20
-_TIMES: Final = 50
-"""Text of so many bytes, and so many times the compressed ones: references compress to a tenth or a thirtieth."""
+__all__ = ["Bounded", "parse_json", "quoted"]
 
 _EMPTY: Final = 1 << 20
 _LEAST: Final = 8
@@ -33,7 +31,7 @@ class Bounded:
 
     def _counted(self, data: bytes) -> bytes:
         self._read += len(data)
-        if self._read > _SPARE + _TIMES * self._stored:
+        if self._read > SWOLLEN_SPARE + SWOLLEN_TIMES * self._stored:
             raise ValueError(
                 f"{self._stored} compressed bytes become more than {self._read - len(data)}, which no set of references"
                 " does; decompress it yourself if it is right"

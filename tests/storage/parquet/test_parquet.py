@@ -8,6 +8,7 @@ import threading
 
 import fsspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.reference import LazyReferenceMapper, ReferenceFileSystem
@@ -293,6 +294,23 @@ def test_a_damaged_partition_is_an_error(stored, how):
     with pytest.raises(StorageError, match=r"x/refs\.1\.parq"):
         lazy.locate(11)
     assert lazy.locate(3) is not None
+
+
+@pytest.mark.parametrize("without", ["offset", "size"])
+def test_half_a_range_is_an_error(stored, without):
+    """In a set of another tool, a range that has no beginning, or no length, is not read from the file's beginning."""
+    (stored / ".chunkmap.json").unlink()
+    path = stored / "x" / "refs.1.parq"
+    table = pq.read_table(path)
+    at, values = table.column_names.index(without), table.column(without).to_pylist()
+    pq.write_table(table.set_column(at, without, pa.array([*values[:3], None, *values[4:]], pa.int64())), path)
+    with pytest.raises(StorageError, match=r"x/refs\.1\.parq.*row 3 has an offset or a size, and not both"):
+        load(stored)
+    for name in ("offset", "size"):  # neither of them is the whole file
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array([None] * len(table), pa.int64()))
+    pq.write_table(table, path)
+    assert load(stored).arrays["x"].manifest().row(11) == ("a.nc", 0, WHOLE_FILE)
 
 
 def test_a_directory_of_partitions_that_is_gone_is_an_error(stored):

@@ -27,6 +27,10 @@ _MOST_AXES: Final = 16
 _ZEROS, _NANS, _UNINITIALISED = 1, 2, 4
 
 
+_INDEX: Final = 8
+"""Bytes of the index of one chunk."""
+
+
 class _Frame(NamedTuple):
     header: int
     """Bytes of the header."""
@@ -79,9 +83,9 @@ def _chunk(raw: bytes, frame: _Frame) -> bytes:
     """The only chunk; one that is the same throughout stands in the index of offsets alone."""
     decode = require_imagecodecs(Hdf5Blosc2.codec_id).blosc2_decode
     if frame.stored:
-        data = bytes(decode(raw[frame.header : frame.header + frame.stored]))
+        data = bytes(decode(_saying(raw[frame.header : frame.header + frame.stored], frame.size)))
     else:
-        index = bytes(decode(raw[frame.header :]))
+        index = bytes(decode(_saying(raw[frame.header :], _INDEX)))
         special = struct.unpack_from("<Q", index)[0] >> 56 & 7
         if special not in (_ZEROS, _UNINITIALISED, _NANS):
             raise ValueError(f"expected a special chunk in a frame of Blosc2, found {special}")
@@ -90,6 +94,14 @@ def _chunk(raw: bytes, frame: _Frame) -> bytes:
     if len(data) != frame.size:
         raise ValueError(f"expected {frame.size} bytes from a frame of Blosc2, found {len(data)}")
     return data
+
+
+def _saying(chunk: bytes, nbytes: int) -> bytes:
+    """A chunk of Blosc. Raises ValueError where its head says that it becomes more bytes, or fewer."""
+    told = int.from_bytes(chunk[4:8], "little")
+    if told != nbytes:
+        raise ValueError(f"expected a chunk of {nbytes} bytes in a frame of Blosc2, found one of {told}")
+    return chunk
 
 
 def _block_layout(header: bytes) -> tuple[tuple[int, ...], tuple[int, ...]] | None:

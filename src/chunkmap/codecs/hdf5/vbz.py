@@ -17,7 +17,7 @@ from numcodecs.compat import ensure_bytes, ndarray_copy
 from numcodecs.zstd import compress, decompress
 from numpy.typing import NDArray
 
-from chunkmap.io.compressed.zstd_frame import content_size
+from chunkmap.io.compressed.zstd_frame import content_size, is_one_frame
 
 __all__ = ["Hdf5Vbz"]
 
@@ -63,8 +63,10 @@ class Hdf5Vbz(Codec):  # type: ignore[misc]
             raise ValueError(f"expected a chunk of integers of {self.size} bytes, found {len(raw)} bytes of VBZ")
         if self.zstd:
             found = content_size(memoryview(body))
-            if found is None or found > most:
-                raise ValueError(f"expected at most {most} bytes of Zstandard in a chunk of VBZ, found {found}")
+            if found is None or found > most or not is_one_frame(memoryview(body)):
+                raise ValueError(
+                    f"expected at most {most} bytes in one frame of Zstandard in a chunk of VBZ, found {found}"
+                )
             body = bytes(decompress(body))
         values = self._values(body, count)
         if self.zigzag:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from chunkmap.errors import FormatError, TruncatedFile, Unsupported
 from chunkmap.io.source import Source
 
-__all__ = ["MAGIC", "Frame", "content_size", "frames", "is_skippable"]
+__all__ = ["MAGIC", "Frame", "content_size", "frames", "is_one_frame", "is_skippable"]
 
 MAGIC: Final = b"\x28\xb5\x2f\xfd"
 """How a frame begins."""
@@ -44,6 +44,20 @@ def content_size(data: memoryview) -> int | None:
     if not size or len(head) < start + size:
         return None
     return int.from_bytes(head[start : start + size], "little") + (256 if size == 2 else 0)
+
+
+def is_one_frame(data: memoryview) -> bool:
+    """Whether bytes begin with a frame and end with it, as far as the headers of its blocks tell.
+
+    >>> is_one_frame(memoryview(MAGIC + bytes([0x20, 2, 17, 0, 0, 65, 66])))
+    True
+    """
+    at, last, end = sum(_size_field(data[4])), False, len(data)
+    while not last and at + 3 <= end:
+        header = int.from_bytes(data[at : at + 3], "little")
+        last, kind = bool(header & 1), header >> 1 & 3
+        at += 3 + (1 if kind == _RLE else header >> 3)
+    return at + (4 if data[4] & 4 else 0) >= end
 
 
 def is_skippable(head: bytes) -> bool:

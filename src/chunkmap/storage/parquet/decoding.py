@@ -155,6 +155,7 @@ def _decode_table(table: pa.Table, ncells: int, where: str, most: int) -> ChunkM
     if missing_columns and "path" in table.column_names:
         raise StorageError(f"{where}: expected columns path, offset, size, found {table.column_names}")
     source, urls = _decode_paths(table, ncells)
+    _check_halves(table, source)
     offset, length = _decode_bytes(table, "offset", ncells), _decode_bytes(table, "size", ncells)
     length[(offset == 0) & (length == 0)] = np.uint64(WHOLE_FILE)
     sources: list[str | bytes | None] = [None, *urls]
@@ -169,6 +170,17 @@ def _decode_table(table: pa.Table, ncells: int, where: str, most: int) -> ChunkM
     there = np.flatnonzero(source)
     columns = (source[there], offset[there], length[there], _decode_variants(table, there))
     return ChunkManifest.from_columns((ncells,), there, tuple(sources), columns)
+
+
+def _check_halves(table: pa.Table, source: NDArray[np.uint32]) -> None:
+    """Raise ValueError where a range of a file has a beginning and no length, or a length and no beginning."""
+    columns = [table.column(name) for name in ("offset", "size") if name in table.column_names]
+    if not any(column.null_count for column in columns) or not source.any():
+        return
+    begins, ends = (_valid(column.combine_chunks()) for column in columns)
+    halves = np.flatnonzero((source > 0) & (begins != ends))
+    if len(halves):
+        raise ValueError(f"row {halves[0]} has an offset or a size, and not both")
 
 
 def _decode_variants(table: pa.Table, there: NDArray[np.int64]) -> NDArray[np.uint16] | None:
