@@ -15,6 +15,7 @@ import chunkmap
 from chunkmap.errors import ChunkmapError, FormatError, TruncatedFile
 from chunkmap.formats.scanning import scan_source
 from chunkmap.io import BytesSource, open_source
+from chunkmap.io.source import SourceBase
 
 scan = partial(scan_source, format="netcdf3")
 
@@ -393,7 +394,7 @@ def test_record_dimension_elsewhere_than_first_is_refused(tmp_path):
 def test_header_without_end_is_refused():
     """A header that claims an attribute of more bytes than any header has is refused before they are read."""
 
-    class Endless:
+    class Endless(SourceBase):
         url = "endless"
 
         def size(self):
