@@ -165,20 +165,24 @@ def compressed_size(data: bytes) -> int:
 def _check(rows: NDArray[Any], first: int, length: int, size: int, fits: bool) -> None:
     """Raise StorageError for points that lead out of the file, go back, or would fill the memory."""
     stored, decoded = rows["stored"], rows["decoded"]
-    wrong = None
-    if not fits:
-        wrong = "windows of other lengths"
-    elif int(stored[-1]) > size or bool((stored[1:] < stored[:-1]).any()):
-        wrong = "points beyond the file, or not in order"
-    elif bool((decoded[1:] <= decoded[:-1]).any()) and length:
-        wrong = "pieces without bytes"
-    elif bool((decoded[1:] - decoded[:-1] > np.uint64(LONGEST_PIECE)).any()):
-        wrong = f"a piece of more than {LONGEST_PIECE:,} bytes"
-    elif bool((rows["bits"] > 7).any()) or bool((rows["window"] > WINDOW + 64).any()):
-        wrong = "bits or windows that no deflate has"
-    elif first < int(decoded[0]) or first + length > int(decoded[-1]):
-        wrong = "a file that is longer than its pieces"
-    elif length and (first >= int(decoded[1]) or first + length <= int(decoded[-2])):
-        wrong = "pieces in which nothing of the file is"
+    reasons = (
+        (not fits, "windows of other lengths"),
+        (int(stored[-1]) > size or (stored[1:] < stored[:-1]).any(), "points beyond the file, or not in order"),
+        (length and (decoded[1:] <= decoded[:-1]).any(), "pieces without bytes"),
+        (
+            (decoded[1:] - decoded[:-1] > np.uint64(LONGEST_PIECE)).any(),
+            f"a piece of more than {LONGEST_PIECE:,} bytes",
+        ),
+        ((rows["bits"] > 7).any() or (rows["window"] > WINDOW + 64).any(), "bits or windows that no deflate has"),
+        (
+            first < int(decoded[0]) or first + length > int(decoded[-1]),
+            "a file that is longer than its pieces",
+        ),
+        (
+            length and (first >= int(decoded[1]) or first + length <= int(decoded[-2])),
+            "pieces in which nothing of the file is",
+        ),
+    )
+    wrong = next((text for is_so, text in reasons if is_so), None)
     if wrong is not None:
         raise StorageError(f"restart points of a compressed file cannot be right: {wrong}; scan the file again")

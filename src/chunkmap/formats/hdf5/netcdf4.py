@@ -99,7 +99,7 @@ def find_dimensions(tree: Tree) -> dict[str, Dimensions]:
     finder = _Finder(tree)
     names = {path: finder.names(path, dataset) for path, dataset in tree.datasets.items()}
     lengths = _unlimited_lengths(tree, names)
-    hiding = _hiding(tree, names)
+    hiding = _hiding(finder.scales, names)
     found: dict[str, Dimensions] = {}
     known: dict[tuple[tuple[str, ...], tuple[int, ...], tuple[str, ...]], Dimensions] = {}
     for path, axes in names.items():
@@ -112,12 +112,14 @@ def find_dimensions(tree: Tree) -> dict[str, Dimensions]:
     return found
 
 
-def _hiding(tree: Tree, names: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, str], str]:
+def _hiding(
+    scales: Mapping[str, Mapping[str, int]], names: Mapping[str, tuple[str, ...]]
+) -> dict[tuple[str, str], str]:
     """By group and plain name, the dimension that has the name there, of names that several dimensions have.
 
     Datasets of a group may lie along that of a group above as well; xarray has one of a name in a group.
     """
-    plain = Counter(path.rpartition("/")[2] for path, dataset in tree.datasets.items() if _is_scale(dataset))
+    plain = Counter(path.rpartition("/")[2] for own in scales.values() for path in own)
     several = {name for name, count in plain.items() if count > 1}
     found: dict[tuple[str, str], str] = {}
     for path, axes in names.items() if several else ():
@@ -160,7 +162,8 @@ class _Finder:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._scales: dict[str, dict[str, int]] = {group: {} for group in tree.groups}
+        self.scales: dict[str, dict[str, int]] = {group: {} for group in tree.groups}
+        """By group, the paths of its scales and their numbers."""
         self._phony: dict[str, dict[str, int]] = {}
         self._fitting: dict[tuple[str, int], list[str]] = {}
         self._unnamed: dict[tuple[str, tuple[int, ...]], tuple[str, ...]] = {}
@@ -169,12 +172,12 @@ class _Finder:
             group = path.rpartition("/")[0]
             members[group].append(path)
             if _is_scale(dataset):
-                self._scales[group][path] = -1
+                self.scales[group][path] = -1
         scales = phonies = 0
         for group, paths in members.items():
-            for path in self._scales[group]:
+            for path in self.scales[group]:
                 number = tree.datasets[path].attributes.values.get("_Netcdf4Dimid")
-                self._scales[group][path] = number if isinstance(number, int) else scales
+                self.scales[group][path] = number if isinstance(number, int) else scales
                 scales += 1
             self._phony[group] = self._invent(group, paths, scales, phonies)
             phonies += len(self._phony[group])
@@ -184,11 +187,11 @@ class _Finder:
 
         Unlimited scales are not among them for h5netcdf, though one that has the length is taken first.
         """
-        datasets = [self._tree.datasets[path] for path in paths if path not in self._scales[group]]
+        datasets = [self._tree.datasets[path] for path in paths if path not in self.scales[group]]
         wanted: Counter[int] = Counter()
         for shape in dict.fromkeys(d.shape for d in datasets if not _listed(d)):
             wanted |= Counter(shape)
-        there = Counter(self._tree.datasets[path].space.maximum[:1] for path in self._scales[group])
+        there = Counter(self._tree.datasets[path].space.maximum[:1] for path in self.scales[group])
         invented: dict[str, int] = {}
         for length, count in wanted.items():
             for _ in range(there[(length,)], count):
@@ -199,7 +202,7 @@ class _Finder:
     def names(self, path: str, dataset: Dataset) -> tuple[str, ...]:
         """The dimensions of one dataset."""
         shape, group = dataset.shape, path.rpartition("/")[0]
-        if path in self._scales[group]:
+        if path in self.scales[group]:
             found = self._by_number(group, dataset.attributes.values.get("_Netcdf4Coordinates"), len(shape))
             if found is not None:
                 return found
@@ -217,7 +220,7 @@ class _Finder:
         numbers = numbers if isinstance(numbers, list) else [numbers]
         scope: dict[int, str] = {}
         for above in _upwards(group):
-            for path, number in self._scales.get(above, {}).items():
+            for path, number in self.scales.get(above, {}).items():
                 scope.setdefault(number, path)
         found = [scope.get(number) for number in numbers if isinstance(number, int)]
         return tuple(f for f in found if f is not None) if len(found) == rank and None not in found else None
@@ -240,7 +243,7 @@ class _Finder:
     def _nth(self, group: str, length: int, number: int) -> str:
         fitting = self._fitting.get((group, length))
         if fitting is None:
-            fitting = [path for path in self._scales[group] if self._tree.datasets[path].shape[:1] == (length,)]
+            fitting = [path for path in self.scales[group] if self._tree.datasets[path].shape[:1] == (length,)]
             fitting += [path for path, phony in self._phony[group].items() if phony == length]
             self._fitting[group, length] = fitting
         return fitting[number] if number < len(fitting) else f"{group}/phony_dim_{length}_{number}"
