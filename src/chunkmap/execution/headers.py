@@ -55,7 +55,9 @@ class Headers:
     def _shared(self, path: str, array: ManifestArray) -> ManifestArray:
         """The array with metadata that others have too."""
         known = self._metas.setdefault(path, [])
-        meta = next((meta for meta in known if meta == array.meta), None)
+        if known and known[0] is array.meta:
+            return array
+        meta = next((meta for meta in known if meta.is_same(array.meta)), None)
         if meta is not None:
             return array.under(meta)
         if len(known) < _KINDS:

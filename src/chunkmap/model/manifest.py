@@ -223,8 +223,8 @@ class ChunkManifest:
     @property
     def nbytes(self) -> int:
         """Bytes held in memory by the columns and by inline data, without the text of the URLs."""
-        columns = (self.source, self.offset, self.length, self.index, self.variant)
-        return self.sources.inline_nbytes + sum(c.nbytes for c in columns if c is not None)
+        more = (0 if column is None else column.nbytes for column in (self.index, self.variant))
+        return self.sources.inline_nbytes + self.source.nbytes + self.offset.nbytes + self.length.nbytes + sum(more)
 
     @property
     def is_inline(self) -> NDArray[np.bool_]:
