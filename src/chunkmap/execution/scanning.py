@@ -125,8 +125,8 @@ class Scanning:
         )
         kept = partial(_kept, todo=(self.preprocess, keep))
         try:
-            if executor is None and len(files) > 1:
-                found = self._spread(one, files, kept, progress)
+            if len(files) > 1:
+                found = self._scan_many(one, files, executor, kept, progress)
             else:
                 found = map_ordered(one, files, executor=executor, progress=progress, keep=kept)
         except KeyboardInterrupt as stop:
@@ -137,20 +137,30 @@ class Scanning:
             warn_caller(SkippedFiles(failed, len(files)))
         return [refs for refs in found if isinstance(refs, ReferenceSet)]
 
-    def _spread(
-        self, one: _ScanOne, files: Sequence[str], keep: Callable[[Found], Found], progress: Progress | None
+    def _scan_many(
+        self,
+        one: _ScanOne,
+        files: Sequence[str],
+        executor: AnyExecutor,
+        keep: Callable[[Found], Found],
+        progress: Progress | None,
     ) -> list[Found]:
-        """What is found in every file, by this process or by others as well."""
-        from chunkmap.execution.bundles import bundled, unbundled  # noqa: PLC0415 - processes
-        from chunkmap.execution.spreading import spread  # noqa: PLC0415
+        """What is found in every file, by an executor, or by this process and by others as well."""
+        from chunkmap.execution.collecting import collected_rarely  # noqa: PLC0415 - of one file it finds little
 
-        found: list[Found] = []
-        with closing(spread(one, files, workers=self.workers, pack=bundled, unpack=unbundled)) as results:
-            for result in results:
-                found.append(keep(result))
-                if progress is not None:
-                    progress(len(found), len(files))
-        return found
+        with collected_rarely():
+            if executor is not None:
+                return map_ordered(one, files, executor=executor, progress=progress, keep=keep)
+            from chunkmap.execution.bundles import bundled, unbundled  # noqa: PLC0415 - processes
+            from chunkmap.execution.spreading import spread  # noqa: PLC0415
+
+            found: list[Found] = []
+            with closing(spread(one, files, workers=self.workers, pack=bundled, unpack=unbundled)) as results:
+                for result in results:
+                    found.append(keep(result))
+                    if progress is not None:
+                        progress(len(found), len(files))
+            return found
 
     @property
     def how_to_resume(self) -> str:

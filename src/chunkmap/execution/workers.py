@@ -21,6 +21,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import IO, Any, Final, NamedTuple, Self, TypeVar
 
+from chunkmap.execution.collecting import collected_rarely
+
 __all__ = ["Here", "Workers", "serve"]
 
 Item = TypeVar("Item")
@@ -206,8 +208,9 @@ def serve() -> None:
     if message is None:
         return
     function = pickle.loads(message)  # noqa: S301 - from the process that started this one
-    while (message := _received(asked)) is not None:
-        _send(answers, pickle.dumps(function(pickle.loads(message)), 5))  # noqa: S301
+    with collected_rarely():
+        while (message := _received(asked)) is not None:
+            _send(answers, pickle.dumps(function(pickle.loads(message)), 5))  # noqa: S301
 
 
 def _widen(pipe: IO[bytes] | None) -> None:
