@@ -74,7 +74,7 @@ class StretchPlan:
         """Its chunks, as a grid of one axis. Raises ValueError where two parts claim one cell."""
         extents, placements = extents_of(self.parts, self.grid_shape), list[Placement]()
         own, is_run = self._own_cells(extents), (extents.is_run & extents.fits).tolist()
-        ways = [(run, run and _is_at_rest(part.array)) for run, part in zip(is_run, self.parts, strict=True)]
+        ways = [(run, run and not _is_at_hand(part.array)) for run, part in zip(is_run, self.parts, strict=True)]
         for (run, rests), group in groupby(range(len(ways)), ways.__getitem__):
             some = [number for number in group if own[number]]
             if not run:
@@ -114,8 +114,8 @@ class StretchPlan:
         return Placement(chunks.of_rows((len(self.cells),), rows, index), (0,))
 
 
-def _is_at_rest(array: ManifestArray) -> bool:
-    return isinstance(array, DeferredArray) and array.at_rest
+def _is_at_hand(array: ManifestArray) -> bool:
+    return type(array) is ManifestArray or not (isinstance(array, DeferredArray) and array.at_rest)
 
 
 Wanted = Sequence[tuple[ManifestArray, range]]

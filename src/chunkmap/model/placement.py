@@ -82,7 +82,8 @@ def end_to_end(several: Sequence[tuple[ChunkManifest, range]]) -> ChunkManifest:
     if len(several) < 2:
         return _stretch(*several[0]) if several else ChunkManifest.empty((0,))
     parts = [chunks.between(cells.start, cells.stop) for chunks, cells in several]
-    lengths, rows = (np.array(list(map(len, some)), np.int64) for some in ((cells for _, cells in several), parts))
+    lengths = np.array([len(cells) for _, cells in several], np.int64)
+    rows = np.array([len(chunks.source) for chunks in parts], np.int64)
     total, index = int(lengths.sum()), None
     if int(rows.sum()) < total:
         shifts = np.cumsum(lengths) - lengths - np.array([cells.start for _, cells in several], np.int64)
@@ -169,7 +170,7 @@ def _renumbered(table: SourceTable, manifests: Sequence[ChunkManifest]) -> NDArr
     if len(manifests) == 1:
         return np.asarray(numbers[manifests[0].source], np.uint32)
     sizes = np.array([len(sources) for sources in tables], np.uint32)
-    first = np.repeat(np.cumsum(sizes, dtype=np.uint32) - sizes, [len(chunks) for chunks in manifests])
+    first = np.repeat(np.cumsum(sizes, dtype=np.uint32) - sizes, [len(chunks.source) for chunks in manifests])
     own = np.concatenate([chunks.source for chunks in manifests])
     return np.asarray(numbers[own + first], np.uint32)
 
