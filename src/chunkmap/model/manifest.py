@@ -199,7 +199,7 @@ class ChunkManifest:
         if self.index is not other.index and not np.array_equal(self.positions(), other.positions()):
             return False
         few = self.sources.few
-        if few is not None and few == other.sources.few and all(map(np.array_equal, self.columns(), other.columns())):
+        if few and few == other.sources.few and all(map(np.array_equal, self.columns(), other.columns())):  # type: ignore[arg-type]
             return True
         inline = self.is_inline
         if not np.array_equal(self.length, other.length) or not np.array_equal(inline, other.is_inline):
