@@ -169,7 +169,7 @@ def _renumbered(table: SourceTable, manifests: Sequence[ChunkManifest]) -> NDArr
         numbers = np.concatenate([table.numbers(sources) for sources in tables])
     if len(manifests) == 1:
         return np.asarray(numbers[manifests[0].source], np.uint32)
-    sizes = np.array([len(sources) for sources in tables], np.uint32)
+    sizes = np.array(list(map(len, plain if len(plain) == len(few) else tables)), np.uint32)
     first = np.repeat(np.cumsum(sizes, dtype=np.uint32) - sizes, [len(chunks.source) for chunks in manifests])
     own = np.concatenate([chunks.source for chunks in manifests])
     return np.asarray(numbers[own + first], np.uint32)
