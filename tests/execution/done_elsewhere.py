@@ -15,6 +15,18 @@ def told(number):
     return os.getpid(), number
 
 
+def told_slowly(number):
+    """The same, after a while."""
+    time.sleep(0.02)
+    return told(number)
+
+
+def deadly_slowly(number):
+    """A number after a while; whoever else is asked dies of it."""
+    time.sleep(0.02)
+    return number if os.getpid() == int(os.environ["CHUNKMAP_TEST_CALLER"]) else os._exit(1)
+
+
 def noisy(number):
     """A number, after a warning and a line of print."""
     sys.stdout.write("something of a library")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from done_elsewhere import deadly, endless, noisy, refused_at_seven, told
+from done_elsewhere import deadly, deadly_slowly, endless, noisy, refused_at_seven, told, told_slowly
 from sets import files_below
 from test_cache import write
 
@@ -22,7 +22,7 @@ from chunkmap.execution.spreading import spread
 
 
 @pytest.fixture
-def eager(monkeypatch):
+def helped(monkeypatch):
     """Processes are started as soon as there is any work for them; what was started is listed."""
     monkeypatch.setattr(spreading, "_TRIED", 0.0)
     monkeypatch.setattr(spreading, "_STARTING", 1e-12)
@@ -37,9 +37,21 @@ def eager(monkeypatch):
     return started
 
 
+@pytest.fixture
+def eager(helped, monkeypatch):
+    """The same, and all that is begun after that is done by others."""
+    monkeypatch.setattr(spreading.Workers, "_next_here", lambda _: None)
+    return helped
+
+
 def as_it_is(outcomes):
     """What is handed over at once, unchanged."""
     return outcomes
+
+
+def spread_over_two(function, items):
+    """What comes of all items, by this process and another one."""
+    return spread(function, items, workers=2, pack=as_it_is, unpack=as_it_is)
 
 
 @pytest.fixture
@@ -64,17 +76,28 @@ def all_gone(started):
 
 def test_the_order_is_that_of_the_items(eager):
     """Others do most of it, every result stands where its item stood, and no process is left."""
-    found = list(spread(told, range(40), workers=2, share=as_it_is))
+    found = list(spread_over_two(told, range(40)))
     assert [number for _, number in found] == list(range(40))
-    assert found[0][0] == os.getpid()
-    assert {process for process, _ in found} - {os.getpid()} <= {process.pid for process in eager}
-    assert len(eager) == 2
+    assert [process for process, _ in found] == [os.getpid()] * 2 + [eager[0].pid] * 38
+    assert len(eager) == 1
     assert all_gone(eager)
+
+
+@pytest.mark.usefixtures("caller")
+def test_this_process_takes_part(helped):
+    """It does what nobody has begun while another one starts, and when that dies at its first item, all the rest."""
+    assert [number for _, number in spread_over_two(told_slowly, range(60))] == list(range(60))
+    processes = [process for process, _ in spread_over_two(told_slowly, range(60))]
+    assert set(processes) == {os.getpid(), helped[1].pid}
+    assert processes.count(os.getpid()) > 5
+    assert all_gone(helped)
+    assert list(spread_over_two(deadly_slowly, range(40))) == list(range(40))
+    assert all_gone(helped)
 
 
 def test_little_work_is_done_here():
     """What takes no time starts nothing, whatever there is of it."""
-    assert {process for process, _ in spread(told, range(1000), workers=2, share=as_it_is)} == {os.getpid()}
+    assert {process for process, _ in spread_over_two(told, range(1000))} == {os.getpid()}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -90,12 +113,12 @@ def test_a_set_is_the_same(paths, tmp_path, eager, workers):
     chunkmap.build(paths, tmp_path / "out.parq", concat_dims="time", workers=workers)
     chunkmap.build(paths, tmp_path / "expected.parq", concat_dims="time", executor=ThreadPoolExecutor(1))
     assert files_below(tmp_path / "out.parq") == files_below(tmp_path / "expected.parq")
-    assert len(eager) == (0 if workers == 1 else 4)
+    assert len(eager) == (0 if workers == 1 else 2)
 
 
 def test_the_first_error_is_raised(eager):
     """The error of the first item that fails, as it would be here, and nothing is left running."""
-    results = spread(refused_at_seven, range(40), workers=2, share=as_it_is)
+    results = spread_over_two(refused_at_seven, range(40))
     assert [next(results) for _ in range(7)] == list(range(7))
     with pytest.raises(chunkmap.FormatError, match="not 7") as caught:
         next(results)
@@ -121,23 +144,23 @@ def test_files_that_fail_are_left_out(paths, tmp_path, eager):
 def test_warnings_come_here_and_prints_do_no_harm(eager):
     """What is warned of elsewhere is warned of here, as the filters of this process say."""
     with pytest.warns(UserWarning, match="number") as warned:
-        assert list(spread(noisy, range(12), workers=2, share=as_it_is)) == list(range(12))
+        assert list(spread_over_two(noisy, range(12))) == list(range(12))
     assert [str(warning.message) for warning in warned] == [f"number {number}" for number in range(12)]
     with pytest.raises(UserWarning, match="number 0"):
-        list(spread(noisy, range(12), workers=2, share=as_it_is))
+        list(spread_over_two(noisy, range(12)))
 
 
 @pytest.mark.usefixtures("caller")
 def test_a_worker_that_dies_does_no_harm(eager):
     """What it was asked for is done here."""
-    assert list(spread(deadly, range(12), workers=2, share=as_it_is)) == list(range(12))
+    assert list(spread_over_two(deadly, range(12))) == list(range(12))
     assert all_gone(eager)
 
 
 @pytest.mark.usefixtures("caller")
 def test_who_goes_away_leaves_no_process(eager):
     """An interrupted caller ends what runs, however long it would go on."""
-    results, gone = spread(endless, range(12), workers=2, share=as_it_is), threading.Event()
+    results, gone = spread_over_two(endless, range(12)), threading.Event()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 
     def interrupt(after):
@@ -150,7 +173,7 @@ def test_who_goes_away_leaves_no_process(eager):
         list(results)
     gone.set()
     signal.signal(signal.SIGINT, before)
-    assert len(eager) == 2
+    assert len(eager) == 1
     assert all_gone(eager)
 
 
@@ -161,7 +184,7 @@ def test_in_a_running_event_loop(paths, eager):
         return chunkmap.scan_many(paths, workers=2)
 
     assert len(asyncio.run(cell())) == 12
-    assert len(eager) == 2
+    assert len(eager) == 1
 
 
 def test_on_a_thread_nothing_is_started(paths, eager):
@@ -173,7 +196,7 @@ def test_on_a_thread_nothing_is_started(paths, eager):
 
 def test_what_cannot_be_sent_is_done_here(eager):
     """A function that is no part of a module."""
-    assert list(spread(lambda number: number, range(12), workers=2, share=as_it_is)) == list(range(12))
+    assert list(spread_over_two(lambda number: number, range(12))) == list(range(12))
     assert not eager
 
 

@@ -58,7 +58,8 @@ def _are_other_times(found: Found, units: Sequence[str | None]) -> bool:
     """Whether times are of several units, or of several calendars that may count alike, which their values tell."""
     if any(own != units[0] and is_time(own) for own in units):
         return True
-    calendars = [m.attrs.get("calendar") for _, array in found if is_time((m := array.meta).attrs.get("units"))]
+    metas = {id(array.meta): array.meta for _, array in found}.values()  # those that are alike mostly are one
+    calendars = [meta.attrs.get("calendar") for meta in metas if is_time(meta.attrs.get("units"))]
     names = {calendar_name(calendar) for calendar in calendars}
     return len(names) > 1 and all(may_join(calendars[0], calendar) for calendar in calendars)
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.combining.extents import Extents, extents_of
 from chunkmap.combining.placing import assemble, coordinate_array
 from chunkmap.combining.plan import ArrayPlan, Part, Plan
 from chunkmap.combining.selectors import Reader
@@ -22,6 +23,7 @@ from chunkmap.errors import CombineError, Remedy, StorageError
 from chunkmap.model import (
     ArrayInStretches,
     ArrayMeta,
+    Cells,
     ChunkManifest,
     DeferredArray,
     ManifestArray,
@@ -32,6 +34,7 @@ from chunkmap.model import (
 )
 from chunkmap.model.array import fetched_together
 from chunkmap.model.grid import index_dtype
+from chunkmap.model.placement import end_to_end
 from chunkmap.model.wording import counted
 
 __all__ = [
@@ -69,45 +72,73 @@ class StretchPlan:
 
     def place(self) -> tuple[ChunkManifest, Count]:
         """Its chunks, as a grid of one axis. Raises ValueError where two parts claim one cell."""
-        placements = list[Placement]()
-        found = ((part, _run_at_rest(part, self.grid_shape)) for part in self.parts)
-        for is_moved, group in groupby(found, lambda pair: pair[1] is None):
-            some = list(group)
-            runs = [run for _, run in some if run is not None]
-            placements += [self._moved(part) for part, _ in some] if is_moved else self._fetched(runs)
+        extents, placements = extents_of(self.parts, self.grid_shape), list[Placement]()
+        own, is_run = self._own_cells(extents), (extents.is_run & extents.fits).tolist()
+        ways = [(run, run and not _is_at_hand(part.array)) for run, part in zip(is_run, self.parts, strict=True)]
+        for (run, rests), group in groupby(range(len(ways)), ways.__getitem__):
+            some = [number for number in group if own[number]]
+            if not run:
+                placements += [self._moved(self.parts[number], own[number]) for number in some]
+            elif some:
+                wanted = [(self.parts[number].array, own[number]) for number in some]
+                cells = extents.first[some] - self.cells.start
+                placements.append(Placement(_fetched(wanted) if rests else _joined(wanted), (_run(wanted, cells),)))
         chunks = place((len(self.cells),), placements, last_wins=self.last_wins)
         return chunks, Count(sum(len(part.chunks) for part in placements), len(chunks))
 
     def trimmed(self) -> StretchPlan:
         """The same, with only those chunks of each part that may go here: what is sent to a worker."""
+        own = self._own_cells(extents_of(self.parts, self.grid_shape))
         parts = tuple(
             part
             if isinstance(part.array, DeferredArray)
-            else replace(part, array=part.array.trimmed(*_own_range(part, self.grid_shape, self.cells)))
-            for part in self.parts
+            else replace(part, array=part.array.trimmed(cells.start, cells.stop))
+            for part, cells in zip(self.parts, own, strict=True)
         )
         return replace(self, parts=parts)
 
-    def _fetched(self, runs: Sequence[tuple[DeferredArray, int]]) -> Iterator[Placement]:
-        """The chunks of parts at rest, each from a cell of the result on: all of them are fetched together."""
-        wanted, cells = list[tuple[DeferredArray, range]](), list[NDArray[np.int64]]()
-        for array, first in runs:
-            own = _overlap(first, math.prod(array.meta.grid_shape), self.cells)
-            if own:
-                wanted.append((array, own))
-                cells.append(np.arange(own.start, own.stop) + (first - self.cells.start))
-        if wanted:
-            yield Placement(fetched_together(wanted), (np.concatenate(cells),))
+    def _own_cells(self, extents: Extents) -> list[range]:
+        """Part -> between which of its own cells its chunks lie that go here; of one that is no run, others may lie
+        there too.
+        """
+        runs = zip(self.parts, extents.overlaps(self.cells), extents.is_run.tolist(), strict=True)
+        return [own if is_run else _around(part, self.grid_shape, self.cells) for part, own, is_run in runs]
 
-    def _moved(self, part: Part) -> Placement:
+    def _moved(self, part: Part, own: range) -> Placement:
         """The chunks of a part that go here."""
-        start, stop = _own_range(part, self.grid_shape, self.cells)
-        chunks = part.array.between(start, stop)
+        chunks = part.array.between(own.start, own.stop)
         position = chunks.positions_in(self.grid_shape, part.cells).astype(np.int64)
         inside = (position >= self.cells.start) & (position < self.cells.stop)
         rows: slice | NDArray[np.bool_] = slice(None) if bool(inside.all()) else inside
         index = (position[rows] - self.cells.start).astype(index_dtype(len(self.cells)))
         return Placement(chunks.of_rows((len(self.cells),), rows, index), (0,))
+
+
+def _is_at_hand(array: ManifestArray) -> bool:
+    return type(array) is ManifestArray or not (isinstance(array, DeferredArray) and array.at_rest)
+
+
+Wanted = Sequence[tuple[ManifestArray, range]]
+"""Arrays, and some cells of each."""
+
+
+def _fetched(wanted: Wanted) -> ChunkManifest:
+    """The chunks of arrays at rest, end to end."""
+    return fetched_together([(array, own) for array, own in wanted if isinstance(array, DeferredArray)])
+
+
+def _joined(wanted: Wanted) -> ChunkManifest:
+    """The chunks of arrays at hand, end to end."""
+    return end_to_end([(array.manifest(), own) for array, own in wanted])
+
+
+def _run(wanted: Wanted, firsts: NDArray[np.int64]) -> Cells:
+    """Where their cells go: each array has its first one at one of `firsts`."""
+    start, stop = (np.array([getattr(own, end) for _, own in wanted], np.int64) for end in ("start", "stop"))
+    low, high, counts = firsts + start, firsts + stop, stop - start
+    if bool((low[1:] == high[:-1]).all()):
+        return int(low[0])
+    return np.repeat(low - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
 
 
 class Empty(NamedTuple):
@@ -218,9 +249,9 @@ def stretches(
 ) -> Iterator[StretchPlan]:
     """The stretches of one array that some input touches, in rising order. See `carry_out_in_stretches`."""
     grid_shape, parts = array_plan.meta.grid_shape, array_plan.parts
-    bounds = np.array([_bounds(part, grid_shape) for part in parts], np.int64).reshape(-1, 2)
+    extents = extents_of(parts, grid_shape)
     for cells in _ranges(array_plan, rows, multiple, only):
-        touching = np.flatnonzero((bounds[:, 0] < cells.stop) & (bounds[:, 1] > cells.start))
+        touching = np.flatnonzero((extents.first < cells.stop) & (extents.stop > cells.start))
         if len(touching):
             chosen = tuple(parts[number] for number in touching.tolist())
             yield StretchPlan(grid_shape, cells, chosen, "overlap" in plan.recipe.waive)
@@ -254,53 +285,9 @@ def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 # ---------------------------------------------------------------------- where a part lies
 
 
-def _start_if_contiguous(part: Part, grid_shape: tuple[int, ...]) -> int | None:
-    """The position of the first cell of a part whose cells are neighbours in C order of the result."""
-    own = part.array.meta.grid_shape
-    axis = next((axis for axis, n in enumerate(own) if n != 1), len(own))
-    if own[axis + 1 :] != grid_shape[axis + 1 :]:
-        return None
-    start = 0
-    for cell, n in zip(part.cells, grid_shape, strict=True):
-        if not isinstance(cell, int):
-            return None
-        start = start * n + cell
-    return start
-
-
-def _run_at_rest(part: Part, grid_shape: tuple[int, ...]) -> tuple[DeferredArray, int] | None:
-    """A part that has yet to be fetched and whose cells are neighbours in the result, and where the first is there."""
-    if not isinstance(part.array, DeferredArray) or not part.array.at_rest:
-        return None
-    start = _start_if_contiguous(part, grid_shape)
-    return None if start is None else (part.array, start)
-
-
-def _overlap(first: int, size: int, cells: range) -> range:
-    """Which of so many cells, of which the first is a cell of the result, are some of its cells."""
-    return range(max(cells.start - first, 0), max(min(cells.stop - first, size), 0))
-
-
-def _bounds(part: Part, grid_shape: tuple[int, ...]) -> tuple[int, int]:
-    """The first position in the result at which a chunk of a part may be, and the one after the last."""
-    low = high = 0
-    for cell, own, n in zip(part.cells, part.array.meta.grid_shape, grid_shape, strict=True):
-        if not own:
-            return 0, 0
-        first, last = (cell, cell + own - 1) if isinstance(cell, int) else (int(cell.min()), int(cell.max()))
-        low, high = low * n + first, high * n + last
-    return low, high + 1
-
-
-def _own_range(part: Part, grid_shape: tuple[int, ...], cells: range) -> tuple[int, int]:
+def _around(part: Part, grid_shape: tuple[int, ...], cells: range) -> range:
     """Between which of its own cells the chunks of a part lie that go to `cells`; others may lie there too."""
-    own = part.array.meta.grid_shape
-    size = math.prod(own)
-    start = _start_if_contiguous(part, grid_shape)
-    if start is not None:
-        overlap = _overlap(start, size, cells)
-        return overlap.start, overlap.stop
-    outer = math.prod(grid_shape[1:])
+    own, outer = part.array.meta.grid_shape, math.prod(grid_shape[1:])
     low, high = cells.start // outer, (cells.stop - 1) // outer + 1
     first = part.cells[0]
     if isinstance(first, int):
@@ -309,18 +296,19 @@ def _own_range(part: Part, grid_shape: tuple[int, ...], cells: range) -> tuple[i
         there = np.flatnonzero((first >= low) & (first < high))
         inside = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, 0)
     inner = math.prod(own[1:])
-    return inside[0] * inner, inside[1] * inner
+    return range(inside[0] * inner, inside[1] * inner)
 
 
 def touched(parts: Sequence[Part], grid_shape: tuple[int, ...], multiple: int) -> set[int]:
     """The partitions of `multiple` cells in which chunks of some of the parts may be."""
     found: set[int] = set()
-    for part in parts:
-        low, high = _bounds(part, grid_shape)
+    extents = extents_of(parts, grid_shape)
+    for low, high in zip(extents.first.tolist(), extents.stop.tolist(), strict=True):
         found.update(range(low // multiple, -(-high // multiple)))
     return found
 
 
 def stays(part: Part, grid_shape: tuple[int, ...]) -> bool:
     """Whether the chunks of a part keep their positions in the larger grid."""
-    return _start_if_contiguous(part, grid_shape) == 0
+    extents = extents_of([part], grid_shape)
+    return bool(extents.is_run[0]) and int(extents.first[0]) == 0

@@ -38,6 +38,8 @@ class Headers:
         self._directory, self._free = directory, held
         self._numbers = count()
         self._metas: dict[str, list[ArrayMeta]] = {}
+        self._last: dict[str, tuple[ArrayMeta, ArrayMeta]] = {}
+        """Of each path the metadata that came last, and those that stand for them."""
 
     def take(self, refs: ReferenceSet) -> ReferenceSet:
         """The header of a set."""
@@ -54,13 +56,19 @@ class Headers:
 
     def _shared(self, path: str, array: ManifestArray) -> ManifestArray:
         """The array with metadata that others have too."""
+        came, shared = self._last.get(path, (None, array.meta))
+        if came is not array.meta:
+            shared = self._known(path, array.meta)
+            self._last[path] = array.meta, shared
+        return array if shared is array.meta else array.under(shared)
+
+    def _known(self, path: str, own: ArrayMeta) -> ArrayMeta:
+        """Metadata that stand for those of an array."""
         known = self._metas.setdefault(path, [])
-        meta = next((meta for meta in known if meta == array.meta), None)
-        if meta is not None:
-            return array.under(meta)
-        if len(known) < _KINDS:
-            known.append(array.meta)
-        return array
+        meta = next((meta for meta in known if meta.is_same(own)), None)
+        if meta is None and len(known) < _KINDS:
+            known.append(own)
+        return own if meta is None else meta
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -21,13 +21,12 @@ from chunkmap.io import expand_urls, is_far
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, listed, options_with
-from chunkmap.model import ArrayMeta, ManifestArray, ReferenceSet
+from chunkmap.model import ReferenceSet
 from chunkmap.settings import settings
 from chunkmap.warning import warn_caller
 
 if TYPE_CHECKING:
     from chunkmap.execution.arguments import Step
-    from chunkmap.execution.spreading import Outcome
 
 __all__ = ["Cache", "Scanning", "scan_many"]
 
@@ -55,7 +54,8 @@ def scan_many(
 
     `executor` runs the scans (see `chunkmap.execution.mapping`). Without one, files on servers are scanned on threads,
     so that their waiting overlaps. Files of this machine are scanned one after another, and where that would take more
-    than two seconds by processes on all cores, or by at most so many `workers`: 1 starts none.
+    than two seconds by as many processes as there are cores, or by at most so many `workers`; this one is the first of
+    them, so 1 starts none.
 
     `options` go to `scan`. A file that cannot be scanned raises its error; with `on_error="skip"` it is left out, and a
     warning names it.
@@ -125,8 +125,8 @@ class Scanning:
         )
         kept = partial(_kept, todo=(self.preprocess, keep))
         try:
-            if executor is None and len(files) > 1:
-                found = self._spread(one, files, kept, progress)
+            if len(files) > 1:
+                found = self._scan_many(one, files, executor, kept, progress)
             else:
                 found = map_ordered(one, files, executor=executor, progress=progress, keep=kept)
         except KeyboardInterrupt as stop:
@@ -137,19 +137,30 @@ class Scanning:
             warn_caller(SkippedFiles(failed, len(files)))
         return [refs for refs in found if isinstance(refs, ReferenceSet)]
 
-    def _spread(
-        self, one: _ScanOne, files: Sequence[str], keep: Callable[[Found], Found], progress: Progress | None
+    def _scan_many(
+        self,
+        one: _ScanOne,
+        files: Sequence[str],
+        executor: AnyExecutor,
+        keep: Callable[[Found], Found],
+        progress: Progress | None,
     ) -> list[Found]:
-        """What is found in every file, by this process or by others as well."""
-        from chunkmap.execution.spreading import spread  # noqa: PLC0415 - processes
+        """What is found in every file, by an executor, or by this process and by others as well."""
+        from chunkmap.execution.collecting import collected_rarely  # noqa: PLC0415 - of one file it finds little
 
-        found: list[Found] = []
-        with closing(spread(one, files, workers=self.workers, share=_shared)) as results:
-            for result in results:
-                found.append(keep(result))
-                if progress is not None:
-                    progress(len(found), len(files))
-        return found
+        with collected_rarely():
+            if executor is not None:
+                return map_ordered(one, files, executor=executor, progress=progress, keep=keep)
+            from chunkmap.execution.bundles import bundled, unbundled  # noqa: PLC0415 - processes
+            from chunkmap.execution.spreading import spread  # noqa: PLC0415
+
+            found: list[Found] = []
+            with closing(spread(one, files, workers=self.workers, pack=bundled, unpack=unbundled)) as results:
+                for result in results:
+                    found.append(keep(result))
+                    if progress is not None:
+                        progress(len(found), len(files))
+            return found
 
     @property
     def how_to_resume(self) -> str:
@@ -180,25 +191,6 @@ class _ScanOne:
             if self.skip:
                 return error
             raise
-
-
-def _shared(outcomes: list[Outcome]) -> list[Outcome]:
-    """The same, with metadata that sets have alike as one object, which is pickled once."""
-    known: dict[str, ArrayMeta] = {}
-
-    def under_known(path: str, array: ManifestArray) -> ManifestArray:
-        meta = known.setdefault(path, array.meta)
-        if meta is not array.meta and meta != array.meta:
-            known[path] = meta = array.meta
-        return array.under(meta)
-
-    def of_set(refs: ReferenceSet) -> ReferenceSet:
-        return replace(refs, arrays={path: under_known(path, array) for path, array in refs.arrays.items()})
-
-    return [
-        outcome._replace(result=of_set(outcome.result)) if isinstance(outcome.result, ReferenceSet) else outcome
-        for outcome in outcomes
-    ]
 
 
 def _kept(found: Found, todo: Sequence[Step | None]) -> Found:

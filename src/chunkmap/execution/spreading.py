@@ -1,8 +1,9 @@
 """Work on many items of which nobody knows how long each takes: begun here, and spread over the cores where that pays.
 
 For the first moments an item is done after the other. Then it is known how long the others will take, and where that
-is much longer than processes need to start, they do the rest. What comes of it is the same, in the same order, with
-the same errors and warnings.
+is much longer than processes need to start, they do the rest together with this one, which never waits for them as long
+as there is something that nobody has begun. What comes of it is the same, in the same order, with the same errors and
+warnings.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from chunkmap.execution.workers import Workers
+from chunkmap.execution.workers import Here, Workers
 from chunkmap.io.threads import cores
 
 __all__ = ["Outcome", "spread"]
@@ -25,17 +26,20 @@ __all__ = ["Outcome", "spread"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_TRIED: Final = 0.3
+_TRIED: Final = 0.1
 """Seconds of work here before it is decided."""
 
 _STARTING: Final = 0.5
 """Seconds that a process may need to start: there are no more processes than there is such work for."""
 
-_BATCH: Final = 0.1
-"""Seconds of work that are handed over at once."""
+_BATCH: Final = 0.2
+"""Seconds of work that are handed over at once, and less towards the end."""
 
 _MOST: Final = 64
 """Items that are handed over at once."""
+
+_SHARES: Final = 4
+"""Into how many parts for each process the work that is left is divided: so they all end at one time."""
 
 
 class Outcome(NamedTuple):
@@ -51,10 +55,14 @@ class _Some(Generic[Item, Result]):
     """What a worker does: it is sent this, and items."""
 
     function: Callable[[Item], Result]
-    share: Callable[[list[Outcome]], list[Outcome]]
+    pack: Callable[[list[Outcome]], Any]
 
-    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
-        return self.share([self._one(item) for item in items])
+    def __call__(self, items: Sequence[Item]) -> Any:
+        return self.pack(self.outcomes(items))
+
+    def outcomes(self, items: Sequence[Item]) -> list[Outcome]:
+        """What comes of some items."""
+        return [self._one(item) for item in items]
 
     def _one(self, item: Item) -> Outcome:
         result, failure = None, None
@@ -72,11 +80,13 @@ def spread(
     items: Sequence[Item],
     *,
     workers: int | None = None,
-    share: Callable[[list[Outcome]], list[Outcome]],
+    pack: Callable[[list[Outcome]], Any],
+    unpack: Callable[[Any], list[Outcome]],
 ) -> Generator[Result, None, None]:
-    """The result for every item, in their order, by at most so many processes; as there are cores by default.
+    """The result for every item, in their order, by at most so many processes, of which this is one; as there are cores
+    by default.
 
-    `share` is done to what a process hands over at once: it may make equal parts of results one object. The first
+    `pack` makes of what another process hands over at once what is sent, and `unpack` undoes it here. The first
     failure, in the order of the items, raises, and ends what was begun.
     """
     done = 0
@@ -93,29 +103,45 @@ def spread(
         return
     each = spent / (done - 1)
     count = min(count, int(each * len(left) / (2 * _STARTING)))
-    task = _pickled(_Some(function, share)) if count > 1 and _may_start() else None
+    some = _Some(function, pack)
+    task = _pickled(some) if count > 1 and _may_start() else None
     if task is None:
         yield from map(function, left)
         return
-    size = max(1, min(_MOST, int(_BATCH / each), len(left) // (2 * count)))
     try:
-        pool = Workers(task, count)
+        pool = Workers(task, count - 1)
     except OSError:  # no more processes may be started, or there is no room for them
         yield from map(function, left)
         return
+    batches = _batches(left, max(1, min(_MOST, int(_BATCH / each))), _SHARES * count)
     with pool:
-        yield from _results(function, pool.map([left[n : n + size] for n in range(0, len(left), size)]))
+        yield from _results(function, pool.map(batches, some.outcomes), unpack)
+
+
+def _batches(items: Sequence[Item], most: int, shares: int) -> Iterator[Sequence[Item]]:
+    """What is handed over at once: a share of what is left, so less and less of it.
+
+    >>> list(_batches("abcdefgh", 3, 2))
+    ['abc', 'de', 'f', 'g', 'h']
+    """
+    start = 0
+    while start < len(items):
+        size = max(1, min(most, (len(items) - start) // shares))
+        yield items[start : start + size]
+        start += size
 
 
 def _results(
-    function: Callable[[Item], Result], answers: Iterator[tuple[Sequence[Item], list[Outcome] | None]]
+    function: Callable[[Item], Result],
+    answers: Iterator[tuple[Sequence[Item], Any]],
+    unpack: Callable[[Any], list[Outcome]],
 ) -> Iterator[Result]:
     seen: dict[Any, Any] = {}
-    for items, outcomes in answers:
-        if outcomes is None:
+    for items, answer in answers:
+        if answer is None:
             yield from map(function, items)  # a worker died at them
             continue
-        for outcome in outcomes:
+        for outcome in answer.value if isinstance(answer, Here) else unpack(answer):
             for message, category, file, line in outcome.warned:
                 warnings.warn_explicit(message, category, file, line, registry=seen)
             if outcome.error is not None:

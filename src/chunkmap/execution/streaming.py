@@ -17,6 +17,7 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.values import read_arrays
 from chunkmap.combining import Inputs, Plan, make_plan
 from chunkmap.combining.stretches import Census, Empty, carry_out_in_stretches
+from chunkmap.execution.collecting import collected_rarely
 from chunkmap.execution.mapping import AnyExecutor
 from chunkmap.execution.provenance import Origin
 from chunkmap.io.filesystem import Located
@@ -65,10 +66,11 @@ class Job:
 
         Raises CombineError for inputs that do not fit.
         """
-        plan = self.plan(inputs)
-        for finding in plan.notes:
-            _LOG.info("%s", finding)
-        refs: ReferenceSet = store_for(self.at).appending.carry_out(self, plan)
+        with collected_rarely():
+            plan = self.plan(inputs)
+            for finding in plan.notes:
+                _LOG.info("%s", finding)
+            refs: ReferenceSet = store_for(self.at).appending.carry_out(self, plan)
         if self.origin.is_portable:
             warn_unless_portable(in_strict_json(refs, self.zarr_format), self.zarr_format)
         _WRITTEN.info("%s: wrote %d arrays, at most %d chunks", self.at.url, len(refs.arrays), refs.nchunks)

@@ -18,6 +18,7 @@ from chunkmap.combining.recipe import HowToCombine, given
 from chunkmap.errors import ChunkmapError, CombineError
 from chunkmap.execution.arguments import AnySet, Step, each_opened, listed, opened, to_place
 from chunkmap.execution.bars import steps
+from chunkmap.execution.collecting import collected_rarely
 from chunkmap.execution.headers import headers_beside
 from chunkmap.execution.how import HowToBuild, told_apart
 from chunkmap.execution.mapping import AnyExecutor
@@ -101,7 +102,8 @@ def _in_memory(
     sets: Sequence[ReferenceSet], recipe: Recipe, fetcher: Fetcher, *, threshold: int, postprocess: Step | None
 ) -> ReferenceSet:
     fetcher.learn(sets)
-    combined = combine_sets(sets, recipe, lambda arrays: read_arrays(arrays, fetcher))
+    with collected_rarely():
+        combined = combine_sets(sets, recipe, lambda arrays: read_arrays(arrays, fetcher))
     if threshold:
         combined = inline(combined, fetcher.fetch, threshold=threshold)
     return combined if postprocess is None else postprocess(combined)

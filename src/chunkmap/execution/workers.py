@@ -13,15 +13,19 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, NamedTuple, Self, TypeVar
 
-__all__ = ["Workers", "serve"]
+from chunkmap.execution.collecting import collected_rarely
+
+__all__ = ["Here", "Workers", "serve"]
+
+Item = TypeVar("Item")
 
 _START: Final = (
     "import json, signal, sys\n"
@@ -31,13 +35,22 @@ _START: Final = (
     "serve()"
 )
 _AHEAD: Final = 4
-"""Items for each worker that are asked for before their results are taken."""
+"""Items for each process that are asked for before their results are taken."""
 
 _IN_HAND: Final = 2
 """Items that a worker has been given: it never waits for the next one."""
 
-_Asked = tuple[bytes, Future[bytes | None]]
-"""What is to be done, and where its result goes."""
+_PIPE: Final = 1 << 20
+"""Bytes that a worker may write before its caller reads them, where the system lets a pipe hold so many."""
+
+_Asked = tuple[Any, Future[Any]]
+"""What is to be done, and where its result goes: pickled, as a worker gives it, None from one that died, or `Here`."""
+
+
+class Here(NamedTuple):
+    """A result that was made by the process that asked for it."""
+
+    value: Any
 
 
 class Workers:
@@ -81,26 +94,34 @@ class Workers:
         for worker in self._all:
             worker.close()
 
-    def map(self, items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    def map(self, items: Iterable[Item], here: Callable[[Item], Any]) -> Iterator[tuple[Item, Any]]:
         """Each item with the result for it, in their order, a few ahead of who takes them. A result is None when the
         worker died at it, or cannot be carried over.
+
+        Before this process waits for a result it does what nobody has begun, by `here`.
         """
-        ahead: deque[tuple[Any, Future[bytes | None]]] = deque()
+        ahead: deque[tuple[Item, Future[Any]]] = deque()
         for item in items:
             ahead.append((item, Future()))
-            self._asked.put((pickle.dumps(item, 5), ahead[-1][1]))
-            if len(ahead) > _AHEAD * len(self._all):
-                yield _taken(*ahead.popleft())
+            self._asked.put(ahead[-1])
+            if len(ahead) > _AHEAD * (len(self._all) + 1):
+                yield self._first(ahead, here)
         while ahead:
-            yield _taken(*ahead.popleft())
+            yield self._first(ahead, here)
+
+    def _first(self, ahead: deque[tuple[Item, Future[Any]]], here: Callable[[Item], Any]) -> tuple[Item, Any]:
+        """The first item, with the result for it."""
+        while not ahead[0][1].done() and (asked := self._next_here()) is not None:
+            asked[1].set_result(Here(here(asked[0])))
+        return _taken(*ahead.popleft())
 
     def _attend(self, number: int) -> None:
         """Give one worker what it shall do, the next before it is done with the last, until nothing comes any more."""
-        worker, given = self._all[number], deque[Future[bytes | None]]()
+        worker, given = self._all[number], deque[Future[Any]]()
         while not self._ended and ((asked := self._next(wait=not given)) is not None or given):
             if asked is not None:
                 given.append(asked[1])
-                if worker.tell(asked[0]) and len(given) < _IN_HAND:
+                if worker.tell(pickle.dumps(asked[0], 5)) and len(given) < _IN_HAND:
                     continue
             answer = worker.answer()
             given.popleft().set_result(answer)
@@ -112,6 +133,10 @@ class Workers:
         while not self._alive and not self._ended and (asked := self._next(wait=True)) is not None:
             asked[1].set_result(None)  # the last one is dead too
 
+    def _next_here(self) -> _Asked | None:
+        """What this process does while it waits for others; None where nothing is left that nobody has begun."""
+        return self._next(wait=False)
+
     def _next(self, *, wait: bool) -> _Asked | None:
         """What is to be done next; None at the end, or where nothing is waiting."""
         try:
@@ -120,8 +145,10 @@ class Workers:
             return None
 
 
-def _taken(item: Any, future: Future[bytes | None]) -> tuple[Any, Any]:
+def _taken(item: Item, future: Future[Any]) -> tuple[Item, Any]:
     answer = future.result()
+    if isinstance(answer, Here):
+        return item, answer
     try:
         return item, None if answer is None else pickle.loads(answer)  # noqa: S301 - from a process started here
     except Exception:  # noqa: BLE001 - such as an error of a library that does not know itself again
@@ -134,6 +161,7 @@ class _Worker:
     def __init__(self, function: bytes) -> None:
         command = [sys.executable, "-c", _START, json.dumps([str(Path(path).absolute()) for path in sys.path])]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own
+        _widen(self._process.stdout)
         self._function: bytes | None = function
 
     def tell(self, message: bytes) -> bool:
@@ -180,8 +208,18 @@ def serve() -> None:
     if message is None:
         return
     function = pickle.loads(message)  # noqa: S301 - from the process that started this one
-    while (message := _received(asked)) is not None:
-        _send(answers, pickle.dumps(function(pickle.loads(message)), 5))  # noqa: S301
+    with collected_rarely():
+        while (message := _received(asked)) is not None:
+            _send(answers, pickle.dumps(function(pickle.loads(message)), 5))  # noqa: S301
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Let a pipe hold more than its usual 64 KB."""
+    with suppress(ImportError, AttributeError, OSError):  # only Linux has it, and has a limit to it
+        import fcntl  # noqa: PLC0415 - Windows has none
+
+        assert pipe is not None
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _send(pipe: IO[bytes], message: bytes) -> None:

@@ -46,7 +46,7 @@ class ManifestArray(Shown):
 
     def under(self, meta: ArrayMeta) -> ManifestArray:
         """The same chunks under other metadata of the same shape."""
-        return replace(self, meta=meta)
+        return ManifestArray(meta, self.chunks)
 
     def in_grid_of(self, meta: ArrayMeta) -> ManifestArray:
         """The same chunks under metadata whose grid has axes of one cell more or less."""

@@ -198,15 +198,17 @@ class ChunkManifest:
     def _same_rows(self, other: ChunkManifest) -> bool:
         if self.index is not other.index and not np.array_equal(self.positions(), other.positions()):
             return False
+        few = self.sources.few
+        if few and few == other.sources.few and all(map(np.array_equal, self.columns(), other.columns())):  # type: ignore[arg-type]
+            return True
         inline = self.is_inline
         if not np.array_equal(self.length, other.length) or not np.array_equal(inline, other.is_inline):
             return False
         ranged = slice(None) if not inline.any() else ~inline
         if not np.array_equal(self.offset[ranged], other.offset[ranged]):
             return False
-        if not same_sources(self.sources, self.source[ranged], other.sources, other.source[ranged]):
-            return False
-        if not np.array_equal(self.variants(), other.variants()):
+        sources = self.sources, self.source[ranged], other.sources, other.source[ranged]
+        if not np.array_equal(self.variants(), other.variants()) or not same_sources(*sources):
             return False
         return all(self.inline_bytes(row) == other.inline_bytes(row) for row in np.flatnonzero(inline).tolist())
 
@@ -223,8 +225,8 @@ class ChunkManifest:
     @property
     def nbytes(self) -> int:
         """Bytes held in memory by the columns and by inline data, without the text of the URLs."""
-        columns = (self.source, self.offset, self.length, self.index, self.variant)
-        return self.sources.inline_nbytes + sum(c.nbytes for c in columns if c is not None)
+        more = sum([0 if column is None else column.nbytes for column in (self.index, self.variant)])
+        return self.sources.inline_nbytes + self.source.nbytes + self.offset.nbytes + self.length.nbytes + more
 
     @property
     def is_inline(self) -> NDArray[np.bool_]:

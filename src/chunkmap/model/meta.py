@@ -17,7 +17,7 @@ import numpy as np
 
 from chunkmap.model.edges import Edges, EvenSteps
 from chunkmap.model.records import NESTED, nested_in, nested_text
-from chunkmap.model.typed import types_of, with_codes
+from chunkmap.model.typed import same_types, types_of, with_codes
 
 __all__ = ["ArrayMeta", "CodecConfig", "check_cells", "check_extent", "grid_shape_of", "lengths_of"]
 
@@ -113,6 +113,18 @@ class ArrayMeta:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def is_same(self, other: ArrayMeta) -> bool:
+        """Whether it is equal to the letter, so that one can stand for the other: its attributes are of the same types,
+        in the same order, and its codecs are divided alike.
+        """
+        return self is other or (
+            self == other
+            and self.filters == other.filters
+            and self.compressor == other.compressor
+            and self.nested == other.nested
+            and same_types(self.attrs, other.attrs)
+        )
 
     def types(self) -> dict[str, list[str]]:
         """What a stored set says beside the documents: names of attributes by the code of their type, and how a record

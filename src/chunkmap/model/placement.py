@@ -54,7 +54,7 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
         source[start:stop] = _renumbered(table, [part.chunks for part in block])
         np.concatenate([part.chunks.offset for part in block], out=offset[start:stop])
         np.concatenate([part.chunks.length for part in block], out=length[start:stop])
-    variant = _variants(parts, total)
+    variant = _variants([part.chunks for part in parts], total)
     if index is None:
         return ChunkManifest(grid_shape, table.sources, source, offset, length, variant=variant)
     if last_wins:
@@ -64,12 +64,12 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
     return ChunkManifest.from_columns(grid_shape, index, table.sources, (source, offset, length, variant))
 
 
-def _variants(parts: Sequence[Placement], total: int) -> NDArray[np.uint16] | None:
+def _variants(parts: Sequence[ChunkManifest], total: int) -> NDArray[np.uint16] | None:
     """Row -> number of its variant, for the rows of all parts; None where none of them says one."""
-    if all(part.chunks.variant is None for part in parts):
+    if all(chunks.variant is None for chunks in parts):
         return None
     out = np.empty(total, np.uint16)
-    return np.concatenate([part.chunks.variants() for part in parts], out=out) if parts else out
+    return np.concatenate([chunks.variants() for chunks in parts], out=out) if parts else out
 
 
 def end_to_end(several: Sequence[tuple[ChunkManifest, range]]) -> ChunkManifest:
@@ -79,11 +79,20 @@ def end_to_end(several: Sequence[tuple[ChunkManifest, range]]) -> ChunkManifest:
     >>> end_to_end([(manifest, range(2, 4)), (manifest, range(0, 1))]).positions().tolist()
     [0, 2]
     """
-    parts, first = list[Placement](), 0
-    for chunks, cells in several:
-        parts.append(Placement(_stretch(chunks, cells), (first,)))
-        first += len(cells)
-    return parts[0].chunks if len(parts) == 1 else place((first,), parts)
+    if len(several) < 2:
+        return _stretch(*several[0]) if several else ChunkManifest.empty((0,))
+    parts = [chunks.between(cells.start, cells.stop) for chunks, cells in several]
+    lengths = np.array([len(cells) for _, cells in several], np.int64)
+    rows = np.array([len(chunks.source) for chunks in parts], np.int64)
+    total, index = int(lengths.sum()), None
+    if int(rows.sum()) < total:
+        shifts = np.cumsum(lengths) - lengths - np.array([cells.start for _, cells in several], np.int64)
+        own = np.concatenate([chunks.positions().astype(np.int64) for chunks in parts])
+        index = (own + np.repeat(shifts, rows)).astype(index_dtype(total))
+    table = SourceTable()
+    source = _renumbered(table, parts)
+    offset, length = (np.concatenate(column) for column in ([c.offset for c in parts], [c.length for c in parts]))
+    return ChunkManifest((total,), table.sources, source, offset, length, index, _variants(parts, len(source)))
 
 
 def _stretch(chunks: ChunkManifest, cells: range) -> ChunkManifest:
@@ -160,8 +169,8 @@ def _renumbered(table: SourceTable, manifests: Sequence[ChunkManifest]) -> NDArr
         numbers = np.concatenate([table.numbers(sources) for sources in tables])
     if len(manifests) == 1:
         return np.asarray(numbers[manifests[0].source], np.uint32)
-    sizes = np.array([len(sources) for sources in tables], np.uint32)
-    first = np.repeat(np.cumsum(sizes, dtype=np.uint32) - sizes, [len(chunks) for chunks in manifests])
+    sizes = np.array(list(map(len, plain if len(plain) == len(few) else tables)), np.uint32)
+    first = np.repeat(np.cumsum(sizes, dtype=np.uint32) - sizes, [len(chunks.source) for chunks in manifests])
     own = np.concatenate([chunks.source for chunks in manifests])
     return np.asarray(numbers[own + first], np.uint32)
 

@@ -35,6 +35,7 @@ __all__ = [
     "enumerated",
     "is_json",
     "of_type",
+    "same_types",
     "spelled",
     "typed",
     "types_of",
@@ -114,6 +115,10 @@ class SpelledNumber(str):
         return SpelledNumber, (str(self), self.code)
 
 
+_SAY_ALL: Final = frozenset({str, int, float, bool, type(None), *NUMBERS})
+"""Types of which a value says nothing more."""
+
+
 VALUES: Final = "flag_values"
 MEANINGS: Final = "flag_meanings"
 """The attributes by which the CF conventions (section 3.5) say what numbers mean."""
@@ -127,6 +132,30 @@ class MeaningsOfEnumeration(str):
 
     def __reduce__(self) -> tuple[object, ...]:
         return MeaningsOfEnumeration, (str(self),)
+
+
+def same_types(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether attributes that are equal are so to the letter: of the same types, in the same order.
+
+    >>> one = {"a": 1}
+    >>> same_types(one, {"a": 1}), same_types(one, {"a": typed(1, "i2")}), same_types({"b": [1.0]}, {"b": [1]})
+    (True, False, False)
+    """
+    kinds = list(map(type, mine.values()))
+    if kinds != list(map(type, theirs.values())) or list(mine) != list(theirs):
+        return False
+    return _SAY_ALL.issuperset(kinds) or all(map(_same_types, mine.values(), theirs.values()))
+
+
+def _same_types(mine: Any, theirs: Any) -> bool:
+    kind = type(mine)
+    if kind in _SAY_ALL or kind is not type(theirs):
+        return kind is type(theirs)
+    if isinstance(mine, Mapping):
+        return same_types(mine, theirs)
+    if getattr(mine, "code", None) != getattr(theirs, "code", None):
+        return False
+    return kind is not list or all(map(_same_types, mine, theirs))
 
 
 def enumerated(attrs: Mapping[str, Any]) -> dict[str, int]:
