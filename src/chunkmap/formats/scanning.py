@@ -81,7 +81,7 @@ def scan(
     storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout, engine)
     file = single_url(file)
     how = {"format": format, "inline_threshold": inline_threshold, "allow": allow, "portable": portable, **options}
-    opened = open_any(file, url=url, storage_options=storage_options, holds=holds)
+    opened = open_any(file, url=url, storage_options=storage_options, holds=holds, ahead=True)
     name = os.fspath(cast("str", file)) if url is None and is_folder(opened) else url
     return scan_opened(opened, name, storage_options=storage_options, **how)
 
