@@ -75,8 +75,8 @@ def scan(
     behind them, with codecs that every reader knows; `write` has the same argument, and says all else so.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
     A server may be silent for `timeout` seconds at a time, 30 by default: see `chunkmap`. Ranges are fetched by
-    `engine`: "obstore" or "fsspec"; None is obstore where it is installed and keeps every promise that fsspec does
-    (S3), else fsspec.
+    `engine`: "obstore", "curl" or "fsspec"; None is obstore (S3) or curl (HTTP) where it is installed and keeps every
+    promise that fsspec does, else fsspec.
     """
     storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout, engine)
     file = single_url(file)

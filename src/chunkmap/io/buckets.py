@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from chunkmap.io.http_client import CONNECTIONS
-from chunkmap.io.known import Known
-from chunkmap.io.room import Room
-from chunkmap.io.source import Range
+from chunkmap.io.joining import Room
+from chunkmap.io.source import Known, Range
 from chunkmap.logs import logger
 
 __all__ = ["Bucket", "ObjectInBucket", "is_usable"]

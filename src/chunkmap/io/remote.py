@@ -21,6 +21,8 @@ from chunkmap.model import Target
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
 
+    from chunkmap.io.curl import FileByCurl
+
 __all__ = ["CONCURRENCY", "RemoteSource"]
 
 CONCURRENCY: Final = CONNECTIONS
@@ -136,8 +138,12 @@ class RemoteSource(SourceBase):
         return RemoteSource(self._fs, path, url, engine=self._engine)
 
     @cached_property
-    def _object(self) -> ObjectInBucket | None:
-        """The file as obstore fetches it; None where fsspec does."""
+    def _object(self) -> ObjectInBucket | FileByCurl | None:
+        """The file as obstore fetches it, or curl; None where fsspec does."""
+        if self._engine == "curl" or (self._engine is None and self._watch is not None):
+            from chunkmap.io.curl import file_by_curl  # noqa: PLC0415 - for files of web servers
+
+            return file_by_curl(self._fs, self._path, self._watch, self.url, must=self._engine == "curl")
         return object_by(self._engine, self._fs, self._path, self.url)
 
     def __getstate__(self) -> dict[str, Any]:
