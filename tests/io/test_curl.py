@@ -180,10 +180,11 @@ def test_of_what_is_not_plain_aiohttp_asks_again(scripted, said):
     [
         answer("206 Partial Content", "Content-Length: 10", f"Content-Range: bytes 6-15/{len(DATA)}", body=PART),
         answer("206 Partial Content", "Content-Length: 10", "Content-Range: bytes 5-14/12", body=PART),
-        answer("202 Accepted", "Content-Length: 10", RANGED, body=PART),
         answer(
-            "206 Partial Content", "Content-Length: 10", "Content-Type: multipart/byteranges; boundary=x", body=PART
+            "206 Partial Content", "Content-Length: 10", f"Content-Range: bytes 6-15/{len(DATA)}", RANGED, body=PART
         ),
+        answer("202 Accepted", "Content-Length: 10", RANGED, body=PART),
+        answer(*PLAIN, "Content-Type: multipart/byteranges; boundary=x", body=PART),
     ],
     ids=lambda said: said[:80].decode("latin-1"),
 )
