@@ -27,6 +27,8 @@ from chunkmap.errors import SourceError
 from chunkmap.io import Range, open_any, open_source
 from chunkmap.io.http_client import CONNECTIONS
 
+pytest.importorskip("pycurl")
+
 DATA = np.random.default_rng(0).bytes(300_000)
 PART = DATA[5:15]
 RANGED = f"Content-Range: bytes 5-14/{len(DATA)}"

@@ -323,7 +323,7 @@ def test_every_verb_that_reads_files_takes_an_engine(s3, engine, asked, write_se
     assert done.exit_code == 0, done.output
     assert load(str(tmp_path / "b.json")).arrays == refs.arrays
     assert {_by(request) for request in asked if request["PATH_INFO"].endswith("a.h5")} == {engine}
-    with pytest.raises(ValueError, match="expected 'fsspec', 'obstore' or None"):
+    with pytest.raises(ValueError, match="expected 'fsspec', 'obstore', 'curl' or None"):
         chunkmap.scan(url, engine="aiohttp")
 
 
