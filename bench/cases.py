@@ -26,6 +26,7 @@ import images
 import joining
 import many_files
 import million
+import nearby
 import reading
 import starting
 import stores
@@ -44,6 +45,7 @@ SUBJECTS = (
     million,
     reading,
     coded_reading,
+    nearby,
     archives,
     images,
     stores,
@@ -62,6 +64,7 @@ WITHOUT_DOOR = {
     *reading.BESIDE_OTHERS,
     *coded_reading.BESIDE_OTHERS,
     *archives.BESIDE_OTHERS,
+    *nearby.BESIDE_OTHERS,
     *images.BESIDE_OTHERS,
     *starting.COMMANDS,
     *million.BESIDE_OTHERS,

@@ -48,6 +48,11 @@ def write_packed(path, random):
 def references(case, url):
     """A dictionary of the references of a case, to a file here or on a server."""
     count, nbytes = SHAPES[case]
+    return document(count, nbytes, STRIDE if case == "far" else nbytes, url)
+
+
+def document(count, nbytes, stride, url):
+    """References to so many chunks of so many bytes, each so far from the one before."""
     zarray = {
         "shape": [count, nbytes // 4],
         "chunks": [1, nbytes // 4],
@@ -63,7 +68,6 @@ def references(case, url):
         "x/.zarray": json.dumps(zarray),
         "x/.zattrs": '{"_ARRAY_DIMENSIONS": ["chunk", "element"]}',
     }
-    stride = STRIDE if case == "far" else nbytes
     refs.update({f"x/{n}.0": [url, n * stride, nbytes] for n in range(count)})
     return {"version": 1, "refs": refs}
 

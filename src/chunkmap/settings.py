@@ -19,10 +19,15 @@ _KINDS: Final[dict[str, Any]] = {"timeout": (int, float), "engine": str, "cache"
 
 def settings_file() -> Path:
     """Where the file is, or would be."""
-    given = os.environ.get("CHUNKMAP_CONFIG")
+    return _file(*map(os.environ.get, ("CHUNKMAP_CONFIG", "XDG_CONFIG_HOME", "HOME")))
+
+
+@cache
+def _file(given: str | None, configurations: str | None, _home: str | None) -> Path:
+    """The same, by the variables that say it: every file that is opened asks."""
     if given:
         return Path(given)
-    return Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser() / "chunkmap" / "config.toml"
+    return Path(configurations or "~/.config").expanduser() / "chunkmap" / "config.toml"
 
 
 def settings() -> dict[str, Any]:

@@ -8,6 +8,7 @@ import time
 from types import SimpleNamespace
 
 import fsspec
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -217,6 +218,26 @@ def test_what_is_no_range_is_refused_by_both(s3, engine, asked, status, says):
         source.read(5, 10)
 
 
+@pytest.mark.parametrize("how", ["opened", "pickled"])
+def test_a_whole_object_that_is_as_short_as_the_range_is_refused_by_both(s3, engine, asked, how):
+    """An object that was replaced by one as short as a range from its first byte, sent whole, is not that range."""
+    source = open_source(URL, storage_options=s3.options)
+    source = pickle.loads(pickle.dumps(source)) if how == "pickled" else source
+    s3.fault = lambda request: (
+        ("200 OK", [("Content-Length", "10")], [b"0123456789"]) if "HTTP_RANGE" in request else None
+    )
+    with pytest.raises(SourceError, match=rf"of {len(DATA)} bytes, the server sent 10 bytes as the whole file"):
+        source.read(0, 10)
+
+
+def test_a_whole_object_is_taken_where_it_is_as_long_as_it_was(s3, engine, asked):
+    """A store that knows no ranges sends all of an object, from which ranges are taken."""
+    source = open_source(URL, storage_options=s3.options)
+    whole = [("Content-Length", str(len(DATA)))]
+    s3.fault = lambda request: ("200 OK", whole, [DATA]) if "HTTP_RANGE" in request else None
+    assert bytes(source.read(0, 10)) == DATA[:10]
+
+
 def test_an_open_file_pickles_and_is_read_within_a_loop(s3, engine, asked):
     """A source reads on after it was pickled, and where an event loop runs."""
     source = open_source(URL, storage_options=s3.options)
@@ -302,5 +323,33 @@ def test_every_verb_that_reads_files_takes_an_engine(s3, engine, asked, write_se
     assert done.exit_code == 0, done.output
     assert load(str(tmp_path / "b.json")).arrays == refs.arrays
     assert {_by(request) for request in asked if request["PATH_INFO"].endswith("a.h5")} == {engine}
-    with pytest.raises(ValueError, match="expected 'fsspec', 'obstore' or None"):
+    with pytest.raises(ValueError, match="expected 'fsspec', 'obstore', 'curl' or None"):
         chunkmap.scan(url, engine="aiohttp")
+
+
+def test_a_small_object_is_scanned_with_one_request(s3, asked, tmp_path):
+    """How long an object is comes with its first bytes; one of no bytes is asked for in another way."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.arange(1000)
+    s3.put("a.h5", (tmp_path / "a.h5").read_bytes())
+    s3.put("empty.h5", b"")
+    asked.clear()
+    assert chunkmap.scan("s3://faulty/a.h5", storage_options=s3.options).targets["s3://faulty/a.h5"].size > 8000
+    assert len(asked) == 1
+    for _ in range(4):
+        with pytest.raises(SourceError, match="the file is empty"):
+            chunkmap.scan("s3://faulty/empty.h5", storage_options=s3.options)
+    asked.clear()
+    chunkmap.scan("s3://faulty/a.h5", storage_options=s3.options)
+    assert {_by(request) for request in asked} == {"obstore"}
+
+
+def test_many_small_ranges_of_a_bucket_nearby(s3, asked):
+    """Where answers come soon few calls are made, one after another: each range is right, and asked for once."""
+    source = open_source(URL, storage_options=s3.options)
+    source._object._bucket._latency = 0.0
+    asked.clear()
+    ranges = [Range(n * (len(DATA) // 500), 7) for n in range(500)]
+    assert [bytes(view) for view in source.fetch(ranges)] == [DATA[o : o + n] for o, n in ranges]
+    assert len(asked) == 500
+    assert all(view.readonly for view in source.fetch(ranges[:3]))

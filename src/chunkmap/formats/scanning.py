@@ -75,13 +75,13 @@ def scan(
     behind them, with codecs that every reader knows; `write` has the same argument, and says all else so.
     References to a member of an archive are ranges of the archive, unless `url` names a file that is no member.
     A server may be silent for `timeout` seconds at a time, 30 by default: see `chunkmap`. Ranges are fetched by
-    `engine`: "obstore" or "fsspec"; None is obstore where it is installed and keeps every promise that fsspec does
-    (S3), else fsspec.
+    `engine`: "obstore", "curl" or "fsspec"; None is obstore (S3) or curl (HTTP) where it is installed and keeps every
+    promise that fsspec does, else fsspec.
     """
     storage_options = limited(options_with([file]) if storage_options is None else storage_options, timeout, engine)
     file = single_url(file)
     how = {"format": format, "inline_threshold": inline_threshold, "allow": allow, "portable": portable, **options}
-    opened = open_any(file, url=url, storage_options=storage_options, holds=holds)
+    opened = open_any(file, url=url, storage_options=storage_options, holds=holds, ahead=True)
     name = os.fspath(cast("str", file)) if url is None and is_folder(opened) else url
     return scan_opened(opened, name, storage_options=storage_options, **how)
 

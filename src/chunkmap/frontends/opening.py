@@ -65,8 +65,9 @@ def open_store(
     `how` says how it is opened: `storage_options` open what is named; `remote_options` and `remote_protocol` the files
     that its references point into; `allow` are the beginnings of URLs that the set may name; `check="etag"` refuses
     files that changed since they were scanned; `scan_options` go to `scan`, for a file. Servers may be silent for
-    `timeout` seconds at a time, 30 by default: see `chunkmap`. Ranges are fetched by `engine`: "obstore" or "fsspec";
-    None is obstore where it is installed and keeps every promise that fsspec does (S3), else fsspec.
+    `timeout` seconds at a time, 30 by default: see `chunkmap`. Ranges are fetched by `engine`: "obstore", "curl" or
+    "fsspec"; None is obstore (S3) or curl (HTTP) where it is installed and keeps every promise that fsspec does, else
+    fsspec.
     """
     check_how("open_store", how)
     refs, fetcher = open_references(refs_or_path, **how)

@@ -1,4 +1,5 @@
-"""Which library fetches ranges: fsspec always can; obstore, in Rust, where what fsspec was told can be said to it too.
+"""Which library fetches ranges: fsspec always can; obstore, in Rust, where what fsspec was told can be said to it too;
+on web servers curl (`chunkmap.io.curl`).
 
 obstore says of an answer neither its headers nor that it came from where the server sent us on. Over HTTP we promise
 what depends on both: etag and length of every answer, `Retry-After`, `allow=` and secrets at redirects. So it fetches
@@ -25,7 +26,7 @@ __all__ = ["Engine", "check_engine", "object_by"]
 
 _LOG: Final = logger("engine")
 
-Engine = Literal["fsspec", "obstore"]
+Engine = Literal["fsspec", "obstore", "curl"]
 """The libraries by their names."""
 
 _UNDERSTOOD: Final = frozenset(
@@ -58,7 +59,7 @@ def check_engine(engine: Any) -> Engine | None:
     'obstore'
     """
     if engine is not None and engine not in get_args(Engine):
-        raise ValueError(f"engine is {engine!r}, expected 'fsspec', 'obstore' or None")
+        raise ValueError(f"engine is {engine!r}, expected 'fsspec', 'obstore', 'curl' or None")
     found: Engine | None = engine
     return found
 

@@ -86,6 +86,8 @@ class Watch:
         """Times of answers that had no etag beside."""
         self.ranges = False
         """Whether the server is known to serve ranges."""
+        self.is_elsewhere = False
+        """Whether a request for it was sent on."""
         with _lock:
             _watches.setdefault(url, WeakSet()).add(self)
 
@@ -234,6 +236,7 @@ async def _note(_session: Any, _context: Any, answered: Any) -> None:
         response.close()
         raise SourceError(wrong, url=str(url))
     for watch in _watches_of(url):
+        watch.is_elsewhere = watch.is_elsewhere or bool(response.history)
         watch.note(response.headers, response.status)
 
 

@@ -15,7 +15,7 @@ from chunkmap.io.beside import Allowed, Others
 from chunkmap.io.file_object import FileObjectSource
 from chunkmap.io.filesystem import OURS, Located, ask, limited, locate, may_be_absent
 from chunkmap.io.folder import Folder, FolderBase
-from chunkmap.io.head import bare
+from chunkmap.io.head import HEAD, bare
 from chunkmap.io.http_client import Permits
 from chunkmap.io.local import LocalSource
 from chunkmap.io.local_folder import LocalFolder
@@ -81,8 +81,10 @@ def open_any(
     url: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
     holds: Callable[[], Collection[str]] = tuple,
+    ahead: bool = False,
 ) -> Source | Folder:
-    """Open what lies at a URL: a file, or a folder of files.
+    """Open what lies at a URL: a file, or a folder of files. `ahead` says that its head is read next: of a server, it
+    may be had with what is known of the file.
 
     Filesystems say which of them it is; a directory of an archive is a folder, as is a URL that ends in a slash. A web
     server says nothing of folders: where it has no file of this name, or shows a page, it is a folder if one of the
@@ -102,7 +104,7 @@ def open_any(
     if located.is_local:
         is_directory = os.path.isdir(located.path)  # noqa: PTH112 - a Path takes three times as long
         return LocalFolder(located.path, name) if is_directory else LocalSource(located.path, name)
-    return _file_or_folder(located, holds, is_folder=path.endswith("/"))
+    return _file_or_folder(located, holds, is_folder=path.endswith("/"), ahead=HEAD if ahead else 0)
 
 
 def compressed_names(url: str, *, storage_options: Mapping[str, Any] | None = None) -> list[str] | None:
@@ -191,12 +193,14 @@ def _file(located: Located) -> Source:
     return RemoteSource(located.fs, located.path, located.url, engine=located.engine)
 
 
-def _file_or_folder(located: Located, holds: Callable[[], Collection[str]], *, is_folder: bool) -> Source | Folder:
+def _file_or_folder(
+    located: Located, holds: Callable[[], Collection[str]], *, is_folder: bool, ahead: int
+) -> Source | Folder:
     folder = RemoteFolder(located.fs, located.path, located.url, engine=located.engine)
     if is_folder:
         return folder
     try:
-        source = RemoteSource(located.fs, located.path, located.url, engine=located.engine)
+        source = RemoteSource(located.fs, located.path, located.url, engine=located.engine, ahead=ahead)
     except SourceError as error:
         if isinstance(error.__cause__, IsADirectoryError) or _may_be_folder(folder, holds(), error):
             return folder

@@ -14,12 +14,14 @@ from chunkmap.io.filesystem import ask
 from chunkmap.io.http_client import CONNECTIONS, Watch, get_client
 from chunkmap.io.joining import GAP, LONGEST, coalesce, in_pieces
 from chunkmap.io.retrying import is_transient
-from chunkmap.io.s3_answers import compare_ranges
+from chunkmap.io.s3_answers import compare_ranges, expect
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.model import Target
 
 if TYPE_CHECKING:
     from fsspec.spec import AbstractFileSystem
+
+    from chunkmap.io.curl import FileByCurl
 
 __all__ = ["CONCURRENCY", "RemoteSource"]
 
@@ -39,23 +41,30 @@ class RemoteSource(SourceBase):
         gap: int = GAP,
         longest: int = LONGEST,
         engine: Engine | None = None,
+        ahead: int = 0,
     ) -> None:
         self.url, self._engine = url, engine
         self._fs, self._path, self._gap, self._longest = fs, path, gap, longest
         self._whole: bytes | memoryview | None = None
+        self._first: bytes | memoryview = b""
         self._fetches = 0
         self._watch = _watch(fs, path)
         try:
-            self._info = self._inspect()
+            self._info = self._inspect(ahead)
         except SourceError:
             self.close()
             raise
+        expect(fs, path, self)
 
-    def _inspect(self) -> Mapping[str, Any]:
-        """What the server says of the file."""
-        known = None if self._object is None else self._object.head()
+    def _inspect(self, ahead: int = 0) -> Mapping[str, Any]:
+        """What the server says of the file, which may come with as many of its first bytes: they are kept for the
+        first read.
+        """
+        near = self._object
+        known = None if near is None else ask(lambda: near.head(ahead), self.url)
         if known is not None:
-            return known
+            self._first = known.first
+            return known.info
         info: Mapping[str, Any] = ask(lambda: self._fs.info(self._path), self.url)
         if info.get("type") == "directory":
             raise SourceError("expected a file, found a directory", url=self.url) from IsADirectoryError(self._path)
@@ -85,9 +94,17 @@ class RemoteSource(SourceBase):
         """Each range is one request, a long one several; at most `CONCURRENCY` of them are under way."""
         for offset, length in ranges:
             check_range(self.url, self.size(), offset, length)
-        pieces = [in_pieces(r, self._longest) if r.length else [] for r in ranges]
+        pieces = [self._pieces(r) if r.length else [] for r in ranges]
         blocks = iter(self._fetch([piece for some in pieces for piece in some]))
         return [memoryview(_whole([next(blocks) for _ in some])) for some in pieces]
+
+    def _pieces(self, wanted: Range) -> list[Range]:
+        """What to fetch of a range: what came of it before any was asked for is one of the pieces."""
+        held = len(self._first)
+        if wanted.offset < held < wanted.offset + wanted.length:
+            first = Range(wanted.offset, held - wanted.offset)
+            return [first, *in_pieces(Range(held, wanted.length - first.length), self._longest)]
+        return in_pieces(wanted, self._longest)
 
     def confirm(self, *, always: bool = False) -> None:
         """Raise SourceError where the file is not the one any more that was opened.
@@ -121,18 +138,23 @@ class RemoteSource(SourceBase):
         return RemoteSource(self._fs, path, url, engine=self._engine)
 
     @cached_property
-    def _object(self) -> ObjectInBucket | None:
-        """The file as obstore fetches it; None where fsspec does."""
+    def _object(self) -> ObjectInBucket | FileByCurl | None:
+        """The file as obstore fetches it, or curl; None where fsspec does."""
+        if self._engine == "curl" or (self._engine is None and self._watch is not None):
+            from chunkmap.io.curl import file_by_curl  # noqa: PLC0415 - for files of web servers
+
+            return file_by_curl(self._fs, self._path, self._watch, self.url, must=self._engine == "curl")
         return object_by(self._engine, self._fs, self._path, self.url)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What obstore holds open stays in this process."""
-        return {name: value for name, value in vars(self).items() if name != "_object"}
+        """What is held open stays in this process, and so do the first bytes."""
+        return {name: value for name, value in vars(self).items() if name != "_object"} | {"_first": b""}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """The filesystem is another one now."""
         vars(self).update(state)
         compare_ranges(self._fs)
+        expect(self._fs, self._path, self)
 
     @property
     def is_page(self) -> bool:
@@ -140,15 +162,23 @@ class RemoteSource(SourceBase):
         return str(self._info.get("mimetype") or "").startswith("text/html")
 
     def _fetch(self, ranges: Sequence[Range]) -> list[bytes | memoryview]:
+        first, self._first = self._first, b""
+        if not first:
+            return self._fetch_far(ranges)
+        far = iter(self._fetch_far([r for r in ranges if r.offset + r.length > len(first)]))
+        return [next(far) if o + n > len(first) else first[o : o + n] for o, n in ranges]
+
+    def _fetch_far(self, ranges: Sequence[Range]) -> list[bytes | memoryview]:
         if self._whole is not None or not ranges:
             return [self._checked(r, self._whole or b"") for r in ranges]
         if len(ranges) > 1 and self._watch is not None and not self._watch.ranges:
             # each answer may be the whole file: the first one tells
-            return self._fetch(ranges[:1]) + self._fetch(ranges[1:])
+            return self._fetch_far(ranges[:1]) + self._fetch_far(ranges[1:])
         self._fetches += 1
         blocks: dict[Range, bytes | memoryview] = {}
-        if self._object is not None:
-            blocks.update(self._object.fetch(ranges))
+        near = self._object
+        if near is not None:
+            ask(lambda: near.fetch_into(blocks, [r for r in ranges if r not in blocks]), self.url)
             left = next((r for r in ranges if r not in blocks), None)
             if left is not None:  # one request tells what is wrong, and how long the server wants to be left alone
                 ask(lambda: self._fetch_into(blocks, [left]), self.url)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from chunkmap.logs import logger
@@ -161,6 +162,7 @@ def _retry_after(error: BaseException) -> float:
     return 0.0 if date is None else max(0.0, date - time.time())
 
 
+@lru_cache(256)
 def seconds_of(date: str) -> float | None:
     """A date as HTTP has it, in seconds since 1970; None for what is none, or one that no clock shows.
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from chunkmap.errors import TruncatedFile
 from chunkmap.model import Target
 
-__all__ = ["Closing", "Range", "Source", "SourceBase", "check_range"]
+__all__ = ["Closing", "Known", "Range", "Source", "SourceBase", "check_range"]
 
 
 class Range(NamedTuple):
@@ -23,6 +23,13 @@ class Range(NamedTuple):
 
     offset: int
     length: int
+
+
+class Known(NamedTuple):
+    """What is known of a file, in the words of its filesystem; with its first bytes, where these were asked for too."""
+
+    info: dict[str, Any]
+    first: memoryview
 
 
 class Source(Protocol):

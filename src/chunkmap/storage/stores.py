@@ -192,7 +192,7 @@ def find_set(
     store = store_named(name)
     if store is not None:
         return FoundSet(store, name, storage_options)
-    opened = open_any(name, storage_options=storage_options, holds=lambda: (METADATA, *(to_scan or ZARR)))
+    opened = open_any(name, storage_options=storage_options, holds=lambda: (METADATA, *(to_scan or ZARR)), ahead=True)
     if is_folder(opened):
         return FoundSet(_store_of(opened, to_scan), name, storage_options, opened)
     head = with_head(opened)

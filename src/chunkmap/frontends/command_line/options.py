@@ -93,7 +93,7 @@ def storage_option(command: Command) -> Command:
         is_eager=True,
         expose_value=False,
         callback=_keep,
-        help="What fetches ranges of files; by default obstore where it is installed and keeps all promises, as in S3.",
+        help="What fetches ranges of files; by default obstore (S3) or curl (HTTP) where all promises are kept.",
     )(with_options)
 
 
