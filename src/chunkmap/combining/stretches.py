@@ -32,6 +32,7 @@ from chunkmap.model import (
 )
 from chunkmap.model.array import fetched_together
 from chunkmap.model.grid import index_dtype
+from chunkmap.model.placement import Cells
 from chunkmap.model.wording import counted
 
 __all__ = [
@@ -90,14 +91,15 @@ class StretchPlan:
 
     def _fetched(self, runs: Sequence[tuple[DeferredArray, int]]) -> Iterator[Placement]:
         """The chunks of parts at rest, each from a cell of the result on: all of them are fetched together."""
-        wanted, cells = list[tuple[DeferredArray, range]](), list[NDArray[np.int64]]()
+        wanted, cells = list[tuple[DeferredArray, range]](), list[range]()
         for array, first in runs:
             own = _overlap(first, math.prod(array.meta.grid_shape), self.cells)
             if own:
                 wanted.append((array, own))
-                cells.append(np.arange(own.start, own.stop) + (first - self.cells.start))
+                begin = first - self.cells.start
+                cells.append(range(begin + own.start, begin + own.stop))
         if wanted:
-            yield Placement(fetched_together(wanted), (np.concatenate(cells),))
+            yield Placement(fetched_together(wanted), (_one_after_the_other(cells),))
 
     def _moved(self, part: Part) -> Placement:
         """The chunks of a part that go here."""
@@ -274,6 +276,13 @@ def _run_at_rest(part: Part, grid_shape: tuple[int, ...]) -> tuple[DeferredArray
         return None
     start = _start_if_contiguous(part, grid_shape)
     return None if start is None else (part.array, start)
+
+
+def _one_after_the_other(runs: Sequence[range]) -> Cells:
+    """Where cells go that go to some runs: each of them, unless every run begins where the one before it ends."""
+    if all(run.stop == following.start for run, following in pairwise(runs)):
+        return runs[0].start
+    return np.concatenate([np.arange(run.start, run.stop) for run in runs])
 
 
 def _overlap(first: int, size: int, cells: range) -> range:

@@ -37,6 +37,7 @@ from chunkmap.execution.streaming import (
     targets_of,
     written_down,
 )
+from chunkmap.io.threads import InTurn
 from chunkmap.model import ReferenceSet, Stretch, in_one_stretch
 from chunkmap.storage import PARQUET, FoundSet, open_set, whole_files
 from chunkmap.storage.about import About
@@ -71,9 +72,10 @@ def carry_out(job: Job, plan: Plan, kept: Kept | None = None) -> ReferenceSet:
     """Write what was planned; `kept` stays as it is. Gives the stored set."""
     about = About(targets_of(plan), problems_of(plan))
     names = None if kept is None else kept.names()
-    with replacing_set(job.at, keeping=names, expected=job.expected) as stage:
-        making = _Making(job, plan, kept, ParquetWriter(stage, job.record_size), job.finish(plan))
+    with replacing_set(job.at, keeping=names, expected=job.expected) as stage, InTurn() as turn:
+        making = _Making(job, plan, kept, ParquetWriter(stage, job.record_size, turn.do), job.finish(plan))
         censuses = making.here() if job.executor is None else making.on_workers()
+        turn.settle()
         making.writer.finish(plan.groups, replace(about, origin=making.origin(censuses)))
     return replace(open_set(FoundSet(PARQUET, job.at.url, job.at.options)), notes=plan.notes)
 

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
-__all__ = ["CORES", "cores", "map_ahead"]
+__all__ = ["CORES", "InTurn", "cores", "map_ahead"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,3 +40,37 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], workers
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+
+
+class InTurn:
+    """Work that one thread does, in its order, while what comes next is made ready: one more piece may wait.
+
+    >>> done = []
+    >>> with InTurn() as turn:
+    ...     for item in ["a", "bcd"]:
+    ...         turn.do(done.append, item)
+    ...     turn.settle()
+    >>> done
+    ['a', 'bcd']
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._ahead: deque[Future[object]] = deque()
+
+    def do(self, function: Callable[..., object], *given: Any) -> None:
+        """Have it done, after what came before. What that raised is raised here."""
+        self._ahead.append(self._pool.submit(function, *given))
+        self.settle(waiting=1)
+
+    def settle(self, waiting: int = 0) -> None:
+        """Wait until no more than so much is left to do."""
+        while len(self._ahead) > waiting:
+            self._ahead.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What was not begun is not done."""
+        self._pool.shutdown(cancel_futures=True)

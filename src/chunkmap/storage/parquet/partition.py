@@ -26,9 +26,9 @@ from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest
 from chunkmap.storage import arrow
 
-__all__ = ["BASE64", "MOST_ROWS", "VARIANT", "check_rows", "encode_partition"]
+__all__ = ["MOST_ROWS", "VARIANT", "check_rows", "decode_raw", "encode_partition"]
 
-BASE64: Final = b"base64:"
+_BASE64: Final = b"base64:"
 """What bytes begin with that are to be decoded."""
 
 _LARGEST: Final = 2**63 - 1
@@ -141,4 +141,9 @@ def _to_bytes(table: pa.Table) -> bytes:
 
 def _encode_raw(data: bytes) -> bytes:
     """Bytes that begin with `base64:` would be decoded by a reader, so they are encoded."""
-    return BASE64 + base64.standard_b64encode(data) if data.startswith(BASE64) else data
+    return _BASE64 + base64.standard_b64encode(data) if data.startswith(_BASE64) else data
+
+
+def decode_raw(data: bytes) -> bytes:
+    """The bytes that a row holds inline."""
+    return base64.standard_b64decode(data[len(_BASE64) :]) if data.startswith(_BASE64) else data

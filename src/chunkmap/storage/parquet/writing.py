@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -102,12 +102,15 @@ def replacing_set(
 
 
 class ParquetWriter:
-    """Writes a set array by array, and each array one stretch of its grid after the other."""
+    """Writes a set array by array, and each array one stretch of its grid after the other.
 
-    def __init__(self, stage: Stage, record_size: int) -> None:
+    What is to be done is done at once, or in its turn by whoever `do` has it done.
+    """
+
+    def __init__(self, stage: Stage, record_size: int, do: Callable[..., object] | None = None) -> None:
         if record_size > MOST_ROWS:
             raise ValueError(f"record_size is {record_size}, expected {MOST_ROWS} or less")
-        self.stage, self.record_size = stage, record_size
+        self.stage, self.record_size, self._do = stage, record_size, do or _at_once
         self.metas: dict[str, ArrayMeta] = {}
         self.records: dict[str, dict[int, PartitionRecord]] = {}
 
@@ -116,10 +119,13 @@ class ParquetWriter:
         records = dict(kept or {})
         for stretch in array.stretches:
             check_rows(array.path, stretch.chunks, stretch.first, array.grid_shape)
-            for number, count, data in encode_stretch(stretch, self.record_size, math.prod(array.grid_shape)):
-                self.stage.put({partition_name(array.path, number): data})
-                records[number] = PartitionRecord(count, len(data), checksum(data))
-        self.add(array.path, array.meta(), records)
+            self._do(self._put, array.path, stretch, math.prod(array.grid_shape), records)
+        self._do(self.add, array.path, array.meta(), records)
+
+    def _put(self, path: str, stretch: Stretch, size: int, records: dict[int, PartitionRecord]) -> None:
+        for number, count, data in encode_stretch(stretch, self.record_size, size):
+            self.stage.put({partition_name(path, number): data})
+            records[number] = PartitionRecord(count, len(data), checksum(data))
 
     def add(self, path: str, meta: ArrayMeta, records: Mapping[int, PartitionRecord]) -> None:
         """Add an array whose partitions are written, and files for the first of its empty ones."""
@@ -153,6 +159,10 @@ class ParquetWriter:
         sidecar = Sidecar(__version__, records, targets, about.problems, about.origin, checksum(metadata))
         self.stage.put({SIDECAR: sidecar.encode()})
         self.stage.put({METADATA: metadata})
+
+
+def _at_once(function: Callable[..., object], *given: Any) -> object:
+    return function(*given)
 
 
 def encode_stretch(stretch: Stretch, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
