@@ -6,10 +6,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-__all__ = ["CORES", "InTurn", "cores", "map_ahead"]
+__all__ = ["CORES", "Ahead", "cores", "map_ahead"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -42,31 +43,38 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], workers
             yield ahead.popleft().result()
 
 
-class InTurn:
-    """Work that one thread does, in its order, while what comes next is made ready: one more piece may wait.
+class Ahead:
+    """Work that is done on all cores while what comes next is made ready: a few pieces ahead of who waits for them.
 
     >>> done = []
-    >>> with InTurn() as turn:
+    >>> with Ahead() as ahead:
     ...     for item in ["a", "bcd"]:
-    ...         turn.do(done.append, item)
-    ...     turn.settle()
+    ...         ahead.do(done.append, item)
+    ...         ahead.then(done.append, len(item))
+    ...     ahead.settle()
     >>> done
-    ['a', 'bcd']
+    ['a', 1, 'bcd', 3]
     """
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
-        self._ahead: deque[Future[object]] = deque()
+    def __init__(self, workers: int = CORES) -> None:
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers)
+        self._waiting: deque[Callable[[], object]] = deque()
 
     def do(self, function: Callable[..., object], *given: Any) -> None:
-        """Have it done, after what came before. What that raised is raised here."""
-        self._ahead.append(self._pool.submit(function, *given))
-        self.settle(waiting=1)
+        """Have it done by a thread. What an earlier one raised may be raised here."""
+        self._waiting.append(self._pool.submit(function, *given).result)
+        self.settle(self._workers)
 
-    def settle(self, waiting: int = 0) -> None:
+    def then(self, function: Callable[..., object], *given: Any) -> None:
+        """Do it here, when all is done that was begun before."""
+        self._waiting.append(partial(function, *given))
+        self.settle(self._workers)
+
+    def settle(self, left: int = 0) -> None:
         """Wait until no more than so much is left to do."""
-        while len(self._ahead) > waiting:
-            self._ahead.popleft().result()
+        while len(self._waiting) > left:
+            self._waiting.popleft()()
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -127,6 +128,9 @@ class Precedent:
         self._documents: dict[str, tuple[str, dict[str, Any]]] = {}
         self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
         self._typed: dict[str, tuple[ArrayMeta, Mapping[str, str], ArrayMeta]] = {}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(Precedent, are_parsed=self._are_parsed), ()
 
     def keys(
         self, keys: list[str] | Lines, v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()

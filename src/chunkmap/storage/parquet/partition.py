@@ -15,7 +15,7 @@ wrongly.
 from __future__ import annotations
 
 import base64
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -72,13 +72,16 @@ def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: sli
     # A range of no bytes at the first byte would be read as the whole file: it is held inline, as no bytes.
     nothing = ~inline & (offset == 0) & (length == 0)
     ranged = ~inline & ~nothing
-    whole = ranged & (length == np.uint64(WHOLE_FILE))
+    is_ranged = bool(ranged.all())
+    whole = length == np.uint64(WHOLE_FILE)
+    if not is_ranged or bool(whole.any()):
+        offset, length = np.where(ranged, offset, np.uint64(0)), np.where(ranged & ~whole, length, np.uint64(0))
     columns = [
         _paths(chunks, chunks.source[rows], ranged, position, len(cells)),
-        _spread(np.where(ranged, offset, 0), position, len(cells)),
-        _spread(np.where(ranged & ~whole, length, 0), position, len(cells)),
+        _spread(offset, position, len(cells)),
+        _spread(length, position, len(cells)),
     ]
-    if bool(ranged.all()):
+    if is_ranged:
         columns.append(pa.nulls(len(cells), pa.binary()))
     else:
         raw: list[bytes | None] = [None] * len(cells)
@@ -103,21 +106,25 @@ def _paths(
 ) -> pa.DictionaryArray:
     """Cell -> URL, through a dictionary in the order in which the URLs first appear."""
     named = source[ranged]
-    used, first, inverse = np.unique(named, return_index=True, return_inverse=True)
+    begins = np.flatnonzero(np.diff(named, prepend=named.dtype.type(0)))  # a chunk that is named is not of source 0
+    used, first, inverse = np.unique(named[begins], return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty(len(used), np.int32)
     rank[order] = np.arange(len(used), dtype=np.int32)
+    number = np.repeat(rank[inverse], np.diff(begins, append=len(named)))
+    urls = arrow.texts(chunks.sources.urls_of(used[order]))
+    if len(named) == ncells:
+        return pa.DictionaryArray.from_arrays(arrow.numbers(number), urls)
     found = np.zeros(ncells, np.int32)
     missing = np.ones(ncells, np.bool_)
-    found[position[ranged]] = rank[inverse]
+    found[position[ranged]] = number
     missing[position[ranged]] = False
-    urls = arrow.texts(chunks.sources.urls_of(used[order]))
     return pa.DictionaryArray.from_arrays(arrow.numbers(found, missing), urls)
 
 
-def _spread(values: NDArray[Any], position: NDArray[np.int64], ncells: int) -> pa.Array:
+def _spread(values: NDArray[np.uint64], position: NDArray[np.int64], ncells: int) -> pa.Array:
     if len(values) == ncells:
-        return arrow.numbers(values.astype(np.int64))
+        return arrow.numbers(values.view(np.int64))
     column = np.zeros(ncells, np.int64)
     column[position] = values
     return arrow.numbers(column)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -22,6 +23,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located
+from chunkmap.io.threads import Ahead
 from chunkmap.model import (
     ArrayInStretches,
     ArrayMeta,
@@ -104,13 +106,15 @@ def replacing_set(
 class ParquetWriter:
     """Writes a set array by array, and each array one stretch of its grid after the other.
 
-    What is to be done is done at once, or in its turn by whoever `do` has it done.
+    With somebody who does it `ahead`, it is done by threads, and settled by who made them.
     """
 
-    def __init__(self, stage: Stage, record_size: int, do: Callable[..., object] | None = None) -> None:
+    def __init__(self, stage: Stage, record_size: int, ahead: Ahead | None = None) -> None:
         if record_size > MOST_ROWS:
             raise ValueError(f"record_size is {record_size}, expected {MOST_ROWS} or less")
-        self.stage, self.record_size, self._do = stage, record_size, do or _at_once
+        self.stage, self.record_size = stage, record_size
+        self._do, self._then = (_at_once, _at_once) if ahead is None else (ahead.do, ahead.then)
+        self._alone = threading.Lock()
         self.metas: dict[str, ArrayMeta] = {}
         self.records: dict[str, dict[int, PartitionRecord]] = {}
 
@@ -120,11 +124,12 @@ class ParquetWriter:
         for stretch in array.stretches:
             check_rows(array.path, stretch.chunks, stretch.first, array.grid_shape)
             self._do(self._put, array.path, stretch, math.prod(array.grid_shape), records)
-        self._do(self.add, array.path, array.meta(), records)
+        self._then(self.add, array.path, array.meta(), records)
 
     def _put(self, path: str, stretch: Stretch, size: int, records: dict[int, PartitionRecord]) -> None:
         for number, count, data in encode_stretch(stretch, self.record_size, size):
-            self.stage.put({partition_name(path, number): data})
+            with self._alone:
+                self.stage.put({partition_name(path, number): data})
             records[number] = PartitionRecord(count, len(data), checksum(data))
 
     def add(self, path: str, meta: ArrayMeta, records: Mapping[int, PartitionRecord]) -> None:
@@ -136,7 +141,8 @@ class ParquetWriter:
         for number in islice(empty, _EMPTY_FILES):
             cells = range(number * self.record_size, min((number + 1) * self.record_size, size))
             data = encode_partition(ChunkManifest.empty((len(cells),)), np.empty(0, np.bool_), slice(0, 0), cells)
-            self.stage.put({partition_name(path, number): data})
+            with self._alone:
+                self.stage.put({partition_name(path, number): data})
 
     def sort(self, paths: Iterable[str]) -> None:
         """Have the arrays in another order."""
@@ -161,8 +167,8 @@ class ParquetWriter:
         self.stage.put({METADATA: metadata})
 
 
-def _at_once(function: Callable[..., object], *given: Any) -> object:
-    return function(*given)
+def _at_once(function: Callable[..., object], *given: Any) -> None:
+    function(*given)
 
 
 def encode_stretch(stretch: Stretch, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
