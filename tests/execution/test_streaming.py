@@ -49,6 +49,7 @@ def small_stretches(monkeypatch):
     monkeypatch.setattr(streaming, "_ROWS", 5)
     monkeypatch.setattr(parquet, "_ROWS_TO_SEND", 5)
     monkeypatch.setattr(headers, "_HELD", 0)
+    monkeypatch.setattr(writing, "_MANY_ROWS", 3)
 
 
 @settings(max_examples=20, deadline=None)

@@ -12,6 +12,13 @@ from chunkmap.storage.parquet.decoding import PartitionFile, decode_partitions
 from chunkmap.storage.parquet.pages import pages_of
 from chunkmap.storage.parquet.partition import encode_partition
 
+
+@pytest.fixture(autouse=True)
+def few_are_many(monkeypatch):
+    """Even one file is decoded so."""
+    monkeypatch.setattr(decoding, "_FEW", 0)
+
+
 URL = "s3://bucket/a/file/of/0001.nc"
 
 
@@ -43,7 +50,7 @@ def file_of(chunks, ncells=None):
 def by_arrow(monkeypatch, files):
     """What comes of files that are all decoded by Arrow: a manifest, or what is said of the damage."""
     with monkeypatch.context() as patched:
-        patched.setattr(decoding, "pages_of", lambda *_: None)
+        patched.setattr(decoding, "_FEW", len(files) + 1)
         return outcome(files)
 
 

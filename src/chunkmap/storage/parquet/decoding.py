@@ -1,7 +1,8 @@
 """Partitions of stored reference sets, to columns: many small ones are decoded as one table.
 
 A set of one file has a partition for each of its variables, of a thousand rows or fewer, and thousands of such sets
-are combined: what a call of numpy or Arrow costs counts there, and not what is in the rows.
+are combined: what a call of numpy or Arrow costs counts there, and not what is in the rows. What decodes those without
+Arrow is loaded when there are several.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +22,10 @@ from chunkmap.model import WHOLE_FILE, ChunkManifest
 from chunkmap.model.placement import end_to_end, rows_of_each
 from chunkmap.model.variants import MOST_VARIANTS
 from chunkmap.storage.parquet.bounds import check_size
-from chunkmap.storage.parquet.pages import Pages, decode_pages, pages_of
 from chunkmap.storage.parquet.partition import MOST_ROWS, VARIANT, decode_raw
+
+if TYPE_CHECKING:
+    from chunkmap.storage.parquet.pages import Pages
 
 __all__ = ["PartitionFile", "decode_partitions"]
 
@@ -31,6 +34,10 @@ _MANY_ROWS: Final = 1 << 20
 
 _TOGETHER: Final = 1 << 16
 """Rows from which on nothing is gained by decoding more of them at once."""
+
+
+_FEW: Final = 8
+"""Files up to which Arrow has decoded them before what decodes others is loaded."""
 
 
 class PartitionFile(NamedTuple):
@@ -72,6 +79,11 @@ def _joined(manifests: Iterable[ChunkManifest]) -> ChunkManifest:
 
 def _of_any_kind(files: Sequence[PartitionFile]) -> Iterator[ChunkManifest]:
     """The chunks of neighbours of one kind: of files whose pages are known without Arrow, and of others."""
+    if len(files) < _FEW:
+        yield from _decoded(files)
+        return
+    from chunkmap.storage.parquet.pages import pages_of  # noqa: PLC0415 - for many files
+
     found = ((file, pages_of(file.data, file.ncells)) for file in files)
     for kind, group in groupby(found, lambda pair: None if pair[1] is None else pair[1].is_held):
         some, pages = zip(*group, strict=True)
@@ -80,6 +92,8 @@ def _of_any_kind(files: Sequence[PartitionFile]) -> Iterator[ChunkManifest]:
 
 def _of_pages(files: Sequence[PartitionFile], pages: Sequence[Pages]) -> Iterator[ChunkManifest]:
     """The chunks of files that seem to be of one kind; Arrow decodes those that are not, or says what is wrong."""
+    from chunkmap.storage.parquet.pages import decode_pages  # noqa: PLC0415 - for many files
+
     try:
         yield decode_pages(pages)
     except (ValueError, OSError):

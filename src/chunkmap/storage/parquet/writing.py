@@ -61,6 +61,10 @@ _EMPTY_FILES: Final = 100
 """Partitions without a chunk that get a file of their own, in each array."""
 
 
+_MANY_ROWS: Final = 1 << 14
+"""Chunks of a stretch that is worth a thread."""
+
+
 def write(
     refs: ReferenceSet,
     at: Located,
@@ -123,7 +127,8 @@ class ParquetWriter:
         records = dict(kept or {})
         for stretch in array.stretches:
             check_rows(array.path, stretch.chunks, stretch.first, array.grid_shape)
-            self._do(self._put, array.path, stretch, math.prod(array.grid_shape), records)
+            do = self._do if len(stretch.chunks) >= _MANY_ROWS else self._then
+            do(self._put, array.path, stretch, math.prod(array.grid_shape), records)
         self._then(self.add, array.path, array.meta(), records)
 
     def _put(self, path: str, stretch: Stretch, size: int, records: dict[int, PartitionRecord]) -> None:
