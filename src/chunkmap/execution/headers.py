@@ -55,9 +55,9 @@ class Headers:
     def _shared(self, path: str, array: ManifestArray) -> ManifestArray:
         """The array with metadata that others have too."""
         known = self._metas.setdefault(path, [])
-        meta = next((meta for meta in known if meta == array.meta), None)
+        meta = next((meta for meta in known if meta is array.meta or meta == array.meta), None)
         if meta is not None:
-            return array.under(meta)
+            return array if meta is array.meta else array.under(meta)
         if len(known) < _KINDS:
             known.append(array.meta)
         return array

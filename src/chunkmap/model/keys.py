@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,9 @@ _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 _ALL_DOCUMENTS: Final = _DOCUMENTS | {DOCUMENT}
 _UNNAMED: Final = Lines("", 1)
 """The one chunk of an array without axes, as VirtualiZarr writes it."""
+
+
+T = TypeVar("T")
 
 
 class StrayKey(StorageError):
@@ -128,9 +131,18 @@ class Precedent:
         self._documents: dict[str, tuple[str, dict[str, Any]]] = {}
         self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
         self._typed: dict[str, tuple[ArrayMeta, Mapping[str, str], ArrayMeta]] = {}
+        self._whole: tuple[bytes, Any] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         return partial(Precedent, are_parsed=self._are_parsed), ()
+
+    def whole(self, text: bytes, read: Callable[[], T]) -> T:
+        """What all that a set says becomes; the very same where it is to the letter what the last one said."""
+        known = self._whole
+        if known is None or known[0] != text:
+            known = self._whole = (text, read())
+        found: T = known[1]
+        return found
 
     def keys(
         self, keys: list[str] | Lines, v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()

@@ -57,8 +57,10 @@ class PartitionedSet:
     def __init__(self, found: FoundSet, precedent: Precedent | None = None) -> None:
         self.url, self.folder = str(found.url), found.folder()
         self.folder, metadata, sidecar = _files_of_one_set(self.folder)
-        decoded = _decode_metadata(metadata, self.folder, self.url, precedent)
-        self._arrays, self._groups, self._left_out, self.record_size = decoded
+        alike = precedent or Precedent(are_parsed=True)
+        self._arrays, self._groups, self._left_out, self.record_size = alike.whole(
+            metadata or b"", lambda: _decode_metadata(metadata, self.folder, self.url, alike)
+        )
         self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
         _check_variants(self._arrays, self._sidecar, self.url)
         cache, stamp = PartitionCache(), stamp_of(self.folder) if sidecar is None else None
@@ -174,7 +176,7 @@ def open_set(found: FoundSet, *, problems: bool = True, precedent: Precedent | N
 
 
 def _decode_metadata(
-    data: bytes | None, folder: Folder, url: str, precedent: Precedent | None
+    data: bytes | None, folder: Folder, url: str, precedent: Precedent
 ) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], tuple[Problem, ...], int]:
     where = f"{url}/{METADATA}"
     if data is None:
