@@ -195,10 +195,12 @@ def test_netcdf3_keeps_its_references_and_its_numbers(tmp_path):
 
 
 def test_options_and_odd_sets_of_others(tmp_path):
-    """The engine `kerchunk` takes fsspec's options; what is odd in a set is left out, and named."""
+    """The engine `kerchunk` takes fsspec's options; what is odd in a set is left out and named, arrays in a warning."""
     refs = SingleHdf5ToZarr(write_series(tmp_path / "a.nc", [0, 1]), inline_threshold=0).translate()
     refs["refs"].update({"v/9.9": ["x", 0, 1], "gone/0": ["x", 0, 1], "bad/.zarray": '{"shape":[2]}'})
     options = {"skip_instance_cache": True, "max_gap": 100, "lazy": True, "remote_protocol": "file"}
-    with xr.open_dataset(refs, engine="kerchunk", storage_options=options) as dataset:
+    with pytest.warns(UserWarning, match="1 array is left out. 'bad'"):
+        opened = xr.open_dataset(refs, engine="kerchunk", storage_options=options)
+    with opened as dataset:
         assert dataset.v.values.ravel().tolist() == list(range(12))
     assert {problem.path for problem in chunkmap.load(refs).problems} == {"v", "gone/0", "bad"}

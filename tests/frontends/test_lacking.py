@@ -49,6 +49,15 @@ def test_arrays_that_are_left_out_are_named_with_the_reason(lossy):
     assert not said(lossy, long_doubles="float64")
 
 
+def test_a_store_says_so_of_all_groups(lossy, tmp_path):
+    """Who opens a set as a Zarr store is told of every array that was left out, from a file and from what is stored."""
+    chunkmap.write(chunkmap.scan(str(lossy)), str(tmp_path / "a.parq"))
+    for what in (str(lossy), str(tmp_path / "a.parq")):
+        with pytest.warns(UserWarning, match="6 arrays are left out") as caught:
+            chunkmap.open_store(what)
+        assert [one.filename for one in caught] == [__file__]
+
+
 def test_few_of_many_have_their_reason(lossy):
     """Where many arrays are missing three are named, and how many more there are; a tree is told of all its groups."""
     (text,) = said(lossy, group="g")

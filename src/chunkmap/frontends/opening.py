@@ -22,6 +22,7 @@ from chunkmap.access.fetching import Fetcher
 from chunkmap.access.store import ReferenceStore
 from chunkmap.access.trust import Trust
 from chunkmap.execution.readable import find_any, scan_found
+from chunkmap.frontends.lacking import say_what_lacks
 from chunkmap.io import is_far
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
@@ -59,7 +60,7 @@ def open_store(
     """The Zarr store over a stored set, a dictionary, a `ReferenceSet`, or an archival file.
 
     Parquet is read partition by partition, everything else is held in memory. `zarr_format` is the version of Zarr that
-    the store is of; None is that in which the set is stored.
+    the store is of; None is that in which the set is stored. Arrays that were left out of the set are warned of.
 
     `how` says how it is opened: `storage_options` open what is named; `remote_options` and `remote_protocol` the files
     that its references point into; `allow` are the beginnings of URLs that the set may name; `check="etag"` refuses
@@ -69,6 +70,7 @@ def open_store(
     """
     check_how("open_store", how)
     refs, fetcher = open_references(refs_or_path, **how)
+    say_what_lacks(refs, "", below=True)
     return warned(ReferenceStore(refs, fetcher, zarr_format))
 
 

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import chain, starmap
+from itertools import compress, count, starmap
 from typing import Any, Final
 
 import numpy as np
@@ -332,15 +332,19 @@ def _range_columns(path: str, values: Sequence[Any], templates: Mapping[str, str
     offset, length = np.empty(len(values), np.uint64), np.empty(len(values), np.uint64)
     for start in range(0, len(values), _BLOCK):
         some = values[start : start + _BLOCK]
-        if not set(map(type, some)) <= {list, tuple} or set(map(len, some)) != {3}:
+        columns = list(zip(*some, strict=False)) if set(map(type, some)) <= {list, tuple} else []
+        if len(columns) != 3 or set(map(len, some)) != {3}:
             return None
-        flat = list(chain.from_iterable(some))
-        urls, rows = flat[::3], slice(start, start + len(some))
-        for url in dict.fromkeys(urls):
+        urls, offsets, lengths = columns
+        firsts = [0, *compress(count(1), map(operator.is_not, urls, urls[1:]))]
+        found = list(map(urls.__getitem__, firsts))
+        for url in dict.fromkeys(found):
             if url not in numbers:
                 numbers[url] = table.number(_url(url, templates))
-        source[rows] = np.fromiter(map(numbers.__getitem__, urls), np.uint32, len(urls))
-        offset[rows], length[rows] = _bytes_column(path, flat[1::3]), _bytes_column(path, flat[2::3])
+        rows = slice(start, start + len(some))
+        runs = np.fromiter(map(numbers.__getitem__, found), np.uint32, len(found))
+        source[rows] = np.repeat(runs, np.diff(firsts, append=len(some)))
+        offset[rows], length[rows] = _bytes_column(path, offsets), _bytes_column(path, lengths)
     return table.sources, (source, offset, length)
 
 

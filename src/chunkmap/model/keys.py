@@ -6,6 +6,7 @@ numpy. The files of a series mostly have the same keys, so a `Precedent` remembe
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.errors import StorageError
-from chunkmap.model.grid import linear
+from chunkmap.model.grid import linear, linear_cell, printed_cells
 from chunkmap.model.meta import ArrayMeta
 from chunkmap.model.printed import Lines, decimals
 from chunkmap.model.zarr_v3 import DOCUMENT
@@ -30,6 +31,8 @@ MOST_GROUPS: Final = 128
 _STRETCH: Final = 8192
 _DOCUMENTS: Final = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata"})
 _ALL_DOCUMENTS: Final = _DOCUMENTS | {DOCUMENT}
+_SHORTEST_STEP: Final = 50
+"""Chunks of a step along the first axis, from which on the steps are looked at one by one."""
 _UNNAMED: Final = Lines("", 1)
 """The one chunk of an array without axes, as VirtualiZarr writes it."""
 
@@ -277,6 +280,9 @@ def positions_of(path: str, names: Lines, grid_shape: tuple[int, ...]) -> NDArra
     ndim = max(len(grid_shape), 1)
     if not grid_shape and names == _UNNAMED:
         names = Lines("0", 1)
+    first = _first_in_order(names, grid_shape)
+    if first is not None:
+        return np.arange(first, first + names.count)
     numbers = _numbers(names, ndim)
     if numbers is None:
         for name in names.names():
@@ -291,6 +297,38 @@ def positions_of(path: str, names: Lines, grid_shape: tuple[int, ...]) -> NDArra
         return linear(numbers.reshape(names.count, ndim), grid_shape)
     except (ValueError, OverflowError) as error:
         raise StrayKey(f"{path}: {error}") from error
+
+
+def _first_in_order(names: Lines, grid_shape: tuple[int, ...]) -> int | None:
+    """The position of the first chunk, where the names are the indexes of one chunk after the other in C order, as most
+    writers have them. None too where steps along the first axis are so short that names are read no slower.
+    """
+    inner = math.prod(grid_shape[1:])
+    if inner < _SHORTEST_STEP or names.count < inner:
+        return None
+    text = f"{names.text}\n"
+    first = _numbers(Lines(text[: text.index("\n")], 1), len(grid_shape))
+    if first is None or bool((first >= grid_shape).any()) or text.count("\n") != names.count:
+        return None
+    position = linear_cell(first.tolist(), grid_shape)
+    start = 0
+    for cells in _printed_steps(position, grid_shape):
+        if len(text) - start <= len(cells):
+            return position if cells.startswith(text[start:]) else None
+        if not text.startswith(cells, start):
+            return None
+        start += len(cells)
+    return None
+
+
+def _printed_steps(position: int, grid_shape: tuple[int, ...]) -> Iterator[str]:
+    """The indexes of the chunks from a position on, a line each: those of one step along the first axis at a time."""
+    begin, skipped = divmod(position, math.prod(grid_shape[1:]))
+    lines = [f"{cell}\n" for cell in printed_cells(grid_shape[1:], "\0.", ".")]
+    yield "".join(lines[skipped:]).replace("\0", str(begin))
+    step = "".join(lines)
+    for number in range(begin + 1, grid_shape[0]):
+        yield step.replace("\0", str(number))
 
 
 def _numbers(names: Lines, ndim: int) -> NDArray[np.int64] | None:

@@ -57,7 +57,7 @@ def months(tmp_path):
 CONCAT = ("--concat", "time_counter", "--coord", "time_counter=cf:time_centered", "--identical", "lon")
 
 
-@pytest.mark.parametrize("command", ["scan", "combine", "build", "append", "convert", "inspect"])
+@pytest.mark.parametrize("command", ["scan", "combine", "merge", "build", "append", "convert", "inspect"])
 def test_every_command_explains_itself(command):
     """Each command has a help text."""
     result = run(command, "--help")
@@ -212,6 +212,24 @@ def test_remedies_are_those_of_the_command_line(tmp_path):
     assert "coo_map" not in refused.output
     assert "--coord: 'cftime:x' for time is no selector" in run(*how, "--coord", "time=cftime:x").output
     assert run(*how, "--coord", "time=cf:time", "--load-below", 0).exit_code == 0
+
+
+def test_merge_joins_sets_of_different_arrays(months, tmp_path):
+    """Sets of an array each become the set of both; what differs under one name is refused, and nothing written."""
+    whole = library.scan(str(months / "m0.nc"))
+    for name in ("tos", "time_counter"):
+        part = library.ReferenceSet({name: whole.arrays[name]}, whole.groups)
+        library.write(part, str(tmp_path / f"{name}.json"))
+    result = run("merge", f"{tmp_path}/*.json", "-o", tmp_path / "both.json")
+    assert result.exit_code == 0, result.stderr
+    expected = {name: whole.arrays[name] for name in ("tos", "time_counter")}
+    assert library.load(str(tmp_path / "both.json")) == library.ReferenceSet(expected, whole.groups)
+
+    library.write(library.scan(str(months / "m1.nc")), str(tmp_path / "other.json"))
+    result = run("merge", tmp_path / "tos.json", tmp_path / "other.json", "-o", tmp_path / "none.json")
+    assert result.exit_code == 1
+    assert "tos" in result.stderr
+    assert not (tmp_path / "none.json").exists()
 
 
 def test_combine_equals_build(months, tmp_path):

@@ -234,6 +234,8 @@ def _what_is_there(folder: Folder) -> str:
     if not isinstance(folder, LocalFolder):
         is_listed = not folder.url.startswith(("http://", "https://"))
         return _remedy(folder, ".nc") if is_listed and not folder.url.endswith(PARQUET.suffixes) else ""
+    if not Path(folder.path).exists():
+        return ": nothing is there"
     lies = os.scandir(folder.path) if Path(folder.path).is_dir() else ()
     files = sorted(file.name for file in lies if not file.name.startswith(".") and file.is_file())
     if not files:

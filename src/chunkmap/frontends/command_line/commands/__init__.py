@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "formats": "List the formats that are scanned, with their options for --option.",
     "inspect": "Show what a stored set holds, or one array of it.",
     "intake": "Print a catalog of intake with a stored set as its source.",
+    "merge": "Make one set of stored ones that hold different arrays.",
     "plot": "Show where chunks lie, and what reads of them would touch.",
     "scan": "Find the chunks of files.",
     "serve": "Serve a set as a plain Zarr store over HTTP.",
