@@ -15,6 +15,9 @@ __all__ = ["CORES", "Ahead", "cores", "map_ahead"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_FEW: Final = 8
+"""Pieces of work that may wait, most of which are small."""
+
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 """Cores that this process may use."""
 
@@ -44,7 +47,7 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], workers
 
 
 class Ahead:
-    """Work that is done on all cores while what comes next is made ready: a few pieces ahead of who waits for them.
+    """Work that a thread does while what comes next is made ready: one piece, so that little is held at a time.
 
     >>> done = []
     >>> with Ahead() as ahead:
@@ -56,25 +59,42 @@ class Ahead:
     ['a', 1, 'bcd', 3]
     """
 
-    def __init__(self, workers: int = CORES) -> None:
-        self._workers = workers
-        self._pool = ThreadPoolExecutor(workers)
-        self._waiting: deque[Callable[[], object]] = deque()
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[object] | partial[object]] = deque()
 
     def do(self, function: Callable[..., object], *given: Any) -> None:
-        """Have it done by a thread. What an earlier one raised may be raised here."""
-        self._waiting.append(self._pool.submit(function, *given).result)
-        self.settle(self._workers)
+        """Have it done by the thread. What an earlier one raised may be raised here."""
+        self._waiting.append(self._pool.submit(function, *given))
+        self._catch_up()
 
     def then(self, function: Callable[..., object], *given: Any) -> None:
         """Do it here, when all is done that was begun before."""
         self._waiting.append(partial(function, *given))
-        self.settle(self._workers)
+        self._catch_up()
 
-    def settle(self, left: int = 0) -> None:
-        """Wait until no more than so much is left to do."""
-        while len(self._waiting) > left:
-            self._waiting.popleft()()
+    def _catch_up(self) -> None:
+        """Wait until the thread has one piece, and little comes after that."""
+        while self._waiting and (
+            isinstance(self._waiting[0], partial) or self._pieces > 1 or len(self._waiting) > _FEW
+        ):
+            self._step()
+
+    @property
+    def _pieces(self) -> int:
+        return sum(isinstance(waiting, Future) for waiting in self._waiting)
+
+    def _step(self) -> None:
+        first = self._waiting.popleft()
+        if isinstance(first, Future):
+            first.result()
+        else:
+            first()
+
+    def settle(self) -> None:
+        """Wait until all is done."""
+        while self._waiting:
+            self._step()
 
     def __enter__(self) -> Self:
         return self

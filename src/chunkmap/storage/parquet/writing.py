@@ -110,7 +110,7 @@ def replacing_set(
 class ParquetWriter:
     """Writes a set array by array, and each array one stretch of its grid after the other.
 
-    With somebody who does it `ahead`, it is done by threads, and settled by who made them.
+    With somebody who does work `ahead`, large stretches are, and who made them settles it.
     """
 
     def __init__(self, stage: Stage, record_size: int, ahead: Ahead | None = None) -> None:
