@@ -18,6 +18,7 @@ from chunkmap.combining import stretches
 from chunkmap.execution import headers, parquet, streaming
 from chunkmap.model.edits import rename_urls, select
 from chunkmap.storage.parquet import chunks as at_rest
+from chunkmap.storage.parquet import writing
 
 
 @st.composite
@@ -48,6 +49,7 @@ def small_stretches(monkeypatch):
     monkeypatch.setattr(streaming, "_ROWS", 5)
     monkeypatch.setattr(parquet, "_ROWS_TO_SEND", 5)
     monkeypatch.setattr(headers, "_HELD", 0)
+    monkeypatch.setattr(writing, "_MANY_ROWS", 3)
 
 
 @settings(max_examples=20, deadline=None)
@@ -122,6 +124,27 @@ def test_only_the_partitions_that_are_needed_are_read(tmp_path, monkeypatch):
     fields = [where for where in read if "/t/" in where or "/q/" in where]
     assert len(fields) == len(set(fields)) == 2 * 4 * 4
     assert max(largest) == 20
+
+
+@pytest.mark.parametrize("fails", [1, 3, 6])
+def test_a_partition_that_cannot_be_written_leaves_the_old_set(tmp_path, monkeypatch, fails):
+    """It is another thread that writes: what it raises is raised by the call, and nothing of it is left."""
+    out, calls = tmp_path / "out.parq", []
+    sets = [file(number, range(number * 4, number * 4 + 4), chunk=(1, 1)) for number in range(3)]
+    before = chunkmap.combine(sets[:1], out=out, concat_dims=["time"])
+    real = writing.encode_partition
+
+    def failing(*args):
+        calls.append(args)
+        if len(calls) == fails:
+            raise OSError("no space left on device")
+        return real(*args)
+
+    monkeypatch.setattr(writing, "encode_partition", failing)
+    with pytest.raises(OSError, match="no space"):
+        chunkmap.combine(sets, out=out, concat_dims=["time"], record_size=2)
+    assert chunkmap.load(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parq"]
 
 
 def test_what_cannot_be_said_twice(tmp_path):

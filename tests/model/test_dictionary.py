@@ -83,6 +83,17 @@ def test_a_precedent_of_other_documents():
         assert len(found.problems) == (document.get("shape") == (3, 2))
 
 
+@pytest.mark.parametrize("values", [["1", "1.0", "true"], ["NaN", "null"], ['"1"', "1"], ["[1]", "[1.0]"]])
+def test_a_precedent_of_parsed_documents(values):
+    """What JSON became and only looks equal to Python is read anew, and what is the same is the same object."""
+    precedent = Precedent(are_parsed=True)
+    for value in values:
+        refs = {"x/.zarray": json.loads(zarray()), "x/.zattrs": json.loads(f'{{"n":{value}}}')}
+        first, second = (ReferenceSet.from_dict(refs, precedent=precedent).arrays["x"].meta for _ in range(2))
+        assert first is second
+        assert repr(first.attrs["n"]) == repr(json.loads(value))
+
+
 def test_written_form_is_kerchunks():
     """Documents are JSON text, ranges are lists, inline bytes are text or base64, whole files have no range."""
     chunks = ChunkManifest.from_rows(

@@ -37,10 +37,14 @@ def opened(
     return list(found if preprocess is None else map(preprocess, found))
 
 
-def to_place(url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None) -> ReferenceSet:
+def to_place(
+    url: str | os.PathLike[str], *, storage_options: Mapping[str, Any] | None, precedent: Precedent | None
+) -> ReferenceSet:
     """A stored set of which chunks are to be placed: in Parquet without them, as those of many are fetched together."""
     found = find_set(url, storage_options=storage_options)
-    refs: ReferenceSet = open_set(found) if found.store is PARQUET else found.read_as.reading.load(found)
+    refs: ReferenceSet = (
+        open_set(found, precedent=precedent) if found.store is PARQUET else found.read_as.reading.load(found)
+    )
     return refs
 
 

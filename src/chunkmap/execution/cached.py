@@ -15,7 +15,7 @@ from chunkmap.io import Source, open_any, stored_file
 from chunkmap.io.filesystem import Located
 from chunkmap.io.folder import FolderBase
 from chunkmap.logs import logger
-from chunkmap.model import ReferenceSet, Target
+from chunkmap.model import Precedent, ReferenceSet, Target
 from chunkmap.storage.spill import read_spill, write_spill
 from chunkmap.warning import warn_caller
 
@@ -25,7 +25,12 @@ _LOG = logger("cache")
 
 
 def scan_with(
-    cache: ScanCache, url: str, *, storage_options: Mapping[str, Any] | None, options: Mapping[str, Any]
+    cache: ScanCache,
+    url: str,
+    *,
+    storage_options: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+    precedent: Precedent | None = None,
 ) -> ReferenceSet:
     """Scan a file, or find that it was scanned. The chunks of the set stay in the cache until they are asked for.
 
@@ -35,7 +40,7 @@ def scan_with(
     if known.etag is None and known.mtime is None:
         return scan(url, storage_options=storage_options, **options)
     entry = cache.entry(url, known, options)
-    found = _found(entry)
+    found = _found(entry, precedent)
     if found is not None:
         _LOG.info("%s: found in the cache", url)
         return found
@@ -43,7 +48,7 @@ def scan_with(
     if not any(_are_one(known, target) for target in refs.targets.values()):  # it changed while it was scanned
         return refs
     write_spill(refs, entry)
-    return _found(entry) or refs
+    return _found(entry, precedent) or refs
 
 
 def _are_one(known: Target, target: Target) -> bool:
@@ -58,9 +63,9 @@ def _target(url: str, storage_options: Mapping[str, Any] | None) -> Target:
         return opened.target() if isinstance(opened, FolderBase) else stored_file(cast("Source", opened)).target()
 
 
-def _found(entry: Located) -> ReferenceSet | None:
+def _found(entry: Located, precedent: Precedent | None) -> ReferenceSet | None:
     try:
-        return read_spill(entry)
+        return read_spill(entry, precedent)
     except StorageError as error:
         warn_caller(f"{error}; the file is scanned again")
         return None

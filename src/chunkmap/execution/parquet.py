@@ -37,6 +37,7 @@ from chunkmap.execution.streaming import (
     targets_of,
     written_down,
 )
+from chunkmap.io.threads import Ahead
 from chunkmap.model import ReferenceSet, Stretch, in_one_stretch
 from chunkmap.storage import PARQUET, FoundSet, open_set, whole_files
 from chunkmap.storage.about import About
@@ -71,11 +72,17 @@ def carry_out(job: Job, plan: Plan, kept: Kept | None = None) -> ReferenceSet:
     """Write what was planned; `kept` stays as it is. Gives the stored set."""
     about = About(targets_of(plan), problems_of(plan))
     names = None if kept is None else kept.names()
-    with replacing_set(job.at, keeping=names, expected=job.expected) as stage:
-        making = _Making(job, plan, kept, ParquetWriter(stage, job.record_size), job.finish(plan))
+    with replacing_set(job.at, keeping=names, expected=job.expected) as stage, Ahead() as ahead:
+        making = _Making(job, plan, kept, _writer(stage, job, ahead), job.finish(plan))
         censuses = making.here() if job.executor is None else making.on_workers()
+        ahead.settle()
         making.writer.finish(plan.groups, replace(about, origin=making.origin(censuses)))
     return replace(open_set(FoundSet(PARQUET, job.at.url, job.at.options)), notes=plan.notes)
+
+
+def _writer(stage: Stage, job: Job, ahead: Ahead) -> ParquetWriter:
+    """Who writes what the workers do not."""
+    return ParquetWriter(stage, job.record_size, ahead if job.executor is None else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from chunkmap.io import expand_urls, is_far
 from chunkmap.io.engines import Engine
 from chunkmap.io.filesystem import limited
 from chunkmap.io.granules import Nameable, listed, options_with
-from chunkmap.model import ReferenceSet
+from chunkmap.model import Precedent, ReferenceSet
 from chunkmap.settings import settings
 from chunkmap.warning import warn_caller
 
@@ -122,6 +122,7 @@ class Scanning:
             self.on_error == "skip",
             None if self.cache is None else ScanCache.of(self.cache),
             self.options,
+            Precedent(are_parsed=True) if self.preprocess is None else None,  # a step may change what it is given
         )
         kept = partial(_kept, todo=(self.preprocess, keep))
         try:
@@ -179,13 +180,21 @@ class _ScanOne:
     skip: bool
     cache: ScanCache | None
     options: Mapping[str, Any]
+    precedent: Precedent | None
+    """What is read once of tables that are in the cache."""
 
     def __call__(self, url: str) -> Found:
         try:
             if self.cache is not None:
                 from chunkmap.execution.cached import scan_with  # noqa: PLC0415 - what writes tables
 
-                return scan_with(self.cache, url, storage_options=self.storage_options, options=self.options)
+                return scan_with(
+                    self.cache,
+                    url,
+                    storage_options=self.storage_options,
+                    options=self.options,
+                    precedent=self.precedent,
+                )
             return scan(url, storage_options=self.storage_options, **self.options)
         except ChunkmapError as error:
             if self.skip:

@@ -44,7 +44,7 @@ __all__ = ["Finish", "Job", "as_inputs_gave", "before", "finished", "problems_of
 _LOG: Final = logger("combine")
 _WRITTEN: Final = logger("write")
 
-_ROWS: Final = 1 << 20
+_ROWS: Final = 1 << 18
 """Chunks of a stretch of the result that is worked on here."""
 
 

@@ -28,7 +28,7 @@ from chunkmap.execution.streaming import Job
 from chunkmap.io.filesystem import limited, locate
 from chunkmap.io.granules import Nameable
 from chunkmap.io.granules import listed as listed_urls
-from chunkmap.model import ReferenceSet
+from chunkmap.model import Precedent, ReferenceSet
 from chunkmap.model.edits import inline
 from chunkmap.storage import check_format, load, open_set, write
 
@@ -72,9 +72,11 @@ def combine(
     if out is not None:
         check_format(locate(out, output_options), recipe.zarr_format)
     sets = listed(sets)
+    alike = Precedent(are_parsed=True) if preprocess is None else None  # a step may change what it is given
     fetcher = Fetcher(storage_options=limited(remote_options, timeout), remote_protocol=remote_protocol)
     if out is None or postprocess is not None:
-        inputs = opened(sets, storage_options, preprocess, read=load if preprocess else to_place)
+        read = load if preprocess else partial(to_place, precedent=alike)
+        inputs = opened(sets, storage_options, preprocess, read=read)
         combined = _in_memory(inputs, recipe, fetcher, threshold=inline_threshold, postprocess=postprocess)
         if out is not None:
             write(
@@ -89,7 +91,7 @@ def combine(
         executor=executor,
     )
     with headers_beside(job.at) as headers:
-        found = each_opened(sets, storage_options, open_set)
+        found = each_opened(sets, storage_options, partial(open_set, precedent=alike))
         stepped = found if preprocess is None else map(preprocess, found)
         kept = [
             refs if isinstance(own, ReferenceSet) else headers.take(refs)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from chunkmap.errors import ChunkmapError, NoSuchFile, SourceError
@@ -16,6 +15,7 @@ from chunkmap.io.http_client import TIMEOUT, Permits, get_client
 from chunkmap.io.names import local_path, name_of
 from chunkmap.io.retrying import causes, is_transient, not_http, remarks, status_of, with_retries
 from chunkmap.io.s3_answers import compare_ranges
+from chunkmap.io.system import read_part
 from chunkmap.settings import settings
 
 if TYPE_CHECKING:
@@ -168,9 +168,7 @@ def read_range(located: Located, start: int, stop: int) -> bytes | None:
     """Some bytes of a file, fewer where it ends; None when there is no such file."""
     try:
         if located.is_local:
-            with Path(located.path).open("rb") as file:
-                file.seek(start)
-                return file.read(stop - start)
+            return read_part(located.path, start, stop)
         data: bytes = ask(lambda: located.fs.cat_file(located.path, start=start, end=stop), located.url)
     except FileNotFoundError:
         return None

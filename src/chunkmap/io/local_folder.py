@@ -7,7 +7,6 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
 
@@ -18,7 +17,7 @@ from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.folder import FolderBase, Listing, check_name
 from chunkmap.io.local import LocalSource
 from chunkmap.io.source import Range, Source, check_range
-from chunkmap.io.system import open_to_read, pread_into
+from chunkmap.io.system import open_to_read, pread_into, read_whole
 
 __all__ = ["LocalFolder"]
 
@@ -76,7 +75,7 @@ class LocalFolder(FolderBase):
 
     def _read(self, name: str, *, optional: bool) -> bytes | None:
         try:
-            return Path(self._path(name)).read_bytes()
+            return read_whole(self._path(name))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except PermissionError as error:

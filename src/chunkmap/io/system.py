@@ -25,12 +25,16 @@ __all__ = [
     "open_to_read",
     "pread",
     "pread_into",
+    "read_part",
+    "read_whole",
     "settle_directory",
     "share",
 ]
 
 _LONG_DEAD: Final = 86_400.0
 """Seconds after which what cannot be locked is taken for what the dead left."""
+
+_BLOCK: Final = 1 << 24
 
 _at_a_place = threading.Lock()
 
@@ -59,6 +63,31 @@ def pread_into(file: int, room: memoryview, offset: int) -> int:
     data = pread(file, len(room), offset)
     room[: len(data)] = data
     return len(data)
+
+
+def read_whole(path: str | os.PathLike[str]) -> bytes:
+    """All bytes of a file, which is opened only for that."""
+    file = open_to_read(path)
+    try:
+        size = os.fstat(file).st_size
+        data = os.read(file, size + 1)
+        if len(data) == size:
+            return data
+        return data + b"".join(iter(lambda: os.read(file, _BLOCK), b""))  # more than a call gives, or it grew
+    finally:
+        os.close(file)
+
+
+def read_part(path: str | os.PathLike[str], start: int, stop: int) -> bytes:
+    """Some bytes of a file that is opened only for them, fewer where it ends."""
+    file = open_to_read(path)
+    try:
+        data = pread(file, stop - start, start)
+        while len(data) < stop - start and (more := pread(file, stop - start - len(data), start + len(data))):
+            data += more  # a call gives 2 GB
+        return data
+    finally:
+        os.close(file)
 
 
 def open_directory(path: str | os.PathLike[str]) -> int | None:

@@ -6,13 +6,17 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
-__all__ = ["CORES", "cores", "map_ahead"]
+__all__ = ["CORES", "Ahead", "cores", "map_ahead"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_FEW: Final = 8
+"""Pieces of work that may wait, most of which are small."""
 
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 """Cores that this process may use."""
@@ -40,3 +44,61 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], workers
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+
+
+class Ahead:
+    """Work that a thread does while what comes next is made ready: one piece, so that little is held at a time.
+
+    >>> done = []
+    >>> with Ahead() as ahead:
+    ...     for item in ["a", "bcd"]:
+    ...         ahead.do(done.append, item)
+    ...         ahead.then(done.append, len(item))
+    ...     ahead.settle()
+    >>> done
+    ['a', 1, 'bcd', 3]
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[object] | partial[object]] = deque()
+
+    def do(self, function: Callable[..., object], *given: Any) -> None:
+        """Have it done by the thread. What an earlier one raised may be raised here."""
+        self._waiting.append(self._pool.submit(function, *given))
+        self._catch_up()
+
+    def then(self, function: Callable[..., object], *given: Any) -> None:
+        """Do it here, when all is done that was begun before."""
+        self._waiting.append(partial(function, *given))
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Wait until the thread has one piece, and little comes after that."""
+        while self._waiting and (
+            isinstance(self._waiting[0], partial) or self._pieces > 1 or len(self._waiting) > _FEW
+        ):
+            self._step()
+
+    @property
+    def _pieces(self) -> int:
+        return sum(isinstance(waiting, Future) for waiting in self._waiting)
+
+    def _step(self) -> None:
+        first = self._waiting.popleft()
+        if isinstance(first, Future):
+            first.result()
+        else:
+            first()
+
+    def settle(self) -> None:
+        """Wait until all is done."""
+        while self._waiting:
+            self._step()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What was not begun is not done."""
+        self._pool.shutdown(cancel_futures=True)

@@ -11,6 +11,7 @@ import operator
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import compress, count, starmap
 from typing import Any, Final
 
@@ -219,12 +220,18 @@ _LONGEST_INDEX: Final = 1024
 def _manifest(path: str, meta: ArrayMeta, chunks: GrowingChunks | None) -> ChunkManifest:
     """The chunks of an array in its grid."""
     if chunks is None:
-        return ChunkManifest.empty(meta.grid_shape)
+        return _none(meta.grid_shape)
     index, sources, columns = chunks.all()
     try:
         return ChunkManifest.from_columns(meta.grid_shape, index, sources, columns)
     except ValueError as error:
         raise StorageError(f"{path}: the chunk keys do not fit its shape and chunks: {error}") from error
+
+
+@lru_cache(1024)
+def _none(grid_shape: tuple[int, ...]) -> ChunkManifest:
+    """The same manifest for all arrays of a series of sets that are kept in other files than their chunks."""
+    return ChunkManifest.empty(grid_shape)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import math
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,9 @@ _SHORTEST_STEP: Final = 50
 """Chunks of a step along the first axis, from which on the steps are looked at one by one."""
 _UNNAMED: Final = Lines("", 1)
 """The one chunk of an array without axes, as VirtualiZarr writes it."""
+
+
+T = TypeVar("T")
 
 
 class StrayKey(StorageError):
@@ -105,22 +109,43 @@ class Keys:
     """Chunks by the array of Zarr v3 that they stand below, or else by the path before the last `/`."""
 
 
+class _Read(NamedTuple):
+    """What the keys of one set were, and what they said."""
+
+    names: list[str] | Lines
+    v3: Rows
+    arrays: frozenset[str]
+    """The arrays of v3 that were known by then."""
+    keys: Keys
+
+
 class Precedent:
-    """What was read of one set, for the next: what is the same there is not read again.
+    """What was read of one set, for the next: what is the same there is not read again. Threads may share one.
 
     >>> precedent = Precedent()
     >>> precedent.keys(["x/.zarray", "x/0"]) is precedent.keys(["x/.zarray", "x/0"])
     True
     """
 
-    def __init__(self) -> None:
-        self._last: list[str] | Lines | None = None
-        self._v3: Rows = []
-        self._arrays: frozenset[str] | None = None
-        self._keys = Keys([], {})
-        self._documents: dict[str, tuple[Any, dict[str, Any]]] = {}
+    def __init__(self, *, are_parsed: bool = False) -> None:
+        self._are_parsed = are_parsed
+        """Whether documents come as what the text of a set became: then two that are printed alike are the same."""
+        self._last: _Read | None = None
+        self._documents: dict[str, tuple[str, dict[str, Any]]] = {}
         self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
         self._typed: dict[str, tuple[ArrayMeta, Mapping[str, str], ArrayMeta]] = {}
+        self._whole: tuple[bytes, Any] | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return partial(Precedent, are_parsed=self._are_parsed), ()
+
+    def whole(self, text: bytes, read: Callable[[], T]) -> T:
+        """What all that a set says becomes; the very same where it is to the letter what the last one said."""
+        known = self._whole
+        if known is None or known[0] != text:
+            known = self._whole = (text, read())
+        found: T = known[1]
+        return found
 
     def keys(
         self, keys: list[str] | Lines, v3_arrays: Callable[[Rows], frozenset[str]] = lambda _: frozenset()
@@ -128,20 +153,22 @@ class Precedent:
         """What these keys say. `v3_arrays` is given the documents of Zarr v3 among them, and says what arrays of v3 are
         known by now.
         """
-        if keys != self._last:
-            self._last, self._v3, self._arrays = keys, v3_documents(keys), None
-        arrays = v3_arrays(self._v3)
-        if arrays != self._arrays:
-            self._arrays, self._keys = arrays, read_keys(keys, arrays)
-        return self._keys
+        last = self._last
+        known = last is not None and keys == last.names
+        v3 = last.v3 if last is not None and known else v3_documents(keys)
+        arrays = v3_arrays(v3)
+        if last is None or not known or arrays != last.arrays:
+            last = self._last = _Read(keys, v3, arrays, read_keys(keys, arrays))
+        return last.keys
 
     def document(self, key: str, value: Any, parse: Callable[[str, Any], dict[str, Any]]) -> dict[str, Any]:
         """The document of a key; the very same one where its text is."""
-        if not isinstance(value, str):
+        if not isinstance(value, str) and not self._are_parsed:
             return parse(key, value)
+        text = value if isinstance(value, str) else repr(value)
         known = self._documents.get(key)
-        if known is None or known[0] != value:
-            known = self._documents[key] = (value, parse(key, value))
+        if known is None or known[0] != text:
+            known = self._documents[key] = (text, parse(key, value))
         return known[1]
 
     def meta(self, path: str, documents: tuple[Any, ...], read: Callable[..., ArrayMeta]) -> ArrayMeta:

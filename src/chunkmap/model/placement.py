@@ -42,6 +42,8 @@ def place(grid_shape: Sequence[int], parts: Sequence[Placement], *, last_wins: b
     total = sum([len(part.chunks.source) for part in parts])
     table = SourceTable()
     if not last_wins and _end_to_end(grid_shape, parts):
+        if len(parts) == 1:
+            return parts[0].chunks
         index = None
     else:
         index = np.empty(total, index_dtype(math.prod(grid_shape)))

@@ -22,7 +22,15 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located, read_range
-from chunkmap.model import ChunkManifest, ChunksElsewhere, DeferredArray, Problem, ReferenceSet, Sources
+from chunkmap.model import (
+    ChunkManifest,
+    ChunksElsewhere,
+    DeferredArray,
+    Precedent,
+    Problem,
+    ReferenceSet,
+    Sources,
+)
 from chunkmap.model.dictionary import BESIDE, beside, documents, gathered
 from chunkmap.model.grid import index_dtype
 from chunkmap.storage.about import About
@@ -82,8 +90,10 @@ def _pieces(refs: ReferenceSet) -> list[bytes]:
     return [_MAGIC, numbers, header, *columns]
 
 
-def read_spill(at: Located) -> ReferenceSet | None:
+def read_spill(at: Located, precedent: Precedent | None = None) -> ReferenceSet | None:
     """The set in a file, without its chunks, which are read when they are asked for; None when there is no file.
+
+    One `precedent` for all the sets of a series saves reading what is the same in each.
 
     Raises StorageError when it is damaged.
     """
@@ -98,11 +108,11 @@ def read_spill(at: Located) -> ReferenceSet | None:
         header += read_range(at, _HEAD + len(header), _HEAD + length) or b""
     if len(header) != length or checksum(header) != crc32:
         raise StorageError(f"{at.url}: expected a header of {length} bytes, it is damaged")
-    return _decode(parse_json(header), at, _HEAD + length)
+    return _decode(parse_json(header), at, _HEAD + length, precedent)
 
 
-def _decode(document: Mapping[str, Any], at: Located, base: int) -> ReferenceSet:
-    gathering = gathered(document["metadata"], said=document.get(BESIDE))
+def _decode(document: Mapping[str, Any], at: Located, base: int, precedent: Precedent | None) -> ReferenceSet:
+    gathering = gathered(document["metadata"], precedent, said=document.get(BESIDE))
     arrays, groups = gathering.finish()
     return ReferenceSet(
         {

@@ -68,8 +68,8 @@ class Store:
 
     name: str
     reads: str
-    """The module of `load(found)`, the set in memory, and `open_set(found, problems=)`, the set whose chunks are read
-    when they are asked for."""
+    """The module of `load(found)`, the set in memory, and `open_set(found, problems=, precedent=)`, the set whose
+    chunks are read when they are asked for."""
     writes: str
     """The module of `write(refs, at, record_size=, zarr_format=)`."""
     appends: str

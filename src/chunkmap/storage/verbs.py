@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from chunkmap.errors import NotPortable, Unsupported
 from chunkmap.io.filesystem import Located, limited, locate
 from chunkmap.logs import logger
-from chunkmap.model import ReferenceSet
+from chunkmap.model import Precedent, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.edits import uneven_apart
 from chunkmap.storage.explicit_ranges import with_explicit_ranges
@@ -50,13 +50,15 @@ def open_set(
     *,
     storage_options: Mapping[str, Any] | None = None,
     problems: bool = True,
+    precedent: Precedent | None = None,
 ) -> ReferenceSet:
     """The same, where it can be without chunks, which are read when they are asked for.
 
-    Who reads through the set needs no `problems`: finding those of a set that another tool wrote takes requests.
+    Who reads through the set needs no `problems`: finding those of a set that another tool wrote takes requests. One
+    `precedent` for all the sets of a series saves reading what is the same in each.
     """
     found = url if isinstance(url, FoundSet) else find_set(url, storage_options=storage_options)
-    refs: ReferenceSet = found.read_as.reading.open_set(found, problems=problems)
+    refs: ReferenceSet = found.read_as.reading.open_set(found, problems=problems, precedent=precedent)
     return refs
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chunkmap.io.filesystem import Located, locate
-from chunkmap.model import ReferenceSet
+from chunkmap.model import Precedent, ReferenceSet
 from chunkmap.model.dictionary import ZarrFormat
 from chunkmap.model.wording import counted
 from chunkmap.storage.icechunk.documents import written_and_read
@@ -43,7 +43,12 @@ def load(found: FoundSet) -> ReferenceSet:
     return read_icechunk(repository_of(found.url, found.options))
 
 
-def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+def open_set(
+    found: FoundSet,
+    *,
+    problems: bool = True,  # noqa: ARG001 - as for every store
+    precedent: Precedent | None = None,  # noqa: ARG001
+) -> ReferenceSet:
     """The same: a repository tells where all chunks of an array are at once."""
     return load(found)
 

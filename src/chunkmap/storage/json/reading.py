@@ -18,7 +18,7 @@ import orjson
 
 from chunkmap.errors import ChunkmapError, SourceError, StorageError, Unsupported
 from chunkmap.io import FileView, Source
-from chunkmap.model import ReferenceSet
+from chunkmap.model import Precedent, ReferenceSet
 from chunkmap.model.dictionary import BESIDE, collector_at_rest
 from chunkmap.model.gathering import Gathering
 from chunkmap.model.told import told_in
@@ -55,7 +55,12 @@ def load(found: FoundSet) -> ReferenceSet:
     return read_json(found.whole(), found.url)
 
 
-def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:  # noqa: ARG001 - as for every store
+def open_set(
+    found: FoundSet,
+    *,
+    problems: bool = True,  # noqa: ARG001 - as for every store
+    precedent: Precedent | None = None,  # noqa: ARG001
+) -> ReferenceSet:
     """The same: a file has no parts that could be read by themselves."""
     return load(found)
 

@@ -180,12 +180,12 @@ def _pieces(wanted: Iterable[tuple[PartitionedChunks, range]]) -> Iterator[_Piec
 
 
 def _laid_out(pieces: Iterator[_Piece], size: int) -> ChunkManifest:
-    parts = list[ChunkManifest]()
+    parts = list[Placement]()
     while some := list(islice(pieces, _AT_ONCE)):
         there = [(piece, file) for piece, file in zip(some, _files_of(some), strict=True) if file is not None]
         if there:
             parts.append(_moved(there, size))
-    return parts[0] if len(parts) == 1 else place((size,), [Placement(part, (0,)) for part in parts])
+    return place((size,), parts)
 
 
 def _files_of(pieces: Sequence[_Piece]) -> Iterator[PartitionFile | None]:
@@ -201,13 +201,15 @@ def _files_of(pieces: Sequence[_Piece]) -> Iterator[PartitionFile | None]:
             yield from files
 
 
-def _moved(there: Sequence[tuple[_Piece, PartitionFile]], size: int) -> ChunkManifest:
+def _moved(there: Sequence[tuple[_Piece, PartitionFile]], size: int) -> Placement:
     """The chunks of some partitions, where they go in a result of `size` cells."""
     pieces, files = zip(*there, strict=True)
     chunks = decode_partitions(files)
     lengths = np.array([file.ncells for file in files])
     counts = rows_of_each(chunks, lengths)
     moved_by = np.array([piece.first for piece in pieces]) - (np.cumsum(lengths) - lengths)
+    if chunks.index is None and all(_is_wanted(piece, file.ncells) for piece, file in there) and np.ptp(moved_by) == 0:
+        return Placement(chunks, (int(moved_by[0]),))
     position = chunks.positions().astype(np.int64) + np.repeat(moved_by, counts)
     low = np.repeat(np.array([piece.inside.start for piece in pieces]), counts)
     high = np.repeat(np.array([piece.inside.stop for piece in pieces]), counts)
@@ -215,7 +217,12 @@ def _moved(there: Sequence[tuple[_Piece, PartitionFile]], size: int) -> ChunkMan
     rows: slice | NDArray[np.bool_] = slice(None) if bool(inside.all()) else inside
     position = position[rows]
     index = None if len(position) == size else position.astype(index_dtype(size))
-    return chunks.of_rows((size,), rows, index)
+    return Placement(chunks.of_rows((size,), rows, index), (0,))
+
+
+def _is_wanted(piece: _Piece, ncells: int) -> bool:
+    """Whether all cells of a partition are."""
+    return piece.inside.start <= piece.first and piece.first + ncells <= piece.inside.stop
 
 
 def _numbers(names: Iterable[str]) -> Iterator[int]:

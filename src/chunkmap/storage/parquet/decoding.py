@@ -1,15 +1,16 @@
 """Partitions of stored reference sets, to columns: many small ones are decoded as one table.
 
 A set of one file has a partition for each of its variables, of a thousand rows or fewer, and thousands of such sets
-are combined: what a call of numpy or Arrow costs counts there, and not what is in the rows.
+are combined: what a call of numpy or Arrow costs counts there, and not what is in the rows. What decodes those without
+Arrow is loaded when there are several.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,10 @@ from chunkmap.model import WHOLE_FILE, ChunkManifest
 from chunkmap.model.placement import end_to_end, rows_of_each
 from chunkmap.model.variants import MOST_VARIANTS
 from chunkmap.storage.parquet.bounds import check_size
-from chunkmap.storage.parquet.partition import BASE64, MOST_ROWS, VARIANT
+from chunkmap.storage.parquet.partition import MOST_ROWS, VARIANT, decode_raw
+
+if TYPE_CHECKING:
+    from chunkmap.storage.parquet.pages import Pages
 
 __all__ = ["PartitionFile", "decode_partitions"]
 
@@ -30,6 +34,10 @@ _MANY_ROWS: Final = 1 << 20
 
 _TOGETHER: Final = 1 << 16
 """Rows from which on nothing is gained by decoding more of them at once."""
+
+
+_FEW: Final = 8
+"""Files up to which Arrow has decoded them before what decodes others is loaded."""
 
 
 class PartitionFile(NamedTuple):
@@ -57,7 +65,7 @@ def decode_partitions(files: Sequence[PartitionFile]) -> ChunkManifest:
 
     Raises StorageError naming the file when one is damaged.
     """
-    found = _joined(_decoded(files))
+    found = _joined(_of_any_kind(files))
     counts = rows_of_each(found, [file.ncells for file in files])
     for file, count in zip(files, counts.tolist(), strict=True):
         if file.chunks is not None and count != file.chunks:
@@ -67,6 +75,33 @@ def decode_partitions(files: Sequence[PartitionFile]) -> ChunkManifest:
 
 def _joined(manifests: Iterable[ChunkManifest]) -> ChunkManifest:
     return end_to_end([(chunks, range(chunks.size)) for chunks in manifests])
+
+
+def _of_any_kind(files: Sequence[PartitionFile]) -> Iterator[ChunkManifest]:
+    """The chunks of neighbours of one kind: of files whose pages are known without Arrow, and of others."""
+    if len(files) < _FEW:
+        yield from _decoded(files)
+        return
+    from chunkmap.storage.parquet.pages import pages_of  # noqa: PLC0415 - for many files
+
+    found = ((file, pages_of(file.data, file.ncells)) for file in files)
+    for kind, group in groupby(found, lambda pair: None if pair[1] is None else pair[1].is_held):
+        some, pages = zip(*group, strict=True)
+        yield from _decoded(some) if kind is None else _of_pages(some, pages)
+
+
+def _of_pages(files: Sequence[PartitionFile], pages: Sequence[Pages]) -> Iterator[ChunkManifest]:
+    """The chunks of files that seem to be of one kind; Arrow decodes those that are not, or says what is wrong."""
+    from chunkmap.storage.parquet.pages import decode_pages  # noqa: PLC0415 - for many files
+
+    try:
+        yield decode_pages(pages)
+    except (ValueError, OSError):
+        if len(files) == 1:
+            yield from _decoded(files)
+            return
+        for file, own in zip(files, pages, strict=True):
+            yield from _of_pages([file], [own])
 
 
 def _decoded(files: Iterable[PartitionFile]) -> Iterator[ChunkManifest]:
@@ -217,6 +252,8 @@ def _decode_paths(table: pa.Table, ncells: int) -> tuple[NDArray[np.uint32], lis
     column = _as_dictionary(table.column("path"))
     numbers = _integers(column.indices, missing=-1)
     urls = [url.decode() if isinstance(url, bytes) else str(url) for url in column.dictionary.to_pylist()]
+    if len(numbers) and not -1 <= int(numbers.min()) <= int(numbers.max()) < len(urls):  # Arrow does not look
+        raise ValueError(f"paths from number {numbers.min()} to {numbers.max()}, expected {len(urls)}")
     return (numbers + 1).astype(np.uint32), urls
 
 
@@ -248,4 +285,4 @@ def _decode_raw(piece: Any) -> bytes:
     data = piece.encode() if isinstance(piece, str) else piece
     if not isinstance(data, bytes):
         raise TypeError(f"expected bytes in the column raw, found {data!r}")
-    return base64.standard_b64decode(data[len(BASE64) :]) if data.startswith(BASE64) else data
+    return decode_raw(data)

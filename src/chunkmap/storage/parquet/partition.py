@@ -15,7 +15,7 @@ wrongly.
 from __future__ import annotations
 
 import base64
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +26,9 @@ from chunkmap.errors import StorageError
 from chunkmap.model import WHOLE_FILE, ChunkManifest
 from chunkmap.storage import arrow
 
-__all__ = ["BASE64", "MOST_ROWS", "VARIANT", "check_rows", "encode_partition"]
+__all__ = ["MOST_ROWS", "VARIANT", "check_rows", "decode_raw", "encode_partition"]
 
-BASE64: Final = b"base64:"
+_BASE64: Final = b"base64:"
 """What bytes begin with that are to be decoded."""
 
 _LARGEST: Final = 2**63 - 1
@@ -72,13 +72,16 @@ def encode_partition(chunks: ChunkManifest, inline: NDArray[np.bool_], rows: sli
     # A range of no bytes at the first byte would be read as the whole file: it is held inline, as no bytes.
     nothing = ~inline & (offset == 0) & (length == 0)
     ranged = ~inline & ~nothing
-    whole = ranged & (length == np.uint64(WHOLE_FILE))
+    is_ranged = bool(ranged.all())
+    whole = length == np.uint64(WHOLE_FILE)
+    if not is_ranged or bool(whole.any()):
+        offset, length = np.where(ranged, offset, np.uint64(0)), np.where(ranged & ~whole, length, np.uint64(0))
     columns = [
         _paths(chunks, chunks.source[rows], ranged, position, len(cells)),
-        _spread(np.where(ranged, offset, 0), position, len(cells)),
-        _spread(np.where(ranged & ~whole, length, 0), position, len(cells)),
+        _spread(offset, position, len(cells)),
+        _spread(length, position, len(cells)),
     ]
-    if bool(ranged.all()):
+    if is_ranged:
         columns.append(pa.nulls(len(cells), pa.binary()))
     else:
         raw: list[bytes | None] = [None] * len(cells)
@@ -103,21 +106,25 @@ def _paths(
 ) -> pa.DictionaryArray:
     """Cell -> URL, through a dictionary in the order in which the URLs first appear."""
     named = source[ranged]
-    used, first, inverse = np.unique(named, return_index=True, return_inverse=True)
+    begins = np.flatnonzero(np.diff(named, prepend=named.dtype.type(0)))  # a chunk that is named is not of source 0
+    used, first, inverse = np.unique(named[begins], return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty(len(used), np.int32)
     rank[order] = np.arange(len(used), dtype=np.int32)
+    number = np.repeat(rank[inverse], np.diff(begins, append=len(named)))
+    urls = arrow.texts(chunks.sources.urls_of(used[order]))
+    if len(named) == ncells:
+        return pa.DictionaryArray.from_arrays(arrow.numbers(number), urls)
     found = np.zeros(ncells, np.int32)
     missing = np.ones(ncells, np.bool_)
-    found[position[ranged]] = rank[inverse]
+    found[position[ranged]] = number
     missing[position[ranged]] = False
-    urls = arrow.texts(chunks.sources.urls_of(used[order]))
     return pa.DictionaryArray.from_arrays(arrow.numbers(found, missing), urls)
 
 
-def _spread(values: NDArray[Any], position: NDArray[np.int64], ncells: int) -> pa.Array:
+def _spread(values: NDArray[np.uint64], position: NDArray[np.int64], ncells: int) -> pa.Array:
     if len(values) == ncells:
-        return arrow.numbers(values.astype(np.int64))
+        return arrow.numbers(values.view(np.int64))
     column = np.zeros(ncells, np.int64)
     column[position] = values
     return arrow.numbers(column)
@@ -141,4 +148,9 @@ def _to_bytes(table: pa.Table) -> bytes:
 
 def _encode_raw(data: bytes) -> bytes:
     """Bytes that begin with `base64:` would be decoded by a reader, so they are encoded."""
-    return BASE64 + base64.standard_b64encode(data) if data.startswith(BASE64) else data
+    return _BASE64 + base64.standard_b64encode(data) if data.startswith(_BASE64) else data
+
+
+def decode_raw(data: bytes) -> bytes:
+    """The bytes that a row holds inline."""
+    return base64.standard_b64decode(data[len(_BASE64) :]) if data.startswith(_BASE64) else data

@@ -17,7 +17,7 @@ from typing import Any, Final
 from chunkmap.errors import NoSuchFile, StorageError
 from chunkmap.io import Folder, LocalFolder
 from chunkmap.io.folder import Renamed
-from chunkmap.model import DeferredArray, ManifestArray, Problem, ReferenceSet, Target
+from chunkmap.model import DeferredArray, ManifestArray, Precedent, Problem, ReferenceSet, Target
 from chunkmap.model.dictionary import BESIDE, gathered
 from chunkmap.model.variants import variants_of
 from chunkmap.model.wording import counted
@@ -54,10 +54,13 @@ class PartitionedSet:
     It is where a `ReferenceSet` comes from, and what appending must know.
     """
 
-    def __init__(self, found: FoundSet) -> None:
+    def __init__(self, found: FoundSet, precedent: Precedent | None = None) -> None:
         self.url, self.folder = str(found.url), found.folder()
         self.folder, metadata, sidecar = _files_of_one_set(self.folder)
-        self._arrays, self._groups, self._left_out, self.record_size = _decode_metadata(metadata, self.folder, self.url)
+        alike = precedent or Precedent(are_parsed=True)
+        self._arrays, self._groups, self._left_out, self.record_size = alike.whole(
+            metadata or b"", lambda: _decode_metadata(metadata, self.folder, self.url, alike)
+        )
         self._sidecar = None if sidecar is None else Sidecar.decode(sidecar, f"{self.url}/{SIDECAR}")
         _check_variants(self._arrays, self._sidecar, self.url)
         cache, stamp = PartitionCache(), stamp_of(self.folder) if sidecar is None else None
@@ -167,13 +170,13 @@ def origin_of(found: FoundSet) -> Mapping[str, Any]:
     return PartitionedSet(found).origin
 
 
-def open_set(found: FoundSet, *, problems: bool = True) -> ReferenceSet:
+def open_set(found: FoundSet, *, problems: bool = True, precedent: Precedent | None = None) -> ReferenceSet:
     """The set without its chunks, which are read when they are asked for."""
-    return PartitionedSet(found).deferred(problems=problems)
+    return PartitionedSet(found, precedent).deferred(problems=problems)
 
 
 def _decode_metadata(
-    data: bytes | None, folder: Folder, url: str
+    data: bytes | None, folder: Folder, url: str, precedent: Precedent
 ) -> tuple[dict[str, ManifestArray], Mapping[str, Mapping[str, Any]], tuple[Problem, ...], int]:
     where = f"{url}/{METADATA}"
     if data is None:
@@ -190,7 +193,7 @@ def _decode_metadata(
         record_size, found = document["record_size"], document["metadata"]
         if not isinstance(record_size, int) or isinstance(record_size, bool) or record_size < 1:
             raise StorageError(f"{where}: expected a record_size of 1 or more, found {record_size!r}")
-        gathering = gathered(found, said=document.get(BESIDE))
+        gathering = gathered(found, precedent, said=document.get(BESIDE))
         arrays, groups = gathering.finish()
     except StorageError as error:
         raise StorageError(f"{where}: {error}") from error

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice, pairwise
@@ -22,6 +23,7 @@ import numpy as np
 
 from chunkmap.errors import StorageError
 from chunkmap.io.filesystem import Located
+from chunkmap.io.threads import Ahead
 from chunkmap.model import (
     ArrayInStretches,
     ArrayMeta,
@@ -57,6 +59,10 @@ WHOLE_SET: Final = (METADATA, SIDECAR)
 
 _EMPTY_FILES: Final = 100
 """Partitions without a chunk that get a file of their own, in each array."""
+
+
+_MANY_ROWS: Final = 1 << 14
+"""Chunks of a stretch that is worth a thread."""
 
 
 def write(
@@ -102,12 +108,17 @@ def replacing_set(
 
 
 class ParquetWriter:
-    """Writes a set array by array, and each array one stretch of its grid after the other."""
+    """Writes a set array by array, and each array one stretch of its grid after the other.
 
-    def __init__(self, stage: Stage, record_size: int) -> None:
+    With somebody who does work `ahead`, large stretches are, and who made them settles it.
+    """
+
+    def __init__(self, stage: Stage, record_size: int, ahead: Ahead | None = None) -> None:
         if record_size > MOST_ROWS:
             raise ValueError(f"record_size is {record_size}, expected {MOST_ROWS} or less")
         self.stage, self.record_size = stage, record_size
+        self._do, self._then = (_at_once, _at_once) if ahead is None else (ahead.do, ahead.then)
+        self._alone = threading.Lock()
         self.metas: dict[str, ArrayMeta] = {}
         self.records: dict[str, dict[int, PartitionRecord]] = {}
 
@@ -116,10 +127,15 @@ class ParquetWriter:
         records = dict(kept or {})
         for stretch in array.stretches:
             check_rows(array.path, stretch.chunks, stretch.first, array.grid_shape)
-            for number, count, data in encode_stretch(stretch, self.record_size, math.prod(array.grid_shape)):
-                self.stage.put({partition_name(array.path, number): data})
-                records[number] = PartitionRecord(count, len(data), checksum(data))
-        self.add(array.path, array.meta(), records)
+            do = self._do if len(stretch.chunks) >= _MANY_ROWS else self._then
+            do(self._put, array.path, stretch, math.prod(array.grid_shape), records)
+        self._then(self.add, array.path, array.meta(), records)
+
+    def _put(self, path: str, stretch: Stretch, size: int, records: dict[int, PartitionRecord]) -> None:
+        for number, count, data in encode_stretch(stretch, self.record_size, size):
+            with self._alone:
+                self.stage.put({partition_name(path, number): data})
+            records[number] = PartitionRecord(count, len(data), checksum(data))
 
     def add(self, path: str, meta: ArrayMeta, records: Mapping[int, PartitionRecord]) -> None:
         """Add an array whose partitions are written, and files for the first of its empty ones."""
@@ -130,7 +146,8 @@ class ParquetWriter:
         for number in islice(empty, _EMPTY_FILES):
             cells = range(number * self.record_size, min((number + 1) * self.record_size, size))
             data = encode_partition(ChunkManifest.empty((len(cells),)), np.empty(0, np.bool_), slice(0, 0), cells)
-            self.stage.put({partition_name(path, number): data})
+            with self._alone:
+                self.stage.put({partition_name(path, number): data})
 
     def sort(self, paths: Iterable[str]) -> None:
         """Have the arrays in another order."""
@@ -153,6 +170,10 @@ class ParquetWriter:
         sidecar = Sidecar(__version__, records, targets, about.problems, about.origin, checksum(metadata))
         self.stage.put({SIDECAR: sidecar.encode()})
         self.stage.put({METADATA: metadata})
+
+
+def _at_once(function: Callable[..., object], *given: Any) -> None:
+    function(*given)
 
 
 def encode_stretch(stretch: Stretch, record_size: int, size: int) -> Iterator[tuple[int, int, bytes]]:
