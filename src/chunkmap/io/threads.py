@@ -30,11 +30,15 @@ class Memory(threading.local):
     (5, True)
     """
 
-    def __init__(self) -> None:
-        self._block = np.empty(0, np.uint8)
+    def __init__(self, most: int | None = None) -> None:
+        self._block, self._most = np.empty(0, np.uint8), most
 
     def of(self, nbytes: int) -> memoryview:
-        """So many bytes of it, which hold anything, until the same thread asks for others."""
+        """So many bytes of it, which hold anything, until the same thread asks for others; more than `most` are not
+        kept.
+        """
+        if self._most is not None and nbytes > self._most:
+            return np.empty(nbytes, np.uint8).data
         if len(self._block) < nbytes:
             self._block = np.empty(nbytes, np.uint8)
         return self._block.data[:nbytes]
