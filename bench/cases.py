@@ -16,6 +16,7 @@ from pathlib import Path
 
 import archives
 import coded_reading
+import dask_reading
 import documents
 import far_files
 import fits_files
@@ -44,6 +45,7 @@ SUBJECTS = (
     million,
     reading,
     coded_reading,
+    dask_reading,
     archives,
     images,
     stores,
@@ -61,6 +63,7 @@ TITLES = {case: title for subject in SUBJECTS for case, title in subject.TITLES.
 WITHOUT_DOOR = {
     *reading.BESIDE_OTHERS,
     *coded_reading.BESIDE_OTHERS,
+    *dask_reading.BESIDE_OTHERS,
     *archives.BESIDE_OTHERS,
     *images.BESIDE_OTHERS,
     *starting.COMMANDS,
@@ -80,6 +83,7 @@ def prepare(folder):
         done.touch()
     images.prepare(folder)
     archives.prepare(folder)
+    dask_reading.prepare(folder)
     starting.prepare(folder)
 
 

@@ -193,6 +193,7 @@ class ArrayReader:
         self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]
     ) -> Callable[[Part, Sequence[Stored]], None]:
         """Decodes the stored bytes of some chunks into their places."""
+        result = _as_bytes(result)
         decode, copy = decoder_of(self.meta, passing=True).decode, _copier(result, axes)
         slot_of = _slots(result, axes)
 
@@ -206,9 +207,9 @@ class ArrayReader:
                 slot = slot_of(coord)
                 values = decode(data, part.chunks, row, shape, slot)
                 if slot is None:
-                    copy(values, coord)
+                    copy(_as_bytes(values), coord)
                 elif values is not slot:
-                    slot[...] = values
+                    slot[...] = _as_bytes(values)
 
         return place
 
@@ -279,6 +280,12 @@ def _run(start: int, stop: int, chunks: EvenSteps | Edges) -> _Axis:
     inside = list(map(slice, (low - first).tolist(), (high - first).tolist()))
     whole = (high - low == lengths).tolist()
     return _Axis(stop - start, numbers, places, inside, lengths, is_plain=True, whole=whole)
+
+
+def _as_bytes(values: NDArray[Any]) -> NDArray[Any]:
+    """Records as so many bytes each, of which numpy copies all at once, where it copies records member by member."""
+    is_records = values.dtype.names is not None and not values.dtype.hasobject
+    return values.view(np.dtype((np.void, values.dtype.itemsize))) if is_records else values
 
 
 def _slots(result: NDArray[Any], axes: Sequence[_Axis]) -> Callable[[tuple[int, ...]], NDArray[Any] | None]:
