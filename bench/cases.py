@@ -16,6 +16,7 @@ from pathlib import Path
 
 import archives
 import coded_reading
+import dask_reading
 import documents
 import far_files
 import fits_files
@@ -46,6 +47,7 @@ SUBJECTS = (
     reading,
     coded_reading,
     nearby,
+    dask_reading,
     archives,
     images,
     stores,
@@ -63,6 +65,7 @@ TITLES = {case: title for subject in SUBJECTS for case, title in subject.TITLES.
 WITHOUT_DOOR = {
     *reading.BESIDE_OTHERS,
     *coded_reading.BESIDE_OTHERS,
+    *dask_reading.BESIDE_OTHERS,
     *archives.BESIDE_OTHERS,
     *nearby.BESIDE_OTHERS,
     *images.BESIDE_OTHERS,
@@ -83,6 +86,7 @@ def prepare(folder):
         done.touch()
     images.prepare(folder)
     archives.prepare(folder)
+    dask_reading.prepare(folder)
     starting.prepare(folder)
 
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from statistics import median
 
 import archives
+import dask_reading
 import grib_files
 from cases import CASES, ROADS, TITLES, WITHOUT_DOOR
 from far_files import FAR
 from many_files import MANY
 
 HERE = Path(__file__).parent
-LONG = (*FAR, *MANY, *archives.CASES)
+LONG = (*FAR, *MANY, *archives.CASES, *dask_reading.CASES)
 """Cases that take minutes a run: only done when they are named."""
 
 DATA = HERE.parent / ".bench" / "data-3"

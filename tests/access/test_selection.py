@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chunkmap.access import selection
+from chunkmap.access import selection, streams
 from chunkmap.access.fetching import Fetcher
 from chunkmap.access.selection import ArrayReader
 from chunkmap.access.values import read_array
@@ -162,7 +162,8 @@ def test_an_index_outside_is_refused(tmp_path):
 
 def test_much_of_a_server_is_decoded_stream_by_stream(range_server, monkeypatch):
     """Chunks of a file on a server are fetched in the order of the file, each byte once; it is opened once."""
-    monkeypatch.setattr(selection, "_STREAM", 100)
+    monkeypatch.setattr(selection, "STREAM", 100)
+    monkeypatch.setattr(streams, "STREAM", 100)
     values = np.random.default_rng(0).integers(0, 9, (32, 32), np.uint8)
     coords = [(n % 4, n // 4) for n in range(16)]
     pieces = [zlib.compress(values[8 * y : 8 * y + 8, 8 * x : 8 * x + 8].tobytes()) for y, x in coords]

@@ -40,7 +40,7 @@ _UNKNOWN: Final = 1 << 28
 _KEEPING: Final = frozenset(
     {
         *("zlib", "gzip", "deflate", "bz2", "lzma", "zstd", "blosc", "lz4"),
-        *("hdf5_lz4", "hdf5_lzf", "hdf5_vbz", "hdf5_blosc2"),
+        *("hdf5_lz4", "hdf5_lzf", "hdf5_vbz", "hdf5_blosc2", "hdf5_bitshuffle"),
         *("shuffle", "hdf5_shuffle", "delta", "fixedscaleoffset", "quantize", "bitround", "astype", "packbits"),
         *("crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
     }
@@ -67,7 +67,7 @@ def bounded(config: Mapping[str, Any], step: Step, most: int) -> Step:
         from chunkmap.codecs.deflate import content  # noqa: PLC0415 - a codec, which loads numcodecs
 
         return lambda data: content(bytes(data), most)
-    told = _TOLD.get(name)
+    told = _told(config)
     if told is None:
         return step
     if name == "zstd":
@@ -90,13 +90,13 @@ def landing(config: Mapping[str, Any], decode: Callable[[Any, NDArray[np.uint8]]
 
     None for a codec that does not say it, or that only copies to there.
     """
-    name = str(config.get("id"))
-    if name not in _INTO:
+    name, told = str(config.get("id")), _told(config)
+    if name not in _INTO or told is None:
         return None
 
     def land(data: Any, place: NDArray[Any]) -> bool:
         view = memoryview(data).cast("B")
-        if not place.flags.c_contiguous or _TOLD[name](view) != place.nbytes:
+        if not place.flags.c_contiguous or told(view) != place.nbytes:
             return False
         if name == "blosc":
             _check_whole(view)
@@ -104,6 +104,12 @@ def landing(config: Mapping[str, Any], decode: Callable[[Any, NDArray[np.uint8]]
         return True
 
     return land
+
+
+def _told(config: Mapping[str, Any]) -> Callable[[memoryview], int | None] | None:
+    """What reads how many bytes come out; bitshuffle says it where something compresses what is shuffled."""
+    name = str(config.get("id"))
+    return None if name == "hdf5_bitshuffle" and not config.get("compression") else _TOLD.get(name)
 
 
 def _check_whole(view: memoryview) -> None:
@@ -179,10 +185,11 @@ _TOLD: Final[Mapping[str, Callable[[memoryview], int | None]]] = {
     "blosc": _number(4),
     "lz4": _number(0),
     "hdf5_lz4": _number(0, 8, big=True),
+    "hdf5_bitshuffle": _number(0, 8, big=True),
     "hdf5_vbz": _number(0),
     "hdf5_blosc2": _number(30, 8, big=True),
 }
 """How many bytes come out, as the head of the stored bytes says."""
 
-_INTO: Final = frozenset({"zstd", "blosc", "lz4", "hdf5_lz4"})
+_INTO: Final = frozenset({"zstd", "blosc", "lz4", "hdf5_lz4", "hdf5_bitshuffle"})
 """Those of them that can be undone into memory that is there."""

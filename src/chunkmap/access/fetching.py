@@ -17,6 +17,7 @@ from chunkmap.access.changes import check_unchanged, difference
 from chunkmap.access.trust import Trust
 from chunkmap.errors import SourceError
 from chunkmap.io import LINKS, BytesSource, LocalSource, Range, Source, is_far, open_source
+from chunkmap.io.threads import Memory
 from chunkmap.model import WHOLE_FILE, ChunkManifest, ReferenceSet, Target
 
 __all__ = ["Fetcher"]
@@ -81,6 +82,7 @@ class Fetcher:
         self.trust, self.expected = Trust() if trust is None else trust, expected
         self._known: list[Mapping[str, Target]] = []
         self._sources: OrderedDict[str, Source] = OrderedDict()
+        self._opening: dict[str, threading.Lock] = {}
         self._closed: dict[str, Target] = {}
         self._lock = threading.Lock()
 
@@ -106,14 +108,19 @@ class Fetcher:
         found = (known[url].points for known in self._known if url in known)
         return next((points for points in found if points is not None), None)
 
-    def fetch(self, chunks: ChunkManifest, rows: NDArray[Any] | None = None) -> list[Stored]:
+    def fetch(
+        self, chunks: ChunkManifest, rows: NDArray[Any] | None = None, memory: Memory | None = None
+    ) -> list[Stored]:
         """The stored bytes of some rows, or of all, in their order.
 
-        Raises SourceError when a URL cannot be read, TruncatedFile when a range reaches past the end of its file.
+        With `memory`, those of a local file may be there, and are good until it is used again. Raises SourceError when
+        a URL cannot be read, TruncatedFile when a range reaches past the end of its file.
         """
-        return self.fetch_many([(chunks, rows)])[0]
+        return self.fetch_many([(chunks, rows)], memory)[0]
 
-    def fetch_many(self, parts: Sequence[tuple[ChunkManifest, NDArray[Any] | None]]) -> list[list[Stored]]:
+    def fetch_many(
+        self, parts: Sequence[tuple[ChunkManifest, NDArray[Any] | None]], memory: Memory | None = None
+    ) -> list[list[Stored]]:
         """The stored bytes of rows of many manifests, in one round: each URL is read once for all of them."""
         found: list[list[Stored]] = []
         wanted: dict[str, list[_Wanted]] = {}
@@ -130,10 +137,10 @@ class Fetcher:
                 elif name is not None:
                     view = memoryview(name)
                     of_source.give([view[first : first + n] for first, n in of_source.ranges])
-        self._read_all(wanted)
+        self._read_all(wanted, memory if len(wanted) == 1 else None)
         return found
 
-    def _read_all(self, wanted: Mapping[str, list[_Wanted]]) -> None:
+    def _read_all(self, wanted: Mapping[str, list[_Wanted]], memory: Memory | None) -> None:
         # Views of a mapped file keep it open: of many files, copies are taken.
         copy = len(wanted) > _OPEN
 
@@ -142,10 +149,9 @@ class Fetcher:
             ranges = [one for some in wanted[url] for one in some.ranges]
             if any(one.length == WHOLE_FILE for one in ranges):
                 ranges = [Range(0, source.size()) if one.length == WHOLE_FILE else one for one in ranges]
-            pieces: Iterator[Stored] = iter(source.read_many(ranges))
-            name = self.resolved(url)
-            if self.expected is not None or "://" not in name or not is_far(name):
-                source.confirm(always=True)  # it was the one that was scanned when it was opened; here it costs nothing
+            into = {} if memory is None or not isinstance(source, LocalSource) else {"memory": memory}
+            pieces: Iterator[Stored] = iter(source.read_many(ranges, **into))
+            self.confirm(source)
             for some in wanted[url]:
                 of_these = list(itertools.islice(pieces, len(some.offsets)))
                 some.give(list(map(bytes, of_these)) if copy else of_these)
@@ -159,25 +165,46 @@ class Fetcher:
         _finish(map(read, wanted.keys() - set(remote)))
 
     def is_far(self, source: str | bytes | None) -> bool:
-        """Whether a source must be fetched; then it is opened, before many threads ask for it at once."""
-        if not isinstance(source, str) or "://" not in self.resolved(source):
-            return False
-        self.source(source)
-        return True
+        """Whether a source must be fetched."""
+        return isinstance(source, str) and "://" in self.resolved(source)
 
-    def at_hand(self, source: str | bytes | None) -> BytesSource | LocalSource | None:
-        """A source of which any byte costs the same: in memory, or a local file; None for one that must be fetched."""
+    def confirm(self, source: Source) -> None:
+        """Raise SourceError where a file is not the one any more that was opened, and that can be told for nothing or
+        is asked for: then it was the one that was scanned when it was opened.
+        """
+        name = self.resolved(source.url)
+        if self.expected is not None or "://" not in name or not is_far(name):
+            source.confirm(always=True)
+
+    def for_even(self, source: str | bytes | None, *, in_order: bool) -> Source | None:
+        """A source of chunks at even distances; None for one of which bytes between them cost much: where they are not
+        in order, that is one that is neither in memory nor a file of this machine.
+        """
         if not isinstance(source, str):
             return None if source is None else BytesSource(source)
-        opened = None if "://" in self.resolved(source) else self.source(source)
-        return opened if isinstance(opened, (BytesSource, LocalSource)) else None
+        opened = self.source(source) if in_order or "://" not in self.resolved(source) else None
+        return opened if in_order or isinstance(opened, (BytesSource, LocalSource)) else None
 
     def source(self, url: str) -> Source:
         """The file of a URL, opened once. Raises SourceError when it cannot be had, or may not be opened."""
         with self._lock:
-            if url in self._sources:
-                self._sources.move_to_end(url)
-                return self._sources[url]
+            opening = self._opening.setdefault(url, threading.Lock())
+        with opening:  # many threads may ask for it at once
+            with self._lock:
+                if url in self._sources:
+                    self._sources.move_to_end(url)
+                    return self._sources[url]
+            source = self._open(url)
+            with self._lock:
+                self._check_reopened(source, url)
+                source = self._sources.setdefault(url, source)
+                while len(self._sources) > _OPEN:
+                    name, oldest = self._sources.popitem(last=False)
+                    self._closed[name] = replace(oldest.target(), points=None)
+                    self._opening.pop(name, None)
+        return source
+
+    def _open(self, url: str) -> Source:
         if not url:
             raise SourceError("the references name no file: the set was made from a file without a name", url=url)
         self.trust.check(self.resolved(url))
@@ -191,12 +218,6 @@ class Fetcher:
         )
         if self.expected is not None:
             check_unchanged(source, self.expected)
-        with self._lock:
-            self._check_reopened(source, url)
-            source = self._sources.setdefault(url, source)
-            while len(self._sources) > _OPEN:
-                name, oldest = self._sources.popitem(last=False)
-                self._closed[name] = replace(oldest.target(), points=None)
         return source
 
     def _check_reopened(self, source: Source, url: str) -> None:

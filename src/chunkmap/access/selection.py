@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
+from chunkmap.access.streams import AT_ONCE, STREAM, Part, portion, sources_of, stored_bytes, streams
 from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import decoder_of, empty_array
-from chunkmap.io.threads import CORES
-from chunkmap.model import WHOLE_FILE, ChunkManifest, DeferredArray, Edges, EvenSteps, ReferenceSet
+from chunkmap.io.threads import CORES, Memory
+from chunkmap.model import ChunkManifest, DeferredArray, Edges, EvenSteps, ReferenceSet
 
 __all__ = ["ArrayReader"]
 
@@ -38,14 +39,6 @@ _FEW: Final = 8
 
 _MUCH: Final = 8 << 20
 """Bytes from which on the same is true of fewer chunks."""
-
-_STREAM: Final = 4 << 20
-"""Stored bytes that are fetched and decoded together: from a server as long under way as a request waits, and of a file
-little enough that one core reads while another decodes, which takes 0.87 of the time.
-"""
-
-_STREAMS: Final = 8
-"""Most of these at once from a server, where threads mostly wait; a file is read by as many as there are cores."""
 
 _SHARES: Final = 8
 """Portions of the work for each thread: many enough that none waits long for another."""
@@ -72,20 +65,6 @@ class _Axis:
     """Whether everything above is slices."""
     whole: Sequence[bool] = ()
     """Whether all of the chunk is selected, where everything is slices."""
-
-
-class _Part(NamedTuple):
-    """Selected chunks that are in one manifest."""
-
-    chunks: ChunkManifest
-    rows: NDArray[np.int64]
-    """The rows of the manifest."""
-    cells: NDArray[np.int64]
-    """Which of the selected chunks they are."""
-
-    def some(self, which: slice | NDArray[np.int64]) -> _Part:
-        """A part of it."""
-        return _Part(self.chunks, self.rows[which], self.cells[which])
 
 
 class ArrayReader:
@@ -146,7 +125,9 @@ class ArrayReader:
         )
 
     def _read_evenly(self, axes: Sequence[_Axis], grid: tuple[int, ...]) -> NDArray[Any] | None:
-        """The selected chunks read all at once; None when they are not at even distances in a file of this machine."""
+        """The selected chunks read all at once; None when they are not at even distances in a file of this machine, or
+        one after another in the order of the array in another.
+        """
         count, found = math.prod(grid), 0
         offsets = np.empty(count, np.int64)
         sources: set[str | bytes | None] = set()
@@ -158,33 +139,27 @@ class ArrayReader:
             sources.update(chunks.sources[number] for number in np.unique(chunks.source[rows]).tolist())
         if found < count or len(sources) != 1:
             return None
-        source = self._fetcher.at_hand(sources.pop())
-        even = None if source is None else even_grid(offsets.reshape(grid), self.meta)
+        even = even_grid(offsets.reshape(grid), self.meta)
+        source = None if even is None else self._fetcher.for_even(sources.pop(), in_order=even.is_in_order)
         result = None if source is None or even is None else read_grid(source, even)
         if source is None or result is None:
             return None
-        source.confirm()
+        self._fetcher.confirm(source)
         return result.reshape([axis.length for axis in axes])
 
-    def _parts(self, axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]) -> list[_Part]:
+    def _parts(self, axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]) -> list[Part]:
         """Where some of the selected chunks are, given by which of the chunks of each axis they are."""
         coords = tuple(axis.numbers[n] for axis, n in zip(axes, nth, strict=True))
         positions = np.ravel_multi_index(coords, self.meta.grid_shape) if coords else np.zeros(1, np.int64)
         return list(self._locate(positions))
 
     def _read_cells(
-        self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...], parts: Sequence[_Part]
+        self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...], parts: Sequence[Part]
     ) -> None:
         """Read some of the selected chunks into their places."""
         place = self._placing(result, axes, nth)
-        streams = [self._streams(part) for part in parts]
-        if any(len(pieces) > 1 for pieces, _ in streams):
-
-            def read(part: _Part) -> None:
-                place(part, self._fetcher.fetch(part.chunks, part.rows))
-
-            pieces = [piece for some, _ in streams for piece in some]
-            _on_threads(read, pieces, min(max(workers for _, workers in streams), len(pieces)))
+        if sum(int(stored_bytes(part, self.meta.chunk_nbytes).sum()) for part in parts) >= 2 * STREAM:
+            self._read_streams(place, parts, result.nbytes)
             return
         found = self._fetcher.fetch_many([(part.chunks, part.rows) for part in parts])
         count = sum(map(len, found))
@@ -195,16 +170,34 @@ class ArrayReader:
             for part, stored in zip(parts, found, strict=True)
             for first in range(0, len(stored), share)
         ]
-        _on_threads(lambda portion: place(*portion), portions, workers)
+        _on_threads(lambda some: place(*some), portions, workers)
+
+    def _read_streams(
+        self, place: Callable[[Part, Sequence[Stored]], None], parts: Sequence[Part], nbytes: int
+    ) -> None:
+        """Chunks in the order in which their files have them, a few megabytes at a time: some are decoded while others
+        are under way.
+        """
+        is_far = any(map(self._fetcher.is_far, sources_of(parts)))
+        memory = None if self.meta.dtype.hasobject else Memory()  # objects may keep what they are made from
+
+        def read(stream: Sequence[Part]) -> None:
+            found = self._fetcher.fetch_many([(part.chunks, part.rows) for part in stream], memory)
+            for part, stored in zip(stream, found, strict=True):
+                place(part, stored)
+
+        longest, workers = (portion(nbytes), AT_ONCE) if is_far else (STREAM, CORES)
+        _on_threads(read, streams(parts, longest, self.meta.chunk_nbytes), workers)
 
     def _placing(
         self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]
-    ) -> Callable[[_Part, Sequence[Stored]], None]:
+    ) -> Callable[[Part, Sequence[Stored]], None]:
         """Decodes the stored bytes of some chunks into their places."""
+        result = _as_bytes(result)
         decode, copy = decoder_of(self.meta, passing=True).decode, _copier(result, axes)
         slot_of = _slots(result, axes)
 
-        def place(part: _Part, stored: Sequence[Stored]) -> None:
+        def place(part: Part, stored: Sequence[Stored]) -> None:
             coords = zip(*(n[part.cells].tolist() for n in nth), strict=True) if nth else [()]
             shapes: Iterable[tuple[int, ...]] = repeat(self.meta.chunk_shape, len(part.cells))
             if self.meta.edges:
@@ -214,42 +207,26 @@ class ArrayReader:
                 slot = slot_of(coord)
                 values = decode(data, part.chunks, row, shape, slot)
                 if slot is None:
-                    copy(values, coord)
+                    copy(_as_bytes(values), coord)
                 elif values is not slot:
-                    slot[...] = values
+                    slot[...] = _as_bytes(values)
 
         return place
 
-    def _streams(self, part: _Part) -> tuple[list[_Part], int]:
-        """Chunks of one file in the order in which it has them, a few megabytes at a time, and how many of these at
-        once; all others as they are.
-        """
-        chunks, rows = part.chunks, part.rows
-        source, length = chunks.source[rows], chunks.length[rows]
-        if not self.meta.codecs or not len(rows) or bool((length == WHOLE_FILE).any() or (source != source[0]).any()):
-            return [part], 1
-        name = chunks.sources[int(source[0])]
-        if not isinstance(name, str) or int(length.sum()) < 2 * _STREAM:
-            return [part], 1
-        at_once = _STREAMS if self._fetcher.is_far(name) else CORES
-        order = np.argsort(chunks.offset[rows], kind="stable")
-        stops = np.cumsum(length[order]) // np.uint64(_STREAM)
-        return [part.some(some) for some in np.split(order, np.flatnonzero(np.diff(stops)) + 1)], at_once
-
-    def _locate(self, positions: NDArray[np.int64]) -> Iterator[_Part]:
+    def _locate(self, positions: NDArray[np.int64]) -> Iterator[Part]:
         """Look cells up, stretch by stretch of the grid; mostly they are all in one."""
         stretch = self._array.stretch
         if int(positions.min()) // stretch == int(positions.max()) // stretch:
             number = int(positions[0]) // stretch
             chunks = self._array.in_stretch(number)
-            yield _Part(chunks, *_rows_at(chunks, positions - number * stretch if number else positions))
+            yield Part(chunks, *_rows_at(chunks, positions - number * stretch if number else positions))
             return
         numbers = positions // stretch
         for number in np.unique(numbers).tolist():
             which = np.flatnonzero(numbers == number)
             chunks = self._array.in_stretch(number)
             rows, there = _rows_at(chunks, positions[which] - number * stretch)
-            yield _Part(chunks, rows, which[there])
+            yield Part(chunks, rows, which[there])
 
 
 def _on_threads(work: Callable[[T], None], portions: Sequence[T], workers: int) -> None:
@@ -303,6 +280,12 @@ def _run(start: int, stop: int, chunks: EvenSteps | Edges) -> _Axis:
     inside = list(map(slice, (low - first).tolist(), (high - first).tolist()))
     whole = (high - low == lengths).tolist()
     return _Axis(stop - start, numbers, places, inside, lengths, is_plain=True, whole=whole)
+
+
+def _as_bytes(values: NDArray[Any]) -> NDArray[Any]:
+    """Records as so many bytes each, of which numpy copies all at once, where it copies records member by member."""
+    is_records = values.dtype.names is not None and not values.dtype.hasobject
+    return values.view(np.dtype((np.void, values.dtype.itemsize))) if is_records else values
 
 
 def _slots(result: NDArray[Any], axes: Sequence[_Axis]) -> Callable[[tuple[int, ...]], NDArray[Any] | None]:

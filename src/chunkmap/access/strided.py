@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.access.streams import AT_ONCE, portion
 from chunkmap.io import Source
 from chunkmap.io.threads import CORES
 from chunkmap.model import ArrayMeta
@@ -158,17 +159,18 @@ def read_grid(source: Source, chunks: EvenGrid) -> NDArray[np.generic] | None:
     def read(picks: Sequence[slice]) -> None:
         _read_portion(source, chunks.part(picks), result[_in_result(picks)])
 
-    _on_cores(read, list(_portions(chunks.grid, _steps(chunks))), result.nbytes)
+    _on_threads(read, list(_portions(chunks.grid, _steps(chunks))), result.nbytes, CORES)
     return result
 
 
 def _read_in_order(source: Source, offset: int, result: NDArray[np.generic]) -> None:
     flat = result.reshape(-1).view(np.uint8)
+    step, workers = (_LONG_PORTION, CORES) if source.is_in_memory else (portion(len(flat)), AT_ONCE)
 
     def read(start: int) -> None:
-        source.read_into(offset + start, flat[start : start + _LONG_PORTION].data)
+        source.read_into(offset + start, flat[start : start + step].data)
 
-    _on_cores(read, range(0, len(flat), _LONG_PORTION), len(flat))
+    _on_threads(read, range(0, len(flat), step), len(flat), workers)
 
 
 def _read_portion(source: Source, chunks: EvenGrid, into: NDArray[np.generic]) -> None:
@@ -210,10 +212,10 @@ def _in_result(picks: Sequence[slice]) -> tuple[slice, ...]:
     return tuple(chain.from_iterable((pick, slice(None)) for pick in picks))
 
 
-def _on_cores(function: Callable[[Item], None], items: Sequence[Item], nbytes: int) -> None:
-    if nbytes < _WORTH_THREADS or CORES == 1:
+def _on_threads(function: Callable[[Item], None], items: Sequence[Item], nbytes: int, workers: int) -> None:
+    if nbytes < _WORTH_THREADS or workers == 1:
         for item in items:
             function(item)
         return
-    with ThreadPoolExecutor(CORES) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         list(pool.map(function, items))

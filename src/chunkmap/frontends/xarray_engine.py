@@ -173,8 +173,8 @@ class _ReferencesInXarray(ZarrStore):
             data = indexing.LazilyIndexedArray(_LazyArray(reader, text))
             return xr.Variable(variable.dims, data, variable.attrs, {**encoding, "dtype": str})
         dtype = _type_for_xarray(variable, reader.meta)
-        if "_Unsigned" in variable.attrs:  # of which xarray masks nothing where the order is not the machine's
-            dtype = dtype.newbyteorder("=")
+        if not dtype.isnative and not dtype.names:  # what is decoded is turned while it is read
+            encoding = {"dtype": dtype, **encoding}
         if _is_of_zeros(reader.meta):
             variable.attrs.pop(_FILL_VALUE, None)
         if dtype.names or sequences_of(reader.meta) is not None:
@@ -219,8 +219,8 @@ class _LazyArray(BackendArray):
 
     def __init__(self, reader: ArrayReader, dtype: np.dtype[Any]) -> None:
         self.shape, self._stored, self._reader = reader.meta.shape, dtype, reader
-        # xarray takes records whose members are of the other byte order for plain bytes, and cannot turn them
-        self.dtype = dtype if dtype.names is None else dtype.newbyteorder("=")
+        # Of the other byte order xarray takes records for plain bytes, masks nothing that is unsigned, and copies all.
+        self.dtype = dtype if dtype.isnative else dtype.newbyteorder("=")
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
@@ -229,6 +229,8 @@ class _LazyArray(BackendArray):
         values = self._reader.read(key)
         if self.dtype.names:
             return values.view(self._stored).astype(self.dtype, copy=False)
+        if values.dtype.byteorder != "|" and not values.dtype.isnative and values.dtype == self._stored:
+            return values.byteswap(inplace=True).view(self.dtype)  # nobody else has them
         if values.dtype.kind == "O" and self.dtype.kind in "iufb":
             return values  # sequences, whatever xarray was told
         if self.dtype.kind == "S" and not self.shape:
@@ -264,11 +266,16 @@ def _check_dataset(refs: ReferenceSet) -> None:
 
 def without_encoding(dataset: xr.Dataset) -> xr.Dataset:
     """The dataset, which forgets how its files are compressed: those codecs are of the archive, mostly of Zarr v2, and
-    `to_zarr` would ask the new store for them.
+    `to_zarr` would ask the new store for them. So are byte orders, unless it is packed: then the type is that in the
+    file, as xarray has it.
     """
     for variable in dataset.variables.values():
         for name in _ENCODERS:
             variable.encoding.pop(name, None)
+        stored: Any = variable.encoding.get("dtype")
+        is_swapped = isinstance(stored, np.dtype) and not stored.isnative and not stored.metadata
+        if is_swapped and stored.newbyteorder("=") == variable.dtype:
+            variable.encoding["dtype"] = variable.dtype
     return dataset
 
 

@@ -12,13 +12,17 @@ import stat
 import weakref
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Final
 
 from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io.joining import coalesce
 from chunkmap.io.source import Range, SourceBase, check_range
 from chunkmap.io.system import open_to_read, pread
 from chunkmap.model import Target
+
+if TYPE_CHECKING:
+    from chunkmap.io.threads import Memory
 
 __all__ = ["LocalSource"]
 
@@ -88,16 +92,25 @@ class LocalSource(SourceBase):
             done += len(parts[-1])
         return b"".join(parts)
 
-    def read_many(self, ranges: Sequence[Range]) -> list[memoryview]:
-        """Near ranges are read by one call."""
-        if len(ranges) == 1:
+    def read_many(self, ranges: Sequence[Range], memory: Memory | None = None) -> list[memoryview]:
+        """Near ranges are read by one call. With `memory`, into that: bytes of it are good until it is used again."""
+        if len(ranges) == 1 and memory is None:
             return [self.read(*ranges[0])]
         for offset, length in ranges:
             if offset < 0 or length < 0 or offset + length > self._stat.st_size:
                 check_range(self.url, self._stat.st_size, offset, length)
         together, found = coalesce(ranges, gap=_GAP, longest=_TOGETHER)
-        views = [self.read(*wanted) for wanted in together]
+        views = [self.read(*wanted) for wanted in together] if memory is None else self._read_into(memory, together)
         return [views[n][start : start + length] for (n, start), (_, length) in zip(found, ranges, strict=True)]
+
+    def _read_into(self, memory: Memory, ranges: Sequence[Range]) -> list[memoryview]:
+        """Ranges of the file, one after the other in memory."""
+        stops = list(accumulate((length for _, length in ranges), initial=0))
+        room = memory.of(stops[-1])
+        views = [room[start:stop] for start, stop in pairwise(stops)]
+        for (offset, _), view in zip(ranges, views, strict=True):
+            self.read_into(offset, view)
+        return views
 
     def view(self, offset: int, length: int) -> memoryview:
         """Through a map: nothing is copied. Not for who keeps it, as the file may change."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-__all__ = ["CORES", "Ahead", "cores", "map_ahead"]
+import numpy as np
+
+__all__ = ["CORES", "Ahead", "Memory", "cores", "map_ahead"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,6 +23,29 @@ _FEW: Final = 8
 
 CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 """Cores that this process may use."""
+
+
+class Memory(threading.local):
+    """Memory that each thread keeps for what it is done with before it needs the next: to take it anew from the system
+    costs as much as to fill it.
+
+    >>> memory = Memory()
+    >>> len(memory.of(5)), memory.of(3).obj is memory.of(4).obj
+    (5, True)
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self._block, self._most = np.empty(0, np.uint8), most
+
+    def of(self, nbytes: int) -> memoryview:
+        """So many bytes of it, which hold anything, until the same thread asks for others; more than `most` are not
+        kept.
+        """
+        if self._most is not None and nbytes > self._most:
+            return np.empty(nbytes, np.uint8).data
+        if len(self._block) < nbytes:
+            self._block = np.empty(nbytes, np.uint8)
+        return self._block.data[:nbytes]
 
 
 def cores() -> int:

@@ -14,11 +14,14 @@ from typing import Any, Final
 
 import numpy as np
 from numcodecs.abc import Codec
-from numcodecs.compat import ensure_bytes, ndarray_copy
+from numcodecs.compat import ensure_bytes, ensure_contiguous_ndarray, ndarray_copy
 from numcodecs.zstd import decompress as decompress_zstd
 from numpy.typing import NDArray
 
 from chunkmap.codecs.hdf5.lz4 import lz4_block
+from chunkmap.codecs.imagecodecs import decoder_if_there
+from chunkmap.io.compressed.zstd_frame import content_size
+from chunkmap.io.threads import Memory
 
 __all__ = ["Hdf5Bitshuffle"]
 
@@ -28,6 +31,8 @@ _LENGTH: Final = struct.Struct(">I")
 _TARGET: Final = 8192
 _LEAST: Final = 128
 _LARGEST: Final = 2**31 - 1
+_MEMORY: Final = Memory(most=1 << 20)
+"""Where blocks stand until they are put in order."""
 
 
 class Hdf5Bitshuffle(Codec):  # type: ignore[misc]
@@ -59,20 +64,19 @@ class Hdf5Bitshuffle(Codec):  # type: ignore[misc]
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The bytes of the chunk. Raises ValueError or RuntimeError for damaged ones."""
-        raw = ensure_bytes(buf)
+        raw = memoryview(ensure_contiguous_ndarray(buf).view("u1"))
         if self.compression == _NONE:
-            sizes, _ = self._blocks(len(raw), self._block_bytes())
-            return ndarray_copy(self._join(_cut(raw, sizes)), out)
+            return self._restored(np.frombuffer(raw, np.uint8), self._block_bytes(), out)
         if len(raw) < _HEADER.size:
             raise ValueError("a chunk of bitshuffle ends inside its header")
         size, block = _HEADER.unpack_from(raw)
         if size > _LARGEST or not block or block % (8 * self.elementsize):
             raise ValueError(f"a chunk of bitshuffle claims {size} bytes in blocks of {block}")
-        sizes, rest = self._blocks(size, block)
-        data = self._join(self._decompressed(raw, sizes, rest))
-        if len(data) != size:
-            raise ValueError(f"expected {size} bytes from a chunk of bitshuffle, found {len(data)}")
-        return ndarray_copy(data, out)
+        if out is not None and ensure_contiguous_ndarray(out).nbytes != size:
+            raise ValueError(f"expected other than {size} bytes from a chunk of bitshuffle")
+        planes = np.frombuffer(_MEMORY.of(size), np.uint8)
+        self._decompress(raw, block, planes)
+        return self._restored(planes, block, out)
 
     def _block_bytes(self) -> int:
         default = max(_TARGET // self.elementsize // 8 * 8, _LEAST)
@@ -84,23 +88,46 @@ class Hdf5Bitshuffle(Codec):  # type: ignore[misc]
         last = left // (8 * self.elementsize) * 8 * self.elementsize
         return [block] * whole + [last] * (last > 0), left - last
 
-    def _decompressed(self, raw: bytes, sizes: list[int], rest: int) -> Iterator[bytes]:
-        place = _HEADER.size
+    def _decompress(self, raw: memoryview, block: int, planes: NDArray[np.uint8]) -> None:
+        """The blocks, still transposed, into an array of as many bytes as all of them."""
+        sizes, rest = self._blocks(len(planes), block)
+        place, done = _HEADER.size, 0
         for size in sizes:
-            if place + _LENGTH.size > len(raw):
+            stored = _LENGTH.unpack_from(raw, place)[0] if place + _LENGTH.size <= len(raw) else 0
+            start = place + _LENGTH.size
+            place = start + stored
+            if not stored or place > len(raw):
                 raise ValueError("a chunk of bitshuffle ends before its data do")
-            (stored,) = _LENGTH.unpack_from(raw, place)
-            block = raw[place + _LENGTH.size : place + _LENGTH.size + stored]
-            place += _LENGTH.size + stored
-            data = lz4_block(block, size) if self.compression == _LZ4 else bytes(decompress_zstd(block))
-            if len(data) != size:
-                raise ValueError(f"expected a block of {size} bytes in bitshuffle, found {len(data)}")
-            yield data
-        yield raw[place : place + rest]
+            self._undo(raw[start:place], planes[done : done + size])
+            done += size
+        if len(raw) - place < rest:
+            raise ValueError("a chunk of bitshuffle ends before its data do")
+        planes[done:] = np.frombuffer(raw[place : place + rest], np.uint8)
 
-    def _join(self, blocks: Iterator[bytes]) -> bytes:
+    def _undo(self, block: memoryview, target: NDArray[np.uint8]) -> None:
+        if self.compression == _LZ4:
+            lz4_block(block, target)
+            return
+        size = content_size(block)
+        if size is not None and size != len(target):
+            raise ValueError(f"expected a block of {len(target)} bytes in bitshuffle, found {size}")
+        decompress_zstd(block, target)
+
+    def _restored(self, planes: NDArray[np.uint8], block: int, out: Any) -> Any:
+        """The elements of all blocks."""
+        if _NATIVE is not None and len(planes) and not len(planes) % self.elementsize:
+            target = np.empty(len(planes), np.uint8) if out is None else ensure_contiguous_ndarray(out).view("u1")
+            _NATIVE(planes.data, itemsize=self.elementsize, blocksize=block // self.elementsize, out=target)
+            return target if out is None else out
         unit = 8 * self.elementsize
-        return b"".join(_restore(b, self.elementsize) if b and not len(b) % unit else b for b in blocks)
+        parts = _cut(planes.tobytes(), self._blocks(len(planes), block)[0])
+        return ndarray_copy(
+            b"".join(_restore(b, self.elementsize) if b and not len(b) % unit else b for b in parts), out
+        )
+
+
+_NATIVE: Final = decoder_if_there("bitshuffle_decode")
+"""It takes a fiftieth of the time."""
 
 
 def _cut(raw: bytes, sizes: list[int]) -> Iterator[bytes]:

@@ -16,11 +16,16 @@ from numcodecs.compat import ensure_bytes, ensure_contiguous_ndarray
 from numcodecs.lz4 import decompress
 from numpy.typing import NDArray
 
+from chunkmap.io.threads import Memory
+
 __all__ = ["Hdf5Lz4", "lz4_block"]
 
 _HEADER: Final = struct.Struct(">QI")
 _LENGTH: Final = struct.Struct(">I")
 _NUMCODECS: Final = struct.Struct("<I")
+_MEMORY: Final = Memory(most=1 << 20)
+"""Where blocks get their size before them."""
+
 _BEST_RATIO: Final = 256
 _LARGEST: Final = 2**31 - 1
 
@@ -41,7 +46,7 @@ class Hdf5Lz4(Codec):  # type: ignore[misc]
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """The bytes of the chunk. Raises ValueError or RuntimeError for damaged ones."""
-        raw = memoryview(bytearray(ensure_contiguous_ndarray(buf).view("u1")))
+        raw = memoryview(ensure_contiguous_ndarray(buf).view("u1"))
         if len(raw) < _HEADER.size:
             raise ValueError("a chunk compressed by LZ4 ends inside its header")
         size, block_size = _HEADER.unpack_from(raw)
@@ -59,10 +64,7 @@ class Hdf5Lz4(Codec):  # type: ignore[misc]
 
 
 def _undo_block(raw: memoryview, place: int, target: NDArray[np.uint8]) -> int:
-    """Undo the block that stands at a place behind its stored length, and give the bytes of both.
-
-    The length is overwritten by that of the content, which numcodecs wants there.
-    """
+    """Undo the block that stands at a place behind its stored length, and give the bytes of both."""
     start = place + _LENGTH.size
     if start > len(raw):
         raise ValueError("a chunk compressed by LZ4 ends before its data do")
@@ -73,17 +75,17 @@ def _undo_block(raw: memoryview, place: int, target: NDArray[np.uint8]) -> int:
     if stored == len(target):
         target[:] = np.frombuffer(block, np.uint8)
     else:
-        _check_ratio(stored, len(target))
-        _NUMCODECS.pack_into(raw, place, len(target))
-        decompress(raw[place : start + stored], target)
+        lz4_block(block, target)
     return _LENGTH.size + stored
 
 
-def lz4_block(block: bytes, size: int) -> bytes:
-    """Decompress one bare block of LZ4 that holds `size` bytes. numcodecs wants the size before it."""
-    _check_ratio(len(block), size)
-    data: bytes = decompress(_NUMCODECS.pack(size) + block)
-    return data
+def lz4_block(block: memoryview, target: NDArray[np.uint8]) -> None:
+    """Decompress a bare block of LZ4 into an array of as many bytes as it holds. numcodecs wants its size before it."""
+    _check_ratio(len(block), len(target))
+    behind = _MEMORY.of(_NUMCODECS.size + len(block))
+    _NUMCODECS.pack_into(behind, 0, len(target))
+    behind[_NUMCODECS.size :] = block
+    decompress(behind, target)
 
 
 def _check_ratio(stored: int, size: int) -> None:
