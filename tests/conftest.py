@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import hdf5plugin  # noqa: F401 - before netCDF4, beside whose HDF5 library Blosc cannot be registered any more
+import pycurl  # noqa: F401 - before eccodes, beside whose libcurl it cannot be loaded any more
 import pyproj  # noqa: F401 - before eccodes, beside whose PROJ it does not work any more
 import pytest
 from hypothesis import settings

@@ -8,6 +8,8 @@ import pickle
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +28,6 @@ from fsspec.implementations.http import HTTPFileSystem
 from chunkmap.errors import SourceError
 from chunkmap.io import Range, open_any, open_source
 from chunkmap.io.http_client import CONNECTIONS
-
-pytest.importorskip("pycurl")
 
 DATA = np.random.default_rng(0).bytes(300_000)
 PART = DATA[5:15]
@@ -413,3 +413,34 @@ def _certificate() -> bytes:
     signed = made.sign(key, hashes.SHA256())
     plain = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return key.private_bytes(*plain) + signed.public_bytes(Encoding.PEM)
+
+
+BESIDE_ECCODES = """
+import sys
+import eccodes  # brings a libcurl that is too old for pycurl, which finds it in place of its own
+from chunkmap.errors import SourceError
+from chunkmap.io import open_source
+
+print(open_source(sys.argv[1]).read(5, 10).hex())
+try:
+    open_source(sys.argv[1], storage_options={"engine": "curl"})
+except SourceError as error:
+    print(error)
+"""
+
+
+def test_where_pycurl_cannot_be_loaded_fsspec_reads(scripted):
+    """Beside another libcurl files are read all the same; who insists on curl is told why."""
+    words = [sys.executable, "-c", BESIDE_ECCODES, scripted.url]
+    data, said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert bytes.fromhex(data) == PART
+    assert {who for who, _ in scripted.asked} == {"aiohttp"}
+    assert "engine='curl' cannot read it: pycurl cannot be loaded" in said
+    assert "import it before anything else" in said
+
+
+def test_grib_leaves_pycurl_usable(scripted):
+    """Who reads GRIB first has curl still: it is loaded before eccodes."""
+    code = "import sys, chunkmap.codecs.grib.eccodes, chunkmap.io as io; io.open_source(sys.argv[1]).read(5, 10)"
+    subprocess.run([sys.executable, "-c", code, scripted.url], check=True)
+    assert {who for who, _ in scripted.asked} == {"curl"}

@@ -11,9 +11,8 @@ import re
 import ssl
 from collections import deque
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from chunkmap.errors import SourceError
@@ -109,8 +108,8 @@ def _why_not(fs: AbstractFileSystem) -> str:
     kind = type(fs)
     if (kind.__module__, kind.__name__) != ("fsspec.implementations.http", "HTTPFileSystem") or fs.asynchronous:
         return "its filesystem is one of its own"
-    if find_spec("pycurl") is None:
-        return "pycurl is not installed (pip install 'chunkmap[curl]')"
+    if why := _why_no_curl():
+        return why
     client = fs.client_kwargs
     strange = sorted([*(fs.kwargs.keys() - {"headers"}), *(client.keys() - _OF_CLIENTS)])
     if strange or fs.get_client is not get_client:
@@ -118,6 +117,18 @@ def _why_not(fs: AbstractFileSystem) -> str:
     limit = client.get("timeout", TIMEOUT)
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or limit <= 0:
         return "its limit of time is no number of seconds"
+    return ""
+
+
+@cache
+def _why_no_curl() -> str:
+    """Why there is no curl in this process; empty where there is."""
+    try:
+        import_module("pycurl")
+    except ModuleNotFoundError:
+        return "pycurl is not installed (pip install 'chunkmap[curl]')"
+    except ImportError as error:  # other packages bring a libcurl of their own, which may be too old for it
+        return f"pycurl cannot be loaded ({error}); import it before anything else"
     return ""
 
 

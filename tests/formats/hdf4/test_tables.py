@@ -150,6 +150,7 @@ def test_an_old_image_and_its_palette(recipe, scanned, values):
     assert values(refs, "Raster Image #0_palette").shape == (256, 3)
 
 
+@pytest.mark.filterwarnings("ignore:.* 1 array is left out")
 def test_old_images_of_one_number(recipe, scanned, values):
     """A plain image and one in runs may have one reference number; one as IMCOMP is a problem that names it."""
     recipe.add(200, struct.pack(">HH", 3, 2), 5)

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from types import TracebackType
@@ -22,9 +22,12 @@ from numpy.typing import NDArray
 
 from chunkmap.errors import FormatError, Unsupported
 
-if "eccodes" not in sys.modules and find_spec("pyproj"):
-    # both bring a PROJ of their own: loaded second, that of pyproj finds no database, and the process dies at its end
-    import_module("pyproj")
+if "eccodes" not in sys.modules:
+    # Each brings a PROJ: loaded second, that of pyproj finds no database, and the process dies at its end.
+    if find_spec("pyproj"):
+        import_module("pyproj")
+    with suppress(ImportError):  # each brings a libcurl: loaded second, pycurl finds the other one too old
+        import_module("pycurl")
 try:
     import eccodes
     from gribapi import bindings
