@@ -104,7 +104,8 @@ def test_what_opens_one_fetches_it_once(plain, range_server, monkeypatch, opened
         range_server.forget()
         made.clear()
         verb(url)
-        assert (len(range_server.heads), sum(length for _, _, length in range_server.gets), len(made)) == (1, size, 1)
+        assert len(range_server.heads) <= 1  # the first bytes may come with the length
+        assert (sum(length for _, _, length in range_server.gets), len(made)) == (size, 1)
 
 
 def test_a_file_is_opened_as_its_scan_is_told(plain, range_server):
