@@ -43,7 +43,7 @@ RUNNERS = (
     ("pyhdf", "pyhdf"),
     ("chunkmap, files alike", "alike"),
 )
-HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "")
+HEADER = ("case", "tool", "median", "fastest", "slowest", "kerchunk takes", "memory", "bytes", "day", "")
 
 
 def arguments():
@@ -53,7 +53,12 @@ def arguments():
     parser.add_argument("--theirs", required=True, help="a Python that has kerchunk 0.2.10, and not chunkmap")
     parser.add_argument("--virtualizarr", help="a Python that has VirtualiZarr; left out when not given")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--write", metavar="FILE", type=Path, help="write the table here as well")
+    parser.add_argument(
+        "--write",
+        metavar="FILE",
+        type=Path,
+        help="write the table here as well; of cases that are not named, what is there stays",
+    )
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; when none is named, all but {', '.join(LONG)}"
     )
@@ -119,13 +124,14 @@ def measure(case, pythons, repeats):
 
 
 def rows(case, results):
-    """The rows of one case."""
+    """The rows of one case, measured today."""
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
     runs = {name: [r for r in measured if "failed" not in r] for name, measured in results.items()}
     theirs = [r["seconds"] for r in runs.get("kerchunk", [])]
     outcomes = {json.dumps(r["result"]) for measured in runs.values() for r in measured if "result" in r}
     for name, measured in runs.items():
         if not measured:
-            yield (TITLES[case], name, "failed", "", "", "", "", "", results[name][0]["failed"])
+            yield (TITLES[case], name, "failed", "", "", "", "", "", today, results[name][0]["failed"])
             continue
         seconds = [r["seconds"] for r in measured]
         ratio = f"{median(theirs) / median(seconds):.1f} x" if theirs and name != "kerchunk" else ""
@@ -139,6 +145,7 @@ def rows(case, results):
             ratio,
             f"{median(r['memory'] for r in measured):.0f} MB",
             "" if size is None else f"{size:,}",
+            today,
             "; ".join(notes),
         )
 
@@ -150,6 +157,16 @@ def table(lines):
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in lines
     ]
     return [drawn[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *drawn[1:]]
+
+
+def with_kept(path, lines):
+    """Rows with those that a file has of other cases, all in the order of the cases."""
+    found = [
+        tuple(cell.strip() for cell in line.strip("|\n").split("|")) for line in path.open() if line.startswith("| ")
+    ]
+    new = {row[0] for row in lines}
+    every = [*lines, *(row for row in found if row[0] not in new)]
+    return [row for title in (HEADER[0], *TITLES.values()) for row in every if row[0] == title]
 
 
 def main():
@@ -173,12 +190,11 @@ def main():
         print(file=sys.stderr)
     python = ask(given.ours, "import platform; print(platform.python_version())")
     machine = f"{platform.system()} {platform.machine()}"
-    about = (
-        f"kerchunk {version}; Python {python}; {machine}; {given.repeats} runs of each; {datetime.now(UTC):%Y-%m-%d}."
-    )
-    text = "\n".join([about, "", *table(lines), ""])
-    print(text)
+    about = f"kerchunk {version}; Python {python}; {machine}; {given.repeats} runs of each."
+    print("\n".join([about, "", *table(lines), ""]))
     if given.write:
+        every = with_kept(given.write, lines) if given.cases and given.write.exists() else lines
+        text = "\n".join([about, "", *table(every), ""])
         given.write.write_text(
             f"# Beside kerchunk\n\nMade by `make bench WRITE=1`; read as bench/README.md says.\n\n{text}"
         )
