@@ -97,6 +97,11 @@ def test_what_is_equal_and_not_the_same_stays_so():
         {"a": [1, 1.0]},
         {"a": {"b": 1}},
         {"a": {"b": 1.0}},
+        {"a": 0.0, "b": [0.0], "c": typed(0.0, "f4"), "d": TypedList([0.0], "f4")},
+        {"a": -0.0, "b": [0.0], "c": typed(0.0, "f4"), "d": TypedList([0.0], "f4")},
+        {"a": -0.0, "b": [-0.0], "c": typed(0.0, "f4"), "d": TypedList([0.0], "f4")},
+        {"a": -0.0, "b": [-0.0], "c": typed(-0.0, "f4"), "d": TypedList([0.0], "f4")},
+        {"a": -0.0, "b": [-0.0], "c": typed(-0.0, "f4"), "d": TypedList([-0.0], "f4")},
     ]
     sets = [
         replace(one, arrays={**one.arrays, "t": one.arrays["t"].with_meta(attrs=attrs)}, groups={"": attrs})
@@ -109,6 +114,32 @@ def test_what_is_equal_and_not_the_same_stays_so():
                 (type(value), code_of(value)) for value in attrs.values()
             ]
             assert repr(found) == repr(attrs)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"fill_value": [np.float32(0.0), np.float32(-0.0)]},
+        {"background": [np.float32(0.0), np.float32(-0.0)]},
+        {"compressor": [{"id": "zlib", "level": 1}, {"id": "zlib", "level": 1.0}, {"id": "zlib", "level": True}]},
+        {"dtype": ["c8"], "fill_value": [np.complex64(complex(np.nan, 1)), np.complex64(complex(np.nan, 2))]},
+        {
+            "dtype": ["f4,i4"],
+            "fill_value": [np.array((np.nan, 1), "f4,i4")[()], np.array((np.nan, 2), "f4,i4")[()]],
+        },
+    ],
+    ids=["fill value", "background", "codec", "complex", "record"],
+)
+def test_metadata_that_are_equal_and_not_the_same_stay_so(said):
+    """A negative zero is no zero, and a number of a codec has its type; where one part is NaN the others count."""
+    one = file(0, range(4))
+    rows = max(map(len, said.values()))
+    kinds = [{name: values[row % len(values)] for name, values in said.items()} for row in range(rows)]
+    metas = [replace(one.arrays["t"].meta, **{**kind, "dtype": np.dtype(kind.get("dtype", "f4"))}) for kind in kinds]
+    sets = [replace(one, arrays={"t": one.arrays["t"].under(meta)}) for meta in metas]
+    found = [mine.result.arrays["t"].meta for mine in sent([outcome(refs) for refs in sets])]
+    assert list(map(repr, found)) == list(map(repr, metas))
+    assert len(set(map(repr, found))) == rows
 
 
 @pytest.mark.usefixtures("by_others")
