@@ -13,6 +13,7 @@ from sets import file
 import chunkmap
 from chunkmap.execution import spreading
 from chunkmap.execution.bundles import bundled, unbundled
+from chunkmap.execution.scanning import Scanning
 from chunkmap.execution.spreading import Outcome
 from chunkmap.model.typed import TypedList, code_of, typed
 from chunkmap.storage import load
@@ -156,3 +157,27 @@ def test_built_in_the_widest_type(mixed, tmp_path, workers):
     combined = chunkmap.combine([chunkmap.scan(path) for path in mixed], concat_dims="time")
     built = chunkmap.build(mixed, tmp_path / "out.parq", concat_dims="time", workers=workers)
     assert [code_of(refs.arrays["v"].meta.attrs["scale_factor"]) for refs in (combined, built)] == ["f8", "f8"]
+
+
+def changed(refs):
+    """A step that changes what it is given, in place."""
+    number = int(refs.name[-5:-3])
+    refs.groups[""]["number"] = refs.arrays["v"].meta.attrs["number"] = number
+    return refs
+
+
+@pytest.mark.usefixtures("by_others")
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("step", [None, changed])
+def test_sets_that_may_be_changed_share_nothing(mixed, tmp_path, step, cached, workers):
+    """Of what a step, or who asked for the sets, writes into one of them nothing is in another."""
+    paths = list(map(str, mixed[::2] * 16))
+    scanning = Scanning(workers=workers, preprocess=step, cache=tmp_path / "cache" if cached else None)
+    for _ in range(1 + cached):
+        found = scanning.run(paths)
+    if step is None:
+        found = list(map(changed, found))
+    numbers = [0, 2, 4, 6, 8, 10] * 16
+    assert [refs.groups[""]["number"] for refs in found] == numbers
+    assert [refs.arrays["v"].meta.attrs["number"] for refs in found] == numbers
