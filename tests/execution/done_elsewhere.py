@@ -54,3 +54,8 @@ def endless(number):
     if os.getpid() != int(os.environ["CHUNKMAP_TEST_CALLER"]):
         time.sleep(600)
     return number
+
+
+def long(name):
+    """Far more than a pipe holds."""
+    return name.encode() * 20

@@ -13,6 +13,7 @@ from sets import file
 import chunkmap
 from chunkmap.execution import spreading
 from chunkmap.execution.bundles import bundled, unbundled
+from chunkmap.execution.scanning import Scanning
 from chunkmap.execution.spreading import Outcome
 from chunkmap.model.typed import TypedList, code_of, typed
 from chunkmap.storage import load
@@ -97,6 +98,11 @@ def test_what_is_equal_and_not_the_same_stays_so():
         {"a": [1, 1.0]},
         {"a": {"b": 1}},
         {"a": {"b": 1.0}},
+        {"a": 0.0, "b": [0.0], "c": typed(0.0, "f4"), "d": TypedList([0.0], "f4")},
+        {"a": -0.0, "b": [0.0], "c": typed(0.0, "f4"), "d": TypedList([0.0], "f4")},
+        {"a": -0.0, "b": [-0.0], "c": typed(0.0, "f4"), "d": TypedList([0.0], "f4")},
+        {"a": -0.0, "b": [-0.0], "c": typed(-0.0, "f4"), "d": TypedList([0.0], "f4")},
+        {"a": -0.0, "b": [-0.0], "c": typed(-0.0, "f4"), "d": TypedList([-0.0], "f4")},
     ]
     sets = [
         replace(one, arrays={**one.arrays, "t": one.arrays["t"].with_meta(attrs=attrs)}, groups={"": attrs})
@@ -109,6 +115,32 @@ def test_what_is_equal_and_not_the_same_stays_so():
                 (type(value), code_of(value)) for value in attrs.values()
             ]
             assert repr(found) == repr(attrs)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"fill_value": [np.float32(0.0), np.float32(-0.0)]},
+        {"background": [np.float32(0.0), np.float32(-0.0)]},
+        {"compressor": [{"id": "zlib", "level": 1}, {"id": "zlib", "level": 1.0}, {"id": "zlib", "level": True}]},
+        {"dtype": ["c8"], "fill_value": [np.complex64(complex(np.nan, 1)), np.complex64(complex(np.nan, 2))]},
+        {
+            "dtype": ["f4,i4"],
+            "fill_value": [np.array((np.nan, 1), "f4,i4")[()], np.array((np.nan, 2), "f4,i4")[()]],
+        },
+    ],
+    ids=["fill value", "background", "codec", "complex", "record"],
+)
+def test_metadata_that_are_equal_and_not_the_same_stay_so(said):
+    """A negative zero is no zero, and a number of a codec has its type; where one part is NaN the others count."""
+    one = file(0, range(4))
+    rows = max(map(len, said.values()))
+    kinds = [{name: values[row % len(values)] for name, values in said.items()} for row in range(rows)]
+    metas = [replace(one.arrays["t"].meta, **{**kind, "dtype": np.dtype(kind.get("dtype", "f4"))}) for kind in kinds]
+    sets = [replace(one, arrays={"t": one.arrays["t"].under(meta)}) for meta in metas]
+    found = [mine.result.arrays["t"].meta for mine in sent([outcome(refs) for refs in sets])]
+    assert list(map(repr, found)) == list(map(repr, metas))
+    assert len(set(map(repr, found))) == rows
 
 
 @pytest.mark.usefixtures("by_others")
@@ -125,3 +157,27 @@ def test_built_in_the_widest_type(mixed, tmp_path, workers):
     combined = chunkmap.combine([chunkmap.scan(path) for path in mixed], concat_dims="time")
     built = chunkmap.build(mixed, tmp_path / "out.parq", concat_dims="time", workers=workers)
     assert [code_of(refs.arrays["v"].meta.attrs["scale_factor"]) for refs in (combined, built)] == ["f8", "f8"]
+
+
+def changed(refs):
+    """A step that changes what it is given, in place."""
+    number = int(refs.name[-5:-3])
+    refs.groups[""]["number"] = refs.arrays["v"].meta.attrs["number"] = number
+    return refs
+
+
+@pytest.mark.usefixtures("by_others")
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("step", [None, changed])
+def test_sets_that_may_be_changed_share_nothing(mixed, tmp_path, step, cached, workers):
+    """Of what a step, or who asked for the sets, writes into one of them nothing is in another."""
+    paths = list(map(str, mixed[::2] * 16))
+    scanning = Scanning(workers=workers, preprocess=step, cache=tmp_path / "cache" if cached else None)
+    for _ in range(1 + cached):
+        found = scanning.run(paths)
+    if step is None:
+        found = list(map(changed, found))
+    numbers = [0, 2, 4, 6, 8, 10] * 16
+    assert [refs.groups[""]["number"] for refs in found] == numbers
+    assert [refs.arrays["v"].meta.attrs["number"] for refs in found] == numbers

@@ -12,12 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from done_elsewhere import deadly, deadly_slowly, endless, noisy, refused_at_seven, told, told_slowly
+from done_elsewhere import deadly, deadly_slowly, endless, long, noisy, refused_at_seven, told, told_slowly
 from sets import files_below
 from test_cache import write
 
 import chunkmap
 from chunkmap.execution import spreading
+from chunkmap.execution import workers as processes
 from chunkmap.execution.spreading import spread
 
 
@@ -93,6 +94,46 @@ def test_this_process_takes_part(helped):
     assert all_gone(helped)
     assert list(spread_over_two(deadly_slowly, range(40))) == list(range(40))
     assert all_gone(helped)
+
+
+@pytest.mark.usefixtures("eager")
+def test_long_questions_and_long_answers():
+    """Neither process waits for the other to read, though no pipe holds what is asked, nor what is answered."""
+    names = [f"{number}" * 100_000 for number in range(10, 40)]
+    assert [len(data) for data in spread_over_two(long, names)] == [4_000_000] * 30
+
+
+@pytest.mark.usefixtures("caller")
+def test_answers_for_which_there_is_no_room(eager, monkeypatch):
+    """What cannot be received is done here."""
+
+    def no_room(_):
+        raise MemoryError
+
+    monkeypatch.setattr(processes, "_received", no_room)
+    assert list(spread_over_two(told, range(40))) == [(os.getpid(), number) for number in range(40)]
+    assert len(eager) == 1
+    assert all_gone(eager)
+
+
+def test_where_no_thread_starts_all_is_done_here(helped, monkeypatch):
+    """No process is left that nobody would listen to."""
+    begun = []
+    start = processes._Worker.__init__
+
+    def started(worker, function):
+        start(worker, function)
+        begun.append(worker._process)
+
+    def refused(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(processes._Worker, "__init__", started)
+    monkeypatch.setattr(processes.Thread, "start", refused)
+    assert list(spread_over_two(told, range(40))) == [(os.getpid(), number) for number in range(40)]
+    assert not helped
+    assert len(begun) == 1
+    assert all_gone(begun)
 
 
 def test_little_work_is_done_here():

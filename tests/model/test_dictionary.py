@@ -94,6 +94,15 @@ def test_a_precedent_of_parsed_documents(values):
         assert repr(first.attrs["n"]) == repr(json.loads(value))
 
 
+def test_a_precedent_of_parsed_documents_tells_text_from_what_it_became():
+    """Text that is no JSON is refused, though what was read before is printed so."""
+    precedent = Precedent(are_parsed=True)
+    refs = {"x/.zarray": json.loads(zarray()), "x/.zattrs": {"n": 1}}
+    ReferenceSet.from_dict(refs, precedent=precedent)
+    with pytest.raises(StorageError, match=r"x/\.zattrs: expected a JSON document"):
+        ReferenceSet.from_dict({**refs, "x/.zattrs": "{'n': 1}"}, precedent=precedent)
+
+
 def test_written_form_is_kerchunks():
     """Documents are JSON text, ranges are lists, inline bytes are text or base64, whole files have no range."""
     chunks = ChunkManifest.from_rows(

@@ -1,7 +1,7 @@
 """Sets as they go from one process to another: many of them in one message.
 
-The chunks of all their arrays stand in a few columns, and what is alike in many of them, metadata, names, attributes
-and tables of sources, is one object, which is pickled once.
+The chunks of all their arrays stand in a few columns, and what is alike in many of them, metadata, attributes, names
+and tables of sources, is one object, which is pickled once: metadata and attributes only where nobody changes them.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ class Bundle(NamedTuple):
     """The chunks of all arrays of the heads, in their order."""
 
 
-def bundled(outcomes: list[Outcome]) -> Bundle:
-    """What is handed over of many items."""
+def bundled(outcomes: list[Outcome], *, share: bool = True) -> Bundle:
+    """What is handed over of many items. Sets that do not `share` what is alike may be changed one by one."""
     alike, manifests = _Alike({}, {}), list[ChunkManifest]()
     heads = []
     for outcome in outcomes:
         refs = outcome.result
         if isinstance(refs, ReferenceSet) and all(type(array) is ManifestArray for array in refs.arrays.values()):
             manifests += [array.chunks for array in refs.arrays.values()]
-            heads.append(outcome._replace(result=alike.head_of(refs)))
+            heads.append(outcome._replace(result=alike.head_of(refs) if share else _head_of(refs)))
         else:
             heads.append(outcome)
     return Bundle(heads, Stack.of(manifests))
@@ -59,6 +59,10 @@ def unbundled(bundle: Bundle) -> list[Outcome]:
 
 def _with_chunks(head: _Head, chunks: Iterator[ChunkManifest]) -> ReferenceSet:
     return replace(head.refs, arrays={path: ManifestArray(meta, next(chunks)) for path, meta in head.metas.items()})
+
+
+def _head_of(refs: ReferenceSet) -> _Head:
+    return _Head(replace(refs, arrays={}), {path: array.meta for path, array in refs.arrays.items()})
 
 
 class _Alike(NamedTuple):

@@ -122,7 +122,7 @@ class Scanning:
             self.on_error == "skip",
             None if self.cache is None else ScanCache.of(self.cache),
             self.options,
-            Precedent(are_parsed=True) if self.preprocess is None else None,  # a step may change what it is given
+            Precedent(are_parsed=True) if keep is not None and self.preprocess is None else None,  # else it may change
         )
         kept = partial(_kept, todo=(self.preprocess, keep))
         try:
@@ -156,7 +156,8 @@ class Scanning:
             from chunkmap.execution.spreading import spread  # noqa: PLC0415
 
             found: list[Found] = []
-            with closing(spread(one, files, workers=self.workers, pack=bundled, unpack=unbundled)) as results:
+            pack = partial(bundled, share=one.precedent is not None)
+            with closing(spread(one, files, workers=self.workers, pack=pack, unpack=unbundled)) as results:
                 for result in results:
                     found.append(keep(result))
                     if progress is not None:
@@ -181,7 +182,9 @@ class _ScanOne:
     cache: ScanCache | None
     options: Mapping[str, Any]
     precedent: Precedent | None
-    """What is read once of tables that are in the cache."""
+    """What is read once of tables that are in the cache; None where sets go to somebody who may change what is in them,
+    so that none shares anything with another.
+    """
 
     def __call__(self, url: str) -> Found:
         try:

@@ -68,11 +68,11 @@ class Workers:
         try:
             for _ in range(count):
                 self._all.append(_Worker(function))
-        except OSError:
+            for thread in self._threads:
+                thread.start()
+        except (OSError, RuntimeError) as error:  # the second where no thread can be started
             self.end()
-            raise
-        for thread in self._threads:
-            thread.start()
+            raise OSError(f"processes cannot be started: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -178,12 +178,14 @@ class _Worker:
         return True
 
     def answer(self) -> bytes | None:
-        """What came of the first that was not answered yet; None from a process that is no more."""
+        """What came of the first that was not answered yet; None from a process that is no more, or where there is no
+        room for it.
+        """
         pipe = self._process.stdout
         assert pipe is not None
         try:
             return _received(pipe)
-        except (OSError, ValueError):
+        except (OSError, ValueError, MemoryError):
             return None
 
     def kill(self) -> None:
@@ -203,14 +205,25 @@ def serve() -> None:
     """Be a worker: a function comes first, and then its arguments, each of which is answered by its result."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints does not come between
-    asked = sys.stdin.buffer
-    message = _received(asked)
+    asked: SimpleQueue[bytes | None] = SimpleQueue()
+    Thread(target=_listen, args=(asked,), daemon=True).start()
+    message = asked.get()
     if message is None:
         return
     function = pickle.loads(message)  # noqa: S301 - from the process that started this one
     with collected_rarely():
-        while (message := _received(asked)) is not None:
+        while (message := asked.get()) is not None:
             _send(answers, pickle.dumps(function(pickle.loads(message)), 5))  # noqa: S301
+
+
+def _listen(asked: SimpleQueue[bytes | None]) -> None:
+    """Take what comes while an answer is on its way: else both processes may wait for the other to read."""
+    try:
+        with os.fdopen(0, "rb", closefd=False) as pipe:
+            while (message := _received(pipe)) is not None:
+                asked.put(message)
+    finally:
+        asked.put(None)
 
 
 def _widen(pipe: IO[bytes] | None) -> None:

@@ -370,4 +370,6 @@ def _bytes_column(path: str, numbers: Sequence[Any]) -> NDArray[np.uint64]:
             raise ValueError("a negative number")
         return column.astype(np.uint64, copy=False)
     except (ValueError, OverflowError, TypeError) as error:
-        raise StorageError(f"{path}: expected offsets and lengths in bytes, found {numbers[:3]}: {error}") from error
+        raise StorageError(
+            f"{path}: expected offsets and lengths in bytes, found {list(numbers[:3])}: {error}"
+        ) from error

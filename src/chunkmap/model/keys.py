@@ -131,7 +131,7 @@ class Precedent:
         self._are_parsed = are_parsed
         """Whether documents come as what the text of a set became: then two that are printed alike are the same."""
         self._last: _Read | None = None
-        self._documents: dict[str, tuple[str, dict[str, Any]]] = {}
+        self._documents: dict[str, tuple[tuple[type, str], dict[str, Any]]] = {}
         self._metas: dict[str, tuple[tuple[Any, ...], ArrayMeta]] = {}
         self._typed: dict[str, tuple[ArrayMeta, Mapping[str, str], ArrayMeta]] = {}
         self._whole: tuple[bytes, Any] | None = None
@@ -165,10 +165,10 @@ class Precedent:
         """The document of a key; the very same one where its text is."""
         if not isinstance(value, str) and not self._are_parsed:
             return parse(key, value)
-        text = value if isinstance(value, str) else repr(value)
+        said = (type(value), value if isinstance(value, str) else repr(value))
         known = self._documents.get(key)
-        if known is None or known[0] != text:
-            known = self._documents[key] = (text, parse(key, value))
+        if known is None or known[0] != said:
+            known = self._documents[key] = (said, parse(key, value))
         return known[1]
 
     def meta(self, path: str, documents: tuple[Any, ...], read: Callable[..., ArrayMeta]) -> ArrayMeta:

@@ -116,15 +116,18 @@ class ArrayMeta:
 
     def is_same(self, other: ArrayMeta) -> bool:
         """Whether it is equal to the letter, so that one can stand for the other: its attributes are of the same types,
-        in the same order, and its codecs are divided alike.
+        in the same order, its codecs are divided and printed alike, and its zeros are of one sign.
         """
         return self is other or (
             self == other
-            and self.filters == other.filters
-            and self.compressor == other.compressor
             and self.nested == other.nested
+            and self._letters() == other._letters()
             and same_types(self.attrs, other.attrs)
         )
+
+    def _letters(self) -> str:
+        """What may be equal and another, as 1 and 1.0, or a zero and a negative one."""
+        return repr((self.filters, self.compressor, self.fill_value, self.background))
 
     def types(self) -> dict[str, list[str]]:
         """What a stored set says beside the documents: names of attributes by the code of their type, and how a record
@@ -251,6 +254,10 @@ def grid_shape_of(shape: tuple[int, ...], chunk_shape: tuple[int, ...]) -> tuple
     return tuple(-(-n // c) if c else 0 for n, c in zip(shape, chunk_shape, strict=True))
 
 
+_OF_PARTS: Final = (complex, np.complexfloating, np.void)
+"""What may be NaN in one part, and differ in another."""
+
+
 def same_scalar(a: Any, b: Any) -> bool:
     """Whether two fill values or attribute numbers are the same, NaN being the same as NaN.
 
@@ -260,7 +267,7 @@ def same_scalar(a: Any, b: Any) -> bool:
     if a is None or b is None:
         return a is b
     try:
-        return bool(a == b) or bool(a != a and b != b)
+        return bool(a == b) or bool(a != a and b != b and (not isinstance(a, _OF_PARTS) or repr(a) == repr(b)))
     except (TypeError, ValueError):
         return False
 

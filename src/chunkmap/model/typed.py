@@ -115,8 +115,9 @@ class SpelledNumber(str):
         return SpelledNumber, (str(self), self.code)
 
 
-_SAY_ALL: Final = frozenset({str, int, float, bool, type(None), *NUMBERS})
-"""Types of which a value says nothing more."""
+_FLOATS: Final = frozenset({float, *(kind for kind in NUMBERS if issubclass(kind, float))})
+_EXACT: Final = frozenset({str, int, bool, type(None), *NUMBERS}) - _FLOATS
+"""Types whose values say all when they are equal; a zero of others may be negative."""
 
 
 VALUES: Final = "flag_values"
@@ -135,7 +136,7 @@ class MeaningsOfEnumeration(str):
 
 
 def same_types(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
-    """Whether attributes that are equal are so to the letter: of the same types, in the same order.
+    """Whether attributes that are equal are so to the letter: of the same types, in the same order, zeros of one sign.
 
     >>> one = {"a": 1}
     >>> same_types(one, {"a": 1}), same_types(one, {"a": typed(1, "i2")}), same_types({"b": [1.0]}, {"b": [1]})
@@ -144,18 +145,20 @@ def same_types(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     kinds = list(map(type, mine.values()))
     if kinds != list(map(type, theirs.values())) or list(mine) != list(theirs):
         return False
-    return _SAY_ALL.issuperset(kinds) or all(map(_same_types, mine.values(), theirs.values()))
+    return _EXACT.issuperset(kinds) or all(map(_same_types, mine.values(), theirs.values()))
 
 
 def _same_types(mine: Any, theirs: Any) -> bool:
     kind = type(mine)
-    if kind in _SAY_ALL or kind is not type(theirs):
+    if kind in _EXACT or kind is not type(theirs):
         return kind is type(theirs)
+    if kind in _FLOATS:
+        return math.copysign(1, mine) == math.copysign(1, theirs)
     if isinstance(mine, Mapping):
         return same_types(mine, theirs)
-    if getattr(mine, "code", None) != getattr(theirs, "code", None):
-        return False
-    return kind is not list or all(map(_same_types, mine, theirs))
+    if kind is list:
+        return all(map(_same_types, mine, theirs))
+    return getattr(mine, "code", None) == getattr(theirs, "code", None) and repr(mine) == repr(theirs)
 
 
 def enumerated(attrs: Mapping[str, Any]) -> dict[str, int]:

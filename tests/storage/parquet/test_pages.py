@@ -124,6 +124,15 @@ def test_a_missing_chunk_among_them_is_missing(monkeypatch):
     assert found == by_arrow(monkeypatch, files)
 
 
+def test_one_row_without_a_chunk_is_none(monkeypatch):
+    """A row that is neither a range nor held inline looks like one that is held, and its page is shorter."""
+    files = [file_of(held(b"xy")), file_of(ChunkManifest.empty((1,))), file_of(held(b""))]
+    assert pages_of(files[1].data, 1).is_held
+    found = decode_partitions(files)
+    assert found.positions().tolist() == [0, 2]
+    assert found == by_arrow(monkeypatch, files)
+
+
 @pytest.mark.parametrize("how", [{"compression": "snappy"}, {"use_dictionary": True}, {"write_statistics": True}])
 def test_what_other_writers_write_is_for_arrow(how, monkeypatch):
     """The same rows under other encodings."""

@@ -254,7 +254,7 @@ def _texts(pages: memoryview, lengths: Sequence[int], before: Sequence[bytes]) -
     for length, levels in zip(lengths, before, strict=True):
         page = bytes(pages[start : start + length])
         begin = len(levels) + 4
-        if not page.startswith(levels + (length - begin).to_bytes(4, "little")):
+        if length < begin or not page.startswith(levels + (length - begin).to_bytes(4, "little")):
             raise ValueError("a page that is not one value")
         yield page[begin:]
         start += length
