@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import pickle
 import re
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -237,6 +239,16 @@ def test_connections_are_used_again(scripted):
 
 
 @pytest.mark.usefixtures("alone")
+def test_who_has_read_holds_no_bytes(scripted):
+    """What came is let go with who asked for it."""
+    view = open_source(scripted.url).fetch([Range(0, 10)])[0]
+    held = weakref.ref(view.obj)
+    del view
+    gc.collect()
+    assert held() is None
+
+
+@pytest.mark.usefixtures("alone")
 def test_a_change_in_any_answer_is_seen(scripted):
     """Of many answers, one with another etag is enough for the file to be refused."""
     source = open_source(scripted.url)
@@ -350,11 +362,12 @@ def test_a_process_that_was_forked_has_connections_of_its_own(range_server):
     assert child.exitcode == 0
 
 
+@pytest.mark.parametrize("body", [b"", b"there is a page of it"])
 @pytest.mark.parametrize("status", [404, 403, 416])
-def test_an_error_is_said_as_it_was_answered(scripted, status):
+def test_an_error_is_said_as_it_was_answered(scripted, status, body):
     """An answer that is an error by its status is asked for once, and is what aiohttp's answer would be."""
     source = open_source(scripted.url)
-    scripted.answers = [answer(f"{status} No", "Content-Length: 0")]
+    scripted.answers = [answer(f"{status} No", f"Content-Length: {len(body)}", body=body)]
     with pytest.raises(SourceError, match=str(status)):
         source.read(5, 10)
     assert scripted.asked == [("curl", "5-14")]

@@ -75,7 +75,6 @@ class _Client:
         """A handle that asks as it is said: of no proxy, for nobody's password, and where it was told alone."""
         curl = self.curl
         one = self.idle.pop() if self.idle else curl.Curl()
-        one.reset()
         known = ssl.get_default_verify_paths()
         files = {curl.CAINFO: known.cafile, curl.CAPATH: known.capath}
         options = {curl.URL: said[0], curl.HTTPHEADER: said[1], curl.PATH_AS_IS: 1, curl.BUFFERSIZE: 1 << 17}
@@ -141,10 +140,17 @@ class _Transfer:
             for handle in done:
                 self._check(handle)
             for handle, code, text in failed:
-                late = code == self._client.curl.E_OPERATION_TIMEDOUT
-                self._fail(handle, self._under_way[handle].silence() if late else OSError(text))
+                self._judge(handle, code, text)
             any_ended = any_ended or bool(done or failed)
         return any_ended
+
+    def _judge(self, handle: Any, code: int, text: str) -> None:
+        """Say why a transfer failed: that of a body of which not all was taken, by what the answer was."""
+        if code == self._client.curl.E_WRITE_ERROR:
+            self._check(handle)
+        else:
+            late = code == self._client.curl.E_OPERATION_TIMEDOUT
+            self._fail(handle, self._under_way[handle].silence() if late else OSError(text))
 
     def _check(self, handle: Any) -> None:
         """Take an answer that has ended, and ask for the next by the same handle."""
@@ -167,6 +173,7 @@ class _Transfer:
 
     def _end(self, handle: Any) -> None:
         self._client.multi.remove_handle(handle)
+        handle.reset()  # it holds on to nothing that came
         del self._under_way[handle]
         self._client.idle.append(handle)
         self._room.release()
