@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import numpy as np
@@ -33,6 +34,7 @@ pytest.importorskip("pycurl")
 
 DATA = np.random.default_rng(0).bytes(300_000)
 PART = DATA[5:15]
+_OPEN = Path("/proc/self/fd")
 RANGED = f"Content-Range: bytes 5-14/{len(DATA)}"
 
 
@@ -331,6 +333,19 @@ def test_what_is_far_has_many_connections_but_not_too_many(range_server):
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda source: read(source, ranges), sources))
     assert 100 < range_server.busiest <= CONNECTIONS
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.skipif(not _OPEN.is_dir(), reason="open files cannot be counted")
+def test_connections_that_wait_are_not_too_many(range_server):
+    """However many filesystems were read by, no more than twice 256 connections are kept in all."""
+    url = range_server.put("a.bin", DATA)
+    range_server.latency = 0.05
+    before = len(list(_OPEN.iterdir()))
+    for n in range(4):
+        read(open_source(url, storage_options={"headers": {"X-Number": str(n)}}), spread(256))
+    kept = len(list(_OPEN.iterdir())) - before
+    assert kept <= 2 * 2 * CONNECTIONS + 50  # the server has the other end of each
 
 
 @pytest.mark.usefixtures("alone")
