@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import pickle
 import re
@@ -11,9 +12,11 @@ import ssl
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import numpy as np
@@ -31,6 +34,7 @@ from chunkmap.io.http_client import CONNECTIONS
 
 DATA = np.random.default_rng(0).bytes(300_000)
 PART = DATA[5:15]
+_OPEN = Path("/proc/self/fd")
 RANGED = f"Content-Range: bytes 5-14/{len(DATA)}"
 
 
@@ -237,6 +241,16 @@ def test_connections_are_used_again(scripted):
 
 
 @pytest.mark.usefixtures("alone")
+def test_who_has_read_holds_no_bytes(scripted):
+    """What came is let go with who asked for it."""
+    view = open_source(scripted.url).fetch([Range(0, 10)])[0]
+    held = weakref.ref(view.obj)
+    del view
+    gc.collect()
+    assert held() is None
+
+
+@pytest.mark.usefixtures("alone")
 def test_a_change_in_any_answer_is_seen(scripted):
     """Of many answers, one with another etag is enough for the file to be refused."""
     source = open_source(scripted.url)
@@ -322,6 +336,19 @@ def test_what_is_far_has_many_connections_but_not_too_many(range_server):
 
 
 @pytest.mark.usefixtures("alone")
+@pytest.mark.skipif(not _OPEN.is_dir(), reason="open files cannot be counted")
+def test_connections_that_wait_are_not_too_many(range_server):
+    """However many filesystems were read by, no more than twice 256 connections are kept in all."""
+    url = range_server.put("a.bin", DATA)
+    range_server.latency = 0.05
+    before = len(list(_OPEN.iterdir()))
+    for n in range(4):
+        read(open_source(url, storage_options={"headers": {"X-Number": str(n)}}), spread(256))
+    kept = len(list(_OPEN.iterdir())) - before
+    assert kept <= 2 * 2 * CONNECTIONS + 50  # the server has the other end of each
+
+
+@pytest.mark.usefixtures("alone")
 def test_a_source_reads_on_after_pickling_in_a_loop_and_in_many_threads(range_server):
     """Sources pickle, and are read where an event loop runs, and by many threads at once."""
     source = open_any(range_server.put("a.bin", DATA), ahead=True)
@@ -350,11 +377,12 @@ def test_a_process_that_was_forked_has_connections_of_its_own(range_server):
     assert child.exitcode == 0
 
 
+@pytest.mark.parametrize("body", [b"", b"there is a page of it"])
 @pytest.mark.parametrize("status", [404, 403, 416])
-def test_an_error_is_said_as_it_was_answered(scripted, status):
+def test_an_error_is_said_as_it_was_answered(scripted, status, body):
     """An answer that is an error by its status is asked for once, and is what aiohttp's answer would be."""
     source = open_source(scripted.url)
-    scripted.answers = [answer(f"{status} No", "Content-Length: 0")]
+    scripted.answers = [answer(f"{status} No", f"Content-Length: {len(body)}", body=body)]
     with pytest.raises(SourceError, match=str(status)):
         source.read(5, 10)
     assert scripted.asked == [("curl", "5-14")]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import time
 from collections import deque
 from importlib import import_module
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any, Final, Protocol
 
 from chunkmap.io.http_client import CONNECTIONS
 
 __all__ = ["Asked", "Pool"]
 
-_KEPT: Final = 8
-"""Clients that are kept, each with its connections."""
+_KEPT: Final = 2 * CONNECTIONS
+"""Most connections that a process keeps for calls to come, to all servers."""
 
 _AT_FIRST: Final = 16
 _SOON: Final = 0.001
@@ -51,16 +52,13 @@ class Pool:
     def __init__(self) -> None:
         self.failures = 0
         self.room = BoundedSemaphore(CONNECTIONS)
-        self._kept: deque[_Client] = deque(maxlen=_KEPT)
 
     def run(self, waiting: deque[Any], limit: float, said: Said) -> None:
         """Ask for all. Raises the first thing that is wrong, when nothing is under way any more."""
-        try:
-            client = self._kept.pop()
-        except IndexError:
-            client = _Client()
+        idle = _idle.setdefault(os.getpid(), _Idle())
+        client = idle.take(self)
         _Transfer(self.room, client, waiting, limit, said).run()
-        self._kept.append(client)
+        idle.keep(self, client)
 
 
 class _Client:
@@ -75,7 +73,6 @@ class _Client:
         """A handle that asks as it is said: of no proxy, for nobody's password, and where it was told alone."""
         curl = self.curl
         one = self.idle.pop() if self.idle else curl.Curl()
-        one.reset()
         known = ssl.get_default_verify_paths()
         files = {curl.CAINFO: known.cafile, curl.CAPATH: known.capath}
         options = {curl.URL: said[0], curl.HTTPHEADER: said[1], curl.PATH_AS_IS: 1, curl.BUFFERSIZE: 1 << 17}
@@ -85,6 +82,33 @@ class _Client:
         for option, value in {**options, **{key: path for key, path in files.items() if path}}.items():
             one.setopt(option, value)
         return one
+
+
+class _Idle:
+    """Clients that nobody uses, each with its connections: the one that was used last comes last."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._clients: list[tuple[Pool, _Client]] = []
+
+    def take(self, pool: Pool) -> _Client:
+        """The last one of a pool, or a new one."""
+        with self._lock:
+            for number in reversed(range(len(self._clients))):
+                if self._clients[number][0] is pool:
+                    return self._clients.pop(number)[1]
+        return _Client()
+
+    def keep(self, pool: Pool, client: _Client) -> None:
+        """Keep one, and as many of the others as have few enough connections: one for each handle."""
+        with self._lock:
+            self._clients.append((pool, client))
+            while sum(len(kept.idle) for _, kept in self._clients) > _KEPT:
+                self._clients.pop(0)
+
+
+_idle: Final[dict[int, _Idle]] = {}
+"""Those of each process: what a child has of its parent it leaves alone."""
 
 
 class _Transfer:
@@ -141,10 +165,17 @@ class _Transfer:
             for handle in done:
                 self._check(handle)
             for handle, code, text in failed:
-                late = code == self._client.curl.E_OPERATION_TIMEDOUT
-                self._fail(handle, self._under_way[handle].silence() if late else OSError(text))
+                self._judge(handle, code, text)
             any_ended = any_ended or bool(done or failed)
         return any_ended
+
+    def _judge(self, handle: Any, code: int, text: str) -> None:
+        """Say why a transfer failed: that of a body of which not all was taken, by what the answer was."""
+        if code == self._client.curl.E_WRITE_ERROR:
+            self._check(handle)
+        else:
+            late = code == self._client.curl.E_OPERATION_TIMEDOUT
+            self._fail(handle, self._under_way[handle].silence() if late else OSError(text))
 
     def _check(self, handle: Any) -> None:
         """Take an answer that has ended, and ask for the next by the same handle."""
@@ -167,6 +198,7 @@ class _Transfer:
 
     def _end(self, handle: Any) -> None:
         self._client.multi.remove_handle(handle)
+        handle.reset()  # it holds on to nothing that came
         del self._under_way[handle]
         self._client.idle.append(handle)
         self._room.release()
