@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from fsspec.implementations.http import HTTPFileSystem
+from multidict import CIMultiDict
 
 from chunkmap.errors import SourceError
 from chunkmap.io import Range, open_any, open_source
@@ -303,6 +304,9 @@ def recording(monkeypatch) -> Iterator[Scripted]:
         {"ssl": False},
         {"params": {"a": "b"}},
         {"headers": {"Expect": "nothing"}},
+        {"client_kwargs": {"headers": CIMultiDict([("X-Name", "a"), ("x-name", "b")])}},
+        {"client_kwargs": {"headers": [("X-Name", "a"), ("X-Name", "b")], "cookies": {"a": "b"}}},
+        {"headers": {"X-Name": "a", "x-name": "b"}},
         {"headers": {"X-Name": "caf\u00e9"}},
         {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=5)}},
     ],
@@ -313,6 +317,15 @@ def test_what_cannot_be_said_is_asked_by_aiohttp(scripted, options):
     source = open_source(scripted.url, storage_options=options)
     source.fetch([Range(5, 10)])
     assert {by for by, _ in scripted.asked} == {"aiohttp"}
+
+
+@pytest.mark.parametrize("cookies", [None, {"c": "d"}])
+def test_headers_that_were_given_twice_are_sent_twice(recording, cookies):
+    """Both are, beside others of ours too."""
+    headers = CIMultiDict([("X-Name", "a"), ("X-Name", "b")])
+    options = {"client_kwargs": {"headers": headers, **({"cookies": cookies} if cookies else {})}}
+    assert bytes(open_source(recording.url, storage_options=options).read(5, 10)) == PART
+    assert re.findall("X-Name: (.*)\r", recording.heads[-1]) == ["a", "b"]
 
 
 def test_cookies_of_a_server_are_sent_by_aiohttp(scripted):
@@ -386,6 +399,21 @@ def test_an_error_is_said_as_it_was_answered(scripted, status, body):
     with pytest.raises(SourceError, match=str(status)):
         source.read(5, 10)
     assert scripted.asked == [("curl", "5-14")]
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Slow  down", "418", "500 ", "409 \u00e4"])
+def test_an_error_has_the_reason_that_the_server_gives(scripted, status, monkeypatch):
+    """What the line of the status says is in the message, whoever reads."""
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 0)
+    monkeypatch.setattr("chunkmap.io.retrying.SHORT_PATIENCE", 0)
+    said = set()
+    for engine in ("curl", "fsspec"):
+        source = open_source(scripted.url, storage_options={"engine": engine})
+        scripted.answers = [answer(status, "Content-Length: 0")]
+        with pytest.raises(SourceError, match=status[:3]) as caught:
+            source.read(5, 10)
+        said.add(re.sub(r" in [0-9.]+ s", "", str(caught.value)))
+    assert len(said) == 1
 
 
 @pytest.mark.usefixtures("alone")

@@ -10,7 +10,7 @@ import os
 import re
 import ssl
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache, cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -52,9 +52,9 @@ class _NotPlain(Exception):
 class _Refused(Exception):
     """An answer that is an error by its status."""
 
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, headers: Headers) -> None:
         super().__init__(f"the server answered {status}")
-        self.status, self.message = status, ""
+        self.status, self.message = status, headers.reason
         self.headers = {"Retry-After": headers["retry-after"]} if "retry-after" in headers else {}
 
 
@@ -64,6 +64,8 @@ class Headers(dict[str, str]):
     def __init__(self) -> None:
         super().__init__()
         self.twice = set[str]()
+        self.reason = ""
+        """What the line of the status says beside it."""
 
     def get(self, name: str, default: Any = None) -> Any:
         """What the answer says."""
@@ -75,6 +77,7 @@ class Headers(dict[str, str]):
         if line.startswith(b"HTTP/"):
             self.clear()
             self.twice.clear()
+            self.reason = " ".join(line.decode("utf-8", "surrogateescape").split(" ")[2:]).strip()
         elif colon:
             if name.lower() in self:
                 self.twice.add(name.lower())
@@ -224,6 +227,8 @@ class FileByCurl:
         agent: str = import_module("aiohttp.http").SERVER_SOFTWARE
         said = {"accept": "Accept: */*", "user-agent": f"User-Agent: {agent}"}
         for headers in (self._session.headers, self._fs.kwargs.get("headers") or {}):
+            if len({name.lower() for name in headers}) < len(headers):
+                return None
             for name, value in headers.items():
                 if name.lower() in _OURS or not isinstance(value, str) or not value.strip():
                     return None
