@@ -40,7 +40,7 @@ _UNKNOWN: Final = 1 << 28
 _KEEPING: Final = frozenset(
     {
         *("zlib", "gzip", "deflate", "bz2", "lzma", "zstd", "blosc", "lz4"),
-        *("hdf5_lz4", "hdf5_lzf", "hdf5_vbz", "hdf5_blosc2", "hdf5_bitshuffle"),
+        *("hdf5_lz4", "hdf5_lzf", "hdf5_vbz", "hdf5_blosc2", "hdf5_bitshuffle", "hdf5_szip"),
         *("shuffle", "hdf5_shuffle", "delta", "fixedscaleoffset", "quantize", "bitround", "astype", "packbits"),
         *("crc32", "crc32c", "adler32", "fletcher32", "jenkins_lookup3"),
     }
@@ -187,6 +187,7 @@ _TOLD: Final[Mapping[str, Callable[[memoryview], int | None]]] = {
     "hdf5_lz4": _number(0, 8, big=True),
     "hdf5_bitshuffle": _number(0, 8, big=True),
     "hdf5_vbz": _number(0),
+    "hdf5_szip": _number(0),
     "hdf5_blosc2": _number(30, 8, big=True),
 }
 """How many bytes come out, as the head of the stored bytes says."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
-from chunkmap.codecs.imagecodecs import require_imagecodecs
+from chunkmap.codecs.szip import Szip
 
 __all__ = ["Hdf4Szip"]
 
@@ -37,7 +37,7 @@ class Hdf4Szip(Codec):  # type: ignore[misc]
         return bytes([_STORED]) + len(raw).to_bytes(4, "big") + raw
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """The bytes. Raises ValueError when they are cut short."""
+        """The bytes. Raises ValueError when they are cut short, RuntimeError when they are damaged."""
         raw = ensure_bytes(buf)
         if len(raw) < _HEAD:
             raise ValueError(f"expected the head of an szip stream ({_HEAD} bytes), found {len(raw)} bytes")
@@ -45,15 +45,8 @@ class Hdf4Szip(Codec):  # type: ignore[misc]
         if raw[0] == _STORED:
             data = stream
         else:
-            data = require_imagecodecs(self.codec_id).szip_decode(
-                stream,
-                self.mask,
-                self.pixels_per_block,
-                self.bits_per_pixel,
-                self.pixels_per_scanline,
-                header=False,
-                out=self.nbytes,
-            )
+            way = Szip(self.mask, self.pixels_per_block, self.bits_per_pixel, self.pixels_per_scanline)
+            data = way.decoded(self.codec_id, stream, self.nbytes).tobytes()
         if len(data) < self.nbytes:
             raise ValueError(f"expected {self.nbytes} bytes of szip, found {len(data)}")
-        return ndarray_copy(bytes(data)[: self.nbytes], out)
+        return ndarray_copy(data[: self.nbytes], out)

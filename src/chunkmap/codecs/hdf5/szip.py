@@ -6,14 +6,17 @@ length of the decoded chunk (4 bytes, little-endian).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from numcodecs.abc import Codec
 from numcodecs.compat import ensure_bytes, ndarray_copy
 
 from chunkmap.codecs.imagecodecs import require_imagecodecs
+from chunkmap.codecs.szip import Szip
 
 __all__ = ["Hdf5Szip"]
+
+_LENGTH: Final = 4
 
 
 class Hdf5Szip(Codec):  # type: ignore[misc]
@@ -30,9 +33,12 @@ class Hdf5Szip(Codec):  # type: ignore[misc]
         return require_imagecodecs(self.codec_id).szip_encode(ensure_bytes(buf), *self._parameters(), header=True)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
-        """The bytes of the chunk."""
-        decode = require_imagecodecs(self.codec_id).szip_decode
-        return ndarray_copy(decode(ensure_bytes(buf), *self._parameters(), header=True), out)
+        """The bytes of the chunk. Raises ValueError or RuntimeError for damaged ones."""
+        raw = ensure_bytes(buf)
+        if len(raw) < _LENGTH:
+            raise ValueError("a chunk of szip ends inside its length")
+        size = int.from_bytes(raw[:_LENGTH], "little")
+        return ndarray_copy(self._parameters().decoded(self.codec_id, raw[_LENGTH:], size), out)
 
-    def _parameters(self) -> tuple[int, int, int, int]:
-        return self.mask, self.pixels_per_block, self.bits_per_pixel, self.pixels_per_scanline
+    def _parameters(self) -> Szip:
+        return Szip(self.mask, self.pixels_per_block, self.bits_per_pixel, self.pixels_per_scanline)

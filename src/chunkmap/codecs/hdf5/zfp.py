@@ -7,6 +7,7 @@ put together again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -22,7 +23,16 @@ __all__ = ["Hdf5Zfp"]
 _BEFORE_MODE: Final = 32 + 52
 _SHORT_MODE: Final = 12
 _LONG_MODE: Final = 64
+_BEFORE_SHAPE: Final = 32 + 4
+_SHAPE: Final = 48
 _PADDING: Final = 8
+_LARGEST: Final = 1 << 32
+_OF_BLOCK: Final = 32
+_MOST_BITS: Final = (1 << 15) - 1
+_RATES: Final = 1 << 11
+"""Most bits of a block beside those of its elements; of what a mode says of its least length; and short modes that say
+how long each block is.
+"""
 _MAGIC: Final = int.from_bytes(b"zfp", "little")
 
 
@@ -54,5 +64,22 @@ class Hdf5Zfp(Codec):  # type: ignore[misc]
         raw = ensure_bytes(buf)
         stream = self._header | int.from_bytes(raw, "little") << self._bits
         data = stream.to_bytes(len(raw) + self._bits // 8 + 1 + _PADDING, "little")
+        if self._most > _LARGEST:
+            raise ValueError(f"no chunk is of as many bytes as this one of ZFP: {self._most}")
+        # where the stream ends too early ZFP reads on behind it
+        data += bytes(max(self._most - len(data), 0))
         values = np.asarray(require_imagecodecs(self.codec_id).zfp_decode(data))
         return ndarray_copy((values.byteswap() if self._is_swapped else values).tobytes(), out)
+
+    @property
+    def _most(self) -> int:
+        """Bytes of which ZFP reads no more, whatever stands there."""
+        kind, ndim = self._header >> 32 & 3, (self._header >> 34 & 3) + 1
+        width = _SHAPE // ndim
+        shape = [(self._header >> (_BEFORE_SHAPE + n * width) & (1 << width) - 1) + 1 for n in range(ndim)]
+        mode = self._header >> _BEFORE_MODE
+        short, least = mode & (1 << _SHORT_MODE) - 1, (mode >> _SHORT_MODE & _MOST_BITS) + 1
+        told = least if self._bits > _BEFORE_MODE + _SHORT_MODE else short + 1 if short < _RATES else 0
+        bits = max(_OF_BLOCK + (1 << 2 * ndim) * ((64 if kind % 2 else 32) + 1), told)
+        blocks = math.prod(-(-n // 4) for n in shape)
+        return blocks * bits // 8 + _BEFORE_MODE + 2 * _PADDING
