@@ -29,7 +29,7 @@ from cryptography.x509.oid import NameOID
 from fsspec.implementations.http import HTTPFileSystem
 from multidict import CIMultiDict
 
-from chunkmap.errors import SourceError
+from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io import Range, open_any, open_source
 from chunkmap.io.http_client import CONNECTIONS
 
@@ -163,6 +163,10 @@ PLAIN = ("206 Partial Content", "Content-Length: 10", RANGED)
         answer(*PLAIN, "Content-Length: 4", body=PART),
         answer(*PLAIN, f"Content-Range: bytes 6-15/{len(DATA)}", body=PART),
         answer(*PLAIN, body=PART[:4]),
+        answer(*PLAIN, 'ETag : "other"', body=PART),
+        answer(*PLAIN, " folded: x", body=PART),
+        answer("2060 Partial Content", *PLAIN[1:], body=PART),
+        answer(*PLAIN[::2], "Transfer-Encoding: chunked", body=b"a\r\n" + PART + b'\r\n0\r\nETag: "other"\r\n\r\n'),
         answer("301 Moved", "Location: /b.bin", "Content-Length: 0"),
         answer("204 No Content"),
         b"",
@@ -396,8 +400,9 @@ def test_an_error_is_said_as_it_was_answered(scripted, status, body):
     """An answer that is an error by its status is asked for once, and is what aiohttp's answer would be."""
     source = open_source(scripted.url)
     scripted.answers = [answer(f"{status} No", f"Content-Length: {len(body)}", body=body)]
-    with pytest.raises(SourceError, match=str(status)):
+    with pytest.raises(SourceError, match=str(status)) as raised:
         source.read(5, 10)
+    assert isinstance(raised.value, NoSuchFile) == (status == 404)
     assert scripted.asked == [("curl", "5-14")]
 
 
