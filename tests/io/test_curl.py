@@ -27,8 +27,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from fsspec.implementations.http import HTTPFileSystem
+from multidict import CIMultiDict
 
-from chunkmap.errors import SourceError
+from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.io import Range, open_any, open_source
 from chunkmap.io.http_client import CONNECTIONS
 
@@ -162,6 +163,10 @@ PLAIN = ("206 Partial Content", "Content-Length: 10", RANGED)
         answer(*PLAIN, "Content-Length: 4", body=PART),
         answer(*PLAIN, f"Content-Range: bytes 6-15/{len(DATA)}", body=PART),
         answer(*PLAIN, body=PART[:4]),
+        answer(*PLAIN, 'ETag : "other"', body=PART),
+        answer(*PLAIN, " folded: x", body=PART),
+        answer("2060 Partial Content", *PLAIN[1:], body=PART),
+        answer(*PLAIN[::2], "Transfer-Encoding: chunked", body=b"a\r\n" + PART + b'\r\n0\r\nETag: "other"\r\n\r\n'),
         answer("301 Moved", "Location: /b.bin", "Content-Length: 0"),
         answer("204 No Content"),
         b"",
@@ -303,6 +308,9 @@ def recording(monkeypatch) -> Iterator[Scripted]:
         {"ssl": False},
         {"params": {"a": "b"}},
         {"headers": {"Expect": "nothing"}},
+        {"client_kwargs": {"headers": CIMultiDict([("X-Name", "a"), ("x-name", "b")])}},
+        {"client_kwargs": {"headers": [("X-Name", "a"), ("X-Name", "b")], "cookies": {"a": "b"}}},
+        {"headers": {"X-Name": "a", "x-name": "b"}},
         {"headers": {"X-Name": "caf\u00e9"}},
         {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=5)}},
     ],
@@ -313,6 +321,15 @@ def test_what_cannot_be_said_is_asked_by_aiohttp(scripted, options):
     source = open_source(scripted.url, storage_options=options)
     source.fetch([Range(5, 10)])
     assert {by for by, _ in scripted.asked} == {"aiohttp"}
+
+
+@pytest.mark.parametrize("cookies", [None, {"c": "d"}])
+def test_headers_that_were_given_twice_are_sent_twice(recording, cookies):
+    """Both are, beside others of ours too."""
+    headers = CIMultiDict([("X-Name", "a"), ("X-Name", "b")])
+    options = {"client_kwargs": {"headers": headers, **({"cookies": cookies} if cookies else {})}}
+    assert bytes(open_source(recording.url, storage_options=options).read(5, 10)) == PART
+    assert re.findall("X-Name: (.*)\r", recording.heads[-1]) == ["a", "b"]
 
 
 def test_cookies_of_a_server_are_sent_by_aiohttp(scripted):
@@ -383,9 +400,25 @@ def test_an_error_is_said_as_it_was_answered(scripted, status, body):
     """An answer that is an error by its status is asked for once, and is what aiohttp's answer would be."""
     source = open_source(scripted.url)
     scripted.answers = [answer(f"{status} No", f"Content-Length: {len(body)}", body=body)]
-    with pytest.raises(SourceError, match=str(status)):
+    with pytest.raises(SourceError, match=str(status)) as raised:
         source.read(5, 10)
+    assert isinstance(raised.value, NoSuchFile) == (status == 404)
     assert scripted.asked == [("curl", "5-14")]
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Slow  down", "418", "500 ", "409 \u00e4"])
+def test_an_error_has_the_reason_that_the_server_gives(scripted, status, monkeypatch):
+    """What the line of the status says is in the message, whoever reads."""
+    monkeypatch.setattr("chunkmap.io.retrying.PATIENCE", 0)
+    monkeypatch.setattr("chunkmap.io.retrying.SHORT_PATIENCE", 0)
+    said = set()
+    for engine in ("curl", "fsspec"):
+        source = open_source(scripted.url, storage_options={"engine": engine})
+        scripted.answers = [answer(status, "Content-Length: 0")]
+        with pytest.raises(SourceError, match=status[:3]) as caught:
+            source.read(5, 10)
+        said.add(re.sub(r" in [0-9.]+ s", "", str(caught.value)))
+    assert len(said) == 1
 
 
 @pytest.mark.usefixtures("alone")

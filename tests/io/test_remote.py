@@ -104,6 +104,18 @@ def test_a_file_that_changes_is_an_error(range_server):
         source.read(20, 10)
 
 
+@pytest.mark.parametrize("engine", ["curl", "fsspec"])
+def test_a_file_that_changes_after_pickling_is_an_error(range_server, engine):
+    """Who reads on from a pickle hears of a change too."""
+    first = open_source(range_server.put("a.bin", DATA), storage_options={"engine": engine})
+    source = pickle.loads(pickle.dumps(first))
+    first.close()
+    assert bytes(source.read(0, 10)) == DATA[:10]
+    range_server.etag = '"another"'
+    with pytest.raises(SourceError, match="changed while it was read: it had the etags"):
+        source.read(0, 10)
+
+
 def test_a_scan_of_a_changing_file_is_refused(range_server, tmp_path):
     """A file that is replaced between two rounds of one scan gives no references, and no error about its format."""
     path = tmp_path / "a.h5"

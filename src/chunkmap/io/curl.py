@@ -10,8 +10,9 @@ import os
 import re
 import ssl
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache, cached_property
+from http import HTTPStatus
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +40,10 @@ _OF_CLIENTS: Final = frozenset({"timeout", "headers", "cookies", "auth", "permit
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-]+", re.ASCII)
 _SENDABLE: Final = re.compile(r"[\x20-\x7e]*")
 _SENT: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+", re.ASCII)
+_STATUS: Final = re.compile(rb"HTTP/\d(\.\d)? \d{3}( .*)?")
+"""Of RFC 9110 and 9112: curl takes more."""
+
 _OURS: Final = frozenset(
     {"host", "range", "accept-encoding", "connection", "content-length", "transfer-encoding", "expect"}
 )
@@ -52,9 +57,9 @@ class _NotPlain(Exception):
 class _Refused(Exception):
     """An answer that is an error by its status."""
 
-    def __init__(self, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, status: int, headers: Headers) -> None:
         super().__init__(f"the server answered {status}")
-        self.status, self.message = status, ""
+        self.status, self.message = status, headers.reason
         self.headers = {"Retry-After": headers["retry-after"]} if "retry-after" in headers else {}
 
 
@@ -64,21 +69,30 @@ class Headers(dict[str, str]):
     def __init__(self) -> None:
         super().__init__()
         self.twice = set[str]()
+        self.reason = ""
+        """What the line of the status says beside it."""
+        self.is_whole = self._is_strange = False
+        """Whether the body has begun, and what comes are trailers; and whether a line is none of HTTP."""
 
     def get(self, name: str, default: Any = None) -> Any:
         """What the answer says."""
         return dict.get(self, name.lower(), default)
 
     def add(self, line: bytes) -> None:
-        """One line, as curl gives it: the first of every answer begins anew."""
+        """One line, as curl gives it: the first of every answer begins anew. Of two of a name the first is kept."""
+        if self.is_whole:
+            return
         name, colon, value = line.decode("latin-1").partition(":")
         if line.startswith(b"HTTP/"):
             self.clear()
             self.twice.clear()
+            self._is_strange = _STATUS.fullmatch(line.strip()) is None
+            self.reason = " ".join(line.decode("utf-8", "surrogateescape").split(" ")[2:]).strip()
         elif colon:
+            self._is_strange = self._is_strange or _NAME.fullmatch(name) is None
             if name.lower() in self:
                 self.twice.add(name.lower())
-            self[name.lower()] = value.strip()
+            self.setdefault(name.lower(), value.strip())
 
     @property
     def is_plain(self) -> bool:
@@ -86,7 +100,9 @@ class Headers(dict[str, str]):
         twice = self.twice & {"content-range", "content-length", "etag", "last-modified", "content-encoding"}
         several = self.get("Content-Type", "").lower().startswith("multipart/")
         encoded = self.get("Content-Encoding", "identity") not in ("identity", "")
-        return not (twice or several or encoded or "set-cookie" in self)
+        return not (
+            self._is_strange or twice or several or encoded or self.keys() & {"set-cookie", "transfer-encoding"}
+        )
 
 
 def file_by_curl(fs: AbstractFileSystem, path: str, watch: Watch | None, url: str, *, must: bool) -> FileByCurl | None:
@@ -179,6 +195,10 @@ class FileByCurl:
         asked = [_Part(r, room) for r in ranges]
         try:
             self._exchange(asked)
+        except _Refused as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise FileNotFoundError(str(self._url)) from error
+            raise
         finally:
             blocks.update((part.wanted, part.body.toreadonly()) for part in asked if part.is_done)
 
@@ -224,6 +244,8 @@ class FileByCurl:
         agent: str = import_module("aiohttp.http").SERVER_SOFTWARE
         said = {"accept": "Accept: */*", "user-agent": f"User-Agent: {agent}"}
         for headers in (self._session.headers, self._fs.kwargs.get("headers") or {}):
+            if len({name.lower() for name in headers}) < len(headers):
+                return None
             for name, value in headers.items():
                 if name.lower() in _OURS or not isinstance(value, str) or not value.strip():
                     return None
@@ -256,8 +278,9 @@ class _Part:
 
     def _begin(self) -> memoryview:
         """Room for the range that the headers say; none where it is not the one that was asked for."""
+        self.headers.is_whole = True
         sent = _SENT.fullmatch(self.headers.get("Content-Range", ""))
-        if sent is None:
+        if sent is None or not self.headers.is_plain:
             return self.body
         first, last, self.size = map(int, sent.groups())
         stop = self.wanted.offset + self.wanted.length

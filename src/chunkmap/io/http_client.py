@@ -88,8 +88,16 @@ class Watch:
         """Whether the server is known to serve ranges."""
         self.is_elsewhere = False
         """Whether a request for it was sent on."""
+        self._begin()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """It goes on where it was read from a pickle."""
+        vars(self).update(state)
+        self._begin()
+
+    def _begin(self) -> None:
         with _lock:
-            _watches.setdefault(url, WeakSet()).add(self)
+            _watches.setdefault(self._url, WeakSet()).add(self)
 
     def note(self, headers: Any, status: int) -> None:
         """Keep what one answer says."""
@@ -153,9 +161,9 @@ async def get_client(**options: Any) -> Any:
         options["timeout"] = aiohttp.ClientTimeout(total=None, sock_connect=limit, sock_read=limit)
     options.setdefault("response_class", _counting())
     if cookies := options.pop("cookies", None):  # a header, as the client itself would send them to every host
-        options["headers"] = {**dict(options.get("headers") or {}), "Cookie": _cookie_header(cookies)}
+        options["headers"] = _with_header(options, "Cookie", _cookie_header(cookies))
     if auth := options.pop("auth", None):  # the same of a name and its password
-        options["headers"] = {**dict(options.get("headers") or {}), "Authorization": auth.encode()}
+        options["headers"] = _with_header(options, "Authorization", auth.encode())
     trace = aiohttp.TraceConfig()
     trace.on_request_end.append(_note)
     if permits := options.pop("permits", None):
@@ -309,6 +317,15 @@ def _too_much(asked: str, length: int | None) -> str:
         f"the server does not serve ranges: asked for {asked}, it sent the whole file of {length} bytes;"
         f" at most {WHOLE} are taken so. Download it, or use a server that does"
     )
+
+
+def _with_header(options: Mapping[str, Any], name: str, value: str) -> Any:
+    """The headers of options with one more; those that were given twice are so still."""
+    from multidict import CIMultiDict  # noqa: PLC0415 - as above
+
+    headers = CIMultiDict(options.get("headers") or ())
+    headers[name] = value
+    return headers
 
 
 def _cookie_header(cookies: Any) -> str:
