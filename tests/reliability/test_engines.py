@@ -19,6 +19,7 @@ from chunkmap.errors import NoSuchFile, SourceError
 from chunkmap.frontends.command_line.commands import chunkmap as chunkmap_command
 from chunkmap.io import Range, open_source
 from chunkmap.io.engines import object_by
+from chunkmap.io.opening import open_any
 from chunkmap.storage.verbs import load
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -342,6 +343,15 @@ def test_a_small_object_is_scanned_with_one_request(s3, asked, tmp_path):
     asked.clear()
     chunkmap.scan("s3://faulty/a.h5", storage_options=s3.options)
     assert {_by(request) for request in asked} == {"obstore"}
+
+
+def test_an_object_replaced_behind_its_first_bytes_is_noticed(s3, asked):
+    """Its first bytes came as it was opened: one more read is the second, and may be of another object."""
+    source = open_any(URL, storage_options={**s3.options, "engine": "obstore"}, holds=list, ahead=True)
+    s3.put("a.bin", DATA[::-1])
+    source.read(0, 1 << 20)
+    with pytest.raises(SourceError, match="changed while it was read"):
+        source.confirm()
 
 
 def test_many_small_ranges_of_a_bucket_nearby(s3, asked):

@@ -64,6 +64,7 @@ class RemoteSource(SourceBase):
         known = None if near is None else ask(lambda: near.head(ahead), self.url)
         if known is not None:
             self._first = known.first
+            self._fetches += bool(self._first)
             return known.info
         info: Mapping[str, Any] = ask(lambda: self._fs.info(self._path), self.url)
         if info.get("type") == "directory":
