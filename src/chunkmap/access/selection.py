@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.fetching import Fetcher, Stored
-from chunkmap.access.streams import STREAM, Part, at_once, portion, sources_of, stored_bytes, streams
+from chunkmap.access.streams import STREAM, Part, far_streams, sources_of, stored_bytes, streams
 from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import decoder_of, empty_array
 from chunkmap.io.threads import CORES, Memory
@@ -186,8 +186,8 @@ class ArrayReader:
             for part, stored in zip(stream, found, strict=True):
                 place(part, stored)
 
-        pieces = streams(parts, portion(nbytes) if is_far else STREAM, self.meta.chunk_nbytes)
-        _on_threads(read, pieces, at_once(pieces) if is_far else CORES)
+        whole = self.meta.chunk_nbytes
+        _on_threads(read, *(far_streams(parts, nbytes, whole) if is_far else (streams(parts, STREAM, whole), CORES)))
 
     def _placing(
         self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]

@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chunkmap.io.threads import CORES
 from chunkmap.model import WHOLE_FILE, ChunkManifest
 
-__all__ = ["AT_ONCE", "STREAM", "Part", "at_once", "portion", "sources_of", "stored_bytes", "streams"]
+__all__ = ["AT_ONCE", "STREAM", "Part", "far_streams", "portion", "sources_of", "stored_bytes", "streams"]
 
 STREAM: Final = 4 << 20
 """Stored bytes that are fetched and decoded together: from a server as long under way as a request waits, and of a file
@@ -20,9 +21,6 @@ little enough that one core reads while another decodes, which takes 0.87 of the
 
 AT_ONCE: Final = 8
 """Most of these at once from a server, where threads mostly wait; a file is read by as many as there are cores."""
-
-_REQUESTS: Final = 256
-"""Requests that are enough under way at once: more threads would only wait for one another."""
 
 _OF_ARRAY: Final = 100
 """From a server none is longer than such a part of the array that is read, if that is not very little."""
@@ -51,10 +49,12 @@ def portion(nbytes: int) -> int:
     return max(min(STREAM, nbytes // _OF_ARRAY), STREAM // 4)
 
 
-def at_once(streams: Sequence[Sequence[Part]]) -> int:
-    """How many of some streams from a server are fetched at once: of many small chunks, two."""
-    longest = max((sum(len(part.rows) for part in stream) for stream in streams), default=1)
-    return max(min(AT_ONCE, _REQUESTS // longest), 2)
+def far_streams(parts: Sequence[Part], nbytes: int, whole_file: int) -> tuple[list[list[Part]], int]:
+    """Chunks of an array of so many bytes that come from a server, and how many streams at once: as there are cores, as
+    more threads would wait for one another. The fewer they are the longer, so that as much is under way.
+    """
+    count = max(min(AT_ONCE, CORES), 2)
+    return streams(parts, portion(nbytes) * AT_ONCE // count, whole_file), count
 
 
 def stored_bytes(part: Part, whole_file: int) -> NDArray[np.int64]:
