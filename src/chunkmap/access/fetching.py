@@ -108,20 +108,19 @@ class Fetcher:
         found = (known[url].points for known in self._known if url in known)
         return next((points for points in found if points is not None), None)
 
-    def fetch(
-        self, chunks: ChunkManifest, rows: NDArray[Any] | None = None, memory: Memory | None = None
-    ) -> list[Stored]:
+    def fetch(self, chunks: ChunkManifest, rows: NDArray[Any] | None = None) -> list[Stored]:
         """The stored bytes of some rows, or of all, in their order.
 
-        With `memory`, those of a local file may be there, and are good until it is used again. Raises SourceError when
-        a URL cannot be read, TruncatedFile when a range reaches past the end of its file.
+        Raises SourceError when a URL cannot be read, TruncatedFile when a range reaches past the end of its file.
         """
-        return self.fetch_many([(chunks, rows)], memory)[0]
+        return self.fetch_many([(chunks, rows)])[0]
 
     def fetch_many(
         self, parts: Sequence[tuple[ChunkManifest, NDArray[Any] | None]], memory: Memory | None = None
     ) -> list[list[Stored]]:
-        """The stored bytes of rows of many manifests, in one round: each URL is read once for all of them."""
+        """The stored bytes of rows of many manifests, in one round: each URL is read once for all of them. With
+        `memory`, those of a local file may be there, and are good until it is used again.
+        """
         found: list[list[Stored]] = []
         wanted: dict[str, list[_Wanted]] = {}
         for chunks, rows in parts:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +20,10 @@ from chunkmap.access.fetching import Fetcher, Stored
 from chunkmap.access.streams import STREAM, Part, far_streams, sources_of, stored_bytes, streams
 from chunkmap.access.strided import even_grid, read_grid
 from chunkmap.access.values import decoder_of, empty_array
-from chunkmap.io.threads import CORES, Memory
+from chunkmap.io.threads import CORES, Memory, on_threads
 from chunkmap.model import ChunkManifest, DeferredArray, Edges, EvenSteps, ReferenceSet
 
 __all__ = ["ArrayReader"]
-
-T = TypeVar("T")
 
 _BATCH: Final = 128 << 20
 """Bytes of decoded chunks that are fetched in one round."""
@@ -170,7 +167,7 @@ class ArrayReader:
             for part, stored in zip(parts, found, strict=True)
             for first in range(0, len(stored), share)
         ]
-        _on_threads(lambda some: place(*some), portions, workers)
+        on_threads(lambda some: place(*some), portions, workers)
 
     def _read_streams(
         self, place: Callable[[Part, Sequence[Stored]], None], parts: Sequence[Part], nbytes: int
@@ -187,7 +184,7 @@ class ArrayReader:
                 place(part, stored)
 
         whole = self.meta.chunk_nbytes
-        _on_threads(read, *(far_streams(parts, nbytes, whole) if is_far else (streams(parts, STREAM, whole), CORES)))
+        on_threads(read, *(far_streams(parts, nbytes, whole) if is_far else (streams(parts, STREAM, whole), CORES)))
 
     def _placing(
         self, result: NDArray[Any], axes: Sequence[_Axis], nth: tuple[NDArray[np.int64], ...]
@@ -227,16 +224,6 @@ class ArrayReader:
             chunks = self._array.in_stretch(number)
             rows, there = _rows_at(chunks, positions[which] - number * stretch)
             yield Part(chunks, rows, which[there])
-
-
-def _on_threads(work: Callable[[T], None], portions: Sequence[T], workers: int) -> None:
-    """Do every portion of the work; on one thread where there is but one, or one worker."""
-    if workers == 1 or len(portions) == 1:
-        for portion in portions:
-            work(portion)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, portions))
 
 
 def _rows_at(chunks: ChunkManifest, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

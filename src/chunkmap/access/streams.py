@@ -23,7 +23,7 @@ AT_ONCE: Final = 8
 """Most of these at once from a server, where threads mostly wait; a file is read by as many as there are cores."""
 
 _OF_ARRAY: Final = 100
-"""From a server none is longer than such a part of the array that is read, if that is not very little."""
+"""Of this many parts of the array `AT_ONCE` may be under way from a server, if that is not very little."""
 
 
 class Part(NamedTuple):

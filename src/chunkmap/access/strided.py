@@ -10,17 +10,16 @@ its own. The file is not mapped: one that is cut short meanwhile would end the p
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from itertools import chain, product
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chunkmap.access.streams import AT_ONCE, portion
 from chunkmap.io import Source
-from chunkmap.io.threads import CORES
+from chunkmap.io.threads import CORES, on_threads
 from chunkmap.model import ArrayMeta
 
 __all__ = ["EvenGrid", "even_grid", "read_grid"]
@@ -36,8 +35,6 @@ _NEAR: Final = 8 << 10
 
 _WORTH_THREADS: Final = 8 << 20
 """Bytes from which on several threads are faster than one."""
-
-Item = TypeVar("Item")
 
 
 class EvenGrid(NamedTuple):
@@ -159,7 +156,7 @@ def read_grid(source: Source, chunks: EvenGrid) -> NDArray[np.generic] | None:
     def read(picks: Sequence[slice]) -> None:
         _read_portion(source, chunks.part(picks), result[_in_result(picks)])
 
-    _on_threads(read, list(_portions(chunks.grid, _steps(chunks))), result.nbytes, CORES)
+    on_threads(read, list(_portions(chunks.grid, _steps(chunks))), _worth(result.nbytes, CORES))
     return result
 
 
@@ -170,7 +167,7 @@ def _read_in_order(source: Source, offset: int, result: NDArray[np.generic]) -> 
     def read(start: int) -> None:
         source.read_into(offset + start, flat[start : start + step].data)
 
-    _on_threads(read, range(0, len(flat), step), len(flat), workers)
+    on_threads(read, range(0, len(flat), step), _worth(len(flat), workers))
 
 
 def _read_portion(source: Source, chunks: EvenGrid, into: NDArray[np.generic]) -> None:
@@ -212,10 +209,6 @@ def _in_result(picks: Sequence[slice]) -> tuple[slice, ...]:
     return tuple(chain.from_iterable((pick, slice(None)) for pick in picks))
 
 
-def _on_threads(function: Callable[[Item], None], items: Sequence[Item], nbytes: int, workers: int) -> None:
-    if nbytes < _WORTH_THREADS or workers == 1:
-        for item in items:
-            function(item)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(function, items))
+def _worth(nbytes: int, workers: int) -> int:
+    """So many workers, or one where they would have little to do."""
+    return workers if nbytes >= _WORTH_THREADS else 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 
-__all__ = ["CORES", "Ahead", "Memory", "cores", "map_ahead"]
+__all__ = ["CORES", "Ahead", "Memory", "cores", "map_ahead", "on_threads"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -70,6 +70,16 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], workers
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+
+
+def on_threads(work: Callable[[Item], object], portions: Sequence[Item], workers: int) -> None:
+    """Do every portion of the work; on this thread where there is but one, or one worker."""
+    if workers == 1 or len(portions) == 1:
+        for portion in portions:
+            work(portion)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, portions))
 
 
 class Ahead:
